@@ -1,0 +1,107 @@
+"""The one way from a decoded picture to the numbers a network is trained on and predicts from.
+
+Two steps. `fit` (here, NumPy) gives every picture the same size, channels and depth and is what the
+store keeps; the scaling by figures measured on the training part is applied by `batches` in torch.
+Training, prediction, serving and export all pass through both.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from PIL import Image
+
+DEPTHS = ("uint8", "uint16", "float32")
+GREY = np.array([0.2989, 0.5870, 0.1140], np.float32)  # Rec. 601 luma, as the tutorials write it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What every picture is made into before it is stored: `height` x `width` pixels, `channels`
+    (1 grey, 3 RGB, or as many as the pictures have) of `depth` ("uint8", "uint16" or "float32")."""
+
+    height: int
+    width: int
+    channels: int
+    depth: str = "uint8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparation:
+    """Everything between a picture file and the first layer; it travels inside the model file.
+
+    low, high: per channel, the stored values that become 0 and 1 (measured on the training part for
+        16-bit and float pictures, 0 and 255 for 8-bit ones).
+    mean, std: per channel, of the scaled training pictures; the network sees (scaled - mean) / std.
+    """
+
+    shape: Shape
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Preparation":
+        figures = {name: tuple(float(v) for v in values[name]) for name in ("low", "high", "mean", "std")}
+        return cls(shape=Shape(**values["shape"]), **figures)
+
+
+def fit(picture: np.ndarray, shape: Shape) -> np.ndarray:
+    """`picture` (H, W, C) of uint8, uint16 or float32 as (height, width, channels) of `shape.depth`.
+
+    Depth is never lost: 8-bit values in a deeper set are stretched (x 257 to 16 bits), grey becomes
+    RGB by copying, RGB becomes grey by 0.2989 R + 0.5870 G + 0.1140 B, alpha must be gone already.
+    Resizing is antialiased (triangle filter) and stretches to the asked size.
+    """
+    return _resize(_depth(_channels(picture, shape.channels), shape.depth), shape)
+
+
+def _channels(picture: np.ndarray, wanted: int) -> np.ndarray:
+    have = picture.shape[2]
+    if have == wanted:
+        return picture
+    if wanted == 1 and have == 3:
+        grey = picture.astype(np.float32) @ GREY
+        return _as_type(grey, picture.dtype)[:, :, None]
+    if have == 1:
+        return np.repeat(picture, wanted, axis=2)
+    raise ValueError(f"{have} channels where {wanted} are expected")
+
+
+def _depth(picture: np.ndarray, depth: str) -> np.ndarray:
+    if picture.dtype == depth:
+        return picture
+    if depth == "uint16" and picture.dtype == np.uint8:
+        return picture.astype(np.uint16) * np.uint16(257)
+    if depth == "float32" and picture.dtype in (np.uint8, np.uint16):
+        return picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
+    if depth == "uint8" and picture.dtype == np.uint16:
+        return (picture // 257).astype(np.uint8)
+    raise ValueError(f"{picture.dtype} pixels where {depth} is expected")
+
+
+def _resize(picture: np.ndarray, shape: Shape) -> np.ndarray:
+    height, width, channels = picture.shape
+    if (height, width) == (shape.height, shape.width):
+        return np.ascontiguousarray(picture)
+    size = (shape.width, shape.height)
+    if picture.dtype == np.uint8 and channels in (1, 3):
+        flat = picture[:, :, 0] if channels == 1 else picture
+        image = Image.fromarray(np.ascontiguousarray(flat))
+        out = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+        return out.reshape(shape.height, shape.width, channels)
+    planes = [
+        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
+        for plane in np.ascontiguousarray(picture.transpose(2, 0, 1)).astype(np.float32)
+    ]
+    return _as_type(np.stack(planes, axis=2), picture.dtype)
+
+
+def _as_type(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if not np.issubdtype(dtype, np.integer):
+        return values.astype(dtype)
+    top = np.iinfo(dtype).max
+    return np.clip(np.rint(values), 0, top).astype(dtype)

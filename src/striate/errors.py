@@ -1,0 +1,41 @@
+"""What people see when something is wrong: the rule, what was received, where, and what to do.
+
+This module imports nothing, so that every other one can raise these errors.
+"""
+
+from collections.abc import Sequence
+
+
+class StriateError(Exception):
+    """A problem that the user can mend; the command line prints it and ends with exit code 2.
+
+    rule: what must hold, as a sentence without its full stop.
+    received: the value that broke it.
+    where: file, option or layer.
+    remedy: what to do next.
+    """
+
+    def __init__(self, rule: str, *, received: object = None, where: object = None, remedy: str = "") -> None:
+        self.rule, self.received, self.where, self.remedy = rule, received, where, remedy
+        parts = [rule]
+        if received is not None:
+            parts.append(f"received: {received}")
+        if where is not None:
+            parts.append(f"where: {where}")
+        if remedy:
+            parts.append(f"what to do: {remedy}")
+        super().__init__(". ".join(part.rstrip(".") for part in parts) + ".")
+
+
+def first_few(items: Sequence[object], count: int = 5) -> str:
+    """The first few of many, joined by commas, with how many more there are."""
+    shown = ", ".join(str(item) for item in items[:count])
+    return shown if len(items) <= count else f"{shown} and {len(items) - count:,} more"
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """A remedy for a misspelt word: the nearest known one, or all of them."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"

@@ -1,0 +1,167 @@
+"""The one way in which Striate writes files: whole or not at all.
+
+A file is written under a temporary name beside its place, flushed to the disk, renamed, and its
+folder entry flushed too. Nothing here knows what the bytes mean.
+"""
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from striate.errors import StriateError
+
+MANIFEST = "manifest.json"
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` atomically and durably; on any failure the old file stays as it was."""
+    with open_new(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_new(path: Path) -> Iterator[io.BufferedWriter]:
+    """A binary file that appears at `path` only when the block ends without an exception."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    temporary = Path(name)
+    try:
+        with open(handle, "wb") as file:  # noqa: PTH123 - an open handle has no path
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode("utf-8", errors="surrogateescape"))
+
+
+def write_json(path: Path, value: object) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def cannot_write(path: Path, error: OSError) -> StriateError:
+    """The error for a file that could not be written, with the space left when the disk is full."""
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(_existing(Path(path))).free
+        return StriateError(
+            "a file could not be written",
+            received=f"{error.strerror or error} ({free / 1e6:,.1f} MB free)",
+            where=path,
+            remedy="free some space or choose another place with --out",
+        )
+    return StriateError("a file could not be written", received=error, where=path)
+
+
+def require_space(folder: Path, needed_bytes: int) -> None:
+    """Raise unless `folder`'s disk has `needed_bytes` free: better before a long job than in it."""
+    free = shutil.disk_usage(_existing(folder)).free
+    if free < needed_bytes:
+        raise StriateError(
+            "the run needs free space on the disk before it starts",
+            received=f"{free / 1e6:,.1f} MB free, about {needed_bytes / 1e6:,.1f} MB needed",
+            where=folder,
+            remedy="free some space or choose another place with --out",
+        )
+
+
+def new_run_folder(out: Path, name: str | None) -> Path:
+    """Create and return a run folder that did not exist: `out/name`, or name-2, name-3, ... after it.
+
+    Without a name the folders are out/train, out/train-2, and so on.
+    """
+    stem = name or "train"
+    if Path(stem).name != stem or stem in {".", ".."} or stem.startswith("."):
+        raise StriateError(
+            "a run name is one folder name", received=repr(stem), where="--name", remedy="use letters and digits"
+        )
+    for number in range(1, 1_000_000):
+        folder = out / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not folder.exists() or not out.is_dir():  # a file stands where a folder is needed
+                raise StriateError("the output place must be a folder", received=out, where="--out") from None
+            continue
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        return folder
+    raise StriateError("a free run name is needed", received=stem, where=out, remedy="choose another --name")
+
+
+def write_manifest(folder: Path) -> None:
+    """Write the list of a finished folder's files with their sizes and SHA-256, as its last file."""
+    entries = {
+        file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256_of(file)}
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != MANIFEST
+    }
+    write_json(folder / MANIFEST, {"complete": True, "files": entries})
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether `folder` is a finished run (its manifest, written last, is there)."""
+    return (folder / MANIFEST).is_file()
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json(path: Path) -> Mapping:
+    """The JSON object in a file of ours."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StriateError("a JSON file of a run must be readable", received=error, where=path) from error
+    if not isinstance(value, dict):
+        raise StriateError("a JSON file of a run holds an object", received=type(value).__name__, where=path)
+    return value
+
+
+def _existing(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -99,7 +99,10 @@ def new_run_folder(out: Path, name: str | None) -> Path:
     stem = name or "train"
     if Path(stem).name != stem or stem in {".", ".."} or stem.startswith("."):
         raise StriateError(
-            "a run name is one folder name", received=repr(stem), where="--name", remedy="use letters and digits"
+            "a run name is one folder name",
+            received=repr(stem),
+            where="--name",
+            remedy="use letters and digits",
         )
     for number in range(1, 1_000_000):
         folder = out / (stem if number == 1 else f"{stem}-{number}")

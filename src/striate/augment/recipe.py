@@ -1,0 +1,162 @@
+"""How pictures may be changed in training without changing their label, as one line of text.
+
+Items are parted by commas: "rotate 30, shift 0.1, shear 0.2, zoom 0.2, hflip, fill nearest".
+
+    rotate A       turn by up to A degrees either way (0 to 180)
+    shift F        move by up to F of the width and, apart from that, of the height (0 to 1)
+    shear A        slant by up to A degrees (0 to 80), in degrees as Keras counts it
+    zoom F         enlarge by a factor of 1 - F to 1 + F, width and height apart (0 to 0.9)
+    hflip, vflip   mirror left-right, top-bottom
+    dihedral       the eight turns and mirrorings of a square (four on pictures that are not square)
+    brightness F   add up to F, where black is 0 and white about 1 (0 to 1)
+    contrast F     stretch about the picture's mean by 1 - F to 1 + F (0 to 1)
+    noise F        add bell-shaped noise of standard deviation F (0 to 1)
+    fill HOW       what comes in from outside: nearest, reflect, or constant with a value
+
+"none" changes nothing, and each name in RECIPES stands for its line. No torch is needed here.
+"""
+
+from dataclasses import dataclass, fields
+
+from striate.errors import StriateError, nearest
+
+LARGEST = {
+    "rotate": 180.0,
+    "shift": 1.0,
+    "shear": 80.0,
+    "zoom": 0.9,
+    "brightness": 1.0,
+    "contrast": 1.0,
+    "noise": 1.0,
+}
+SWITCHES = ("hflip", "vflip", "dihedral")
+FILLS = ("nearest", "reflect", "constant")
+
+RECIPES = {
+    "none": "none",
+    "hela": "rotate 30, shift 0.1, shear 0.2, zoom 0.2, hflip, fill nearest",
+    "digits": "rotate 10, shift 0.1, zoom 0.1, fill nearest",
+    "photo": "shift 0.125, hflip, fill reflect",
+    "microscopy": "shift 0.1, dihedral, brightness 0.1, contrast 0.2, fill reflect",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """The changes that a training may make to a picture, with their greatest amounts.
+
+    The module's text names each amount, its unit and its range. `fill` is what comes in from
+    outside the picture: the nearest pixel, the picture mirrored at its edge (the edge pixel comes
+    twice, as in SciPy's and Keras's "reflect"), or the constant `value`.
+    """
+
+    rotate: float = 0.0
+    shift: float = 0.0
+    shear: float = 0.0
+    zoom: float = 0.0
+    hflip: bool = False
+    vflip: bool = False
+    dihedral: bool = False
+    brightness: float = 0.0
+    contrast: float = 0.0
+    noise: float = 0.0
+    fill: str = "nearest"
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, largest in LARGEST.items():
+            _require_within(name, getattr(self, name), largest)
+        _require_within("fill constant", self.value, 1.0)
+        if self.fill not in FILLS:
+            raise StriateError("no such fill", received=self.fill, remedy=nearest(self.fill, FILLS))
+        if self.value and self.fill != "constant":
+            raise StriateError("only fill constant takes a value", received=f"fill {self.fill} {self.value}")
+        if self.dihedral and (self.hflip or self.vflip):
+            raise StriateError(
+                "dihedral holds both flips already", received=str(self), remedy="leave hflip and vflip out"
+            )
+
+    @property
+    def interpolates(self) -> bool:
+        """Whether pixels land between pixels; flips, symmetries and shifts alone move whole ones."""
+        return bool(self.rotate or self.shear or self.zoom)
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes where things are, so that boxes and masks must follow."""
+        return self.interpolates or bool(self.shift or self.hflip or self.vflip or self.dihedral)
+
+    @property
+    def recolours(self) -> bool:
+        return bool(self.brightness or self.contrast or self.noise)
+
+    def __str__(self) -> str:
+        """The one canonical line: `parse(str(recipe)) == recipe`."""
+        items = []
+        for name in (field.name for field in fields(self)):
+            amount = getattr(self, name)
+            if name in SWITCHES and amount:
+                items.append(name)
+            elif name in LARGEST and amount:
+                items.append(f"{name} {_number_text(amount)}")
+        if self.fill == "constant":
+            items.append(f"fill constant {_number_text(self.value)}")
+        elif self.fill != "nearest" or self.shift or self.interpolates:
+            items.append(f"fill {self.fill}")
+        return ", ".join(items) or "none"
+
+
+def parse(text: str) -> Recipe:
+    """The recipe that a line describes: items as in the module's text, or a name from RECIPES."""
+    line = RECIPES.get(text.strip().lower(), text).lower()
+    if line.strip() == "none":
+        return Recipe()
+    given: dict[str, float | bool | str] = {}
+    for item in line.split(","):
+        found = _item(item.replace("=", " ").split(), text)
+        for name in found:
+            if name in given:
+                raise StriateError("each change stands once in a recipe", received=name, where=text)
+        given |= found
+    return Recipe(**given)
+
+
+def _item(words: list[str], line: str) -> dict[str, float | bool | str]:
+    if not words:
+        raise StriateError("a recipe is a list of changes parted by commas", received=repr(line), remedy=_shortest())
+    name, rest = words[0], words[1:]
+    if name in SWITCHES and not rest:
+        return {name: True}
+    if name in LARGEST and len(rest) == 1:
+        return {name: _number(rest[0], name)}
+    if name == "fill" and rest[:1] == ["constant"] and len(rest) <= 2:
+        return {"fill": "constant", "value": _number(rest[1], "fill constant") if rest[1:] else 0.0}
+    if name == "fill" and len(rest) == 1:
+        return {"fill": rest[0]}
+    if name in RECIPES:
+        raise StriateError("the name of a recipe stands alone", received=name, where=line, remedy=_shortest())
+    known = [*LARGEST, *SWITCHES, "fill"]
+    if name not in known:
+        raise StriateError("no change or recipe has this name", received=name, remedy=nearest(name, [*known, *RECIPES]))
+    wants = "no number" if name in SWITCHES else "one of its words" if name == "fill" else "one number"
+    raise StriateError(f"{name} takes {wants}", received=" ".join(words), where=line, remedy=_shortest())
+
+
+def _shortest() -> str:
+    return 'write for example "rotate 10, shift 0.1, hflip" or "none"'
+
+
+def _number(word: str, name: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise StriateError(f"{name} takes a number", received=word, remedy=_shortest()) from None
+
+
+def _require_within(name: str, amount: float, largest: float) -> None:
+    if not 0 <= amount <= largest:
+        raise StriateError(f"{name} is a number from 0 to {_number_text(largest)}", received=amount)
+
+
+def _number_text(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))

@@ -1,0 +1,92 @@
+"""Batches of tensors from a store: the only module of `data` that knows torch.
+
+Which samples stand in a batch is a function of (seed, epoch) alone; the number of workers that decoded
+the store, or that the machine has, changes nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.data.prepare import Preparation
+
+PREDICT_BATCH = 64  # fixed and padded, so that a prediction never depends on its neighbours
+
+
+def scale(pictures: np.ndarray | Tensor, preparation: Preparation, device: torch.device) -> Tensor:
+    """Stored pictures (B, H, W, C) as float32 (B, C, H, W), 0 at `low` and 1 at `high`, channels-last."""
+    batch = torch.from_numpy(pictures) if isinstance(pictures, np.ndarray) else pictures
+    batch = batch.to(device).permute(0, 3, 1, 2).to(torch.float32)
+    low, high = (_per_channel(values, device) for values in (preparation.low, preparation.high))
+    return (batch - low) / (high - low)
+
+
+def standardise(scaled: Tensor, preparation: Preparation) -> Tensor:
+    """Scaled pictures as the network sees them: minus the mean, divided by the standard deviation."""
+    mean, std = (_per_channel(values, scaled.device) for values in (preparation.mean, preparation.std))
+    return (scaled - mean) / std
+
+
+def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """rows: (B,) row numbers in the store, which also name the samples' random changes.
+    pictures: (B, C, H, W) float32 scaled pictures. targets: (B, ...) encoded targets."""
+
+    rows: np.ndarray
+    pictures: Tensor
+    targets: Tensor
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The samples of one part, in batches.
+
+    pictures: the store's (N, H, W, C) array of all parts. rows: which of them belong to this part.
+    targets: (len(rows), ...) encoded targets. balance: class numbers (len(rows),) to draw evenly, or None.
+    """
+
+    pictures: np.ndarray
+    rows: np.ndarray
+    targets: Tensor
+    preparation: Preparation
+    device: torch.device
+    balance: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def steps(self, batch_size: int) -> int:
+        """Whole batches in one epoch; what is left over waits for the next epoch's order."""
+        return max(len(self) // batch_size, 1)
+
+    def epoch(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch in its random order, from batch `start` on."""
+        order = self._order(seed, epoch)
+        size = min(batch_size, len(self))
+        for step in range(start, self.steps(batch_size)):
+            yield self._take(order[step * size : (step + 1) * size])
+
+    def in_order(self, batch_size: int = PREDICT_BATCH) -> Iterator[Batch]:
+        """Every sample once, in the order of `rows`."""
+        for first in range(0, len(self), batch_size):
+            yield self._take(np.arange(first, min(first + batch_size, len(self))))
+
+    def _order(self, seed: int, epoch: int) -> np.ndarray:
+        random = np.random.Generator(np.random.Philox(key=seed & (2**63 - 1), counter=[epoch, 0, 0, 0]))
+        if self.balance is None:
+            return random.permutation(len(self))
+        kinds, numbers, counts = np.unique(self.balance, return_inverse=True, return_counts=True)
+        chances = 1.0 / counts[numbers] / len(kinds)
+        return random.choice(len(self), size=len(self), p=chances / chances.sum())
+
+    def _take(self, positions: np.ndarray) -> Batch:
+        rows = self.rows[positions]
+        pictures = scale(self.pictures[rows], self.preparation, self.device)
+        return Batch(rows, pictures, self.targets[torch.from_numpy(positions)].to(self.device))

@@ -1,0 +1,148 @@
+"""What a file is, by its first bytes and not by its name."""
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from striate.data.header import Unreadable
+
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF")
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".gif"}
+)
+START = 4096  # bytes that are enough to tell what a file is
+MAX_BYTES = 2_000_000_000
+
+_PICTURES = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+)
+_OTHERS = (
+    (b"%PDF", "PDF"),
+    (b"%!PS", "PostScript"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (b"8BPS", "Photoshop (PSD)"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"DDS ", "DDS"),
+    (b"qoif", "QOI"),
+    (b"v/1\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"SIMPLE  =", "FITS"),
+    (b"\0\0\x01\0", "ICO"),
+    (b"\x01\xda", "SGI"),
+    (b"\x93NUMPY", "NumPy array"),
+    (b"\x89HDF", "HDF5"),
+    (b"PK\x03\x04", "ZIP"),
+    (b"\x1f\x8b", "gzip"),
+    (b"7z\xbc\xaf", "7-Zip"),
+    (b"Rar!", "RAR"),
+    (b"\x7fELF", "program"),
+    (b"MZ", "program"),
+)
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF"}
+
+
+def open_file(path: Path) -> BinaryIO:
+    """`path` open for reading if it is a regular file; Unreadable for all else, without waiting on it."""
+    try:
+        status = path.stat()
+        _require_regular(status.st_mode)
+        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise Unreadable("broken link", "link") from None
+        raise Unreadable("no such file", "missing") from None
+    except PermissionError:
+        raise Unreadable("no permission to read it", "permission") from None
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"cannot be opened: {getattr(error, 'strerror', None) or error}", "damaged") from None
+    if status.st_size == 0:
+        file.close()
+        raise Unreadable("empty file", "empty")
+    return file
+
+
+def read_file(path: Path) -> bytes:
+    """All bytes of the file at `path`; Unreadable when it is no regular file or larger than 2 GB."""
+    with open_file(path) as file:
+        if os.fstat(file.fileno()).st_size > MAX_BYTES:
+            raise Unreadable(f"larger than {MAX_BYTES // 10**9} GB", "size")
+        try:
+            return file.read()
+        except OSError as error:
+            raise Unreadable(f"cannot be read: {error.strerror or error}", "damaged") from None
+
+
+def recognise(start: bytes) -> str:
+    """Which of FORMATS begins with the bytes `start`; Unreadable says what it is instead."""
+    for magic, name in _PICTURES:
+        if start.startswith(magic):
+            return name
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    if not start:
+        raise Unreadable("empty file", "empty")
+    raise _stranger(start)
+
+
+def _stranger(start: bytes) -> Unreadable:
+    for magic, name in _OTHERS:
+        if start.startswith(magic):
+            return _unsupported(name)
+    if start[4:8] == b"ftyp":
+        return _unsupported(_BRANDS.get(start[8:12], "video (MP4)"))
+    if start[:1] == b"P" and start[1:2] in b"1234567" and start[2:3].isspace():
+        return _unsupported("PNM")
+    if start[128:132] == b"DICM":
+        return _unsupported("DICOM")
+    text = _as_text(start)
+    if text is None:
+        if not start.strip(b"\0"):
+            return Unreadable("damaged: the file starts with zeros only")
+        return Unreadable("not a picture: unknown kind of file", "unsupported")
+    if text.startswith("version https://git-lfs"):
+        return Unreadable("Git LFS pointer, not the picture itself (git lfs pull fetches it)", "text")
+    head = text.lstrip("\ufeff \t\r\n").lower()
+    if head.startswith(("<!doctype html", "<html", "<head", "<body")):
+        return Unreadable("HTML page, not a picture", "text")
+    if "<svg" in head:
+        return _unsupported("SVG")
+    return Unreadable("text, not a picture", "text")
+
+
+def _unsupported(name: str) -> Unreadable:
+    return Unreadable(f"format {name} is not supported (supported: {', '.join(FORMATS)})", "unsupported")
+
+
+def _as_text(start: bytes) -> str | None:
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return start[: len(start) // 2 * 2].decode("utf-16", errors="ignore")
+    if any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in start):
+        return None
+    try:
+        return start.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # a letter may be cut at the end of what was read
+        return start[: error.start].decode("utf-8") if len(start) - error.start < 4 and error.start else None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _require_regular(mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise Unreadable("directory, not a picture", "folder")
+    if not stat.S_ISREG(mode):
+        raise Unreadable("not a regular file", "special")

@@ -1,0 +1,244 @@
+"""A folder of class folders, with or without part folders above them, becomes samples."""
+
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from striate.data.content import IMAGE_SUFFIXES, START, open_file, recognise
+from striate.data.header import Unreadable
+from striate.data.sample import PARTS, Found, LeftOut, Sample
+from striate.errors import StriateError
+
+PART_NAMES = {
+    **dict.fromkeys(("train", "training", "training_set", "train_set"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "eval", "val_set", "validation_set"), "validation"),
+    **dict.fromkeys(("test", "testing", "test_set", "testing_set"), "test"),
+}
+LAYOUT = "FOLDER/cat/001.png, FOLDER/dog/002.png or FOLDER/train/cat/001.png, FOLDER/test/cat/002.png"
+_HIDDEN = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir"}
+
+
+@dataclass(slots=True)
+class _Place:
+    """A folder to walk: `where` on the disk, `name` in our tables; link: it was reached by one."""
+
+    where: str
+    name: str
+    target: str
+    part: str | None
+    link: bool = False
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What a walk has gathered so far."""
+
+    root: str
+    samples: list[Sample] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    hidden: int = 0
+    links: list[_Place] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def leave(self, name: str, reason: str, place: _Place | None = None) -> None:
+        label, part = (place.target, place.part or "") if place else ("", "")
+        self.left_out.append(LeftOut(path=name, reason=reason, label=label, part=part))
+
+
+def read_folder(folder: Path) -> Found:
+    """The samples of FOLDER/<class>/… or FOLDER/{train,val,test}/<class>/…, sorted by path.
+
+    Folders below a class are part of it. Everything that is no picture is in `left_out` with its
+    reason. Links to files are followed; a linked folder is read once, and only if it is not already
+    read under its own name. Raises StriateError when there is no class folder.
+    """
+    walk = _Walk(os.path.realpath(folder))
+    walk.seen.add(walk.root)
+    folders, files = _entries(walk, str(folder), "")
+    parts = _part_folders(walk, folders)
+    for entry in files:
+        walk.leave(entry.name, _reason(entry, "beside the class folders, so it has no class"))
+    places = [place for entry in folders for place in _places(walk, entry, parts)]
+    if not places:
+        raise _no_classes(folder, files)
+    _walk_all(walk, places)
+    walk.samples.sort(key=lambda sample: sort_key(sample.path))
+    walk.left_out.sort(key=lambda item: sort_key(item.path))
+    kind = "parts" if parts else "classes"
+    return Found(root=walk.root, kind=kind, samples=walk.samples, left_out=walk.left_out, hidden=walk.hidden)
+
+
+def sort_key(path: str) -> tuple[str, str]:
+    """Order by code point of the NFC form: the same on every machine and file system."""
+    return unicodedata.normalize("NFC", path), path
+
+
+def is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _HIDDEN
+
+
+def _entries(walk: _Walk, where: str, name: str) -> tuple[list[os.DirEntry], list[os.DirEntry]]:
+    """The folders and the other visible entries of one folder, each sorted by name."""
+    folders, others = [], []
+    try:
+        with os.scandir(where) as listing:
+            for entry in listing:
+                if is_hidden(entry.name):
+                    walk.hidden += 1
+                elif _is_folder(entry):
+                    folders.append(entry)
+                else:
+                    others.append(entry)
+    except OSError as error:
+        walk.leave(name or where, f"this folder cannot be read: {error.strerror or error}")
+    return sorted(folders, key=lambda e: sort_key(e.name)), sorted(others, key=lambda e: sort_key(e.name))
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _part_folders(walk: _Walk, folders: list[os.DirEntry]) -> dict[str, str]:
+    """Folder name → part, or nothing when these are classes that only happen to be called so."""
+    found, flat = {}, 0
+    for entry in folders:
+        part = PART_NAMES.get(entry.name.lower())
+        if part is None:
+            continue
+        silent = _Walk(walk.root)
+        inner, files = _entries(silent, entry.path, "")
+        if inner:
+            found[entry.name] = part
+            flat += any(Path(file.name).suffix.lower() in IMAGE_SUFFIXES for file in files)
+    return {} if len(found) == 1 and flat and len(folders) > 1 else found
+
+
+def _places(walk: _Walk, entry: os.DirEntry, parts: dict[str, str]) -> Iterator[_Place]:
+    """The class folders under one entry of the top folder."""
+    if not parts:
+        yield _Place(entry.path, entry.name, _class_name(entry.name), None, entry.is_symlink())
+        return
+    part = PART_NAMES.get(entry.name.lower())
+    if part is None:
+        walk.leave(entry.name, f"a folder beside the parts that is not one of {', '.join(PARTS)}")
+        return
+    if entry.is_symlink() and not _is_new(walk, entry.path):
+        walk.leave(entry.name, "a link to a folder that is read already")
+        return
+    folders, files = _entries(walk, entry.path, entry.name)
+    for file in files:
+        walk.leave(f"{entry.name}/{file.name}", _reason(file, "beside the class folders, so it has no class"))
+    for inner in folders:
+        name = f"{entry.name}/{inner.name}"
+        yield _Place(inner.path, name, _class_name(inner.name), part, inner.is_symlink())
+
+
+def _walk_all(walk: _Walk, places: list[_Place]) -> None:
+    """Real folders first, so that a link to one of them is known to be a second way to it."""
+    filled = {place.name: False for place in places}
+    for place in places:
+        before = len(walk.samples) + len(walk.links) + len(walk.left_out)
+        _walk_place(walk, place)
+        filled[place.name] = len(walk.samples) + len(walk.links) + len(walk.left_out) > before
+        if not filled[place.name]:
+            walk.leave(place.name, "empty class folder", place)
+    while walk.links:
+        walk.links.sort(key=lambda link: sort_key(link.name), reverse=True)
+        link = walk.links.pop()
+        if _is_new(walk, link.where):
+            link.link = False
+            _walk_place(walk, link)
+        else:
+            walk.leave(link.name, "a link to a folder that is read already", link)
+
+
+def _is_new(walk: _Walk, where: str) -> bool:
+    real = os.path.realpath(where)
+    return real not in walk.seen and not f"{walk.root}{os.sep}".startswith(real.rstrip(os.sep) + os.sep)
+
+
+def _walk_place(walk: _Walk, top: _Place) -> None:
+    stack = [top]
+    while stack:
+        place = stack.pop()
+        if place.link:
+            walk.links.append(place)
+            continue
+        walk.seen.add(os.path.realpath(place.where))
+        folders, files = _entries(walk, place.where, place.name)
+        if not folders and not files and Path(place.name).suffix.lower() in IMAGE_SUFFIXES:
+            walk.leave(place.name, "directory, not a picture", place)
+        for entry in files:
+            _take_file(walk, place, entry)
+        for entry in folders:
+            name = f"{place.name}/{entry.name}"
+            stack.append(_Place(entry.path, name, place.target, place.part, entry.is_symlink()))
+
+
+def _take_file(walk: _Walk, place: _Place, entry: os.DirEntry) -> None:
+    name = f"{place.name}/{entry.name}"
+    if os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES or not _is_file(entry):  # noqa: PTH122
+        reason = _reason(entry, "")
+        if reason:
+            walk.leave(name, reason, place)
+            return
+    source = Path(os.path.abspath(entry.path))  # noqa: PTH100 - quicker than Path.absolute, and there may be a million
+    walk.samples.append(Sample(path=name, source=source, target=place.target, part=place.part))
+
+
+def _is_file(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def _reason(entry: os.DirEntry, otherwise: str) -> str:
+    """Why a file is not a picture by its content, or `otherwise` when it is one."""
+    try:
+        with open_file(Path(entry.path)) as file:
+            recognise(file.read(START))
+    except Unreadable as problem:
+        return problem.reason
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return otherwise
+
+
+def _class_name(folder: str) -> str:
+    return unicodedata.normalize("NFC", folder)
+
+
+def _no_classes(folder: Path, files: list[os.DirEntry]) -> StriateError:
+    pictures = sum(Path(entry.name).suffix.lower() in IMAGE_SUFFIXES for entry in files)
+    what = f"{len(files):,} files and no folder" if files else "an empty folder"
+    if pictures:
+        what = f"{pictures:,} pictures directly in it"
+    return StriateError(
+        "a folder to learn from has one folder per class",
+        received=what,
+        where=folder,
+        remedy=f"arrange it as {LAYOUT}, or give a table with the columns path and label",
+    )
+
+
+def list_pictures(folder: Path) -> Iterator[Path]:
+    """Every file below `folder` whose name ends like a picture's, sorted, hidden ones passed over."""
+    try:
+        names = sorted(os.listdir(folder), key=sort_key)
+    except OSError as error:
+        raise StriateError("a folder must be readable", received=error.strerror, where=folder) from error
+    for name in names:
+        path = folder / name
+        if is_hidden(name):
+            continue
+        if path.is_dir():
+            if not path.is_symlink():
+                yield from list_pictures(path)
+        elif path.suffix.lower() in IMAGE_SUFFIXES:
+            yield path

@@ -1,0 +1,103 @@
+"""The figures that scale pictures for the network, measured on the training part and on nothing else."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from striate.data.prepare import Preparation, Shape
+
+STD_FLOOR = 1e-3  # of the scaled range, so that constant pictures divide by something
+_CHUNK_BYTES = 64_000_000
+_SAMPLED = 4_000_000  # float values per channel from which percentiles are read
+_TAIL = 0.001
+
+
+def measure(pictures: np.ndarray, indices: Sequence[int] | np.ndarray, shape: Shape) -> Preparation:
+    """Per channel low, high, mean and std of `pictures[indices]`, (N, H, W, C), in the Preparation.
+
+    8-bit: low 0 and high 255. 16-bit and float: the 0.1 and 99.9 percentiles (the whole range where
+    these coincide), so that one hot pixel does not flatten everything; values beyond them are kept, as
+    scaled values outside 0 to 1. mean and std are of the scaled values, std at least 0.001. Integer
+    figures are exact; float percentiles are read from evenly spaced pixels, 4 million per channel.
+    """
+    indices = np.sort(np.asarray(indices, dtype=np.intp))
+    if len(indices) == 0:
+        raise ValueError("no pictures to measure")
+    if pictures.dtype.kind == "u":
+        low, high, mean, std = _from_counts(_counts(pictures, indices))
+    else:
+        low, high, mean, std = _from_values(pictures, indices)
+    return Preparation(
+        shape=shape,
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        mean=tuple(mean.tolist()),
+        std=tuple(np.maximum(std, STD_FLOOR).tolist()),
+    )
+
+
+def _chunks(pictures: np.ndarray, indices: np.ndarray) -> Iterator[np.ndarray]:
+    """Pixels (pixels, C) of some pictures at a time."""
+    size = max(1, _CHUNK_BYTES // max(1, pictures[0].size * 8))
+    for start in range(0, len(indices), size):
+        yield np.asarray(pictures[indices[start : start + size]]).reshape(-1, pictures.shape[3])
+
+
+def _counts(pictures: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """How often each value occurs: (C, 256) or (C, 65536)."""
+    levels = np.iinfo(pictures.dtype).max + 1
+    counts = np.zeros((pictures.shape[3], levels), np.int64)
+    for pixels in _chunks(pictures, indices):
+        for channel, values in enumerate(pixels.T):
+            counts[channel] += np.bincount(values, minlength=levels)
+    return counts
+
+
+def _from_counts(counts: np.ndarray) -> tuple[np.ndarray, ...]:
+    levels = np.arange(counts.shape[1], dtype=np.float64)
+    if counts.shape[1] == 256:
+        low, high = np.zeros(len(counts)), np.full(len(counts), 255.0)
+    else:
+        low, high = np.array([_bounds_of_counts(row) for row in counts], np.float64).T
+    total = counts.sum(axis=1)
+    mean = counts @ levels / total
+    spread = np.array([row @ (levels - middle) ** 2 for row, middle in zip(counts, mean, strict=True)])
+    return low, high, (mean - low) / (high - low), np.sqrt(spread / total) / (high - low)
+
+
+def _bounds_of_counts(counts: np.ndarray) -> tuple[float, float]:
+    """The percentile values of one channel, each of them a value that occurs."""
+    below, total = np.cumsum(counts), counts.sum()
+    low = np.searchsorted(below, _TAIL * total, side="right")
+    high = np.searchsorted(below, total - _TAIL * total, side="left")
+    present = np.flatnonzero(counts)
+    return _bounds(low, high, present[0], present[-1])
+
+
+def _from_values(pictures: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, ...]:
+    height, width, channels = pictures.shape[1:]
+    step = max(1, -(-len(indices) * height * width // _SAMPLED))
+    while math.gcd(step, width) > 1:  # or the same few columns would be taken from every row
+        step += 1
+    chosen, offset, total = [], 0, 0
+    first, squares = np.zeros(channels), np.zeros(channels)
+    centre = np.asarray(pictures[indices[0]], np.float64).mean(axis=(0, 1))  # keeps the squares small
+    for pixels in _chunks(pictures, indices):
+        wide = pixels.astype(np.float64) - centre
+        first += wide.sum(axis=0)
+        squares += (wide**2).sum(axis=0)
+        chosen.append(pixels[(-offset) % step :: step])
+        offset, total = offset + len(pixels), total + len(pixels)
+    values = np.concatenate(chosen)
+    edges = np.quantile(values, [0, _TAIL, 1 - _TAIL, 1], axis=0).astype(np.float64)
+    low, high = np.array([_bounds(e[1], e[2], e[0], e[3]) for e in edges.T]).T
+    shift = first / total
+    std = np.sqrt(np.maximum(squares / total - shift**2, 0))
+    return low, high, (centre + shift - low) / (high - low), std / (high - low)
+
+
+def _bounds(low: float, high: float, least: float, most: float) -> tuple[float, float]:
+    if high <= low:  # nearly all values are one: what differs would be lost outside such bounds
+        low, high = least, most
+    return float(low), float(high if high > low else low + 1)

@@ -1,0 +1,99 @@
+"""A first look at the pictures: sizes, channels and depth from their headers, to choose one shape."""
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from striate.data.decode import Header, Unreadable, look
+from striate.data.prepare import DEPTHS
+from striate.data.quiet import quiet
+from striate.data.sample import Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Counts over the pictures looked at.
+
+    sizes: (height, width) in pixels after the EXIF orientation; channels: 1 grey, 3 RGB, or n;
+    depths: "uint8", "uint16", "float32"; formats: "PNG", ..., "array".
+    looked: how many were looked at, unreadable: how many of them had no readable header.
+    """
+
+    sizes: Counter[tuple[int, int]]
+    channel_counts: Counter[int]
+    depths: Counter[str]
+    formats: Counter[str]
+    looked: int
+    unreadable: int
+
+    @property
+    def typical_size(self) -> tuple[int, int]:
+        """Median height and median width, in pixels; (0, 0) when nothing was readable."""
+        return _median(self.sizes, 0), _median(self.sizes, 1)
+
+    @property
+    def same_size(self) -> bool:
+        """Whether all pictures looked at have one size."""
+        return len(self.sizes) == 1
+
+    @property
+    def channels(self) -> int:
+        """1 if all are grey, else 3 if any is RGB, else the most frequent number of channels."""
+        several = Counter({n: count for n, count in self.channel_counts.items() if n != 1})
+        if not several:
+            return 1
+        return 3 if 3 in several else min(several, key=lambda n: (-several[n], n))
+
+    @property
+    def depth(self) -> str:
+        """The deepest of all, so that no picture loses any: float32 over uint16 over uint8."""
+        return max(self.depths, key=DEPTHS.index, default="uint8")
+
+
+def survey(samples: Sequence[Sample], limit: int = 5000) -> Survey:
+    """What the headers of `samples` say; of more than `limit`, those chosen by a hash of their path.
+
+    No pixel is decoded. Pictures with an unreadable header are counted and otherwise passed over.
+    """
+    chosen = _chosen(samples, limit)
+    with quiet():
+        headers = [header for header in map(_header, chosen) if header is not None]
+    return Survey(
+        sizes=Counter((header.height, header.width) for header in headers),
+        channel_counts=Counter(header.channels for header in headers),
+        depths=Counter(header.depth for header in headers),
+        formats=Counter(header.format for header in headers),
+        looked=len(chosen),
+        unreadable=len(chosen) - len(headers),
+    )
+
+
+def _header(sample: Sample) -> Header | None:
+    try:
+        return look(sample.source)
+    except Unreadable:
+        return None
+
+
+def _chosen(samples: Sequence[Sample], limit: int) -> Sequence[Sample]:
+    if len(samples) <= limit:
+        return samples
+
+    def rank(sample: Sample) -> bytes:
+        return hashlib.blake2b(sample.path.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+
+    return heapq.nsmallest(limit, samples, key=rank)
+
+
+def _median(sizes: Counter[tuple[int, int]], axis: int) -> int:
+    counts: Counter[int] = Counter()
+    for size, count in sizes.items():
+        counts[size[axis]] += count
+    left = (counts.total() + 1) // 2
+    for side in sorted(counts):
+        left -= counts[side]
+        if left <= 0:
+            return side
+    return 0

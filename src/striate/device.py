@@ -1,0 +1,171 @@
+"""The machine: device, precision, threads and randomness. The only place with torch-wide switches.
+
+bf16 is used only where two things hold: a measured probe says that it is faster (on processors without
+matrix units it is several times slower), and the network's own layers give the same numbers in bf16 as
+in fp32 (some kernels of some releases do not).
+"""
+
+import contextlib
+import hashlib
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.errors import StriateError
+
+BF16_GAIN = 1.3  # bf16 must be this much faster in the probe; below it the conversions eat the gain
+BF16_ERROR = 0.03  # relative; bf16 keeps 8 bits, so sound kernels stay below about 0.01
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device named "auto", "cpu", "cuda", "cuda:1" or "mps"; "auto" takes a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise StriateError(
+            "the device must be one that this machine's torch can use",
+            received=name,
+            where="--device",
+            remedy="use auto, cpu" + (", cuda" if torch.cuda.is_available() else ""),
+        ) from error
+    return device
+
+
+def bf16_gain(device: torch.device) -> float:
+    """How many times faster a bf16 training step of a 3x3 convolution is than its fp32 step.
+
+    Best of three each, about 0.1 s on a processor; 1.0 where bf16 cannot be run at all.
+    """
+
+    def seconds(dtype: torch.dtype) -> float:
+        x = torch.ones(16, 64, 24, 24, device=device, dtype=dtype).contiguous(
+            memory_format=torch.channels_last
+        )
+        weight = torch.ones(64, 64, 3, 3, device=device, dtype=dtype, requires_grad=True)
+        times = []
+        for _ in range(4):
+            started = time.perf_counter()
+            F.conv2d(x.requires_grad_(), weight, padding=1).sum().backward()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - started)
+        return min(times[1:])
+
+    try:
+        return seconds(torch.float32) / seconds(torch.bfloat16)
+    except RuntimeError:
+        return 1.0
+
+
+def bf16_faults(network: nn.Module, batch: Tensor) -> list[str]:
+    """Names of convolutions and dense layers whose bf16 outputs or gradients differ from their fp32 ones.
+
+    Every layer gets the very input that `batch` (B, C, H, W) brings it; an empty list means all agree.
+    """
+    inputs: dict[str, Tensor] = {}
+    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+    layers = {name: module for name, module in network.named_modules() if isinstance(module, kinds)}
+    hooks = [
+        module.register_forward_pre_hook(
+            lambda _, args, name=name: inputs.__setitem__(name, args[0].detach())
+        )
+        for name, module in layers.items()
+    ]
+    training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(batch)
+    finally:
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+    return [name for name, x in inputs.items() if not _agrees(layers[name], x)]
+
+
+def _agrees(layer: nn.Module, x: Tensor) -> bool:
+    def results(dtype: torch.dtype) -> list[Tensor]:
+        tensors = {name: p.detach().to(dtype).requires_grad_() for name, p in layer.named_parameters()}
+        source = x.to(dtype).requires_grad_()
+        out = torch.func.functional_call(layer, tensors, (source,))
+        weight = torch.linspace(-1, 1, out.numel(), device=out.device).reshape(out.shape)
+        grads = torch.autograd.grad((out.float() * weight).sum(), [source, tensors["weight"]])
+        return [out.detach().float(), *(g.float() for g in grads)]
+
+    with torch.enable_grad():
+        pairs = zip(results(torch.float32), results(torch.bfloat16), strict=True)
+        return all((a - b).norm() <= BF16_ERROR * a.norm() + 1e-6 for a, b in pairs)
+
+
+def choose_precision(asked: str, device: torch.device, network: nn.Module, batch: Tensor) -> tuple[str, str]:
+    """("bf16" or "fp32", the reason in words) for "auto", "bf16" or "fp32"."""
+    if asked == "fp32":
+        return "fp32", "asked for"
+    if asked == "auto":
+        gain = bf16_gain(device)
+        if gain < BF16_GAIN:
+            return "fp32", f"bf16 is {gain:.1f} times as fast on this machine"
+        reason = f"bf16 is {gain:.1f} times as fast on this machine and agrees with fp32"
+    else:
+        reason = "asked for, and agrees with fp32"
+    faults = bf16_faults(network, batch)
+    if faults:
+        return "fp32", f"bf16 gives wrong numbers here in {', '.join(faults[:3])}"
+    return "bf16", reason
+
+
+@contextlib.contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Inside, torch's global randomness is a function of `numbers`; afterwards it is as it was before."""
+    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(int.from_bytes(digest, "little") >> 1)
+        yield
+
+
+@contextlib.contextmanager
+def deterministic() -> Iterator[None]:
+    """Inside, torch picks repeatable kernels and treats denormal floats as zero; afterwards as before."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+        torch.utils.deterministic.fill_uninitialized_memory = fill
+        torch.set_flush_denormal(False)
+
+
+def fingerprint(device: torch.device) -> dict[str, str | int]:
+    """What must be equal for two runs to promise equal bits: processor, torch build, threads, device."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor": _processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
+def _processor() -> str:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,164 @@
+"""Charts of a run, each as PNG bytes: learning curves, confusion matrix, calibration."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from striate.draw import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def curves(history: Sequence[Mapping[str, object]]) -> bytes:
+    """Loss, accuracy and learning rate over the epochs.
+
+    history: one row per epoch with "epoch" and any of "train_loss", "validation_loss", "train_accuracy",
+    "validation_accuracy" (0 to 1) and "learning_rate"; a missing or empty value leaves a gap.
+    """
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = style.new_figure(9, 4.2)
+    grid = figure.add_gridspec(2, 2, height_ratios=[4, 1])
+    panels = {name: figure.add_subplot(grid[0, column]) for column, name in enumerate(("loss", "accuracy"))}
+    rate = figure.add_subplot(grid[1, :])
+    history = history or [{"epoch": 1}]
+    epochs = _column(history, "epoch")
+    for name, axes in panels.items():
+        style.plain_axes(axes)
+        _title(axes, name.capitalize())
+        _line(axes, epochs, _column(history, f"train_{name}"), style.BLUE, "train")
+        _line(axes, epochs, _column(history, f"validation_{name}"), style.ORANGE, "validation")
+    panels["loss"].set_ylim(bottom=0)
+    panels["accuracy"].set_ylim(top=1.005)
+    panels["accuracy"].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+    panels["loss"].legend(frameon=False, fontsize=8, labelcolor=style.INK)
+    style.plain_axes(rate)
+    _line(rate, epochs, _column(history, "learning_rate"), style.MUTED, "learning rate")
+    rate.set_ylim(bottom=0)
+    rate.yaxis.set_major_locator(MaxNLocator(2))
+    _title(rate, "Learning rate")
+    rate.set_xlabel("epoch", fontsize=8, color=style.MUTED)
+    for axes in (*panels.values(), rate):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+        # Given outright, because one epoch or none has no range of its own.
+        axes.set_xlim(epochs.min(initial=1), epochs.max(initial=2))
+    return style.to_png(figure)
+
+
+def confusion(matrix: np.ndarray, classes: Sequence[str]) -> bytes:
+    """Confusion matrix (K, K) of counts: blue where right, orange where wrong, deeper for more of the row.
+
+    Up to 12 classes each cell says count and row share, up to 30 its count; beyond that colour speaks.
+    """
+    matrix = np.asarray(matrix)
+    count = len(classes)
+    side = float(np.clip(2.4 + 0.46 * count, 4.0, 11.5))
+    figure = style.new_figure(side + 0.6, side)
+    axes = figure.add_subplot()
+    totals = matrix.sum(axis=1, keepdims=True)
+    share = matrix / np.maximum(totals, 1)
+    axes.imshow(_cell_colours(share), interpolation="nearest", aspect="equal")
+    for edge in axes.spines.values():
+        edge.set_visible(False)
+    if count <= 30:
+        axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color=style.PAPER, linewidth=1.5)
+        _cell_texts(axes, matrix, share)
+    _class_ticks(axes, classes)
+    axes.set_xlabel("predicted class", fontsize=9, color=style.MUTED)
+    axes.set_ylabel("true class", fontsize=9, color=style.MUTED)
+    return style.to_png(figure)
+
+
+def calibration(bins: Mapping[str, np.ndarray]) -> bytes:
+    """How often the network is right at each confidence, against the diagonal where both agree.
+
+    bins: arrays of equal length "low", "high", "count", "confidence" and "accuracy" (NaN where empty).
+    """
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    figure = style.new_figure(5.2, 5.2)
+    upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4, 1]})
+    table = {name: np.asarray(column, dtype=np.float64) for name, column in bins.items()}
+    filled = table["count"] > 0
+    middle, width = (table["low"] + table["high"]) / 2, table["high"] - table["low"]
+    style.plain_axes(upper, grid="both")
+    upper.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    upper.bar(middle[filled], table["accuracy"][filled], width[filled] * 0.86, color=style.BLUE, alpha=0.22)
+    upper.plot(
+        table["confidence"][filled],
+        table["accuracy"][filled],
+        color=style.BLUE,
+        marker="o",
+        markersize=5,
+        linewidth=1.6,
+        clip_on=False,
+    )
+    upper.set(xlim=(0, 1), ylim=(0, 1.02))
+    _title(upper, "Share that is right")
+    style.plain_axes(lower)
+    lower.bar(middle, table["count"], width * 0.86, color=style.MUTED, alpha=0.55)
+    lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    _title(lower, "Pictures")
+    lower.set_xlabel("confidence of the network", fontsize=8, color=style.MUTED)
+    for axis in (upper.xaxis, upper.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    return style.to_png(figure)
+
+
+def _column(history: Sequence[Mapping[str, object]], name: str) -> np.ndarray:
+    values = [row.get(name) for row in history]
+    numbers = np.array([np.nan if value in (None, "") else float(str(value)) for value in values])
+    return np.where(np.isfinite(numbers), numbers, np.nan) if len(numbers) else numbers
+
+
+def _line(axes: "Axes", x: np.ndarray, y: np.ndarray, colour: str, label: str) -> None:
+    marker = "o" if len(x) <= 25 else ""
+    axes.plot(x, y, color=colour, linewidth=1.8, marker=marker, markersize=3.5, label=label, clip_on=False)
+
+
+def _title(axes: "Axes", text: str) -> None:
+    axes.set_title(text, loc="left", fontsize=9.5, color=style.INK, fontweight="bold")
+
+
+def _cell_colours(share: np.ndarray) -> np.ndarray:
+    """RGB (K, K, 3) from 0 to 1; the root lifts rare mistakes out of the white."""
+    right = np.eye(len(share), dtype=bool)[..., None]
+    full = np.where(right, _rgb(style.BLUE), _rgb(style.ORANGE))
+    depth = np.where(right, share[..., None], share[..., None] ** 0.45)
+    ground = np.array(_rgb("#f4f6f9"))
+    return ground + depth * (full - ground)
+
+
+def _rgb(colour: str) -> list[float]:
+    return [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+
+
+def _cell_texts(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
+    count = len(matrix)
+    size = 9 if count <= 12 else 7
+    for row, column in np.argwhere(matrix > 0):
+        deep = share[row, column] > (0.55 if row == column else 0.3)
+        colour = style.PAPER if deep else style.INK
+        text = f"{matrix[row, column]:,}"
+        if count <= 12:
+            text += f"\n{100 * share[row, column]:.0f} %"
+        written = axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
+        # Inside the axes anyway; measuring them all would take most of the time.
+        written.set_in_layout(False)
+
+
+def _class_ticks(axes: "Axes", classes: Sequence[str]) -> None:
+    count = len(classes)
+    labels = style.class_labels(classes)
+    size = float(np.clip(420 / max(count, 1) * 1.35, 5, 9))
+    steep = count > 30 or max(map(len, labels)) > 5
+    axes.set_xticks(range(count), labels, rotation=90 if count > 12 else (40 if steep else 0))
+    if steep and count <= 12:
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(count), labels)
+    axes.tick_params(which="both", length=0, labelsize=size, colors=style.INK)

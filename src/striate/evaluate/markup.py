@@ -1,0 +1,138 @@
+"""Pieces of a HTML page: whatever is not already `Html` is escaped before it gets in."""
+
+import base64
+import html
+import struct
+from collections.abc import Sequence
+
+# Scores that are shares of pictures read best in percent; the rest keeps its own scale.
+_PERCENT = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error", "precision", "recall", "f1")
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def safe(value: object) -> Html:
+    """The value as HTML: `Html` as it is, anything else escaped, without control or broken characters."""
+    if isinstance(value, Html):
+        return value
+    text = str(value).encode("utf-8", errors="replace").decode("utf-8")
+    kept = "".join(c if c in "\n\t" or (ord(c) >= 32 and not 127 <= ord(c) < 160) else " " for c in text)
+    return Html(html.escape(kept, quote=True))
+
+
+def join(*pieces: object) -> Html:
+    return Html("".join(safe(piece) for piece in pieces))
+
+
+def element(tag: str, *content: object, **attributes: object) -> Html:
+    """One element; `class_` stands for class, an underscore for the dash in other names; None is left out."""
+    named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+    written = "".join(f' {name}="{safe(value)}"' for name, value in named.items() if value is not None)
+    return Html(f"<{tag}{written}>{join(*content)}</{tag}>")
+
+
+def table(header: Sequence[object], rows: Sequence[Sequence[object]], *, words: int = 1, name: str = "") -> Html:
+    """A table that scrolls by itself; the first `words` columns are text, the others figures."""
+
+    def line(cells: Sequence[object], tag: str) -> Html:
+        kinds = [None if column < words else "figure" for column in range(len(cells))]
+        written = (element(tag, cell, class_=kind) for cell, kind in zip(cells, kinds, strict=True))
+        return element("tr", *written)
+
+    head = element("thead", line(header, "th")) if header else Html("")
+    body = element("tbody", *(line(row, "td") for row in rows))
+    return element("div", element("table", head, body, class_=name or None), class_="scroll")
+
+
+def pairs(facts: Sequence[tuple[str, object]]) -> Html:
+    """Names and values as a list of definitions."""
+    rows = (element("div", element("dt", name), element("dd", value)) for name, value in facts)
+    return element("dl", *rows)
+
+
+def picture(png: bytes, alt: str, *, name: str, dense: int = 2) -> Html:
+    """An image inside the page; `dense` dots of the PNG make one point of the page."""
+    width, height = struct.unpack(">II", png[16:24])
+    source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+    sizes = f'width="{round(width / dense)}" height="{round(height / dense)}"'
+    return Html(f'<img class="{safe(name)}" {sizes} alt="{safe(alt)}" src="{source}">')
+
+
+def figure(png: bytes, alt: str, caption: str, *, name: str) -> Html:
+    return element("figure", picture(png, alt, name=name), element("figcaption", caption))
+
+
+def is_score(value: object) -> bool:
+    """Whether an entry of scores.json is a score with an interval."""
+    return isinstance(value, dict) and "value" in value and "low" in value
+
+
+def number(value: float | None, name: str) -> str:
+    """A score for people: shares in percent, others with three decimals, a dash for what is not defined."""
+    if value is None:
+        return "–"
+    return f"{100 * value:.1f} %" if name in _PERCENT else f"{value:.3f}"
+
+
+def interval(score: dict, name: str) -> Html:
+    """The score and, smaller, its 95 % interval."""
+    value = element("span", number(score["value"], name), class_="value")
+    if score["value"] is None or score["low"] is None:
+        return value
+    ends = (number(score[end], name).removesuffix(" %") for end in ("low", "high"))
+    return join(value, " ", element("span", "[", ", ".join(ends), "]", class_="range"))
+
+
+def interval_bar(score: dict, floor: float | None, floor_name: str) -> Html:
+    """A drawing of a share with its interval on a line from 0 to 100 %, and the baseline to beat."""
+    value, low, high = (1000 * score[end] for end in ("value", "low", "high"))
+    ends = f"{low / 10:.1f} – {high / 10:.1f} %"
+    said = f"{value / 10:.1f} %, 95 % interval {ends}"
+    parts = [
+        '<line class="axis" x1="0" y1="40" x2="1000" y2="40"/>',
+        *(f'<line class="tick" x1="{x}" y1="34" x2="{x}" y2="46"/>' for x in range(0, 1001, 250)),
+        f'<rect class="band" x="{low:.1f}" y="30" width="{max(high - low, 4):.1f}" height="20" rx="6"/>',
+        f'<circle class="dot" cx="{value:.1f}" cy="40" r="9"/>',
+        f'<text class="strong" x="{min(max((low + high) / 2, 85), 915):.1f}" y="16">{ends}</text>',
+    ]
+    if floor is not None:
+        x = 1000 * floor
+        label = f"{floor_name}: {100 * floor:.1f} %"
+        said += f"; {label}"
+        anchor = "start" if x < 500 else "end"
+        parts.append(f'<line class="floor" x1="{x:.1f}" y1="22" x2="{x:.1f}" y2="58"/>')
+        parts.append(f'<text class="faint {anchor}" x="{x:.1f}" y="78">{safe(label)}</text>')
+    drawing = "".join(parts)
+    head = f'<svg class="interval" viewBox="-12 0 1024 84" role="img" aria-label="{safe(said)}">'
+    return Html(f"{head}{drawing}</svg>")
+
+
+def small_bar(score: dict) -> Html:
+    """A share with its interval as a bar of one line's height; empty where it is not defined."""
+    if score["value"] is None:
+        return Html("")
+    value, low, high = (100 * score[end] for end in ("value", "low", "high"))
+    return Html(
+        '<svg class="small" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect class="ground" width="100" height="10"/>'
+        f'<rect class="fill" width="{value:.1f}" height="10"/>'
+        f'<rect class="reach" x="{low:.1f}" y="4" width="{max(high - low, 0.6):.1f}" height="2"/></svg>'
+    )
+
+
+def stacked_bar(counts: Sequence[int], most: int) -> Html:
+    """Counts of one class side by side, on a scale where `most` fills the line."""
+    x, parts = 0.0, []
+    for place, count in enumerate(counts):
+        width = 100 * count / max(most, 1)
+        parts.append(f'<rect class="part{place}" x="{x:.2f}" width="{width:.2f}" height="10"/>')
+        x += width
+    return Html(
+        '<svg class="small" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        + "".join(parts)
+        + "</svg>"
+    )

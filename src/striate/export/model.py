@@ -1,0 +1,205 @@
+"""A model: network, weights, preparation and class names, in memory and in one safe file."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+import striate
+from striate.data.batches import scale, standardise
+from striate.data.decode import Unreadable, decode
+from striate.data.prepare import Preparation, fit
+from striate.data.folder import list_pictures
+from striate.data.sources import read_source
+from striate.errors import StriateError
+from striate.evaluate.scores import classification_scores
+from striate.export.tensors import read_tensors, write_tensors
+from striate.network.build import Network
+from striate.network.summary import total_operations
+from striate.tasks.task import Task, logits_of, make_task
+
+MODEL_FILE = "model.safetensors"
+BATCH_OPERATIONS = 4e9  # of one prediction batch, so that its memory and delay stay small
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What a model says of one picture.
+
+    predicted: the most probable class, "" where the picture could not be read (see `reason`).
+    confidence: its probability, 0..1. probabilities: of every class, in the model's order.
+    """
+
+    path: str
+    predicted: str = ""
+    confidence: float = 0.0
+    probabilities: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network with everything that stands between a picture file and a class name.
+
+    mirror: average each picture with its mirror image (set when training mirrored pictures too).
+    """
+
+    network: nn.Module
+    task: Task
+    preparation: Preparation
+    mirror: bool = False
+    about: dict = field(default_factory=dict)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.task.classes
+
+    @property
+    def batch(self) -> int:
+        """Pictures per pass. Always the same and filled up with zeros, so that no picture's answer depends
+        on those beside it."""
+        shape = self.preparation.shape
+        operations = total_operations(self.network, (shape.channels, shape.height, shape.width))
+        return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / max(operations, 1), 1))), 1), 64))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as one .safetensors file: tensors and facts, never code."""
+        if not isinstance(self.network, Network):
+            raise StriateError(
+                "a model file holds a network written as a line of layers",
+                received=type(self.network).__name__,
+                remedy="build it with striate.network(line, ...)",
+            )
+        header = {
+            "line": self.network.text,
+            "input_shape": list(self.network.input_shape),
+            "task": self.task.name,
+            "classes": list(self.classes),
+            "preparation": self.preparation.to_dict(),
+            "mirror": self.mirror,
+            "about": {"striate": striate.__version__, "torch": torch.__version__, **self.about},
+        }
+        write_tensors(Path(path), self.network.state_dict(), header)
+
+    @torch.inference_mode()
+    def probabilities(self, pictures: np.ndarray, progress: Iterable | None = None) -> np.ndarray:
+        """(N, classes) for prepared pictures (N, H, W, C), as `prepare.fit` and the store give them."""
+        network, size = self.network.eval(), self.batch
+        device = next(network.parameters()).device
+        out = []
+        for first in range(0, len(pictures), size):
+            part = np.asarray(pictures[first : first + size])
+            full = np.zeros((size, *part.shape[1:]), part.dtype)
+            full[: len(part)] = part
+            x = standardise(scale(full, self.preparation, device), self.preparation)
+            x = x.contiguous(memory_format=torch.channels_last)
+            logits = logits_of(network, x)
+            if self.mirror:
+                logits = (logits + logits_of(network, x.flip(3).contiguous(memory_format=torch.channels_last))) / 2
+            out.append(self.task.decode(logits)[: len(part)])
+        return np.concatenate(out) if out else np.zeros((0, len(self.classes)))
+
+    def predict(
+        self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
+    ) -> list[Prediction]:
+        """Predictions for pictures, in order: files, folders (every picture in them), or arrays (H, W[, C]).
+
+        A picture that cannot be read gets a prediction without a class and with the reason; the rest go on.
+        """
+        return list(self.predict_each(sources, workers))
+
+    def predict_each(
+        self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
+    ) -> Iterable[Prediction]:
+        """The same, one after the other and in bounded memory."""
+        items = _items(sources)
+        size = self.batch
+        with ThreadPoolExecutor(max(workers, 1)) as pool:
+            while chunk := list(islice(items, 4 * size)):
+                prepared = list(pool.map(self._prepare, (item for _, item in chunk)))
+                good = [picture for picture, _ in prepared if picture is not None]
+                rows = iter(self.probabilities(np.stack(good)) if good else ())
+                for (name, _), (picture, reason) in zip(chunk, prepared, strict=True):
+                    yield Prediction(path=name, reason=reason) if picture is None else self._named(name, next(rows))
+
+    def evaluate(self, source: str | Path | tuple, part: str | None = None, workers: int = 2) -> dict:
+        """The scores of this model on labelled pictures (a folder of classes, a table, arrays with labels).
+
+        part: use only this part of a folder or table that has parts. The result is the record of one part
+        as in scores.json, with "left_out": a list of {path, reason}.
+        """
+        found = read_source(source)
+        samples = [s for s in found.samples if part is None or s.part == part]
+        left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
+        unknown = [s for s in samples if s.target not in self.classes]
+        left += [{"path": s.path, "reason": f"class {s.target!r} is not one of the model's"} for s in unknown]
+        samples = [s for s in samples if s.target in self.classes]
+        predictions = self.predict([s.source for s in samples], workers)
+        left += [
+            {"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason
+        ]
+        scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
+        if not scored:
+            raise StriateError(
+                "an evaluation needs at least one readable picture of a known class",
+                received=f"{len(left):,} left out",
+                where=found.root,
+                remedy=f"the model knows {', '.join(self.classes[:10])}",
+            )
+        truth = np.array([self.classes.index(s.target) for s, _ in scored])
+        probabilities = np.array([list(p.probabilities.values()) for _, p in scored])
+        majority = self.classes.index(self.about.get("majority", self.classes[0]))
+        return {**classification_scores(truth, probabilities, self.classes, majority), "left_out": left}
+
+    def _prepare(self, item: Path | np.ndarray) -> tuple[np.ndarray | None, str]:
+        try:
+            return fit(decode(item), self.preparation.shape), ""
+        except (Unreadable, ValueError) as error:
+            return None, str(error)
+
+    def _named(self, name: str, row: np.ndarray) -> Prediction:
+        best = int(row.argmax())
+        probabilities = dict(zip(self.classes, row.tolist(), strict=True))
+        return Prediction(
+            path=name, predicted=self.classes[best], confidence=float(row[best]), probabilities=probabilities
+        )
+
+
+def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
+    """The model in a run folder or a .safetensors file; loading never runs anything found in the file."""
+    path = Path(path)
+    file = path / MODEL_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise StriateError(
+            "a model is a run folder or a model file", received=str(path), remedy="give a folder such as runs/train"
+        )
+    tensors, header = read_tensors(file)
+    try:
+        network = Network(header["line"], tuple(header["input_shape"]))
+        network.load_state_dict(tensors)
+        task = make_task(header["task"], header["classes"])
+        preparation = Preparation.from_dict(header["preparation"])
+        mirror, about = bool(header["mirror"]), dict(header["about"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise StriateError(
+            "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
+        ) from error
+    network = network.to(device, memory_format=torch.channels_last)
+    return Model(network.eval(), task, preparation, mirror, about)
+
+
+def _items(sources: object) -> Iterable[tuple[str, Path | np.ndarray]]:
+    """(name, file or pixels) of everything asked for; folders are walked."""
+    one = isinstance(sources, str | Path) or (isinstance(sources, np.ndarray) and sources.ndim < 4)
+    for number, source in enumerate([sources] if one else sources):
+        if isinstance(source, np.ndarray):
+            yield f"array/{number}", source
+        elif Path(source).is_dir():
+            yield from ((str(path), path) for path in list_pictures(Path(source)))
+        else:
+            yield str(source), Path(source)

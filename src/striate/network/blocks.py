@@ -1,0 +1,120 @@
+"""The few layers that torch.nn lacks; everything else in a network is plain torch.nn.
+
+Legend: B batch, C channels, spatial = (W), (H, W) or (D, H, W).
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SamePad(nn.Module):
+    """Pads so that the following window of `kernel`, `stride`, `dilation` gives ceil(size / stride).
+
+    When the total is odd the extra row and column go after (bottom, right), as in TensorFlow's "same".
+    """
+
+    def __init__(
+        self, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], value: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.kernel, self.stride, self.dilation, self.value = kernel, stride, dilation, value
+
+    def amounts(self, spatial: tuple[int, ...]) -> list[tuple[int, int]]:
+        """Rows (columns, planes) added before and after, per axis."""
+        pairs = []
+        for size, kernel, stride, dilation in zip(
+            spatial, self.kernel, self.stride, self.dilation, strict=True
+        ):
+            total = max((math.ceil(size / stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+            pairs.append((total // 2, total - total // 2))
+        return pairs
+
+    def forward(self, x: Tensor) -> Tensor:
+        pairs = self.amounts(tuple(x.shape[2:]))
+        return F.pad(x, [n for pair in reversed(pairs) for n in pair], value=self.value)
+
+    def extra_repr(self) -> str:
+        return f"kernel={self.kernel}, stride={self.stride}"
+
+
+class Residual(nn.Module):
+    """body(x) + shortcut(x); the shortcut is x itself, or a 1x1 convolution where the shape changes.
+
+    He et al. 2016, "Deep residual learning for image recognition". A shortcut with a stride averages
+    before its 1x1 convolution (ResNet-D, He et al. 2019), which loses no pixels.
+    """
+
+    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x) + self.shortcut(x)
+
+
+class GlobalMaxPool(nn.Module):
+    """The largest value of each feature map: (B, C, *spatial) to (B, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.amax(dim=tuple(range(2, x.ndim)))
+
+
+class GlobalAvgPool(nn.Module):
+    """The mean of each feature map: (B, C, *spatial) to (B, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(dim=tuple(range(2, x.ndim)))
+
+
+class Scale(nn.Module):
+    """Multiplies by a fixed factor, which tempers the logits of a network without a norm before them."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.factor
+
+    def extra_repr(self) -> str:
+        return f"factor={self.factor:g}"
+
+
+class Whiten2d(nn.Conv2d):
+    """A first convolution whose filters are fixed once they are set from the pictures' own patches.
+
+    Its 2 x (channels x kernel area) or fewer filters are the principal axes of the patches, scaled to
+    unit variance, each with its negative (see weights.whiten). Only its bias is trained.
+    """
+
+    def __init__(self, channels: int, filters: int, kernel: tuple[int, int], stride: tuple[int, int]) -> None:
+        super().__init__(channels, filters, kernel, stride)
+        self.weight.requires_grad_(False)
+
+
+class Dropout(nn.Module):
+    """Sets each value to 0 with probability `rate` while training and scales the rest by 1 / (1 - rate).
+
+    Srivastava et al. 2014. Draws one random byte per value, which costs a fraction of a float draw; the
+    rate is therefore rounded to the nearest 256th.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        threshold = round(self.rate * 256)
+        if not self.training or threshold == 0:
+            return x
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
+        words.random_(-(2**63), None)
+        # In the memory order of x (channels-last or not), so that the product needs no second layout.
+        keep = words.view(torch.uint8).as_strided(x.shape, x.stride()) >= threshold
+        return x * keep.to(x.dtype).mul_(256 / (256 - threshold))
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate:g}"

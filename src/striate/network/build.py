@@ -1,0 +1,231 @@
+"""Text to layers: a line of the notation becomes an ordinary torch.nn network."""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import StriateError
+from striate.network import blocks
+from striate.network.text import Layer, flat, parse, to_text
+from striate.network.weights import initialise
+
+Shape = tuple[int, ...]  # without the batch: (C, W), (C, H, W), (C, D, H, W), or (features,)
+
+_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_MAXPOOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
+_AVGPOOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
+_NORM = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+
+class Network(nn.Sequential):
+    """A network made from a line of text: its layers in order, each named by kind and number.
+
+    text: the line, with `classes` replaced by the number of outputs.
+    input_shape: (C, H, W) of the pictures it was sized for; other sizes run where the layers allow.
+    output_shape: of one picture, e.g. (10,).
+    """
+
+    def __init__(self, text: str, input_shape: Shape) -> None:
+        super().__init__()
+        self.text, self.input_shape = text, input_shape
+        builder = _Builder()
+        self.output_shape = builder.fill(self, flat(parse(text)), input_shape)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """The output before a closing softmax or sigmoid, which losses need for exact gradients."""
+        layers = list(self)
+        for layer in layers[:-1] if isinstance(layers[-1], nn.Softmax | nn.Sigmoid) else layers:
+            x = layer(x)
+        return x
+
+
+def build(line: str, input_shape: Shape, classes: int, seed: int = 0) -> Network:
+    """The network of a line, randomly initialised from `seed`; torch's global random state is kept.
+
+    input_shape: (channels, height, width), without the batch.
+    """
+    text = to_text(_resolve(parse(line), classes))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Network(text, tuple(input_shape))
+        initialise(network)
+    return network
+
+
+def _resolve(layers: tuple[Layer, ...], classes: int) -> tuple[Layer, ...]:
+    return tuple(
+        Layer(
+            layer.kind,
+            tuple((name, classes if value == "classes" else value) for name, value in layer.values),
+            _resolve(layer.body, classes),
+        )
+        for layer in layers
+    )
+
+
+class _Builder:
+    """Adds the modules of layers to a Sequential and follows the shape of one picture through them."""
+
+    def fill(self, into: nn.Sequential, layers: tuple[Layer, ...], shape: Shape) -> Shape:
+        counts: Counter[str] = Counter()
+        for layer in layers:
+            counts[layer.kind] += 1
+            name = f"{layer.kind.replace('-', '_')}{counts[layer.kind]}"
+            modules, after = self._make(layer, shape)
+            for extra, module in modules[:-1]:
+                into.add_module(f"{name}_{extra}", module)
+            into.add_module(name, modules[-1][1])
+            shape = after
+        return shape
+
+    def _make(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
+        """The modules of one layer (helpers such as padding first) and the shape after it."""
+        kind = layer.kind
+        if kind in _ELEMENTWISE:
+            return [("", _ELEMENTWISE[kind](layer))], shape
+        if kind == "flatten":
+            return [("", nn.Flatten())], (math.prod(shape),)
+        if kind == "dense":
+            if len(shape) != 1:
+                raise _misfit(
+                    layer, shape, "dense takes one row of numbers", "put flatten or globalavgpool before it"
+                )
+            units = int(layer.get("units"))
+            return [("", nn.Linear(shape[0], units, bias=layer.get("bias") == "yes"))], (units,)
+        if kind == "batchnorm":
+            return [("", _NORM[len(shape) - 1](shape[0]))], shape
+        if len(shape) < 2:
+            raise _misfit(
+                layer, shape, f"{kind} takes feature maps", "put it before flatten and the global pools"
+            )
+        if kind == "residual":
+            return self._residual(layer, shape)
+        if kind in {"globalmaxpool", "globalavgpool"}:
+            pool = blocks.GlobalMaxPool() if kind == "globalmaxpool" else blocks.GlobalAvgPool()
+            return [("", pool)], (shape[0],)
+        return self._window(layer, shape)
+
+    def _residual(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
+        body = nn.Sequential()
+        after = self.fill(body, layer.body, shape)
+        shortcut = nn.Sequential()
+        if after != shape:
+            ratios = {math.ceil(before / now) for before, now in zip(shape[1:], after[1:], strict=True)}
+            ratio = ratios.pop()
+            if ratios or tuple(math.ceil(size / ratio) for size in shape[1:]) != after[1:]:
+                raise _misfit(
+                    layer,
+                    shape,
+                    f"a shortcut must reach the size of its body, {_text(after)}",
+                    "use padding=same",
+                )
+            dimensions = len(shape) - 1
+            if ratio > 1:
+                shortcut.append(_AVGPOOL[dimensions](ratio, ceil_mode=True, count_include_pad=False))
+            shortcut.append(_CONV[dimensions](shape[0], after[0], 1, bias=False))
+        return [("", blocks.Residual(body, shortcut))], after
+
+    def _window(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
+        """Convolutions and pools: everything that slides a window over the maps."""
+        channels, spatial, dimensions = shape[0], shape[1:], len(shape) - 1
+        is_pool = layer.kind.endswith("pool")
+        kernel = _sizes(layer, "size" if is_pool else "kernel", dimensions, shape)
+        stride = _sizes(layer, "stride", dimensions, shape) if layer.get("stride") else kernel
+        dilation = (1,) * dimensions if layer.kind != "conv" else _sizes(layer, "dilation", dimensions, shape)
+        padding, pad = _padding(layer, kernel, stride, dilation, shape)
+        amounts = pad.amounts(spatial) if pad else [(n, n) for n in padding]
+        after = tuple(
+            (size + sum(amount) - d * (k - 1) - 1) // s + 1
+            for size, amount, k, s, d in zip(spatial, amounts, kernel, stride, dilation, strict=True)
+        )
+        if min(after) < 1:
+            raise _misfit(
+                layer,
+                shape,
+                "a window must fit into its maps",
+                "use larger pictures (--img-size) or fewer layers",
+            )
+        before = [("pad", pad)] if pad else []
+        if layer.kind == "maxpool":
+            return [*before, ("", _MAXPOOL[dimensions](kernel, stride, padding))], (channels, *after)
+        if layer.kind == "avgpool":
+            pool = _AVGPOOL[dimensions](kernel, stride, padding, count_include_pad=False)
+            return [*before, ("", pool)], (channels, *after)
+        filters = int(layer.get("filters"))
+        if layer.kind == "whiten":
+            if dimensions != 2:
+                raise _misfit(layer, shape, "whiten takes pictures", "use conv")
+            return [("", blocks.Whiten2d(channels, filters, kernel, stride))], (filters, *after)
+        groups = int(layer.get("groups"))
+        if channels % groups or filters % groups:
+            raise _misfit(
+                layer,
+                shape,
+                f"groups must divide {channels} input channels and {filters} filters",
+                "change groups",
+            )
+        conv = _CONV[dimensions](
+            channels, filters, kernel, stride, padding, dilation, groups, bias=layer.get("bias") == "yes"
+        )
+        return [*before, ("", conv)], (filters, *after)
+
+
+_ELEMENTWISE: dict[str, Callable[[Layer], nn.Module]] = {
+    "relu": lambda layer: nn.ReLU(),
+    "leaky-relu": lambda layer: nn.LeakyReLU(float(layer.get("slope"))),
+    "elu": lambda layer: nn.ELU(float(layer.get("alpha"))),
+    "silu": lambda layer: nn.SiLU(),
+    "gelu": lambda layer: nn.GELU(),
+    "tanh": lambda layer: nn.Tanh(),
+    "sigmoid": lambda layer: nn.Sigmoid(),
+    "softmax": lambda layer: nn.Softmax(dim=1),
+    "dropout": lambda layer: blocks.Dropout(float(layer.get("rate"))),
+    "scale": lambda layer: blocks.Scale(float(layer.get("factor"))),
+}
+
+
+def _sizes(layer: Layer, name: str, dimensions: int, shape: Shape) -> tuple[int, ...]:
+    value = layer.get(name)
+    sizes = (value,) * dimensions if isinstance(value, int) else tuple(value)
+    if len(sizes) != dimensions:
+        raise _misfit(
+            layer, shape, f"{name} has one number, or one per axis ({dimensions})", "write e.g. 3 or 3x5"
+        )
+    return sizes
+
+
+def _padding(
+    layer: Layer, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], shape: Shape
+) -> tuple[tuple[int, ...], blocks.SamePad | None]:
+    """(symmetric padding, None) where that is enough, else (zeros, a SamePad to put before the window)."""
+    none = (0,) * len(kernel)
+    if layer.kind == "whiten" or layer.get("padding") == "valid":
+        return none, None
+    if layer.get("padding") != "same":
+        padding = _sizes(layer, "padding", len(kernel), shape)
+        if layer.kind != "conv" and any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+            raise _misfit(layer, shape, "padding of a pool is at most half its size", "use a smaller padding")
+        return padding, None
+    if all(s == 1 and d * (k - 1) % 2 == 0 for k, s, d in zip(kernel, stride, dilation, strict=True)):
+        return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)), None
+    if layer.kind == "avgpool":
+        raise _misfit(
+            layer,
+            shape,
+            "avgpool pads on both sides alike",
+            "use an odd size with stride=1, or a number as padding",
+        )
+    return none, blocks.SamePad(kernel, stride, dilation, -math.inf if layer.kind == "maxpool" else 0.0)
+
+
+def _misfit(layer: Layer, shape: Shape, rule: str, remedy: str) -> StriateError:
+    return StriateError(
+        rule, received=f"{to_text((layer,))} on {_text(shape)}", where="the network's line", remedy=remedy
+    )
+
+
+def _text(shape: Shape) -> str:
+    return "×".join(str(size) for size in shape)

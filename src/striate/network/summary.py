@@ -1,0 +1,182 @@
+"""What a network is made of, layer by layer: shapes, parameters, operations, receptive field."""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from striate.network import blocks
+
+_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One layer for one picture.
+
+    output_shape: without the batch. parameters: weights and biases, `fixed` of them not trained.
+    operations: multiplications and additions (2 per multiply-accumulate).
+    field: side lengths in pixels of the part of the picture that one output value can see, cut at the
+        picture's size; () where that is not known.
+    """
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    fixed: int
+    operations: int
+    field: tuple[int, ...]
+
+
+def summarise(network: nn.Module, input_shape: tuple[int, ...]) -> list[Row]:
+    """One row per layer without children, in order of execution; the network is left as it was.
+
+    The pass runs on torch's meta device: no arithmetic, no memory.
+    """
+    shadow = copy.deepcopy(network).to("meta").eval()
+    fields = _fields(shadow, input_shape)
+    rows: list[Row] = []
+
+    def record(name: str, module: nn.Module, output: Tensor) -> None:
+        own = list(module.parameters(recurse=False))
+        rows.append(
+            Row(
+                name=name,
+                kind=type(module).__name__,
+                output_shape=tuple(output.shape[1:]),
+                parameters=sum(p.numel() for p in own),
+                fixed=sum(p.numel() for p in own if not p.requires_grad),
+                operations=_operations(module, output),
+                field=fields.get(name, ()),
+            )
+        )
+
+    hooks = [
+        module.register_forward_hook(lambda m, _, out, name=name: record(name, m, out))
+        for name, module in shadow.named_modules()
+        if not list(module.children()) and not (isinstance(module, nn.Sequential) and len(module) == 0)
+    ]
+    with torch.no_grad():
+        shadow(torch.zeros(1, *input_shape, device="meta"))
+    for hook in hooks:
+        hook.remove()
+    return rows
+
+
+def total_operations(network: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Operations of one picture's forward pass (convolutions and dense layers)."""
+    return sum(row.operations for row in summarise(network, input_shape))
+
+
+def summary_text(network: nn.Module, input_shape: tuple[int, ...]) -> str:
+    """The table that `striate summary` prints."""
+    rows = summarise(network, input_shape)
+    cells = [("layer", "output", "parameters", "operations", "sees")]
+    cells += [("picture", _times(input_shape), "", "", "1×1" if len(input_shape) == 3 else "1")]
+    cells += [
+        (
+            row.name,
+            _times(row.output_shape),
+            f"{row.parameters:,}" + (" (fixed)" if row.fixed and row.fixed == row.parameters else ""),
+            count_text(row.operations),
+            _times(row.field) or "?",
+        )
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(5)]
+    right = (2, 3)
+    lines = [
+        "  ".join(
+            text.rjust(width) if column in right else text.ljust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in cells
+    ]
+    rule = "─" * max(len(line) for line in lines)
+    parameters, fixed = sum(row.parameters for row in rows), sum(row.fixed for row in rows)
+    total = f"{parameters:,} parameters" + (f" ({fixed:,} of them fixed)" if fixed else "")
+    operations = count_text(sum(row.operations for row in rows))
+    closing = f"{total}, {parameters * 4 / 1e6:,.2f} MB; {operations} operations per picture"
+    return "\n".join([lines[0], rule, *lines[1:], rule, closing])
+
+
+def count_text(number: int) -> str:
+    """A large count for people: 1,234 or 1.2 M or 3.4 G."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return f"{number:,}"
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(str(size) for size in shape)
+
+
+def _operations(module: nn.Module, output: Tensor) -> int:
+    """2 per multiply-accumulate of convolutions and dense layers, plus 1 per added bias; others count 0."""
+    if not isinstance(module, (*_CONVS, nn.Linear)):
+        return 0
+    per_output = 2 * math.prod(module.weight.shape[1:]) - (module.bias is None)
+    return output[0].numel() * per_output
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Per axis: how many pixels one value sees, and how many pixels apart two neighbours lie."""
+
+    sees: tuple[int, ...]
+    step: tuple[int, ...]
+
+    def slide(self, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> "_Reach":
+        sees = tuple(
+            s + d * (k - 1) * j for s, k, d, j in zip(self.sees, kernel, dilation, self.step, strict=True)
+        )
+        return _Reach(sees, tuple(j * s for j, s in zip(self.step, stride, strict=True)))
+
+
+def _fields(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Receptive field by layer name, for networks of plain sequences and our residual blocks."""
+    spatial = tuple(input_shape[1:])
+    fields: dict[str, tuple[int, ...]] = {}
+
+    def walk(module: nn.Module, name: str, reach: _Reach | None) -> _Reach | None:
+        if isinstance(module, nn.Sequential):
+            for child, part in module.named_children():
+                reach = walk(part, f"{name}.{child}" if name else child, reach)
+            return reach
+        if isinstance(module, blocks.Residual):
+            ends = [walk(part, f"{name}.{key}", reach) for key, part in module.named_children()]
+            known = [end for end in ends if end is not None]
+            if len(known) < len(ends):
+                return None
+            return _Reach(tuple(map(max, *(end.sees for end in known))), known[0].step)
+        reach = _after(module, reach, spatial)
+        if reach is not None:
+            fields[name] = tuple(min(s, size) for s, size in zip(reach.sees, spatial, strict=True))
+        return reach
+
+    walk(network, "", _Reach((1,) * len(spatial), (1,) * len(spatial)))
+    return fields
+
+
+def _after(module: nn.Module, reach: _Reach | None, spatial: tuple[int, ...]) -> _Reach | None:
+    if isinstance(module, nn.Linear | blocks.GlobalMaxPool | blocks.GlobalAvgPool):
+        return _Reach(spatial, (1,) * len(spatial))
+    if reach is None or list(module.children()):
+        return None
+    if isinstance(module, _CONVS + _POOLS):
+        axes = len(spatial)
+        return reach.slide(
+            _per_axis(module.kernel_size, axes),
+            _per_axis(module.stride, axes),
+            _per_axis(getattr(module, "dilation", 1), axes),
+        )
+    return reach
+
+
+def _per_axis(value: int | tuple[int, ...], axes: int) -> tuple[int, ...]:
+    return (value,) * axes if isinstance(value, int) else tuple(value)

@@ -1,0 +1,238 @@
+"""The one-line notation for networks: text to layers and back, without torch.
+
+    conv 32 4, relu, maxpool 2 stride=1, dropout 0.2, flatten, dense 64, relu, dense classes, softmax
+
+A line is layers divided by commas. A layer is its word, then its values in the order of the table
+below, or by name (`stride=2`). `residual(...)` adds its input to what its layers make of it;
+`3*(...)` writes layers three times. `classes` stands for the number of outputs that the task needs.
+"""
+
+import re
+from dataclasses import dataclass
+
+from striate.errors import StriateError, nearest
+
+Value = int | float | str | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer as it was written: `kind`, the values given (name, value), and for `residual` and
+    repetition (kind "repeat", value "times") the layers inside."""
+
+    kind: str
+    values: tuple[tuple[str, Value], ...] = ()
+    body: tuple["Layer", ...] = ()
+
+    def get(self, name: str) -> Value:
+        """The value given for `name`, or the default of the notation."""
+        return dict(self.values).get(name, _DEFAULTS[self.kind].get(name))
+
+
+# Per kind: the values in order, with how each is read and its default (REQUIRED: must be given).
+REQUIRED = object()
+_SIZE, _COUNT, _NUMBER, _PADDING, _FLAG = "size", "count", "number", "padding", "flag"
+KINDS: dict[str, dict[str, tuple[str, object]]] = {
+    "conv": {
+        "filters": (_COUNT, REQUIRED),
+        "kernel": (_SIZE, 3),
+        "stride": (_SIZE, 1),
+        "padding": (_PADDING, "same"),
+        "dilation": (_SIZE, 1),
+        "groups": (_COUNT, 1),
+        "bias": (_FLAG, "yes"),
+    },
+    # A fixed first convolution whose filters are the principal axes of the pictures' own patches.
+    "whiten": {"filters": (_COUNT, REQUIRED), "kernel": (_SIZE, 2), "stride": (_SIZE, 1)},
+    "maxpool": {"size": (_SIZE, 2), "stride": (_SIZE, None), "padding": (_PADDING, "valid")},
+    "avgpool": {"size": (_SIZE, 2), "stride": (_SIZE, None), "padding": (_PADDING, "valid")},
+    "globalmaxpool": {},
+    "globalavgpool": {},
+    "batchnorm": {},
+    "dropout": {"rate": (_NUMBER, 0.5)},
+    "flatten": {},
+    "dense": {"units": (_COUNT, REQUIRED), "bias": (_FLAG, "yes")},
+    "scale": {"factor": (_NUMBER, REQUIRED)},
+    "relu": {},
+    "leaky-relu": {"slope": (_NUMBER, 0.01)},
+    "elu": {"alpha": (_NUMBER, 1.0)},
+    "silu": {},
+    "gelu": {},
+    "tanh": {},
+    "sigmoid": {},
+    "softmax": {},
+    "residual": {},
+}
+_DEFAULTS = {kind: {name: default for name, (_, default) in values.items()} for kind, values in KINDS.items()}
+_ALIASES = {"leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu", "max": "maxpool", "avg": "avgpool"}
+_TOKEN = re.compile(r"\s*(?:(\d+)\s*\*\s*\(|([a-z][a-z_-]*)\s*\(|([(),])|([^\s(),]+))", re.IGNORECASE)
+
+
+def parse(text: str) -> tuple[Layer, ...]:
+    """The layers of a line; a StriateError says which layer is wrong and what would be right."""
+    tokens = _tokens(text)
+    layers, rest = _parse_line(tokens, 0, text)
+    if rest != len(tokens):
+        raise _wrong("brackets must match", tokens[rest][1], text)
+    return layers
+
+
+def to_text(layers: tuple[Layer, ...]) -> str:
+    """The line that `parse` reads back to the same layers."""
+    return ", ".join(_layer_text(layer) for layer in layers)
+
+
+def flat(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """The same layers with every repetition written out."""
+    out: list[Layer] = []
+    for layer in layers:
+        if layer.kind == "repeat":
+            out += flat(layer.body) * int(dict(layer.values)["times"])
+        elif layer.body:
+            out.append(Layer(layer.kind, layer.values, flat(layer.body)))
+        else:
+            out.append(layer)
+    return tuple(out)
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    tokens, position = [], 0
+    while position < len(text.rstrip()):
+        match = _TOKEN.match(text, position)
+        if match is None:  # pragma: no cover - the last alternative takes any character
+            raise _wrong("a network line holds words, numbers and brackets", text[position:], text)
+        times, opener, mark, word = match.groups()
+        if times:
+            tokens.append(("repeat", times))
+        elif opener:
+            tokens.append(("open", opener.lower()))
+        else:
+            tokens.append((mark, mark) if mark else ("word", word))
+        position = match.end()
+    return tokens
+
+
+def _parse_line(tokens: list[tuple[str, str]], at: int, text: str) -> tuple[tuple[Layer, ...], int]:
+    layers: list[Layer] = []
+    while at < len(tokens) and tokens[at][0] != ")":
+        layer, at = _parse_layer(tokens, at, text)
+        layers.append(layer)
+        if at < len(tokens) and tokens[at][0] == ",":
+            at += 1
+            if at == len(tokens) or tokens[at][0] in {")", ","}:
+                raise _wrong("a comma stands between two layers", text, text)
+        elif at < len(tokens) and tokens[at][0] != ")":
+            raise _wrong("layers are divided by commas", tokens[at][1], text)
+    if not layers:
+        raise _wrong("a network has at least one layer", repr(text), text)
+    return tuple(layers), at
+
+
+def _parse_layer(tokens: list[tuple[str, str]], at: int, text: str) -> tuple[Layer, int]:
+    kind, word = tokens[at]
+    if kind in {"repeat", "open"}:
+        body, end = _parse_line(tokens, at + 1, text)
+        if end == len(tokens):
+            raise _wrong("brackets must match", f"{word}( without )", text)
+        if kind == "repeat":
+            if int(word) < 1:
+                raise _wrong("a repetition is at least 1", word, text)
+            return Layer("repeat", (("times", int(word)),), body), end + 1
+        if word != "residual":
+            raise _wrong("only residual(...) and N*(...) take layers in brackets", word, text)
+        return Layer("residual", (), body), end + 1
+    if kind != "word":
+        raise _wrong("a layer starts with its word", word, text)
+    end = at + 1
+    while end < len(tokens) and tokens[end][0] == "word":
+        end += 1
+    return _read_layer(word.lower(), [value for _, value in tokens[at + 1 : end]], text), end
+
+
+def _read_layer(word: str, given: list[str], text: str) -> Layer:
+    kind = _ALIASES.get(word, word)
+    if kind not in KINDS or kind == "residual":
+        remedy = nearest(kind, sorted(KINDS))
+        raise StriateError("a layer is one that the notation knows", received=word, where=text, remedy=remedy)
+    known, values = KINDS[kind], {}
+    names = list(known)
+    for position, item in enumerate(given):
+        name, equals, raw = item.partition("=")
+        if not equals:
+            if position >= len(names) or len(values) != position:
+                raise _wrong(f"{kind} takes {_usage(kind)}", item, text)
+            name, raw = names[position], item
+        if name not in known:
+            raise _wrong(f"{kind} takes {_usage(kind)}", item, text)
+        if name in values:
+            raise _wrong(f"{kind} takes {name} once", item, text)
+        values[name] = _read_value(kind, name, known[name][0], raw, text)
+    missing = [name for name, (_, default) in known.items() if default is REQUIRED and name not in values]
+    if missing:
+        raise _wrong(f"{kind} needs {missing[0]}", f"{word} {' '.join(given)}".strip(), text)
+    return Layer(kind, tuple(values.items()))
+
+
+def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
+    if form == _FLAG and raw in {"yes", "no"}:
+        return raw
+    if form == _COUNT and raw == "classes" and name == "units":
+        return raw
+    if form == _PADDING and raw in {"same", "valid"}:
+        return raw
+    if form in {_SIZE, _COUNT, _PADDING} and re.fullmatch(r"\d+(x\d+)*" if form != _COUNT else r"\d+", raw):
+        sizes = tuple(int(part) for part in raw.split("x"))
+        if min(sizes) >= (0 if form == _PADDING else 1):
+            return sizes[0] if len(sizes) == 1 else sizes
+    if form == _NUMBER:
+        try:
+            number = float(raw)
+        except ValueError:
+            number = float("nan")
+        if (
+            number == number
+            and abs(number) != float("inf")
+            and not (kind == "dropout" and not 0 <= number < 1)
+        ):
+            return number
+    forms = {
+        _FLAG: "yes or no",
+        _COUNT: "a whole number from 1" + (" or the word classes" if name == "units" else ""),
+        _SIZE: "a whole number from 1, or 3x5 for height x width",
+        _PADDING: "same, valid, or a whole number",
+        _NUMBER: "a number from 0 to below 1" if kind == "dropout" else "a number",
+    }
+    raise _wrong(f"{name} of {kind} is {forms[form]}", raw, text)
+
+
+def _layer_text(layer: Layer) -> str:
+    if layer.kind == "repeat":
+        return f"{dict(layer.values)['times']}*({to_text(layer.body)})"
+    if layer.body:
+        return f"{layer.kind}({to_text(layer.body)})"
+    words, names = [layer.kind], list(KINDS[layer.kind])
+    for position, (name, value) in enumerate(layer.values):
+        plain = _value_text(value)
+        # Values in the table's order need no name up to the kernel; the others read better with one.
+        words.append(
+            plain if position < 2 and names[position] == name and name in _POSITIONAL else f"{name}={plain}"
+        )
+    return " ".join(words)
+
+
+_POSITIONAL = {"filters", "kernel", "size", "rate", "units", "factor", "slope", "alpha"}
+
+
+def _value_text(value: Value) -> str:
+    if isinstance(value, tuple):
+        return "x".join(str(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+def _usage(kind: str) -> str:
+    return ", ".join(KINDS[kind]) or "no values"
+
+
+def _wrong(rule: str, received: object, text: str) -> StriateError:
+    where = text if len(text) <= 120 else text[:117] + "..."
+    return StriateError(rule, received=received, where=f"network line {where!r}")

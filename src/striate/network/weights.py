@@ -1,0 +1,47 @@
+"""The values that a network starts from: random ones, and filters taken from the pictures themselves."""
+
+import torch
+from torch import Tensor, nn
+
+from striate.network.blocks import Whiten2d
+
+
+@torch.no_grad()
+def initialise(network: nn.Module) -> None:
+    """He-normal filters (He et al. 2015), Glorot-uniform last layer (Glorot & Bengio 2010), zero biases.
+
+    Draws from torch's global generator; the caller seeds it and restores it.
+    """
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)]
+    for layer in layers:
+        if layer is layers[-1]:
+            nn.init.xavier_uniform_(layer.weight)
+        else:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+@torch.no_grad()
+def whiten(layer: Whiten2d, pictures: Tensor, epsilon: float = 5e-4) -> None:
+    """Set a whitening layer's filters from the patches of `pictures` (N, C, H, W), standardised.
+
+    The filters are the eigenvectors of the patch covariance divided by the root of their eigenvalues,
+    largest first, then the same with the other sign (Page 2019; Jordan 2024). `epsilon`, relative to the
+    mean eigenvalue, keeps directions of mere noise from being blown up.
+    """
+    channels, (height, width), half = layer.in_channels, layer.kernel_size, (layer.out_channels + 1) // 2
+    patches = pictures.unfold(2, height, layer.stride[0]).unfold(3, width, layer.stride[1])
+    patches = patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, channels * height * width).double()
+    patches = patches[:: max(1, len(patches) // 200_000)]
+    covariance = patches.T @ patches / len(patches)
+    values, vectors = torch.linalg.eigh(covariance)
+    values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
+    # The sign of an eigenvector is arbitrary: fix it, so that every machine gets the same filters.
+    vectors = vectors * torch.sign(vectors[vectors.abs().argmax(dim=0), torch.arange(vectors.shape[1])])
+    axes = (vectors / torch.sqrt(values + epsilon * values.mean().clamp(min=1e-8))).T[:half]
+    filters = axes.reshape(-1, channels, height, width).to(layer.weight)
+    both = torch.cat([filters, -filters])
+    copies = -(-layer.out_channels // len(both))
+    layer.weight.copy_(both.repeat(copies, 1, 1, 1)[: layer.out_channels])
+    nn.init.zeros_(layer.bias)

@@ -1,0 +1,167 @@
+"""Scores of a classifier, as pure functions on arrays.
+
+truth, predicted: integer arrays (N,) of class numbers 0 .. K-1.
+probabilities: float array (N, K), rows sum to 1.
+A score that does not exist (no picture of a class, nothing predicted as it) is NaN, never 0.
+"""
+
+import numpy as np
+
+CALIBRATION_BINS = 15
+# Probabilities below this count as this: float32 softmax resolves no less beside 1.
+SMALLEST_PROBABILITY = 1e-7
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Counts (K, K) of int64: row = true class, column = predicted class."""
+    cells = np.asarray(truth, dtype=np.int64) * classes + np.asarray(predicted, dtype=np.int64)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Share of predictions that are right, 0 to 1; NaN for no pictures."""
+    return float(np.mean(truth == predicted)) if len(truth) else float("nan")
+
+
+def baseline(truth: np.ndarray, majority: int) -> float:
+    """Accuracy of always answering `majority`, the most common class of the training part."""
+    return float(np.mean(np.asarray(truth) == majority)) if len(truth) else float("nan")
+
+
+def precision(correct: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Per class: of the pictures called so, the share that is. Counts (..., K) in, shares out."""
+    return _share(correct, predicted)
+
+
+def recall(correct: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """Per class: of the pictures that are so, the share found. Counts (..., K) in, shares out."""
+    return _share(correct, actual)
+
+
+def f1(correct: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Per class: harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN), counts (..., K) in.
+
+    NaN only for a class that is neither true nor predicted anywhere.
+    """
+    return _share(2 * np.asarray(correct), np.asarray(actual) + np.asarray(predicted))
+
+
+def balanced_accuracy(correct: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """Mean recall over the classes that occur; (..., K) counts in, (...) out."""
+    return mean_of_known(recall(correct, actual))
+
+
+def macro_f1(correct: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Mean F1 over the classes that are true or predicted somewhere; (..., K) counts in, (...) out."""
+    return mean_of_known(f1(correct, actual, predicted))
+
+
+def placements(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """Per sample (N,), the share of the other side that it is ordered rightly against; a tie counts half.
+
+    Their mean over the positives, and over the negatives, is the AUROC; their spread gives its variance
+    (DeLong, DeLong and Clarke-Pearson, Biometrics 1988). All NaN when one side is empty.
+    """
+    positive = np.asarray(positive, dtype=bool)
+    side = np.array([np.count_nonzero(~positive), np.count_nonzero(positive)])
+    if not side.all():
+        return np.full(len(positive), np.nan)
+    levels = tie_levels(scores)
+    ups = np.bincount(levels[positive], minlength=levels.max() + 1)
+    downs = np.bincount(levels[~positive], minlength=levels.max() + 1)
+    below = (np.cumsum(downs) - 0.5 * downs) / side[0]
+    above = 1 - (np.cumsum(ups) - 0.5 * ups) / side[1]
+    return np.where(positive, below[levels], above[levels])
+
+
+def tie_levels(scores: np.ndarray) -> np.ndarray:
+    """Per sample (N,), the number of its value among the distinct values in rising order."""
+    scores = np.asarray(scores)
+    order = np.argsort(scores, kind="stable")
+    rising = scores[order]
+    levels = np.empty(len(scores), dtype=np.int64)
+    levels[order] = np.concatenate(([0], np.cumsum(rising[1:] != rising[:-1])))
+    return levels
+
+
+def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Chance that a positive scores above a negative, ties counting half; NaN when one side is empty."""
+    positive = np.asarray(positive, dtype=bool)
+    if not positive.any() or positive.all():
+        return float("nan")
+    return float(placements(scores, positive)[positive].mean())
+
+
+def auroc_per_class(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """One-against-the-rest AUROC (K,) of every class; NaN where a class or its rest is absent."""
+    columns = np.asarray(probabilities).T
+    return np.array([auroc(column, truth == k) for k, column in enumerate(columns)])
+
+
+def macro_auroc(per_class: np.ndarray) -> np.ndarray:
+    """One AUROC from those of the classes (..., K): the second of two, else the mean of the known."""
+    per_class = np.asarray(per_class)
+    return per_class[..., 1] if per_class.shape[-1] == 2 else mean_of_known(per_class)
+
+
+def sample_log_loss(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Per sample (N,), minus the natural logarithm of the probability given to its true class."""
+    given = np.asarray(probabilities)[np.arange(len(truth)), truth].astype(np.float64)
+    return -np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0))
+
+
+def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean of `sample_log_loss`, in nats; NaN for no pictures."""
+    return float(sample_log_loss(truth, probabilities).mean()) if len(truth) else float("nan")
+
+
+def bin_numbers(confidence: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
+    """Per sample (N,), which of `bins` equal bins ((m-1)/M, m/M] holds its confidence; 0 is in the first."""
+    inner = np.arange(1, bins) / bins
+    return np.searchsorted(inner, np.asarray(confidence, dtype=np.float64), side="left")
+
+
+def calibration_bins(
+    confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRATION_BINS
+) -> dict[str, np.ndarray]:
+    """Arrays (bins,): "low", "high", "count", and the mean "confidence" and "accuracy" (NaN where empty).
+
+    confidence: top-1 probability (N,); correct: whether the top class is the true one (N,).
+    """
+    numbers = bin_numbers(confidence, bins)
+    count = np.bincount(numbers, minlength=bins)
+    trust = np.bincount(numbers, weights=np.asarray(confidence, dtype=np.float64), minlength=bins)
+    right = np.bincount(numbers, weights=np.asarray(correct, dtype=np.float64), minlength=bins)
+    edges = np.arange(bins + 1) / bins
+    return {
+        "low": edges[:-1],
+        "high": edges[1:],
+        "count": count,
+        "confidence": _share(trust, count),
+        "accuracy": _share(right, count),
+    }
+
+
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
+    """Expected calibration error, 0 to 1: how far confidence and accuracy differ, averaged over bins.
+
+    Top-1 confidence and equal-width bins as in Guo et al., ICML 2017; NaN for no pictures.
+    """
+    if not len(confidence):
+        return float("nan")
+    table = calibration_bins(confidence, correct, bins)
+    filled = table["count"] > 0
+    gap = np.abs(table["confidence"] - table["accuracy"])[filled]
+    return float(np.sum(gap * table["count"][filled]) / len(confidence))
+
+
+def mean_of_known(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is not NaN; NaN where nothing is known."""
+    values = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(values)
+    return _share(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
+    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)

@@ -1,0 +1,64 @@
+"""Checkpoints of a training: whole or absent, the last two kept, each with its own proof.
+
+A checkpoint holds everything that the next step depends on: weights, their average, the optimizer's
+state, and how far the schedule has come. Randomness needs no state: it is a function of seed and step.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from striate.errors import StriateError
+from striate.export.tensors import read_tensors, write_tensors
+
+KEPT = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a training stands, at the end of an epoch.
+
+    epoch: epochs done. step: steps done. progress: share of the schedule done, 0..1.
+    seconds: training time so far, over all sittings. best_loss, best_epoch: lowest validation loss.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    progress: float = 0.0
+    seconds: float = 0.0
+    best_loss: float | None = None
+    best_epoch: int = 0
+
+
+def save_checkpoint(folder: Path, place: Place, tensors: dict[str, Tensor], history: list[dict]) -> None:
+    """Write a checkpoint into `folder`; older ones go only after it is safely on the disk."""
+    header = {"place": asdict(place), "history": history}
+    write_tensors(folder / f"epoch-{place.epoch:06d}.safetensors", tensors, header)
+    for old in _by_age(folder)[:-KEPT]:
+        old.unlink()
+
+
+def load_checkpoint(folder: Path) -> tuple[Place, dict[str, Tensor], list[dict]]:
+    """The newest whole checkpoint in `folder`; a damaged one is passed over for the one before it."""
+    problems = []
+    for path in reversed(_by_age(folder)):
+        try:
+            tensors, header = read_tensors(path)
+            return Place(**header["place"]), tensors, header["history"]
+        except (StriateError, KeyError, TypeError) as error:
+            problems.append(f"{path.name}: {error}")
+    raise StriateError(
+        "a run to resume has a whole checkpoint",
+        received="; ".join(problems) or "none",
+        where=folder,
+        remedy="start the training anew",
+    )
+
+
+def has_checkpoint(folder: Path) -> bool:
+    return bool(_by_age(folder))
+
+
+def _by_age(folder: Path) -> list[Path]:
+    return sorted(folder.glob("epoch-*.safetensors"))

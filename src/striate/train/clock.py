@@ -1,0 +1,33 @@
+"""Wall time: when the process began, and what a budget in minutes leaves for training."""
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Clock:
+    """A budget in wall time: everything must be done at `deadline`, in seconds of time.monotonic().
+
+    reserve: seconds kept for scoring and the report.
+    """
+
+    deadline: float
+    reserve: float = 0.0
+
+    def left(self) -> float:
+        """Seconds left for training."""
+        return self.deadline - self.reserve - time.monotonic()
+
+
+def seconds_since_start() -> float:
+    """Wall time since this process started (since this import, where the system does not tell)."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
+        return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.monotonic() - _IMPORTED
+
+
+_IMPORTED = time.monotonic()

@@ -1,0 +1,215 @@
+"""The training loop: batches in, better weights out, events on the way.
+
+It knows a network, batches and the task protocol, and neither files nor screens. The schedule is a share
+of work done, 0 to 1: a budget of epochs advances it by equal steps, a budget of minutes by the clock.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.augment.apply import augment
+from striate.augment.recipe import parse
+from striate.data.batches import Batch, Batches, standardise
+from striate.device import seeded
+from striate.errors import StriateError
+from striate.tasks.task import Task, logits_of
+from striate.train.checkpoint import Place
+from striate.train.clock import Clock
+from striate.train.events import Epoch, Event, Step
+from striate.train.optimize import Average, Masters, Optimizers
+from striate.train.plan import Plan
+
+WARM_UP = 0.15  # share of the schedule in which the learning rate rises
+
+
+@dataclass
+class Training:
+    """One training under way; `run` yields events and leaves the weights to keep in `average.network`.
+
+    stop: set it (by Ctrl-C) to end after the running step with what has been learned.
+    best: with patience, the averaged weights of the best epoch.
+    """
+
+    network: nn.Module
+    task: Task
+    plan: Plan
+    batches: Batches
+    validation: Batches | None
+    precision: str
+    class_weights: Tensor | None = None
+    clock: Clock | None = None
+    place: Place = field(default_factory=Place)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    stop: bool = False
+
+    def __post_init__(self) -> None:
+        self.masters = Masters(self.network, self.precision)
+        self.optimizers = Optimizers(self.network, self.plan)
+        self.average = Average(self.network)
+        self.recipe = parse(self.plan.recipe)
+        self._step_seconds = 0.0
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that the next epoch depends on, by name."""
+        groups = {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": self.optimizers.tensors(),
+            "best": self.best,
+        }
+        return {
+            f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()
+        }
+
+    def load(self, place: Place, tensors: dict[str, Tensor]) -> None:
+        """Go on from a checkpoint."""
+        groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}, "best": {}}
+        for name, tensor in tensors.items():
+            group, _, rest = name.partition("/")
+            groups[group][rest] = tensor.to(self.batches.device)
+        self.network.load_state_dict(groups["network"])
+        self.average.network.load_state_dict(groups["average"])
+        self.optimizers.load(groups["optimizer"])
+        self.masters.masters_to_working()
+        self.best, self.place = groups["best"], place
+
+    def run(self) -> Iterator[Event]:
+        """Train from `place` to the end of the budget; after each Epoch event `place` stands at its end."""
+        while self.place.progress < 1 and not self.stop and not self._patience_is_out():
+            yield from self._epoch()
+        if self.best:
+            self.average.network.load_state_dict(self.best)
+
+    def _epoch(self) -> Iterator[Event]:
+        plan, place, started = self.plan, self.place, time.monotonic()
+        losses = hits = seen = 0.0
+        step, progress, factor, moved = place.step, place.progress, 0.0, 0.0
+        self.masters.working.train()
+        for batch in self.batches.epoch(plan.batch_size, seed=plan.seed, epoch=place.epoch):
+            begun = time.monotonic()
+            factor = _factor(progress)
+            with seeded(plan.seed, step):
+                loss, right = self._step(batch, place.epoch, progress)
+            count = len(batch.rows)
+            losses, hits, seen = losses + loss * count, hits + right, seen + count
+            self._step_seconds = 0.9 * (self._step_seconds or time.monotonic() - begun) + 0.1 * (
+                time.monotonic() - begun
+            )
+            advance = self._advance(progress, step)
+            step, progress, moved = step + 1, min(1.0, progress + advance), moved + advance
+            if step % Average.EVERY == 0 or progress >= 1 or self.stop:
+                self.average.update(self.network, moved)
+                moved = 0.0
+            seconds = time.monotonic() - started
+            yield Step(
+                epoch=place.epoch + 1, epochs=plan.epochs, progress=progress, loss=losses / seen, accuracy=hits / seen,
+                pictures_per_second=seen / seconds, seconds_left=self._seconds_left(progress, advance),
+            )  # fmt: skip
+            if progress >= 1 or self.stop:
+                break
+        validated = self.validate()
+        seconds = time.monotonic() - started
+        self.place = replace(
+            place, epoch=place.epoch + 1, step=step, progress=progress, seconds=place.seconds + seconds
+        )
+        self._remember_best(validated[0])
+        yield Epoch(
+            epoch=self.place.epoch, seconds=self.place.seconds, learning_rate=plan.lr * factor,
+            train_loss=losses / seen, train_accuracy=hits / seen,
+            validation_loss=validated[0], validation_accuracy=validated[1], pictures_per_second=seen / seconds,
+        )  # fmt: skip
+
+    def _step(self, batch: Batch, epoch: int, progress: float) -> tuple[float, int]:
+        """One step of the optimizer; the batch's mean loss and how many were right."""
+        changed = augment(
+            batch.pictures,
+            self.recipe,
+            seed=self.plan.seed,
+            epoch=epoch,
+            sample_ids=torch.from_numpy(batch.rows),
+        )
+        x = standardise(self._resized(changed, progress), self.batches.preparation)
+        x = x.to(self.masters.dtype, memory_format=torch.channels_last)
+        self.masters.zero_grad()
+        logits = logits_of(self.masters.working, x).float()
+        loss = self.task.loss(logits, batch.targets, self.class_weights, self.plan.smoothing)
+        loss.backward()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise StriateError(
+                "the loss must stay a finite number",
+                received=f"{value} in epoch {epoch + 1}",
+                where="training",
+                remedy=f"lower --lr (it was {self.plan.lr:g})",
+            )
+        self.masters.gradients_to_masters()
+        self.optimizers.step(_factor(progress))
+        self.masters.masters_to_working()
+        return value, _right(self.task, logits, batch.targets)
+
+    def _resized(self, pictures: Tensor, progress: float) -> Tensor:
+        """Smaller pictures early in the schedule: a step costs less while there is much to learn."""
+        share = next(share for until, share in self.plan.sizes if progress < until or until >= 1)
+        if share == 1:
+            return pictures
+        size = [max(round(side * share), 1) for side in pictures.shape[2:]]
+        return F.interpolate(pictures, size=size, mode="bilinear", antialias=True)
+
+    def _advance(self, progress: float, step: int) -> float:
+        """The share of the schedule that one step is worth."""
+        if self.clock is None:
+            total = self.plan.epochs * self.batches.steps(self.plan.batch_size)
+            return 1.0 - progress if step + 1 >= total else 1.0 / total
+        left = self.clock.left()
+        return (
+            (1 - progress) * min(1.0, self._step_seconds / left)
+            if left > self._step_seconds
+            else 1 - progress
+        )
+
+    def _seconds_left(self, progress: float, advance: float) -> float:
+        if self.clock is not None:
+            return max(self.clock.left(), 0.0)
+        return (1 - progress) / max(advance, 1e-9) * self._step_seconds
+
+    @torch.inference_mode()
+    def validate(self) -> tuple[float | None, float | None]:
+        """Mean loss and accuracy of the averaged weights on the validation part."""
+        if self.validation is None:
+            return None, None
+        network, losses, right = self.average.network.eval(), 0.0, 0
+        for batch in self.validation.in_order():
+            logits = logits_of(network, standardise(batch.pictures, self.validation.preparation))
+            losses += float(self.task.loss(logits, batch.targets, None, 0.0)) * len(batch.rows)
+            right += _right(self.task, logits, batch.targets)
+        return losses / len(self.validation), right / len(self.validation)
+
+    def _remember_best(self, loss: float | None) -> None:
+        if loss is None or (self.place.best_loss is not None and loss >= self.place.best_loss):
+            return
+        self.place = replace(self.place, best_loss=loss, best_epoch=self.place.epoch)
+        if self.plan.patience is not None:
+            self.best = {name: tensor.clone() for name, tensor in self.average.network.state_dict().items()}
+
+    def _patience_is_out(self) -> bool:
+        waited = self.place.epoch - self.place.best_epoch
+        return (
+            self.plan.patience is not None
+            and self.place.best_loss is not None
+            and waited >= self.plan.patience
+        )
+
+
+def _factor(progress: float) -> float:
+    """Learning rate as a share of its highest: up in a straight line, then down to zero."""
+    return min((progress + 1e-3) / WARM_UP, (1 - progress) / (1 - WARM_UP))
+
+
+def _right(task: Task, logits: Tensor, targets: Tensor) -> int:
+    return int((torch.from_numpy(task.decode(logits).argmax(axis=1)) == targets.cpu()).sum())

@@ -1,0 +1,215 @@
+"""The dial: from what was asked, and what the pictures are like, to every number of a training.
+
+A budget of epochs (and the default budget) is planned from the data alone, so that a seed gives the same
+weights again. A budget of minutes also looks at the measured speed of this machine.
+"""
+
+import time
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+from striate.data.prepare import Shape
+from striate.data.survey import Survey
+from striate.errors import StriateError
+from striate.network.build import build
+from striate.network.catalog import CATALOG, line_of
+from striate.network.summary import total_operations
+from striate.train.settings import Settings
+
+DEFAULT_OPERATIONS = 2.0e13  # of a training without a budget: about three minutes on two CPU cores
+PICTURES_SEEN = 200_000  # below this many (with repeats) a small network beats a large one
+LARGEST_SIDE = 64  # pixels of the shorter side, for auto
+WIDTHS = (64, 48, 32, 24, 16)  # filters of auto's first stage, widest first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the plan needs to know about the training part.
+
+    height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class.
+    """
+
+    height: int
+    width: int
+    channels: int
+    counts: tuple[int, ...]
+
+    @property
+    def pictures(self) -> int:
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Every number of a training; stored in settings.toml under [plan].
+
+    sizes: share of the schedule up to which pictures are shrunk to a share of their side, e.g.
+    ((0.6, 0.75), (1.0, 1.0)): three quarters of the side for the first 60 %.
+    """
+
+    line: str
+    height: int
+    width: int
+    channels: int
+    classes: int
+    batch_size: int
+    epochs: int | None
+    minutes: float | None
+    optimizer: str
+    lr: float
+    momentum: float
+    filter_lr: float
+    filter_momentum: float
+    weight_decay: float
+    smoothing: float
+    recipe: str
+    balance: str
+    seed: int
+    patience: int | None
+    mirror: bool
+    sizes: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
+
+    @property
+    def is_auto(self) -> bool:
+        return "whiten" in self.line
+
+    @classmethod
+    def from_table(cls, table: dict) -> "Plan":
+        """The plan stored by an earlier sitting."""
+        values = {item.name: table.get(item.name) for item in fields(cls)}
+        values["sizes"] = tuple(tuple(pair) for pair in values["sizes"])
+        return cls(**values)
+
+
+def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float | None = None) -> Plan:
+    """The plan of a training; `operations_per_second` is the machine's measured training speed, and is
+    needed for a budget of minutes only."""
+    channels, height, width = facts.channels, facts.height, facts.width
+    auto = settings.network.strip() == "auto"
+    batch = settings.batch_size or (_batch(facts.pictures) if auto else 32)
+    batch = max(min(batch, facts.pictures), 1)
+    seconds = settings.minutes * 60 if settings.minutes else None
+    budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
+    base = _width(facts.pictures, channels, height, width, budget)
+    line = auto_line(channels, height, width, base) if auto else line_of(settings.network)
+    optimizer = settings.optimizer or ("muon" if auto else "adam")
+    recipe = auto_recipe(channels) if settings.augment == "auto" else settings.augment
+    return Plan(
+        line=line, height=height, width=width, channels=channels, classes=len(facts.counts), batch_size=batch,
+        epochs=None if seconds else settings.epochs or _epochs(facts.pictures),
+        minutes=settings.minutes, optimizer=optimizer,
+        lr=settings.lr or _LEARNING_RATES["auto" if auto else "other"][optimizer],
+        momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
+        filter_lr=0.24 * (settings.lr or 0.2) / 0.2, filter_momentum=_given(settings.momentum, 0.6),
+        weight_decay=_given(settings.weight_decay, 5e-4 if auto else 0.0),
+        smoothing=_given(settings.smoothing, 0.1 if auto else 0.0),
+        recipe=recipe, balance=_balance(settings.balance, facts.counts), seed=settings.seed,
+        patience=settings.patience, mirror="hflip" in recipe,
+        sizes=((0.6, 0.75), (1.0, 1.0)) if auto and min(height, width) >= 24 else ((1.0, 1.0),),
+    )  # fmt: skip
+
+
+def picture_shape(settings: Settings, looked: Survey) -> Shape:
+    """The size, channels and depth that every picture is brought to: as asked, as the named network was drawn
+    for, or as the pictures are."""
+    entry = CATALOG.get(settings.network)
+    channels = settings.channels or (entry.channels if entry else looked.channels)
+    height, width = settings.size or ((entry.height, entry.width) if entry else _size(*looked.typical_size))
+    return Shape(height=height, width=width, channels=channels, depth=looked.depth)
+
+
+def measure_speed(channels: int, height: int, width: int, device: torch.device) -> float:
+    """Operations per second of training steps of auto's network on this machine; takes about a second."""
+    shape, batch = (channels, height, width), 64
+    network = build(auto_line(channels, height, width, 32), shape, 2).to(device, memory_format=torch.channels_last)
+    x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
+    times = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        network(x).sum().backward()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - begun)
+    return 3 * total_operations(network, shape) * batch / min(times)
+
+
+def auto_line(channels: int, height: int, width: int, base: int) -> str:
+    """Our own network for pictures of this size, `base` filters wide at first.
+
+    A fixed whitening layer, then stages of convolution, pool, norm and activation, each with one residual
+    convolution, until the maps are about 3x3; a global pool and one dense layer.
+    """
+    side = min(height, width)
+    large = side >= 48
+    stem = f"whiten {min(2 * channels * 16, 48)} 4 stride=2" if large else f"whiten {8 * channels} 2"
+    side = (side - 4) // 2 + 1 if large else side - 1
+    stages, number = [], 0
+    while number < 5 and (side >= 6 or number < 1) and side >= 2:
+        filters = base * min(2**number, 4)
+        stages.append(
+            f"conv {filters} 3 bias=no, maxpool 2, batchnorm, silu, residual(conv {filters} 3 bias=no, batchnorm, silu)"
+        )
+        side, number = side // 2, number + 1
+    if not stages:
+        raise StriateError(
+            "auto needs pictures of at least 3×3 pixels", received=f"{height}×{width}", where="--img-size"
+        )
+    return f"{stem}, silu, {', '.join(stages)}, globalmaxpool, dense classes bias=no, scale 0.125"
+
+
+def auto_recipe(channels: int) -> str:
+    """Random changes that keep most labels true: never a mirror image of grey pictures, which may be digits."""
+    return "photo" if channels >= 3 else "digits"
+
+
+def class_weights(counts: tuple[int, ...]) -> np.ndarray:
+    """(K,) factors that make every class count alike in the loss, with mean 1 over the pictures."""
+    return np.asarray([sum(counts) / (len(counts) * count) for count in counts], np.float32)
+
+
+_LEARNING_RATES = {
+    "auto": {"muon": 0.2, "sgd": 0.2, "adam": 2e-3, "adamw": 2e-3},
+    "other": {"muon": 0.05, "sgd": 0.01, "adam": 1e-3, "adamw": 1e-3},
+}
+
+
+def _given(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+def _size(height: int, width: int) -> tuple[int, int]:
+    """Small pictures as they are; larger ones are brought to a short side of 64 that keeps their form."""
+    short = min(height, width)
+    if short <= LARGEST_SIDE:
+        return height, width
+    form = min(max(width / height, 0.5), 2.0)
+    longer = round(LARGEST_SIDE * max(form, 1 / form) / 4) * 4
+    return (LARGEST_SIDE, longer) if form >= 1 else (longer, LARGEST_SIDE)
+
+
+def _batch(pictures: int) -> int:
+    """About 20 steps in an epoch, between 16 and 128 pictures each."""
+    return int(min(max(2 ** round(np.log2(max(pictures / 20, 1))), 16), 128))
+
+
+def _epochs(pictures: int) -> int:
+    return int(min(max(PICTURES_SEEN / pictures, 8), 150))
+
+
+def _width(pictures: int, channels: int, height: int, width: int, operations: float) -> int:
+    """The widest first stage with which the budget still shows every picture often enough."""
+    for base in WIDTHS:
+        network = build(auto_line(channels, height, width, base), (channels, height, width), 2)
+        per_picture = 3 * total_operations(network, (channels, height, width))
+        if operations / per_picture >= _epochs(pictures) * pictures:
+            return base
+    return WIDTHS[-1]
+
+
+def _balance(asked: str, counts: tuple[int, ...]) -> str:
+    """Weights in the loss once the largest class is twice the smallest."""
+    if asked != "auto":
+        return asked
+    return "weights" if max(counts) >= 2 * min(counts) else "none"

@@ -1,0 +1,329 @@
+"""From pictures to a run folder: read, split, plan, train, score, report.
+
+`train` is what both Python and the command line call. The run folder appears once everything that can be
+checked beforehand has been checked, and goes again if nothing that can be resumed came of it.
+"""
+
+import contextlib
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import striate
+from striate import device as machine
+from striate import files
+from striate.data.batches import Batches, scale, standardise
+from striate.data.measure import measure
+from striate.data.prepare import Preparation
+from striate.data.sample import PARTS
+from striate.errors import StriateError, first_few
+from striate.export.model import Model
+from striate.network.blocks import Whiten2d
+from striate.network.build import Network, build
+from striate.network.summary import count_text, total_operations
+from striate.network.weights import whiten
+from striate.train import plan as planning
+from striate.train.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from striate.train.clock import Clock, seconds_since_start
+from striate.train.dataset import Dataset, Source, read_dataset, write_data
+from striate.train.events import Epoch, Event, Note, Watch, write_history
+from striate.train.loop import Training
+from striate.train.plan import Plan
+from striate.train.progress import Progress
+from striate.train.results import write_augmentation, write_results
+from striate.train.settings import Settings, as_table, read_settings, settings_from, to_toml
+
+CHECKPOINTS = "last.ckpt"
+CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
+DIGITS = "digits"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: `folder` with all results, `scores` as in scores.json, and the `model`."""
+
+    folder: Path
+    scores: dict
+    model: Model = field(repr=False)
+    stopped: bool = False
+
+    @property
+    def test(self) -> dict:
+        """The scores on the test part."""
+        return self.scores["test"]
+
+
+def train(
+    source: Source = None,
+    *,
+    resume: str | Path | None = None,
+    quiet: bool = False,
+    watch: Watch | None = None,
+    **options: object,
+) -> Run:
+    """Train a CNN on labelled pictures and return the run.
+
+    source: a folder FOLDER/<class>/..., a folder with train/val/test folders of classes, a CSV or TSV table,
+        or (pictures, labels) as arrays; None learns the handwritten digits of scikit-learn.
+    resume: a run folder whose training was cut short; it goes on with that run's own settings.
+    watch: called with every event (see striate.train.events), besides the bar that `quiet` turns off.
+    options: the fields of Settings, e.g. network="hela", epochs=20, seed=1.
+
+    >>> run = striate.train("cells", minutes=3)            # doctest: +SKIP
+    >>> run.test["accuracy"]                               # doctest: +SKIP
+    """
+    progress = None if quiet else Progress()
+
+    def tell(event: Event) -> None:
+        for consumer in (progress, watch):
+            if consumer is not None:
+                consumer(event)
+
+    try:
+        with machine.deterministic():
+            if resume is None:
+                return _new_run(source, settings_from(options), tell)
+            return _resumed_run(Path(resume), options, source, tell)
+    finally:
+        if progress is not None:
+            progress.close()
+
+
+def _new_run(source: Source, settings: Settings, tell: Watch) -> Run:
+    device = machine.choose_device(settings.device)
+    data = read_dataset(source, settings, tell)
+    train_rows = data.rows("train")
+    preparation = measure(data.store.pictures, train_rows, data.store.shape)
+    plan = planning.make_plan(settings, _facts(data), operations_per_second=_speed(settings, data, device))
+    network = _network(plan, data, preparation, device)
+    folder = files.new_run_folder(Path(settings.out), settings.name)
+    try:
+        files.require_space(folder, _bytes_needed(network))
+        about = _about(source, data, settings)
+        tables = {"settings": as_table(settings), "plan": asdict(plan), "run": about}
+        files.write_text(folder / "settings.toml", to_toml(tables))
+        write_data(folder, data)
+        training = _training(plan, network, data, preparation, settings, device, tell)
+        return _fit(training, [], folder, data, settings, about, tell)
+    except BaseException:
+        if not has_checkpoint(folder / CHECKPOINTS):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _resumed_run(
+    folder: Path, options: dict, source: Source, tell: Watch, started: float
+) -> Run:
+    if options:
+        raise StriateError(
+            "a resumed run keeps its own settings", received=", ".join(options), where="--resume", remedy="leave them out"
+        )
+    if files.is_complete(folder):
+        raise StriateError(
+            "a run to resume was cut short", received="a finished run", where=folder, remedy="start a new one"
+        )
+    settings, tables = read_settings(folder / "settings.toml")
+    settings = replace(settings, out=str(folder.parent))
+    about = tables["run"]
+    known = about["source"]
+    data = read_dataset(source if source is not None else (None if known == DIGITS else known), settings, tell)
+    if data.fingerprint() != about["data"]:
+        raise StriateError(
+            "a run goes on with the very pictures it began with",
+            received="pictures that were added, taken away or changed",
+            where=known,
+            remedy="bring them back, or start a new run",
+        )
+    device = machine.choose_device(settings.device)
+    preparation = measure(data.store.pictures, data.rows("train"), data.store.shape)
+    plan = Plan.from_table(tables["plan"])
+    training = _training(plan, _network(plan, data, preparation, device), data, preparation, settings, device, tell)
+    history: list[dict] = []
+    if has_checkpoint(folder / CHECKPOINTS):
+        place, tensors, history = load_checkpoint(folder / CHECKPOINTS)
+        training.load(place, tensors)
+        if training.clock:
+            training.clock.deadline -= place.seconds
+    tell(Note(f"Resuming {folder} after epoch {training.place.epoch}"))
+    return _fit(training, history, folder, data, settings, about, tell)
+
+
+def _facts(data: Dataset) -> planning.Facts:
+    shape = data.store.shape
+    counts = data.counts("train")
+    empty = [name for name, count in counts.items() if not count]
+    if empty:
+        raise StriateError(
+            "every class needs pictures in the training part",
+            received=f"none of {first_few(empty)}",
+            where=data.found.root,
+            remedy="lower --test and --val, or give more pictures of these classes",
+        )
+    return planning.Facts(
+        height=shape.height, width=shape.width, channels=shape.channels, counts=tuple(counts.values())
+    )
+
+
+def _speed(settings: Settings, data: Dataset, device: torch.device) -> float | None:
+    """Training operations per second of this machine, measured only where the plan asks for it."""
+    if settings.minutes is None:
+        return None
+    shape = data.store.shape
+    return planning.measure_speed(shape.channels, shape.height, shape.width, device)
+
+
+def _network(plan: Plan, data: Dataset, preparation: Preparation, device: torch.device) -> Network:
+    shape = (plan.channels, plan.height, plan.width)
+    network = build(plan.line, shape, data.task.make_head(plan.line), plan.seed)
+    if len(network.output_shape) != 1:
+        raise StriateError(
+            "a classifier's network ends in one row of numbers",
+            received="×".join(map(str, network.output_shape)),
+            where="--network",
+            remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
+        )
+    rows = data.rows("train")
+    sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 2000)]])
+    for layer in network:
+        if isinstance(layer, Whiten2d):
+            whiten(layer, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
+    return network.to(device, memory_format=torch.channels_last)
+
+
+def _training(
+    plan: Plan,
+    network: Network,
+    data: Dataset,
+    preparation: Preparation,
+    settings: Settings,
+    device: torch.device,
+    tell: Watch,
+) -> Training:
+    encoded = data.task.encode(data.targets)
+
+    def batches(part: str, balance: bool = False) -> Batches:
+        rows = data.rows(part)
+        targets = encoded[torch.from_numpy(rows)]
+        kinds = targets.numpy() if balance else None
+        return Batches(data.store.pictures, rows, targets, preparation, device, kinds)
+
+    learning = batches("train", plan.balance == "sampling")
+    first = standardise(next(learning.in_order(16)).pictures, preparation)
+    precision, reason = machine.choose_precision(settings.precision, device, network, first)
+    weights = None
+    if plan.balance == "weights":
+        weights = torch.from_numpy(planning.class_weights(tuple(data.counts("train").values()))).to(device)
+    operations = total_operations(network, network.input_shape)
+    parameters = sum(p.numel() for p in network.parameters())
+    budget = f"{plan.minutes:g} minutes" if plan.minutes else f"{plan.epochs} epochs"
+    tell(Note(f"Network   {plan.line if len(plan.line) < 90 else plan.line[:87] + '...'}"))
+    tell(Note(f"          {parameters:,} parameters, {count_text(operations)} operations per picture"))
+    tell(Note(f"Training  {budget}, batches of {plan.batch_size}, {plan.optimizer}, on {device} in {precision} ({reason})"))
+    tell(Note(f"          random changes: {plan.recipe}"))
+    return Training(
+        network=network,
+        task=data.task,
+        plan=plan,
+        batches=learning,
+        validation=batches("validation") if len(data.rows("validation")) else None,
+        precision=precision,
+        class_weights=weights,
+        clock=_clock(plan, network, data, preparation),
+    )
+
+
+def _clock(plan: Plan, network: Network, data: Dataset, preparation: Preparation) -> Clock | None:
+    """The budget in minutes, with what scoring and the report will take set aside."""
+    if plan.minutes is None:
+        return None
+    model = Model(network, data.task, preparation, plan.mirror)
+    probe = np.asarray(data.store.pictures[: model.batch])
+    model.probabilities(probe)
+    begun = time.monotonic()
+    model.probabilities(probe)
+    per_picture = (time.monotonic() - begun) / model.batch
+    scored = sum(len(data.scored_rows(part)) for part in PARTS)
+    deadline = time.monotonic() - seconds_since_start() + 60 * plan.minutes
+    return Clock(deadline, reserve=5.0 + 1.1 * per_picture * scored)
+
+
+def _fit(
+    training: Training,
+    history: list[dict],
+    folder: Path,
+    data: Dataset,
+    settings: Settings,
+    about: dict,
+    tell: Watch,
+) -> Run:
+    """Train to the end, then score once and write everything."""
+    write_augmentation(folder, training)
+    saved = time.monotonic()
+    with _stop_on_interrupt(training):
+        for event in training.run():
+            tell(event)
+            if not isinstance(event, Epoch):
+                continue
+            history.append(event.row())
+            write_history(folder / "history.csv", history)
+            if not training.stop and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
+                save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
+                saved = time.monotonic()
+    model = Model(
+        training.average.network.eval(),
+        data.task,
+        training.batches.preparation,
+        training.plan.mirror,
+        {
+            "data": about["data"],
+            "majority": max(data.counts("train").items(), key=lambda item: (item[1], item[0]))[0],
+            "recipe": training.plan.recipe,
+        },
+    )
+    scores = write_results(folder, model, training, history, data, settings, tell)
+    return Run(folder, scores, model, training.stop)
+
+
+@contextlib.contextmanager
+def _stop_on_interrupt(training: Training) -> Iterator[None]:
+    """Ctrl-C ends the training after the running step, with a model and a report; a second one at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        if training.stop:
+            raise KeyboardInterrupt
+        training.stop = True
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _about(source: Source, data: Dataset, settings: Settings) -> dict[str, object]:
+    where = DIGITS if source is None else data.found.root
+    return {
+        "striate": striate.__version__,
+        "source": where,
+        "data": data.fingerprint(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+        **machine.fingerprint(machine.choose_device(settings.device)),
+    }
+
+
+def _bytes_needed(network: Network) -> int:
+    """Two checkpoints of weights, average and optimizer, a third while it is written, the model, the report."""
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    return 3 * 4 * weights + weights + 8_000_000
+
+

@@ -1,0 +1,180 @@
+"""The settings of a training: one frozen record, from which the command line's options are made.
+
+Nothing here imports torch, so that `striate --help` answers at once.
+"""
+
+import tomllib
+from dataclasses import Field, asdict, dataclass, field, fields
+from pathlib import Path
+
+from striate.errors import StriateError, nearest
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
+BALANCES = ("auto", "none", "weights", "sampling")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def option(default: object, group: str, text: str, *flags: str, meta: str = "", choices: tuple = ()) -> Field:
+    """A dataclass field that is also an option of the command line."""
+    metadata = {"group": group, "help": text, "flags": flags, "meta": meta, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+NETWORK, BUDGET, DATA, LEARNING, MACHINE, RESULT = (
+    "network",
+    "budget",
+    "data",
+    "learning",
+    "machine",
+    "result",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a person asked for; None and "auto" are decided from the data (see plan.py)."""
+
+    network: str = option(
+        "auto", NETWORK, "auto, a name (hela, digits, binary100, pilotnet, lenet5) or a line of layers"
+    )
+    img_size: str | None = option(
+        None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"
+    )
+    channels: int | None = option(
+        None, NETWORK, "1 for grey, 3 for colour; as the pictures are by default", meta="N"
+    )
+    epochs: int | None = option(None, BUDGET, "how often every training picture is seen", meta="N")
+    minutes: float | None = option(
+        None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M"
+    )
+    patience: int | None = option(
+        None, BUDGET, "stop when validation has not improved for N epochs, and keep the best", meta="N"
+    )
+    test: float = option(0.2, DATA, "share of the pictures for the test part", meta="SHARE")
+    val: float = option(0.1, DATA, "share of the pictures for the validation part", meta="SHARE")
+    group: str | None = option(
+        None, DATA, "keep groups in one part: 'parent', a table's column, or a regular expression on the path"
+    )
+    augment: str = option(
+        "auto", DATA, "random changes: auto, none, a name (hela, digits, photo, microscopy) or a recipe"
+    )
+    balance: str = option("auto", DATA, "what to do about rare classes", choices=BALANCES)
+    batch_size: int | None = option(None, LEARNING, "pictures per step", "-b", "--batch", meta="N")
+    optimizer: str | None = option(None, LEARNING, "how weights are changed", choices=OPTIMIZERS)
+    lr: float | None = option(None, LEARNING, "highest learning rate", meta="RATE")
+    momentum: float | None = option(None, LEARNING, "momentum of SGD and Muon", meta="X")
+    weight_decay: float | None = option(None, LEARNING, "how strongly filters are pulled to zero", meta="X")
+    smoothing: float | None = option(None, LEARNING, "label smoothing, from 0", meta="X")
+    seed: int = option(0, LEARNING, "the same seed gives the same weights on the same machine", meta="N")
+    device: str = option("auto", MACHINE, "auto, cpu, cuda, cuda:1, mps")
+    precision: str = option("auto", MACHINE, "auto measures whether bf16 pays", choices=PRECISIONS)
+    workers: int = option(2, MACHINE, "pictures decoded side by side; 0 for none", "-j", meta="N")
+    out: str = option("runs", RESULT, "where run folders go", meta="FOLDER")
+    name: str | None = option(None, RESULT, "name of the run folder", meta="NAME")
+
+    def __post_init__(self) -> None:
+        for name, kinds in _KINDS.items():
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
+                _refuse(name, value, f"{name} is {'a number' if float in kinds else 'a whole number'}")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                _refuse(name, value, f"{name} lies between {low:g} and {high:g}")
+        for item in fields(self):
+            choices, value = item.metadata["choices"], getattr(self, item.name)
+            if choices and value is not None and value not in choices:
+                _refuse(
+                    item.name,
+                    value,
+                    f"{item.name} is one of {', '.join(choices)}",
+                    nearest(str(value), choices),
+                )
+        if self.test + self.val >= 0.95:
+            _refuse(
+                "test",
+                f"{self.test:g} + {self.val:g}",
+                "the test and validation shares leave pictures to learn from",
+            )
+        if self.epochs is not None and self.minutes is not None:
+            _refuse(
+                "minutes",
+                f"{self.minutes:g} and --epochs {self.epochs}",
+                "a budget is given in minutes or in epochs, not both",
+            )
+        self.size  # noqa: B018 - reading it checks the form
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) asked for, or None."""
+        if self.img_size is None:
+            return None
+        parts = str(self.img_size).lower().split("x")
+        if len(parts) > 2 or not all(part.isdigit() and 1 <= int(part) <= 4096 for part in parts):
+            _refuse(
+                "img_size",
+                self.img_size,
+                "a picture size is 64, or 66x200 for height x width, from 1 to 4096",
+            )
+        return int(parts[0]), int(parts[-1])
+
+
+_KINDS = {
+    "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,), "workers": (int,),
+    "channels": (int,), "minutes": (int, float), "test": (int, float), "val": (int, float), "lr": (int, float),
+    "momentum": (int, float), "weight_decay": (int, float), "smoothing": (int, float),
+}  # fmt: skip
+_RANGES = {
+    "epochs": (1, 1_000_000), "minutes": (0.1, 100_000), "patience": (1, 1_000_000), "test": (0, 0.9),
+    "val": (0, 0.9), "batch_size": (1, 65_536), "lr": (1e-8, 100), "momentum": (0, 0.9999),
+    "weight_decay": (0, 10), "smoothing": (0, 0.9), "seed": (0, 2**62), "workers": (0, 256), "channels": (1, 64),
+}  # fmt: skip
+
+
+def settings_from(options: dict[str, object]) -> Settings:
+    """Settings from named values; an unknown name gets the nearest known one."""
+    known = [item.name for item in fields(Settings)]
+    for name in options:
+        if name not in known:
+            raise StriateError(
+                "a setting is one that train knows", received=name, remedy=nearest(name, known)
+            )
+    return Settings(**options)
+
+
+def to_toml(tables: dict[str, dict[str, object]]) -> str:
+    """Tables of plain values as TOML text; None is left out."""
+    lines = []
+    for table, values in tables.items():
+        lines += [f"[{table}]", *(f"{k} = {_toml(v)}" for k, v in values.items() if v is not None), ""]
+    return "\n".join(lines)
+
+
+def read_settings(path: Path) -> tuple[Settings, dict]:
+    """The settings of a run and all tables of its settings.toml."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        return settings_from(tables["settings"]), tables
+    except (OSError, ValueError, KeyError) as error:
+        raise StriateError(
+            "a run to resume has a readable settings.toml", received=error, where=path
+        ) from error
+
+
+def as_table(settings: Settings) -> dict[str, object]:
+    return asdict(settings)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
+
+
+def _refuse(name: str, received: object, rule: str, remedy: str = "") -> None:
+    raise StriateError(rule, received=received, where=f"--{name.replace('_', '-')}", remedy=remedy)

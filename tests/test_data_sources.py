@@ -1,0 +1,257 @@
+"""Folders, tables, arrays and the digits become the samples that a person would expect."""
+
+import os
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.data.sources import read_digits, read_source, require_trainable
+from striate.errors import StriateError
+
+
+def draw(*files: Path) -> None:
+    for number, file in enumerate(files):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (2, 2), number).save(file, "PNG")
+
+
+def refused(source: object, **options: object) -> str:
+    with pytest.raises(StriateError) as caught:
+        read_source(source, **options)
+    return str(caught.value)
+
+
+def reasons(found) -> dict[str, str]:
+    return {item.path: item.reason for item in found.left_out}
+
+
+def test_class_folders(tmp_path: Path) -> None:
+    """The first folder is the class, folders below belong to it, and the order is by path."""
+    draw(tmp_path / "dog/b.png", tmp_path / "cat/x/a.png", tmp_path / "cat/Z.png", tmp_path / "cat/ä ö.png")
+    found = read_source(str(tmp_path))
+    assert found.kind == "classes"
+    assert found.classes == ["cat", "dog"]
+    assert [s.path for s in found.samples] == ["cat/Z.png", "cat/x/a.png", "cat/ä ö.png", "dog/b.png"]
+    assert [s.target for s in found.samples] == ["cat", "cat", "cat", "dog"]
+    assert {s.part for s in found.samples} == {None}
+    assert found.samples[1].source == tmp_path / "cat/x/a.png"
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (("train", "val", "test"), ("train", "validation", "test")),
+        (("Training_Set", "VALID", "Test_set"), ("train", "validation", "test")),
+        (("training", "dev", "testing"), ("train", "validation", "test")),
+        (("TRAIN_SET", "eval", "TEST"), ("train", "validation", "test")),
+    ],
+)
+def test_part_folders(tmp_path: Path, names: tuple, parts: tuple) -> None:
+    """Part folders are known under their usual names in any case."""
+    draw(*(tmp_path / name / label / "1.png" for name in names for label in ("a", "b")))
+    found = read_source(tmp_path)
+    assert found.kind == "parts"
+    assert {s.path.split("/")[0]: s.part for s in found.samples} == dict(zip(names, parts, strict=True))
+
+
+def test_folders_beside_the_parts_are_left_out(tmp_path: Path) -> None:
+    """TEST_SIMPLE beside TRAIN and TEST is no class and no part; it is listed."""
+    draw(*(tmp_path / part / label / "1.png" for part in ("TRAIN", "TEST", "TEST_SIMPLE") for label in "ab"))
+    draw(tmp_path / "TRAIN/loose.png", tmp_path / "top.png")
+    found = read_source(tmp_path)
+    assert len(found.samples) == 4
+    assert set(reasons(found)) == {"TEST_SIMPLE", "TRAIN/loose.png", "top.png"}
+    assert "not one of train, validation, test" in reasons(found)["TEST_SIMPLE"]
+    assert "no class" in reasons(found)["top.png"]
+
+
+def test_a_class_called_train(tmp_path: Path) -> None:
+    """Vehicles may have a class "train": with pictures directly in it, it is no part."""
+    draw(tmp_path / "train/1.png", tmp_path / "train/old/2.png", tmp_path / "car/1.png")
+    found = read_source(tmp_path)
+    assert (found.kind, found.classes) == ("classes", ["car", "train"])
+
+
+def test_what_is_left_out_and_what_is_hidden(tmp_path: Path) -> None:
+    """Everything that is no picture is listed with its reason; hidden files are counted."""
+    cat = tmp_path / "cat"
+    draw(cat / "1.png", cat / "no_suffix", tmp_path / "dog/1.png", cat / ".hidden.png", cat / "__MACOSX/1.png")
+    (cat / "notes.txt").write_text("words")
+    (cat / "data.bin").write_bytes(b"\1\2\0\3")
+    (cat / "x.png").mkdir()
+    (cat / "link.png").symlink_to("nowhere")
+    os.mkfifo(cat / "pipe.png")
+    (tmp_path / "bird").mkdir()
+    (tmp_path / "Thumbs.db").touch()
+    found = read_source(tmp_path)
+    assert [s.path for s in found.samples] == ["cat/1.png", "cat/no_suffix", "dog/1.png"]
+    assert found.hidden == 3
+    assert reasons(found) == {
+        "bird": "empty class folder",
+        "cat/data.bin": "not a picture: unknown kind of file",
+        "cat/link.png": "broken link",
+        "cat/notes.txt": "text, not a picture",
+        "cat/pipe.png": "not a regular file",
+        "cat/x.png": "directory, not a picture",
+    }
+    assert next(item for item in found.left_out if item.path == "cat/x.png").label == "cat"
+
+
+def test_links(tmp_path: Path) -> None:
+    """A linked file and a linked outside folder are read; loops and second ways in are not."""
+    outside = tmp_path / "outside"
+    draw(outside / "1.png", outside / "deep/2.png", tmp_path / "set/cat/1.png", tmp_path / "set/dog/1.png")
+    root = tmp_path / "set"
+    (root / "cat/file.png").symlink_to(outside / "1.png")
+    (root / "cat/folder").symlink_to(outside)
+    (root / "cat/again").symlink_to(outside / "deep")
+    (root / "cat/loop").symlink_to(root)
+    (root / "cat/above").symlink_to("/")
+    (root / "wolf").symlink_to(root / "dog")
+    (outside / "self").symlink_to(outside)
+    found = read_source(root)
+    paths = [s.path for s in found.samples]
+    assert paths == ["cat/1.png", "cat/again/2.png", "cat/file.png", "cat/folder/1.png", "cat/folder/deep/2.png",
+                     "dog/1.png"]  # fmt: skip
+    assert set(reasons(found)) == {"cat/above", "cat/folder/self", "cat/loop", "wolf"}
+
+
+def test_odd_names(tmp_path: Path) -> None:
+    """Composed and decomposed spellings are one class; names that are no text at all still work."""
+    composed, decomposed = unicodedata.normalize("NFC", "Käfer"), unicodedata.normalize("NFD", "Käfer")
+    draw(tmp_path / composed / "1.png", tmp_path / decomposed / "2.png", tmp_path / "猫 neko/a b.png")
+    try:
+        draw(tmp_path / os.fsdecode(b"bad\xff") / "1.png")
+    except OSError:
+        pytest.skip("this file system takes proper names only")
+    found = read_source(tmp_path)
+    assert found.classes == sorted([composed, "猫 neko", "bad\udcff"])
+    assert all(s.source.is_file() for s in found.samples)
+
+
+@pytest.mark.parametrize("what", ["flat", "empty", "absent", "zip", "picture"])
+def test_sources_that_are_none(tmp_path: Path, what: str) -> None:
+    """What cannot be a set of pictures is refused with an example of what can."""
+    draw(tmp_path / "flat/1.png", tmp_path / "picture")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "zip").write_bytes(b"PK\x03\x04" + bytes(30))
+    text = refused(tmp_path / what)
+    assert str(tmp_path / what) in text
+    assert "FOLDER/cat/001.png" in text
+    assert {"flat": "1 pictures directly", "empty": "an empty folder", "absent": "no such file", "zip": "ZIP",
+            "picture": "one PNG picture"}[what] in text  # fmt: skip
+
+
+def test_too_few_to_train(tmp_path: Path) -> None:
+    """One class, a class of one picture and a class without training pictures are refused."""
+    draw(tmp_path / "set/cat/1.png", tmp_path / "set/cat/2.png")
+    with pytest.raises(StriateError, match="at least two classes.*2 pictures of the one class 'cat'"):
+        require_trainable(read_source(tmp_path / "set"))
+    draw(*(tmp_path / f"set/single{n}/1.png" for n in range(7)))
+    with pytest.raises(StriateError, match="single0, single1, single2, single3, single4 and 2 more"):
+        require_trainable(read_source(tmp_path / "set"))
+    draw(*(tmp_path / f"parts/train/{c}/{n}.png" for c in "ab" for n in (1, 2)))
+    draw(*(tmp_path / f"parts/test/{c}/{n}.png" for c in "abc" for n in (1, 2)))
+    with pytest.raises(StriateError, match="training part.*none of c"):
+        require_trainable(read_source(tmp_path / "parts"))
+    draw(*(tmp_path / f"deep/wrapped/{c}/{n}.png" for c in "ab" for n in (1, 2)))
+    with pytest.raises(StriateError, match="folders inside 'wrapped'"):
+        require_trainable(read_source(tmp_path / "deep"))
+    found = read_source(tmp_path / "deep/wrapped")
+    require_trainable(found)
+    with pytest.raises(StriateError, match="readable pictures"):
+        require_trainable(found, [])
+
+
+def test_groups(tmp_path: Path) -> None:
+    """A group is the folder below the class, or what a regular expression finds in the path."""
+    draw(tmp_path / "cat/p1/1.png", tmp_path / "dog/p1/2.png", tmp_path / "dog/3.png")
+    by_path = {s.path: s.group for s in read_source(tmp_path, group="parent").samples}
+    assert by_path == {"cat/p1/1.png": "p1", "dog/p1/2.png": "p1", "dog/3.png": None}
+    by_path = {s.path: s.group for s in read_source(tmp_path, group=r"/(p\d)/").samples}
+    assert by_path["cat/p1/1.png"] == "p1"
+    assert read_source(tmp_path, group=r"\d\.png").samples[0].group == "1.png"
+    assert "regular expression" in refused(tmp_path, group="(")
+    assert "match at least one" in refused(tmp_path, group="patient")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables(tmp_path: Path, encoding: str, separator: str) -> None:
+    """Separators, encodings, CRLF and Windows paths make no difference."""
+    draw(tmp_path / "pics/ä 1.png", tmp_path / "pics/2.png")
+    rows = ["Label", "Image", "split", "patient"], ["Katze", "pics\\ä 1.png", "Train", "7"], ["Hund", "pics/2.png", "", ""]
+    text = "\r\n".join(separator.join(row) for row in rows)
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    found = read_source(tmp_path / "t.csv")
+    assert [(s.path, s.target, s.part, s.group) for s in found.samples] == [
+        ("pics/ä 1.png", "Katze", "train", "7"),
+        ("pics/2.png", "Hund", None, None),
+    ]
+    assert found.kind == "table"
+    assert found.samples[0].source == tmp_path / "pics/ä 1.png"
+
+
+def test_a_table_without_names(tmp_path: Path) -> None:
+    """Without a header the column of paths is followed by the labels."""
+    draw(tmp_path / "a.png", tmp_path / "b.png")
+    (tmp_path / "t.csv").write_text("1,a.png,x\n2,b.png,y\n")
+    assert [(s.path, s.target) for s in read_source(tmp_path / "t.csv").samples] == [("a.png", "x"), ("b.png", "y")]
+
+
+def test_problems_of_a_table(tmp_path: Path) -> None:
+    """Missing files and labels, odd parts, repeats and contradictions are listed with their lines."""
+    draw(*(tmp_path / f"{name}.png" for name in "abcd"))
+    (tmp_path / "t.csv").write_text(
+        "path,label,part\na.png,x,train\ngone.png,x,\nb.png,,\nc.png,x,\nc.png,y,\nd.png,x,somewhere\na.png,x,\n"
+    )
+    found = read_source(tmp_path / "t.csv")
+    assert [s.path for s in found.samples] == ["a.png"]
+    assert [(item.path, item.reason) for item in found.left_out] == [
+        ("gone.png", "line 3: no such file"),
+        ("b.png", "line 4: no label"),
+        ("d.png", "line 7: 'somewhere' is not one of train, validation, test"),
+        ("a.png", "line 8: the same file as in line 2"),
+        ("c.png", "lines 5, 6 give it different labels"),
+    ]
+
+
+def test_paths_from_another_machine(tmp_path: Path) -> None:
+    """An absolute Windows path is found by its last folders below the table."""
+    draw(tmp_path / "IMG/1.png", tmp_path / "IMG/2.png")
+    (tmp_path / "t.csv").write_text("C:\\Users\\me\\IMG\\1.png,0\nC:\\Users\\me\\IMG\\2.png,1\n")
+    assert [s.path for s in read_source(tmp_path / "t.csv").samples] == ["IMG/1.png", "IMG/2.png"]
+
+
+def test_group_column_and_bad_tables(tmp_path: Path) -> None:
+    """--group may name a column; a table without labels, or empty, is refused."""
+    draw(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("path,label,animal\na.png,x,rex\n")
+    assert read_source(tmp_path / "t.csv", group="animal").samples[0].group == "rex"
+    (tmp_path / "t.csv").write_text("path,colour\na.png,x\n")
+    assert "column label" in refused(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("\n\n")
+    assert "empty table" in refused(tmp_path / "t.csv")
+
+
+def test_arrays() -> None:
+    """Arrays become samples array/0, array/1, …; labels of any kind become words."""
+    pictures = np.zeros((4, 5, 6), np.uint8)
+    found = read_source((pictures, [1, 2.0, None, "b"]))
+    assert [(s.path, s.target) for s in found.samples] == [("array/0", "1"), ("array/1", "2"), ("array/3", "b")]
+    assert reasons(found) == {"array/2": "no label"}
+    assert "4 pictures and 3 labels" in refused((pictures, [1, 2, 3]))
+    assert "channels" in refused((np.zeros((2, 3, 32, 32)), [0, 1]))
+    assert "shape (5, 6)" in refused((pictures[0], [0] * 5))
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    """The 1,797 digits are those that sklearn.datasets.load_digits gives, times 255/16."""
+    datasets = pytest.importorskip("sklearn.datasets")
+    digits, found = datasets.load_digits(), read_digits()
+    pictures = np.stack([s.source for s in found.samples])
+    np.testing.assert_array_equal(pictures, np.rint(digits.images * 255 / 16))
+    assert [s.target for s in found.samples] == [str(t) for t in digits.target]

@@ -1,0 +1,171 @@
+"""The store and the survey before it: decoded once, whole or absent, the same for any workers."""
+
+import json
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from striate.data import store as module
+from striate.data.prepare import Shape, fit
+from striate.data.sample import Sample
+from striate.data.store import build_store
+from striate.data.survey import survey
+from striate.errors import StriateError
+
+SHAPE = Shape(height=6, width=5, channels=1)
+
+
+def samples_of(*files: Path) -> list[Sample]:
+    return [Sample(path=file.name, source=file, target="x") for file in files]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Sample]:
+    random, files = np.random.default_rng(0), []
+    for number in range(70):
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(random.integers(0, 256, (9, 8), dtype=np.uint8)).save(files[-1])
+    files[3].write_bytes(b"words")
+    files[40].unlink()
+    return samples_of(*files)
+
+
+def test_the_store_holds_every_readable_picture(pictures: list[Sample], tmp_path: Path) -> None:
+    """Row by row the store equals Pillow's pixels made to fit, and the rest is listed."""
+    seen: list[tuple[int, int]] = []
+    store = build_store(pictures, tmp_path / "s", SHAPE, workers=0, progress=lambda *step: seen.append(step))
+    assert store.kept.tolist() == [n for n in range(70) if n not in (3, 40)]
+    for row, number in enumerate(store.kept):
+        expected = fit(np.asarray(Image.open(pictures[number].source))[:, :, None], SHAPE)
+        np.testing.assert_array_equal(store.pictures[row], expected)
+    assert [(item.path, item.reason) for item in store.left_out] == [
+        ("3.png", "text, not a picture"),
+        ("40.png", "no such file"),
+    ]
+    assert seen == [(n + 1, 70) for n in range(70)]
+    assert len(set(store.contents)) == 68
+    np.testing.assert_array_equal(np.load(store.folder / "pictures.npy"), store.pictures)
+    assert not store.pictures.flags.writeable
+
+
+def test_workers_do_not_change_it(pictures: list[Sample], tmp_path: Path) -> None:
+    """0 and 2 workers write the same bytes."""
+    stores = [build_store(pictures, tmp_path / str(w), SHAPE, workers=w) for w in (0, 2)]
+    for name in ("pictures.npy", "index.json"):
+        assert (stores[0].folder / name).read_bytes() == (stores[1].folder / name).read_bytes()
+
+
+def test_a_second_call_decodes_nothing(
+    pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same files open the same store; a changed file or another shape builds a new one."""
+    first = build_store(pictures, tmp_path / "s", SHAPE)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "decode", lambda data: pytest.fail("decoded again"))
+        again = build_store(pictures, tmp_path / "s", SHAPE)
+    np.testing.assert_array_equal(first.pictures, again.pictures)
+    assert (first.contents, first.left_out, first.folder) == (again.contents, again.left_out, again.folder)
+    Image.new("L", (3, 3)).save(pictures[3].source, "PNG")
+    assert len(build_store(pictures, tmp_path / "s", SHAPE).kept) == 69
+
+
+@pytest.mark.parametrize("harm", ["cut", "no index", "no pictures", "nonsense", "list"])
+def test_a_torn_store_is_rebuilt(pictures: list[Sample], tmp_path: Path, harm: str) -> None:
+    """A store that is not whole counts as absent, and what killed builds left is removed."""
+    store = build_store(pictures, tmp_path / "s", SHAPE)
+    expected, data, index = np.array(store.pictures), store.folder / "pictures.npy", store.folder / "index.json"
+    match harm:
+        case "cut":
+            data.write_bytes(data.read_bytes()[:-7])
+        case "no index":
+            index.unlink()
+        case "no pictures":
+            data.unlink()
+        case "nonsense":
+            index.write_text(json.dumps({"shape": {"height": "x"}}))
+        case "list":
+            index.write_text("[]")
+    (store.folder / ".pictures.npy.abc.tmp").write_bytes(b"left by a killed build")
+    np.testing.assert_array_equal(build_store(pictures, tmp_path / "s", SHAPE).pictures, expected)
+    assert {file.name for file in store.folder.iterdir()} == {"pictures.npy", "index.json"}
+
+
+def test_failures_leave_nothing(pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interrupted build leaves no file, a full disk is one clear message, before any decoding."""
+
+    def stop(done: int, total: int) -> None:
+        if done == 20:
+            raise KeyboardInterrupt
+
+    for workers in (0, 2):
+        with pytest.raises(KeyboardInterrupt):
+            build_store(pictures, tmp_path / "s", SHAPE, workers=workers, progress=stop)
+    assert not [file for file in (tmp_path / "s").rglob("*") if file.is_file()]
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 1000))
+    monkeypatch.setattr(module, "decode", lambda data: pytest.fail("decoded on a full disk"))
+    with pytest.raises(StriateError, match="free space"):
+        build_store(pictures, tmp_path / "s", SHAPE)
+
+
+def test_no_readable_picture(tmp_path: Path) -> None:
+    """With nothing readable the first five reasons are shown and no store is left."""
+    files = [tmp_path / f"{n}.png" for n in range(9)]
+    for file in files:
+        file.touch()
+    with pytest.raises(StriateError, match=r"0.png \(empty file\).*4.png \(empty file\) and 4 more"):
+        build_store(samples_of(*files), tmp_path / "s", SHAPE)
+    assert not list((tmp_path / "s").rglob("*.*"))
+
+
+def test_deeper_pictures_lift_the_whole_set(tmp_path: Path) -> None:
+    """One 16-bit picture among 8-bit ones makes all of them 16-bit; one RGB makes all RGB."""
+    grey, deep, colour, five = (tmp_path / f"{n}.tif" for n in "abcd")
+    tifffile.imwrite(grey, np.full((6, 5), 2, np.uint8))
+    tifffile.imwrite(deep, np.full((6, 5), 1000, np.uint16))
+    tifffile.imwrite(colour, np.full((6, 5, 3), 9, np.uint8), photometric="rgb")
+    tifffile.imwrite(five, np.zeros((6, 5, 5), np.uint8), photometric="minisblack", planarconfig="contig")
+    store = build_store(samples_of(grey, deep, colour, five), tmp_path / "s", SHAPE)
+    assert (store.pictures.dtype, store.pictures.shape) == (np.uint16, (3, 6, 5, 3))
+    assert store.pictures[:, 0, 0, 0].tolist() == [2 * 257, 1000, 9 * 257]
+    assert (store.shape.depth, store.shape.channels) == ("uint16", 3)
+    assert "5 channels" in store.left_out[0].reason
+    again = build_store(samples_of(grey, deep, colour, five), tmp_path / "s", SHAPE)
+    assert again.shape == store.shape
+    fixed = build_store(samples_of(grey, colour), tmp_path / "s", SHAPE, fixed_channels=True)
+    assert fixed.pictures[:, 0, 0, 0].tolist() == [2, 9]
+
+
+def test_arrays_stay_in_memory(tmp_path: Path) -> None:
+    """Arrays need no file; a picture with NaN is left out, equal pixels have equal contents."""
+    arrays = [np.full((6, 5), 7, np.uint8), np.full((6, 5), np.nan), np.full((6, 5), 7, np.uint8)]
+    samples = [Sample(path=f"array/{n}", source=a, target="x") for n, a in enumerate(arrays)]
+    store = build_store(samples, tmp_path / "s", SHAPE)
+    assert store.folder is None
+    assert store.kept.tolist() == [0, 2]
+    assert store.contents[0] == store.contents[1]
+    assert "NaN" in store.left_out[0].reason
+    assert not (tmp_path / "s").exists()
+
+
+def test_survey(tmp_path: Path) -> None:
+    """Headers give the median size, the channels and the deepest depth; the choice ignores order."""
+    files = []
+    for number, (height, width) in enumerate([(10, 20), (30, 20), (50, 60)]):
+        files.append(tmp_path / f"{number}.png")
+        Image.new("L", (width, height)).save(files[-1])
+    (tmp_path / "3.png").write_bytes(b"text")
+    samples = samples_of(*files, tmp_path / "3.png")
+    seen = survey(samples)
+    assert (seen.looked, seen.unreadable, seen.typical_size) == (4, 1, (30, 20))
+    assert (seen.channels, seen.depth, seen.formats["PNG"], seen.same_size) == (1, "uint8", 3, False)
+    deep = Sample(path="a", source=np.zeros((4, 4, 3), np.uint16), target="x")
+    seen = survey([*samples, deep])
+    assert (seen.channels, seen.depth) == (3, "uint16")
+    assert survey(samples, limit=2) == survey(samples[::-1], limit=2)
+    assert survey([]).typical_size == (0, 0)

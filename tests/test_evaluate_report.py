@@ -1,0 +1,171 @@
+"""The report: one file, complete in itself, in which no name can do harm."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from striate.draw.pixels import picture_png
+from striate.evaluate.report import MOST_LEFT_OUT, MistakePicture, ReportFacts, report
+from striate.evaluate.scores import classification_scores
+
+EVIL = "<script>alert('x')</script> & \"quoted\""
+VOID = {"meta", "link", "img", "rect", "circle", "line"}
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, the visible text, and whether tags close in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words, self.open, self.crossed = "", [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.crossed.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def _facts() -> ReportFacts:
+    """A run of two classes, one of them with a hostile name, and of every kind of fact."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1], 30)
+    odds = np.exp(rng.normal(size=(60, 2)) + 2 * np.eye(2)[truth])
+    record = classification_scores(truth, odds / odds.sum(axis=1, keepdims=True), [EVIL, "dog"], 0)
+    png = picture_png(rng.integers(0, 256, (20, 30, 3), dtype=np.uint8))
+    mistake = MistakePicture(
+        picture=np.zeros((8, 6, 1), np.uint8), truth=EVIL, predicted="dog", confidence=0.97, path=f"a/{EVIL}.png"
+    )
+    return ReportFacts(
+        title=f"Pets {EVIL}",
+        run=f"runs/{EVIL}",
+        created="1 May 2025",
+        version="0.1.0",
+        seconds=125.2,
+        headline=EVIL,
+        data=[("Folder", EVIL), (EVIL, 3)],
+        classes={EVIL: {"train": 50, "test": 30}, "dog": {"train": 40, "test": 30}},
+        left_out=[(f"{k}{EVIL}\udcff\x00", EVIL) for k in range(MOST_LEFT_OUT + 7)],
+        notes=[EVIL],
+        split=EVIL,
+        split_table=[("part", EVIL), ("train", 90)],
+        network=EVIL,
+        summary=EVIL,
+        settings=[("augment", EVIL)],
+        machine=[("device", EVIL)],
+        scores={"test": record, "train": record},
+        curves=png,
+        confusion=png,
+        calibration=png,
+        augmentation=png,
+        filters=png,
+        mistakes=[mistake],
+        commands=[(f"striate open {EVIL}", EVIL)],
+    )
+
+
+def test_the_page_loads_nothing_and_runs_nothing() -> None:
+    """No script, no handler, no style attribute, no address but data and its own anchors."""
+    text = report(_facts())
+    page = Page(text)
+    assert not page.all("script")
+    assert not page.all("iframe")
+    names = {name for _, attributes in page.elements for name in attributes}
+    assert not {name for name in names if name.startswith("on") or name in ("style", "srcset", "action")}
+    anchors = {attributes.get("id") for _, attributes in page.elements}
+    for _, attributes in page.elements:
+        for name in ("href", "src", "xlink:href", "data"):
+            address = attributes.get(name)
+            assert address is None or address.startswith("data:") or address[1:] in anchors
+    assert not re.search(r"url\(|@import|https?:", text)
+
+
+def test_names_are_escaped_wherever_they_stand() -> None:
+    """A class called <script> is shown as it is written, and every tag is closed in order."""
+    text = report(_facts())
+    page = Page(text)
+    assert "<script" not in text
+    assert page.words.count(EVIL) >= 15
+    assert page.crossed == []
+    assert page.open == []
+    text.encode("utf-8")
+
+
+def test_every_picture_is_inside_the_page_and_described() -> None:
+    """All images are PNG data with a size and words for those who cannot see them."""
+    images = Page(report(_facts())).all("img")
+    assert len(images) == 6
+    assert all(image["src"].startswith("data:image/png;base64,") for image in images)
+    assert all(image["alt"] and int(image["width"]) > 0 for image in images)
+    drawing = next(a for a in Page(report(_facts())).all("svg") if a.get("role") == "img")
+    assert "95 % interval" in drawing["aria-label"]
+
+
+def test_the_policy_names_the_very_style_sheet() -> None:
+    """The page forbids everything but data images and the sheet whose digest it states."""
+    import base64
+    import hashlib
+
+    text = report(_facts())
+    style = re.search(r"<style>(.*)</style>", text, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = next(a["content"] for a in Page(text).all("meta") if a.get("http-equiv"))
+    assert policy == f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
+
+
+def test_the_page_tells_the_run() -> None:
+    """Score, interval, baseline, counts, left-out files beyond those shown and commands are there."""
+    facts = _facts()
+    words = Page(report(facts)).words
+    accuracy = facts.scores["test"]["accuracy"]
+    assert f"{100 * accuracy['value']:.1f} %" in words
+    assert f"[{100 * accuracy['low']:.1f}, {100 * accuracy['high']:.1f}]" in words
+    assert "on 60 test pictures" in words
+    assert f"{MOST_LEFT_OUT + 7} left out" in words
+    assert "and 7 more" in words
+    assert "2 min 5 s" in words
+    assert "lies above what always" in words
+
+
+def test_a_score_no_better_than_the_baseline_is_called_so() -> None:
+    """When the interval reaches down to the baseline the page says that nothing is shown."""
+    truth = np.array([0, 0, 0, 1])
+    record = classification_scores(truth, np.tile([0.9, 0.1], (4, 1)), ["a", "b"], 0)
+    assert "Not shown to be better" in report(dataclasses.replace(_facts(), scores={"test": record}))
+
+
+@pytest.mark.parametrize("scores", [{}, {"test": classification_scores([], [], ["a", "b"], 0)}])
+def test_a_run_of_which_little_is_known_has_a_page(scores: dict) -> None:
+    """What is missing leaves no empty heading, and the test part without pictures is no headline."""
+    facts = ReportFacts(
+        title="Bare", run="", created="", version="0", seconds=1, headline="stopped early", scores=scores
+    )
+    page = Page(report(facts))
+    assert "stopped early" in page.words
+    assert "Filters" not in page.words
+    assert page.open == page.crossed == []
+
+
+def test_many_classes_are_folded() -> None:
+    """More classes than fit a screen open on a click, without a script."""
+    counts = {f"class {k}": {"train": k} for k in range(40)}
+    page = Page(report(dataclasses.replace(_facts(), classes=counts, scores={})))
+    assert len(page.all("details")) == 1

@@ -1,0 +1,104 @@
+"""The record of scores.json: its form, its edges, and the line that people read first."""
+
+import json
+
+import numpy as np
+import pytest
+import sklearn.metrics as oracle
+
+from striate.errors import StriateError
+from striate.evaluate.mistakes import Mistake, confident_mistakes
+from striate.evaluate.scores import classification_scores, headline
+
+SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "calibration_error", "log_loss")
+
+
+def _drawn(n: int, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(n)
+    truth = rng.integers(0, classes, n)
+    odds = np.exp(rng.normal(size=(n, classes)) + 2 * np.eye(classes)[truth])
+    return truth, odds / odds.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(("n", "classes"), [(150, 2), (300, 5), (6000, 5)])
+def test_every_score_lies_within_its_interval(n: int, classes: int) -> None:
+    """Each score is a value between its ends, for small sets and for those that use the normal limit."""
+    truth, probabilities = _drawn(n, classes)
+    names = [f"class {k}" for k in range(classes)]
+    record = classification_scores(truth, probabilities, names, majority=1)
+    each = [record[name] for name in SCORES]
+    each += [score for row in record["per_class"].values() for score in row.values() if score != row["n"]]
+    assert all(score["low"] < score["high"] for score in each)
+    assert all(score["low"] <= score["value"] <= score["high"] for score in each)
+    assert record["n"] == n
+    assert record["baseline"] == pytest.approx(np.mean(truth == 1))
+    assert list(record["per_class"]) == names
+    assert record["accuracy"]["value"] == pytest.approx(oracle.accuracy_score(truth, probabilities.argmax(axis=1)))
+
+
+def test_both_ways_to_the_interval_of_auroc_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redrawing pictures and DeLong's linear form give ends within a quarter of the interval's width."""
+    truth, probabilities = _drawn(400, 3)
+    exact = classification_scores(truth, probabilities, ["a", "b", "c"], 0)["auroc"]
+    monkeypatch.setattr("striate.evaluate.scores.MOST_AUROC_CELLS", 0)
+    linear = classification_scores(truth, probabilities, ["a", "b", "c"], 0)["auroc"]
+    width = exact["high"] - exact["low"]
+    assert exact["value"] == linear["value"]
+    assert linear["low"] == pytest.approx(exact["low"], abs=width / 4)
+    assert linear["high"] == pytest.approx(exact["high"], abs=width / 4)
+
+
+def test_what_is_not_defined_is_null_in_json() -> None:
+    """A class that is absent and never called has null scores, and the record is strict JSON."""
+    truth = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.8, 0.2, 0.0], [0.6, 0.4, 0.0], [0.3, 0.7, 0.0], [0.9, 0.1, 0.0]])
+    record = classification_scores(truth, probabilities, ["a", "b", "absent"], 0)
+    absent = record["per_class"]["absent"]
+    assert absent["n"] == 0
+    assert all(absent[name]["value"] is None for name in ("precision", "recall", "f1", "auroc"))
+    assert record["balanced_accuracy"]["value"] == pytest.approx(0.75)
+    assert record["confusion"] == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_part_of_no_or_one_picture_is_scored(n: int) -> None:
+    """Nothing to score gives null everywhere and a headline that says so; one picture gives no error."""
+    record = classification_scores(np.zeros(n, dtype=int), np.tile([0.7, 0.3], (n, 1)), ["a", "b"], 0)
+    json.dumps(record, allow_nan=False)
+    assert record["n"] == n
+    assert record["auroc"]["value"] is None
+    if n == 0:
+        assert all(record[name]["value"] is None for name in SCORES)
+        assert headline(record) == "not scored: no pictures in this part"
+    else:
+        assert record["calibration_error"]["low"] is None
+        assert record["log_loss"]["value"] == pytest.approx(-np.log(0.7))
+
+
+def test_headline_by_hand() -> None:
+    """9 of 10 right, 6 of 10 of the training majority: Wilson's interval is [59.6, 98.2]."""
+    truth = np.array([0] * 6 + [1] * 4)
+    called = np.array([0] * 6 + [1] * 3 + [0])
+    record = classification_scores(truth, np.eye(2)[called], ["cat", "dog"], 0)
+    assert headline(record) == "90.0 % [59.6, 98.2], n = 10; always 'cat' would score 60.0 %"
+
+
+def test_broken_predictions_are_refused_with_a_remedy() -> None:
+    """Not-a-number and unknown classes end in a message that says what to do."""
+    with pytest.raises(StriateError, match=r"1 of 2 pictures with NaN.*lower learning rate"):
+        classification_scores(np.array([0, 1]), np.array([[1.0, 0.0], [np.nan, 1.0]]), ["a", "b"], 0)
+    with pytest.raises(StriateError, match=r"between 0 and 1. received: 2"):
+        classification_scores(np.array([0, 2]), np.full((2, 2), 0.5), ["a", "b"], 0)
+
+
+def test_the_surest_mistakes_come_first_and_ties_keep_their_order() -> None:
+    """Right answers are left out; equal confidences follow the order of the samples."""
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.8, 0.2], [0.55, 0.45]])
+    truth = np.array([0, 0, 0, 1, 1])
+    assert confident_mistakes(truth, probabilities, 3) == [
+        Mistake(2, 0, 1, 0.9),
+        Mistake(1, 0, 1, 0.8),
+        Mistake(3, 1, 0, 0.8),
+    ]
+    assert confident_mistakes(truth[:0], probabilities[:0]) == []

@@ -148,14 +148,14 @@ def test_sources_that_are_none(tmp_path: Path, what: str) -> None:
 def test_too_few_to_train(tmp_path: Path) -> None:
     """One class, a class of one picture and a class without training pictures are refused."""
     draw(tmp_path / "set/cat/1.png", tmp_path / "set/cat/2.png")
-    with pytest.raises(StriateError, match="at least two classes.*2 pictures of the one class 'cat'"):
+    with pytest.raises(StriateError, match=r"at least two classes.*2 pictures of the one class 'cat'"):
         require_trainable(read_source(tmp_path / "set"))
     draw(*(tmp_path / f"set/single{n}/1.png" for n in range(7)))
     with pytest.raises(StriateError, match="single0, single1, single2, single3, single4 and 2 more"):
         require_trainable(read_source(tmp_path / "set"))
     draw(*(tmp_path / f"parts/train/{c}/{n}.png" for c in "ab" for n in (1, 2)))
     draw(*(tmp_path / f"parts/test/{c}/{n}.png" for c in "abc" for n in (1, 2)))
-    with pytest.raises(StriateError, match="training part.*none of c"):
+    with pytest.raises(StriateError, match=r"training part.*none of c"):
         require_trainable(read_source(tmp_path / "parts"))
     draw(*(tmp_path / f"deep/wrapped/{c}/{n}.png" for c in "ab" for n in (1, 2)))
     with pytest.raises(StriateError, match="folders inside 'wrapped'"):
@@ -183,7 +183,8 @@ def test_groups(tmp_path: Path) -> None:
 def test_tables(tmp_path: Path, encoding: str, separator: str) -> None:
     """Separators, encodings, CRLF and Windows paths make no difference."""
     draw(tmp_path / "pics/ä 1.png", tmp_path / "pics/2.png")
-    rows = ["Label", "Image", "split", "patient"], ["Katze", "pics\\ä 1.png", "Train", "7"], ["Hund", "pics/2.png", "", ""]
+    names = ["Label", "Image", "split", "patient"]
+    rows = names, ["Katze", "pics\\ä 1.png", "Train", "7"], ["Hund", "pics/2.png", "", ""]
     text = "\r\n".join(separator.join(row) for row in rows)
     (tmp_path / "t.csv").write_bytes(text.encode(encoding))
     found = read_source(tmp_path / "t.csv")

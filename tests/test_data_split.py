@@ -112,7 +112,9 @@ def test_groups_of_unequal_size_reach_the_fraction() -> None:
         assert 0.15 <= counts["test"] / len(rows) <= 0.25
 
 
-@pytest.mark.parametrize("options", [{"test": -0.1}, {"test": 1}, {"validation": 1.5}, {"test": 0.6, "validation": 0.4}])
+@pytest.mark.parametrize(
+    "options", [{"test": -0.1}, {"test": 1}, {"validation": 1.5}, {"test": 0.6, "validation": 0.4}]
+)
 def test_fractions_are_checked(options: dict) -> None:
     """Fractions outside 0 to 1, or that leave nothing to train on, are refused."""
     with pytest.raises(StriateError):

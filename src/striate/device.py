@@ -133,21 +133,22 @@ def seeded(*numbers: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def deterministic() -> Iterator[None]:
-    """Inside, torch picks repeatable kernels and treats denormal floats as zero; afterwards as before."""
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    fill = torch.utils.deterministic.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
+def repeatable(device: torch.device) -> Iterator[None]:
+    """Inside, kernels give the same bits every time and denormal floats count as zero; then as before.
+
+    Processor kernels are repeatable as they are, and asking torch for it would import its compiler (3 s).
+    """
     torch.set_flush_denormal(True)
+    before = torch.are_deterministic_algorithms_enabled()
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warn_only)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
         torch.set_flush_denormal(False)
+        if device.type == "cuda":
+            torch.use_deterministic_algorithms(before)
 
 
 def fingerprint(device: torch.device) -> dict[str, str | int]:

@@ -101,6 +101,11 @@ def build_store(
                 return _build(samples, place, shape, workers, progress or _no_progress, fixed_channels)
         except _Wider as wider:
             shape = wider.shape
+        except BaseException:
+            if place is not None:
+                with contextlib.suppress(OSError):
+                    place.rmdir()  # succeeds only when it is empty
+            raise
 
 
 def _no_progress(done: int, total: int) -> None:

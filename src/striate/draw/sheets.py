@@ -120,7 +120,6 @@ def _lettered(canvas: np.ndarray, captions: list[tuple[tuple[float, float], str]
     figure = style.new_figure(
         (width + 0.01) / style.DOTS_PER_INCH, (height + 0.01) / style.DOTS_PER_INCH, arranged=False
     )
-    figure.set_dpi(style.DOTS_PER_INCH)
     renderer = FigureCanvasAgg(figure).get_renderer()
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()

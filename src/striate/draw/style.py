@@ -9,6 +9,9 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from PIL import Image
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -40,7 +43,8 @@ def new_figure(width: float, height: float, *, arranged: bool = True) -> "Figure
     """An empty white figure of width x height inches; `arranged` keeps labels from overlapping."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), facecolor=PAPER, layout="constrained" if arranged else None)
+    layout = "constrained" if arranged else None
+    figure = Figure(figsize=(width, height), facecolor=PAPER, layout=layout, dpi=DOTS_PER_INCH)
     if arranged:
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.1)
     return figure
@@ -61,6 +65,7 @@ def plain_axes(axes: "Axes", *, grid: str = "y") -> "Axes":
 
 def to_png(figure: "Figure") -> bytes:
     """The figure as the bytes of a PNG file; the same figure gives the same bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
@@ -68,8 +73,11 @@ def to_png(figure: "Figure") -> bytes:
             text.set_fontfamily(list(_families()))
     for axes in figure.axes:
         axes.tick_params(labelfontfamily=list(_families()))
+    canvas = FigureCanvasAgg(figure)
+    # figure.savefig would draw everything twice.
+    canvas.draw()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])).save(buffer, format="PNG")
     return buffer.getvalue()
 
 

@@ -13,8 +13,8 @@ from torch import nn
 import striate
 from striate.data.batches import scale, standardise
 from striate.data.decode import Unreadable, decode
-from striate.data.prepare import Preparation, fit
 from striate.data.folder import list_pictures
+from striate.data.prepare import Preparation, fit
 from striate.data.sources import read_source
 from striate.errors import StriateError
 from striate.evaluate.scores import classification_scores

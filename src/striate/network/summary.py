@@ -1,6 +1,5 @@
 """What a network is made of, layer by layer: shapes, parameters, operations, receptive field."""
 
-import copy
 import math
 from dataclasses import dataclass
 
@@ -35,10 +34,10 @@ class Row:
 def summarise(network: nn.Module, input_shape: tuple[int, ...]) -> list[Row]:
     """One row per layer without children, in order of execution; the network is left as it was.
 
-    The pass runs on torch's meta device: no arithmetic, no memory.
+    One black picture goes through it. (torch's meta device would spare the arithmetic, but a norm there
+    imports torch's compiler, which takes longer.)
     """
-    shadow = copy.deepcopy(network).to("meta").eval()
-    fields = _fields(shadow, input_shape)
+    fields = _fields(network, input_shape)
     rows: list[Row] = []
 
     def record(name: str, module: nn.Module, output: Tensor) -> None:
@@ -57,13 +56,19 @@ def summarise(network: nn.Module, input_shape: tuple[int, ...]) -> list[Row]:
 
     hooks = [
         module.register_forward_hook(lambda m, _, out, name=name: record(name, m, out))
-        for name, module in shadow.named_modules()
+        for name, module in network.named_modules()
         if not list(module.children()) and not (isinstance(module, nn.Sequential) and len(module) == 0)
     ]
-    with torch.no_grad():
-        shadow(torch.zeros(1, *input_shape, device="meta"))
-    for hook in hooks:
-        hook.remove()
+    modes = {module: module.training for module in network.modules()}
+    first = next(network.parameters(), torch.zeros(()))
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, *input_shape, device=first.device, dtype=first.dtype))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, training in modes.items():
+            module.training = training
     return rows
 
 

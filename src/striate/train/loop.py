@@ -22,7 +22,7 @@ from striate.tasks.task import Task, logits_of
 from striate.train.checkpoint import Place
 from striate.train.clock import Clock
 from striate.train.events import Epoch, Event, Step
-from striate.train.optimize import Average, Masters, Optimizers
+from striate.train.optimize import Average, Masters, Optimizer
 from striate.train.plan import Plan
 
 WARM_UP = 0.15  # share of the schedule in which the learning rate rises
@@ -50,7 +50,7 @@ class Training:
 
     def __post_init__(self) -> None:
         self.masters = Masters(self.network, self.precision)
-        self.optimizers = Optimizers(self.network, self.plan)
+        self.optimizer = Optimizer(self.network, self.plan)
         self.average = Average(self.network)
         self.recipe = parse(self.plan.recipe)
         self._step_seconds = 0.0
@@ -60,7 +60,7 @@ class Training:
         groups = {
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
-            "optimizer": self.optimizers.tensors(),
+            "optimizer": self.optimizer.tensors(),
             "best": self.best,
         }
         return {
@@ -75,7 +75,7 @@ class Training:
             groups[group][rest] = tensor.to(self.batches.device)
         self.network.load_state_dict(groups["network"])
         self.average.network.load_state_dict(groups["average"])
-        self.optimizers.load(groups["optimizer"])
+        self.optimizer.load(groups["optimizer"])
         self.masters.masters_to_working()
         self.best, self.place = groups["best"], place
 
@@ -149,7 +149,7 @@ class Training:
                 remedy=f"lower --lr (it was {self.plan.lr:g})",
             )
         self.masters.gradients_to_masters()
-        self.optimizers.step(_factor(progress))
+        self.optimizer.step(_factor(progress))
         self.masters.masters_to_working()
         return value, _right(self.task, logits, batch.targets)
 

@@ -1,4 +1,4 @@
-"""How weights are changed: optimizers, fp32 masters of bf16 weights, and the average that is kept."""
+"""How weights are changed: the optimizer, fp32 masters of bf16 weights, and the average that is kept."""
 
 import copy
 
@@ -10,99 +10,98 @@ from striate.train.plan import Plan
 _LOWERED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
-class Muon(torch.optim.Optimizer):
-    """Momentum whose update is made orthogonal per layer (Jordan et al. 2024), for filters.
+class Optimizer:
+    """SGD with Nesterov momentum, Adam, AdamW or Muon over the trained weights of a network.
 
-    A filter bank (out, in, *kernel) is seen as a matrix (out, in x kernel). Three Newton-Schulz steps
-    bring its singular values near 1; the weights keep the norm sqrt(out), so the learning rate means the
-    same for every layer.
+    The updates are torch's own fused kernels, called directly: the classes of torch.optim import torch's
+    compiler when they are made, which takes longer than many a training here. Weight decay acts on filters
+    and dense weights, not on biases and norms. "muon" treats filters with Muon and the rest with SGD.
     """
 
-    def __init__(self, parameters: list[Tensor], lr: float, momentum: float) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    def __init__(self, network: nn.Module, plan: Plan) -> None:
+        trained = [p for p in network.parameters() if p.requires_grad]
+        is_filter = plan.optimizer == "muon"
+        self.plan = plan
+        self._filters = [p for p in trained if p.ndim > 2 and is_filter]
+        self._groups = [
+            ([p for p in trained if p.ndim > 1 and not (p.ndim > 2 and is_filter)], plan.weight_decay),
+            ([p for p in trained if p.ndim <= 1], 0.0),
+        ]
+        adaptive = plan.optimizer in {"adam", "adamw"}
+        self._kinds = ("momentum", "square") if adaptive else ("momentum",)
+        self._state = {id(p): {kind: torch.zeros_like(p) for kind in self._kinds} for p in trained}
+        self._order = trained
+        self._steps = torch.zeros((), dtype=torch.float32, device=trained[0].device)
 
     @torch.no_grad()
-    def step(self) -> None:
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if not state:
-                    state["momentum_buffer"] = torch.zeros_like(weight)
-                momentum = state["momentum_buffer"]
-                momentum.mul_(group["momentum"]).add_(weight.grad)
-                update = _orthogonal(weight.grad.add(momentum, alpha=group["momentum"]))
-                weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-7))
-                weight.add_(update, alpha=-group["lr"])
+    def step(self, factor: float) -> None:
+        """One update at `factor` (0..1) of the highest learning rates."""
+        plan = self.plan
+        self._steps += 1
+        for weights, decay in self._groups:
+            weights = [p for p in weights if p.grad is not None]
+            if not weights:
+                continue
+            gradients, momenta = [p.grad for p in weights], self._states(weights, "momentum")
+            if "square" in self._kinds:
+                update = torch._fused_adamw_ if plan.optimizer == "adamw" else torch._fused_adam_
+                steps = [self._steps.clone() for _ in weights]
+                update(
+                    weights, gradients, momenta, self._states(weights, "square"), [], steps, lr=plan.lr * factor,
+                    beta1=0.9, beta2=0.999, weight_decay=decay, eps=1e-8, amsgrad=False, maximize=False,
+                )  # fmt: skip
+            else:
+                torch._fused_sgd_(
+                    weights, gradients, momenta, weight_decay=decay, momentum=plan.momentum, lr=plan.lr * factor,
+                    dampening=0.0, nesterov=plan.momentum > 0, maximize=False, is_first_step=False,
+                )  # fmt: skip
+        for weight in self._filters:
+            if weight.grad is not None:
+                self._muon(weight, plan.filter_lr * factor)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, by name."""
+        named = {
+            f"{number}.{kind}": self._state[id(weight)][kind]
+            for number, weight in enumerate(self._order)
+            for kind in self._kinds
+        }
+        return {**named, "steps": self._steps}
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take back what `tensors` gave."""
+        for name, mine in self.tensors().items():
+            mine.copy_(tensors[name])
+
+    def _states(self, weights: list[Tensor], kind: str) -> list[Tensor]:
+        return [self._state[id(weight)][kind] for weight in weights]
+
+    def _muon(self, weight: Tensor, rate: float) -> None:
+        """Momentum whose update is made orthogonal (Jordan et al. 2024), for a bank of filters.
+
+        The weights keep the norm sqrt(filters), so the learning rate means the same for every layer.
+        """
+        momentum = self._state[id(weight)]["momentum"]
+        momentum.mul_(self.plan.filter_momentum).add_(weight.grad)
+        update = _orthogonal(weight.grad.add(momentum, alpha=self.plan.filter_momentum))
+        weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-7))
+        weight.add_(update, alpha=-rate)
 
 
 def _orthogonal(update: Tensor) -> Tensor:
+    """(out, in, *kernel) as the nearest matrix (out, in x kernel) with singular values near 1.
+
+    Three Newton-Schulz steps; the quintic's coefficients are those of the paper.
+    """
     matrix = update.reshape(len(update), -1)
     tall = matrix.shape[0] > matrix.shape[1]
     matrix = matrix.T if tall else matrix
     matrix = matrix / (matrix.norm() + 1e-7)
     for _ in range(3):
         square = matrix @ matrix.T
-        matrix = 3.4445 * matrix + (2.0315 * square @ square - 4.7750 * square) @ matrix
+        mixed = torch.addmm(square, square, square, beta=-4.7750, alpha=2.0315)
+        matrix = torch.addmm(matrix, mixed, matrix, beta=3.4445)
     return (matrix.T if tall else matrix).reshape(update.shape)
-
-
-class Optimizers:
-    """The optimizers of one network, with one learning-rate factor and one flat state."""
-
-    def __init__(self, network: nn.Module, plan: Plan) -> None:
-        trained = [p for p in network.parameters() if p.requires_grad]
-        filters = [p for p in trained if p.ndim > 2] if plan.optimizer == "muon" else []
-        chosen = {id(p) for p in filters}
-        groups = [
-            {
-                "params": [p for p in trained if p.ndim > 1 and id(p) not in chosen],
-                "weight_decay": plan.weight_decay,
-            },
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        groups = [group for group in groups if group["params"]]
-        if plan.optimizer in {"adam", "adamw"}:
-            kind = torch.optim.AdamW if plan.optimizer == "adamw" else torch.optim.Adam
-            self._all = [kind(groups, lr=plan.lr, fused=True)]
-        else:
-            nesterov = plan.momentum > 0
-            self._all = [
-                torch.optim.SGD(groups, lr=plan.lr, momentum=plan.momentum, nesterov=nesterov, fused=True)
-            ]
-        if filters:
-            self._all.append(Muon(filters, lr=plan.filter_lr, momentum=plan.filter_momentum))
-        self._peaks = [[group["lr"] for group in one.param_groups] for one in self._all]
-
-    def step(self, factor: float) -> None:
-        """One update at `factor` (0..1) of the highest learning rates."""
-        for one, peaks in zip(self._all, self._peaks, strict=True):
-            for group, peak in zip(one.param_groups, peaks, strict=True):
-                group["lr"] = peak * factor
-            one.step()
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that the next step depends on, by name."""
-        return {
-            f"{number}.{key}.{name}": value
-            for number, one in enumerate(self._all)
-            for key, values in one.state_dict()["state"].items()
-            for name, value in values.items()
-            if isinstance(value, Tensor)
-        }
-
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take back what `tensors` gave."""
-        for number, one in enumerate(self._all):
-            state: dict[int, dict[str, Tensor]] = {}
-            for full, value in tensors.items():
-                owner, key, name = full.split(".", 2)
-                if int(owner) == number:
-                    # The same memory order as the weights, which lie channels-last.
-                    order = torch.channels_last if value.ndim == 4 else torch.contiguous_format
-                    state.setdefault(int(key), {})[name] = value.contiguous(memory_format=order)
-            one.load_state_dict({"state": state, "param_groups": one.state_dict()["param_groups"]})
 
 
 class Masters:

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -85,16 +86,15 @@ def _predicted(model: Model, data: Dataset, part: str) -> np.ndarray:
 
 
 def _write_predictions(folder: Path, data: Dataset, predicted: dict[str, np.ndarray]) -> None:
-    classes = data.task.classes
+    classes, targets = data.task.classes, data.targets
 
-    def rows():
+    def rows() -> Iterator[tuple[str, ...]]:
         for part in ("test", "validation", "train"):
             for row, chances in zip(data.scored_rows(part), predicted[part], strict=True):
                 best = int(chances.argmax())
                 name = data.found.samples[data.store.kept[row]].path
-                yield (
-                    name, classes[best], f"{chances[best]:.6f}", *(f"{p:.6f}" for p in chances), part, data.targets[row],
-                )  # fmt: skip
+                figures = (f"{p:.6f}" for p in (chances[best], *chances))
+                yield name, classes[best], *figures, part, targets[row]
 
     header = ("path", "predicted", "confidence", *(f"p_{name}" for name in classes), "part", "truth")
     files.write_csv(folder / "predictions.csv", header, rows())

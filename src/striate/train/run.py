@@ -87,10 +87,9 @@ def train(
                 consumer(event)
 
     try:
-        with machine.deterministic():
-            if resume is None:
-                return _new_run(source, settings_from(options), tell)
-            return _resumed_run(Path(resume), options, source, tell)
+        if resume is None:
+            return _new_run(source, settings_from(options), tell)
+        return _resumed_run(Path(resume), options, source, tell)
     finally:
         if progress is not None:
             progress.close()
@@ -266,7 +265,7 @@ def _fit(
     """Train to the end, then score once and write everything."""
     write_augmentation(folder, training)
     saved = time.monotonic()
-    with _stop_on_interrupt(training):
+    with machine.repeatable(training.batches.device), _stop_on_interrupt(training):
         for event in training.run():
             tell(event)
             if not isinstance(event, Epoch):

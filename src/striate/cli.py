@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parser, commands = _parsers()
         if words and not words[0].startswith("-") and words[0] not in commands:
-            raise StriateError("a command is one that striate has", received=words[0], remedy=nearest(words[0], list(commands)))
+            remedy = nearest(words[0], list(commands))
+            raise StriateError("a command is one that striate has", received=words[0], remedy=remedy)
         if not words:
             parser.print_help()
             return DONE
@@ -107,7 +108,7 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", nargs="?", metavar="FOLDER", help="labelled pictures, as for train; without it, the run's own scores"
     )
-    parser.add_argument("--part", metavar="PART", choices=("train", "validation", "test"), help="only this part of FOLDER")
+    parser.add_argument("--part", metavar="PART", help="only this part of FOLDER: train, validation or test")
     parser.add_argument("--out", metavar="FILE.json", help="also write the scores as JSON")
     parser.add_argument("--device", default="auto", metavar="WORD", help="auto, cpu, cuda, cuda:1, mps")
 
@@ -121,7 +122,9 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _summary_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", metavar="NETWORK", help="a name (hela, digits, ...), a line of layers, a run or a model file")
+    parser.add_argument(
+        "network", metavar="NETWORK", help="a name (hela, digits, ...), a line of layers, a run or a model file"
+    )
     parser.add_argument("--img-size", "--imgsz", metavar="SIZE", help="64, or 66x200 for height x width")
     parser.add_argument("--channels", type=_whole, metavar="N", help="1 for grey, 3 for colour")
     parser.add_argument("--classes", type=_whole, metavar="N", help="number of classes")
@@ -144,7 +147,8 @@ def _train(options: argparse.Namespace) -> int:
 
     given = {item.name: getattr(options, item.name) for item in fields(Settings) if hasattr(options, item.name)}
     if options.source and options.data:
-        raise StriateError("pictures come from one place", received=f"{options.source} and {options.data}", where="--data")
+        both = f"{options.source} and {options.data}"
+        raise StriateError("pictures come from one place", received=both, where="--data")
     run = train(options.source or options.data, resume=options.resume, quiet=options.quiet, **given)
     return INTERRUPTED if run.stopped else DONE
 
@@ -186,9 +190,11 @@ def _predict(options: argparse.Namespace) -> int:
         elif not options.out:
             print(f"{one.path}\t{one.predicted}\t{100 * one.confidence:.1f} %")
     if not rows:
-        raise StriateError("predict needs pictures", received=", ".join(options.sources), remedy="give files or folders")
+        asked = ", ".join(options.sources)
+        raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
     if options.out:
-        files.write_csv(Path(options.out), ("path", "predicted", "confidence", *(f"p_{c}" for c in model.classes)), rows)
+        header = ("path", "predicted", "confidence", *(f"p_{name}" for name in model.classes))
+        files.write_csv(Path(options.out), header, rows)
         print(f"{len(rows) - len(refused):,} pictures in {options.out}", file=sys.stderr)
     _tell_left_out(refused)
     if len(refused) == len(rows):
@@ -232,7 +238,8 @@ def _filter(options: argparse.Namespace) -> int:
     title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"
     grey = pixels.to_uint8(result.grey[:, :, None], 0, 100)
     sheet = sheets.side_by_side(grey, result.feature_map, title, result.formula)
-    files.write_bytes(stem.with_name(stem.name + ".png"), pixels.picture_png(pixels.to_uint8(result.feature_map, 0, 100)))
+    shown = pixels.to_uint8(result.feature_map, 0, 100)
+    files.write_bytes(stem.with_name(stem.name + ".png"), pixels.picture_png(shown))
     files.write_bytes(stem.with_name(stem.name + "-side-by-side.png"), sheet)
     height, width = result.feature_map.shape
     print(f"{path}: {result.grey.shape[1]}×{result.grey.shape[0]} to {width}×{height}: {result.formula}")

@@ -51,7 +51,12 @@ def open_new(path: Path) -> Iterator[io.BufferedWriter]:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_bytes(path, text.encode("utf-8", errors="surrogateescape"))
+    write_bytes(path, readable(text).encode())
+
+
+def readable(text: str) -> str:
+    """`text` as valid Unicode, so that every program can read it: what is no UTF-8 in a file's name becomes \\udcff."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def write_json(path: Path, value: object) -> None:

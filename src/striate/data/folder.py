@@ -10,6 +10,7 @@ from striate.data.content import IMAGE_SUFFIXES, START, open_file, recognise
 from striate.data.header import Unreadable
 from striate.data.sample import PARTS, Found, LeftOut, Sample
 from striate.errors import StriateError
+from striate.files import readable
 
 PART_NAMES = {
     **dict.fromkeys(("train", "training", "training_set", "train_set"), "train"),
@@ -211,7 +212,7 @@ def _reason(entry: os.DirEntry, otherwise: str) -> str:
 
 
 def _class_name(folder: str) -> str:
-    return unicodedata.normalize("NFC", folder)
+    return readable(unicodedata.normalize("NFC", folder))
 
 
 def _no_classes(folder: Path, files: list[os.DirEntry]) -> StriateError:

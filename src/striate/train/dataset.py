@@ -13,6 +13,7 @@ from striate.data.split import split
 from striate.data.store import Store, build_store
 from striate.data.survey import Survey, survey
 from striate.errors import first_few
+from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, make_task
 from striate.train.events import Decoded, Note, Watch
 from striate.train.plan import picture_shape
@@ -76,6 +77,7 @@ def read_dataset(source: Source, settings: Settings, tell: Watch) -> Dataset:
         shape,
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
+        fixed_channels=settings.channels is not None or settings.network in CATALOG,
     )
     require_trainable(found, store.kept)
     kept = [found.samples[i] for i in store.kept]

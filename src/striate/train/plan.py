@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
+from striate.augment.recipe import parse
 from striate.data.prepare import Shape
 from striate.data.survey import Survey
 from striate.errors import StriateError
@@ -21,6 +22,9 @@ from striate.train.settings import Settings
 DEFAULT_OPERATIONS = 2.0e13  # of a training without a budget: about three minutes on two CPU cores
 PICTURES_SEEN = 200_000  # below this many (with repeats) a small network beats a large one
 LARGEST_SIDE = 64  # pixels of the shorter side, for auto
+SIZES = ((0.6, 0.75), (1.0, 1.0))  # small pictures first: 0.6 of the steps at 0.75 of the side
+SHRUNK = 0.6 * 0.75**2 + 0.4  # the share of the work that this leaves
+LEAST_STEPS = 800  # of a small set's default training
 WIDTHS = (64, 48, 32, 24, 16)  # filters of auto's first stage, widest first
 
 
@@ -92,22 +96,22 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     batch = max(min(batch, facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
-    base = _width(facts.pictures, channels, height, width, budget)
+    base = _width(facts.pictures * _epochs(facts.pictures, batch), channels, height, width, budget)
     line = auto_line(channels, height, width, base) if auto else line_of(settings.network)
     optimizer = settings.optimizer or ("muon" if auto else "adam")
-    recipe = auto_recipe(channels) if settings.augment == "auto" else settings.augment
+    recipe = parse(auto_recipe(channels) if settings.augment == "auto" else settings.augment)
     return Plan(
         line=line, height=height, width=width, channels=channels, classes=len(facts.counts), batch_size=batch,
-        epochs=None if seconds else settings.epochs or _epochs(facts.pictures),
+        epochs=None if seconds else settings.epochs or _epochs(facts.pictures, batch),
         minutes=settings.minutes, optimizer=optimizer,
         lr=settings.lr or _LEARNING_RATES["auto" if auto else "other"][optimizer],
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
         filter_lr=0.24 * (settings.lr or 0.2) / 0.2, filter_momentum=_given(settings.momentum, 0.6),
         weight_decay=_given(settings.weight_decay, 5e-4 if auto else 0.0),
         smoothing=_given(settings.smoothing, 0.1 if auto else 0.0),
-        recipe=recipe, balance=_balance(settings.balance, facts.counts), seed=settings.seed,
-        patience=settings.patience, mirror="hflip" in recipe,
-        sizes=((0.6, 0.75), (1.0, 1.0)) if auto and min(height, width) >= 24 else ((1.0, 1.0),),
+        recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
+        patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
+        sizes=SIZES if auto and min(height, width) >= 24 else ((1.0, 1.0),),
     )  # fmt: skip
 
 
@@ -194,16 +198,18 @@ def _batch(pictures: int) -> int:
     return int(min(max(2 ** round(np.log2(max(pictures / 20, 1))), 16), 128))
 
 
-def _epochs(pictures: int) -> int:
-    return int(min(max(PICTURES_SEEN / pictures, 8), 150))
+def _epochs(pictures: int, batch: int) -> int:
+    """Until PICTURES_SEEN, but at most 40 for the sake of middling sets, at least 8, and never under 800 steps."""
+    steps = max(pictures // batch, 1)
+    return round(max(min(PICTURES_SEEN / pictures, 40), 8, LEAST_STEPS / steps))
 
 
-def _width(pictures: int, channels: int, height: int, width: int, operations: float) -> int:
-    """The widest first stage with which the budget still shows every picture often enough."""
+def _width(seen: int, channels: int, height: int, width: int, operations: float) -> int:
+    """The widest first stage with which the budget still shows `seen` pictures, repeats counted."""
     for base in WIDTHS:
         network = build(auto_line(channels, height, width, base), (channels, height, width), 2)
         per_picture = 3 * total_operations(network, (channels, height, width))
-        if operations / per_picture >= _epochs(pictures) * pictures:
+        if operations / per_picture >= SHRUNK * seen:
             return base
     return WIDTHS[-1]
 

@@ -60,9 +60,7 @@ def test_workers_do_not_change_it(pictures: list[Sample], tmp_path: Path) -> Non
         assert (stores[0].folder / name).read_bytes() == (stores[1].folder / name).read_bytes()
 
 
-def test_a_second_call_decodes_nothing(
-    pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_call_decodes_nothing(pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same files open the same store; a changed file or another shape builds a new one."""
     first = build_store(pictures, tmp_path / "s", SHAPE)
     with monkeypatch.context() as patch:

@@ -47,9 +47,7 @@ def bf16_gain(device: torch.device) -> float:
     """
 
     def seconds(dtype: torch.dtype) -> float:
-        x = torch.ones(16, 64, 24, 24, device=device, dtype=dtype).contiguous(
-            memory_format=torch.channels_last
-        )
+        x = torch.ones(16, 64, 24, 24, device=device, dtype=dtype).contiguous(memory_format=torch.channels_last)
         weight = torch.ones(64, 64, 3, 3, device=device, dtype=dtype, requires_grad=True)
         times = []
         for _ in range(4):
@@ -75,9 +73,7 @@ def bf16_faults(network: nn.Module, batch: Tensor) -> list[str]:
     kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
     layers = {name: module for name, module in network.named_modules() if isinstance(module, kinds)}
     hooks = [
-        module.register_forward_pre_hook(
-            lambda _, args, name=name: inputs.__setitem__(name, args[0].detach())
-        )
+        module.register_forward_pre_hook(lambda _, args, name=name: inputs.__setitem__(name, args[0].detach()))
         for name, module in layers.items()
     ]
     training = network.training

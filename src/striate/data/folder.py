@@ -231,7 +231,7 @@ def _no_classes(folder: Path, files: list[os.DirEntry]) -> StriateError:
 def list_pictures(folder: Path) -> Iterator[Path]:
     """Every file below `folder` whose name ends like a picture's, sorted, hidden ones passed over."""
     try:
-        names = sorted(os.listdir(folder), key=sort_key)
+        names = sorted((path.name for path in folder.iterdir()), key=sort_key)
     except OSError as error:
         raise StriateError("a folder must be readable", received=error.strerror, where=folder) from error
     for name in names:

@@ -305,9 +305,7 @@ def _store(
         for n, why in outcome.reasons.items()
     ]
     kept = np.setdiff1d(np.arange(len(samples)), np.fromiter(outcome.reasons, np.int64, len(outcome.reasons)))
-    return Store(
-        pictures=pictures, kept=kept, contents=outcome.contents, left_out=left_out, shape=shape, folder=folder
-    )
+    return Store(pictures=pictures, kept=kept, contents=outcome.contents, left_out=left_out, shape=shape, folder=folder)
 
 
 def _remove_leftovers(folder: Path) -> None:

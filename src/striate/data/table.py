@@ -126,9 +126,7 @@ def _layout(file: Path, folder: str, rows: list[list[str]], group: str | None) -
 
 
 def _path_column(rows: Sequence[Sequence[str]], folder: str) -> int | None:
-    votes = Counter(
-        number for cells in rows for number, cell in enumerate(cells) if _is_path(cell.strip(), folder)
-    )
+    votes = Counter(number for cells in rows for number, cell in enumerate(cells) if _is_path(cell.strip(), folder))
     if not votes:
         return None
     most = max(votes.values())

@@ -140,9 +140,7 @@ class Model:
         left += [{"path": s.path, "reason": f"class {s.target!r} is not one of the model's"} for s in unknown]
         samples = [s for s in samples if s.target in self.classes]
         predictions = self.predict([s.source for s in samples], workers)
-        left += [
-            {"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason
-        ]
+        left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
         if not scored:
             raise StriateError(

@@ -47,9 +47,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
         raise StriateError("a model file must be whole", received="its SHA-256 does not match", where=path)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         newer = header.get("format") if isinstance(header, dict) else header
-        raise StriateError(
-            f"this version reads format {FORMAT}", received=newer, where=path, remedy="update striate"
-        )
+        raise StriateError(f"this version reads format {FORMAT}", received=newer, where=path, remedy="update striate")
     return tensors, header
 
 

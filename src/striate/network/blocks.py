@@ -25,9 +25,7 @@ class SamePad(nn.Module):
     def amounts(self, spatial: tuple[int, ...]) -> list[tuple[int, int]]:
         """Rows (columns, planes) added before and after, per axis."""
         pairs = []
-        for size, kernel, stride, dilation in zip(
-            spatial, self.kernel, self.stride, self.dilation, strict=True
-        ):
+        for size, kernel, stride, dilation in zip(spatial, self.kernel, self.stride, self.dilation, strict=True):
             total = max((math.ceil(size / stride) - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
             pairs.append((total // 2, total - total // 2))
         return pairs

@@ -90,17 +90,13 @@ class _Builder:
             return [("", nn.Flatten())], (math.prod(shape),)
         if kind == "dense":
             if len(shape) != 1:
-                raise _misfit(
-                    layer, shape, "dense takes one row of numbers", "put flatten or globalavgpool before it"
-                )
+                raise _misfit(layer, shape, "dense takes one row of numbers", "put flatten or globalavgpool before it")
             units = int(layer.get("units"))
             return [("", nn.Linear(shape[0], units, bias=layer.get("bias") == "yes"))], (units,)
         if kind == "batchnorm":
             return [("", _NORM[len(shape) - 1](shape[0]))], shape
         if len(shape) < 2:
-            raise _misfit(
-                layer, shape, f"{kind} takes feature maps", "put it before flatten and the global pools"
-            )
+            raise _misfit(layer, shape, f"{kind} takes feature maps", "put it before flatten and the global pools")
         if kind == "residual":
             return self._residual(layer, shape)
         if kind in {"globalmaxpool", "globalavgpool"}:
@@ -191,9 +187,7 @@ def _sizes(layer: Layer, name: str, dimensions: int, shape: Shape) -> tuple[int,
     value = layer.get(name)
     sizes = (value,) * dimensions if isinstance(value, int) else tuple(value)
     if len(sizes) != dimensions:
-        raise _misfit(
-            layer, shape, f"{name} has one number, or one per axis ({dimensions})", "write e.g. 3 or 3x5"
-        )
+        raise _misfit(layer, shape, f"{name} has one number, or one per axis ({dimensions})", "write e.g. 3 or 3x5")
     return sizes
 
 

@@ -137,9 +137,7 @@ class _Reach:
     step: tuple[int, ...]
 
     def slide(self, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> "_Reach":
-        sees = tuple(
-            s + d * (k - 1) * j for s, k, d, j in zip(self.sees, kernel, dilation, self.step, strict=True)
-        )
+        sees = tuple(s + d * (k - 1) * j for s, k, d, j in zip(self.sees, kernel, dilation, self.step, strict=True))
         return _Reach(sees, tuple(j * s for j, s in zip(self.step, stride, strict=True)))
 
 

@@ -189,11 +189,7 @@ def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
             number = float(raw)
         except ValueError:
             number = float("nan")
-        if (
-            number == number
-            and abs(number) != float("inf")
-            and not (kind == "dropout" and not 0 <= number < 1)
-        ):
+        if number == number and abs(number) != float("inf") and not (kind == "dropout" and not 0 <= number < 1):
             return number
     forms = {
         _FLAG: "yes or no",
@@ -214,9 +210,7 @@ def _layer_text(layer: Layer) -> str:
     for position, (name, value) in enumerate(layer.values):
         plain = _value_text(value)
         # Values in the table's order need no name up to the kernel; the others read better with one.
-        words.append(
-            plain if position < 2 and names[position] == name and name in _POSITIONAL else f"{name}={plain}"
-        )
+        words.append(plain if position < 2 and names[position] == name and name in _POSITIONAL else f"{name}={plain}")
     return " ".join(words)
 
 

@@ -22,6 +22,7 @@ from striate.train.settings import Settings
 TRAIN_SCORED = 10_000  # the score of more training pictures says nothing new
 Source = str | Path | tuple | None  # None: the digits
 
+
 @dataclass(frozen=True)
 class Dataset:
     """The pictures of a run, decoded and divided.

@@ -63,9 +63,7 @@ class Training:
             "optimizer": self.optimizer.tensors(),
             "best": self.best,
         }
-        return {
-            f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()
-        }
+        return {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
 
     def load(self, place: Place, tensors: dict[str, Tensor]) -> None:
         """Go on from a checkpoint."""
@@ -167,11 +165,7 @@ class Training:
             total = self.plan.epochs * self.batches.steps(self.plan.batch_size)
             return 1.0 - progress if step + 1 >= total else 1.0 / total
         left = self.clock.left()
-        return (
-            (1 - progress) * min(1.0, self._step_seconds / left)
-            if left > self._step_seconds
-            else 1 - progress
-        )
+        return (1 - progress) * min(1.0, self._step_seconds / left) if left > self._step_seconds else 1 - progress
 
     def _seconds_left(self, progress: float, advance: float) -> float:
         if self.clock is not None:
@@ -199,11 +193,7 @@ class Training:
 
     def _patience_is_out(self) -> bool:
         waited = self.place.epoch - self.place.best_epoch
-        return (
-            self.plan.patience is not None
-            and self.place.best_loss is not None
-            and waited >= self.plan.patience
-        )
+        return self.plan.patience is not None and self.place.best_loss is not None and waited >= self.plan.patience
 
 
 def _factor(progress: float) -> float:

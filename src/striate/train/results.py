@@ -46,9 +46,7 @@ def write_augmentation(folder: Path, training: Training) -> None:
         tiles += [_tile(plain[row]), *(_tile(changed[row]) for changed in epochs)]
         captions += ["as it is", *(f"epoch {epoch + 1}" for epoch in range(SHEET_CHANGES))]
     title = f"What the network sees: {training.plan.recipe}"
-    files.write_bytes(
-        folder / "augmentation.png", sheets.picture_sheet(tiles, captions, SHEET_CHANGES + 1, title)
-    )
+    files.write_bytes(folder / "augmentation.png", sheets.picture_sheet(tiles, captions, SHEET_CHANGES + 1, title))
 
 
 def write_results(
@@ -160,7 +158,7 @@ def _facts(
             ("rare classes", plan.balance),
             ("label smoothing", plan.smoothing),
             ("seed", plan.seed),
-            *((name, value) for name, value in asked.items() if name in {"minutes", "patience", "group", "test", "val"}),
+            *((name, asked[name]) for name in ("minutes", "patience", "group", "test", "val") if name in asked),
         ],
         machine=[("precision", training.precision), *_machine(training)],
         scores={part: scores[part] for part in ("test", "validation", "train")},
@@ -192,7 +190,9 @@ def _machine(training: Training) -> list[tuple[str, object]]:
 def _data_rows(data: Dataset) -> list[tuple[str, object]]:
     looked: Survey = data.survey
     shape = data.store.shape
-    sizes = ", ".join(f"{w}×{h}" + (f" ({n:,})" if not looked.same_size else "") for (h, w), n in looked.sizes.most_common(4))
+    common = looked.sizes.most_common(4)
+    sizes = ", ".join(f"{w}×{h}" + (f" ({n:,})" if not looked.same_size else "") for (h, w), n in common)
+    channels = f"{shape.channels} channel{'s' * (shape.channels > 1)}"
     return [
         ("from", data.found.root),
         ("pictures used", f"{len(data.store.kept):,}"),
@@ -201,7 +201,7 @@ def _data_rows(data: Dataset) -> list[tuple[str, object]]:
         ("sizes, width×height", sizes + (f" and {len(looked.sizes) - 4} more" if len(looked.sizes) > 4 else "")),
         ("formats", ", ".join(f"{name} ({n:,})" for name, n in looked.formats.most_common())),
         ("depth", ", ".join(looked.depths)),
-        ("the network sees", f"{shape.width}×{shape.height}, {shape.channels} channel{'s' * (shape.channels > 1)}, {shape.depth}"),
+        ("the network sees", f"{shape.width}×{shape.height}, {channels}, {shape.depth}"),
     ]
 
 
@@ -211,7 +211,10 @@ def _split_sentence(data: Dataset, settings: Settings) -> str:
     else:
         how = f"{settings.test:.0%} for testing and {settings.val:.0%} for validation, class by class"
     grouped = "; pictures of one group stay in one part" if settings.group else ""
-    return f"{how}{grouped}. Which picture goes where follows from its content and the seed {settings.seed} alone; identical files stay together."
+    return (
+        f"{how}{grouped}. Which picture goes where follows from its content and the seed {settings.seed} alone; "
+        "identical files stay together."
+    )
 
 
 def _notes(data: Dataset, training: Training) -> list[str]:

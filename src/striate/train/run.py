@@ -117,12 +117,13 @@ def _new_run(source: Source, settings: Settings, tell: Watch) -> Run:
         raise
 
 
-def _resumed_run(
-    folder: Path, options: dict, source: Source, tell: Watch, started: float
-) -> Run:
+def _resumed_run(folder: Path, options: dict, source: Source, tell: Watch) -> Run:
     if options:
         raise StriateError(
-            "a resumed run keeps its own settings", received=", ".join(options), where="--resume", remedy="leave them out"
+            "a resumed run keeps its own settings",
+            received=", ".join(options),
+            where="--resume",
+            remedy="leave them out",
         )
     if files.is_complete(folder):
         raise StriateError(
@@ -224,7 +225,8 @@ def _training(
     budget = f"{plan.minutes:g} minutes" if plan.minutes else f"{plan.epochs} epochs"
     tell(Note(f"Network   {plan.line if len(plan.line) < 90 else plan.line[:87] + '...'}"))
     tell(Note(f"          {parameters:,} parameters, {count_text(operations)} operations per picture"))
-    tell(Note(f"Training  {budget}, batches of {plan.batch_size}, {plan.optimizer}, on {device} in {precision} ({reason})"))
+    how = f"batches of {plan.batch_size}, {plan.optimizer}, on {device} in {precision} ({reason})"
+    tell(Note(f"Training  {budget}, {how}"))
     tell(Note(f"          random changes: {plan.recipe}"))
     return Training(
         network=network,
@@ -324,5 +326,3 @@ def _bytes_needed(network: Network) -> int:
     """Two checkpoints of weights, average and optimizer, a third while it is written, the model, the report."""
     weights = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
     return 3 * 4 * weights + weights + 8_000_000
-
-

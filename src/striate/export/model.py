@@ -47,12 +47,15 @@ class Model:
     """A trained network with everything that stands between a picture file and a class name.
 
     mirror: average each picture with its mirror image (set when training mirrored pictures too).
+    temperature: what logits are divided by before they become probabilities, found on the validation part
+        (Guo et al. 2017); it changes how sure the model says it is, never which class it names.
     """
 
     network: nn.Module
     task: Task
     preparation: Preparation
     mirror: bool = False
+    temperature: float = 1.0
     about: dict = field(default_factory=dict)
 
     @property
@@ -82,13 +85,20 @@ class Model:
             "classes": list(self.classes),
             "preparation": self.preparation.to_dict(),
             "mirror": self.mirror,
+            "temperature": self.temperature,
             "about": {"striate": striate.__version__, "torch": torch.__version__, **self.about},
         }
         write_tensors(Path(path), self.network.state_dict(), header)
 
-    @torch.inference_mode()
-    def probabilities(self, pictures: np.ndarray, progress: Iterable | None = None) -> np.ndarray:
+    def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         """(N, classes) for prepared pictures (N, H, W, C), as `prepare.fit` and the store give them."""
+        if not len(pictures):
+            return np.zeros((0, len(self.classes)))
+        return self.task.decode(self.logits(pictures) / self.temperature)
+
+    @torch.inference_mode()
+    def logits(self, pictures: np.ndarray) -> torch.Tensor:
+        """(N, outputs) of the network for prepared pictures (N, H, W, C), on the processor."""
         network, size = self.network.eval(), self.batch
         device = next(network.parameters()).device
         out = []
@@ -101,8 +111,8 @@ class Model:
             logits = logits_of(network, x)
             if self.mirror:
                 logits = (logits + logits_of(network, x.flip(3).contiguous(memory_format=torch.channels_last))) / 2
-            out.append(self.task.decode(logits)[: len(part)])
-        return np.concatenate(out) if out else np.zeros((0, len(self.classes)))
+            out.append(logits[: len(part)].double().cpu())
+        return torch.cat(out)
 
     def predict(
         self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
@@ -182,13 +192,14 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
         network.load_state_dict(tensors)
         task = make_task(header["task"], header["classes"])
         preparation = Preparation.from_dict(header["preparation"])
-        mirror, about = bool(header["mirror"]), dict(header["about"])
+        mirror, temperature = bool(header["mirror"]), float(header["temperature"])
+        about = dict(header["about"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StriateError(
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
     network = network.to(device, memory_format=torch.channels_last)
-    return Model(network.eval(), task, preparation, mirror, about)
+    return Model(network.eval(), task, preparation, mirror, temperature, about)
 
 
 def _items(sources: object) -> Iterable[tuple[str, Path | np.ndarray]]:

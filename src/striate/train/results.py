@@ -1,6 +1,5 @@
 """What a training leaves in its run folder: model, scores, predictions, pictures, report, manifest."""
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +27,6 @@ from striate.train.loop import Training
 from striate.train.settings import Settings, as_table
 
 SHEET_PICTURES, SHEET_CHANGES = 6, 7  # rows of the augmentation sheet, and changed copies in each
-FINAL = "last.ckpt"
 
 
 def write_augmentation(folder: Path, training: Training) -> None:
@@ -65,12 +63,12 @@ def write_results(
     _write_predictions(folder, data, predicted)
     images = _write_images(folder, model, data, truth, predicted["test"], scores["test"], history)
     scores["classes"] = list(model.classes)
+    scores["stopped"] = training.stop
     scores["seconds"] = round(seconds_since_start(), 2)
     page = report(_facts(folder, model, training, data, settings, scores, images, truth, predicted["test"]))
     files.write_text(folder / "report.html", page)
     scores["seconds"] = round(seconds_since_start(), 2)
     files.write_json(folder / "scores.json", scores)
-    shutil.rmtree(folder / FINAL, ignore_errors=True)
     files.write_manifest(folder)
     _tell_end(folder, scores, training, tell)
     return scores

@@ -30,6 +30,7 @@ from striate.network.build import Network, build
 from striate.network.summary import count_text, total_operations
 from striate.network.weights import whiten
 from striate.train import plan as planning
+from striate.train.calibrate import calibrate
 from striate.train.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from striate.train.clock import Clock, seconds_since_start
 from striate.train.dataset import Dataset, Source, read_dataset, write_data
@@ -125,12 +126,13 @@ def _resumed_run(folder: Path, options: dict, source: Source, tell: Watch) -> Ru
             where="--resume",
             remedy="leave them out",
         )
-    if files.is_complete(folder):
+    if files.is_complete(folder) and not files.read_json(folder / "scores.json").get("stopped"):
         raise StriateError(
             "a run to resume was cut short", received="a finished run", where=folder, remedy="start a new one"
         )
     settings, tables = read_settings(folder / "settings.toml")
     settings = replace(settings, out=str(folder.parent))
+    (folder / files.MANIFEST).unlink(missing_ok=True)
     about = tables["run"]
     known = about["source"]
     data = read_dataset(source if source is not None else (None if known == DIGITS else known), settings, tell)
@@ -277,17 +279,14 @@ def _fit(
             if not training.stop and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()
-    model = Model(
-        training.average.network.eval(),
-        data.task,
-        training.batches.preparation,
-        training.plan.mirror,
-        {
-            "data": about["data"],
-            "majority": max(data.counts("train").items(), key=lambda item: (item[1], item[0]))[0],
-            "recipe": training.plan.recipe,
-        },
-    )
+    facts = {
+        "data": about["data"],
+        "majority": max(data.counts("train").items(), key=lambda item: (item[1], item[0]))[0],
+        "recipe": training.plan.recipe,
+    }
+    network, preparation = training.average.network.eval(), training.batches.preparation
+    model = Model(network, data.task, preparation, training.plan.mirror, about=facts)
+    model = replace(model, temperature=calibrate(model, data))
     scores = write_results(folder, model, training, history, data, settings, tell)
     return Run(folder, scores, model, training.stop)
 

@@ -67,7 +67,7 @@ def test_what_a_recipe_does_is_known() -> None:
     [
         (
             "rotat 10",
-            "no change or recipe has this name. received: rotat. what to do: did you mean 'rotate'?.",
+            "no change or recipe has this name. received: rotat. what to do: did you mean 'rotate'?",
         ),
         ("hello", "did you mean 'hela'?"),
         ("rotate", "rotate takes one number. received: rotate. where: rotate."),

@@ -176,7 +176,7 @@ def test_text_becomes_weights() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("egde", "no filter has this name. received: egde. what to do: did you mean 'edge'?."),
+        ("egde", "no filter has this name. received: egde. what to do: did you mean 'edge'?"),
         ("qqq", "choose one of edge, highpass, horizontal"),
         ("1 2; 3", "every row of a filter has the same length. received: 2, 1. what to do: write rows"),
         ("1 x; 3 4", "a filter is made of finite numbers. received: 'x'."),
@@ -209,7 +209,7 @@ def test_wrong_filters_are_explained(text: str, message: str) -> None:
         ({"dilation": 2}, "received: 5 pixels on 4."),
         ({"stride": 0}, "stride is a whole number of pixels, 1 or more. received: 0."),
         ({"dilation": 0}, "dilation is a whole number of pixels, 1 or more. received: 0."),
-        ({"padding": "sane"}, "received: sane. what to do: did you mean 'same'?."),
+        ({"padding": "sane"}, "received: sane. what to do: did you mean 'same'?"),
         ({"padding": -1}, "padding is valid, same, reflect or a whole number of pixels, 0 or more"),
         (
             {"padding": "reflect", "kernel": np.ones((11, 1))},

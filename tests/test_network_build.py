@@ -150,10 +150,10 @@ def test_repetition_makes_separate_layers() -> None:
 
 def test_classes_becomes_the_number() -> None:
     """The word classes is replaced everywhere, and the stored line holds the number."""
-    network = build("flatten, residual(dense classes)", (1, 1, 7), 7)
-    assert network.text == "flatten, residual(dense 7)"
+    network = build("flatten, 2*(dense classes)", (1, 1, 9), 7)
+    assert network.text == "flatten, 2*(dense 7)"
     assert network.output_shape == (7,)
-    assert [name for name, _ in network.named_children()] == ["flatten1", "residual1"]
+    assert [name for name, _ in network.named_children()] == ["flatten1", "dense1", "dense2"]
 
 
 def test_a_network_is_rebuilt_from_its_own_text() -> None:
@@ -200,12 +200,13 @@ def test_logits_leave_a_closing_softmax_out() -> None:
         ("conv 3 3x3x3", (1, 5, 5), "kernel has one number, or one per axis (2)"),
         ("maxpool 2 padding=2", (1, 5, 5), "padding of a pool is at most half its size"),
         ("avgpool 2 padding=same", (1, 5, 5), "avgpool pads on both sides alike"),
-        ("residual(conv 2 3 padding=valid)", (1, 5, 5), "a shortcut must reach the size of its body, 2×3×3"),
+        ("residual(conv 2 3 padding=valid)", (1, 9, 9), "a shortcut must reach the size of its body, 2×7×7"),
         ("residual(flatten)", (1, 5, 5), "a shortcut must reach the size of its body, 25"),
         ("residual(globalavgpool)", (3, 5, 5), "a shortcut must reach the size of its body, 3"),
         ("flatten, residual(dense 3)", (1, 5, 5), "residual takes feature maps"),
         ("whiten 4", (1, 5), "whiten takes pictures"),
-        ("flatten, dense 999999999, dense 999999999", (1, 64, 64), "a network must fit into memory"),
+        ("flatten, dense 999999999, dense 999999999", (1, 64, 64), "weights, not 4,095,999,995,904"),
+        ("conv 99999 3, conv 99999 3", (1, 5, 5), "one layer has at most 1,000,000,000 weights"),
         ("konv 3", (1, 5, 5), "did you mean 'conv'?"),
     ],
 )

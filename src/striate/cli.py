@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -143,13 +144,15 @@ def _filter_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from striate.train.clock import seconds_since_start
     from striate.train.run import train
 
     given = {item.name: getattr(options, item.name) for item in fields(Settings) if hasattr(options, item.name)}
     if options.source and options.data:
         both = f"{options.source} and {options.data}"
         raise StriateError("pictures come from one place", received=both, where="--data")
-    run = train(options.source or options.data, resume=options.resume, quiet=options.quiet, **given)
+    started = time.monotonic() - seconds_since_start()
+    run = train(options.source or options.data, resume=options.resume, quiet=options.quiet, started=started, **given)
     return INTERRUPTED if run.stopped else DONE
 
 
@@ -274,7 +277,7 @@ def _refuse_unknown(unknown: list[str], known: dict[str, str], command: str) -> 
     first = unknown[0]
     name = first.lstrip("-").partition("=")[0].replace("_", "-")
     looks_like_option = first.startswith("-") or "=" in first
-    remedy = nearest(name, list(known)) if looks_like_option else f"see striate {command} --help"
+    remedy = nearest(f"--{name}", list(known.values())) if looks_like_option else f"see striate {command} --help"
     if len(remedy) > 80:
         remedy = f"see striate {command} --help"
     raise StriateError(f"striate {command} knows its options", received=first, remedy=remedy)
@@ -290,7 +293,7 @@ def _whole(text: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise StriateError("this option takes a whole number", received=text) from None
+        raise argparse.ArgumentTypeError(f"it takes a whole number, not {text!r}") from None
 
 
 def _share(text: str) -> float:
@@ -298,4 +301,4 @@ def _share(text: str) -> float:
     try:
         return float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:
-        raise StriateError("this option takes a number", received=text) from None
+        raise argparse.ArgumentTypeError(f"it takes a number, not {text!r}") from None

@@ -24,7 +24,8 @@ class StriateError(Exception):
             parts.append(f"where: {where}")
         if remedy:
             parts.append(f"what to do: {remedy}")
-        super().__init__(". ".join(part.rstrip(".") for part in parts) + ".")
+        text = ". ".join(part.rstrip(".") for part in parts)
+        super().__init__(text if text.endswith("?") else text + ".")
 
 
 def first_few(items: Sequence[object], count: int = 5) -> str:

@@ -6,6 +6,7 @@ folder entry flushed too. Nothing here knows what the bytes mean.
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -73,15 +74,12 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 def cannot_write(path: Path, error: OSError) -> StriateError:
     """The error for a file that could not be written, with the space left when the disk is full."""
-    with contextlib.suppress(OSError):
-        free = shutil.disk_usage(_existing(Path(path))).free
-        return StriateError(
-            "a file could not be written",
-            received=f"{error.strerror or error} ({free / 1e6:,.1f} MB free)",
-            where=path,
-            remedy="free some space or choose another place with --out",
-        )
-    return StriateError("a file could not be written", received=error, where=path)
+    reason, remedy = error.strerror or str(error), "choose another place with --out"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        with contextlib.suppress(OSError):
+            reason += f" ({shutil.disk_usage(_existing(Path(path))).free / 1e6:,.1f} MB free)"
+        remedy = f"free some space or {remedy}"
+    return StriateError("a file could not be written", received=reason, where=path, remedy=remedy)
 
 
 def require_space(folder: Path, needed_bytes: int) -> None:

@@ -14,6 +14,8 @@ from striate.network.weights import initialise
 
 Shape = tuple[int, ...]  # without the batch: (C, W), (C, H, W), (C, D, H, W), or (features,)
 
+MOST_WEIGHTS = 1_000_000_000  # of one layer: 4 GB
+
 _CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _MAXPOOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 _AVGPOOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
@@ -92,6 +94,7 @@ class _Builder:
             if len(shape) != 1:
                 raise _misfit(layer, shape, "dense takes one row of numbers", "put flatten or globalavgpool before it")
             units = int(layer.get("units"))
+            _require_room(layer, shape, shape[0] * units)
             return [("", nn.Linear(shape[0], units, bias=layer.get("bias") == "yes"))], (units,)
         if kind == "batchnorm":
             return [("", _NORM[len(shape) - 1](shape[0]))], shape
@@ -109,9 +112,9 @@ class _Builder:
         after = self.fill(body, layer.body, shape)
         shortcut = nn.Sequential()
         if after != shape:
-            ratios = {math.ceil(before / now) for before, now in zip(shape[1:], after[1:], strict=True)}
-            ratio = ratios.pop()
-            if ratios or tuple(math.ceil(size / ratio) for size in shape[1:]) != after[1:]:
+            ratios = {math.ceil(before / now) for before, now in zip(shape[1:], after[1:], strict=False)}
+            ratio = ratios.pop() if ratios else 1
+            if len(after) != len(shape) or ratios or tuple(math.ceil(size / ratio) for size in shape[1:]) != after[1:]:
                 raise _misfit(
                     layer,
                     shape,
@@ -163,6 +166,7 @@ class _Builder:
                 f"groups must divide {channels} input channels and {filters} filters",
                 "change groups",
             )
+        _require_room(layer, shape, channels * filters * math.prod(kernel) // groups)
         conv = _CONV[dimensions](
             channels, filters, kernel, stride, padding, dilation, groups, bias=layer.get("bias") == "yes"
         )
@@ -213,6 +217,13 @@ def _padding(
             "use an odd size with stride=1, or a number as padding",
         )
     return none, blocks.SamePad(kernel, stride, dilation, -math.inf if layer.kind == "maxpool" else 0.0)
+
+
+def _require_room(layer: Layer, shape: Shape, weights: int) -> None:
+    """A slip of the finger must not ask for more memory than there is."""
+    if weights > MOST_WEIGHTS:
+        remedy = "use fewer filters or units, or pools before flatten"
+        raise _misfit(layer, shape, f"one layer has at most {MOST_WEIGHTS:,} weights, not {weights:,}", remedy)
 
 
 def _misfit(layer: Layer, shape: Shape, rule: str, remedy: str) -> StriateError:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from striate import files
+from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found, LeftOut
 from striate.data.sources import read_digits, read_source, require_trainable
 from striate.data.split import split
@@ -64,6 +66,22 @@ class Dataset:
             line = f"{self.found.samples[index].path}\0{self.store.contents[row]}\0{self.parts[row]}\n"
             digest.update(line.encode("utf-8", errors="surrogateescape"))
         return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training as it was asked for, with its pictures.
+
+    preparation: measured on the training part. tell: takes every event. started: seconds of
+    time.monotonic() at which a budget of minutes began.
+    """
+
+    settings: Settings
+    data: Dataset
+    preparation: Preparation
+    device: torch.device
+    tell: Watch
+    started: float
 
 
 def read_dataset(source: Source, settings: Settings, tell: Watch) -> Dataset:

@@ -20,8 +20,7 @@ from striate.evaluate.scores import classification_scores, headline
 from striate.export.model import MODEL_FILE, Model
 from striate.network.summary import summary_text
 from striate.tasks.metrics import calibration_bins
-from striate.train.clock import seconds_since_start
-from striate.train.dataset import Dataset
+from striate.train.dataset import Dataset, Job
 from striate.train.events import Note, Watch
 from striate.train.loop import Training
 from striate.train.settings import Settings, as_table
@@ -47,10 +46,9 @@ def write_augmentation(folder: Path, training: Training) -> None:
     files.write_bytes(folder / "augmentation.png", sheets.picture_sheet(tiles, captions, SHEET_CHANGES + 1, title))
 
 
-def write_results(
-    folder: Path, model: Model, training: Training, history: list[dict], data: Dataset, settings: Settings, tell: Watch
-) -> dict:
+def write_results(folder: Path, model: Model, training: Training, history: list[dict], job: Job) -> dict:
     """Score the parts, write every result, and the manifest last; the record of scores.json."""
+    data, tell = job.data, job.tell
     model.save(folder / MODEL_FILE)
     tell(Note("Scoring   the test part is opened now, once"))
     truth = data.task.encode(data.targets).numpy()
@@ -64,10 +62,10 @@ def write_results(
     images = _write_images(folder, model, data, truth, predicted["test"], scores["test"], history)
     scores["classes"] = list(model.classes)
     scores["stopped"] = training.stop
-    scores["seconds"] = round(seconds_since_start(), 2)
-    page = report(_facts(folder, model, training, data, settings, scores, images, truth, predicted["test"]))
+    scores["seconds"] = round(time.monotonic() - job.started, 2)
+    page = report(_facts(folder, model, training, job, scores, images, truth, predicted["test"]))
     files.write_text(folder / "report.html", page)
-    scores["seconds"] = round(seconds_since_start(), 2)
+    scores["seconds"] = round(time.monotonic() - job.started, 2)
     files.write_json(folder / "scores.json", scores)
     files.write_manifest(folder)
     _tell_end(folder, scores, training, tell)
@@ -124,13 +122,13 @@ def _facts(
     folder: Path,
     model: Model,
     training: Training,
-    data: Dataset,
-    settings: Settings,
+    job: Job,
     scores: dict,
     images: dict[str, bytes],
     truth: np.ndarray,
     predicted: np.ndarray,
 ) -> ReportFacts:
+    data, settings = job.data, job.settings
     plan, shape, counts = training.plan, data.store.shape, {part: data.counts(part) for part in PARTS}
     asked = {name: value for name, value in as_table(settings).items() if value is not None}
     return ReportFacts(

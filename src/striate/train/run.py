@@ -21,7 +21,6 @@ from striate import device as machine
 from striate import files
 from striate.data.batches import Batches, scale, standardise
 from striate.data.measure import measure
-from striate.data.prepare import Preparation
 from striate.data.sample import PARTS
 from striate.errors import StriateError, first_few
 from striate.export.model import Model
@@ -32,8 +31,8 @@ from striate.network.weights import whiten
 from striate.train import plan as planning
 from striate.train.calibrate import calibrate
 from striate.train.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
-from striate.train.clock import Clock, seconds_since_start
-from striate.train.dataset import Dataset, Source, read_dataset, write_data
+from striate.train.clock import Clock
+from striate.train.dataset import Dataset, Job, Source, read_dataset, write_data
 from striate.train.events import Epoch, Event, Note, Watch, write_history
 from striate.train.loop import Training
 from striate.train.plan import Plan
@@ -67,6 +66,7 @@ def train(
     resume: str | Path | None = None,
     quiet: bool = False,
     watch: Watch | None = None,
+    started: float | None = None,
     **options: object,
 ) -> Run:
     """Train a CNN on labelled pictures and return the run.
@@ -75,6 +75,7 @@ def train(
         or (pictures, labels) as arrays; None learns the handwritten digits of scikit-learn.
     resume: a run folder whose training was cut short; it goes on with that run's own settings.
     watch: called with every event (see striate.train.events), besides the bar that `quiet` turns off.
+    started: when a budget of minutes began, in seconds of time.monotonic(); now by default.
     options: the fields of Settings, e.g. network="hela", epochs=20, seed=1.
 
     >>> run = striate.train("cells", minutes=3)            # doctest: +SKIP
@@ -87,38 +88,35 @@ def train(
             if consumer is not None:
                 consumer(event)
 
+    started = time.monotonic() if started is None else started
     try:
         if resume is None:
-            return _new_run(source, settings_from(options), tell)
-        return _resumed_run(Path(resume), options, source, tell)
+            return _new_run(source, settings_from(options), tell, started)
+        return _resumed_run(Path(resume), options, source, tell, started)
     finally:
         if progress is not None:
             progress.close()
 
 
-def _new_run(source: Source, settings: Settings, tell: Watch) -> Run:
-    device = machine.choose_device(settings.device)
-    data = read_dataset(source, settings, tell)
-    train_rows = data.rows("train")
-    preparation = measure(data.store.pictures, train_rows, data.store.shape)
-    plan = planning.make_plan(settings, _facts(data), operations_per_second=_speed(settings, data, device))
-    network = _network(plan, data, preparation, device)
+def _new_run(source: Source, settings: Settings, tell: Watch, started: float) -> Run:
+    job = _job(source, settings, tell, started)
+    plan = planning.make_plan(settings, _facts(job.data), operations_per_second=_speed(job))
+    network = _network(plan, job)
+    about = _about(source, job)
     folder = files.new_run_folder(Path(settings.out), settings.name)
     try:
         files.require_space(folder, _bytes_needed(network))
-        about = _about(source, data, settings)
         tables = {"settings": as_table(settings), "plan": asdict(plan), "run": about}
         files.write_text(folder / "settings.toml", to_toml(tables))
-        write_data(folder, data)
-        training = _training(plan, network, data, preparation, settings, device, tell)
-        return _fit(training, [], folder, data, settings, about, tell)
+        write_data(folder, job.data)
+        return _fit(_training(plan, network, job), [], folder, job)
     except BaseException:
         if not has_checkpoint(folder / CHECKPOINTS):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _resumed_run(folder: Path, options: dict, source: Source, tell: Watch) -> Run:
+def _resumed_run(folder: Path, options: dict, source: Source, tell: Watch, started: float) -> Run:
     if options:
         raise StriateError(
             "a resumed run keeps its own settings",
@@ -131,22 +129,20 @@ def _resumed_run(folder: Path, options: dict, source: Source, tell: Watch) -> Ru
             "a run to resume was cut short", received="a finished run", where=folder, remedy="start a new one"
         )
     settings, tables = read_settings(folder / "settings.toml")
-    settings = replace(settings, out=str(folder.parent))
-    (folder / files.MANIFEST).unlink(missing_ok=True)
-    about = tables["run"]
-    known = about["source"]
-    data = read_dataset(source if source is not None else (None if known == DIGITS else known), settings, tell)
-    if data.fingerprint() != about["data"]:
+    known = tables["run"]["source"]
+    if source is None and known != DIGITS:
+        source = known
+    job = _job(source, replace(settings, out=str(folder.parent)), tell, started)
+    if job.data.fingerprint() != tables["run"]["data"]:
         raise StriateError(
             "a run goes on with the very pictures it began with",
             received="pictures that were added, taken away or changed",
             where=known,
             remedy="bring them back, or start a new run",
         )
-    device = machine.choose_device(settings.device)
-    preparation = measure(data.store.pictures, data.rows("train"), data.store.shape)
+    (folder / files.MANIFEST).unlink(missing_ok=True)
     plan = Plan.from_table(tables["plan"])
-    training = _training(plan, _network(plan, data, preparation, device), data, preparation, settings, device, tell)
+    training = _training(plan, _network(plan, job), job)
     history: list[dict] = []
     if has_checkpoint(folder / CHECKPOINTS):
         place, tensors, history = load_checkpoint(folder / CHECKPOINTS)
@@ -154,7 +150,14 @@ def _resumed_run(folder: Path, options: dict, source: Source, tell: Watch) -> Ru
         if training.clock:
             training.clock.deadline -= place.seconds
     tell(Note(f"Resuming {folder} after epoch {training.place.epoch}"))
-    return _fit(training, history, folder, data, settings, about, tell)
+    return _fit(training, history, folder, job)
+
+
+def _job(source: Source, settings: Settings, tell: Watch, started: float) -> Job:
+    device = machine.choose_device(settings.device)
+    data = read_dataset(source, settings, tell)
+    preparation = measure(data.store.pictures, data.rows("train"), data.store.shape)
+    return Job(settings, data, preparation, device, tell, started)
 
 
 def _facts(data: Dataset) -> planning.Facts:
@@ -173,15 +176,16 @@ def _facts(data: Dataset) -> planning.Facts:
     )
 
 
-def _speed(settings: Settings, data: Dataset, device: torch.device) -> float | None:
+def _speed(job: Job) -> float | None:
     """Training operations per second of this machine, measured only where the plan asks for it."""
-    if settings.minutes is None:
+    if job.settings.minutes is None:
         return None
-    shape = data.store.shape
-    return planning.measure_speed(shape.channels, shape.height, shape.width, device)
+    shape = job.data.store.shape
+    return planning.measure_speed(shape.channels, shape.height, shape.width, job.device)
 
 
-def _network(plan: Plan, data: Dataset, preparation: Preparation, device: torch.device) -> Network:
+def _network(plan: Plan, job: Job) -> Network:
+    data, preparation = job.data, job.preparation
     shape = (plan.channels, plan.height, plan.width)
     network = build(plan.line, shape, data.task.make_head(plan.line), plan.seed)
     if len(network.output_shape) != 1:
@@ -196,18 +200,11 @@ def _network(plan: Plan, data: Dataset, preparation: Preparation, device: torch.
     for layer in network:
         if isinstance(layer, Whiten2d):
             whiten(layer, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
-    return network.to(device, memory_format=torch.channels_last)
+    return network.to(job.device, memory_format=torch.channels_last)
 
 
-def _training(
-    plan: Plan,
-    network: Network,
-    data: Dataset,
-    preparation: Preparation,
-    settings: Settings,
-    device: torch.device,
-    tell: Watch,
-) -> Training:
+def _training(plan: Plan, network: Network, job: Job) -> Training:
+    data, preparation, device = job.data, job.preparation, job.device
     encoded = data.task.encode(data.targets)
 
     def batches(part: str, balance: bool = False) -> Batches:
@@ -218,18 +215,11 @@ def _training(
 
     learning = batches("train", plan.balance == "sampling")
     first = standardise(next(learning.in_order(16)).pictures, preparation)
-    precision, reason = machine.choose_precision(settings.precision, device, network, first)
+    precision, reason = machine.choose_precision(job.settings.precision, device, network, first)
     weights = None
     if plan.balance == "weights":
         weights = torch.from_numpy(planning.class_weights(tuple(data.counts("train").values()))).to(device)
-    operations = total_operations(network, network.input_shape)
-    parameters = sum(p.numel() for p in network.parameters())
-    budget = f"{plan.minutes:g} minutes" if plan.minutes else f"{plan.epochs} epochs"
-    tell(Note(f"Network   {plan.line if len(plan.line) < 90 else plan.line[:87] + '...'}"))
-    tell(Note(f"          {parameters:,} parameters, {count_text(operations)} operations per picture"))
-    how = f"batches of {plan.batch_size}, {plan.optimizer}, on {device} in {precision} ({reason})"
-    tell(Note(f"Training  {budget}, {how}"))
-    tell(Note(f"          random changes: {plan.recipe}"))
+    _tell_plan(plan, network, f"on {device} in {precision} ({reason})", job.tell)
     return Training(
         network=network,
         task=data.task,
@@ -238,40 +228,42 @@ def _training(
         validation=batches("validation") if len(data.rows("validation")) else None,
         precision=precision,
         class_weights=weights,
-        clock=_clock(plan, network, data, preparation),
+        clock=_clock(plan, network, job),
     )
 
 
-def _clock(plan: Plan, network: Network, data: Dataset, preparation: Preparation) -> Clock | None:
+def _tell_plan(plan: Plan, network: Network, where: str, tell: Watch) -> None:
+    operations = count_text(total_operations(network, network.input_shape))
+    parameters = sum(p.numel() for p in network.parameters())
+    budget = f"{plan.minutes:g} minutes" if plan.minutes else f"{plan.epochs} epochs"
+    tell(Note(f"Network   {plan.line if len(plan.line) < 90 else plan.line[:87] + '...'}"))
+    tell(Note(f"          {parameters:,} parameters, {operations} operations per picture"))
+    tell(Note(f"Training  {budget}, batches of {plan.batch_size}, {plan.optimizer}, {where}"))
+    tell(Note(f"          random changes: {plan.recipe}"))
+
+
+def _clock(plan: Plan, network: Network, job: Job) -> Clock | None:
     """The budget in minutes, with what scoring and the report will take set aside."""
     if plan.minutes is None:
         return None
-    model = Model(network, data.task, preparation, plan.mirror)
+    data = job.data
+    model = Model(network, data.task, job.preparation, plan.mirror)
     probe = np.asarray(data.store.pictures[: model.batch])
     model.probabilities(probe)
     begun = time.monotonic()
     model.probabilities(probe)
     per_picture = (time.monotonic() - begun) / model.batch
     scored = sum(len(data.scored_rows(part)) for part in PARTS)
-    deadline = time.monotonic() - seconds_since_start() + 60 * plan.minutes
-    return Clock(deadline, reserve=5.0 + 1.1 * per_picture * scored)
+    return Clock(job.started + 60 * plan.minutes, reserve=5.0 + 1.1 * per_picture * scored)
 
 
-def _fit(
-    training: Training,
-    history: list[dict],
-    folder: Path,
-    data: Dataset,
-    settings: Settings,
-    about: dict,
-    tell: Watch,
-) -> Run:
+def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
     """Train to the end, then score once and write everything."""
     write_augmentation(folder, training)
     saved = time.monotonic()
     with machine.repeatable(training.batches.device), _stop_on_interrupt(training):
         for event in training.run():
-            tell(event)
+            job.tell(event)
             if not isinstance(event, Epoch):
                 continue
             history.append(event.row())
@@ -279,15 +271,16 @@ def _fit(
             if not training.stop and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()
-    facts = {
-        "data": about["data"],
-        "majority": max(data.counts("train").items(), key=lambda item: (item[1], item[0]))[0],
+    counts = job.data.counts("train")
+    about = {
+        "data": job.data.fingerprint(),
+        "majority": max(counts, key=lambda name: (counts[name], name)),
         "recipe": training.plan.recipe,
     }
-    network, preparation = training.average.network.eval(), training.batches.preparation
-    model = Model(network, data.task, preparation, training.plan.mirror, about=facts)
-    model = replace(model, temperature=calibrate(model, data))
-    scores = write_results(folder, model, training, history, data, settings, tell)
+    network = training.average.network.eval()
+    model = Model(network, job.data.task, job.preparation, training.plan.mirror, about=about)
+    model = replace(model, temperature=calibrate(model, job.data))
+    scores = write_results(folder, model, training, history, job)
     return Run(folder, scores, model, training.stop)
 
 
@@ -310,14 +303,13 @@ def _stop_on_interrupt(training: Training) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _about(source: Source, data: Dataset, settings: Settings) -> dict[str, object]:
-    where = DIGITS if source is None else data.found.root
+def _about(source: Source, job: Job) -> dict[str, object]:
     return {
         "striate": striate.__version__,
-        "source": where,
-        "data": data.fingerprint(),
+        "source": DIGITS if source is None else job.data.found.root,
+        "data": job.data.fingerprint(),
         "started": time.strftime("%Y-%m-%d %H:%M:%S"),
-        **machine.fingerprint(machine.choose_device(settings.device)),
+        **machine.fingerprint(job.device),
     }
 
 

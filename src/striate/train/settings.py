@@ -77,7 +77,7 @@ class Settings:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
-                _refuse(name, value, f"{name} lies between {low:g} and {high:g}")
+                _refuse(name, value, f"{name} lies between {low:,} and {high:,}")
         for item in fields(self):
             choices, value = item.metadata["choices"], getattr(self, item.name)
             if choices and value is not None and value not in choices:
@@ -107,7 +107,7 @@ class Settings:
         if self.img_size is None:
             return None
         parts = str(self.img_size).lower().split("x")
-        if len(parts) > 2 or not all(part.isdigit() and 1 <= int(part) <= 4096 for part in parts):
+        if len(parts) > 2 or not all(part.isdecimal() and 1 <= int(part) <= 4096 for part in parts):
             _refuse(
                 "img_size",
                 self.img_size,

@@ -152,7 +152,8 @@ def _train(options: argparse.Namespace) -> int:
         both = f"{options.source} and {options.data}"
         raise StriateError("pictures come from one place", received=both, where="--data")
     started = time.monotonic() - seconds_since_start()
-    run = train(options.source or options.data, resume=options.resume, quiet=options.quiet, started=started, **given)
+    source = options.data if options.source is None else options.source
+    run = train(source, resume=options.resume, quiet=options.quiet, started=started, **given)
     return INTERRUPTED if run.stopped else DONE
 
 

@@ -32,6 +32,8 @@ def read_source(source: Source, *, group: str | None = None) -> Found:
         found = read_arrays(*source)
     else:
         path = Path(source)
+        if not str(source):  # an unset variable of a shell; Path would make the current folder of it
+            raise StriateError("the data must be a folder or a table", received="an empty name", where="FOLDER")
         if path.is_dir():
             found = read_folder(path)
         else:

@@ -1,0 +1,147 @@
+"""The machine: device names, seeds that leave no trace, and bf16 only where it gives the right numbers."""
+
+import pytest
+import torch
+from torch import nn
+
+from striate import device
+from striate.errors import StriateError
+from striate.network.build import build
+
+CPU = torch.device("cpu")
+LINE = "conv 4 3, batchnorm, relu, residual(conv 4 3), globalavgpool, dense 3"
+
+
+def batch() -> torch.Tensor:
+    return torch.randn(4, 1, 10, 10, generator=torch.Generator().manual_seed(0))
+
+
+def test_device_names() -> None:
+    """auto and cpu are always there; what torch does not know, or this machine lacks, is refused."""
+    assert device.choose_device("cpu") == CPU
+    assert device.choose_device("auto").type in {"cpu", "cuda"}
+    for name in ("gpu", "cuda:99", "tpu", ""):
+        with pytest.raises(StriateError, match="where: --device"):
+            device.choose_device(name)
+
+
+@pytest.mark.parametrize("name", ["meta", "xla", "hpu"])
+def test_devices_that_cannot_compute_are_refused(name: str) -> None:
+    """torch knows more device words than it can train on here."""
+    with pytest.raises(StriateError, match="where: --device"):
+        device.choose_device(name)
+
+
+def test_seeded_leaves_no_trace() -> None:
+    """Inside, the numbers follow from the seed alone; outside, torch's stream goes on as if nothing had been."""
+    torch.manual_seed(1)
+    expected = torch.rand(4)
+    torch.manual_seed(1)
+    first = torch.rand(2)
+    with device.seeded(3, 14):
+        inside = torch.rand(5)
+    rest = torch.rand(2)
+    assert torch.equal(torch.cat([first, rest]), expected)
+    with device.seeded(3, 14):
+        assert torch.equal(torch.rand(5), inside)
+    for others in ((3, 15), (4, 14), (31, 4), (3,)):
+        with device.seeded(*others):
+            assert not torch.equal(torch.rand(5), inside)
+
+
+def test_seeded_restores_after_an_error() -> None:
+    """An exception inside does not change the outer stream."""
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    with pytest.raises(RuntimeError), device.seeded(5):
+        torch.rand(3) @ torch.rand(2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_sound_layers_have_no_fault_in_bf16() -> None:
+    """On correct kernels no layer is named, and the network keeps mode, hooks, weights and gradients."""
+    network = build(LINE, (1, 10, 10), 3).train()
+    weights = {name: value.clone() for name, value in network.state_dict().items()}
+    assert device.bf16_faults(network, batch()) == []
+    assert network.training
+    assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
+    assert all(p.grad is None for p in network.parameters())
+    assert all(not module._forward_pre_hooks for module in network.modules())
+
+
+class WrongInBf16(nn.Conv2d):
+    """A convolution with the kind of fault that real releases had: right in fp32, off by 10 % in bf16."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = super().forward(x)
+        return out * 1.1 if out.dtype == torch.bfloat16 else out
+
+
+class WrongGradient(nn.Conv2d):
+    """Right outputs in both, but the bf16 gradient of the input is lost."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.detach() + 0 * x if x.dtype == torch.bfloat16 else x)
+
+
+@pytest.mark.parametrize("kind", [WrongInBf16, WrongGradient])
+def test_a_planted_fault_is_found_by_name(kind: type[nn.Conv2d]) -> None:
+    """Only the wrong layer is named, whether its outputs or its gradients are wrong, and fp32 is used."""
+    network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), kind(4, 4, 3), nn.Flatten(), nn.Linear(144, 2))
+    assert device.bf16_faults(network, batch()) == ["2"]
+    assert device.choose_precision("bf16", CPU, network, batch()) == ("fp32", "bf16 gives wrong numbers here in 2")
+
+
+def test_a_layer_that_gives_not_a_number_is_a_fault() -> None:
+    """NaN in bf16 counts as wrong."""
+
+    class Broken(nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out = super().forward(x)
+            return out * float("nan") if out.dtype == torch.bfloat16 else out
+
+    network = nn.Sequential(nn.Flatten(), Broken(100, 2))
+    assert device.bf16_faults(network, batch()) == ["1"]
+
+
+def test_precision_is_chosen_by_speed_and_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """fp32 when asked or when bf16 does not pay; bf16 when it pays and agrees; the reason says so."""
+    network = build(LINE, (1, 10, 10), 3)
+    assert device.choose_precision("fp32", CPU, network, batch()) == ("fp32", "asked for")
+    assert device.choose_precision("bf16", CPU, network, batch()) == ("bf16", "asked for, and agrees with fp32")
+    monkeypatch.setattr(device, "bf16_gain", lambda where: 0.4)
+    assert device.choose_precision("auto", CPU, network, batch())[0] == "fp32"
+    monkeypatch.setattr(device, "bf16_gain", lambda where: 2.0)
+    chosen, reason = device.choose_precision("auto", CPU, network, batch())
+    assert (chosen, reason) == ("bf16", "bf16 is 2.0 times as fast on this machine and agrees with fp32")
+    monkeypatch.setattr(device, "_agrees", lambda layer, x: not isinstance(layer, nn.Linear))
+    assert device.choose_precision("auto", CPU, network, batch()) == (
+        "fp32",
+        "bf16 gives wrong numbers here in dense1",
+    )
+
+
+def test_the_gain_is_a_positive_number() -> None:
+    """The probe runs on any machine."""
+    assert device.bf16_gain(CPU) > 0
+
+
+def test_repeatable_restores_the_switches() -> None:
+    """Denormal floats count as zero inside and not after, also when an exception ends the block."""
+    tiny = torch.tensor([1e-40])
+    assert float(tiny * 0.5) > 0
+    with device.repeatable(CPU):
+        assert float(tiny * 0.5) == 0
+    assert float(tiny * 0.5) > 0
+    with pytest.raises(RuntimeError), device.repeatable(CPU):
+        torch.rand(3) @ torch.rand(2)
+    assert float(tiny * 0.5) > 0
+
+
+def test_the_fingerprint_names_what_decides_bits() -> None:
+    """Processor, torch build, threads and device are in it, as plain values."""
+    facts = device.fingerprint(CPU)
+    assert facts["torch"] == torch.__version__
+    assert facts["threads"] == torch.get_num_threads()
+    assert facts["device"] == "cpu"
+    assert all(isinstance(value, str | int) and value != "" for value in facts.values())

@@ -1,0 +1,42 @@
+"""What people see when something is wrong: rule, received, where, what to do."""
+
+import pytest
+
+from striate.errors import StriateError, first_few, nearest
+
+
+def test_the_text_has_every_part_in_order() -> None:
+    """Parts are joined as sentences; the last ends with one full stop."""
+    error = StriateError("a picture must be readable", received="0 bytes", where="a.png", remedy="copy it again.")
+    assert str(error) == "a picture must be readable. received: 0 bytes. where: a.png. what to do: copy it again."
+    assert (error.rule, error.received, error.where) == ("a picture must be readable", "0 bytes", "a.png")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({}, "the rule."),
+        ({"received": 0}, "the rule. received: 0."),
+        ({"where": ""}, "the rule. where: ."),
+        ({"remedy": "do it"}, "the rule. what to do: do it."),
+    ],
+)
+def test_parts_that_are_not_given_are_left_out(given: dict, text: str) -> None:
+    """None says nothing; 0 and an empty text are values like any other."""
+    assert str(StriateError("the rule", **given)) == text
+
+
+def test_first_few_counts_the_rest() -> None:
+    """Up to five are shown, then how many more there are, with a comma for thousands."""
+    assert first_few([]) == ""
+    assert first_few(["a", "b"]) == "a, b"
+    assert first_few(range(5)) == "0, 1, 2, 3, 4"
+    assert first_few(range(6)) == "0, 1, 2, 3, 4 and 1 more"
+    assert first_few(range(2005), 2) == "0, 1 and 2,003 more"
+
+
+def test_nearest_word_or_all_of_them() -> None:
+    """A slip gets the nearest word; what resembles nothing gets the list."""
+    assert nearest("tran", ["train", "predict"]) == "did you mean 'train'?"
+    assert nearest("sgdd", ["sgd", "adam"]) == "did you mean 'sgd'?"
+    assert nearest("quux", ["sgd", "adam"]) == "choose one of sgd, adam"

@@ -1,0 +1,172 @@
+"""Files appear whole or not at all; run folders are numbered and proved complete."""
+
+import errno
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from striate import files
+from striate.errors import StriateError
+
+NO_SPACE = OSError(errno.ENOSPC, "No space left on device")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_written_file_holds_the_bytes_and_nothing_else_remains(tmp_path: Path) -> None:
+    """Missing folders are made; a second writing replaces the first; no temporary file stays."""
+    place = tmp_path / "a" / "b" / "x.bin"
+    files.write_bytes(place, b"\x00one")
+    files.write_bytes(place, b"two")
+    assert place.read_bytes() == b"two"
+    assert names(place.parent) == ["x.bin"]
+
+
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    """A new file has the rights that open() would give, not those of a private temporary file."""
+    before = os.umask(0o027)
+    try:
+        files.write_bytes(tmp_path / "x", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o640
+
+
+def test_a_failure_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
+    """An exception while writing keeps the old content and removes the half-written one."""
+    place = tmp_path / "x"
+    files.write_bytes(place, b"old")
+    with pytest.raises(TypeError), files.open_new(place) as file:
+        file.writelines([b"half", "no bytes"])
+    assert place.read_bytes() == b"old"
+    assert names(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_is_told_and_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """ENOSPC at any step ends in our error with the free space in it; nothing new stays behind."""
+    place = tmp_path / "x"
+    files.write_bytes(place, b"old")
+
+    def fail(*_: object) -> None:
+        raise NO_SPACE
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), fail)
+        with pytest.raises(StriateError, match=r"received: No space left on device \([\d,.]+ MB free\)"):
+            files.write_bytes(place, b"new")
+    assert place.read_bytes() == b"old"
+    assert names(tmp_path) == ["x"]
+
+
+def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    """SIGKILL in the middle of a writing: the old content is there, whole."""
+    place = tmp_path / "x.txt"
+    files.write_text(place, "old")
+    code = (
+        "import os, signal, sys; from pathlib import Path; from striate import files\n"
+        "with files.open_new(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'new' * 100000); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(place)], check=False)
+    assert done.returncode == -9
+    assert place.read_text() == "old"
+
+
+def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+    """A file where a folder is needed, and a folder where the file should be, are told as such."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for place in (tmp_path / "file" / "x", tmp_path / "folder"):
+        with pytest.raises(StriateError, match="a file could not be written"):
+            files.write_bytes(place, b"x")
+    assert names(tmp_path / "folder") == []
+    assert names(tmp_path) == ["file", "folder"]
+
+
+def test_text_json_and_tables(tmp_path: Path) -> None:
+    """UTF-8 whatever the machine's locale; JSON without NaN; CSV with quoted commas and lines."""
+    files.write_json(tmp_path / "a.json", {"name": "été", "n": 1.5, "none": None})
+    assert json.loads((tmp_path / "a.json").read_bytes().decode("utf-8")) == {"name": "été", "n": 1.5, "none": None}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(tmp_path / "b.json", {"n": float("nan")})
+    assert not (tmp_path / "b.json").exists()
+    files.write_csv(tmp_path / "t.csv", ("path", "x"), [("a,b", 1), ('say "no"', 2)])
+    assert (tmp_path / "t.csv").read_text() == 'path,x\n"a,b",1\n"say ""no""",2\n'
+
+
+def test_a_name_that_is_no_unicode_is_written_readably(tmp_path: Path) -> None:
+    """Bytes of a file name that are no UTF-8 end in a file that every program can read."""
+    files.write_text(tmp_path / "t.txt", os.fsdecode(b"caf\xe9.png"))
+    assert (tmp_path / "t.txt").read_text(encoding="utf-8") == "caf\\udce9.png"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"{", "must be readable"), (b"\xff\xfe{}", "must be readable"), (b"[1]", "holds an object. received: list")],
+)
+def test_a_broken_json_file_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    """What is no JSON object is refused with its path."""
+    (tmp_path / "scores.json").write_bytes(content)
+    with pytest.raises(StriateError, match=told) as problem:
+        files.read_json(tmp_path / "scores.json")
+    assert problem.value.where == tmp_path / "scores.json"
+    with pytest.raises(StriateError, match="must be readable"):
+        files.read_json(tmp_path / "absent.json")
+
+
+def test_run_folders_are_numbered(tmp_path: Path) -> None:
+    """train, train-2, train-3; a name of one's own counts for itself; nothing is ever overwritten."""
+    made = [files.new_run_folder(tmp_path / "runs", name).name for name in (None, None, "cells", None, "cells")]
+    assert made == ["train", "train-2", "cells", "train-3", "cells-2"]
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "../x", ".hidden", "/etc/x"])
+def test_a_run_name_is_one_folder_name(tmp_path: Path, name: str) -> None:
+    """A path, or a hidden name, is refused and nothing is made."""
+    with pytest.raises(StriateError, match="a run name is one folder name"):
+        files.new_run_folder(tmp_path / "runs", name)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_output_place_must_be_a_folder(tmp_path: Path) -> None:
+    """--out that is a file, or lies below one, is told at once."""
+    (tmp_path / "runs").write_text("")
+    for out in (tmp_path / "runs", tmp_path / "runs" / "deeper"):
+        with pytest.raises(StriateError, match=r"Not a directory.*--out"):
+            files.new_run_folder(out, None)
+
+
+def test_the_manifest_proves_every_file(tmp_path: Path) -> None:
+    """Sizes and SHA-256 of all files, in folders too; the manifest does not list itself."""
+    files.write_text(tmp_path / "a.txt", "hello")
+    files.write_bytes(tmp_path / "sub" / "b.bin", b"\x00\x01")
+    assert not files.is_complete(tmp_path)
+    files.write_manifest(tmp_path)
+    assert files.is_complete(tmp_path)
+    listed = files.read_json(tmp_path / files.MANIFEST)
+    assert listed["complete"] is True
+    assert listed["files"] == {
+        "a.txt": {"bytes": 5, "sha256": hashlib.sha256(b"hello").hexdigest()},
+        "sub/b.bin": {"bytes": 2, "sha256": hashlib.sha256(b"\x00\x01").hexdigest()},
+    }
+
+
+def test_space_is_asked_for_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too little space is told with both numbers, also for a folder that does not exist yet."""
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda place: usage(10**9, 0, 3_500_000))
+    files.require_space(tmp_path / "not" / "there", 3_500_000)
+    with pytest.raises(StriateError, match=r"received: 3\.5 MB free, about 4\.0 MB needed"):
+        files.require_space(tmp_path / "not" / "there", 4_000_000)

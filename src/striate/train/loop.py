@@ -124,7 +124,10 @@ class Training:
         )  # fmt: skip
 
     def _step(self, batch: Batch, epoch: int, progress: float) -> tuple[float, int]:
-        """One step of the optimizer; the batch's mean loss and how many were right."""
+        """One step of the optimizer; the batch's mean loss and how many were right.
+
+        The loss told is without smoothing and class weights, so that it can be held against validation's.
+        """
         changed = augment(
             batch.pictures,
             self.recipe,
@@ -138,7 +141,7 @@ class Training:
         logits = logits_of(self.masters.working, x).float()
         loss = self.task.loss(logits, batch.targets, self.class_weights, self.plan.smoothing)
         loss.backward()
-        value = loss.item()
+        value = float(self.task.loss(logits.detach(), batch.targets, None, 0.0))
         if not math.isfinite(value):
             raise StriateError(
                 "the loss must stay a finite number",

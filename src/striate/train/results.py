@@ -145,7 +145,7 @@ def _facts(
         split=_split_sentence(data, settings),
         split_table=[("part", "pictures"), *((part, len(data.rows(part))) for part in PARTS)],
         network=plan.line.replace("classes", str(len(model.classes))),
-        summary=summary_text(model.network, (shape.channels, shape.height, shape.width)),
+        summary=summary_text(training.network, (shape.channels, shape.height, shape.width)),
         settings=[
             ("epochs done", training.place.epoch),
             ("batch", plan.batch_size),

@@ -42,8 +42,9 @@ def test_tensors_and_header_come_back(tmp_path: Path) -> None:
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
     """No time, no order of a dictionary and no memory address gets into the file."""
     first = written(tmp_path).read_bytes()
-    write_tensors(tmp_path / "again", dict(reversed(TENSORS.items())), dict(reversed(HEADER.items())))
-    assert (tmp_path / "again").read_bytes() == first
+    for _ in range(8):
+        write_tensors(tmp_path / "again", dict(reversed(TENSORS.items())), dict(reversed(HEADER.items())))
+        assert (tmp_path / "again").read_bytes() == first
 
 
 def test_any_program_can_read_it(tmp_path: Path) -> None:

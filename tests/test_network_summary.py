@@ -128,7 +128,7 @@ def test_a_strangers_network_is_summarised() -> None:
 def test_the_table_has_every_layer() -> None:
     """One line per layer between two rules, fixed weights marked, columns aligned."""
     text = summary_text(build(LINES[1], (1, 12, 12), 3), (1, 12, 12)).splitlines()
-    assert text[0].split() == ["layer", "output", "parameters", "operations", "sees"]
+    assert text[0].split() == ["layer", "output", "parameters", "operations", "receptive", "field"]
     assert text[2].split() == ["picture", "1×12×12", "1×1"]
     assert [line.split()[0] for line in text[3:-2]] == [
         "whiten1", "dropout1", "silu1", "maxpool1", "flatten1", "dense1", "softmax1",

@@ -1,6 +1,7 @@
 """Words in, words out: the command line. It holds no logic and imports nothing heavy before it must."""
 
 import argparse
+import io
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import striate
-from striate.errors import StriateError, nearest
+from striate.errors import StriateError, nearest, printable
 from striate.train.settings import Settings
 
 DONE, MENDABLE, INTERRUPTED = 0, 2, 130
@@ -34,6 +35,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 done, 2 the user can mend it, 130 stopped by Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without a letter shows its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         parser, commands = _parsers()
         if words and not words[0].startswith("-") and words[0] not in commands:
@@ -192,7 +195,7 @@ def _predict(options: argparse.Namespace) -> int:
         if one.reason:
             refused.append((one.path, one.reason))
         elif not options.out:
-            print(f"{one.path}\t{one.predicted}\t{100 * one.confidence:.1f} %")
+            print(f"{printable(one.path)}\t{one.predicted}\t{100 * one.confidence:.1f} %")
     if not rows:
         asked = ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
@@ -227,6 +230,7 @@ def _summary(options: argparse.Namespace) -> int:
 def _filter(options: argparse.Namespace) -> int:
     from striate import files
     from striate.data.decode import Unreadable, decode
+    from striate.data.tiff import tiff_bytes
     from striate.draw import pixels, sheets
     from striate.inside.filters import filter_picture
 
@@ -244,11 +248,12 @@ def _filter(options: argparse.Namespace) -> int:
     sheet = sheets.side_by_side(grey, result.feature_map, title, result.formula)
     shown = pixels.to_uint8(result.feature_map, 0, 100)
     files.write_bytes(stem.with_name(stem.name + ".png"), pixels.picture_png(shown))
+    files.write_bytes(stem.with_name(stem.name + ".tif"), tiff_bytes(result.feature_map))
     files.write_bytes(stem.with_name(stem.name + "-side-by-side.png"), sheet)
     height, width = result.feature_map.shape
     print(f"{path}: {result.grey.shape[1]}×{result.grey.shape[0]} to {width}×{height}: {result.formula}")
     print(f"values from {result.feature_map.min():g} to {result.feature_map.max():g}")
-    print(f"wrote {stem}.png and {stem}-side-by-side.png")
+    print(f"wrote {stem}.tif (the values), {stem}.png and {stem}-side-by-side.png")
     return DONE
 
 
@@ -256,7 +261,7 @@ def _tell_left_out(items: Sequence[tuple[str, str]]) -> None:
     if items:
         print(f"left out {len(items):,}:", file=sys.stderr)
         for path, reason in items[:5]:
-            print(f"  {path}: {reason}", file=sys.stderr)
+            print(f"  {printable(path)}: {reason}", file=sys.stderr)
 
 
 def _plain(words: list[str], known: dict[str, str]) -> list[str]:

@@ -25,7 +25,12 @@ class StriateError(Exception):
         if remedy:
             parts.append(f"what to do: {remedy}")
         text = ". ".join(part.rstrip(".") for part in parts)
-        super().__init__(text if text.endswith("?") else text + ".")
+        super().__init__(printable(text if text.endswith("?") else text + "."))
+
+
+def printable(text: str) -> str:
+    """`text` on one line that any terminal can show, with line breaks and the like as \\n, \\x1b, \\udcff."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def first_few(items: Sequence[object], count: int = 5) -> str:

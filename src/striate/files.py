@@ -121,6 +121,35 @@ def new_run_folder(out: Path, name: str | None) -> Path:
     raise StriateError("a free run name is needed", received=stem, where=out, remedy="choose another --name")
 
 
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run folder for this process alone, without what a killed one left half-written in it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(handle, folder)
+        for leftover in folder.rglob(".*.tmp"):
+            leftover.unlink()
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        import fcntl  # not on Windows
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StriateError(
+            "a run is trained by one process at a time",
+            received="another one that is still at it",
+            where=folder,
+            remedy="wait for it or stop it",
+        ) from None
+    except (ImportError, OSError):
+        return  # a file system without locks
+
+
 def write_manifest(folder: Path) -> None:
     """Write the list of a finished folder's files with their sizes and SHA-256, as its last file."""
     entries = {

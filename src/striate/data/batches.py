@@ -79,7 +79,8 @@ class Batches:
             yield self._take(np.arange(first, min(first + batch_size, len(self))))
 
     def _order(self, seed: int, epoch: int) -> np.ndarray:
-        random = np.random.Generator(np.random.Philox(key=seed & (2**63 - 1), counter=[epoch, 0, 0, 0]))
+        # The epoch is the counter's highest word: drawing counts the lowest up, so no two epochs share a number.
+        random = np.random.Generator(np.random.Philox(key=seed & (2**63 - 1), counter=[0, 0, 0, epoch]))
         if self.balance is None:
             return random.permutation(len(self))
         kinds, numbers, counts = np.unique(self.balance, return_inverse=True, return_counts=True)

@@ -88,6 +88,8 @@ def _what_was_found(found: Found, counts: Counter) -> str:
 
 
 def _two_classes(found: Found) -> str:
+    if found.kind in ("table", "arrays"):
+        return "give readable pictures of at least two labels"
     if found.kind == "classes" and found.samples:
         inner = found.samples[0].path.split("/")
         if len(inner) > 2:

@@ -143,7 +143,7 @@ def _build(
     def load(sample: Sample) -> tuple[str, np.ndarray | str]:
         return _load(sample, shape, fixed)
 
-    results = _results(samples, load, workers, max(1, min(_CHUNK, _CHUNK_BYTES // _row_bytes(shape))))
+    results = _results(samples, load, workers, max(1, min(_CHUNK, _CHUNK_BYTES // max(1, _row_bytes(shape)))))
     with contextlib.closing(results):
         if place is None:
             pictures = np.empty((len(samples), *_row_shape(shape)), shape.depth)

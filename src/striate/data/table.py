@@ -90,14 +90,15 @@ def _rows(file: Path, text: str) -> list[tuple[int, list[str]]]:
         width, count = widths.most_common(1)[0] if widths else (1, 0)
         if width > 1 and (count / widths.total(), width) > score:
             score, delimiter = (count / widths.total(), width), candidate
-    best = _parse(file, text, delimiter)
+    best = _parse(file, text, delimiter, strict=True)
     if not best:
         raise StriateError("the table must have lines", received="an empty table", where=file, remedy=_REMEDY)
     return best
 
 
-def _parse(file: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+def _parse(file: Path, text: str, delimiter: str, *, strict: bool = False) -> list[tuple[int, list[str]]]:
+    """strict: refuse a quote that is never closed, which would swallow the rest of the table."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict)
     try:
         return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:

@@ -3,6 +3,7 @@
 Which of the two reads a file depends on the file alone, never on what is installed.
 """
 
+import io
 import zlib
 from typing import BinaryIO
 
@@ -134,3 +135,10 @@ def _decoder_needed(page: TiffPage, error: Exception) -> Unreadable:
     return Unreadable(
         f"TIFF of {page.bitspersample} bits with {name} compression needs: pip install 'striate[tiff]'", "package"
     )
+
+
+def tiff_bytes(values: np.ndarray) -> bytes:
+    """`values` (H, W) as a 32-bit float TIFF file, which keeps what an 8-bit picture would round."""
+    out = io.BytesIO()
+    tifffile.imwrite(out, values.astype(np.float32))
+    return out.getvalue()

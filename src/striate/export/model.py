@@ -1,5 +1,6 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
+import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import striate
 from striate.data.batches import scale, standardise
 from striate.data.decode import Unreadable, decode
 from striate.data.folder import list_pictures
-from striate.data.prepare import Preparation, fit
+from striate.data.prepare import DEPTHS, Preparation, fit
 from striate.data.sources import read_source
 from striate.errors import StriateError
 from striate.evaluate.scores import classification_scores
@@ -194,12 +195,32 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
         preparation = Preparation.from_dict(header["preparation"])
         mirror, temperature = bool(header["mirror"]), float(header["temperature"])
         about = dict(header["about"])
+        _require_agreement(network, task, preparation, temperature)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise StriateError(
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
     network = network.to(device, memory_format=torch.channels_last)
     return Model(network.eval(), task, preparation, mirror, temperature, about)
+
+
+def _require_agreement(network: Network, task: Task, preparation: Preparation, temperature: float) -> None:
+    """Raise ValueError where a forged or foreign header would fail later, in the middle of a prediction."""
+    shape, outputs = preparation.shape, network.output_shape
+    figures = (preparation.low, preparation.high, preparation.mean, preparation.std)
+    is_finite = all(math.isfinite(value) for values in figures for value in values)
+    rules = {
+        "class names are words": all(isinstance(name, str) for name in task.classes),
+        "there is one output per class": outputs == (len(task.classes),) or (outputs, len(task.classes)) == ((1,), 2),
+        "pictures have a depth that is known": shape.depth in DEPTHS,
+        "pictures have the shape of the network": network.input_shape == (shape.channels, shape.height, shape.width),
+        "there is one figure per channel": is_finite and {len(values) for values in figures} == {shape.channels},
+        "the standard deviation is above 0": all(value > 0 for value in preparation.std),
+        "the temperature is above 0": 0 < temperature < math.inf,
+    }
+    broken = [rule for rule, holds in rules.items() if not holds]
+    if broken:
+        raise ValueError(f"not so: {broken[0]}")
 
 
 def _items(sources: object) -> Iterable[tuple[str, Path | np.ndarray]]:

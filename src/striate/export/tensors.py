@@ -25,7 +25,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], header: dict) -> None:
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     text = json.dumps({"format": FORMAT, **header}, ensure_ascii=False, sort_keys=True)
     metadata = {HEADER: text, DIGEST: _digest(plain, text)}
-    files.write_bytes(path, safetensors.torch.save(plain, metadata))
+    files.write_bytes(path, _in_order(safetensors.torch.save(plain, metadata)))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
@@ -49,6 +49,14 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
         newer = header.get("format") if isinstance(header, dict) else header
         raise StriateError(f"this version reads format {FORMAT}", received=newer, where=path, remedy="update striate")
     return tensors, header
+
+
+def _in_order(data: bytes) -> bytes:
+    """The same file with a sorted header: safetensors orders its metadata anew in every process."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # tensors start at a multiple of 8 bytes
+    return len(header).to_bytes(8, "little") + header + data[8 + size :]
 
 
 def _digest(tensors: dict[str, Tensor], text: str) -> str:

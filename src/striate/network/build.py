@@ -153,24 +153,8 @@ class _Builder:
         if layer.kind == "avgpool":
             pool = _AVGPOOL[dimensions](kernel, stride, padding, count_include_pad=False)
             return [*before, ("", pool)], (channels, *after)
-        filters = int(layer.get("filters"))
-        if layer.kind == "whiten":
-            if dimensions != 2:
-                raise _misfit(layer, shape, "whiten takes pictures", "use conv")
-            return [("", blocks.Whiten2d(channels, filters, kernel, stride))], (filters, *after)
-        groups = int(layer.get("groups"))
-        if channels % groups or filters % groups:
-            raise _misfit(
-                layer,
-                shape,
-                f"groups must divide {channels} input channels and {filters} filters",
-                "change groups",
-            )
-        _require_room(layer, shape, channels * filters * math.prod(kernel) // groups)
-        conv = _CONV[dimensions](
-            channels, filters, kernel, stride, padding, dilation, groups, bias=layer.get("bias") == "yes"
-        )
-        return [*before, ("", conv)], (filters, *after)
+        made, filters = _filter_bank(layer, shape, kernel, stride, padding, dilation)
+        return [*before, ("", made)], (filters, *after)
 
 
 _ELEMENTWISE: dict[str, Callable[[Layer], nn.Module]] = {
@@ -185,6 +169,30 @@ _ELEMENTWISE: dict[str, Callable[[Layer], nn.Module]] = {
     "dropout": lambda layer: blocks.Dropout(float(layer.get("rate"))),
     "scale": lambda layer: blocks.Scale(float(layer.get("factor"))),
 }
+
+
+def _filter_bank(
+    layer: Layer,
+    shape: Shape,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> tuple[nn.Module, int]:
+    """The convolution (or whitening) layer and how many maps it gives."""
+    channels, dimensions, filters = shape[0], len(shape) - 1, int(layer.get("filters"))
+    if layer.kind == "whiten":
+        if dimensions != 2:
+            raise _misfit(layer, shape, "whiten takes pictures", "use conv")
+        return blocks.Whiten2d(channels, filters, kernel, stride), filters
+    groups = int(layer.get("groups"))
+    if channels % groups or filters % groups:
+        rule = f"groups must divide {channels} input channels and {filters} filters"
+        raise _misfit(layer, shape, rule, "change groups")
+    _require_room(layer, shape, channels * filters * math.prod(kernel) // groups)
+    has_bias = layer.get("bias") == "yes"
+    conv = _CONV[dimensions](channels, filters, kernel, stride, padding, dilation, groups, bias=has_bias)
+    return conv, filters
 
 
 def _sizes(layer: Layer, name: str, dimensions: int, shape: Shape) -> tuple[int, ...]:

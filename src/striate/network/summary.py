@@ -80,7 +80,7 @@ def total_operations(network: nn.Module, input_shape: tuple[int, ...]) -> int:
 def summary_text(network: nn.Module, input_shape: tuple[int, ...]) -> str:
     """The table that `striate summary` prints."""
     rows = summarise(network, input_shape)
-    cells = [("layer", "output", "parameters", "operations", "sees")]
+    cells = [("layer", "output", "parameters", "operations", "receptive field")]
     cells += [("picture", _times(input_shape), "", "", "1×1" if len(input_shape) == 3 else "1")]
     cells += [
         (

@@ -4,6 +4,9 @@ A checkpoint holds everything that the next step depends on: weights, their aver
 state, and how far the schedule has come. Randomness needs no state: it is a function of seed and step.
 """
 
+import contextlib
+import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from torch import Tensor
 
 from striate.errors import StriateError
 from striate.export.tensors import read_tensors, write_tensors
+from striate.train.events import Note, Watch
 
 KEPT = 2
 
@@ -54,6 +58,24 @@ def load_checkpoint(folder: Path) -> tuple[Place, dict[str, Tensor], list[dict]]
         where=folder,
         remedy="start the training anew",
     )
+
+
+@contextlib.contextmanager
+def resumable(run: Path, checkpoints: str, tell: Watch) -> Iterator[None]:
+    """What a failure leaves of a run: no folder, or one that can go on and word of how."""
+    try:
+        yield
+    except BaseException as error:
+        if not has_checkpoint(run / checkpoints):
+            shutil.rmtree(run, ignore_errors=True)
+            raise
+        again = f"striate train --resume {run}"
+        if isinstance(error, StriateError) and isinstance(error.__cause__, OSError):  # a full disk, most likely
+            remedy = f"when there is room again, {again} goes on from the last checkpoint"
+            raise StriateError(error.rule, received=error.received, where=error.where, remedy=remedy) from error
+        if not isinstance(error, StriateError):  # which would come again
+            tell(Note(f"Kept      {again} goes on from the last checkpoint"))
+        raise
 
 
 def has_checkpoint(folder: Path) -> bool:

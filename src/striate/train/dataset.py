@@ -59,6 +59,20 @@ class Dataset:
         targets, mask = np.asarray(self.targets, dtype=object), self.parts == part
         return {name: int(np.sum(mask & (targets == name))) for name in self.task.classes}
 
+    @property
+    def cautions(self) -> list[str]:
+        """What to know of the pictures before believing the scores."""
+        alike: dict[str, list[str]] = {}
+        for name in self.task.classes:
+            alike.setdefault("".join(name.casefold().split()), []).append(repr(name))
+        near = [" and ".join(names) for names in alike.values() if len(names) > 1]
+        said = [f"Class names that differ only in case or spaces are kept apart: {first_few(near)}."] if near else []
+        depths = self.survey.depths
+        if "float32" in depths and len(depths) > 1:
+            mixed = ", ".join(f"{name} ({count:,})" for name, count in depths.most_common())
+            said.append(f"Pictures of fractions are mixed with pictures of whole numbers, taken as 0 to 1: {mixed}.")
+        return said
+
     def fingerprint(self) -> str:
         """A hash of what is learned from: every kept picture's name, content and part."""
         digest = hashlib.sha256()
@@ -118,6 +132,8 @@ def _tell(data: Dataset, tell: Watch) -> None:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)
     tell(Note(f"Split     {sizes}"))
+    for caution in data.cautions:
+        tell(Note(f"Mind      {caution}"))
 
 
 def write_data(folder: Path, data: Dataset) -> None:

@@ -101,7 +101,7 @@ class Training:
             )
             advance = self._advance(progress, step)
             step, progress, moved = step + 1, min(1.0, progress + advance), moved + advance
-            if step % Average.EVERY == 0 or progress >= 1 or self.stop:
+            if step % Average.EVERY == 0:
                 self.average.update(self.network, moved)
                 moved = 0.0
             seconds = time.monotonic() - started
@@ -111,6 +111,8 @@ class Training:
             )  # fmt: skip
             if progress >= 1 or self.stop:
                 break
+        if moved:  # at the end of every epoch, so that a checkpoint and a stopped training lack no step
+            self.average.update(self.network, moved)
         validated = self.validate()
         seconds = time.monotonic() - started
         self.place = replace(

@@ -42,7 +42,8 @@ class Optimizer:
             weights = [p for p in weights if p.grad is not None]
             if not weights:
                 continue
-            gradients, momenta = [p.grad for p in weights], self._states(weights, "momentum")
+            gradients = [p.grad for p in weights]
+            momenta = self._states(weights, "momentum") if plan.momentum > 0 or "square" in self._kinds else []
             if "square" in self._kinds:
                 update = torch._fused_adamw_ if plan.optimizer == "adamw" else torch._fused_adam_
                 steps = [self._steps.clone() for _ in weights]
@@ -52,8 +53,8 @@ class Optimizer:
                 )  # fmt: skip
             else:
                 torch._fused_sgd_(
-                    weights, gradients, momenta, weight_decay=decay, momentum=plan.momentum, lr=plan.lr * factor,
-                    dampening=0.0, nesterov=plan.momentum > 0, maximize=False, is_first_step=False,
+                    weights, gradients, momenta if plan.momentum else [], weight_decay=decay, momentum=plan.momentum,
+                    lr=plan.lr * factor, dampening=0.0, nesterov=plan.momentum > 0, maximize=False, is_first_step=False,
                 )  # fmt: skip
         for weight in self._filters:
             if weight.grad is not None:

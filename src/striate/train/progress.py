@@ -1,10 +1,12 @@
 """Events as lines and one moving bar on the terminal."""
 
+import contextlib
 import shutil
 import sys
 import time
 from typing import TextIO
 
+from striate.errors import printable
 from striate.train.events import Decoded, Epoch, Event, Note, Step
 
 BAR = 24  # characters
@@ -21,7 +23,7 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Note):
-            self._line(event.text)
+            self._line(printable(event.text))
         elif isinstance(event, Decoded):
             self._bar(event.done / max(event.total, 1), f"reading pictures {event.done:,} of {event.total:,}")
         elif isinstance(event, Step):
@@ -32,14 +34,18 @@ class Progress:
     def close(self) -> None:
         """Leave the terminal on a line of its own."""
         if self._open:
-            self.stream.write("\r\x1b[K")
-            self.stream.flush()
+            self._write("\r\x1b[K")
             self._open = False
+
+    def _write(self, text: str) -> None:
+        """A terminal or pipe that has gone away is no reason to lose a training."""
+        with contextlib.suppress(OSError, ValueError):
+            self.stream.write(text)
+            self.stream.flush()
 
     def _line(self, text: str) -> None:
         self.close()
-        self.stream.write(text + "\n")
-        self.stream.flush()
+        self._write(text + "\n")
 
     def _epoch(self, event: Epoch) -> None:
         """On a terminal the bar says it all; a log gets about twenty lines in all, then ever fewer."""
@@ -58,8 +64,7 @@ class Progress:
             return
         full = int(share * BAR)
         line = f"{'━' * full}{'╌' * (BAR - full)} {text}"
-        self.stream.write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
-        self.stream.flush()
+        self._write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1])
         self._drawn, self._open = now, True
 
 

@@ -214,7 +214,7 @@ def _split_sentence(data: Dataset, settings: Settings) -> str:
 
 
 def _notes(data: Dataset, training: Training) -> list[str]:
-    notes = []
+    notes = data.cautions
     if training.stop:
         notes.append("The training was stopped by hand before its budget was used up.")
     if training.plan.balance == "weights":

@@ -5,7 +5,6 @@ checked beforehand has been checked, and goes again if nothing that can be resum
 """
 
 import contextlib
-import shutil
 import signal
 import threading
 import time
@@ -30,7 +29,7 @@ from striate.network.summary import count_text, total_operations
 from striate.network.weights import whiten
 from striate.train import plan as planning
 from striate.train.calibrate import calibrate
-from striate.train.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from striate.train.checkpoint import has_checkpoint, load_checkpoint, resumable, save_checkpoint
 from striate.train.clock import Clock
 from striate.train.dataset import Dataset, Job, Source, read_dataset, write_data
 from striate.train.events import Epoch, Event, Note, Watch, write_history
@@ -102,18 +101,15 @@ def _new_run(source: Source, settings: Settings, tell: Watch, started: float) ->
     job = _job(source, settings, tell, started)
     plan = planning.make_plan(settings, _facts(job.data), operations_per_second=_speed(job))
     network = _network(plan, job)
-    about = _about(source, job)
+    files.require_space(Path(settings.out), _bytes_needed(network))
+    training = _training(plan, network, job)
+    about = {**_about(source, job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
-    try:
-        files.require_space(folder, _bytes_needed(network))
+    with files.held(folder), resumable(folder, CHECKPOINTS, tell):
         tables = {"settings": as_table(settings), "plan": asdict(plan), "run": about}
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
-        return _fit(_training(plan, network, job), [], folder, job)
-    except BaseException:
-        if not has_checkpoint(folder / CHECKPOINTS):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
+        return _fit(training, [], folder, job)
 
 
 def _resumed_run(folder: Path, options: dict, source: Source, tell: Watch, started: float) -> Run:
@@ -124,16 +120,25 @@ def _resumed_run(folder: Path, options: dict, source: Source, tell: Watch, start
             where="--resume",
             remedy="leave them out",
         )
+    if not folder.is_dir():
+        raise StriateError("a run to resume is a run folder", received="no such folder", where=folder)
+    with files.held(folder):
+        return _go_on(folder, source, tell, started)
+
+
+def _go_on(folder: Path, source: Source, tell: Watch, started: float) -> Run:
     if files.is_complete(folder) and not files.read_json(folder / "scores.json").get("stopped"):
         raise StriateError(
             "a run to resume was cut short", received="a finished run", where=folder, remedy="start a new one"
         )
     settings, tables = read_settings(folder / "settings.toml")
-    known = tables["run"]["source"]
+    about = tables["run"]
+    known = about["source"]
     if source is None and known != DIGITS:
         source = known
-    job = _job(source, replace(settings, out=str(folder.parent)), tell, started)
-    if job.data.fingerprint() != tables["run"]["data"]:
+    precision = about.get("precision", settings.precision)  # what was measured at the start, not what would be now
+    job = _job(source, replace(settings, out=str(folder.parent), precision=precision), tell, started)
+    if job.data.fingerprint() != about["data"]:
         raise StriateError(
             "a run goes on with the very pictures it began with",
             received="pictures that were added, taken away or changed",
@@ -149,8 +154,13 @@ def _resumed_run(folder: Path, options: dict, source: Source, tell: Watch, start
         training.load(place, tensors)
         if training.clock:
             training.clock.deadline -= place.seconds
-    tell(Note(f"Resuming {folder} after epoch {training.place.epoch}"))
-    return _fit(training, history, folder, job)
+    tell(Note(f"Resuming  {folder} after epoch {training.place.epoch}"))
+    now = machine.fingerprint(job.device)
+    other = [f"{name} was {about.get(name)}" for name in now if about.get(name) != now[name]]
+    if other:
+        tell(Note(f"Note      another machine than before ({', '.join(other)}), so not bit for bit the same weights"))
+    with resumable(folder, CHECKPOINTS, tell):
+        return _fit(training, history, folder, job)
 
 
 def _job(source: Source, settings: Settings, tell: Watch, started: float) -> Job:
@@ -194,6 +204,14 @@ def _network(plan: Plan, job: Job) -> Network:
             received="×".join(map(str, network.output_shape)),
             where="--network",
             remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
+        )
+    classes, outputs = len(data.task.classes), network.output_shape[0]
+    if outputs != classes and (outputs, classes) != (1, 2):
+        raise StriateError(
+            "a classifier's network has one output per class (or one in all for two classes)",
+            received=f"{outputs} outputs for {classes} classes",
+            where="--network",
+            remedy="end it with `dense classes`",
         )
     rows = data.rows("train")
     sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 2000)]])
@@ -286,7 +304,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 
 @contextlib.contextmanager
 def _stop_on_interrupt(training: Training) -> Iterator[None]:
-    """Ctrl-C ends the training after the running step, with a model and a report; a second one at once."""
+    """Ctrl-C, or being told to end, stops after the running step with a model and a report; a second one at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -296,11 +314,12 @@ def _stop_on_interrupt(training: Training) -> Iterator[None]:
             raise KeyboardInterrupt
         training.stop = True
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _about(source: Source, job: Job) -> dict[str, object]:

@@ -70,6 +70,10 @@ class Settings:
     name: str | None = option(None, RESULT, "name of the run folder", meta="NAME")
 
     def __post_init__(self) -> None:
+        for name in _WORDS:
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str | Path if name == "out" else str):
+                _refuse(name, value, f"{name} is a word")
         for name, kinds in _KINDS.items():
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
@@ -116,6 +120,7 @@ class Settings:
         return int(parts[0]), int(parts[-1])
 
 
+_WORDS = ("network", "group", "augment", "balance", "optimizer", "device", "precision", "out", "name")
 _KINDS = {
     "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,), "workers": (int,),
     "channels": (int,), "minutes": (int, float), "test": (int, float), "val": (int, float), "lr": (int, float),

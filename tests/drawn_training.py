@@ -1,0 +1,53 @@
+"""A training on pictures drawn in memory, small enough for hundreds of steps in a second."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from drawn import TINY, picture
+
+from striate.data.batches import Batches
+from striate.data.measure import measure
+from striate.data.prepare import Shape
+from striate.network.build import build
+from striate.tasks.classification import Classification
+from striate.train.loop import Training
+from striate.train.plan import Facts, Plan, make_plan
+from striate.train.settings import settings_from
+
+CPU = torch.device("cpu")
+
+
+def tiny_plan(counts: tuple[int, ...] = (12, 12), **changes: object) -> Plan:
+    """A plan for 8×8 grey pictures; `changes` are options of train, or numbers of the plan itself."""
+    options = {"network": TINY, "epochs": 3, "batch_size": 8, "augment": "none", "optimizer": "sgd", "lr": 0.05}
+    inner = {name: changes.pop(name) for name in ("sizes", "filter_lr", "filter_momentum") if name in changes}
+    plan = make_plan(settings_from({**options, **changes}), Facts(height=8, width=8, channels=1, counts=counts))
+    return replace(plan, **inner)
+
+
+def tiny_training(plan: Plan, counts: tuple[int, ...] = (12, 12), checked: int = 4, **more: object) -> Training:
+    """A training by that plan on drawn pictures, `checked` of each class for validation (0: none)."""
+    labels = [label for label, count in enumerate(counts) for _ in range(count + checked)]
+    numbers = [number for count in counts for number in range(count + checked)]
+    pictures = np.stack([picture(*pair)[:, :, None] for pair in zip(labels, numbers, strict=True)])
+    learned = np.array([number >= checked for number in numbers])
+    targets = torch.tensor(labels)
+    preparation = measure(pictures, np.flatnonzero(learned), Shape(height=8, width=8, channels=1))
+
+    def batches(mask: np.ndarray, balance: bool = False) -> Batches:
+        rows = np.flatnonzero(mask)
+        kinds = targets[rows].numpy() if balance else None
+        return Batches(pictures, rows, targets[torch.from_numpy(rows)], preparation, CPU, kinds)
+
+    task = Classification(tuple("abc"[: len(counts)]))
+    network = build(plan.line, (1, 8, 8), task.make_head(plan.line), plan.seed)
+    return Training(
+        network=network.to(memory_format=torch.channels_last),
+        task=task,
+        plan=plan,
+        batches=batches(learned, plan.balance == "sampling"),
+        validation=batches(~learned) if checked else None,
+        precision=more.pop("precision", "fp32"),
+        **more,
+    )

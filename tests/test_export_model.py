@@ -1,0 +1,238 @@
+"""A model: the same answer from memory, from its file, alone and among others; nothing hostile is run."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn import draw_folder, picture
+from PIL import Image
+
+from striate.data.prepare import Preparation, Shape, fit
+from striate.errors import StriateError
+from striate.export.model import MODEL_FILE, Model, load_model
+from striate.export.tensors import read_tensors, write_tensors
+from striate.network.build import build
+from striate.tasks.classification import Classification
+
+LINE = "conv 6 3, batchnorm, silu, residual(conv 6 3), globalmaxpool, dense classes"
+
+
+def make_model(line: str = LINE, classes: tuple[str, ...] = ("a", "b", "c"), **changes: object) -> Model:
+    """A model with random weights for 8×8 grey pictures."""
+    task = Classification(classes)
+    network = build(line, (1, 8, 8), task.make_head(line), seed=3)
+    network = network.to(memory_format=torch.channels_last).eval()
+    figures = {"low": (0.0,), "high": (255.0,), "mean": (0.4,), "std": (0.25,)}
+    preparation = Preparation(shape=Shape(height=8, width=8, channels=1), **figures)
+    return Model(network, task, preparation, **{"about": {"majority": classes[0]}, **changes})
+
+
+def prepared(count: int) -> np.ndarray:
+    return np.stack([picture(number % 3, number)[:, :, None] for number in range(count)])
+
+
+def by_hand(model: Model, pictures: np.ndarray) -> np.ndarray:
+    """Probabilities from the definition, in float64 and picture by picture."""
+    rows, network = [], build(model.network.text, (1, 8, 8), 1).double().eval()
+    network.load_state_dict({name: value.double() for name, value in model.network.state_dict().items()})
+    for one in pictures[..., 0].astype(np.float64):
+        x = torch.from_numpy((one / 255 - 0.4) / 0.25)[None, None]
+        with torch.no_grad():
+            logits = network.logits(x)
+            if model.mirror:
+                logits = (logits + network.logits(x.flip(3))) / 2
+        scaled = np.exp((logits / model.temperature).numpy()[0])
+        rows.append(scaled / scaled.sum())
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("changes", [{}, {"mirror": True}, {"temperature": 2.5}, {"mirror": True, "temperature": 0.5}])
+def test_probabilities_are_those_of_the_definition(changes: dict) -> None:
+    """Scale, standardise, network, mean with the mirror image, temperature, softmax: as worked out by hand."""
+    model, pictures = make_model(**changes), prepared(9)
+    np.testing.assert_allclose(model.probabilities(pictures), by_hand(model, pictures), atol=1e-5)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_prediction_is_the_same_alone_and_among_others(mirror: bool) -> None:
+    """Bit for bit: one by one, in any company, in any order, across batch borders."""
+    model, pictures = make_model(mirror=mirror), prepared(150)
+    whole = model.probabilities(pictures)
+    alone = [model.probabilities(pictures[n : n + 1]) for n in range(0, 150, 10)]
+    assert np.array_equal(np.concatenate(alone), whole[::10])
+    order = np.random.default_rng(0).permutation(150)
+    assert np.array_equal(model.probabilities(pictures[order]), whole[order])
+    assert np.array_equal(model.probabilities(pictures[37:121]), whole[37:121])
+    assert model.probabilities(pictures[:0]).shape == (0, 3)
+
+
+def test_a_batch_is_a_power_of_two_that_suits_the_network() -> None:
+    """Between 1 and 64 pictures, fewer for a network with more work per picture."""
+    assert make_model().batch == 64
+    heavy = make_model("conv 512 3, conv 512 7, globalavgpool, dense classes")
+    assert heavy.batch in {1, 2, 4, 8, 16}
+
+
+def test_the_file_gives_the_same_model(tmp_path: Path) -> None:
+    """Saved and loaded, from the file and from its folder: the same facts, the same bits."""
+    model = make_model(mirror=True, temperature=1.75)
+    model.save(tmp_path / MODEL_FILE)
+    pictures = prepared(5)
+    for place in (tmp_path, tmp_path / MODEL_FILE, str(tmp_path)):
+        again = load_model(place)
+        assert again.classes == model.classes
+        assert (again.preparation, again.mirror, again.temperature) == (model.preparation, True, 1.75)
+        assert again.about["majority"] == "a"
+        assert np.array_equal(again.probabilities(pictures), model.probabilities(pictures))
+    load_model(tmp_path).save(tmp_path / "second.safetensors")
+    assert (tmp_path / "second.safetensors").read_bytes() == (tmp_path / MODEL_FILE).read_bytes()
+
+
+def test_predictions_for_every_kind_of_source(tmp_path: Path) -> None:
+    """Files, folders and arrays in one call, in order; each has the probabilities of its prepared picture."""
+    model, folder = make_model(), draw_folder(tmp_path / "d", {"x": 2, "y": 1})
+    array = picture(2, 7)
+    given = [folder, folder / "y" / "00.png", array, str(folder / "x" / "01.png")]
+    rows = model.predict(given)
+    files = [folder / "x" / "00.png", folder / "x" / "01.png", folder / "y" / "00.png", folder / "y" / "00.png"]
+    assert [row.path for row in rows] == [*map(str, files), "array/2", str(folder / "x" / "01.png")]
+    pictures = [np.asarray(Image.open(file)) for file in files] + [array, np.asarray(Image.open(files[1]))]
+    expected = model.probabilities(np.stack([one[:, :, None] for one in pictures]))
+    for row, chances in zip(rows, expected, strict=True):
+        assert list(row.probabilities) == ["a", "b", "c"]
+        assert list(row.probabilities.values()) == chances.tolist()
+        assert row.predicted == "abc"[chances.argmax()]
+        assert row.confidence == chances.max()
+        assert row.reason == ""
+
+
+def test_one_source_needs_no_list(tmp_path: Path) -> None:
+    """A single path, a single array and a stack of arrays are understood."""
+    model, folder = make_model(), draw_folder(tmp_path, {"x": 1})
+    assert len(model.predict(folder / "x" / "00.png")) == len(model.predict(str(folder))) == 1
+    assert len(model.predict(picture(0, 0))) == len(model.predict(picture(0, 0, channels=3))) == 1
+    assert len(model.predict(np.stack([picture(0, n)[:, :, None] for n in range(4)]))) == 4
+
+
+def test_other_sizes_and_colours_are_prepared_as_in_training() -> None:
+    """A larger colour picture is brought to the model's shape by the one preparation."""
+    model, large = make_model(), picture(1, 5, side=21, channels=3)
+    expected = model.probabilities(fit(large, model.preparation.shape)[None])
+    assert list(model.predict(large)[0].probabilities.values()) == expected[0].tolist()
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """A broken file between two good ones: no class, a reason, and the same answers for the others."""
+    folder = draw_folder(tmp_path, {"x": 2})
+    (folder / "x" / "bad.png").write_bytes(b"nothing")
+    model = make_model()
+    names = ["00.png", "bad.png", "absent.png", "01.png"]
+    rows = model.predict([folder / "x" / name for name in names])
+    assert [bool(row.reason) for row in rows] == [False, True, True, False]
+    assert [row.predicted for row in rows if row.reason] == ["", ""]
+    assert rows[0].probabilities == model.predict(folder / "x" / "00.png")[0].probabilities
+    assert rows[1].probabilities == {}
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_workers_do_not_change_predictions(workers: int) -> None:
+    """However many pictures are decoded side by side, the answers and their order are the same."""
+    model, arrays = make_model(), [picture(n % 3, n) for n in range(20)]
+    assert model.predict(arrays, workers) == model.predict(arrays)
+
+
+def test_evaluation_equals_counting(tmp_path: Path) -> None:
+    """Accuracy by counting; pictures of unknown classes and unreadable ones are listed, not scored."""
+    folder = draw_folder(tmp_path, {"a": 5, "b": 4, "c": 3, "zebra": 2})
+    (folder / "a" / "bad.png").write_bytes(b"nothing")
+    model = make_model()
+    scores = model.evaluate(folder)
+    right = sum(row.predicted == Path(row.path).parent.name for name in "abc" for row in model.predict(folder / name))
+    assert scores["n"] == 12
+    assert scores["accuracy"]["value"] == pytest.approx(right / 12)
+    assert scores["baseline"] == pytest.approx(5 / 12)
+    assert sorted(item["path"] for item in scores["left_out"]) == ["a/bad.png", "zebra/00.png", "zebra/01.png"]
+    assert "class 'zebra' is not one of the model's" in {item["reason"] for item in scores["left_out"]}
+
+
+def test_an_evaluation_of_nothing_is_refused(tmp_path: Path) -> None:
+    """Only unknown classes: the message names those that the model knows."""
+    with pytest.raises(StriateError, match="the model knows a, b, c"):
+        make_model().evaluate(draw_folder(tmp_path, {"x": 2, "y": 2}))
+
+
+def test_a_part_alone_is_evaluated(tmp_path: Path) -> None:
+    """part='test' takes the test folder and nothing else."""
+    for part, count in (("train", 3), ("test", 2)):
+        draw_folder(tmp_path / part, {"a": count, "b": count})
+    assert make_model().evaluate(tmp_path, "test")["n"] == 4
+    assert make_model().evaluate(tmp_path)["n"] == 10
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    """An absent file and a folder without a model get one message."""
+    for place in (tmp_path, tmp_path / "absent", tmp_path / "absent.safetensors"):
+        with pytest.raises(StriateError, match="a model is a run folder or a model file"):
+            load_model(place)
+
+
+FORGERIES = {
+    "no line": lambda header: header.pop("line"),
+    "another line": lambda header: header.update(line="flatten, dense 3"),
+    "a monstrous line": lambda header: header.update(line="9999999*(relu)"),
+    "a line too wide": lambda header: header.update(line="flatten, dense 999999999"),
+    "code": lambda header: header.update(line="__import__('os').abort()"),
+    "no shape": lambda header: header.update(input_shape=[]),
+    "a negative shape": lambda header: header.update(input_shape=[-1, 8, 8]),
+    "a shape of words": lambda header: header.update(input_shape=["a", 8, 8]),
+    "an unknown task": lambda header: header.update(task="striate.cli"),
+    "other classes": lambda header: header.update(classes=["a"]),
+    "classes that are none": lambda header: header.update(classes=3),
+    "no preparation": lambda header: header.update(preparation={}),
+    "a preparation of words": lambda header: header["preparation"].update(low=["x"]),
+    "no deviation": lambda header: header["preparation"].update(std=[0.0]),
+    "figures for other channels": lambda header: header["preparation"].update(low=[0.0, 0.0]),
+    "a figure that is no number": lambda header: header["preparation"].update(mean=[float("nan")]),
+    "another size than the network's": lambda header: header["preparation"]["shape"].update(height=9),
+    "classes that are no words": lambda header: header.update(classes=[1, 2, 3]),
+    "a depth that is none": lambda header: header["preparation"]["shape"].update(depth="object"),
+    "no temperature": lambda header: header.update(temperature="hot"),
+    "a temperature of zero": lambda header: header.update(temperature=0.0),
+    "facts that are none": lambda header: header.update(about=[1]),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_model_is_refused(tmp_path: Path, name: str) -> None:
+    """A file whose facts do not fit its network ends in our error when it is loaded, never later."""
+    make_model().save(tmp_path / MODEL_FILE)
+    tensors, header = read_tensors(tmp_path / MODEL_FILE)
+    header = json.loads(json.dumps(header))
+    FORGERIES[name](header)
+    write_tensors(tmp_path / MODEL_FILE, tensors, header)
+    with pytest.raises(StriateError):
+        load_model(tmp_path)
+
+
+def test_only_a_network_of_words_can_be_saved(tmp_path: Path) -> None:
+    """A stranger's module has no line of text, and code is never stored."""
+    model = dataclasses.replace(make_model(), network=torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3)))
+    with pytest.raises(StriateError, match="a model file holds a network written as a line of layers"):
+        model.save(tmp_path / "m.safetensors")
+    assert list(tmp_path.iterdir()) == []
+    assert model.probabilities(prepared(2)).shape == (2, 3)
+
+
+def test_one_output_stands_for_two_classes(tmp_path: Path) -> None:
+    """The sigmoid is the second class's probability, also from the file and at another temperature."""
+    model = make_model("flatten, dense 1, sigmoid", ("healthy", "ill"), temperature=2.0)
+    model.save(tmp_path / MODEL_FILE)
+    rows = load_model(tmp_path).probabilities(prepared(4))
+    with torch.no_grad():
+        x = (torch.from_numpy(prepared(4)).permute(0, 3, 1, 2).float() / 255 - 0.4) / 0.25
+        logits = model.network.logits(x)[:, 0].double().numpy()
+    np.testing.assert_allclose(rows[:, 1], 1 / (1 + np.exp(-logits / 2)), atol=1e-6)
+    np.testing.assert_allclose(rows.sum(axis=1), 1)

@@ -1,0 +1,266 @@
+"""The house itself: who may import whom, how long things may get, and a README that names every room."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import striate
+
+ROOT = Path(striate.__file__).resolve().parent
+REPOSITORY = ROOT.parent.parent
+LAYERS = [
+    {"errors"},
+    {"files", "device", "draw"},
+    {"data", "network", "inside"},
+    {"augment"},
+    {"tasks"},
+    {"evaluate"},
+    {"export"},
+    {"train"},
+    {"scale", "serve"},
+    {"cli", "__init__"},
+    {"__main__"},
+]
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
+FILES = sorted(ROOT.rglob("*.py"))
+LIGHT = ["striate", "striate.cli", "striate.errors", "striate.files", "striate.train.settings"]
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room(module: str) -> str:
+    """The folder or top file that a module belongs to: striate.data.store is in data."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def imports(path: Path, inner: bool = True) -> Iterator[str]:
+    """Every module that a file imports; `inner` counts imports inside functions too."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    known = {module_name(file) for file in FILES}
+    for node in ast.walk(tree) if inner else outer(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in known else str(node.module)
+
+
+def outer(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when a module is imported: all but the bodies of functions."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from outer(node)
+
+
+def test_every_room_has_its_layer() -> None:
+    """A new folder or top file of src/striate gets its place in the import rule first."""
+    rooms = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.py"))}
+    assert rooms | {path.stem for path in ROOT.glob("*.py")} <= LAYER.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_imports_go_down(path: Path) -> None:
+    """A module imports from its own folder or from strictly lower layers, inside functions as well.
+
+    `import striate` itself is allowed for its version number, which loads nothing.
+    """
+    mine = room(module_name(path))
+    for name in imports(path):
+        if name.split(".")[0] != "striate" or name == "striate" or room(name) == mine:
+            continue
+        assert LAYER[room(name)] < LAYER[mine], f"{mine} (layer {LAYER[mine] + 1}) imports {name}"
+
+
+def graph(inner: bool) -> dict[str, set[str]]:
+    names = {module_name(path) for path in FILES}
+    return {module_name(path): {name for name in imports(path, inner) if name in names} for path in FILES}
+
+
+def test_there_is_no_cycle() -> None:
+    """No module reaches itself through what it imports, inside functions as well."""
+    edges = {name: found - {"striate"} for name, found in graph(inner=True).items()}
+    edges["striate"] = set()
+    done: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " imports ".join([*way[way.index(name) :], name])
+        if name not in done:
+            for other in edges[name]:
+                visit(other, (*way, name))
+            done.add(name)
+
+    for name in edges:
+        visit(name, ())
+
+
+def heavy(module: str, edges: dict[str, set[str]], package: str) -> bool:
+    """Whether importing a module imports `package`, directly or through others of ours."""
+    paths = {module_name(path): path for path in FILES}
+    seen, stack = set(), [module]
+    while stack:
+        name = stack.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if any(other.split(".")[0] == package for other in imports(paths[name], inner=False)):
+            return True
+        stack += edges[name]
+    return False
+
+
+def test_only_batches_of_data_knows_torch() -> None:
+    """Looking at data starts fast: nothing else in `data` imports torch, directly or indirectly."""
+    edges = graph(inner=False)
+    found = {name for name in edges if name.startswith("striate.data.") and heavy(name, edges, "torch")}
+    assert found == {"striate.data.batches"}
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_light_modules_are_light(name: str) -> None:
+    """What answers --help imports neither torch nor NumPy nor matplotlib when it is loaded."""
+    edges = graph(inner=False)
+    assert not [package for package in ("torch", "numpy", "matplotlib", "PIL") if heavy(name, edges, package)]
+
+
+def test_draw_knows_neither_torch_nor_us() -> None:
+    """Numbers become pictures; `draw` imports only errors and files of ours."""
+    for path in ROOT.glob("draw/*.py"):
+        for name in imports(path):
+            assert name.split(".")[0] != "torch"
+            assert name.split(".")[0] != "striate" or room(name) in {"draw", "errors", "files"}
+
+
+def test_inside_works_on_strangers_networks() -> None:
+    """Nothing of ours above layer 2 is known inside."""
+    for path in ROOT.glob("inside/*.py"):
+        for name in imports(path):
+            assert name.split(".")[0] != "striate" or room(name) in {"inside", "errors", "files", "device", "draw"}
+
+
+def test_public_names() -> None:
+    """striate.__all__ is the documented list; each name loads, and nothing else does."""
+    assert {"Model", "Run", "StriateError", "filters", "load", "network", "train"} <= set(striate.__all__)
+    assert striate.__all__ == sorted(striate.__all__)
+    for name in striate.__all__:
+        assert getattr(striate, name) is not None
+    assert set(striate.__all__) <= set(dir(striate))
+    with pytest.raises(AttributeError, match="has no attribute 'trian'"):
+        _ = striate.trian
+
+
+def test_importing_striate_loads_nothing() -> None:
+    """import striate costs nothing; the first name used loads its own module."""
+    code = (
+        "import sys, striate; heavy = {'torch', 'numpy', 'matplotlib', 'PIL', 'sklearn'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "assert not [name for name in sys.modules if name.startswith('striate.')]\n"
+        "striate.StriateError; assert not heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_files_and_functions_stay_short() -> None:
+    """A file up to 350 lines, a function up to 40, the training loop up to 80, all of src up to 12,000."""
+    total, long = 0, []
+    for path in FILES:
+        text = path.read_text(encoding="utf-8")
+        lines = len(text.splitlines())
+        total += lines
+        name = path.relative_to(ROOT).as_posix()
+        if lines > 350:
+            long.append(f"{name}: {lines} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                ceiling = 80 if (name, node.name) == ("train/loop.py", "_epoch") else 40
+                length = node.end_lineno - node.lineno + 1
+                if length > ceiling:
+                    long.append(f"{name}: {node.name} has {length} lines")
+    assert not long
+    assert total <= 12_000
+
+
+def test_no_rooms_without_a_meaning() -> None:
+    """No utils, helpers, common, misc, base or core."""
+    banned = {"utils", "util", "helpers", "common", "misc", "base", "core"}
+    assert not [path for path in ROOT.rglob("*") if path.stem in banned]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_nothing_that_runs_code_from_files(path: Path) -> None:
+    """No pickle, torch.load, allow_pickle, eval, exec or DataLoader anywhere in src."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for name in imports(path):
+        assert name.split(".")[0] not in {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "cloudpickle"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            assert node.attr != "DataLoader"
+            assert not (node.attr == "load" and isinstance(node.value, ast.Name) and node.value.id == "torch")
+        if isinstance(node, ast.Name):
+            assert node.id not in {"DataLoader", "eval", "exec"}
+        if isinstance(node, ast.keyword):
+            assert node.arg not in {"allow_pickle", "weights_only"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    """Each file with code in it starts with a docstring; users' mistakes are no asserts."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not tree.body or ast.get_docstring(tree)
+    assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+
+
+def test_every_test_says_what_must_hold() -> None:
+    """Each test function has a docstring of its own."""
+    silent = []
+    for path in sorted((REPOSITORY / "tests").glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and not ast.get_docstring(node):
+                silent.append(f"{path.name}: {node.name}")
+    assert not silent
+
+
+def tree_of_the_readme() -> list[str]:
+    """The paths of the fenced tree under the README's heading "Map", relative to the repository."""
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    section = re.search(r"^##+ [^\n]*\bmap\b[^\n]*\n(.*?)(?=^##? |\Z)", text, re.MULTILINE | re.DOTALL | re.IGNORECASE)
+    assert section, "README.md has no heading with the word Map"
+    fence = re.search(r"^```[a-z]*\n(.*?)^```", section.group(1), re.MULTILINE | re.DOTALL)
+    assert fence, "no fenced tree under the heading Map"
+    paths: list[str] = []
+    above: list[tuple[int, str]] = []
+    for line in fence.group(1).splitlines():
+        match = re.match(r"^([\s│├└─|`+-]*)([\w./-]+)", line)
+        if not match:
+            continue
+        depth, word = len(match.group(1)), match.group(2)
+        above = [(at, name) for at, name in above if at < depth]
+        paths.append("".join(name for _, name in above if name.endswith("/")) + word)
+        above.append((depth, word))
+    return paths
+
+
+def test_the_readmes_map_is_true() -> None:
+    """Every folder and top file of src/striate is on the map, and every path on the map exists."""
+    paths = tree_of_the_readme()
+    assert paths
+    for path in paths:
+        assert (REPOSITORY / path).exists(), f"{path} is on the map and not on the disk"
+        assert (REPOSITORY / path).is_dir() == path.endswith("/"), path
+    for entry in ROOT.iterdir():
+        if entry.is_dir() and any(entry.glob("*.py")):
+            assert f"src/striate/{entry.name}/" in paths
+        elif entry.suffix == ".py" and entry.stem not in {"__main__"}:
+            assert f"src/striate/{entry.name}" in paths

@@ -1,0 +1,506 @@
+"""From pictures to a run folder: what it holds, that it is the same again, and that failures leave nothing."""
+
+import csv
+import errno
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn import TINY, draw_folder, picture, read_table, tree
+from PIL import Image
+from safetensors.torch import load_file
+
+import striate
+from striate import files
+from striate.cli import main
+from striate.draw import charts, sheets
+from striate.errors import StriateError
+from striate.train import results
+from striate.train import run as module
+from striate.train.events import Decoded, Epoch, Event, Note, Step
+from striate.train.run import Run, train
+
+COUNTS = {"across": 14, "down": 14, "größer": 9}
+OPTIONS = {"network": TINY, "epochs": 4, "batch_size": 8, "lr": 0.05, "workers": 0, "precision": "fp32"}
+WHITE = io.BytesIO()
+Image.new("L", (1, 1), 255).save(WHITE, "PNG")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = draw_folder(tmp_path_factory.mktemp("data") / "pictures of mine", COUNTS)
+    (folder / "down" / "notes.txt").write_text("not a picture")
+    (folder / "down" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    (folder / ".hidden").write_text("")
+    return folder
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts are tested elsewhere and take most of a small run's time: draw white ones."""
+    for place, names in ((charts, ("curves", "confusion", "calibration")), (sheets, ("picture_sheet", "kernels"))):
+        for name in names:
+            monkeypatch.setattr(place, name, lambda *a, **k: WHITE.getvalue())
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, list[Event]]:
+    """One run with everything real, and its events."""
+    events: list[Event] = []
+    out = tmp_path_factory.mktemp("out")
+    return train(data, out=str(out), name="cells", quiet=True, watch=events.append, **OPTIONS), events
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """history.csv without the columns that are wall time."""
+    rows = read_table(folder / "history.csv")
+    return [{k: v for k, v in row.items() if k not in {"seconds", "pictures_per_second"}} for row in rows]
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    one, other = (load_file(folder / "model.safetensors") for folder in (first, second))
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
+
+
+def test_the_run_folder_is_complete(whole: tuple[Run, list[Event]]) -> None:
+    """Every promised file is there, and the manifest's sizes and hashes are right."""
+    folder = whole[0].folder
+    names = {path.name for path in folder.iterdir()}
+    assert {
+        "model.safetensors", "settings.toml", "data.csv", "history.csv", "scores.json", "predictions.csv",
+        "report.html", "curves.png", "confusion_matrix.png", "calibration.png", "augmentation.png", "filters.png",
+        "manifest.json", "last.ckpt",
+    } == names  # fmt: skip
+    listed = json.loads((folder / "manifest.json").read_text())["files"]
+    real = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
+    assert set(listed) == {path.relative_to(folder).as_posix() for path in real}
+    for path in real:
+        facts = listed[path.relative_to(folder).as_posix()]
+        assert facts == {"bytes": path.stat().st_size, "sha256": files.sha256_of(path)}
+    assert not list(folder.parent.rglob("*.tmp"))
+
+
+def test_scores_json_has_its_agreed_shape(whole: tuple[Run, list[Event]]) -> None:
+    """Parts with n, baseline and every score as value, low, high; wall time; classes; equal to Run.scores."""
+    scores = json.loads((whole[0].folder / "scores.json").read_text())
+    assert scores == whole[0].scores
+    assert {"test", "validation", "train", "seconds", "classes", "stopped"} <= scores.keys()
+    assert scores["classes"] == list(COUNTS)
+    assert scores["stopped"] is False
+    assert scores["seconds"] > 0
+    assert sum(scores[part]["n"] for part in ("test", "validation", "train")) == sum(COUNTS.values())
+    for part in ("test", "validation", "train"):
+        assert 0 <= scores[part]["baseline"] <= 1
+        for name in ("accuracy", "balanced_accuracy", "auroc"):
+            score = scores[part][name]
+            assert score.keys() == {"value", "low", "high"}
+            if score["low"] is not None:
+                assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
+    assert whole[0].test == scores["test"]
+
+
+def test_data_csv_lists_every_file(whole: tuple[Run, list[Event]], data: Path) -> None:
+    """Used pictures with class and part, the rest with a reason; the split has the asked shares per class."""
+    rows = read_table(whole[0].folder / "data.csv")
+    assert list(rows[0]) == ["path", "label", "part", "group", "status", "reason"]
+    on_disk = {path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file()} - {".hidden"}
+    assert {row["path"] for row in rows} == on_disk
+    left = {row["path"]: row["reason"] for row in rows if row["status"] == "left out"}
+    assert left.keys() == {"down/notes.txt", "down/broken.png"}
+    assert all(left.values())
+    used = [row for row in rows if row["status"] == "used"]
+    assert {row["part"] for row in used} == {"train", "validation", "test"}
+    for name, count in COUNTS.items():
+        parts = [row["part"] for row in used if row["label"] == name]
+        assert len(parts) == count
+        assert abs(parts.count("test") - 0.2 * count) <= 1
+        assert abs(parts.count("validation") - 0.1 * count) <= 1
+
+
+def test_predictions_csv_is_what_the_model_says(whole: tuple[Run, list[Event]], data: Path) -> None:
+    """Columns as agreed; every probability equals that of the saved model on the very file; accuracy by counting."""
+    run = whole[0]
+    rows = read_table(run.folder / "predictions.csv")
+    names = [f"p_{name}" for name in COUNTS]
+    assert list(rows[0]) == ["path", "predicted", "confidence", *names, "part", "truth"]
+    assert len(rows) == sum(COUNTS.values())
+    again = striate.load(run.folder).predict([data / row["path"] for row in rows])
+    for row, one in zip(rows, again, strict=True):
+        assert [float(row[name]) for name in names] == pytest.approx(list(one.probabilities.values()), abs=6e-7)
+        assert row["predicted"] == one.predicted
+        assert row["truth"] == row["path"].split("/")[0]
+    test = [row for row in rows if row["part"] == "test"]
+    right = np.mean([row["predicted"] == row["truth"] for row in test])
+    assert run.test["accuracy"]["value"] == pytest.approx(right)
+    parts = {row["path"]: row["part"] for row in read_table(run.folder / "data.csv")}
+    assert all(parts[row["path"]] == row["part"] for row in rows)
+
+
+def test_history_settings_and_report(whole: tuple[Run, list[Event]]) -> None:
+    """One row per epoch, the settings as asked and as planned, and a report without any address to load."""
+    folder = whole[0].folder
+    history = read_table(folder / "history.csv")
+    assert [row["epoch"] for row in history] == ["1", "2", "3", "4"]
+    assert float(history[-1]["learning_rate"]) < 0.05 / 2
+    tables = tomllib.loads((folder / "settings.toml").read_text())
+    assert {name: tables["settings"][name] for name in OPTIONS} == OPTIONS
+    assert tables["plan"]["line"] == TINY
+    assert tables["run"]["source"].endswith("pictures of mine")
+    page = (folder / "report.html").read_text()
+    assert "größer" in page
+    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page)
+    for name in ("curves", "confusion_matrix", "calibration", "augmentation", "filters"):
+        with Image.open(folder / f"{name}.png") as image:
+            image.verify()
+
+
+def test_events_tell_the_whole_story(whole: tuple[Run, list[Event]]) -> None:
+    """Decoding up to its total, notes, every step and epoch in order."""
+    events = whole[1]
+    decoded = [event for event in events if isinstance(event, Decoded)]
+    assert decoded[-1].done == decoded[-1].total == sum(COUNTS.values()) + 1
+    epochs = [event for event in events if isinstance(event, Epoch)]
+    assert [event.row()["epoch"] for event in epochs] == [1, 2, 3, 4]
+    steps = [event.progress for event in events if isinstance(event, Step)]
+    assert steps == sorted(steps)
+    assert steps[-1] == 1
+    notes = "\n".join(event.text for event in events if isinstance(event, Note))
+    for words in ("down/broken.png", "Split", "Network", "report.html", "striate predict"):
+        assert words in notes
+
+
+@pytest.mark.usefixtures("quick")
+def test_same_seed_same_bits_with_any_workers(
+    whole: tuple[Run, list[Event]], data: Path, tmp_path: Path
+) -> None:
+    """0 and 2 workers, another output folder, another moment: the same tensors, history and predictions."""
+    again = train(data, out=str(tmp_path), quiet=True, **{**OPTIONS, "workers": 2})
+    assert_same_weights(whole[0].folder, again.folder)
+    assert rows_of(again.folder) == rows_of(whole[0].folder)
+    for name in ("predictions.csv", "data.csv"):
+        assert (again.folder / name).read_bytes() == (whole[0].folder / name).read_bytes()
+    other = train(data, out=str(tmp_path), quiet=True, seed=1, **OPTIONS)
+    assert (other.folder / "predictions.csv").read_bytes() != (again.folder / "predictions.csv").read_bytes()
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_data_folder_is_left_alone(data: Path, tmp_path: Path) -> None:
+    """Names, times, rights and bytes of the user's folder are as before, though --out could lie anywhere."""
+    before = tree(data)
+    train(data, out=str(tmp_path), quiet=True, **OPTIONS)
+    assert tree(data) == before
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def train_until(data: Path, out: Path, epoch: int) -> Path:
+    """A run cut short at the end of an epoch, as a kill would leave it."""
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Epoch) and event.epoch == epoch + 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(data, out=str(out), quiet=True, watch=watch, **OPTIONS)
+    (folder,) = (path for path in out.iterdir() if not path.name.startswith("."))
+    assert not files.is_complete(folder)
+    return folder
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_resume_after_a_kill_at_any_epoch(
+    whole: tuple[Run, list[Event]], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int
+) -> None:
+    """The resumed run ends with the weights, history and predictions of the uninterrupted one."""
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0)
+    folder = train_until(data, tmp_path, epoch)
+    run = train(resume=folder, quiet=True)
+    assert run.folder == folder
+    assert_same_weights(whole[0].folder, folder)
+    assert rows_of(folder) == rows_of(whole[0].folder)
+    assert (folder / "predictions.csv").read_bytes() == (whole[0].folder / "predictions.csv").read_bytes()
+    assert files.is_complete(folder)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_damaged_newest_checkpoint_costs_an_epoch_and_no_bit(
+    whole: tuple[Run, list[Event]], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the newest checkpoint cut in half the run goes on from the one before, to the same weights."""
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0)
+    folder = train_until(data, tmp_path, 3)
+    kept = sorted((folder / "last.ckpt").iterdir())
+    assert [path.name for path in kept] == ["epoch-000002.safetensors", "epoch-000003.safetensors"]
+    kept[1].write_bytes(kept[1].read_bytes()[: kept[1].stat().st_size // 2])
+    seen: list[Event] = []
+    train(resume=folder, quiet=True, watch=seen.append)
+    assert any(isinstance(event, Note) and "after epoch 2" in event.text for event in seen)
+    assert_same_weights(whole[0].folder, folder)
+    assert rows_of(folder) == rows_of(whole[0].folder)
+
+
+@pytest.mark.usefixtures("quick")
+def test_resume_refuses_other_pictures_and_other_settings(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed picture, another option or a finished run: refused, and what is there stays resumable."""
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0)
+    mine = draw_folder(tmp_path / "mine", {"a": 6, "b": 6})
+    folder = train_until(mine, tmp_path / "out", 1)
+    before = tree(folder / "last.ckpt")
+    with pytest.raises(StriateError, match="a resumed run keeps its own settings"):
+        train(resume=folder, quiet=True, epochs=9)
+    good = (mine / "a" / "00.png").read_bytes()
+    Image.fromarray(picture(2, 99)).save(mine / "a" / "00.png")
+    with pytest.raises(StriateError, match="the very pictures it began with"):
+        train(resume=folder, quiet=True)
+    (mine / "a" / "00.png").write_bytes(good)
+    Image.fromarray(picture(2, 98)).save(mine / "a" / "new.png")
+    with pytest.raises(StriateError, match="the very pictures it began with"):
+        train(resume=folder, quiet=True)
+    (mine / "a" / "new.png").unlink()
+    assert tree(folder / "last.ckpt") == before
+    assert train(resume=folder, quiet=True).folder == folder
+    with pytest.raises(StriateError, match="received: a finished run"):
+        train(resume=folder, quiet=True)
+    with pytest.raises(StriateError, match="a run to resume"):
+        train(resume=tmp_path / "nowhere", quiet=True)
+
+
+def start(data: Path, out: Path, *more: str) -> subprocess.Popen:
+    """The command in a process of its own, with a training of a few seconds."""
+    words = [sys.executable, "-m", "striate", "train", str(data), "--network", TINY, "--batch-size", "2"]
+    words += ["--epochs", "2000", "--out", str(out), "--name", "r", "--workers", "0", "--precision", "fp32", *more]
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def wait_for(path: Path, rows: int, process: subprocess.Popen) -> None:
+    until = time.monotonic() + 60
+    while not path.exists() or len(path.read_text().splitlines()) <= rows:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_ctrl_c_ends_with_a_model_and_a_report(data: Path, tmp_path: Path) -> None:
+    """SIGINT during training: exit code 130, a model that predicts, a report that says so, a complete run."""
+    process = start(data, tmp_path)
+    wait_for(tmp_path / "r" / "history.csv", 2, process)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    folder = tmp_path / "r"
+    assert files.is_complete(folder)
+    assert json.loads((folder / "scores.json").read_text())["stopped"] is True
+    assert "stopped by hand" in (folder / "report.html").read_text()
+    assert striate.load(folder).predict(data / "down" / "00.png")[0].predicted in COUNTS
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_real_kill_is_survived(data: Path, tmp_path: Path) -> None:
+    """SIGKILL of the process: no half-written file, no manifest, and the run resumes to its end."""
+    process = start(data, tmp_path, "--epochs", "40", "--batch-size", "8")
+    wait_for(tmp_path / "r" / "history.csv", 3, process)
+    process.kill()
+    process.communicate()
+    folder = tmp_path / "r"
+    assert not files.is_complete(folder)
+    assert len(read_table(folder / "history.csv")) >= 3
+    run = train(resume=folder, quiet=True)
+    assert files.is_complete(folder)
+    assert [row["epoch"] for row in read_table(folder / "history.csv")] == [str(n + 1) for n in range(40)]
+    assert not list(folder.rglob("*.tmp"))
+    options = {"network": TINY, "batch_size": 8, "epochs": 40, "workers": 0, "precision": "fp32"}
+    straight = train(data, out=str(tmp_path), name="straight", quiet=True, **options)
+    assert_same_weights(run.folder, straight.folder)
+
+
+def test_two_outputs_in_one_sigmoid(data: Path, tmp_path: Path, quick: None) -> None:
+    """A network with one output is trained on two classes from the folder and scored on both."""
+    two = draw_folder(tmp_path / "two", {"across": 20, "down": 20})
+    line = "conv 4 3, relu, globalavgpool, dense 1, sigmoid"
+    options = {**OPTIONS, "network": line, "epochs": 30, "lr": 0.1, "optimizer": "sgd", "augment": "none"}
+    run = train(two, out=str(tmp_path / "out"), quiet=True, **options)
+    assert run.test["accuracy"]["value"] == 1.0
+    assert set(np.array(run.test["confusion"]).flatten().tolist()) == {0, 4}
+    one = run.model.predict(two / "down" / "03.png")[0]
+    assert one.predicted == "down"
+    assert sum(one.probabilities.values()) == pytest.approx(1)
+
+
+def test_arrays_train_like_files(tmp_path: Path, quick: None) -> None:
+    """(pictures, labels) in Python, with the labels as class names."""
+    pictures = np.stack([picture(label, n) for label in (0, 1) for n in range(10)])
+    run = train((pictures, ["x"] * 10 + ["y"] * 10), out=str(tmp_path), quiet=True, **OPTIONS)
+    assert run.model.classes == ("x", "y")
+    assert sum(run.scores[part]["n"] for part in ("train", "validation", "test")) == 20
+
+
+def failing_folders(root: Path) -> dict[str, Path]:
+    """Folders from which nothing can be learned."""
+    unreadable = draw_folder(root / "unreadable", {"a": 3, "b": 3})
+    for path in unreadable.rglob("*.png"):
+        path.write_bytes(b"words")
+    one = draw_folder(root / "one class", {"a": 5})
+    single = draw_folder(root / "single", {"a": 5, "b": 1})
+    (root / "empty").mkdir()
+    return {"unreadable": unreadable, "one class": one, "single": single, "empty": root / "empty", "no": root / "no"}
+
+
+FAILURES = {
+    "unreadable": "training needs readable pictures|at least one picture must be readable",
+    "one class": "training needs at least two classes",
+    "single": "every class needs at least two usable pictures",
+    "empty": "a folder to learn from has one folder per class",
+    "no": "no such file|must be a folder",
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_data_that_cannot_be_learned_from(name: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Exit code 2, one message without a traceback, nothing under the run's name, the folder untouched."""
+    folder = failing_folders(tmp_path)[name]
+    before = tree(tmp_path)
+    out = tmp_path.parent / f"{tmp_path.name}-out"
+    code = main(["train", str(folder), "--out", str(out), "--name", "r", "--network", TINY, "--epochs", "1"])
+    said = capsys.readouterr().err
+    assert code == 2
+    assert re.search(FAILURES[name], said)
+    assert said.count("striate: ") == 1
+    assert "Traceback" not in said
+    assert not (out / "r").exists()
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--network", "flatten, dense 7"], "the last dense layer has one output per class"),
+        (["--network", "conv 4 3"], "a classifier's network ends in one row of numbers"),
+        (["--network", "conv 4 9 padding=valid, flatten, dense classes"], "a window must fit into its maps"),
+        (["--network", "flatten, conv 4 3, flatten, dense classes"], "conv takes feature maps"),
+        (["--network", "relu, globalavgpool"], "one output per class"),
+        (["--network", "conv 7 3, globalavgpool"], "one output per class"),
+        (["--augment", "spin 20"], "spin"),
+        (["--device", "cuda:77"], "--device"),
+        (["--test", "0.5", "--val", "0.5"], "leave pictures"),
+        (["--name", "a/b"], "a run name is one folder name"),
+    ],
+)
+def test_an_impossible_wish_leaves_nothing(
+    options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Options that cannot be fulfilled are told before anything is written under the run's name."""
+    folder, out = draw_folder(tmp_path / "d", {"a": 5, "b": 5, "c": 5}), tmp_path / "out"
+    assert main(["train", str(folder), "--out", str(out), "--epochs", "1", "-j", "0", *options]) == 2
+    said = capsys.readouterr().err
+    assert re.search(told, said), said
+    assert "Traceback" not in said
+    assert [path.name for path in out.glob("*") if path.name != ".store"] == []
+
+
+def test_without_a_test_part(tmp_path: Path, quick: None) -> None:
+    """--test 0 --val 0 trains on everything; the scores of empty parts say n = 0 and nothing false."""
+    folder = draw_folder(tmp_path / "d", {"a": 5, "b": 5})
+    run = train(folder, out=str(tmp_path / "out"), quiet=True, test=0, val=0, **OPTIONS)
+    assert [run.scores[part]["n"] for part in ("test", "validation", "train")] == [0, 0, 10]
+    assert run.scores["test"]["accuracy"]["value"] is None
+    assert files.is_complete(run.folder)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("victim", ["settings.toml", "data.csv", "augmentation.png", "history.csv", "epoch-000001"])
+def test_a_full_disk_before_the_first_checkpoint_leaves_nothing(
+    victim: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """ENOSPC at any of the first files: exit code 2, one message with the free space, no run folder."""
+    real = os.fsync
+
+    def fail(handle: int) -> None:
+        if victim in str(Path(f"/proc/self/fd/{handle}").readlink()):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    words = ["train", str(data), "--out", str(tmp_path), "--name", "r", "--network", TINY, "--epochs", "2", "-q"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert len(said.strip().splitlines()) == 1
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_full_disk_later_can_be_resumed(
+    whole: tuple[Run, list[Event]], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ENOSPC while the report is written: no manifest, no half file; resumed, the run ends as if nothing had been."""
+    real = files.write_text
+
+    def fail(path: Path, text: str) -> None:
+        if path.name == "report.html":
+            raise files.cannot_write(path, OSError(errno.ENOSPC, "No space left on device"))
+        real(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(results.files, "write_text", fail)
+        with pytest.raises(StriateError, match="No space left on device"):
+            train(data, out=str(tmp_path), name="r", quiet=True, **OPTIONS)
+    assert not files.is_complete(tmp_path / "r")
+    assert not list((tmp_path / "r").rglob("*.tmp"))
+    train(resume=tmp_path / "r", quiet=True)
+    assert_same_weights(whole[0].folder, tmp_path / "r")
+    assert rows_of(tmp_path / "r") == rows_of(whole[0].folder)
+
+
+def test_too_little_space_is_told_before_the_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 100 kB free nothing is started."""
+    usage = type("usage", (), {"free": 100_000})
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda place: usage)
+    with pytest.raises(StriateError, match="needs free space on the disk before it starts"):
+        train(data, out=str(tmp_path), name="r", quiet=True, **OPTIONS)
+    assert not (tmp_path / "r").exists()
+
+
+def test_file_size_limit_is_a_full_disk_too(data: Path, tmp_path: Path) -> None:
+    """A real refusal by the system: under a limit on file sizes the command ends with 2 and leaves nothing."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n"
+        "from striate.cli import main; sys.exit(main(sys.argv[1:]))\n"
+    )
+    words = ["train", str(data), "--out", str(tmp_path), "--name", "r", "--network", TINY, "--epochs", "2", "-q"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "could not be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "r").exists()
+
+
+def test_names_that_need_quoting(tmp_path: Path, quick: None) -> None:
+    """Class names with commas, quotes, spaces and other alphabets come back whole from every table."""
+    names = ['a, "b"', "猫 と 犬", "x=y"]
+    folder = draw_folder(tmp_path / "d", dict.fromkeys(names, 5))
+    run = train(folder, out=str(tmp_path / "out"), quiet=True, **OPTIONS)
+    assert run.scores["classes"] == sorted(names)
+    with (run.folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        assert next(csv.reader(file))[3:6] == [f"p_{name}" for name in sorted(names)]
+    assert {row["label"] for row in read_table(run.folder / "data.csv")} == set(names)

@@ -5,8 +5,9 @@ Pictures and labels may be arrays; the model file is read back as any other prog
 
 import sys
 
-import striate
 from sklearn.datasets import load_digits
+
+import striate
 
 SHADES = " .:-=+*#%@"
 

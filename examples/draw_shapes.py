@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 CLASSES = ("circle", "square", "triangle")
-NOISE = 45.0  # standard deviation, where black is 0 and white 255
+NOISE = 30.0  # standard deviation, where black is 0 and white 255
 
 
 def draw(kind: str, side: int, random: np.random.Generator) -> Image.Image:

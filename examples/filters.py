@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib import image
 from PIL import Image
+
 from striate import filters
 
 KERNELS = {"blur": "0 1 0; 1 1 1; 0 1 0", "edge": "0 1 0; 1 -4 1; 0 1 0"}

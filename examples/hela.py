@@ -9,8 +9,7 @@ import striate
 
 # Two convolutions of 4×4, one overlapping pool, one hidden layer; `striate summary hela` shows the shapes.
 NETWORK = (
-    "conv 32 4, relu, conv 64 4, relu, maxpool 2 stride=1, dropout 0.2, "
-    "flatten, dense 64, relu, dense classes, softmax"
+    "conv 32 4, relu, conv 64 4, relu, maxpool 2 stride=1, dropout 0.2, flatten, dense 64, relu, dense classes, softmax"
 )
 CHANGES = "rotate 30, shift 0.1, shear 0.2, zoom 0.2, hflip, fill nearest"
 

@@ -2,8 +2,9 @@
 
 import sys
 
-import striate
 import torch
+
+import striate
 
 NETWORK = """
 conv 24 3, batchnorm, relu,

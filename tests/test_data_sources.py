@@ -128,7 +128,7 @@ def test_odd_names(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this file system takes proper names only")
     found = read_source(tmp_path)
-    assert found.classes == sorted([composed, "猫 neko", "bad\udcff"])
+    assert found.classes == sorted([composed, "猫 neko", r"bad\udcff"])
     assert all(s.source.is_file() for s in found.samples)
 
 

@@ -1,7 +1,10 @@
 """What README and docs say is so: commands parse, links lead somewhere, help texts are the true ones."""
 
 import argparse
+import ast
 import contextlib
+import importlib
+import importlib.util
 import io
 import re
 import shlex
@@ -22,9 +25,11 @@ MEANT_TO_FAIL = {"striate train pictures/shapes --optimizer adamm", "striate tri
 
 
 def shown_commands(page: Path) -> list[str]:
-    """Every `striate ...` line of the blocks marked bash or console."""
-    lines = []
-    for kind, block in re.findall(r"```(bash|console)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+    """Every `striate ...` line of the blocks marked bash or console, and within the text."""
+    text = page.read_text(encoding="utf-8")
+    # Within a line of text only those with an argument: `striate train` alone is a name.
+    lines = list(re.findall(r"`(striate [a-z]+ [^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL)))
+    for kind, block in re.findall(r"```(bash|console)\n(.*?)```", text, re.DOTALL):
         wanted = [line[2:] for line in block.splitlines() if line.startswith("$ ")] if kind == "console" else None
         lines += block.splitlines() if wanted is None else wanted
     cut = (line.removeprefix(".venv/bin/") for line in lines)
@@ -137,3 +142,27 @@ def test_no_place_of_one_machine_is_named() -> None:
     """Paths shown are those of a reader, not of whoever wrote the page."""
     for page in PAGES:
         assert not re.search(r"/(tmp|root|work|mnt)/", page.read_text(encoding="utf-8")), page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_shown_python_is_python(page: Path) -> None:
+    """Blocks marked python compile, and what they take from striate is there."""
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("striate"):
+                module = importlib.import_module(str(node.module))
+                assert all(
+                    hasattr(module, alias.name) or _is_module(f"{node.module}.{alias.name}") for alias in node.names
+                )
+
+
+def _is_module(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def test_first_python_of_the_tutorials_page_runs() -> None:
+    """The moved picture gives the moved map: the block asserts it itself."""
+    text = (ROOT / "docs/tutorials.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert "assert np.array_equal" in block
+    exec(compile(block, "tutorials.md", "exec"), {})

@@ -40,3 +40,9 @@ def test_nearest_word_or_all_of_them() -> None:
     assert nearest("tran", ["train", "predict"]) == "did you mean 'train'?"
     assert nearest("sgdd", ["sgd", "adam"]) == "did you mean 'sgd'?"
     assert nearest("quux", ["sgd", "adam"]) == "choose one of sgd, adam"
+
+
+def test_a_message_is_one_printable_line() -> None:
+    """Line breaks, terminal codes and broken file names in what was received cannot spoil the terminal."""
+    error = StriateError("the rule", received="a\nb\x1b[31m\udce9 猫", remedy="did you mean 'x'?")
+    assert str(error) == "the rule. received: a\\nb\\x1b[31m\\udce9 猫. what to do: did you mean 'x'?"

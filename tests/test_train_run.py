@@ -182,9 +182,7 @@ def test_events_tell_the_whole_story(whole: tuple[Run, list[Event]]) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_same_seed_same_bits_with_any_workers(
-    whole: tuple[Run, list[Event]], data: Path, tmp_path: Path
-) -> None:
+def test_same_seed_same_bits_with_any_workers(whole: tuple[Run, list[Event]], data: Path, tmp_path: Path) -> None:
     """0 and 2 workers, another output folder, another moment: the same tensors, history and predictions."""
     again = train(data, out=str(tmp_path), quiet=True, **{**OPTIONS, "workers": 2})
     assert_same_weights(whole[0].folder, again.folder)

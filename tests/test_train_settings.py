@@ -17,7 +17,7 @@ from striate.train.settings import Settings, as_table, read_settings, settings_f
     [
         ({"epochs": 0}, "epochs lies between 1 and 1,000,000. received: 0. where: --epochs"),
         ({"epochs": 2.5}, "epochs is a whole number. received: 2.5"),
-        ({"epochs": "3"}, "epochs is a whole number. received: 3"),
+        ({"epochs": "3"}, "epochs is a whole number. received: '3'"),
         ({"epochs": True}, "epochs is a whole number. received: True"),
         ({"minutes": 0}, "minutes lies between 0.1 and 100,000. received: 0"),
         ({"minutes": float("nan")}, "minutes lies between"),

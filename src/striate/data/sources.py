@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,11 @@ def read_source(source: Source, *, group: str | None = None) -> Found:
     group: None, "parent", a column of the table, or a regular expression (see `grouping.regroup`).
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
-    if isinstance(source, tuple):
+    if isinstance(source, tuple) and len(source) == 2:
         found = read_arrays(*source)
+    elif not isinstance(source, str | PathLike):
+        rule = "the data must be a folder, a table or a pair (pictures, labels)"
+        raise StriateError(rule, received=type(source).__name__, where="train's source")
     else:
         path = Path(source)
         if not str(source):  # an unset variable of a shell; Path would make the current folder of it
@@ -73,7 +77,7 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
             "every class needs pictures in the training part",
             received=f"none of {first_few(unseen)}",
             where=found.root,
-            remedy="are class folders spelt alike in every part?",
+            remedy="are class folders spelt alike in every part?" if learned else "give training pictures too",
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -225,10 +226,15 @@ def _require_agreement(network: Network, task: Task, preparation: Preparation, t
 
 def _items(sources: object) -> Iterable[tuple[str, Path | np.ndarray]]:
     """(name, file or pixels) of everything asked for; folders are walked."""
-    one = isinstance(sources, str | Path) or (isinstance(sources, np.ndarray) and sources.ndim < 4)
+    if hasattr(sources, "__array__"):
+        sources = np.asarray(sources)
+    one = isinstance(sources, str | PathLike) or (isinstance(sources, np.ndarray) and sources.ndim < 4)
     for number, source in enumerate([sources] if one else sources):
-        if isinstance(source, np.ndarray):
-            yield f"array/{number}", source
+        if hasattr(source, "__array__"):
+            yield f"array/{number}", np.asarray(source)
+        elif not isinstance(source, str | PathLike):
+            rule = "pictures to predict are files, folders or arrays (height, width[, channels])"
+            raise StriateError(rule, received=type(source).__name__, where="predict")
         elif Path(source).is_dir():
             yield from ((str(path), path) for path in list_pictures(Path(source)))
         else:

@@ -71,6 +71,21 @@ class Dataset:
         if "float32" in depths and len(depths) > 1:
             mixed = ", ".join(f"{name} ({count:,})" for name, count in depths.most_common())
             said.append(f"Pictures of fractions are mixed with pictures of whole numbers, taken as 0 to 1: {mixed}.")
+        return said + self._copies()
+
+    def _copies(self) -> list[str]:
+        """Pictures that are there twice where it matters: learned and tested, or under two classes."""
+        learned = {self.store.contents[row] for row in self.rows("train")}
+        said = [
+            f"Pictures of the {part} part that are also in the training part, as given: {count:,}."
+            for part in PARTS[1:]
+            if (count := sum(self.store.contents[row] in learned for row in self.rows(part)))
+        ]
+        labels: dict[str, set[str]] = {}
+        for content, target in zip(self.store.contents, self.targets, strict=True):
+            labels.setdefault(content, set()).add(target)
+        if twice := sum(len(names) > 1 for names in labels.values()):
+            said.append(f"Pictures that are there under more than one class: {twice:,}.")
         return said
 
     def fingerprint(self) -> str:
@@ -131,7 +146,8 @@ def _tell(data: Dataset, tell: Watch) -> None:
     if data.found.hidden:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)
-    tell(Note(f"Split     {sizes}"))
+    given = [part for part in PARTS if any(sample.part == part for sample in data.found.samples)]
+    tell(Note(f"Split     {sizes}" + (f" ({', '.join(given)} as given)" if given else "")))
     for caution in data.cautions:
         tell(Note(f"Mind      {caution}"))
 

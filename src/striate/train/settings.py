@@ -73,11 +73,11 @@ class Settings:
         for name in _WORDS:
             value = getattr(self, name)
             if value is not None and not isinstance(value, str | Path if name == "out" else str):
-                _refuse(name, value, f"{name} is a word")
+                _refuse(name, repr(value), f"{name} is a word")
         for name, kinds in _KINDS.items():
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
-                _refuse(name, value, f"{name} is {'a number' if float in kinds else 'a whole number'}")
+                _refuse(name, repr(value), f"{name} is {'a number' if float in kinds else 'a whole number'}")
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

@@ -1,0 +1,324 @@
+"""The command line: help for every command, the nearest name for a slip, and nothing heavy before it must."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn import TINY, draw_folder, picture
+from PIL import Image
+
+from striate import cli
+from striate.cli import main
+from striate.train import run as run_module
+from striate.train.settings import Settings
+
+COMMANDS = ("train", "evaluate", "predict", "summary", "filter")
+# Flags of train. A name may be added; one that people have in their scripts never goes.
+FLAGS = {
+    "--network", "--img-size", "--imgsz", "--channels", "--epochs", "--minutes", "--patience", "--test", "--val",
+    "--group", "--augment", "--balance", "-b", "--batch-size", "--batch", "--optimizer", "--lr", "--momentum",
+    "--weight-decay", "--smoothing", "--seed", "--device", "--precision", "-j", "--workers", "--out", "--name",
+    "--resume", "-q", "--quiet", "--data", "-h", "--help",
+}  # fmt: skip
+
+
+def said(capsys: pytest.CaptureFixture) -> str:
+    """The one message on the error stream."""
+    text = capsys.readouterr().err.strip()
+    assert text.startswith("striate: ")
+    assert "Traceback" not in text
+    assert len(text.splitlines()) == 1
+    return text
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict:
+    """What `striate.train` would have been called with; no training takes place."""
+    calls: dict = {}
+
+    class Done:
+        stopped = False
+
+    def train(source: object = None, **options: object) -> Done:
+        calls.update(options, source=source)
+        return Done()
+
+    monkeypatch.setattr(run_module, "train", train)
+    return calls
+
+
+def test_without_a_word_there_is_help(capsys: pytest.CaptureFixture) -> None:
+    """`striate` alone lists the commands and ends with 0."""
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^ +{name} ", shown, re.MULTILINE) for name in COMMANDS)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], *[[name, "--help"] for name in COMMANDS]])
+def test_every_command_has_help(words: list[str], capsys: pytest.CaptureFixture) -> None:
+    """--help ends with 0 and shows how the command is called; no default reads None."""
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    shown = capsys.readouterr().out
+    assert end.value.code == 0
+    assert "usage: striate" in shown
+    assert "None" not in shown
+    assert "SUPPRESS" not in shown
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture) -> None:
+    """striate --version prints the package's version."""
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert re.fullmatch(r"striate \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_trains_flags_are_frozen() -> None:
+    """Every flag that people know is still there, and a new one is written down here."""
+    _, commands = cli._parsers()
+    have = {flag for action in commands["train"]._actions for flag in action.option_strings}
+    assert have == FLAGS
+
+
+def test_help_is_in_groups(capsys: pytest.CaptureFixture) -> None:
+    """train --help shows its options by what they are for."""
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    shown = capsys.readouterr().out
+    titles = re.findall(r"^(\w[^\n]*):$", shown, re.MULTILINE)
+    for title in ("network", "pictures", "learning", "machine", "result"):
+        assert title in titles
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["trian"], "received: trian. what to do: did you mean 'train'?"),
+        (["sumary", "hela"], "did you mean 'summary'?"),
+        (["frobnicate"], "choose one of train, evaluate, predict, summary, filter"),
+        (["train", "--epoch", "3"], "received: --epoch. what to do: did you mean '--epochs'?"),
+        (["train", "--batchsize", "3"], "did you mean '--batch-size'?"),
+        (["train", "d", "--learning_rate=3"], "striate train knows its options. received: --learning_rate=3"),
+        (["train", "epoch=3"], "epoch"),
+        (["train", "a", "b"], "received: b"),
+        (["train", "--optimizer", "sdg"], "did you mean 'sgd'?"),
+        (["train", "--balance", "weight"], "did you mean 'weights'?"),
+        (["train", "--precision", "bf61"], "did you mean 'bf16'?"),
+        (["train", "--network", "hella"], "did you mean 'hela'?"),
+        (["train", "--epochs", "many"], "a whole number"),
+        (["train", "--epochs", "2.5"], "a whole number"),
+        (["train", "--lr", "quick"], "a number"),
+        (["train", "--epochs"], "expected one argument"),
+        (["train", "--epochs", "0"], "epochs lies between 1 and"),
+        (["train", "--epochs", "3", "--minutes", "1"], "in minutes or in epochs, not both"),
+        (["train", "--img-size", "huge"], "a picture size is 64, or 66x200"),
+        (["train", "x", "--data", "y"], "pictures come from one place. received: x and y"),
+        (["predict"], "arguments are required: MODEL, SOURCE"),
+        (["predict", "nowhere", "x.png"], "a model is a run folder or a model file. received: nowhere"),
+        (["evaluate", "nowhere"], "nowhere"),
+        (["summary", "hella"], "did you mean 'hela'?"),
+        (["summary", "konv 3, relu"], "did you mean 'conv'?"),
+        (["filter", "nowhere.png"], "the picture must be readable"),
+    ],
+)
+def test_a_slip_is_answered_with_the_nearest_name(
+    words: list[str], told: str, capsys: pytest.CaptureFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands, options, choices and values: one line that helps, exit code 2, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    if words[0] == "train" and "--network" in words:
+        words = [*words, str(draw_folder(tmp_path / "d", {"a": 3, "b": 3})), "--out", str(tmp_path / "runs"), "-q"]
+    assert main(words) == 2
+    assert told in said(capsys)
+    left = {path.name for path in tmp_path.iterdir()} - {"d"}
+    assert left <= {"runs"}
+    assert [path for path in (tmp_path / "runs").glob("*") if path.name != ".store"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], {"source": None}),
+        (["pictures"], {"source": "pictures"}),
+        (["--data", "pictures"], {"source": "pictures"}),
+        (["data=pictures"], {"source": "pictures"}),
+        (["d", "--epochs", "3", "-b", "16", "-j", "0"], {"epochs": 3, "batch_size": 16, "workers": 0}),
+        (["d", "epochs=3", "batch=16", "workers=0"], {"epochs": 3, "batch_size": 16, "workers": 0}),
+        (["d", "img_size=66x200", "weight-decay=0.1"], {"img_size": "66x200", "weight_decay": 0.1}),
+        (["d", "imgsz=64", "lr=1e-3"], {"img_size": "64", "lr": 0.001}),
+        (["d", "--test", "25%", "val=10%"], {"test": 0.25, "val": 0.1}),
+        (["d", "--network=conv 4 3 stride=2, flatten, dense classes"],
+         {"network": "conv 4 3 stride=2, flatten, dense classes"}),
+        (["d", "network=conv 4 3 stride=2"], {"network": "conv 4 3 stride=2"}),
+        (["d", "--minutes", "3", "-q"], {"minutes": 3.0, "quiet": True}),
+        (["resume=runs/x"], {"resume": "runs/x"}),
+        (["d", "--group", "(.*)=(.*)"], {"group": "(.*)=(.*)"}),
+        (["d", "name=a=b"], {"name": "a=b"}),
+    ],
+)  # fmt: skip
+def test_words_become_settings(words: list[str], expected: dict, asked: dict) -> None:
+    """--name value, --name=value and name=value mean the same; what is not given is not passed on."""
+    assert main(["train", *words]) == 0
+    assert {name: asked[name] for name in expected} == expected
+    extra = {"source", "quiet", "resume", "started"}
+    assert set(asked) <= set(expected) | extra
+    Settings(**{name: value for name, value in asked.items() if name not in extra})
+
+
+def test_a_folder_with_an_equals_sign_is_a_folder(asked: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that is really called name=x is not taken for an option."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "name=x").mkdir()
+    assert main(["train", "name=x"]) == 0
+    assert asked["source"] == "name=x"
+    assert "name" not in asked
+
+
+def test_exit_codes(asked: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    """130 for a stopped training and for Ctrl-C before it; 0 for a reader that went away."""
+    real = run_module.train
+    monkeypatch.setattr(run_module, "train", lambda *a, **k: type("Run", (), {"stopped": True}))
+    assert main(["train"]) == 130
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "train", interrupted)
+    assert main(["train"]) == 130
+    assert said(capsys) == "striate: stopped"
+    monkeypatch.setattr(run_module, "train", real)
+    assert main(["train"]) == 0
+
+
+def light(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["--version"], ["trian"], ["train", "--epoch"]])
+def test_help_and_slips_load_nothing_heavy(words: list[str]) -> None:
+    """Neither torch nor NumPy nor matplotlib nor Pillow is imported, and few modules at all.
+
+    Counted in modules instead of seconds, since a busy machine is slow without our doing; of Python's own
+    about 60 are loaded before a program begins.
+    """
+    done = light(
+        f"import sys; before = set(sys.modules)\nfrom striate.cli import main\ntry: main({words!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'PIL', 'scipy', 'sklearn', 'safetensors'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "new = set(sys.modules) - before\nassert len(new) < 150, (len(new), sorted(new))\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_summary_shows_names_lines_and_models(capsys: pytest.CaptureFixture) -> None:
+    """A catalogue name at its own size, a line at a size of one's own, with the totals worked out elsewhere."""
+    assert main(["summary", "hela"]) == 0
+    assert "9,868,586 parameters" in capsys.readouterr().out
+    line = "conv 4 3 padding=valid, flatten, dense classes"
+    assert main(["summary", line, "--img-size", "6x8", "--channels", "3", "--classes", "5"]) == 0
+    shown = capsys.readouterr().out
+    assert "4×4×6" in shown
+    assert f"{4 * 27 + 4 + 96 * 5 + 5:,} parameters" in shown
+    assert main(["summary", line, "--img-size", "2"]) == 2
+
+
+def test_filter_writes_the_map_beside_the_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values of the map are SciPy's; files lie in --out, and the picture stays as it was."""
+    from scipy.signal import correlate2d
+
+    monkeypatch.chdir(tmp_path)
+    values = picture(0, 0, side=12)
+    Image.fromarray(values).save(tmp_path / "p.png")
+    before = (tmp_path / "p.png").read_bytes()
+    kernel = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]])
+    assert main(["filter", "p.png", "--kernel", "0 1 0; 1 -4 1; 0 1 0", "--out", "maps"]) == 0
+    shown = capsys.readouterr().out
+    expected = correlate2d(values.astype(float), kernel, mode="valid")
+    assert "12×12 to 10×10" in shown
+    low, high = re.search(r"values from (\S+) to (\S+)", shown).groups()
+    assert (float(low), float(high)) == (expected.min(), expected.max())
+    assert {path.name for path in (tmp_path / "maps").iterdir()} >= {"p-kernel.png", "p-kernel-side-by-side.png"}
+    assert (tmp_path / "p.png").read_bytes() == before
+    assert main(["filter", "p.png", "stride=2", "padding=same", "out=maps"]) == 0
+    assert "12×12 to 6×6" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["kernel=egde"], ["kernel=1 2; 3"], ["stride=0"], ["padding=wrong"]])
+def test_a_wrong_filter_is_told(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Kernels, strides and paddings that are none: one line, exit code 2, no file."""
+    Image.fromarray(picture(0, 0)).save(tmp_path / "p.png")
+    assert main(["filter", str(tmp_path / "p.png"), "--out", str(tmp_path / "maps"), *words]) == 2
+    assert said(capsys)
+    assert not (tmp_path / "maps").exists()
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder of pictures and a run trained on it, by the command line alone."""
+    root = tmp_path_factory.mktemp("cli")
+    data = draw_folder(root / "data", {"a": 12, "b": 12})
+    words = ["train", str(data), "--network", TINY, "epochs=3", "-b", "8", "--out", str(root), "name=r", "-q"]
+    assert main(words) == 0
+    return data, root / "r"
+
+
+def test_predict_prints_and_writes(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A line per picture on the terminal, or a table with every class's probability; unreadable ones are listed."""
+    data, run = folders
+    assert main(["predict", str(run), str(data / "a")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 12
+    path, name, share = lines[0].split("\t")
+    assert path == str(data / "a" / "00.png")
+    assert name in {"a", "b"}
+    assert re.fullmatch(r"\d+\.\d %", share)
+    (tmp_path / "bad.png").write_bytes(b"x")
+    table = tmp_path / "t.csv"
+    assert main(["predict", str(run), str(data / "b" / "01.png"), str(tmp_path / "bad.png"), f"out={table}"]) == 0
+    assert "bad.png" in capsys.readouterr().err
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["path", "predicted", "confidence", "p_a", "p_b"]
+    assert float(rows[0]["p_a"]) + float(rows[0]["p_b"]) == pytest.approx(1, abs=2e-6)
+    assert rows[0]["confidence"] == max(rows[0]["p_a"], rows[0]["p_b"])
+    assert [rows[1][name] for name in ("predicted", "confidence", "p_a", "p_b")] == [""] * 4
+
+
+def test_predict_of_nothing_readable(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Only unreadable pictures, or an empty folder: exit code 2."""
+    (tmp_path / "bad.png").write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    assert main(["predict", str(folders[1]), str(tmp_path / "bad.png")]) == 2
+    assert "at least one readable picture" in capsys.readouterr().err
+    assert main(["predict", str(folders[1]), str(tmp_path / "empty")]) == 2
+    assert "predict needs pictures" in said(capsys)
+
+
+def test_evaluate_scores_a_folder_or_repeats_the_run(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """With a folder the model is scored on it, as JSON too; without one the run's own scores are shown."""
+    data, run = folders
+    assert main(["evaluate", str(run), str(data), "--out", str(tmp_path / "s.json")]) == 0
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert scores["n"] == 24
+    assert capsys.readouterr().out
+    assert main(["evaluate", str(run)]) == 0
+    own = json.loads((run / "scores.json").read_text())
+    assert f"{100 * own['test']['accuracy']['value']:.1f}" in capsys.readouterr().out
+    assert main(["evaluate", str(run), str(data), "--part", "tset"]) == 2
+
+
+def test_summary_of_a_run(folders: tuple[Path, Path], capsys: pytest.CaptureFixture) -> None:
+    """A run folder's own network, with the number of its classes."""
+    assert main(["summary", str(folders[1])]) == 0
+    assert capsys.readouterr().out.startswith("conv 4 3, relu, globalavgpool, dense 2\n")

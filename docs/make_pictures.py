@@ -22,7 +22,7 @@ from striate.files import write_bytes
 from striate.inside.filters import filter_picture
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
-REPORT_WIDTH, REPORT_HEIGHT = 800, 580  # points of the page that are shown
+REPORT_WIDTH, REPORT_HEIGHT = 800, 570  # points of the page that are shown
 DENSE = 2  # dots per point
 GAP = 36  # dots
 

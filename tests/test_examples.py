@@ -12,8 +12,6 @@ from matplotlib import image
 from PIL import Image
 from scipy.ndimage import convolve
 
-import striate
-
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -25,8 +23,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run_example(name: str, *arguments: object) -> None:
     """Run it as `python NAME ARGUMENTS` would, in this process, so that torch is imported once."""
-    for public in striate.__all__:  # a fresh process has not looked them up yet
-        vars(striate).pop(public, None)
     with contextlib.ExitStack() as stack:
         stack.callback(setattr, sys, "argv", sys.argv)
         sys.argv = [name, *map(str, arguments)]

@@ -14,7 +14,7 @@ import striate
 ROOT = Path(striate.__file__).resolve().parent
 REPOSITORY = ROOT.parent.parent
 LAYERS = [
-    {"errors"},
+    {"errors", "callable"},
     {"files", "device", "draw"},
     {"data", "network", "inside"},
     {"augment"},
@@ -264,3 +264,14 @@ def test_the_readmes_map_is_true() -> None:
             assert f"src/striate/{entry.name}/" in paths
         elif entry.suffix == ".py" and entry.stem not in {"__main__"}:
             assert f"src/striate/{entry.name}" in paths
+
+
+def test_folders_that_are_functions_stay_so() -> None:
+    """striate.train and striate.network can be called whatever was imported before."""
+    code = (
+        "import striate, striate.train.settings, striate.network.text\n"
+        "print(striate.network('lenet5').output_shape, callable(striate.train))\n"
+        "import striate.train.run as run; print(run.__name__)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.split("\n")[:2] == ["(10,) True", "striate.train.run"]

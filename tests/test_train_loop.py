@@ -203,7 +203,7 @@ def test_patience_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> Non
     """With patience 2 the training ends two epochs after the best one, and keeps that epoch's weights."""
     losses, kept = iter([0.9, 0.5, 0.7, 0.6, 0.1]), []
 
-    def validate(self: Training) -> tuple[float, float]:
+    def validate(self: Training, progress: float) -> tuple[float, float]:
         kept.append({name: value.clone() for name, value in weights(self).items()})
         return next(losses), 0.5
 
@@ -218,7 +218,7 @@ def test_patience_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_without_patience_the_last_weights_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """The schedule ends at a learning rate of 0, so the last average is kept, not a lucky epoch."""
     losses = iter([0.1, 0.9, 0.9])
-    monkeypatch.setattr(Training, "validate", lambda self: (next(losses), 0.5))
+    monkeypatch.setattr(Training, "validate", lambda self, progress: (next(losses), 0.5))
     training = tiny_training(tiny_plan(epochs=3))
     assert len(epochs_of(list(training.run()))) == 3
     assert training.best == {}

@@ -28,7 +28,7 @@ from striate.train.settings import Settings, as_table, read_settings, settings_f
         ({"batch_size": 0}, "where: --batch-size"),
         ({"lr": 0}, "lr lies between 1e-08 and 100"),
         ({"lr": float("inf")}, "lr lies between"),
-        ({"lr": "fast"}, "lr is a number. received: fast"),
+        ({"lr": "fast"}, "lr is a number. received: 'fast'"),
         ({"momentum": 1.0}, "momentum lies between 0 and 0.9999"),
         ({"weight_decay": -1}, "weight_decay lies between 0 and 10. received: -1. where: --weight-decay"),
         ({"smoothing": 0.95}, "smoothing lies between 0 and 0.9"),

@@ -19,8 +19,8 @@ _PLACES = {
     "StriateError": "striate.errors",
     "filters": "striate.inside.filters",
     "load": "striate.export.model:load_model",
-    "network": "striate.network.make:network",
-    "train": "striate.train.run",
+    "network": "striate.network",
+    "train": "striate.train",
 }
 __all__ = sorted(_PLACES)
 

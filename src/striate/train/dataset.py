@@ -68,9 +68,9 @@ class Dataset:
         near = [" and ".join(names) for names in alike.values() if len(names) > 1]
         said = [f"Class names that differ only in case or spaces are kept apart: {first_few(near)}."] if near else []
         depths = self.survey.depths
-        if "float32" in depths and len(depths) > 1:
+        if len(depths) > 1:
             mixed = ", ".join(f"{name} ({count:,})" for name, count in depths.most_common())
-            said.append(f"Pictures of fractions are mixed with pictures of whole numbers, taken as 0 to 1: {mixed}.")
+            said.append(f"Depths are mixed, whole numbers each on its full scale, fractions as they are: {mixed}.")
         return said + self._copies()
 
     def _copies(self) -> list[str]:

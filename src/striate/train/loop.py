@@ -113,7 +113,7 @@ class Training:
                 break
         if moved:  # at the end of every epoch, so that a checkpoint and a stopped training lack no step
             self.average.update(self.network, moved)
-        validated = self.validate()
+        validated = self.validate(progress)
         seconds = time.monotonic() - started
         self.place = replace(
             place, epoch=place.epoch + 1, step=step, progress=progress, seconds=place.seconds + seconds
@@ -178,13 +178,14 @@ class Training:
         return (1 - progress) / max(advance, 1e-9) * self._step_seconds
 
     @torch.inference_mode()
-    def validate(self) -> tuple[float | None, float | None]:
-        """Mean loss and accuracy of the averaged weights on the validation part."""
+    def validate(self, progress: float = 1.0) -> tuple[float | None, float | None]:
+        """Mean loss and accuracy of the averaged weights on the validation part, at the size now trained on."""
         if self.validation is None:
             return None, None
         network, losses, right = self.average.network.eval(), 0.0, 0
         for batch in self.validation.in_order():
-            logits = logits_of(network, standardise(batch.pictures, self.validation.preparation))
+            seen = standardise(self._resized(batch.pictures, progress), self.validation.preparation)
+            logits = logits_of(network, seen)
             losses += float(self.task.loss(logits, batch.targets, None, 0.0)) * len(batch.rows)
             right += _right(self.task, logits, batch.targets)
         return losses / len(self.validation), right / len(self.validation)

@@ -97,8 +97,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     batch = max(min(batch, facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
-    base = _width(facts.pictures * _epochs(facts.pictures, batch), channels, height, width, budget)
-    line = auto_line(channels, height, width, base) if auto else line_of(settings.network)
+    line = _auto(facts, batch, budget) if auto else line_of(settings.network)
     optimizer = settings.optimizer or ("muon" if auto else "adam")
     recipe = parse(auto_recipe(channels) if settings.augment == "auto" else settings.augment)
     return Plan(
@@ -112,7 +111,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         smoothing=_given(settings.smoothing, 0.1 if auto else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
         patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
-        sizes=SIZES if auto and min(height, width) >= 24 else ((1.0, 1.0),),
+        sizes=SIZES if auto and min(height, width) >= 24 and settings.patience is None else ((1.0, 1.0),),
     )  # fmt: skip
 
 
@@ -205,14 +204,15 @@ def _epochs(pictures: int, batch: int) -> int:
     return round(max(min(PICTURES_SEEN / pictures, 40), 8, LEAST_STEPS / steps))
 
 
-def _width(seen: int, channels: int, height: int, width: int, operations: float) -> int:
-    """The widest first stage with which the budget still shows `seen` pictures, repeats counted."""
+def _auto(facts: Facts, batch: int, operations: float) -> str:
+    """auto's widest line with which the budget still shows the pictures often enough."""
+    seen = facts.pictures * _epochs(facts.pictures, batch)
+    shape = (facts.channels, facts.height, facts.width)
     for base in WIDTHS:
-        network = build(auto_line(channels, height, width, base), (channels, height, width), 2)
-        per_picture = 3 * total_operations(network, (channels, height, width))
-        if operations / per_picture >= ENOUGH * SHRUNK * seen:
-            return base
-    return WIDTHS[-1]
+        line = auto_line(*shape, base)
+        if operations >= ENOUGH * SHRUNK * seen * 3 * total_operations(build(line, shape, 2), shape):
+            break
+    return line
 
 
 def _balance(asked: str, counts: tuple[int, ...]) -> str:

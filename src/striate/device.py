@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from striate.errors import StriateError
 
 BF16_GAIN = 1.3  # bf16 must be this much faster in the probe; below it the conversions eat the gain
+SMALL_STEP = 2e9  # operations; about 20 ms of one core
 BF16_ERROR = 0.03  # relative; bf16 keeps 8 bits, so sound kernels stay below about 0.01
 
 
@@ -145,6 +146,21 @@ def repeatable(device: torch.device) -> Iterator[None]:
         torch.set_flush_denormal(False)
         if device.type == "cuda":
             torch.use_deterministic_algorithms(before)
+
+
+@contextlib.contextmanager
+def threads_for(operations: float) -> Iterator[None]:
+    """Inside, steps of few operations run on one thread; then as before.
+
+    Handing a small step round costs about what it saves, and twenty times its length once other work keeps a
+    core busy. The rule looks at the work alone, so that the same training always has the same threads.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if operations < SMALL_STEP else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def fingerprint(device: torch.device) -> dict[str, str | int]:

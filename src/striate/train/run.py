@@ -279,7 +279,8 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
     """Train to the end, then score once and write everything."""
     write_augmentation(folder, training)
     saved = time.monotonic()
-    with machine.repeatable(training.batches.device), _stop_on_interrupt(training):
+    step = 3 * training.plan.batch_size * total_operations(training.network, training.network.input_shape)
+    with machine.repeatable(job.device), machine.threads_for(step), _stop_on_interrupt(training):
         for event in training.run():
             job.tell(event)
             if not isinstance(event, Epoch):

@@ -219,9 +219,12 @@ def _summary(options: argparse.Namespace) -> int:
         made = load_model(options.network).network
     else:
         entry = CATALOG.get(options.network.strip())
-        size = Settings(img_size=options.img_size).size or ((entry.height, entry.width) if entry else (50, 50))
-        channels = options.channels or (entry.channels if entry else 1)
-        classes = options.classes or (entry.classes if entry else 10)
+        asked = Settings(img_size=options.img_size, channels=options.channels)
+        size = asked.size or ((entry.height, entry.width) if entry else (50, 50))
+        channels = asked.channels or (entry.channels if entry else 1)
+        classes = options.classes
+        if classes is None:
+            classes = entry.classes if entry else 10
         made = network(options.network, (channels, *size), classes)
     print(made.text + "\n\n" + summary_text(made, made.input_shape))
     return DONE

@@ -58,6 +58,8 @@ def read_folder(folder: Path) -> Found:
     walk = _Walk(os.path.realpath(folder))
     walk.seen.add(walk.root)
     folders, files = _entries(walk, str(folder), "")
+    if walk.left_out:
+        raise StriateError("the folder must be readable", received=walk.left_out[0].reason, where=folder)
     parts = _part_folders(walk, folders)
     for entry in files:
         walk.leave(entry.name, _reason(entry, "beside the class folders, so it has no class"))
@@ -80,7 +82,9 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _HIDDEN
 
 
-def _entries(walk: _Walk, where: str, name: str) -> tuple[list[os.DirEntry], list[os.DirEntry]]:
+def _entries(
+    walk: _Walk, where: str, name: str, place: _Place | None = None
+) -> tuple[list[os.DirEntry], list[os.DirEntry]]:
     """The folders and the other visible entries of one folder, each sorted by name."""
     folders, others = [], []
     try:
@@ -93,7 +97,7 @@ def _entries(walk: _Walk, where: str, name: str) -> tuple[list[os.DirEntry], lis
                 else:
                     others.append(entry)
     except OSError as error:
-        walk.leave(name or where, f"this folder cannot be read: {error.strerror or error}")
+        walk.leave(name or where, f"this folder cannot be read: {error.strerror or error}", place)
     return sorted(folders, key=lambda e: sort_key(e.name)), sorted(others, key=lambda e: sort_key(e.name))
 
 
@@ -171,7 +175,7 @@ def _walk_place(walk: _Walk, top: _Place) -> None:
             walk.links.append(place)
             continue
         walk.seen.add(os.path.realpath(place.where))
-        folders, files = _entries(walk, place.where, place.name)
+        folders, files = _entries(walk, place.where, place.name, place)
         if not folders and not files and Path(place.name).suffix.lower() in IMAGE_SUFFIXES:
             walk.leave(place.name, "directory, not a picture", place)
         for entry in files:

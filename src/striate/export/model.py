@@ -17,6 +17,7 @@ from striate.data.batches import scale, standardise
 from striate.data.decode import Unreadable, decode
 from striate.data.folder import list_pictures
 from striate.data.prepare import DEPTHS, Preparation, fit
+from striate.data.sample import PARTS
 from striate.data.sources import read_source
 from striate.errors import StriateError
 from striate.evaluate.scores import classification_scores
@@ -145,6 +146,8 @@ class Model:
         part: use only this part of a folder or table that has parts. The result is the record of one part
         as in scores.json, with "left_out": a list of {path, reason}.
         """
+        if part not in (None, *PARTS):
+            raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
         found = read_source(source)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
@@ -157,7 +160,7 @@ class Model:
         if not scored:
             raise StriateError(
                 "an evaluation needs at least one readable picture of a known class",
-                received=f"{len(left):,} left out",
+                received=f"{len(left):,} left out" + (f", {len(samples):,} in the part {part}" if part else ""),
                 where=found.root,
                 remedy=f"the model knows {', '.join(self.classes[:10])}",
             )

@@ -38,9 +38,13 @@ class Place:
 def save_checkpoint(folder: Path, place: Place, tensors: dict[str, Tensor], history: list[dict]) -> None:
     """Write a checkpoint into `folder`; older ones go only after it is safely on the disk."""
     header = {"place": asdict(place), "history": history}
-    write_tensors(folder / f"epoch-{place.epoch:06d}.safetensors", tensors, header)
+    write_tensors(folder / file_name(place), tensors, header)
     for old in _by_age(folder)[:-KEPT]:
         old.unlink()
+
+
+def file_name(place: Place) -> str:
+    return f"epoch-{place.epoch:06d}.safetensors"
 
 
 def load_checkpoint(folder: Path) -> tuple[Place, dict[str, Tensor], list[dict]]:
@@ -73,9 +77,16 @@ def resumable(run: Path, checkpoints: str, tell: Watch) -> Iterator[None]:
         if isinstance(error, StriateError) and isinstance(error.__cause__, OSError):  # a full disk, most likely
             remedy = f"when there is room again, {again} goes on from the last checkpoint"
             raise StriateError(error.rule, received=error.received, where=error.where, remedy=remedy) from error
-        if not isinstance(error, StriateError):  # which would come again
-            tell(Note(f"Kept      {again} goes on from the last checkpoint"))
+        if isinstance(error, StriateError):  # it would come again
+            remedy = f"{error.remedy}; {run} keeps what came before"
+            raise StriateError(error.rule, received=error.received, where=error.where, remedy=remedy) from error
+        tell(Note(f"Kept      {again} goes on from the last checkpoint"))
         raise
+
+
+def newest(folder: Path) -> str:
+    """The file name of the newest checkpoint in `folder`, whole or damaged."""
+    return _by_age(folder)[-1].name
 
 
 def has_checkpoint(folder: Path) -> bool:

@@ -114,6 +114,10 @@ class Training:
         if moved:  # at the end of every epoch, so that a checkpoint and a stopped training lack no step
             self.average.update(self.network, moved)
         validated = self.validate(progress)
+        weights = self.average.network.state_dict().values()
+        finite = math.isfinite(validated[0] or 0) and all(bool(torch.isfinite(tensor).all()) for tensor in weights)
+        if not finite:  # neither a checkpoint nor a model is made of these
+            raise self._ran_away("weights beyond all numbers", place.epoch)
         seconds = time.monotonic() - started
         self.place = replace(
             place, epoch=place.epoch + 1, step=step, progress=progress, seconds=place.seconds + seconds
@@ -124,6 +128,14 @@ class Training:
             train_loss=losses / seen, train_accuracy=hits / seen,
             validation_loss=validated[0], validation_accuracy=validated[1], pictures_per_second=seen / seconds,
         )  # fmt: skip
+
+    def _ran_away(self, received: object, epoch: int) -> StriateError:
+        return StriateError(
+            "the loss must stay a finite number",
+            received=f"{received} in epoch {epoch + 1}",
+            where="training",
+            remedy=f"lower --lr (it was {self.plan.lr:g})",
+        )
 
     def _step(self, batch: Batch, epoch: int, progress: float) -> tuple[float, int]:
         """One step of the optimizer; the batch's mean loss and how many were right.
@@ -145,12 +157,7 @@ class Training:
         loss.backward()
         value = float(self.task.loss(logits.detach(), batch.targets, None, 0.0))
         if not math.isfinite(value):
-            raise StriateError(
-                "the loss must stay a finite number",
-                received=f"{value} in epoch {epoch + 1}",
-                where="training",
-                remedy=f"lower --lr (it was {self.plan.lr:g})",
-            )
+            raise self._ran_away(value, epoch)
         self.masters.gradients_to_masters()
         self.optimizer.step(_factor(progress))
         self.masters.masters_to_working()

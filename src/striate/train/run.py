@@ -29,7 +29,7 @@ from striate.network.summary import count_text, total_operations
 from striate.network.weights import whiten
 from striate.train import plan as planning
 from striate.train.calibrate import calibrate
-from striate.train.checkpoint import has_checkpoint, load_checkpoint, resumable, save_checkpoint
+from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
 from striate.train.clock import Clock
 from striate.train.dataset import Dataset, Job, Source, read_dataset, write_data
 from striate.train.events import Epoch, Event, Note, Watch, write_history
@@ -152,6 +152,8 @@ def _go_on(folder: Path, source: Source, tell: Watch, started: float) -> Run:
     if has_checkpoint(folder / CHECKPOINTS):
         place, tensors, history = load_checkpoint(folder / CHECKPOINTS)
         training.load(place, tensors)
+        if (name := newest(folder / CHECKPOINTS)) != file_name(place):
+            tell(Note(f"Mind      {name} is damaged, so what it held is done again"))
         if training.clock:
             training.clock.deadline -= place.seconds
     tell(Note(f"Resuming  {folder} after epoch {training.place.epoch}"))

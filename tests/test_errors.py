@@ -2,7 +2,7 @@
 
 import pytest
 
-from striate.errors import StriateError, first_few, nearest
+from striate.errors import StriateError, counted, first_few, nearest
 
 
 def test_the_text_has_every_part_in_order() -> None:
@@ -46,3 +46,10 @@ def test_a_message_is_one_printable_line() -> None:
     """Line breaks, terminal codes and broken file names in what was received cannot spoil the terminal."""
     error = StriateError("the rule", received="a\nb\x1b[31m\udce9 猫", remedy="did you mean 'x'?")
     assert str(error) == "the rule. received: a\\nb\\x1b[31m\\udce9 猫. what to do: did you mean 'x'?"
+
+
+def test_counted_speaks_of_one_and_of_many() -> None:
+    """One epoch, two epochs, half minutes; large numbers in full."""
+    assert [counted(n, "epoch") for n in (0, 1, 2, 1200)] == ["0 epochs", "1 epoch", "2 epochs", "1,200 epochs"]
+    assert counted(2.5, "minute") == "2.5 minutes"
+    assert counted(1_234_567, "picture") == "1,234,567 pictures"

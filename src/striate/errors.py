@@ -33,6 +33,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def counted(number: float, noun: str) -> str:
+    """A number with its noun: "1 epoch", "1,200 pictures", "2.5 minutes"."""
+    return f"{number:,g} {noun}{'' if number == 1 else 's'}" if number < 1e6 else f"{number:,.0f} {noun}s"
+
+
 def first_few(items: Sequence[object], count: int = 5) -> str:
     """The first few of many, joined by commas, with how many more there are."""
     shown = ", ".join(str(item) for item in items[:count])

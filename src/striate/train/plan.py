@@ -26,6 +26,7 @@ SIZES = ((0.6, 0.75), (1.0, 1.0))  # small pictures first: 0.6 of the steps at 0
 SHRUNK = 0.6 * 0.75**2 + 0.4  # the share of the work that this leaves
 LEAST_STEPS = 800  # of a small set's default training
 WIDTHS = (64, 48, 32, 16)  # filters of auto's first stage, widest first; others than 16s cost as much as the next 16
+SMALL_SET = 1000  # pictures; with fewer, a first stage of more than 32 filters only learns them by heart
 ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still wins
 
 
@@ -208,7 +209,7 @@ def _auto(facts: Facts, batch: int, operations: float) -> str:
     """auto's widest line with which the budget still shows the pictures often enough."""
     seen = facts.pictures * _epochs(facts.pictures, batch)
     shape = (facts.channels, facts.height, facts.width)
-    for base in WIDTHS:
+    for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
         line = auto_line(*shape, base)
         if operations >= ENOUGH * SHRUNK * seen * 3 * total_operations(build(line, shape, 2), shape):
             break

@@ -12,6 +12,7 @@ from striate.augment.apply import augment
 from striate.data.batches import scale
 from striate.data.sample import PARTS
 from striate.draw import charts, sheets
+from striate.errors import counted
 from striate.evaluate.report import report
 from striate.evaluate.scores import classification_scores, headline
 from striate.export.model import MODEL_FILE, Model
@@ -116,7 +117,7 @@ def _write_images(
 
 def _tell_end(folder: Path, scores: dict, training: Training, tell: Watch) -> None:
     done = "Stopped" if training.stop else "Done"
-    tell(Note(f"{done:9} in {scores['seconds']:.0f} s after {training.place.epoch} epochs"))
+    tell(Note(f"{done:9} in {scores['seconds']:.0f} s after {counted(training.place.epoch, 'epoch')}"))
     tell(Note(f"Test      {headline(scores['test'])}"))
     tell(Note(f"Run       {folder.absolute()}"))
     tell(Note("Next"))

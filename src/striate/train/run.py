@@ -21,7 +21,7 @@ from striate import files
 from striate.data.batches import Batches, scale, standardise
 from striate.data.measure import measure
 from striate.data.sample import PARTS
-from striate.errors import StriateError, first_few
+from striate.errors import StriateError, counted, first_few
 from striate.export.model import Model
 from striate.network.blocks import Whiten2d
 from striate.network.build import Network, build
@@ -255,7 +255,7 @@ def _training(plan: Plan, network: Network, job: Job) -> Training:
 def _tell_plan(plan: Plan, network: Network, where: str, tell: Watch) -> None:
     operations = count_text(total_operations(network, network.input_shape))
     parameters = sum(p.numel() for p in network.parameters())
-    budget = f"{plan.minutes:g} minutes" if plan.minutes else f"{plan.epochs} epochs"
+    budget = counted(plan.minutes, "minute") if plan.minutes else counted(plan.epochs, "epoch")
     tell(Note(f"Network   {plan.line if len(plan.line) < 90 else plan.line[:87] + '...'}"))
     tell(Note(f"          {parameters:,} parameters, {operations} operations per picture"))
     tell(Note(f"Training  {budget}, batches of {plan.batch_size}, {plan.optimizer}, {where}"))

@@ -21,16 +21,16 @@ def blurred(count: int, channels: int, side: int, seed: int = 0) -> torch.Tensor
     return torch.from_numpy((pictures - pictures.mean()) / pictures.std()).float()
 
 
-def test_initial_variances_are_those_of_the_papers() -> None:
-    """He: 2 / inputs before a ReLU; Glorot for the last layer: within sqrt(6 / (in + out)); biases zero."""
+def test_initial_variances_are_those_of_the_paper() -> None:
+    """Glorot: uniform within sqrt(6 / (in + out)), counting the kernel's area on both sides; biases zero."""
     network = build("conv 64 5, relu, conv 64 3, relu, flatten, dense 50, relu, dense 40", (16, 8, 8), 2)
-    first, second, hidden, last = (m for m in network if hasattr(m, "weight"))
-    for layer, inputs in ((first, 16 * 25), (second, 64 * 9), (hidden, 64 * 64)):
-        assert float(layer.weight.detach().std()) == pytest.approx(math.sqrt(2 / inputs), rel=0.02)
-    bound = math.sqrt(6 / (50 + 40))
-    assert float(last.weight.detach().abs().max()) <= bound
-    assert float(last.weight.detach().std()) == pytest.approx(bound / math.sqrt(3), rel=0.05)
-    assert all(not m.bias.any() for m in (first, second, hidden, last))
+    layers = [m for m in network if hasattr(m, "weight")]
+    sums = ((16 + 64) * 25, (64 + 64) * 9, 64 * 64 + 50, 50 + 40)
+    for layer, both in zip(layers, sums, strict=True):
+        bound = math.sqrt(6 / both)
+        assert float(layer.weight.detach().abs().max()) <= bound
+        assert float(layer.weight.detach().std()) == pytest.approx(bound / math.sqrt(3), rel=0.05)
+    assert all(not m.bias.any() for m in layers)
 
 
 @pytest.mark.parametrize(("channels", "kernel", "stride"), [(1, 2, 1), (3, 2, 1), (1, 4, 2), (3, 3, 2)])

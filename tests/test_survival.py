@@ -161,12 +161,12 @@ def stop_before(event: Event, epoch: int) -> None:
 
 def test_weights_that_ran_away_are_never_kept(tmp_path: Path) -> None:
     """Neither a checkpoint nor a model holds weights that are not finite or predict nothing finite."""
-    line = "conv 16 3, relu, conv 16 3, relu, conv 16 3, relu, flatten, dense 16, relu, dense classes"
+    line = "conv 16 3, conv 16 3, flatten, dense 16, dense classes"  # nothing holds the values back
     pictures = np.stack([picture(label, number, 12) for label in (0, 1) for number in range(12)])
     labels = [0] * 12 + [1] * 12
-    options = {**QUICK, "network": line, "optimizer": "sgd", "lr": 5.0, "momentum": 0.9, "batch_size": 4, "val": 0.2}
-    with pytest.raises(StriateError, match=r"the loss must stay a finite number.*lower --lr \(it was 5\)"):
-        striate.train((pictures, labels), epochs=1, out=str(tmp_path), **options)
+    options = {**QUICK, "network": line, "optimizer": "sgd", "lr": 90.0, "momentum": 0.9, "batch_size": 4, "val": 0.2}
+    with pytest.raises(StriateError, match=r"the loss must stay a finite number.*lower --lr \(it was 90\)"):
+        striate.train((pictures, labels), epochs=3, out=str(tmp_path), **options)
     assert not (tmp_path / "train").exists()
 
 

@@ -8,16 +8,14 @@ from striate.network.blocks import Whiten2d
 
 @torch.no_grad()
 def initialise(network: nn.Module) -> None:
-    """He-normal filters (He et al. 2015), Glorot-uniform last layer (Glorot & Bengio 2010), zero biases.
+    """Glorot-uniform filters and dense weights (Glorot & Bengio 2010), zero biases.
 
-    Draws from torch's global generator; the caller seeds it and restores it.
+    Larger first values (He et al. 2015) make the first steps of the tutorials' networks jump: their dense
+    layers take over 100,000 numbers. Draws from torch's global generator; the caller seeds and restores it.
     """
     layers = [m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)]
     for layer in layers:
-        if layer is layers[-1]:
-            nn.init.xavier_uniform_(layer.weight)
-        else:
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.xavier_uniform_(layer.weight)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 

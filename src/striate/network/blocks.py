@@ -67,6 +67,15 @@ class GlobalAvgPool(nn.Module):
         return x.mean(dim=tuple(range(2, x.ndim)))
 
 
+class Flatten(nn.Module):
+    """Maps as one row of numbers, pixel by pixel and in each pixel channel by channel: (B, C, *spatial) to
+    (B, spatial x C), the order of Keras. Channels-last maps lie in memory like this, so nothing is copied.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.movedim(1, -1).flatten(1)
+
+
 class Scale(nn.Module):
     """Multiplies by a fixed factor, which tempers the logits of a network without a norm before them."""
 
@@ -111,7 +120,9 @@ class Dropout(nn.Module):
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
         words.random_(-(2**63), None)
         # In the memory order of x (channels-last or not), so that the product needs no second layout.
-        keep = words.view(torch.uint8).as_strided(x.shape, x.stride()) >= threshold
+        # Clamping signed bytes to two neighbours tells the two cases apart faster than a comparison does.
+        keep = words.view(torch.int8).as_strided(x.shape, x.stride())
+        keep = keep.clamp_(threshold - 129, threshold - 128).sub_(threshold - 129)
         return x * keep.to(x.dtype).mul_(256 / (256 - threshold))
 
     def extra_repr(self) -> str:

@@ -89,7 +89,7 @@ class _Builder:
         if kind in _ELEMENTWISE:
             return [("", _ELEMENTWISE[kind](layer))], shape
         if kind == "flatten":
-            return [("", nn.Flatten())], (math.prod(shape),)
+            return [("", blocks.Flatten())], (math.prod(shape),)
         if kind == "dense":
             if len(shape) != 1:
                 raise _misfit(layer, shape, "dense takes one row of numbers", "put flatten or globalavgpool before it")

@@ -180,7 +180,7 @@ def test_a_budget_of_minutes_ends_with_the_schedule_at_one(monkeypatch: pytest.M
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(Training, "_step", slow_step)
     plan = dataclasses.replace(tiny_plan(), epochs=None, minutes=1.0)
-    training = tiny_training(plan, clock=Clock(deadline=108.0, reserve=2.0))
+    training = tiny_training(plan, clock=Clock(deadline=108.0, scoring=2.0))
     events = list(training.run())
     marks = [event.progress for event in events if isinstance(event, Step)]
     assert marks == sorted(marks)

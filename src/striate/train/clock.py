@@ -11,15 +11,16 @@ from pathlib import Path
 class Clock:
     """A budget in wall time: everything must be done at `deadline`, in seconds of time.monotonic().
 
-    reserve: seconds kept for scoring and the report.
+    scoring, report: seconds kept for scoring the pictures, and for figures and the report.
     """
 
     deadline: float
-    reserve: float = 0.0
+    scoring: float = 0.0
+    report: float = 0.0
 
     def left(self) -> float:
         """Seconds left for training."""
-        return self.deadline - self.reserve - time.monotonic()
+        return self.deadline - self.scoring - self.report - time.monotonic()
 
 
 def seconds_since_start() -> float:

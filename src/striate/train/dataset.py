@@ -21,7 +21,7 @@ from striate.train.events import Decoded, Note, Watch
 from striate.train.plan import picture_shape
 from striate.train.settings import Settings
 
-TRAIN_SCORED = 10_000  # the score of more training pictures says nothing new
+TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 Source = str | Path | tuple | None  # None: the digits
 
 

@@ -8,29 +8,23 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
-import torch
 
 import striate
 from striate import device as machine
 from striate import files
-from striate.data.batches import Batches, scale, standardise
 from striate.data.measure import measure
-from striate.data.sample import PARTS
-from striate.errors import StriateError, counted, first_few
+from striate.errors import StriateError, first_few
 from striate.export.model import Model
-from striate.network.blocks import Whiten2d
-from striate.network.build import Network, build
-from striate.network.summary import count_text, total_operations
-from striate.network.weights import whiten
+from striate.network.build import Network
+from striate.network.summary import total_operations
 from striate.train import plan as planning
+from striate.train.assemble import LEAST_REPORT, network_of, speed_of, training_of
 from striate.train.calibrate import calibrate
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
-from striate.train.clock import Clock
 from striate.train.dataset import Dataset, Job, Source, read_dataset, write_data
 from striate.train.events import Epoch, Event, Note, Watch, write_history
 from striate.train.loop import Training
@@ -42,6 +36,7 @@ from striate.train.settings import Settings, as_table, read_settings, settings_f
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
+REPORT_FIGURES = 1.2  # seconds that scores and report take for each second of the first figure
 
 
 @dataclass(frozen=True)
@@ -99,10 +94,10 @@ def train(
 
 def _new_run(source: Source, settings: Settings, tell: Watch, started: float) -> Run:
     job = _job(source, settings, tell, started)
-    plan = planning.make_plan(settings, _facts(job.data), operations_per_second=_speed(job))
-    network = _network(plan, job)
+    plan = planning.make_plan(settings, _facts(job.data), operations_per_second=speed_of(job))
+    network = network_of(plan, job)
     files.require_space(Path(settings.out), _bytes_needed(network))
-    training = _training(plan, network, job)
+    training = training_of(plan, network, job)
     about = {**_about(source, job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), resumable(folder, CHECKPOINTS, tell):
@@ -147,7 +142,7 @@ def _go_on(folder: Path, source: Source, tell: Watch, started: float) -> Run:
         )
     (folder / files.MANIFEST).unlink(missing_ok=True)
     plan = Plan.from_table(tables["plan"])
-    training = _training(plan, _network(plan, job), job)
+    training = training_of(plan, network_of(plan, job), job)
     history: list[dict] = []
     if has_checkpoint(folder / CHECKPOINTS):
         place, tensors, history = load_checkpoint(folder / CHECKPOINTS)
@@ -188,101 +183,25 @@ def _facts(data: Dataset) -> planning.Facts:
     )
 
 
-def _speed(job: Job) -> float | None:
-    """Training operations per second of this machine, measured only where the plan asks for it."""
-    if job.settings.minutes is None:
-        return None
-    shape = job.data.store.shape
-    return planning.measure_speed(shape.channels, shape.height, shape.width, job.device)
-
-
-def _network(plan: Plan, job: Job) -> Network:
-    data, preparation = job.data, job.preparation
-    shape = (plan.channels, plan.height, plan.width)
-    network = build(plan.line, shape, data.task.make_head(plan.line), plan.seed)
-    if len(network.output_shape) != 1:
-        raise StriateError(
-            "a classifier's network ends in one row of numbers",
-            received="×".join(map(str, network.output_shape)),
-            where="--network",
-            remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
-        )
-    classes, outputs = len(data.task.classes), network.output_shape[0]
-    if outputs != classes and (outputs, classes) != (1, 2):
-        raise StriateError(
-            "a classifier's network has one output per class (or one in all for two classes)",
-            received=f"{outputs} outputs for {classes} classes",
-            where="--network",
-            remedy="end it with `dense classes`",
-        )
-    rows = data.rows("train")
-    sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 2000)]])
-    for layer in network:
-        if isinstance(layer, Whiten2d):
-            whiten(layer, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
-    return network.to(job.device, memory_format=torch.channels_last)
-
-
-def _training(plan: Plan, network: Network, job: Job) -> Training:
-    data, preparation, device = job.data, job.preparation, job.device
-    encoded = data.task.encode(data.targets)
-
-    def batches(part: str, balance: bool = False) -> Batches:
-        rows = data.rows(part)
-        targets = encoded[torch.from_numpy(rows)]
-        kinds = targets.numpy() if balance else None
-        return Batches(data.store.pictures, rows, targets, preparation, device, kinds)
-
-    learning = batches("train", plan.balance == "sampling")
-    first = standardise(next(learning.in_order(16)).pictures, preparation)
-    precision, reason = machine.choose_precision(job.settings.precision, device, network, first)
-    weights = None
-    if plan.balance == "weights":
-        weights = torch.from_numpy(planning.class_weights(tuple(data.counts("train").values()))).to(device)
-    _tell_plan(plan, network, f"on {device} in {precision} ({reason})", job.tell)
-    return Training(
-        network=network,
-        task=data.task,
-        plan=plan,
-        batches=learning,
-        validation=batches("validation") if len(data.rows("validation")) else None,
-        precision=precision,
-        class_weights=weights,
-        clock=_clock(plan, network, job),
-    )
-
-
-def _tell_plan(plan: Plan, network: Network, where: str, tell: Watch) -> None:
-    operations = count_text(total_operations(network, network.input_shape))
-    parameters = sum(p.numel() for p in network.parameters())
-    budget = counted(plan.minutes, "minute") if plan.minutes else counted(plan.epochs, "epoch")
-    tell(Note(f"Network   {plan.line if len(plan.line) < 90 else plan.line[:87] + '...'}"))
-    tell(Note(f"          {parameters:,} parameters, {operations} operations per picture"))
-    tell(Note(f"Training  {budget}, batches of {plan.batch_size}, {plan.optimizer}, {where}"))
-    tell(Note(f"          random changes: {plan.recipe}"))
-
-
-def _clock(plan: Plan, network: Network, job: Job) -> Clock | None:
-    """The budget in minutes, with what scoring and the report will take set aside."""
-    if plan.minutes is None:
-        return None
-    data = job.data
-    model = Model(network, data.task, job.preparation, plan.mirror)
-    probe = np.asarray(data.store.pictures[: model.batch])
-    model.probabilities(probe)
+def _first_figure(folder: Path, training: Training) -> None:
+    """Draw what the network will see, and learn from it how long this machine will take for the report."""
     begun = time.monotonic()
-    model.probabilities(probe)
-    per_picture = (time.monotonic() - begun) / model.batch
-    scored = sum(len(data.scored_rows(part)) for part in PARTS)
-    return Clock(job.started + 60 * plan.minutes, reserve=5.0 + 1.1 * per_picture * scored)
+    write_augmentation(folder, training)
+    if training.clock is not None:
+        training.clock.report = max(LEAST_REPORT, REPORT_FIGURES * (time.monotonic() - begun))
 
 
 def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
     """Train to the end, then score once and write everything."""
-    write_augmentation(folder, training)
     saved = time.monotonic()
+    machine.keep_memory()
     step = 3 * training.plan.batch_size * total_operations(training.network, training.network.input_shape)
-    with machine.repeatable(job.device), machine.threads_for(step), _stop_on_interrupt(training):
+    with (
+        _beside(lambda: _first_figure(folder, training)),
+        machine.repeatable(job.device),
+        machine.threads_for(step),
+        _stop_on_interrupt(training),
+    ):
         for event in training.run():
             job.tell(event)
             if not isinstance(event, Epoch):
@@ -303,6 +222,15 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
     model = replace(model, temperature=calibrate(model, job.data))
     scores = write_results(folder, model, training, history, job)
     return Run(folder, scores, model, training.stop)
+
+
+@contextlib.contextmanager
+def _beside(work: Callable[[], object]) -> Iterator[None]:
+    """Do `work` in a thread while the block runs; leaving the block waits for it and raises what went wrong."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work)
+        yield
+        done.result()
 
 
 @contextlib.contextmanager

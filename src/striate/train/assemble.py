@@ -1,0 +1,113 @@
+"""From a plan to a training that can begin: network, first filters, batches, precision, clock."""
+
+import time
+
+import numpy as np
+import torch
+
+from striate import device as machine
+from striate.data.batches import Batches, scale, standardise
+from striate.data.sample import PARTS
+from striate.errors import StriateError, counted
+from striate.export.model import Model
+from striate.network.blocks import Whiten2d
+from striate.network.build import Network, build
+from striate.network.summary import count_text, total_operations
+from striate.network.weights import whiten
+from striate.train import plan as planning
+from striate.train.clock import Clock
+from striate.train.dataset import Job
+from striate.train.events import Note, Watch
+from striate.train.loop import Training
+from striate.train.plan import Plan
+
+LEAST_REPORT = 2.0  # seconds that scores, figures and report take at the least
+
+
+def speed_of(job: Job) -> float | None:
+    """Training operations per second of this machine, measured only where the plan asks for it."""
+    if job.settings.minutes is None:
+        return None
+    shape = job.data.store.shape
+    return planning.measure_speed(shape.channels, shape.height, shape.width, job.device)
+
+
+def network_of(plan: Plan, job: Job) -> Network:
+    data, preparation = job.data, job.preparation
+    shape = (plan.channels, plan.height, plan.width)
+    network = build(plan.line, shape, data.task.make_head(plan.line), plan.seed)
+    if len(network.output_shape) != 1:
+        raise StriateError(
+            "a classifier's network ends in one row of numbers",
+            received="×".join(map(str, network.output_shape)),
+            where="--network",
+            remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
+        )
+    classes, outputs = len(data.task.classes), network.output_shape[0]
+    if outputs != classes and (outputs, classes) != (1, 2):
+        raise StriateError(
+            "a classifier's network has one output per class (or one in all for two classes)",
+            received=f"{outputs} outputs for {classes} classes",
+            where="--network",
+            remedy="end it with `dense classes`",
+        )
+    rows = data.rows("train")
+    sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 500)]])
+    for layer in network:
+        if isinstance(layer, Whiten2d):
+            whiten(layer, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
+    return network.to(job.device, memory_format=torch.channels_last)
+
+
+def training_of(plan: Plan, network: Network, job: Job) -> Training:
+    data, preparation, device = job.data, job.preparation, job.device
+    encoded = data.task.encode(data.targets)
+
+    def batches(part: str, balance: bool = False) -> Batches:
+        rows = data.rows(part)
+        targets = encoded[torch.from_numpy(rows)]
+        kinds = targets.numpy() if balance else None
+        return Batches(data.store.pictures, rows, targets, preparation, device, kinds)
+
+    learning = batches("train", plan.balance == "sampling")
+    first = standardise(next(learning.in_order(16)).pictures, preparation)
+    precision, reason = machine.choose_precision(job.settings.precision, device, network, first)
+    weights = None
+    if plan.balance == "weights":
+        weights = torch.from_numpy(planning.class_weights(tuple(data.counts("train").values()))).to(device)
+    _tell_plan(plan, network, f"on {device} in {precision} ({reason})", job.tell)
+    return Training(
+        network=network,
+        task=data.task,
+        plan=plan,
+        batches=learning,
+        validation=batches("validation") if len(data.rows("validation")) else None,
+        precision=precision,
+        class_weights=weights,
+        clock=_clock(plan, network, job),
+    )
+
+
+def _tell_plan(plan: Plan, network: Network, where: str, tell: Watch) -> None:
+    operations = count_text(total_operations(network, network.input_shape))
+    parameters = sum(p.numel() for p in network.parameters())
+    budget = counted(plan.minutes, "minute") if plan.minutes else counted(plan.epochs, "epoch")
+    tell(Note(f"Network   {plan.line if len(plan.line) < 90 else plan.line[:87] + '...'}"))
+    tell(Note(f"          {parameters:,} parameters, {operations} operations per picture"))
+    tell(Note(f"Training  {budget}, batches of {plan.batch_size}, {plan.optimizer}, {where}"))
+    tell(Note(f"          random changes: {plan.recipe}"))
+
+
+def _clock(plan: Plan, network: Network, job: Job) -> Clock | None:
+    """The budget in minutes, with what scoring and the report will take set aside."""
+    if plan.minutes is None:
+        return None
+    data = job.data
+    model = Model(network, data.task, job.preparation, plan.mirror)
+    probe = np.asarray(data.store.pictures[: model.batch])
+    model.probabilities(probe)
+    begun = time.monotonic()
+    model.probabilities(probe)
+    per_picture = (time.monotonic() - begun) / model.batch
+    scored = sum(len(data.scored_rows(part)) for part in PARTS) + 1.5 * len(data.rows("validation"))
+    return Clock(job.started + 60 * plan.minutes, scoring=1.05 * per_picture * scored, report=LEAST_REPORT)

@@ -222,7 +222,7 @@ def _load(sample: Sample, shape: Shape, fixed: bool) -> tuple[str, np.ndarray | 
     try:
         data = sample.source if isinstance(sample.source, np.ndarray) else read_file(sample.source)
         content = _hash_of(data)
-        picture = decode(data)
+        picture = decode(data, max(shape.height, shape.width))
     except Unreadable as problem:
         return content, problem.reason
     channels = picture.shape[2]

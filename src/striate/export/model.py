@@ -1,9 +1,11 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
 import math
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -65,13 +67,13 @@ class Model:
     def classes(self) -> tuple[str, ...]:
         return self.task.classes
 
-    @property
+    @cached_property
     def batch(self) -> int:
-        """Pictures per pass. Always the same and filled up with zeros, so that no picture's answer depends
+        """Pictures per pass: few enough for the processor's cache. Always the same and filled up with zeros, so that no picture's answer depends
         on those beside it."""
         shape = self.preparation.shape
         operations = total_operations(self.network, (shape.channels, shape.height, shape.width))
-        return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / max(operations, 1), 1))), 1), 64))
+        return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / max(operations, 1), 1))), 1), 32))
 
     def save(self, path: str | Path) -> None:
         """Write the model as one .safetensors file: tensors and facts, never code."""
@@ -130,15 +132,14 @@ class Model:
         self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
     ) -> Iterable[Prediction]:
         """The same, one after the other and in bounded memory."""
-        items = _items(sources)
-        size = self.batch
+        items, waiting = iter(_items(sources)), deque()
         with ThreadPoolExecutor(max(workers, 1)) as pool:
-            while chunk := list(islice(items, 4 * size)):
-                prepared = list(pool.map(self._prepare, (item for _, item in chunk)))
-                good = [picture for picture, _ in prepared if picture is not None]
-                rows = iter(self.probabilities(np.stack(good)) if good else ())
-                for (name, _), (picture, reason) in zip(chunk, prepared, strict=True):
-                    yield Prediction(path=name, reason=reason) if picture is None else self._named(name, next(rows))
+            while chunk := list(islice(items, 4 * self.batch)):
+                waiting.append([(name, pool.submit(self._prepare, item)) for name, item in chunk])
+                if len(waiting) > 1:  # the next chunk is decoded while the network looks at this one
+                    yield from self._answers(waiting.popleft())
+            for chunk in waiting:
+                yield from self._answers(chunk)
 
     def evaluate(self, source: str | Path | tuple, part: str | None = None, workers: int = 2) -> dict:
         """The scores of this model on labelled pictures (a folder of classes, a table, arrays with labels).
@@ -169,9 +170,17 @@ class Model:
         majority = self.classes.index(self.about.get("majority", self.classes[0]))
         return {**classification_scores(truth, probabilities, self.classes, majority), "left_out": left}
 
+    def _answers(self, chunk: list[tuple[str, Future]]) -> Iterator[Prediction]:
+        prepared = [(name, *future.result()) for name, future in chunk]
+        good = [picture for _, picture, _ in prepared if picture is not None]
+        rows = iter(self.probabilities(np.stack(good)) if good else ())
+        for name, picture, reason in prepared:
+            yield Prediction(path=name, reason=reason) if picture is None else self._named(name, next(rows))
+
     def _prepare(self, item: Path | np.ndarray) -> tuple[np.ndarray | None, str]:
         try:
-            return fit(decode(item), self.preparation.shape), ""
+            shape = self.preparation.shape
+            return fit(decode(item, max(shape.height, shape.width)), shape), ""
         except (Unreadable, ValueError) as error:
             return None, str(error)
 

@@ -128,10 +128,16 @@ def choose_precision(asked: str, device: torch.device, network: nn.Module, batch
 def seeded(*numbers: int) -> Iterator[None]:
     """Inside, torch's global randomness is a function of `numbers`; afterwards it is as it was before."""
     digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(int.from_bytes(digest, "little") >> 1)
+    # Not torch.manual_seed: where no GPU is in use it notes down the whole call stack, every time, for later.
+    generators = [torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ())]
+    states = [generator.get_state() for generator in generators]
+    try:
+        for generator in generators:
+            generator.manual_seed(int.from_bytes(digest, "little") >> 1)
         yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
 
 
 @contextlib.contextmanager

@@ -35,8 +35,8 @@ def decode(source: Source, enough: int = 0) -> np.ndarray:
     8-bit and 16-bit values are as in the file; signed, 32-bit and float values become float32 unchanged.
     An array is (H, W) or (H, W, C) of numbers or bools. enough: 0, or a side in pixels; a JPEG with at least
     twice as many on both sides is unpacked at 1/2, 1/4 or 1/8 of its size, never below twice `enough`, which
-    is several times faster for photographs (libjpeg leaves out the fine cosines). Raises Unreadable, and nothing else, for a
-    source that is no picture, is damaged, cut short or too large.
+    is several times faster for photographs (libjpeg leaves out the fine cosines). Raises Unreadable, and
+    nothing else, for a source that is no picture, is damaged, cut short or too large.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)

@@ -69,8 +69,8 @@ class Model:
 
     @cached_property
     def batch(self) -> int:
-        """Pictures per pass: few enough for the processor's cache. Always the same and filled up with zeros, so that no picture's answer depends
-        on those beside it."""
+        """Pictures per pass, few enough for the processor's cache. Always the same and filled up with zeros, so
+        that no picture's answer depends on those beside it."""
         shape = self.preparation.shape
         operations = total_operations(self.network, (shape.channels, shape.height, shape.width))
         return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / max(operations, 1), 1))), 1), 32))

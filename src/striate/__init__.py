@@ -18,8 +18,10 @@ _PLACES = {
     "Run": "striate.train.run",
     "StriateError": "striate.errors",
     "filters": "striate.inside.filters",
+    "heatmap": "striate.inside.heatmap:heatmap",
     "load": "striate.export.model:load_model",
     "network": "striate.network",
+    "trace": "striate.inside.trace:trace",
     "train": "striate.train",
 }
 __all__ = sorted(_PLACES)

@@ -171,6 +171,21 @@ def keep_memory() -> None:
 
 
 @contextlib.contextmanager
+def exact_products() -> Iterator[None]:
+    """Inside, float32 products are float32 products: no TF32 and no bfloat16 in their place; then as before."""
+    cuda, cudnn, mkldnn = torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn
+    places = (cuda.matmul, cudnn.conv, cudnn.rnn, mkldnn.matmul, mkldnn.conv, mkldnn.rnn)
+    before = [place.fp32_precision for place in places]
+    try:
+        for place in places:
+            place.fp32_precision = "ieee"
+        yield
+    finally:
+        for place, precision in zip(places, before, strict=True):
+            place.fp32_precision = precision
+
+
+@contextlib.contextmanager
 def threads_for(operations: float) -> Iterator[None]:
     """Inside, steps of few operations run on one thread; then as before.
 

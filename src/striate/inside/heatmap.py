@@ -1,0 +1,290 @@
+"""Heatmaps: where on a picture the evidence for a score lies. Six methods, each with what it promises.
+
+They work on any network and for any scalar of its output. What a map is worth is another question: see `trust`.
+"""
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.errors import StriateError, nearest
+from striate.inside.capture import Recording, capture
+from striate.inside.question import CHUNK, Baseline, Question, Score, ask, filled, gradient_of
+
+Drawn = tuple[Tensor, dict[str, Any]]  # a map (*grid), and what else of a Heatmap the method knows
+
+LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+PLACES = 256  # about so many windows are covered, one after the other
+GAP = 0.05  # of the difference to be explained; a larger gap is said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Heatmap:
+    """Where the evidence for a score lies, and all that is needed to read the map.
+
+    map: (*grid) float32, on the layer's grid (gradcam, hirescam, layercam) or the picture's. Not scaled: the unit
+        is the score's own. on_picture: the same at the picture's size, drawn large by linear interpolation.
+    method, layer: names; layer is "" where the method looks at the whole network.
+    target: the scalar that is explained, in words. score: its value for this picture.
+    maximum, total: of `map`. signed: whether values below 0 (evidence against) can occur.
+    gap: what integrated gradients adds up to, minus the difference of scores that it should; else None.
+    baseline: what stands in for "no picture", in words; "" where the method needs none.
+    warning: what a reader must know before believing the map; "" if nothing.
+    request: the arguments of `heatmap` that make the same map of another network.
+    """
+
+    map: np.ndarray
+    on_picture: np.ndarray
+    method: str
+    layer: str = ""
+    target: str
+    score: float
+    maximum: float
+    total: float
+    signed: bool = True
+    gap: float | None = None
+    baseline: str = ""
+    warning: str = ""
+    request: dict[str, object] = field(default_factory=dict, repr=False)
+
+
+def heatmap(
+    network: nn.Module,
+    picture: Tensor,
+    method: str = "hirescam",
+    *,
+    layer: int | str | None = None,
+    score: Score = 0,
+    versus: Score | None = None,
+    baseline: Baseline | None = None,
+    **settings: object,
+) -> Heatmap:
+    """The heatmap of one picture (C, *spatial), prepared as the network takes it; one to three spatial axes.
+
+    method: a key of METHODS. layer: name or index for the class activation maps; by default the last that has
+        more than one place and feeds the score. score: a class (index of the output), or a function from the output
+        for one picture to one number. versus: explain the difference to this class (or function) instead.
+    A closing Softmax or Sigmoid module is left out, so that the score is a logit.
+    baseline: of occlusion and integrated_gradients: a number (0), "mean" (of each channel) or a picture.
+    settings: window, stride (pixels, also per axis) or places (how many) of occlusion; steps of integrated_gradients.
+    The network is left as found: modes, hooks, weights, gradients and random state.
+    """
+    given = _given(method, {"layer": layer, "baseline": baseline, **settings})
+    with ask(network, picture, score, versus) as question:
+        drawn, facts = METHODS[method].draw(question, **given)
+        value = float(question.scores(question.picture)[0])
+    values = drawn.detach().double().cpu()
+    given |= {"layer": facts["layer"]} if "layer" in facts else {}
+    warnings = [METHODS[method].warning, facts.pop("warning", ""), _poverty(values)]
+    return Heatmap(
+        map=values.float().numpy(),
+        on_picture=enlarge(values.numpy(), question.picture.shape[2:]),
+        method=method,
+        target=question.words(),
+        score=value,
+        maximum=float(values.max()),
+        total=float(values.sum()),
+        warning=" ".join(warning for warning in warnings if warning),
+        request={**given, "method": method, "score": score, "versus": versus},
+        **facts,
+    )
+
+
+def _given(method: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that are not None; an error if the method does not know one."""
+    if method not in METHODS:
+        raise StriateError("a heatmap is made by one of the methods", received=method, remedy=nearest(method, METHODS))
+    known = list(inspect.signature(METHODS[method].draw).parameters)[1:]
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name in given:
+        if name not in known:
+            rule = f"{method} takes {', '.join(known) or 'no settings'}"
+            raise StriateError(rule, received=name, remedy="leave it out")
+    return given
+
+
+def enlarge(map: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """A map (*grid) at another size, float32, by linear interpolation between the middles of its cells."""
+    values = torch.from_numpy(np.ascontiguousarray(map, np.float32))[None, None]
+    return F.interpolate(values, tuple(size), mode=LINEAR[map.ndim], align_corners=False)[0, 0].numpy()
+
+
+def _poverty(values: Tensor) -> str:
+    if not values.isfinite().all():
+        return "The map holds values that are no finite numbers."
+    if not values.any():
+        return "The map is zero everywhere: there is nothing to see in it."
+    return "" if values.max() > 0 else "No place speaks for the target: cut at zero, the map would be empty."
+
+
+def _layer(question: Question, layer: int | str | None) -> tuple[Tensor, Tensor, str]:
+    """The layer's values (C, *grid), the gradient of the score by them, and its name."""
+    recording = capture(question.network, question.picture, gradients=True)
+    score = question.of(recording.output[None])[0]
+    rank = question.picture.ndim - 2
+    maps = [i for i, values in enumerate(recording.values) if values.ndim == rank + 1 and values[0].numel() > 1]
+    wanted = maps[::-1] if layer is None else [_index(recording, layer)]
+    for index in wanted:
+        values, name = recording.values[index], recording.layers[index].name
+        gradient = gradient_of(score, values)
+        if gradient is not None and index in maps and (layer is not None or index < len(recording.values) - 1):
+            return values, gradient, name
+    raise StriateError(
+        "a class activation map needs a layer of feature maps, with more than one place, that the score depends on",
+        received=layer,
+        where="layer",
+        remedy=f"choose one of {', '.join(recording.layers[i].name for i in maps) or 'no layer: try occlusion'}",
+    )
+
+
+def _index(recording: Recording, layer: int | str) -> int:
+    names = [item.name for item in recording.layers]
+    if layer in names:
+        return names.index(layer)
+    if isinstance(layer, int) and 0 <= layer < len(names):
+        return layer
+    raise StriateError(
+        f"a layer is a name, or a number from 0 to {len(names) - 1}",
+        received=layer,
+        where="layer",
+        remedy=nearest(str(layer), names),
+    )
+
+
+def _gradcam(question: Question, layer: int | str | None = None) -> Drawn:
+    values, gradient, name = _layer(question, layer)
+    weights = gradient.mean(tuple(range(1, gradient.ndim)), keepdim=True)
+    return (weights.double() * values).sum(0), {"layer": name}
+
+
+def _hirescam(question: Question, layer: int | str | None = None) -> Drawn:
+    values, gradient, name = _layer(question, layer)
+    return (gradient.double() * values).sum(0), {"layer": name}
+
+
+def _layercam(question: Question, layer: int | str | None = None) -> Drawn:
+    values, gradient, name = _layer(question, layer)
+    return (gradient.clamp(min=0).double() * values).sum(0).clamp(min=0), {"layer": name, "signed": False}
+
+
+def _gradient(question: Question) -> Drawn:
+    return question.gradients(question.picture)[0].abs().amax(0), {"signed": False}
+
+
+def _integrated_gradients(question: Question, baseline: Baseline | None = None, steps: int = 50) -> Drawn:
+    start, words = filled(question.picture, baseline)
+    way = question.picture - start
+    points, weights = (torch.from_numpy(values / 2).to(way) for values in np.polynomial.legendre.leggauss(steps))
+    column = (-1, *[1] * (way.ndim - 1))
+    gradients = question.gradients(start + (points + 0.5).reshape(column) * way)
+    drawn = ((weights.reshape(column) * gradients).sum(0).double() * way[0]).sum(0)
+    after, before = question.scores(torch.cat([question.picture, start])).tolist()
+    gap = float(drawn.sum()) - (after - before)
+    warning = f"It adds up to {after - before + gap:.4g} instead of {after - before:.4g}; more steps would help."
+    is_wide = abs(gap) > GAP * abs(after - before) + 1e-4
+    return drawn, {"baseline": words, "gap": gap, "warning": warning if is_wide else ""}
+
+
+def _occlusion(
+    question: Question,
+    baseline: Baseline | None = None,
+    window: int | tuple[int, ...] | None = None,
+    stride: int | tuple[int, ...] | None = None,
+    places: int = PLACES,
+) -> Drawn:
+    fill, words = filled(question.picture, baseline)
+    sides = tuple(question.picture.shape[2:])
+    usual = tuple(math.ceil(side / round(places ** (1 / len(sides)))) for side in sides)
+    strides = _per_axis(stride, usual if window is None else _per_axis(window, sides))
+    windows = _per_axis(window, tuple(min(2 * step, side) for step, side in zip(strides, sides, strict=True)))
+    if not all(0 < step <= width <= side for step, width, side in zip(strides, windows, sides, strict=True)):
+        raise StriateError(
+            "an occluding window fits into the picture, and its stride leaves no gaps",
+            received=f"window {windows}, stride {strides} on {sides}",
+        )
+    masks = _windows(sides, windows, strides).to(fill.device)
+    whole = question.scores(question.picture)
+    drop = torch.zeros(sides, dtype=torch.float64, device=fill.device)
+    for some in masks.split(max(1, CHUNK // fill.numel())):
+        without = question.scores(torch.where(some[:, None], fill, question.picture))
+        drop += torch.tensordot(whole - without, some.double(), 1)
+    return drop / masks.sum(0), {"baseline": words}
+
+
+def _windows(sides: tuple[int, ...], windows: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
+    """(places, *sides) bool: the pixels under the window at each of its places; the last ones may be cut off."""
+    masks = torch.ones(1, dtype=torch.bool)
+    for side, window, stride in zip(sides, windows, strides, strict=True):
+        first, at = torch.arange(0, side - window + stride, stride)[:, None], torch.arange(side)
+        line = (at >= first) & (at < first + window)
+        masks = (masks[:, None, ..., None] & line.reshape(1, len(line), *[1] * (masks.ndim - 1), side)).flatten(0, 1)
+    return masks
+
+
+def _per_axis(value: int | tuple[int, ...] | None, usual: tuple[int, ...]) -> tuple[int, ...]:
+    return usual if value is None else (value,) * len(usual) if isinstance(value, int) else tuple(value)
+
+
+@dataclass(frozen=True)
+class Method:
+    """label: as its authors write it. note: what it does and whose it is. layered: whether it explains a layer's maps.
+    warning: what always holds against it."""
+
+    draw: Callable[..., Drawn] = field(repr=False)
+    label: str
+    layered: bool
+    note: str
+    warning: str = ""
+
+
+METHODS = {
+    "hirescam": Method(
+        _hirescam,
+        "HiResCAM",
+        True,
+        "Feature maps times gradient, place by place, summed over channels (Draelos & Carin 2020). With one dense "
+        "layer after it, the map and the bias add up to the score.",
+    ),
+    "gradcam": Method(
+        _gradcam,
+        "Grad-CAM",
+        True,
+        "Feature maps, each times its mean gradient, summed (Selvaraju et al. 2017). The mean can light up places that "
+        "were not used.",
+    ),
+    "occlusion": Method(
+        _occlusion,
+        "Occlusion",
+        False,
+        "How far the score falls when a window is covered there (Zeiler & Fergus 2014). Depends on window and fill; "
+        "misses evidence that is there twice.",
+    ),
+    "integrated_gradients": Method(
+        _integrated_gradients,
+        "Integrated gradients",
+        False,
+        "Pixels times their mean gradient on the way from the baseline (Sundararajan et al. 2017). Adds up to the "
+        "difference of the two scores; depends on the baseline.",
+    ),
+    "layercam": Method(
+        _layercam,
+        "LayerCAM",
+        True,
+        "Feature maps times positive gradient, place by place (Jiang et al. 2021). Finer in early layers.",
+        "LayerCAM hardly changes when the last layer's weights are drawn anew: it shows what a layer responds to more "
+        "than why.",
+    ),
+    "gradient": Method(
+        _gradient,
+        "Gradient",
+        False,
+        "How strongly the score reacts to each pixel, without sign (Simonyan et al. 2014). Sensitivity, not evidence.",
+    ),
+}

@@ -1,0 +1,22 @@
+"""Which layers to show where there is room for a few: the last one at every size of feature maps."""
+
+from collections.abc import Sequence
+
+from striate.inside.capture import Layer
+
+_SAME = {"pad", "dropout", "identity"}  # they show what the layer before them shows
+
+
+def stage_ends(layers: Sequence[Layer], most: int) -> list[int]:
+    """Indices of at most `most` layers with maps (C, H, W) of more than one pixel, in order.
+
+    Of all layers whose maps have one shape the last is taken; of too many, evenly spaced ones with first and last.
+    """
+    last: dict[tuple[int, ...], int] = {}
+    for layer in layers:
+        shape = layer.output_shape
+        if len(shape) == 3 and max(shape[1:]) > 1 and layer.kind not in _SAME:
+            last[shape] = layer.index
+    ends = sorted(last.values())
+    steps = min(most, len(ends))
+    return [ends[round(place * (len(ends) - 1) / max(steps - 1, 1))] for place in range(steps)]

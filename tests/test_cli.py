@@ -17,13 +17,13 @@ from striate.cli import main
 from striate.train import run as run_module
 from striate.train.settings import Settings
 
-COMMANDS = ("train", "evaluate", "predict", "summary", "filter")
+COMMANDS = ("train", "evaluate", "predict", "open", "look", "summary", "filter")
 # Flags of train. A name may be added; one that people have in their scripts never goes.
 FLAGS = {
     "--network", "--img-size", "--imgsz", "--channels", "--epochs", "--minutes", "--patience", "--test", "--val",
     "--group", "--augment", "--balance", "-b", "--batch-size", "--batch", "--optimizer", "--lr", "--momentum",
     "--weight-decay", "--smoothing", "--seed", "--device", "--precision", "-j", "--workers", "--out", "--name",
-    "--resume", "-q", "--quiet", "--data", "-h", "--help",
+    "--resume", "--watch", "-q", "--quiet", "--data", "-h", "--help",
 }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_help_is_in_groups(capsys: pytest.CaptureFixture) -> None:
     [
         (["trian"], "received: trian. what to do: did you mean 'train'?"),
         (["sumary", "hela"], "did you mean 'summary'?"),
-        (["frobnicate"], "choose one of train, evaluate, predict, summary, filter"),
+        (["frobnicate"], "choose one of train, evaluate, predict, open, look, summary, filter"),
         (["train", "--epoch", "3"], "received: --epoch. what to do: did you mean '--epochs'?"),
         (["train", "--batchsize", "3"], "did you mean '--batch-size'?"),
         (["train", "d", "--learning_rate=3"], "striate train knows its options. received: --learning_rate=3"),
@@ -166,7 +166,7 @@ def test_words_become_settings(words: list[str], expected: dict, asked: dict) ->
     """--name value, --name=value and name=value mean the same; what is not given is not passed on."""
     assert main(["train", *words]) == 0
     assert {name: asked[name] for name in expected} == expected
-    extra = {"source", "quiet", "resume", "started"}
+    extra = {"source", "quiet", "resume", "started", "watch"}
     assert set(asked) <= set(expected) | extra
     Settings(**{name: value for name, value in asked.items() if name not in extra})
 

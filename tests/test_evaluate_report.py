@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from striate.draw.pixels import picture_png
-from striate.evaluate.report import MOST_LEFT_OUT, MistakePicture, ReportFacts, report
+from striate.evaluate.facts import HeatmapPicture, MistakePicture, ReportFacts
+from striate.evaluate.report import MOST_LEFT_OUT, report
 from striate.evaluate.scores import classification_scores
 
 EVIL = "<script>alert('x')</script> & \"quoted\""
@@ -54,6 +55,10 @@ def _facts() -> ReportFacts:
     mistake = MistakePicture(
         picture=np.zeros((8, 6, 1), np.uint8), truth=EVIL, predicted="dog", confidence=0.97, path=f"a/{EVIL}.png"
     )
+    heat = HeatmapPicture(
+        picture=np.zeros((8, 6, 1), np.uint8), overlay=np.full((80, 60, 3), 9, np.uint8), truth=EVIL, predicted="dog",
+        confidence=0.8, path=EVIL, layer=EVIL, maximum=1.25, total=-3.5, verdict=EVIL,
+    )  # fmt: skip
     return ReportFacts(
         title=f"Pets {EVIL}",
         run=f"runs/{EVIL}",
@@ -77,7 +82,10 @@ def _facts() -> ReportFacts:
         calibration=png,
         augmentation=png,
         filters=png,
+        layers=png,
         mistakes=[mistake],
+        heatmaps=[heat, dataclasses.replace(heat, truth="dog", verdict="")],
+        heatmap_method=EVIL,
         commands=[(f"striate open {EVIL}", EVIL)],
     )
 
@@ -112,7 +120,7 @@ def test_names_are_escaped_wherever_they_stand() -> None:
 def test_every_picture_is_inside_the_page_and_described() -> None:
     """All images are PNG data with a size and words for those who cannot see them."""
     images = Page(report(_facts())).all("img")
-    assert len(images) == 6
+    assert len(images) == 11
     assert all(image["src"].startswith("data:image/png;base64,") for image in images)
     assert all(image["alt"] and int(image["width"]) > 0 for image in images)
     drawing = next(a for a in Page(report(_facts())).all("svg") if a.get("role") == "img")
@@ -160,7 +168,7 @@ def test_a_run_of_which_little_is_known_has_a_page(scores: dict) -> None:
     )
     page = Page(report(facts))
     assert "stopped early" in page.words
-    assert "Filters" not in page.words
+    assert not {"Heatmaps", "Layers", "Mistakes"} & set(re.findall(r"\w+", page.words))
     assert page.open == page.crossed == []
 
 
@@ -169,3 +177,21 @@ def test_many_classes_are_folded() -> None:
     counts = {f"class {k}": {"train": k} for k in range(40)}
     page = Page(report(dataclasses.replace(_facts(), classes=counts, scores={})))
     assert len(page.all("details")) == 1
+
+
+def test_heatmaps_say_how_strong_and_how_sure() -> None:
+    """Beside each picture: answer, truth, the map's own range, and its verdict or that it was not tested."""
+    page = Page(report(_facts()))
+    assert "strongest 1.25, sum −3.5" in page.words
+    assert page.words.count("Not tested") == 1
+    assert "evidence against" in page.words
+    assert f"The layer is {EVIL}." in page.words
+    assert [a.get("class") for a in page.all("li")].count("right") == 1
+
+
+def test_layers_come_with_their_captions() -> None:
+    """First filters, then the feature maps of one picture; without them there is no heading."""
+    words = Page(report(_facts())).words
+    assert words.index("kernels of the first layer") < words.index("One test picture on its way")
+    none = Page(report(dataclasses.replace(_facts(), layers=None, filters=None)))
+    assert "layers" not in {attributes.get("id") for attributes in none.all("section")}

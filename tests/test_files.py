@@ -170,3 +170,14 @@ def test_space_is_asked_for_beforehand(tmp_path: Path, monkeypatch: pytest.Monke
     files.require_space(tmp_path / "not" / "there", 3_500_000)
     with pytest.raises(StriateError, match=r"received: 3\.5 MB free, about 4\.0 MB needed"):
         files.require_space(tmp_path / "not" / "there", 4_000_000)
+
+
+def test_what_may_be_lost_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """durable=False asks for no flush, and still a failure leaves the old file and nothing beside it."""
+    monkeypatch.setattr(files.os, "fsync", lambda handle: pytest.fail("waited for the disk"))
+    files.write_json(tmp_path / "a.json", {"n": 1}, durable=False)
+    assert files.read_json(tmp_path / "a.json") == {"n": 1}
+    with pytest.raises(TypeError), files.open_new(tmp_path / "a.json", durable=False) as file:
+        file.write("words, not bytes")
+    assert files.read_json(tmp_path / "a.json") == {"n": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]

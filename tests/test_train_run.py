@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 import striate
 from striate import files
 from striate.cli import main
-from striate.draw import charts, sheets
+from striate.draw import charts, maps, sheets
 from striate.errors import StriateError
 from striate.train import results
 from striate.train import run as module
@@ -48,7 +48,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Charts are tested elsewhere and take most of a small run's time: draw white ones."""
-    for place, names in ((charts, ("curves", "confusion", "calibration")), (sheets, ("picture_sheet", "kernels"))):
+    drawn = ((charts, ("curves", "confusion", "calibration")), (sheets, ("picture_sheet", "kernels")))
+    for place, names in (*drawn, (maps, ("network_sheet",))):
         for name in names:
             monkeypatch.setattr(place, name, lambda *a, **k: WHITE.getvalue())
 
@@ -81,7 +82,7 @@ def test_the_run_folder_is_complete(whole: tuple[Run, list[Event]]) -> None:
     assert {
         "model.safetensors", "settings.toml", "data.csv", "history.csv", "scores.json", "predictions.csv",
         "report.html", "curves.png", "confusion_matrix.png", "calibration.png", "augmentation.png", "filters.png",
-        "manifest.json", "last.ckpt",
+        "layers.png", "manifest.json", "last.ckpt", "watch",
     } == names  # fmt: skip
     listed = json.loads((folder / "manifest.json").read_text())["files"]
     real = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]
@@ -161,7 +162,7 @@ def test_history_settings_and_report(whole: tuple[Run, list[Event]]) -> None:
     page = (folder / "report.html").read_text()
     assert "größer" in page
     assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//", page)
-    for name in ("curves", "confusion_matrix", "calibration", "augmentation", "filters"):
+    for name in ("curves", "confusion_matrix", "calibration", "augmentation", "filters", "layers"):
         with Image.open(folder / f"{name}.png") as image:
             image.verify()
 
@@ -451,10 +452,10 @@ def test_a_full_disk_later_can_be_resumed(
     """ENOSPC while the report is written: no manifest, no half file; resumed, the run ends as if nothing had been."""
     real = files.write_text
 
-    def fail(path: Path, text: str) -> None:
+    def fail(path: Path, text: str, **how: bool) -> None:
         if path.name == "report.html":
             raise files.cannot_write(path, OSError(errno.ENOSPC, "No space left on device"))
-        real(path, text)
+        real(path, text, **how)
 
     with monkeypatch.context() as patch:
         patch.setattr(results.files, "write_text", fail)

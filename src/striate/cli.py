@@ -3,17 +3,18 @@
 import argparse
 import io
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import NoReturn
 
 import striate
-from striate.errors import StriateError, nearest, printable
+from striate import commands
+from striate.commands import DONE, INTERRUPTED
+from striate.errors import StriateError, nearest
 from striate.train.settings import Settings
 
-DONE, MENDABLE, INTERRUPTED = 0, 2, 130
+MENDABLE = 2
 
 _TITLES = {
     "network": "network",
@@ -38,14 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without a letter shows its number
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        parser, commands = _parsers()
-        if words and not words[0].startswith("-") and words[0] not in commands:
-            remedy = nearest(words[0], list(commands))
+        parser, parsers = _parsers()
+        if words and not words[0].startswith("-") and words[0] not in parsers:
+            remedy = nearest(words[0], list(parsers))
             raise StriateError("a command is one that striate has", received=words[0], remedy=remedy)
         if not words:
             parser.print_help()
             return DONE
-        known = _known_options(commands[words[0]]) if words[0] in commands else {}
+        known = _known_options(parsers[words[0]]) if words[0] in parsers else {}
         options, unknown = parser.parse_known_args(_plain(words, known))
         if unknown:
             _refuse_unknown(unknown, known, words[0])
@@ -69,20 +70,22 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     )
     parser.add_argument("--version", action="version", version=f"striate {striate.__version__}")
     sub = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    commands: dict[str, argparse.ArgumentParser] = {}
+    parsers: dict[str, argparse.ArgumentParser] = {}
 
     def command(name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         made = sub.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".", allow_abbrev=False)
         made.set_defaults(run=run)
-        commands[name] = made
+        parsers[name] = made
         return made
 
-    _train_options(command("train", "train a network on a folder of pictures and score it honestly", _train))
-    _evaluate_options(command("evaluate", "score a trained model on labelled pictures", _evaluate))
-    _predict_options(command("predict", "name the class of pictures", _predict))
-    _summary_options(command("summary", "show a network layer by layer", _summary))
-    _filter_options(command("filter", "slide a hand-made filter over a picture", _filter))
-    return parser, commands
+    _train_options(command("train", "train a network on a folder of pictures and score it honestly", commands.train))
+    _evaluate_options(command("evaluate", "score a trained model on labelled pictures", commands.evaluate))
+    _predict_options(command("predict", "name the class of pictures", commands.predict))
+    _open_options(command("open", "look into a trained network in the browser, or follow a training", commands.open_))
+    _look_options(command("look", "show what every layer makes of a picture, as a sheet and as numbers", commands.look))
+    _summary_options(command("summary", "show a network layer by layer", commands.summary))
+    _filter_options(command("filter", "slide a hand-made filter over a picture", commands.filter_))
+    return parser, parsers
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -104,6 +107,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
             help=facts["help"] + shown,
         )  # fmt: skip
     groups["result"].add_argument("--resume", metavar="RUN", help="go on with a run that was cut short")
+    groups["result"].add_argument("--watch", action="store_true", help="open the run's page and follow the training")
     groups["result"].add_argument("-q", "--quiet", action="store_true", help="print nothing but problems")
 
 
@@ -125,6 +129,24 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", metavar="WORD", help="auto, cpu, cuda, cuda:1, mps")
 
 
+def _open_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("place", metavar="RUN", help="a run folder (also one in training) or a model file")
+    parser.add_argument("picture", nargs="?", metavar="PICTURE", help="begin with this file, not with a test picture")
+    parser.add_argument("--tab", default="see", help="see, explain, filters, train, playground or mistakes")
+    parser.add_argument("--port", type=_whole, default=0, metavar="N", help="port of 127.0.0.1 (default: a free one)")
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="only say the address")
+    parser.add_argument("--while-parent", action="store_true", help=argparse.SUPPRESS)  # for train --watch
+
+
+def _look_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
+    parser.add_argument("picture", metavar="PICTURE")
+    parser.add_argument("--layer", metavar="LAYER", help="name or number of a layer; without it, the whole network")
+    parser.add_argument("--channel", type=_whole, metavar="N", help="its feature map (default: the strongest)")
+    parser.add_argument("--at", metavar="Y,X", help="row and column in the map (default: where it is strongest)")
+    parser.add_argument("--out", default=".", metavar="FOLDER", help="where the sheet and the table go (default: here)")
+
+
 def _summary_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "network", metavar="NETWORK", help="a name (hela, digits, ...), a line of layers, a run or a model file"
@@ -144,127 +166,6 @@ def _filter_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stride", type=_whole, default=1, metavar="N", help="pixels from one step to the next")
     parser.add_argument("--padding", default="valid", metavar="HOW", help="valid, same, reflect, or a number of zeros")
     parser.add_argument("--out", default=".", metavar="FOLDER", help="where the two pictures go (default: here)")
-
-
-def _train(options: argparse.Namespace) -> int:
-    from striate.train.clock import seconds_since_start
-    from striate.train.run import train
-
-    given = {item.name: getattr(options, item.name) for item in fields(Settings) if hasattr(options, item.name)}
-    if options.source and options.data:
-        both = f"{options.source} and {options.data}"
-        raise StriateError("pictures come from one place", received=both, where="--data")
-    started = time.monotonic() - seconds_since_start()
-    source = options.data if options.source is None else options.source
-    run = train(source, resume=options.resume, quiet=options.quiet, started=started, **given)
-    return INTERRUPTED if run.stopped else DONE
-
-
-def _evaluate(options: argparse.Namespace) -> int:
-    from striate.evaluate.table import score_table
-
-    if options.source is None:
-        from striate.files import read_json
-
-        scores = dict(read_json(Path(options.model) / "scores.json"))
-        print(score_table({part: scores[part] for part in ("test", "validation", "train")}))
-    else:
-        from striate.device import choose_device
-        from striate.export.model import load_model
-
-        scores = load_model(options.model, choose_device(options.device)).evaluate(options.source, options.part)
-        print(score_table({options.part or "all": scores}))
-        _tell_left_out([(item["path"], item["reason"]) for item in scores["left_out"]])
-    if options.out:
-        from striate.files import write_json
-
-        write_json(Path(options.out), scores)
-    return DONE
-
-
-def _predict(options: argparse.Namespace) -> int:
-    from striate import files
-    from striate.device import choose_device
-    from striate.export.model import load_model
-
-    model = load_model(options.model, choose_device(options.device))
-    rows, refused = [], []
-    for one in model.predict_each(options.sources, options.workers):
-        chances = [f"{p:.6f}" for p in one.probabilities.values()] or [""] * len(model.classes)
-        rows.append((one.path, one.predicted, f"{one.confidence:.6f}" if one.predicted else "", *chances))
-        if one.reason:
-            refused.append((one.path, one.reason))
-        elif not options.out:
-            print(f"{printable(one.path)}\t{one.predicted}\t{100 * one.confidence:.1f} %")
-    if not rows:
-        asked = ", ".join(options.sources)
-        raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
-    if options.out:
-        header = ("path", "predicted", "confidence", *(f"p_{name}" for name in model.classes))
-        files.write_csv(Path(options.out), header, rows)
-        print(f"{len(rows) - len(refused):,} pictures in {options.out}", file=sys.stderr)
-    _tell_left_out(refused)
-    if len(refused) == len(rows):
-        raise StriateError("predict needs at least one readable picture", received=f"{len(rows):,} unreadable ones")
-    return DONE
-
-
-def _summary(options: argparse.Namespace) -> int:
-    from striate.export.model import load_model
-    from striate.network.catalog import CATALOG
-    from striate.network.make import network
-    from striate.network.summary import summary_text
-
-    if Path(options.network).exists():
-        made = load_model(options.network).network
-    else:
-        entry = CATALOG.get(options.network.strip())
-        asked = Settings(img_size=options.img_size, channels=options.channels)
-        size = asked.size or ((entry.height, entry.width) if entry else (50, 50))
-        channels = asked.channels or (entry.channels if entry else 1)
-        classes = options.classes
-        if classes is None:
-            classes = entry.classes if entry else 10
-        made = network(options.network, (channels, *size), classes)
-    print(made.text + "\n\n" + summary_text(made, made.input_shape))
-    return DONE
-
-
-def _filter(options: argparse.Namespace) -> int:
-    from striate import files
-    from striate.data.decode import Unreadable, decode
-    from striate.data.tiff import tiff_bytes
-    from striate.draw import pixels, sheets
-    from striate.inside.filters import filter_picture
-
-    path = Path(options.picture)
-    try:
-        picture = decode(path)
-    except Unreadable as error:
-        raise StriateError("the picture must be readable", received=str(error), where=path) from error
-    padding = int(options.padding) if options.padding.isdigit() else options.padding
-    result = filter_picture(picture, options.kernel, options.stride, padding)
-    name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
-    stem = Path(options.out) / f"{path.stem}-{name}"
-    title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"
-    grey = pixels.to_uint8(result.grey[:, :, None], 0, 100)
-    sheet = sheets.side_by_side(grey, result.feature_map, title, result.formula)
-    shown = pixels.to_uint8(result.feature_map, 0, 100)
-    files.write_bytes(stem.with_name(stem.name + ".png"), pixels.picture_png(shown))
-    files.write_bytes(stem.with_name(stem.name + ".tif"), tiff_bytes(result.feature_map))
-    files.write_bytes(stem.with_name(stem.name + "-side-by-side.png"), sheet)
-    height, width = result.feature_map.shape
-    print(f"{path}: {result.grey.shape[1]}×{result.grey.shape[0]} to {width}×{height}: {result.formula}")
-    print(f"values from {result.feature_map.min():g} to {result.feature_map.max():g}")
-    print(f"wrote {stem}.tif (the values), {stem}.png and {stem}-side-by-side.png")
-    return DONE
-
-
-def _tell_left_out(items: Sequence[tuple[str, str]]) -> None:
-    if items:
-        print(f"left out {len(items):,}:", file=sys.stderr)
-        for path, reason in items[:5]:
-            print(f"  {printable(path)}: {reason}", file=sys.stderr)
 
 
 def _plain(words: list[str], known: dict[str, str]) -> list[str]:

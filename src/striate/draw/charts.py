@@ -134,7 +134,7 @@ def _cell_colours(share: np.ndarray) -> np.ndarray:
 
 
 def _rgb(colour: str) -> list[float]:
-    return [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    return [value / 255 for value in style.rgb(colour)]
 
 
 def _cell_texts(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:

@@ -34,6 +34,12 @@ def to_uint8(picture: np.ndarray, low: float = 0.5, high: float = 99.5) -> np.nd
     return np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
 
 
+def visible(picture: np.ndarray) -> np.ndarray:
+    """A picture (H, W, C) of any depth as uint8 (H, W, 1 or 3); of other numbers of channels their mean."""
+    eight = to_uint8(picture)
+    return eight if eight.shape[2] in (1, 3) else eight.mean(axis=2, keepdims=True).astype(np.uint8)
+
+
 def diverging(values: np.ndarray, reach: float | None = None) -> np.ndarray:
     """Colours (..., 3) of uint8 for signed values: blue below 0, white at 0, orange above.
 

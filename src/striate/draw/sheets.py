@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.draw import pixels, style
+from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.backend_bases import RendererBase
-    from matplotlib.text import Text
 
-_SHEET_WIDTH, _GAP, _MARGIN = 1600, 16, 24
-_NARROWEST, _LINE_HEIGHT, _TITLE_HEIGHT, _LETTER = 96, 30, 64, 7.5
+_SHEET_WIDTH, _NARROWEST, _TITLE_HEIGHT = 1600, 96, 64
 _MOST_KERNELS = 256
 
 
@@ -27,7 +25,7 @@ def picture_sheet(
     captions: one per picture or none; a line break starts a second line.
     """
     columns = max(1, min(columns, len(pictures)))
-    side = max(_NARROWEST, (_SHEET_WIDTH - 2 * _MARGIN - _GAP * (columns - 1)) // columns)
+    side = max(_NARROWEST, (_SHEET_WIDTH - 2 * MARGIN - GAP * (columns - 1)) // columns)
     # One picture alone would otherwise be blown up over the whole page.
     tiles = [pixels.fitted(pixels.three_channels(picture), min(side, 400)) for picture in pictures]
     return _sheet(tiles, [str(caption) for caption in captions], columns, title)
@@ -57,7 +55,7 @@ def kernels(weights: np.ndarray, title: str = "") -> bytes:
     if not in_colour and weights.shape[1] > 1:
         notes.append(f"mean over {weights.shape[1]} channels")
     notes.append(f"grey is 0, black −{reach:.2g}, white {reach:.2g}" if in_colour else _legend(reach))
-    return _sheet(tiles, [str(number) for number in range(len(tiles))], columns, " · ".join(notes), framed=True)
+    return _sheet(tiles, [str(place) for place in range(len(tiles))], columns, " · ".join(notes), framed=True)
 
 
 def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formula: str = "") -> bytes:
@@ -80,7 +78,7 @@ def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formu
     shown = pixels.diverging(feature_map, reach) if signed else grey
     _panel(panels[1], shown, f"feature map, {_size(feature_map)}")
     scale = f" · {_legend(reach)}" if signed else ", black to white"
-    panels[1].set_xlabel(f"{_number(low)} to {_number(high)}{scale}", fontsize=8, color=style.MUTED)
+    panels[1].set_xlabel(f"{number(low)} to {number(high)}{scale}", fontsize=8, color=style.MUTED)
     if formula:
         figure.supxlabel(style.legible(style.shorten(formula, 120)), fontsize=8.5, color=style.INK)
     return style.to_png(figure)
@@ -90,63 +88,19 @@ def _sheet(tiles: list[np.ndarray], captions: list[str], columns: int, title: st
     lines = max((caption.count("\n") + 1 for caption in captions), default=0)
     wide = max([_NARROWEST, *(tile.shape[1] for tile in tiles)])
     high = max([1, *(tile.shape[0] for tile in tiles)])
-    top = _MARGIN + (_TITLE_HEIGHT if title else 0)
-    step_x, step_y = wide + _GAP, high + _GAP + lines * _LINE_HEIGHT
+    top = MARGIN + (_TITLE_HEIGHT if title else 0)
+    step_x, step_y = wide + GAP, high + GAP + lines * LINE
     rows = math.ceil(len(tiles) / columns)
-    size = max(columns * step_x - _GAP, 640 if title else 0) + 2 * _MARGIN, top + rows * step_y + _MARGIN
-    canvas = np.full((size[1], size[0], 3), 255, dtype=np.uint8)
-    corners = []
-    for number, tile in enumerate(tiles):
-        row, column = divmod(number, columns)
-        x, y = _MARGIN + column * step_x, top + row * step_y
-        _paste(canvas, tile, x + (wide - tile.shape[1]) // 2, y + (high - tile.shape[0]) // 2, framed)
-        corners.append((x + wide / 2, y + high + 6))
-    return _lettered(canvas, list(zip(corners, captions, strict=False)), wide + _GAP // 2, title)
-
-
-def _paste(canvas: np.ndarray, tile: np.ndarray, x: int, y: int, framed: bool) -> None:
-    height, width = tile.shape[:2]
-    if framed:
-        canvas[y - 2 : y + height + 2, x - 2 : x + width + 2] = 224
-    canvas[y : y + height, x : x + width] = tile
-
-
-def _lettered(canvas: np.ndarray, captions: list[tuple[tuple[float, float], str]], widest: int, title: str) -> bytes:
-    """The canvas dot for dot, with its title and centred captions of at most `widest` dots."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    height, width = canvas.shape[:2]
-    # The hundredth of a dot keeps a size such as 1599.9999 from being cut to 1599.
-    figure = style.new_figure(
-        (width + 0.01) / style.DOTS_PER_INCH, (height + 0.01) / style.DOTS_PER_INCH, arranged=False
-    )
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set_axis_off()
-    axes.imshow(canvas, interpolation="none", aspect="auto", extent=(0, width, height, 0))
-    if title:
-        text = axes.text(_MARGIN, _MARGIN, "", fontsize=10, color=style.INK, va="top")
-        _write(renderer, text, title, width - 2 * _MARGIN)
-    for (x, y), caption in captions:
-        text = axes.text(x, y, "", fontsize=_LETTER, color=style.INK, ha="center", va="top", linespacing=1.25)
-        _write(renderer, text, caption, widest)
-    return style.to_png(figure)
-
-
-def _write(renderer: "RendererBase", text: "Text", words: str, widest: float) -> None:
-    """Set `words`, each line cut in the middle until it is no wider than `widest` dots."""
-    kept = []
-    for line in words.split("\n"):
-        longest, cut = len(line), line
-        while True:
-            text.set_text(style.legible(cut))
-            have = text.get_window_extent(renderer).width
-            if have <= widest or longest <= 1:
-                break
-            longest = max(1, min(longest - 1, math.floor(longest * widest / have)))
-            cut = style.shorten(line, longest)
-        kept.append(cut)
-    text.set_text(style.legible("\n".join(kept)))
+    width = max(columns * step_x - GAP, 640 if title else 0) + 2 * MARGIN
+    canvas = Canvas(width, top + rows * step_y + MARGIN)
+    canvas.write(title, MARGIN, MARGIN, width - 2 * MARGIN, fontsize=TITLE)
+    for place, tile in enumerate(tiles):
+        row, column = divmod(place, columns)
+        x, y = MARGIN + column * step_x, top + row * step_y
+        canvas.paste(tile, x + (wide - tile.shape[1]) // 2, y + (high - tile.shape[0]) // 2, framed=framed)
+        if place < len(captions):
+            canvas.write(captions[place], x + wide / 2, y + high + 6, wide + GAP // 2, ha="center")
+    return canvas.png()
 
 
 def _panel(axes: "Axes", picture: np.ndarray, title: str) -> None:
@@ -163,7 +117,3 @@ def _size(array: np.ndarray) -> str:
 
 def _legend(reach: float) -> str:
     return f"blue −{reach:.3g}, white 0, orange {reach:.3g}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}".replace("-", "−")

@@ -21,6 +21,7 @@ DOTS_PER_INCH = 200
 INK, MUTED, GRID, PAPER = "#1d2433", "#667085", "#e4e7ec", "#ffffff"
 # From Okabe and Ito's palette: blue for what is right or learned from, orange for wrong or held back.
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+MARK = "#e6007e"  # of a chosen pixel: in no scale, so it is seen on every map
 # Tried in this order for letters that DejaVu Sans lacks; only those that are installed are used.
 _FONTS = (
     "DejaVu Sans",
@@ -100,6 +101,12 @@ def class_labels(classes: Sequence[str], longest: int = 24) -> list[str]:
         label = legible(shorten(line, longest))
         labels.append(f"{number} {label}" if "□" in label and "□" not in line else label)
     return labels
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0 to 255, of a colour written #rrggbb."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return red, green, blue
 
 
 def shorten(text: str, longest: int) -> str:

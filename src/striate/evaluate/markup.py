@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 # Scores that are shares of pictures read best in percent; the rest keeps its own scale.
 _PERCENT = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error", "precision", "recall", "f1")
+MOST_OPEN = 30
 
 
 class Html(str):
@@ -64,6 +65,13 @@ def picture(png: bytes, alt: str, *, name: str, dense: int = 2) -> Html:
 
 def figure(png: bytes, alt: str, caption: str, *, name: str) -> Html:
     return element("figure", picture(png, alt, name=name), element("figcaption", caption))
+
+
+def folded(title: str, body: Html, count: int) -> Html:
+    """The body under its title; of more than MOST_OPEN items, folded away until the reader asks for it."""
+    if count <= MOST_OPEN:
+        return join(element("h3", title), body)
+    return element("details", element("summary", title), body)
 
 
 def is_score(value: object) -> bool:

@@ -3,84 +3,17 @@
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import resources
 
-import numpy as np
-
+from striate.draw.canvas import number
 from striate.draw.pixels import picture_png
-from striate.draw.style import shorten
 from striate.evaluate import markup
+from striate.evaluate.facts import HeatmapPicture, MistakePicture, ReportFacts
 from striate.evaluate.markup import Html, element, join
+from striate.evaluate.score_section import hero, score_section
 
 MOST_LEFT_OUT = 200
-# More classes than this are folded away until the reader asks for them.
-MOST_CLASSES_OPEN = 30
-_NAMES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro F1",
-    "auroc": "AUROC",
-    "calibration_error": "Calibration error",
-    "log_loss": "Log loss",
-}
-_MEANINGS = {
-    "test": "on {n} test pictures, opened once, after everything was chosen",
-    "validation": "on {n} validation pictures; new pictures may score lower, since these helped to choose",
-    "train": "on {n} pictures that the network learned from; new pictures will score lower",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MistakePicture:
-    """A wrong prediction: uint8 picture (H, W, 1 or 3), class names, confidence 0 to 1, the sample's path."""
-
-    picture: np.ndarray
-    truth: str
-    predicted: str
-    confidence: float
-    path: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportFacts:
-    """Everything that the page says, as plain data; what is empty or None has no place on the page.
-
-    run: where the results lie; created: date and time; seconds: wall time of the whole run.
-    data: (name, value) rows such as folder, kind, sizes, depth, channels, hidden files.
-    classes: per class name, its pictures per part, in the order shown.
-    left_out: (path, reason) of every file that is not used; notes: warnings in sentences.
-    split: one sentence on how; split_table: rows whose first is the header.
-    network: the one-line text; summary: the table of its layers as text.
-    settings, machine: (name, value) rows.
-    scores: per part, its record of scores.json. curves ... filters: PNG files as bytes.
-    commands: (command line, what it does).
-    """
-
-    title: str
-    run: str
-    created: str
-    version: str
-    seconds: float
-    headline: str = ""
-    data: Sequence[tuple[str, object]] = ()
-    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    left_out: Sequence[tuple[str, str]] = ()
-    notes: Sequence[str] = ()
-    split: str = ""
-    split_table: Sequence[Sequence[object]] = ()
-    network: str = ""
-    summary: str = ""
-    settings: Sequence[tuple[str, object]] = ()
-    machine: Sequence[tuple[str, object]] = ()
-    scores: Mapping[str, dict] = field(default_factory=dict)
-    curves: bytes | None = None
-    confusion: bytes | None = None
-    calibration: bytes | None = None
-    augmentation: bytes | None = None
-    filters: bytes | None = None
-    mistakes: Sequence[MistakePicture] = ()
-    commands: Sequence[tuple[str, str]] = ()
+_UNTESTED = "Not tested, which takes long for this network; the page of `striate open` tests any heatmap."
 
 
 def report(facts: ReportFacts) -> str:
@@ -108,42 +41,7 @@ def _top(facts: ReportFacts) -> Html:
     known = [facts.run, facts.created, f"{_duration(facts.seconds)} from start to report"]
     facts_line = element("p", *(element("span", text) for text in known if text), class_="about")
     brand = element("p", mark, "Striate", class_="brand")
-    return join(element("header", brand, element("h1", facts.title), facts_line), _hero(facts))
-
-
-def _hero(facts: ReportFacts) -> Html:
-    """The one number that counts, its interval against the baseline, and its companions."""
-    part = next((p for p in ("test", "validation", "train") if facts.scores.get(p, {}).get("n")), None)
-    if part is None:
-        return element("p", facts.headline, class_="lead card") if facts.headline else Html("")
-    record = facts.scores[part]
-    scores = {name: score for name, score in record.items() if markup.is_score(score)}
-    main = "accuracy" if "accuracy" in scores else next(iter(scores))
-    meaning = _MEANINGS[part].format(n=f"{record['n']:,}")
-    left = [
-        element("p", f"{part} {_label(main)}", class_="kicker"),
-        element("p", markup.number(scores[main]["value"], main), class_="big"),
-        element("p", meaning, class_="lead"),
-    ]
-    if main == "accuracy":
-        left += [_against_baseline(record)]
-    tiles = (
-        element("div", element("b", markup.number(s["value"], n)), element("span", _label(n)), class_="tile")
-        for n, s in scores.items()
-        if n != main
-    )
-    return element("div", element("div", *left), element("div", *tiles, class_="tiles"), class_="hero card")
-
-
-def _against_baseline(record: dict) -> Html:
-    floor, low = record["baseline"], record["accuracy"]["low"]
-    always = f"always “{shorten(record['majority'], 36)}”"
-    bar = markup.interval_bar(record["accuracy"], floor, always)
-    if low > floor:
-        verdict = f"The whole 95 % interval lies above what {always} would score."
-        return join(bar, element("p", verdict, class_="verdict good"))
-    verdict = f"Not shown to be better than answering {always}: more pictures or a longer training may help."
-    return join(bar, element("p", verdict, class_="verdict bad"))
+    return join(element("header", brand, element("h1", facts.title), facts_line), hero(facts))
 
 
 def _notes(facts: ReportFacts) -> Html:
@@ -170,7 +68,7 @@ def _class_counts(classes: Mapping[str, Mapping[str, int]]) -> Html:
     ]
     heads = (join(element("i", "", class_=f"key part{place}"), part) for place, part in enumerate(parts))
     table = markup.table(("class", "", *heads, "all"), rows, words=2, name="bars")
-    return _folded(f"{len(classes)} classes", table, len(classes))
+    return markup.folded(f"{len(classes)} classes", table, len(classes))
 
 
 def _left_out(left_out: Sequence[tuple[str, str]]) -> Html:
@@ -217,98 +115,59 @@ def _columns(facts: ReportFacts) -> tuple[tuple[str, Sequence[tuple[str, object]
     return ("Settings", facts.settings), ("Machine", facts.machine)
 
 
-def _scores(facts: ReportFacts) -> Html:
-    parts = [part for part in ("test", "validation", "train") if part in facts.scores]
-    if not parts:
-        return Html("")
-    blocks = [element("div", _score_table(facts.scores, parts), class_="card")]
-    per_class = facts.scores[parts[0]].get("per_class")
-    if per_class:
-        title = f"{len(per_class)} classes on the {parts[0]} part"
-        blocks.append(element("div", _folded(title, _class_scores(per_class), len(per_class)), class_="card"))
-    if facts.confusion:
-        caption = f"Confusion on the {parts[0]} part. Rows are true classes; blue is right, orange is wrong."
-        image = markup.figure(facts.confusion, "Confusion matrix", caption, name="chart matrix")
-        blocks.append(element("div", image, class_="card"))
-    pair = [_calibration(facts), _confusions(facts.scores[parts[0]])]
-    cards = (element("div", half, class_="card") for half in pair if half)
-    return join(*blocks, element("div", *cards, class_="columns")) if any(pair) else join(*blocks)
-
-
-def _calibration(facts: ReportFacts) -> Html:
-    if not facts.calibration:
-        return Html("")
-    caption = "On the dashed line the network is as often right as it says; below it, it is too sure."
-    return join(
-        element("h3", "Calibration"),
-        markup.figure(facts.calibration, "Calibration plot", caption, name="chart"),
-    )
-
-
-def _score_table(scores: Mapping[str, dict], parts: Sequence[str]) -> Html:
-    names = dict.fromkeys(n for part in parts for n, score in scores[part].items() if markup.is_score(score))
-    rows = []
-    for name in names:
-        cells = (scores[part].get(name) for part in parts)
-        rows.append((_label(name), *(markup.interval(cell, name) if cell else "–" for cell in cells)))
-    floors = [scores[part].get("baseline") for part in parts]
-    if any(floor is not None for floor in floors):
-        rows.append(("Baseline: the commonest class", *(markup.number(f, "accuracy") for f in floors)))
-    heads = (join(part, " ", element("small", f"n = {scores[part]['n']:,}")) for part in parts)
-    note = "In brackets the 95 % interval: how far the score could be off with this many pictures."
-    return join(markup.table(("", *heads), rows), element("p", note, class_="quiet"))
-
-
-def _class_scores(per_class: Mapping[str, dict]) -> Html:
-    names = ("recall", "precision", "f1", "auroc")
-    rows = [
-        (
-            label,
-            f"{row['n']:,}",
-            markup.small_bar(row["recall"]),
-            *(markup.interval(row[n], n) for n in names),
-        )
-        for label, row in per_class.items()
-    ]
-    return markup.table(("class", "n", "", "Recall", "Precision", "F1", "AUROC"), rows, name="recalls")
-
-
-def _confusions(record: dict, most: int = 10) -> Html:
-    """The commonest mistakes in words, for those to whom the matrix is too large to read."""
-    if not record["n"] or "confusion" not in record:
-        return Html("")
-    matrix, names = np.array(record["confusion"]), list(record["per_class"])
-    wrong = matrix * ~np.eye(len(matrix), dtype=bool)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    cells = [divmod(int(cell), len(matrix)) for cell in order if wrong.flat[cell]]
-    rows = [(names[t], names[p], f"{matrix[t, p]:,} of {matrix[t].sum():,}") for t, p in cells]
-    title = element("h3", "Most frequent mistakes")
-    if not rows:
-        return join(title, element("p", "None in this part.", class_="quiet"))
-    return join(title, markup.table(("is", "was called", ""), rows, words=2))
-
-
 def _mistakes(facts: ReportFacts) -> Html:
     cards = []
     for mistake in facts.mistakes:
         alt = f"{mistake.truth} taken for {mistake.predicted}"
         image = markup.picture(picture_png(mistake.picture, 256), alt, name="tiny", dense=1)
-        called = element("p", element("b", mistake.predicted), f" {100 * mistake.confidence:.0f} %")
-        truth = element("p", "is ", element("b", mistake.truth))
-        path = element("p", mistake.path, class_="path", title=mistake.path)
-        cards.append(element("li", element("div", image, class_="frame"), called, truth, path))
+        cards.append(element("li", element("div", image, class_="frame"), *_answer(mistake)))
     if not cards:
         return Html("")
     intro = element("p", "Wrong answers of which the network was surest; a wrong label often hides here.")
     return element("div", intro, element("ul", *cards, class_="mistakes"), class_="card")
 
 
-def _filters(facts: ReportFacts) -> Html:
-    if not facts.filters:
+def _answer(shown: MistakePicture | HeatmapPicture) -> tuple[Html, ...]:
+    """What the picture was called, what it is, and where it lies."""
+    return (
+        element("p", element("b", shown.predicted), f" {100 * shown.confidence:.0f} %"),
+        element("p", "is ", element("b", shown.truth)),
+        element("p", shown.path, class_="path", title=shown.path),
+    )
+
+
+def _heatmaps(facts: ReportFacts) -> Html:
+    cards = []
+    for shown in facts.heatmaps:
+        alt = f"Evidence for {shown.predicted} on a picture of {shown.truth}"
+        pair = ((shown.picture, "The picture"), (shown.overlay, alt))
+        images = (markup.picture(picture_png(array, 256), words, name="tiny", dense=1) for array, words in pair)
+        frames = element("div", *(element("div", image, class_="frame") for image in images), class_="pair")
+        range_ = f"strongest {number(shown.maximum)}, sum {number(shown.total)}"
+        verdict = element("p", shown.verdict or _UNTESTED, class_="quiet")
+        is_right = "right" if shown.truth == shown.predicted else None
+        words = (*_answer(shown), element("p", range_, class_="quiet"), verdict)
+        cards.append(element("li", frames, *words, class_=is_right))
+    if not cards:
         return Html("")
-    caption = "The kernels of the first layer: the small patterns that it looks for in the picture."
-    image = markup.figure(facts.filters, "Kernels of the first layer", caption, name="sheet")
-    return element("div", image, class_="card")
+    ends = ("evidence against", element("i", "", class_="ramp"), "evidence for the answer given")
+    legend = element("p", *(element("span", end) for end in ends), class_="legend")
+    hint = "The full colour stands for the strongest value of each map, which is written below it."
+    intro = join(
+        element("p", f"{facts.heatmap_method} The layer is {facts.heatmaps[0].layer}."),
+        legend,
+        element("p", hint, class_="quiet"),
+    )
+    return element("div", intro, element("ul", *cards, class_="mistakes heatmaps"), class_="card")
+
+
+def _layers(facts: ReportFacts) -> Html:
+    figures = (
+        (facts.filters, "The kernels of the first layer: the small patterns that it looks for in the picture."),
+        (facts.layers, "One test picture on its way: the strongest feature maps at the end of every stage."),
+    )
+    cards = (markup.figure(png, words.partition(":")[0], words, name="sheet") for png, words in figures if png)
+    return join(*(element("div", card, class_="card") for card in cards))
 
 
 def _next(facts: ReportFacts) -> Html:
@@ -320,16 +179,6 @@ def _foot(facts: ReportFacts) -> Html:
     return element("footer", f"Made by Striate {facts.version}. This page is complete: it loads nothing.")
 
 
-def _folded(title: str, body: Html, count: int) -> Html:
-    if count <= MOST_CLASSES_OPEN:
-        return join(element("h3", title), body)
-    return element("details", element("summary", title), body)
-
-
-def _label(name: str) -> str:
-    return _NAMES.get(name, name.replace("_", " ").capitalize())
-
-
 def _duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 120:
@@ -339,12 +188,13 @@ def _duration(seconds: float) -> str:
 
 
 _SECTIONS = {
-    "Scores": _scores,
+    "Scores": score_section,
     "Mistakes": _mistakes,
+    "Heatmaps": _heatmaps,
+    "Layers": _layers,
     "Data": _data,
     "Split": _split,
     "Network": _network,
     "Training": _training,
-    "Filters": _filters,
     "Next": _next,
 }

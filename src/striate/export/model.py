@@ -23,7 +23,9 @@ from striate.data.sample import PARTS
 from striate.data.sources import read_source
 from striate.errors import StriateError
 from striate.evaluate.scores import classification_scores
+from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
+from striate.inside.trace import trace
 from striate.network.build import Network
 from striate.network.summary import total_operations
 from striate.tasks.task import Task, logits_of, make_task
@@ -169,6 +171,27 @@ class Model:
         probabilities = np.array([list(p.probabilities.values()) for _, p in scored])
         majority = self.classes.index(self.about.get("majority", self.classes[0]))
         return {**classification_scores(truth, probabilities, self.classes, majority), "left_out": left}
+
+    def look(self, picture: str | Path | np.ndarray) -> Look:
+        """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.
+
+        The model's answer may be the mean over the picture and its mirror image; looked at is the picture itself.
+        """
+        items = list(islice(_items(picture), 2))
+        if len(items) != 1:
+            raise StriateError("one picture is looked at", received=f"{len(items)} or more", where=str(picture))
+        (name, item), device = items[0], next(self.network.parameters()).device
+        stored, reason = self._prepare(item)
+        if stored is None:
+            raise StriateError("the picture must be readable", received=reason, where=name)
+        stored = np.array(stored)  # a picture's own pixels may be read-only, which torch does not like
+        x = standardise(scale(stored[None], self.preparation, device), self.preparation)[0]
+        modes = {module: module.training for module in self.network.modules()}
+        chances = self.probabilities(stored[None])[0].tolist()
+        for module, training in modes.items():
+            module.training = training
+        seen = trace(self.network, x, self.classes)
+        return Look(name, stored, seen, dict(zip(self.classes, chances, strict=True)))
 
     def _answers(self, chunk: list[tuple[str, Future]]) -> Iterator[Prediction]:
         prepared = [(name, *future.result()) for name, future in chunk]

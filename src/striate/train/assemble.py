@@ -21,7 +21,7 @@ from striate.train.events import Note, Watch
 from striate.train.loop import Training
 from striate.train.plan import Plan
 
-LEAST_REPORT = 2.0  # seconds that scores, figures and report take at the least
+LEAST_REPORT = 2.8  # seconds that scores, figures and report take at the least
 
 
 def speed_of(job: Job) -> float | None:

@@ -43,6 +43,11 @@ class Dataset:
         return [self.found.samples[i].target for i in self.store.kept]
 
     @property
+    def names(self) -> list[str]:
+        """The path of every row of the store, as in data.csv."""
+        return [self.found.samples[i].path for i in self.store.kept]
+
+    @property
     def left_out(self) -> list[LeftOut]:
         return [*self.found.left_out, *self.store.left_out]
 

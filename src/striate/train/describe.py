@@ -11,12 +11,13 @@ from striate.data.sample import PARTS
 from striate.data.survey import Survey
 from striate.device import fingerprint
 from striate.draw import pixels
+from striate.evaluate.facts import MistakePicture, ReportFacts
 from striate.evaluate.mistakes import confident_mistakes
-from striate.evaluate.report import MistakePicture, ReportFacts
 from striate.evaluate.scores import headline
 from striate.export.model import Model
 from striate.network.summary import summary_text
 from striate.train.dataset import Dataset, Job
+from striate.train.illustrate import heatmap_facts
 from striate.train.loop import Training
 from striate.train.settings import Settings, as_table
 
@@ -58,6 +59,7 @@ def report_facts(
         scores={part: scores[part] for part in ("test", "validation", "train")},
         **images,
         mistakes=_mistakes(model, data, truth, predicted),
+        **heatmap_facts(model, data, training, truth, predicted),
         commands=next_commands(folder),
     )
 
@@ -65,6 +67,7 @@ def report_facts(
 def next_commands(folder: Path) -> list[tuple[str, str]]:
     """What to do with a run, as command lines and what they do."""
     return [
+        (f"striate open {folder}", "look inside in the browser: every layer, filter and number"),
         (f"striate predict {folder} PICTURES --out predictions.csv", "name the class of new pictures"),
         (f"striate evaluate {folder} FOLDER", "score the model on other labelled pictures"),
         (f"striate summary {folder}", "show the network layer by layer"),
@@ -130,7 +133,7 @@ def _mistakes(model: Model, data: Dataset, truth: np.ndarray, predicted: np.ndar
     rows = data.scored_rows("test")
     return [
         MistakePicture(
-            picture=pixels.to_uint8(np.asarray(data.store.pictures[rows[mistake.index]])),
+            picture=pixels.visible(np.asarray(data.store.pictures[rows[mistake.index]])),
             truth=model.classes[mistake.truth],
             predicted=model.classes[mistake.predicted],
             confidence=mistake.confidence,

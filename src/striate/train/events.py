@@ -15,6 +15,13 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """The run folder is there and the first step is next."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """Pictures read so far."""
 
@@ -56,7 +63,7 @@ class Epoch:
         return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
 
 
-Event = Note | Decoded | Step | Epoch
+Event = Note | Began | Decoded | Step | Epoch
 Watch = Callable[[Event], None]
 
 

@@ -20,6 +20,7 @@ from striate.tasks.metrics import calibration_bins
 from striate.train.dataset import Dataset, Job
 from striate.train.describe import next_commands, report_facts
 from striate.train.events import Note, Watch
+from striate.train.illustrate import layer_picture
 from striate.train.loop import Training
 
 SHEET_PICTURES, SHEET_CHANGES = 6, 7  # rows of the augmentation sheet, and changed copies in each
@@ -109,6 +110,7 @@ def _write_images(
     first = next((m for m in model.network.modules() if isinstance(m, torch.nn.Conv2d)), None)
     if first is not None:
         images["filters"] = sheets.kernels(first.weight.detach().float().cpu().numpy())
+    images["layers"] = layer_picture(model, data)
     for name, png in images.items():
         files.write_bytes(folder / f"{'confusion_matrix' if name == 'confusion' else name}.png", png)
     images["augmentation"] = (folder / "augmentation.png").read_bytes()

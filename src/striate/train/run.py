@@ -26,17 +26,19 @@ from striate.train.assemble import LEAST_REPORT, network_of, speed_of, training_
 from striate.train.calibrate import calibrate
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Job, Source, read_dataset, write_data
-from striate.train.events import Epoch, Event, Note, Watch, write_history
+from striate.train.events import Began, Epoch, Event, Note, Watch, write_history
+from striate.train.illustrate import SHARE
 from striate.train.loop import Training
 from striate.train.plan import Plan
 from striate.train.progress import Progress
 from striate.train.results import write_augmentation, write_results
 from striate.train.settings import Settings, as_table, read_settings, settings_from, to_toml
+from striate.train.watch import Watching
 
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
-REPORT_FIGURES = 1.2  # seconds that scores and report take for each second of the first figure
+REPORT_FIGURES = 1.7  # seconds that scores and report take for each second of the first figure
 
 
 @dataclass(frozen=True)
@@ -188,11 +190,13 @@ def _first_figure(folder: Path, training: Training) -> None:
     begun = time.monotonic()
     write_augmentation(folder, training)
     if training.clock is not None:
-        training.clock.report = max(LEAST_REPORT, REPORT_FIGURES * (time.monotonic() - begun))
+        heatmaps = 60 * SHARE * training.plan.minutes
+        training.clock.report = max(LEAST_REPORT, REPORT_FIGURES * (time.monotonic() - begun)) + heatmaps
 
 
 def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
     """Train to the end, then score once and write everything."""
+    job.tell(Began(folder))
     saved = time.monotonic()
     machine.keep_memory()
     step = 3 * training.plan.batch_size * total_operations(training.network, training.network.input_shape)
@@ -202,7 +206,9 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
         machine.threads_for(step),
         _stop_on_interrupt(training),
     ):
+        watching = Watching(folder, training, job.data.names)
         for event in training.run():
+            watching(event)
             job.tell(event)
             if not isinstance(event, Epoch):
                 continue
@@ -211,6 +217,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
             if not training.stop and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()
+        watching.finish()
     counts = job.data.counts("train")
     about = {
         "data": job.data.fingerprint(),

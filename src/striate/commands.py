@@ -1,0 +1,183 @@
+"""What each command does with its words: one function per command, which returns the exit code.
+
+Nothing heavy is imported before a command needs it.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from striate.errors import StriateError, printable
+from striate.train.settings import Settings
+
+DONE, INTERRUPTED = 0, 130
+
+
+def train(options: argparse.Namespace) -> int:
+    from striate.train import run as training
+    from striate.train.clock import seconds_since_start
+    from striate.train.page import Page
+
+    given = {item.name: getattr(options, item.name) for item in fields(Settings) if hasattr(options, item.name)}
+    if options.source and options.data:
+        both = f"{options.source} and {options.data}"
+        raise StriateError("pictures come from one place", received=both, where="--data")
+    started = time.monotonic() - seconds_since_start()
+    source = options.data if options.source is None else options.source
+    with Page(quiet=options.quiet) as page:
+        watch = page if options.watch else None
+        run = training.train(source, resume=options.resume, quiet=options.quiet, watch=watch, started=started, **given)
+        if not run.stopped:
+            page.stay()
+    return INTERRUPTED if run.stopped else DONE
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    from striate.evaluate.table import score_table
+
+    if options.source is None:
+        from striate.files import read_json
+
+        scores = dict(read_json(Path(options.model) / "scores.json"))
+        print(score_table({part: scores[part] for part in ("test", "validation", "train")}))
+    else:
+        from striate.device import choose_device
+        from striate.export.model import load_model
+
+        scores = load_model(options.model, choose_device(options.device)).evaluate(options.source, options.part)
+        print(score_table({options.part or "all": scores}))
+        _tell_left_out([(item["path"], item["reason"]) for item in scores["left_out"]])
+    if options.out:
+        from striate.files import write_json
+
+        write_json(Path(options.out), scores)
+    return DONE
+
+
+def predict(options: argparse.Namespace) -> int:
+    from striate import files
+    from striate.device import choose_device
+    from striate.export.model import load_model
+
+    model = load_model(options.model, choose_device(options.device))
+    rows, refused = [], []
+    for one in model.predict_each(options.sources, options.workers):
+        chances = [f"{p:.6f}" for p in one.probabilities.values()] or [""] * len(model.classes)
+        rows.append((one.path, one.predicted, f"{one.confidence:.6f}" if one.predicted else "", *chances))
+        if one.reason:
+            refused.append((one.path, one.reason))
+        elif not options.out:
+            print(f"{printable(one.path)}\t{one.predicted}\t{100 * one.confidence:.1f} %")
+    if not rows:
+        asked = ", ".join(options.sources)
+        raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
+    if options.out:
+        header = ("path", "predicted", "confidence", *(f"p_{name}" for name in model.classes))
+        files.write_csv(Path(options.out), header, rows)
+        print(f"{len(rows) - len(refused):,} pictures in {options.out}", file=sys.stderr)
+    _tell_left_out(refused)
+    if len(refused) == len(rows):
+        raise StriateError("predict needs at least one readable picture", received=f"{len(rows):,} unreadable ones")
+    return DONE
+
+
+def open_(options: argparse.Namespace) -> int:
+    from striate.serve.start import open_page
+
+    given = {name: getattr(options, name) for name in ("port", "browser", "tab", "while_parent")}
+    open_page(options.place, options.picture, **given)
+    return DONE
+
+
+def look(options: argparse.Namespace) -> int:
+    from striate import files
+    from striate.export.model import load_model
+
+    seen = load_model(options.model).look(options.picture)
+    layer = int(options.layer) if (options.layer or "").isdigit() else options.layer
+    if layer is None and (options.channel is not None or options.at):
+        raise StriateError("a channel and a place are those of a layer", where="--layer", remedy="name one")
+    position = _position(options.at)
+    table = seen.table(layer, options.channel, *position)
+    name = "network" if layer is None else seen.layers[seen.trace.index(layer)].name.replace(":", "-")
+    stem = Path(options.out) / f"{Path(seen.name).stem}-{name}"
+    png, text = (stem.with_name(stem.name + suffix) for suffix in (".png", ".txt"))
+    files.write_bytes(png, seen.sheet(layer, options.channel, *position))
+    files.write_text(text, table + "\n")
+    print(f"{printable(seen.name)}: {seen.answer}\n\n{table}\n\nwrote {png} and {text}")
+    again = f"striate look {options.model} {options.picture}"
+    if layer is None:
+        deepest = next((item for item in reversed(seen.layers) if len(item.output_shape) == 3), seen.layers[-1])
+        print(f"next: {again} --layer {deepest.name}")
+    else:
+        print(f"next: striate open {options.model} {options.picture}")
+    return DONE
+
+
+def _position(text: str | None) -> tuple[int, ...]:
+    """Y,X as two numbers; nothing as none."""
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise StriateError("a place is a row and a column", received=text, where="--at", remedy="e.g. 4,5") from None
+
+
+def summary(options: argparse.Namespace) -> int:
+    from striate.export.model import load_model
+    from striate.network.catalog import CATALOG
+    from striate.network.make import network
+    from striate.network.summary import summary_text
+
+    if Path(options.network).exists():
+        made = load_model(options.network).network
+    else:
+        entry = CATALOG.get(options.network.strip())
+        asked = Settings(img_size=options.img_size, channels=options.channels)
+        size = asked.size or ((entry.height, entry.width) if entry else (50, 50))
+        channels = asked.channels or (entry.channels if entry else 1)
+        classes = options.classes
+        if classes is None:
+            classes = entry.classes if entry else 10
+        made = network(options.network, (channels, *size), classes)
+    print(made.text + "\n\n" + summary_text(made, made.input_shape))
+    return DONE
+
+
+def filter_(options: argparse.Namespace) -> int:
+    from striate import files
+    from striate.data.decode import Unreadable, decode
+    from striate.data.tiff import tiff_bytes
+    from striate.draw import pixels, sheets
+    from striate.inside.filters import filter_picture
+
+    path = Path(options.picture)
+    try:
+        picture = decode(path)
+    except Unreadable as error:
+        raise StriateError("the picture must be readable", received=str(error), where=path) from error
+    padding = int(options.padding) if options.padding.isdigit() else options.padding
+    result = filter_picture(picture, options.kernel, options.stride, padding)
+    name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
+    stem = Path(options.out) / f"{path.stem}-{name}"
+    title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"
+    grey = pixels.to_uint8(result.grey[:, :, None], 0, 100)
+    sheet = sheets.side_by_side(grey, result.feature_map, title, result.formula)
+    shown = pixels.to_uint8(result.feature_map, 0, 100)
+    files.write_bytes(stem.with_name(stem.name + ".png"), pixels.picture_png(shown))
+    files.write_bytes(stem.with_name(stem.name + ".tif"), tiff_bytes(result.feature_map))
+    files.write_bytes(stem.with_name(stem.name + "-side-by-side.png"), sheet)
+    height, width = result.feature_map.shape
+    print(f"{path}: {result.grey.shape[1]}×{result.grey.shape[0]} to {width}×{height}: {result.formula}")
+    print(f"values from {result.feature_map.min():g} to {result.feature_map.max():g}")
+    print(f"wrote {stem}.tif (the values), {stem}.png and {stem}-side-by-side.png")
+    return DONE
+
+
+def _tell_left_out(items: Sequence[tuple[str, str]]) -> None:
+    if items:
+        print(f"left out {len(items):,}:", file=sys.stderr)
+        for path, reason in items[:5]:
+            print(f"  {printable(path)}: {reason}", file=sys.stderr)

@@ -1,0 +1,152 @@
+"""What a network sees, as PNG bytes: all feature maps of one layer, the strongest of every layer, a heatmap on its
+picture. Every number keeps its colour: the legend is painted by the scale that painted the maps."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from striate.draw import pixels, style
+from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, number, outline
+from striate.draw.colours import Scale, scale_of
+
+Box = tuple[int, int, int, int]  # half-open (y0, y1, x0, x1)
+
+MOST = 256  # maps on one sheet
+ROWS = 40  # layers on one picture of a network
+FRAME = 4  # dots round a chosen map
+_WIDTH, _NARROWEST, _PICTURE, _TILE, _NAME = 1600, 96, 340, 104, 330
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Row:
+    """One layer: its name, a word about it, its maps (C, H, W) or values (n,), and what its channels are called."""
+
+    name: str
+    note: str
+    maps: np.ndarray
+    channels: Sequence[str] = ()
+
+
+def layer_sheet(
+    maps: np.ndarray, title: str, *, picture: np.ndarray, field: Box, at: tuple[int, int, int], note: str
+) -> bytes:
+    """All feature maps of a layer, numbered, with their legend, beside the picture.
+
+    maps: (C, H, W) or (n,). picture: uint8 (H, W, 1 or 3). at: channel, y, x of a pixel that is marked; field: the
+    box of the picture that it can see. Of more than 256 maps those around the marked channel are shown.
+    """
+    maps = _as_maps(maps)
+    first = at[0] // MOST * MOST
+    shown, scale = maps[first : first + MOST], scale_of(maps)
+    columns = min(16, max(1, math.ceil(math.sqrt(2.5 * len(shown)))))
+    widest = 220 if maps[0].size > 1 else _NARROWEST
+    side = min(widest, max(_NARROWEST, (_WIDTH - 2 * MARGIN) // columns - GAP))
+    tiles = [pixels.fitted(tile, side) for tile in scale.paint(shown)]
+    seen = pixels.fitted(pixels.three_channels(picture), _PICTURE)
+    rest = f"\nmaps {first} to {first + len(shown) - 1} of {len(maps):,}" if len(maps) > len(shown) else ""
+    left, top = MARGIN + _PICTURE + 2 * GAP, MARGIN + 60
+    below = top + max(len(seen), 80 + LINE * (note + rest).count("\n") + LINE) + 2 * GAP
+    width = max(columns * (side + GAP) - GAP, 900) + 2 * MARGIN
+    canvas = Canvas(width, below + math.ceil(len(tiles) / columns) * (len(tiles[0]) + LINE + GAP) + MARGIN)
+    canvas.write(title, MARGIN, MARGIN, width - 2 * MARGIN, fontsize=TITLE)
+    canvas.paste(outline(seen, field, style.MARK, len(seen) / len(picture)), MARGIN, top, framed=True)
+    canvas.legend(scale, left, top + 4)
+    canvas.write(note + rest, left, top + 80, width - left - MARGIN, color=style.MUTED)
+    for place, tile in enumerate(tiles):
+        x, y = MARGIN + place % columns * (side + GAP), below + place // columns * (len(tile) + LINE + GAP)
+        canvas.paste(tile, x, y, framed=True)
+        if place + first == at[0]:
+            canvas.paste(_marked(tile, at[1:], maps.shape[1]), x - FRAME, y - FRAME)
+        value = f": {number(float(shown[place, 0, 0]))}" if maps[0].size == 1 else ""
+        canvas.write(f"{place + first}{value}", x + tile.shape[1] / 2, y + len(tile) + 6, side + GAP / 2, ha="center")
+    return canvas.png()
+
+
+def _marked(tile: np.ndarray, pixel: tuple[int, int], rows: int) -> np.ndarray:
+    """The tile of a map of so many rows with one pixel framed, and a broad frame round all of it."""
+    y, x = pixel
+    drawn = outline(tile, (y, y + 1, x, x + 1), style.MARK, len(tile) / rows)
+    framed = np.full((drawn.shape[0] + 2 * FRAME, drawn.shape[1] + 2 * FRAME, 3), style.rgb(style.MARK), np.uint8)
+    framed[FRAME:-FRAME, FRAME:-FRAME] = drawn
+    return framed
+
+
+def network_sheet(picture: np.ndarray, rows: Sequence[Row], title: str, *, columns: int = 10) -> bytes:
+    """The picture, and for every layer its strongest maps, each layer on its own scale; strongest first.
+
+    Of more than 40 layers evenly spaced ones are shown.
+    """
+    kept = [rows[place] for place in np.linspace(0, len(rows) - 1, min(len(rows), ROWS)).round().astype(int)]
+    tiles = [_strongest_tiles(row, columns) for row in kept]
+    seen = _filled(pixels.three_channels(picture), _TILE)
+    heights = [max(len(tile) + LINE * len(words.split("\n")) for tile, words in row) for row in tiles]
+    steps = [max(height, 3 * LINE) + 2 * GAP for height in [len(seen), *heights]]
+    left, step_x = MARGIN + _NAME + GAP, _TILE + GAP
+    width, y = left + columns * step_x - GAP + MARGIN, MARGIN + 60
+    canvas = Canvas(width, y + sum(steps) + MARGIN)
+    more = f" · {len(kept)} of {len(rows)} layers" if len(kept) < len(rows) else ""
+    canvas.write(title + more, MARGIN, MARGIN, width - 2 * MARGIN, fontsize=TITLE)
+    canvas.write("picture", MARGIN, y, _NAME, fontweight="bold")
+    canvas.write(f"{picture.shape[0]} × {picture.shape[1]}", MARGIN, y + LINE, _NAME, color=style.MUTED)
+    canvas.paste(seen, left, y, framed=True)
+    for row, shown, step in zip(kept, tiles, steps, strict=False):
+        y += step
+        canvas.write(row.name, MARGIN, y, _NAME, fontweight="bold")
+        ends = f"{number(float(np.min(row.maps)))} to {number(float(np.max(row.maps)))}"
+        canvas.write(f"{row.note}\n{ends}", MARGIN, y + LINE, _NAME, color=style.MUTED)
+        for column, (tile, words) in enumerate(shown):
+            x = left + column * step_x
+            canvas.paste(tile, x, y, framed=True)
+            canvas.write(words, x + tile.shape[1] / 2, y + len(tile) + 6, step_x - 6, ha="center", color=style.MUTED)
+    return canvas.png()
+
+
+def _strongest_tiles(row: Row, count: int) -> list[tuple[np.ndarray, str]]:
+    """The row's strongest maps in its own colours, each with what stands below it."""
+    scale, maps = scale_of(row.maps), _as_maps(row.maps)
+    tiles = []
+    for channel in strongest(maps)[:count]:
+        words = row.channels[channel] if row.channels else str(channel)
+        value = f"\n{number(float(maps[channel, 0, 0]))}" if maps[0].size == 1 else ""
+        tiles.append((_filled(scale.paint(maps[channel]), _TILE // 2 if value else _TILE), words + value))
+    return tiles
+
+
+def overlay(picture: np.ndarray, heat: np.ndarray, *, signed: bool) -> np.ndarray:
+    """A heatmap on its picture, uint8 (H, W, 3): the stronger the evidence, the less of the picture shows through.
+
+    picture: uint8 (H, W, 1 or 3). heat: (H, W). Evidence against (below 0) is blue, evidence for orange; a map without
+    sign goes from dark to light. The full colour stands for the map's own largest value, which must be told beside it.
+    """
+    grey = pixels.three_channels(picture).astype(np.float64).mean(axis=2, keepdims=True)
+    ground = np.repeat(70 + 185 * grey / 255, 3, axis=2)
+    values = np.nan_to_num(np.asarray(heat, dtype=np.float64))
+    reach = float(np.abs(values).max(initial=0.0))
+    scale = Scale(-reach, reach, True) if signed else Scale(0.0, reach, False)
+    share = (np.abs(values) / (reach or 1.0))[..., None]
+    # The diverging colours fade to white by themselves; taking the full hue keeps weak evidence visible.
+    colour = scale.paint(np.sign(values) * reach) if signed else scale.paint(values)
+    return np.rint(ground + 0.85 * share * (colour - ground)).astype(np.uint8)
+
+
+def strongest(maps: np.ndarray) -> np.ndarray:
+    """Channel numbers of maps (C, H, W) or values (n,), the one with the largest absolute value first."""
+    peaks = np.abs(np.nan_to_num(np.asarray(maps, dtype=np.float64))).reshape(len(maps), -1).max(axis=1)
+    return np.argsort(-peaks, kind="stable")
+
+
+def _as_maps(values: np.ndarray) -> np.ndarray:
+    """(C, H, W), whatever a layer's values are: a vector is maps of one cell, a line is one cell high."""
+    values = np.asarray(values, dtype=np.float64)
+    return values.reshape(len(values), *([1] * (3 - values.ndim)), *values.shape[1:])
+
+
+def _filled(tile: np.ndarray, side: int) -> np.ndarray:
+    """A tile whose longer side is `side` dots exactly; small ones grow by repeating pixels."""
+    height, width = tile.shape[:2]
+    if max(height, width) >= side:
+        return pixels.fitted(tile, side)
+    high, wide = (max(1, round(side * n / max(height, width))) for n in (height, width))
+    return tile[np.arange(high) * height // high][:, np.arange(wide) * width // wide]

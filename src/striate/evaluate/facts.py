@@ -1,0 +1,83 @@
+"""Everything that a report says, as plain data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MistakePicture:
+    """A wrong prediction: uint8 picture (H, W, 1 or 3), class names, confidence 0 to 1, the sample's path."""
+
+    picture: np.ndarray
+    truth: str
+    predicted: str
+    confidence: float
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatmapPicture:
+    """Where the evidence for an answer lay on one picture.
+
+    picture: uint8 (H, W, 1 or 3). overlay: uint8 (H, W, 3), the heatmap on it. truth, predicted: class names; the map
+    is of the evidence for `predicted` at `layer`. confidence: 0 to 1. maximum, total: of the map, in the score's unit.
+    verdict: what the tests of the map say, in one sentence; "" where it was not tested.
+    """
+
+    picture: np.ndarray
+    overlay: np.ndarray
+    truth: str
+    predicted: str
+    confidence: float
+    path: str
+    layer: str
+    maximum: float
+    total: float
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFacts:
+    """Everything that the page says, as plain data; what is empty or None has no place on the page.
+
+    run: where the results lie; created: date and time; seconds: wall time of the whole run.
+    data: (name, value) rows such as folder, kind, sizes, depth, channels, hidden files.
+    classes: per class name, its pictures per part, in the order shown.
+    left_out: (path, reason) of every file that is not used; notes: warnings in sentences.
+    split: one sentence on how; split_table: rows whose first is the header.
+    network: the one-line text; summary: the table of its layers as text.
+    settings, machine: (name, value) rows.
+    scores: per part, its record of scores.json. curves ... filters, layers: PNG files as bytes.
+    heatmaps: mistakes first, then hits; heatmap_method: what they are, in a sentence or two.
+    commands: (command line, what it does).
+    """
+
+    title: str
+    run: str
+    created: str
+    version: str
+    seconds: float
+    headline: str = ""
+    data: Sequence[tuple[str, object]] = ()
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    left_out: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
+    split: str = ""
+    split_table: Sequence[Sequence[object]] = ()
+    network: str = ""
+    summary: str = ""
+    settings: Sequence[tuple[str, object]] = ()
+    machine: Sequence[tuple[str, object]] = ()
+    scores: Mapping[str, dict] = field(default_factory=dict)
+    curves: bytes | None = None
+    confusion: bytes | None = None
+    calibration: bytes | None = None
+    augmentation: bytes | None = None
+    filters: bytes | None = None
+    layers: bytes | None = None
+    mistakes: Sequence[MistakePicture] = ()
+    heatmaps: Sequence[HeatmapPicture] = ()
+    heatmap_method: str = ""
+    commands: Sequence[tuple[str, str]] = ()

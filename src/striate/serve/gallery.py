@@ -1,0 +1,168 @@
+"""The pictures that the page can show: those of a run, from its tables, and those dropped on the page."""
+
+import csv
+import functools
+import hashlib
+import re
+import tomllib
+from collections import Counter
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from striate import files
+from striate.data.arrays import read_digits
+from striate.data.decode import Unreadable, decode
+from striate.draw.pixels import picture_png, to_uint8
+from striate.errors import StriateError
+from striate.serve.reply import Refusal
+from striate.serve.shelf import Shelf
+
+LONGEST = 512  # pixels of a picture's longer side on the page
+DROPPED_BYTES, SHOWN_BYTES = 256e6, 64e6
+PARTS = ("test", "validation", "train")
+YOURS = "yours"  # the part of dropped pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A picture as the page lists it; what is not known is None."""
+
+    id: str
+    name: str
+    part: str
+    truth: str | None = None
+    predicted: str | None = None
+    confidence: float | None = None
+
+
+class Gallery:
+    """The pictures of a run folder (None: no run), and dropped ones by the hash of their bytes."""
+
+    def __init__(self, run: Path | None) -> None:
+        self.run = run
+        self._dropped: Shelf[tuple[Entry, bytes]] = Shelf(DROPPED_BYTES)
+        self._shown: Shelf[bytes] = Shelf(SHOWN_BYTES)
+
+    def add(self, data: bytes, name: str) -> Entry:
+        """Keep the bytes of a picture file in memory; Refusal (422) says why it is no picture."""
+        _decoded(data, name)
+        entry = Entry(f"u{hashlib.blake2b(data, digest_size=8).hexdigest()}", files.readable(name)[:200], YOURS)
+        self._dropped.put(entry.id, (entry, data), len(data))
+        return entry
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """Every picture of the run's tables by its id, test part first; those never scored have no prediction."""
+        if self.run is None or not (self.run / "data.csv").is_file():
+            return {}
+        scored = self.run / "predictions.csv"
+        return _read_entries(self.run / "data.csv", scored if scored.is_file() else None)
+
+    def page(self, part: str, offset: int, limit: int) -> dict:
+        """`limit` pictures of a part ("" all) from `offset` on, and how many every part has."""
+        dropped = [entry for entry, _ in reversed(self._dropped.values())]
+        everything = [*dropped, *self.entries.values()]
+        wanted = [entry for entry in everything if part in ("", entry.part)]
+        shown = [asdict(entry) for entry in wanted[max(offset, 0) :][: max(limit, 0)]]
+        return {"total": len(wanted), "parts": Counter(entry.part for entry in everything), "pictures": shown}
+
+    def entry(self, picture: str) -> Entry:
+        if (found := self._dropped.find(picture)) is not None:
+            return found[0]
+        if picture not in (entries := self.entries):
+            raise Refusal(404, "there is no such picture here; dropped ones are forgotten when the server ends")
+        return entries[picture]
+
+    def pixels(self, picture: str) -> np.ndarray:
+        """The decoded picture (H, W, C); Refusal 404 where it is gone and 422 where it cannot be read."""
+        if (dropped := self._dropped.find(picture)) is not None:
+            return _decoded(dropped[1], dropped[0].name)
+        entry = self.entry(picture)
+        return _decoded(self._source(entry), entry.name)
+
+    def png(self, picture: str) -> bytes:
+        """The picture for the eye: 8 bits, the longer side at most 512 pixels."""
+        if (png := self._shown.find(picture)) is None:
+            png = _shown(self.pixels(picture))
+            self._shown.put(picture, png, len(png))
+        return png
+
+    def first(self) -> str | None:
+        """The picture to begin with: the first of the test part that is there."""
+        for entry in islice(self.entries.values(), 50):
+            try:
+                source = self._source(entry)
+            except Refusal:
+                continue
+            if isinstance(source, np.ndarray) or source.is_file():
+                return entry.id
+        return None
+
+    def mistakes(self) -> list[dict]:
+        """Test pictures with their predictions: wrong ones first, the surest first."""
+        rows = [entry for entry in self.entries.values() if entry.part == "test" and entry.predicted is not None]
+        return [asdict(e) for e in sorted(rows, key=lambda e: (e.predicted == e.truth, -(e.confidence or 0)))]
+
+    def _source(self, entry: Entry) -> Path | np.ndarray:
+        root = _root(self.run / "settings.toml")
+        if root == "digits":
+            return _digits()[entry.name]
+        if root == "arrays":
+            raise Refusal(404, f"{entry.name} was an array in memory, which the run does not hold; drop a picture file")
+        folder = Path(root)
+        path = (folder.parent if folder.is_file() else folder) / entry.name
+        # What is no UTF-8 in a file's name is written in our tables as \udcff.
+        return path if path.exists() else Path(re.sub(r"\\u(dc[89a-f].)", lambda m: chr(int(m[1], 16)), str(path)))
+
+
+def _decoded(source: Path | bytes | np.ndarray, name: str) -> np.ndarray:
+    try:
+        return decode(source)
+    except Unreadable as error:
+        status = 404 if error.code in ("missing", "link", "permission") else 422
+        raise Refusal(status, str(StriateError("the picture must be readable", received=error, where=name))) from error
+
+
+def _shown(picture: np.ndarray) -> bytes:
+    if picture.shape[2] not in (1, 3):
+        picture = picture.mean(axis=2, keepdims=True).astype(picture.dtype)
+    return picture_png(to_uint8(picture), LONGEST if max(picture.shape) > LONGEST else None)
+
+
+def _read_entries(data: Path, scored: Path | None) -> dict[str, Entry]:
+    stamps = [(path, path.stat().st_mtime_ns) for path in (data, scored) if path]
+    return _entries_at(*stamps)
+
+
+@functools.lru_cache(maxsize=2)
+def _entries_at(data: tuple[Path, int], scored: tuple[Path, int] | None = None) -> dict[str, Entry]:
+    """The tables as they were at these times; a run in progress gains predictions at its end."""
+    told = {row["path"]: row for row in _rows(scored[0])} if scored else {}
+    entries = []
+    for number, row in enumerate(_rows(data[0])):
+        if row["status"] == "used":
+            said = told.get(row["path"])
+            answer = (said["predicted"], float(said["confidence"])) if said else (None, None)
+            entries.append(Entry(str(number), row["path"], row["part"], row["label"], *answer))
+    return {entry.id: entry for entry in sorted(entries, key=lambda entry: PARTS.index(entry.part))}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _root(settings: Path) -> str:
+    """Where the run's pictures came from: a folder, a table, "digits" or "arrays"."""
+    try:
+        return str(tomllib.loads(settings.read_text(encoding="utf-8"))["run"]["source"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Refusal(404, "this run does not say where its pictures came from") from error
+
+
+@functools.cache
+def _digits() -> dict[str, np.ndarray]:
+    return {sample.path: sample.source for sample in read_digits().samples}

@@ -1,0 +1,299 @@
+"""What the page asks for: one method per address, each turning what is known into numbers."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from striate.data.content import read_file
+from striate.data.decode import Unreadable
+from striate.draw import colours
+from striate.errors import StriateError
+from striate.export.model import MODEL_FILE, load_model
+from striate.inside import kernels
+from striate.inside.heatmap import METHODS
+from striate.inside.trace import Trace
+from striate.serve.gallery import Gallery
+from striate.serve.looking import Look, Looking, Wish
+from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
+from striate.serve.thumbnails import thumbnail
+from striate.serve.training import Training
+
+FULL_VALUES = 1_000_000  # a layer of more values is sent in half precision
+HALF_REACH = 65_000.0  # beyond it half precision has no numbers
+TWIN_SIDE = 64
+MOST_PICTURES = 1_000
+
+
+class Glass:
+    """The answers about one run folder or model file. A run without a model yet gets one as soon as it is there.
+
+    picture: a file to begin with. Raises StriateError where there is nothing to open.
+    """
+
+    def __init__(self, place: Path, picture: Path | None = None) -> None:
+        is_run = place.is_dir() and (place / "settings.toml").is_file()
+        self.place = place
+        self.file = place / MODEL_FILE if place.is_dir() else place
+        self.gallery = Gallery(place if is_run else None)
+        self.training = Training(place if is_run else None)
+        self._loading, self._stamp, self._looking = threading.Lock(), None, None
+        if self.file.exists() or not is_run:
+            self.looking  # noqa: B018 - what cannot be loaded is said now
+        self.given = None if picture is None else self._begin_with(picture)
+
+    def answer(self, request: Request) -> Reply:
+        """The reply to an address of the API; Refusal 404 for any other."""
+        for (method, *pattern), answer in _ROUTES.items():
+            if method == request.method and len(pattern) == len(request.path):
+                pairs = list(zip(pattern, request.path, strict=True))
+                if all(part in ("*", given) for part, given in pairs):
+                    return answer(self, request, *(given for part, given in pairs if part == "*"))
+        raise Refusal(404, "there is no such address")
+
+    @property
+    def looking(self) -> Looking:
+        """The model as it lies on the disk now; Refusal 409 while there is none."""
+        with self._loading:
+            try:
+                stamp = self.file.stat().st_mtime_ns
+            except OSError:
+                stamp = None
+            if self._looking is None and stamp is None and self.gallery.run is not None:
+                going_on = self.training.state == "running"
+                when = "it comes when the training ends" if going_on else "its training was cut short"
+                raise Refusal(409, f"this run has no model yet: {when}")
+            if self._looking is None or stamp not in (None, self._stamp):
+                self._looking, self._stamp = Looking(load_model(self.file)), stamp
+            return self._looking
+
+    def model(self, request: Request) -> Reply:
+        facts = {"network": "", "task": "", "classes": [], "input_shape": [], "parameters": 0, "note": ""}
+        try:
+            facts |= self._model_facts()
+        except Refusal as refusal:
+            facts["note"] = str(refusal)
+        return json_reply(
+            {
+                "name": self.place.absolute().name.removesuffix(".safetensors"),
+                **facts,
+                "run": self.gallery.run is not None,
+                "training": self.training.state == "running",
+                "first_picture": self.given or self.gallery.first(),
+                "methods": [{"name": name, "label": m.label, "note": m.note} for name, m in METHODS.items()],
+                "colours": {
+                    "sequential": colours.sequential(),
+                    "diverging": colours.diverging(),
+                    "diverging_dark": colours.diverging_dark(),
+                },
+            }
+        )
+
+    def _model_facts(self) -> dict:
+        model = self.looking.model
+        shape, notes = model.preparation.shape, []
+        if model.mirror:
+            notes.append("averaged with the mirror image's")
+        if model.temperature != 1:
+            notes.append(f"of logits divided by {model.temperature:.4g}")
+        return {
+            "network": model.network.text,
+            "task": model.task.name,
+            "classes": model.classes,
+            "input_shape": (shape.channels, shape.height, shape.width),
+            "parameters": sum(p.numel() for p in model.network.parameters()),
+            "note": f"Probabilities are {' and '.join(notes)}; logits are of the pass shown." if notes else "",
+        }
+
+    def pictures(self, request: Request) -> Reply:
+        limit = min(request.whole("limit", 60), MOST_PICTURES)
+        return json_reply(self.gallery.page(request.query.get("part", ""), request.whole("offset", 0), limit))
+
+    def drop(self, request: Request) -> Reply:
+        entry = self.gallery.add(request.body, request.name or "picture")
+        return json_reply({"id": entry.id, "name": entry.name})
+
+    def image(self, request: Request, picture: str) -> Reply:
+        return Reply(self.gallery.png(picture), "image/png")
+
+    def input(self, request: Request, picture: str) -> Reply:
+        """The prepared picture; display: per channel, the values that stand for black and for full brightness."""
+        preparation = self.looking.model.preparation
+        _, x = self.looking.prepared(self.gallery.pixels(picture))
+        low, high = ((edge - np.array(preparation.mean)) / preparation.std for edge in (0.0, 1.0))
+        return array_reply(x.numpy(), display={"minimum": low, "maximum": high}, **figures(x.numpy()))
+
+    def trace(self, request: Request, picture: str) -> Reply:
+        look, classes = self._look(picture), self.looking.model.classes
+        order = np.argsort(-look.probabilities, kind="stable")
+        said = [
+            {"label": classes[i], "class": i, "probability": look.probabilities[i], "logit": look.logits[i]}
+            for i in order.tolist()
+        ]
+        values = look.trace.recording.values
+        layers = [asdict(layer) | _extremes(values[layer.index]) for layer in look.trace.layers]
+        entry = self.gallery.entry(picture)
+        return json_reply({"layers": layers, "predictions": said, "name": entry.name, "truth": entry.truth})
+
+    def strip(self, request: Request, picture: str) -> Reply:
+        seen = self._look(picture).trace
+        tiles, channels, signed = zip(*(thumbnail(seen.maps(layer.index)) for layer in seen.layers), strict=True)
+        return array_reply(np.stack(tiles), channels=channels, signed=signed)
+
+    def maps(self, request: Request, picture: str, layer: str) -> Reply:
+        seen = self._look(picture).trace
+        values = seen.maps(_layer(layer))
+        shown = values.reshape(_three_axes(values.shape))
+        facts = {**figures(values), "zeros": float((values == 0).mean())}
+        is_large = values.size > FULL_VALUES and max(-facts["minimum"], facts["maximum"]) < HALF_REACH
+        return array_reply(shown.astype(np.float16 if is_large else np.float32), **facts)
+
+    def explain(self, request: Request, picture: str, layer: str) -> Reply:
+        seen, which, channel, place = self._cell(request, picture, layer)
+        names = {item.index: item.name for item in seen.layers} | {-1: "picture"}
+        steps = [{"layer": index, "name": names[index], "box": _box(box)} for index, box in seen.lineage(which, *place)]
+        chain = [each.as_dict() for each in seen.chain(which, channel, *place)]
+        return json_reply({"chain": chain, "lineage": steps, "picture_box": _box(seen.field(which, *place))})
+
+    def term(self, request: Request, picture: str, layer: str) -> Reply:
+        seen, which, channel, place = self._cell(request, picture, layer)
+        terms = seen.explain(which, channel, *place, full=True).as_dict()["terms"]
+        number = request.whole("term", 0)
+        if not 0 <= number < len(terms):
+            raise StriateError(f"a term is a number from 0 to {len(terms) - 1}", received=number, where="term")
+        return json_reply(terms[number])
+
+    def field(self, request: Request, picture: str, layer: str) -> Reply:
+        seen, which, channel, place = self._cell(request, picture, layer)
+        with self.looking.looks.making:
+            request.require_waiting()
+            values = np.asarray(seen.actual_field(which, channel, *place), np.float32)
+        return array_reply(values, **figures(values))
+
+    def filters(self, request: Request) -> Reply:
+        seen = self.looking.blank().trace
+        found = [(layer, values) for layer in seen.layers if (values := _filters(seen, layer.index)) is not None]
+        facts = [{"index": layer.index, "name": layer.name, "shape": values.shape} for layer, values in found]
+        return json_reply({"layers": facts})
+
+    def filter(self, request: Request, layer: str) -> Reply:
+        values = _filters(self.looking.blank().trace, _layer(layer))
+        if values is None:
+            raise Refusal(404, f"{layer} has no filters")
+        return array_reply(values, **figures(values))
+
+    def heatmap(self, request: Request, picture: str) -> Reply:
+        wish, look = self._wish(request, picture)
+        heat = self.looking.heat(wish, look, request)
+        names = ("method", "layer", "score", "total", "gap", "baseline", "warning")
+        facts = {name: getattr(heat, name) for name in names} | {"target": self.looking.words(wish)}
+        facts |= {**figures(heat.map), "maximum": heat.maximum, "signed": heat.signed, "grid": heat.map.shape}
+        return array_reply(heat.on_picture.astype(np.float32), **facts)
+
+    def trust(self, request: Request, picture: str) -> Reply:
+        wish, look = self._wish(request, picture)
+        found = self.looking.trust(wish, look, request)
+        names = (
+            "correlation", "edges", "shares", "deletion", "insertion", "areas", "agreement", "other", "fill", "failed",
+            "verdict", "warnings",
+        )  # fmt: skip
+        step = max(1, -(-max(found.twin.shape) // TWIN_SIDE))
+        return json_reply({"twin": found.twin[::step, ::step], **{name: getattr(found, name) for name in names}})
+
+    def overview(self, request: Request) -> Reply:
+        return json_reply(self.training.overview())
+
+    def events(self, request: Request) -> Reply:
+        return Reply(self.training.events, "text/event-stream")
+
+    def snapshot(self, request: Request, number: str) -> Reply:
+        return self.training.snapshot(int(number) if number.isdecimal() else -1)
+
+    def snapshot_maps(self, request: Request, number: str) -> Reply:
+        return self.training.snapshot(int(number) if number.isdecimal() else -1, request.query.get("layer", "0"))
+
+    def mistakes(self, request: Request) -> Reply:
+        return json_reply({"rows": self.gallery.mistakes()})
+
+    def kernels(self, request: Request) -> Reply:
+        names = [name for name in kernels.kernel_names() if name != "sobel"]  # that one is two filters
+        made = [{"name": name, "label": name.capitalize(), "rows": kernels.kernel(name)} for name in names]
+        return json_reply({"kernels": made})
+
+    def _begin_with(self, picture: Path) -> str:
+        try:
+            entry = self.gallery.add(read_file(picture), picture.name)
+        except Unreadable as error:
+            raise StriateError("the picture must be readable", received=error, where=picture) from error
+        return entry.id
+
+    def _look(self, picture: str) -> Look:
+        return self.looking.look(picture, lambda: self.gallery.pixels(picture))
+
+    def _cell(self, request: Request, picture: str, layer: str) -> tuple[Trace, int | str, int, tuple[int, ...]]:
+        """The trace, the layer, and the channel and position asked for; a vector has no position, a line has x."""
+        seen = self._look(picture).trace
+        axes = len(seen.layers[seen.index(_layer(layer))].output_shape) - 1
+        place = (request.whole("y", 0), request.whole("x", 0))[2 - axes :] if axes else ()
+        return seen, _layer(layer), request.whole("channel", 0), place
+
+    def _wish(self, request: Request, picture: str) -> tuple[Wish, Look]:
+        look = self._look(picture)
+        target = request.whole("target", int(look.probabilities.argmax()))
+        versus = request.whole("versus") if request.query.get("versus") else None
+        method, layer = request.query.get("method") or next(iter(METHODS)), request.query.get("layer", "")
+        return Wish(picture, method, layer, target, versus), look
+
+
+def _layer(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def _filters(seen: Trace, layer: int | str) -> np.ndarray | None:
+    """(out, in, kh, kw) float32 of a convolution; None for any other layer."""
+    values = seen.kernels(layer)
+    return None if values is None or np.ndim(values) != 4 else np.asarray(values, np.float32)
+
+
+def _three_axes(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(channels, height, width) of maps with any number of axes."""
+    return (shape[0], 1, 1) if len(shape) == 1 else (shape[0], 1, -1) if len(shape) == 2 else (shape[0], -1, shape[-1])
+
+
+def _extremes(values: torch.Tensor) -> dict[str, float]:
+    """Smallest and largest finite number of a layer, for one colour range over all layers."""
+    low, high = values.float().nan_to_num(0.0, 0.0, 0.0).aminmax()
+    return {"minimum": float(low), "maximum": float(high)}
+
+
+def _box(box: tuple[int, ...]) -> list[int]:
+    """(y0, y1, x0, x1) of a box on a map or on a line."""
+    return [*(0, 1) * (len(box) < 4), *(box or (0, 1))]
+
+
+_ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
+    ("GET", "api", "model"): Glass.model,
+    ("GET", "api", "pictures"): Glass.pictures,
+    ("POST", "api", "pictures"): Glass.drop,
+    ("GET", "api", "pictures", "*", "image"): Glass.image,
+    ("GET", "api", "pictures", "*", "input"): Glass.input,
+    ("GET", "api", "trace", "*"): Glass.trace,
+    ("GET", "api", "trace", "*", "strip"): Glass.strip,
+    ("GET", "api", "trace", "*", "maps", "*"): Glass.maps,
+    ("GET", "api", "trace", "*", "explain", "*"): Glass.explain,
+    ("GET", "api", "trace", "*", "terms", "*"): Glass.term,
+    ("GET", "api", "trace", "*", "field", "*"): Glass.field,
+    ("GET", "api", "filters"): Glass.filters,
+    ("GET", "api", "filters", "*"): Glass.filter,
+    ("GET", "api", "heatmap", "*"): Glass.heatmap,
+    ("GET", "api", "trust", "*"): Glass.trust,
+    ("GET", "api", "training"): Glass.overview,
+    ("GET", "api", "training", "events"): Glass.events,
+    ("GET", "api", "training", "snapshots", "*"): Glass.snapshot,
+    ("GET", "api", "training", "snapshots", "*", "maps"): Glass.snapshot_maps,
+    ("GET", "api", "mistakes"): Glass.mistakes,
+    ("GET", "api", "kernels"): Glass.kernels,
+}

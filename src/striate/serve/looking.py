@@ -1,0 +1,132 @@
+"""One trained network looked at: what it makes of a picture, and where on it the evidence lies."""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.data.batches import scale, standardise
+from striate.data.prepare import fit
+from striate.errors import StriateError
+from striate.export.model import Model
+from striate.inside.heatmap import Heatmap, heatmap
+from striate.inside.question import Score
+from striate.inside.trace import Trace, trace
+from striate.inside.trust import Trust, trust
+from striate.serve.reply import Refusal, Request
+from striate.serve.shelf import Shelf
+from striate.tasks.task import logits_of
+
+LOOKS_BYTES, HEATS_BYTES = 512e6, 64e6
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One picture in the network.
+
+    input: (C, H, W) float32, the prepared picture. trace: its pass. logits: (classes,) of that pass.
+    probabilities: (classes,) as `striate predict` says, with mirror image and temperature.
+    """
+
+    input: Tensor
+    trace: Trace
+    logits: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def bytes(self) -> int:
+        """Of all layers, twice: the trace runs once more when a number's effect on the picture is asked for."""
+        return 2 * 4 * sum(math.prod(layer.output_shape) for layer in self.trace.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A heatmap that is asked for: layer is a name, a number or "" (the usual), target and versus are class numbers."""
+
+    picture: str
+    method: str
+    layer: str
+    target: int
+    versus: int | None
+
+
+class Looking:
+    """Looks at pictures and their heatmaps, made one at a time and kept while memory allows.
+
+    Heatmaps may take seconds, so they have a copy of the network: who looks at layers need not wait for them.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.looks: Shelf[Look] = Shelf(LOOKS_BYTES)
+        self.heats: Shelf[Heatmap] = Shelf(HEATS_BYTES)
+        self.trusts: Shelf[Trust] = Shelf(HEATS_BYTES)
+        self.trusts.making = self.heats.making
+        self._copy = copy.deepcopy(model.network)
+
+    def prepared(self, picture: np.ndarray) -> tuple[np.ndarray, Tensor]:
+        """The decoded picture as training stores it (H, W, C), and as the network gets it (C, H, W)."""
+        preparation = self.model.preparation
+        try:
+            stored = fit(picture, preparation.shape)
+        except ValueError as error:
+            raise Refusal(422, str(StriateError("the picture must fit the network", received=error))) from error
+        x = standardise(scale(np.array(stored[None]), preparation, CPU), preparation)
+        return stored, x[0].contiguous()
+
+    def look(self, picture: str, read: Callable[[], np.ndarray]) -> Look:
+        """The look at a picture; `read` decodes it if that was not done before."""
+        return self.looks.take(picture, lambda: self._look(read()), lambda look: look.bytes)
+
+    def blank(self) -> Look:
+        """The look at a picture of zeros: for what is the same for every picture."""
+        shape = self.model.preparation.shape
+        return self.look("", lambda: np.zeros((shape.height, shape.width, shape.channels), shape.depth))
+
+    @torch.no_grad()
+    def _look(self, picture: np.ndarray) -> Look:
+        model, (stored, x) = self.model, self.prepared(picture)
+        logits = logits_of(model.network, x[None])
+        return Look(
+            input=x,
+            trace=trace(model.network, x),
+            logits=np.array([float(model.task.score(logits, index)[0]) for index in range(len(model.classes))]),
+            probabilities=model.probabilities(stored[None])[0],
+        )
+
+    def heat(self, wish: Wish, look: Look, request: Request) -> Heatmap:
+        def make() -> Heatmap:
+            request.require_waiting()
+            layer = int(wish.layer) if wish.layer.isdecimal() else wish.layer or None
+            score, versus = self._score(wish.target), None if wish.versus is None else self._score(wish.versus)
+            return heatmap(self._copy, look.input, wish.method, layer=layer, score=score, versus=versus)
+
+        return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes)
+
+    def trust(self, wish: Wish, look: Look, request: Request) -> Trust:
+        heat = self.heat(wish, look, request)
+
+        def make() -> Trust:
+            request.require_waiting()
+            found = trust(self._copy, look.input, heat)
+            return replace(found, verdict=found.verdict.replace(heat.target, self.words(wish)))
+
+        return self.trusts.take(wish, make, lambda found: heat.map.nbytes + 4096)
+
+    def _score(self, index: int) -> Score:
+        """The class itself, or where two classes share one output, that output with its sign for the class."""
+        classes = len(self.model.classes)
+        if not 0 <= index < classes:
+            raise StriateError(f"a class is a number from 0 to {classes - 1}", received=index, where="target, versus")
+        outputs = self.model.network.output_shape[-1]
+        return index if outputs == classes else lambda output: self.model.task.score(output[None], index)[0]
+
+    def words(self, wish: Wish) -> str:
+        """What a heatmap explains, with the names of the classes."""
+        names = [self.model.classes[index] for index in (wish.target, wish.versus) if index is not None]
+        return " minus ".join(names)

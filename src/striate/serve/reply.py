@@ -1,0 +1,95 @@
+"""Requests and answers as plain values: JSON, arrays behind a JSON header, streams, and refusals with a status."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from striate.errors import StriateError
+
+JSON = "application/json; charset=utf-8"
+Gone = Callable[[float], bool]  # waits up to so many seconds: has whoever asked left?
+Stream = Callable[[Gone], Iterator[bytes]]
+
+
+class Refusal(Exception):
+    """A request that gets `status` and one sentence instead of an answer."""
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status = status
+        super().__init__(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked: the decoded parts of the path, the query, the body, and whether anybody still waits."""
+
+    method: str
+    path: tuple[str, ...]
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    name: str = ""
+    gone: Gone = lambda seconds: False
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        """A whole number of the query; StriateError when it is none or missing without a default."""
+        text = self.query.get(name, "")
+        if not text and default is not None:
+            return default
+        if not text.removeprefix("-").isdecimal() or len(text) > 9:
+            raise StriateError(f"{name} is a whole number", received=repr(text), where="the address")
+        return int(text)
+
+    def require_waiting(self) -> None:
+        """Before long work: no answer is made for someone who has left."""
+        if self.gone(0):
+            raise ConnectionAbortedError
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The body (or a stream of it), its type and status, and whether it may be kept until it changes."""
+
+    body: bytes | Stream
+    kind: str = JSON
+    status: int = 200
+    kept: bool = False
+
+
+def json_reply(value: object, status: int = 200) -> Reply:
+    return Reply(json.dumps(plain(value), ensure_ascii=False, allow_nan=False).encode(errors="replace"), status=status)
+
+
+def array_reply(values: np.ndarray, **header: object) -> Reply:
+    """The values in C order behind their header, which begins with its length (4 bytes, little-endian).
+
+    Data starts at a multiple of 8 bytes; dtype is float32, float16 or uint8, and bytes are little-endian.
+    """
+    facts = {"shape": values.shape, "dtype": values.dtype.name, **header}
+    text = json.dumps(plain(facts), ensure_ascii=False, allow_nan=False).encode()
+    text += b" " * (-(len(text) + 4) % 8)
+    data = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
+    return Reply(len(text).to_bytes(4, "little") + text + data, "application/octet-stream")
+
+
+def plain(value: object) -> object:
+    """`value` as JSON can hold it: arrays as lists, and "NaN", "Infinity", "-Infinity" for what is no number."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def figures(values: np.ndarray) -> dict:
+    """Of the finite values minimum, maximum and mean (0 where there is none) and whether any is negative; and how
+    many others there are."""
+    known = values[np.isfinite(values)]
+    low, high, mean = (known.min(), known.max(), known.mean(dtype=np.float64)) if known.size else (0.0, 0.0, 0.0)
+    return {"minimum": low, "maximum": high, "mean": mean, "signed": low < 0, "nonfinite": values.size - known.size}

@@ -1,0 +1,96 @@
+"""What a report shows from inside: a test picture's feature maps, and where the evidence for answers lay."""
+
+import contextlib
+from dataclasses import replace
+
+import numpy as np
+
+from striate.data.batches import scale, standardise
+from striate.draw import maps, pixels
+from striate.errors import StriateError
+from striate.evaluate.facts import HeatmapPicture
+from striate.evaluate.mistakes import confident_mistakes
+from striate.export.model import Model
+from striate.inside.heatmap import METHODS, Heatmap, enlarge, heatmap
+from striate.inside.trust import trust
+from striate.network.summary import total_operations
+from striate.train.dataset import Dataset
+from striate.train.loop import Training
+
+METHOD = "hirescam"
+MISTAKES, HITS = 3, 3  # pictures with a heatmap
+PASSES = 600  # of one picture through the network, to test its heatmap
+SHARE = 0.01  # of a training's work that testing heatmaps may take
+LITTLE = 1e10  # operations that are always spent; under a second
+SIDE = 160  # dots to which smaller pictures grow below their heatmap
+
+
+def layer_picture(model: Model, data: Dataset) -> bytes:
+    """The first test picture (of another part, where there is none) on its way through the network, as PNG."""
+    row = next(rows[0] for part in ("test", "validation", "train") if len(rows := data.rows(part)))
+    return replace(model.look(np.asarray(data.store.pictures[row])), name=data.names[row]).stages()
+
+
+def heatmap_facts(
+    model: Model, data: Dataset, training: Training, truth: np.ndarray, predicted: np.ndarray
+) -> dict[str, object]:
+    """`heatmaps` and `heatmap_method` of a report: the test part's surest mistakes and hits, tested as time allows.
+
+    truth: class numbers of all rows of the store. predicted: (N, classes) probabilities of the test part's rows.
+    """
+    rows, names, shown = data.scored_rows("test"), data.names, []
+    chosen, tested = _chosen(truth[rows], predicted), _tested(model, training)
+    with contextlib.suppress(StriateError):  # a network without feature maps has no heatmap
+        for index in chosen:
+            answer = int(predicted[index].argmax())
+            stored = np.asarray(data.store.pictures[rows[index]])
+            heat, verdict = _heat(model, stored, answer, is_tested=len(shown) < tested)
+            picture, overlay = _drawn(pixels.visible(stored), heat)
+            shown.append(
+                HeatmapPicture(
+                    picture=picture,
+                    overlay=overlay,
+                    truth=model.classes[truth[rows[index]]],
+                    predicted=model.classes[answer],
+                    confidence=float(predicted[index, answer]),
+                    path=names[rows[index]],
+                    layer=heat.layer,
+                    maximum=heat.maximum,
+                    total=heat.total,
+                    verdict=verdict.replace(heat.target, f"“{model.classes[answer]}”"),
+                )
+            )
+    return {"heatmaps": shown, "heatmap_method": f"{METHODS[METHOD].label}: {METHODS[METHOD].note}"}
+
+
+def _chosen(truth: np.ndarray, predicted: np.ndarray) -> list[int]:
+    """The surest mistakes, and the surest hits of different classes; their places in the test part."""
+    answers, sure = predicted.argmax(axis=1), predicted.max(axis=1)
+    hits = [int(i) for i in np.argsort(-sure, kind="stable") if answers[i] == truth[i]]
+    first = list({int(answers[i]): i for i in reversed(hits)}.values())[::-1]
+    return [mistake.index for mistake in confident_mistakes(truth, predicted, MISTAKES)] + first[:HITS]
+
+
+def _tested(model: Model, training: Training) -> int:
+    """How many heatmaps to test: all where it is cheap, else as many as a small share of the training's work pays."""
+    network, most = model.network, MISTAKES + HITS
+    if most * PASSES * total_operations(network, training.network.input_shape) < LITTLE:
+        return most
+    return int(min(SHARE * 3 * training.place.step * training.plan.batch_size / PASSES, most))
+
+
+def _heat(model: Model, stored: np.ndarray, answer: int, *, is_tested: bool) -> tuple[Heatmap, str]:
+    """The heatmap of the evidence for an answer, and what its tests say."""
+    device = next(model.network.parameters()).device
+    x = standardise(scale(np.array(stored[None]), model.preparation, device), model.preparation)[0]
+    one_output = len(model.classes) == 2 and model.network.output_shape == (1,)
+    score = (lambda output: model.task.score(output[None], answer)[0]) if one_output else answer
+    heat = heatmap(model.network, x, METHOD, score=score)
+    return heat, trust(model.network, x, heat).verdict if is_tested else ""
+
+
+def _drawn(picture: np.ndarray, heat: Heatmap) -> tuple[np.ndarray, np.ndarray]:
+    """The picture (H, W, 1 or 3), grown by a whole number if it is small, without and with its heatmap."""
+    times = max(1, SIDE // max(picture.shape[:2]))
+    grown = picture.repeat(times, axis=0).repeat(times, axis=1)
+    return picture, maps.overlay(grown, enlarge(heat.map, grown.shape[:2]), signed=heat.signed)

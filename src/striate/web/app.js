@@ -1,0 +1,192 @@
+/* The frame around the tabs: boot, tabs, the chosen picture with its prediction, dropping a picture, help. */
+
+import { cancelled, createApi } from "./api.js";
+import { useTables } from "./colour.js";
+import { button, empty, fill, h, note, svg } from "./dom.js";
+import { createChooser } from "./pictures.js";
+import { createStore } from "./state.js";
+
+const TABS = [["see", "See"], ["explain", "Explain"], ["filters", "Filters"], ["train", "Train"], ["playground", "Playground"], ["mistakes", "Mistakes"]];
+const KEYS = [
+  ["Tab", "from one part of the page to the next"],
+  ["← → ↑ ↓", "move the pixel on a map, or the choice in the strip of layers and in the tabs"],
+  ["Shift + arrows, Page Up, Page Down", "another channel"],
+  ["Home, End", "first and last channel, layer or tab"],
+  ["[ and ]", "the layer before and after"],
+  ["Enter", "from a map to its arithmetic"],
+  ["Esc", "from the arithmetic to the maps, from the maps to the strip of layers"],
+  ["?", "this help"],
+];
+const SHOWN = 5;
+
+const mark = () => svg("svg", { class: "brand-mark", viewBox: "0 0 36 32", "aria-hidden": "true" },
+  [0, 1, 2, 3].map((i) => svg("rect", { x: 5 + 7 * i, y: 5, width: 4, height: 22, rx: 2 })));
+
+/* The row of tabs: one tab stop, arrows choose. */
+function tabRow(go) {
+  const buttons = TABS.map(([name, text]) => button(text, () => go({ tab: name }), { role: "tab", id: `tab-${name}`, "aria-controls": "view", data: { name } }));
+  const element = h("div", { class: "tabs", role: "tablist", "aria-label": "Views", on: { keydown(event) {
+    const now = buttons.indexOf(document.activeElement);
+    const next = { ArrowRight: now + 1, ArrowLeft: now - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (next === undefined || now < 0) return;
+    event.preventDefault();
+    const chosen = buttons[(next + buttons.length) % buttons.length];
+    chosen.focus();
+    go({ tab: chosen.dataset.name });
+  } } }, buttons);
+  return { element, set(tab) {
+    for (const one of buttons) {
+      one.setAttribute("aria-selected", String(one.dataset.name === tab));
+      one.tabIndex = one.dataset.name === tab ? 0 : -1;
+    }
+  } };
+}
+
+/* The prediction for the chosen picture: the five most probable classes as bars. */
+function predictionBars(trace) {
+  if (!trace.predictions?.length) return [];
+  const right = trace.truth === null || trace.truth === undefined ? null : trace.truth === trace.predictions[0].label;
+  const bars = trace.predictions.slice(0, SHOWN).map(({ label, probability }) => {
+    const percent = 100 * probability;
+    return h("li", { class: label === trace.truth ? "truth" : null, title: `${label}: ${percent} %` },
+      h("span", { class: "bar-name" }, label),
+      h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${percent}%` } })),
+      h("span", { class: "bar-value" }, `${percent >= 99.95 || percent < 10 ? percent.toFixed(1) : percent.toFixed(0)} %`));
+  });
+  const verdict = right === null ? null : h("span", { class: `verdict ${right ? "good" : "bad"}` },
+    right ? "✓ right" : `✗ in truth ${trace.truth}`);
+  return [h("ol", { class: "predictions", "aria-label": "Prediction, most probable first" }, bars), verdict];
+}
+
+function helpDialog() {
+  const dialog = h("dialog", { class: "sheet", "aria-labelledby": "help-title" });
+  fill(dialog,
+    h("div", { class: "spread" }, h("h2", { id: "help-title" }, "How to find your way"), button("Close", () => dialog.close(), { class: "plain" })),
+    h("p", { class: "quiet" }, "Choose a layer in the strip at the bottom of See, a map in its sheet, and a pixel in the map. Beside it stands how that number came about. The address of the page holds all of it: copy it to come back to the same pixel. Drop a picture anywhere to classify and open it."),
+    h("table", {}, h("caption", { class: "unseen" }, "Keys"), h("tbody", {}, KEYS.map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, text))))));
+  return dialog;
+}
+
+/* A picture dropped anywhere on the page is classified and opened. */
+function acceptDrops(upload) {
+  const veil = h("div", { class: "veil", hidden: true }, h("strong", {}, "Drop the picture to classify and open it"));
+  const carries = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => { if (carries(event)) { event.preventDefault(); veil.hidden = false; } });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) veil.hidden = true; });
+  addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    veil.hidden = true;
+    if (event.dataTransfer.files[0]) upload(event.dataTransfer.files[0]);
+  });
+  return veil;
+}
+
+function frame(app, store, model, chooser, upload) {
+  const tabs = tabRow(store.go);
+  const help = helpDialog();
+  const thumb = h("img", { class: "thumb pixelated", alt: "" });
+  const name = h("span", { class: "picture-name" });
+  const prediction = h("div", { class: "prediction" });
+  const view = h("div", { id: "view", role: "tabpanel" });
+  const live = h("output", { class: "unseen", "aria-live": "polite" });
+  const errors = h("div", { class: "errors" });
+  const openHelp = () => help.open || help.showModal();
+  addEventListener("keydown", (event) => {
+    if (event.key === "?" && !/INPUT|SELECT|TEXTAREA/.test(event.target.tagName)) openHelp();
+  });
+  fill(app,
+    h("header", { class: "top" },
+      h("div", { class: "top-row" },
+        h("div", { class: "brand" }, mark(), h("h1", {}, model.name, h("span", { class: "unseen" }, " in Striate"))),
+        tabs.element, button("?", openHelp, { class: "round", "aria-label": "Help and keys", title: "Help and keys (?)" })),
+      h("div", { class: "top-row picture-row" },
+        button([thumb, name, h("span", { class: "chevron", "aria-hidden": "true" }, "▾")], chooser.open, { class: "picture-button", "aria-label": "Choose another picture", "aria-haspopup": "dialog" }),
+        prediction)),
+    errors, h("main", {}, view), live, help, chooser.element, acceptDrops(upload));
+  return { tabs, thumb, name, prediction, view, live, errors };
+}
+
+async function start(app) {
+  const store = createStore();
+  const api = createApi();
+  const model = await api.json("/api/model");
+  useTables(model.colours);
+  document.title = `${model.name} · Striate`;
+  const complain = (text) => { fill(parts.errors, text ? note(text, "error") : null); };
+  const upload = async (file) => {
+    complain("");
+    try {
+      const { id } = await api.post("/api/pictures", file, { "X-Name": encodeURIComponent(file.name) });
+      store.go({ picture: id, class: null, versus: null });
+    } catch (error) { complain(`${file.name}: ${error.message}`); }
+  };
+  const chooser = createChooser({ api, upload, choose: (id) => store.go({ picture: id, class: null, versus: null }) });
+  const parts = frame(app, store, model, chooser, upload);
+  const context = {
+    store, api, model, go: store.go, choosePicture: chooser.open,
+    trace: (id) => api.json(`/api/trace/${id}`),
+    announce: (text) => { parts.live.textContent = text; },
+  };
+  const tab = tabs(parts, context);
+  const picture = header(parts, context);
+  const refresh = (state) => {
+    if (!state.picture && model.first_picture) return store.go({ picture: model.first_picture });
+    picture(state);
+    tab.show(state);
+  };
+  store.subscribe((state) => { complain(""); refresh(state); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tab.show(store.get(), true));
+  refresh(store.get());
+}
+
+/* Keeps the picture's thumbnail, name and prediction true to the state. */
+function header(parts, { api, model, trace }) {
+  let shown = null;
+  return async ({ picture }) => {
+    if (picture === shown) return;
+    shown = picture;
+    parts.thumb.hidden = !picture;
+    parts.name.textContent = picture ? "…" : "Choose a picture";
+    fill(parts.prediction);
+    if (!picture) return;
+    parts.thumb.src = `/api/pictures/${picture}/image`;
+    try {
+      const answer = await trace(picture);
+      if (shown !== picture) return;
+      parts.name.textContent = answer.name ?? `picture ${picture}`;
+      parts.name.title = parts.name.textContent;
+      fill(parts.prediction, predictionBars(answer));
+    } catch (error) { if (!cancelled(error) && shown === picture) fill(parts.prediction, note(error.message, "error")); }
+  };
+}
+
+/* Loads a tab's module when it is first shown, and hands every later state to it. */
+function tabs(parts, context) {
+  let name = null, view = null;
+  return { async show(state, anew = false) {
+    const wanted = TABS.some(([key]) => key === state.tab) ? state.tab : "see";
+    parts.tabs.set(wanted);
+    if (wanted === name && !anew) return void view?.update(state);
+    view?.unmount();
+    view = null;
+    name = wanted;
+    parts.view.setAttribute("aria-labelledby", `tab-${name}`);
+    try {
+      const module = await import(`./${wanted}.js`);
+      if (name !== wanted) return;
+      const root = h("div", { class: `tab-view tab-${name}` });
+      fill(parts.view, root);
+      view = module.mount(root, context);
+      view.update(context.store.get());
+    } catch (error) {
+      fill(parts.view, empty("This view could not be opened", error.message));
+      throw error;
+    }
+  } };
+}
+
+start(document.getElementById("app")).catch((error) => {
+  fill(document.getElementById("app"), h("main", {}, h("h1", { class: "unseen" }, "Striate"), empty("The page could not be opened", error.message)));
+  throw error;
+});

@@ -1,0 +1,122 @@
+/* Numbers become colours, and the legend comes from the same object as the pixels.
+
+   useTables(model.colours)     once, at the start
+   dark()                       whether the dark theme is on
+   new Scale({low, high, signed})   signed: diverging and symmetric about 0 (low is ignored: it is -high);
+                                otherwise sequential from low to high. Values beyond the ends get end-cap colours, NaN magenta.
+   Scale.of(header, given)      the scale for an answer's header {minimum, maximum, signed}: unsigned starts at 0
+   Scale.grey(header, channel)  black to white, as the header's display {minimum: [...], maximum: [...]} says: for the input's own numbers
+   scale.pixels(values, from, count, target, at)    writes colours (Uint32, ABGR) into a Uint32Array
+   scale.colour(value)          [r, g, b]; scale.css(value) "rgb(...)"; scale.ink(value) black or white text on it
+   scale.legend(title)          a figure: ramp, ends, zero, and the end caps if anything lies beyond
+   range(values, from, count)   {minimum, maximum, nonfinite} of finite values; robust(values, from, count) the 1st and 99th percentile
+   bounds({minimum, maximum}, signed) -> {low, high, signed}, as Scale takes it */
+
+import { digits, h } from "./dom.js";
+
+const NOT_A_NUMBER = [255, 0, 255], ABOVE = [220, 20, 60], BELOW = [0, 225, 225];
+const SAMPLE = 40000;
+let tables = null;
+
+export const useTables = (colours) => { tables = colours; };
+export const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+
+const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+
+export function range(values, from = 0, count = values.length) {
+  let minimum = Infinity, maximum = -Infinity, nonfinite = 0;
+  for (let i = from; i < from + count; i++) {
+    const value = values[i];
+    if (value - value !== 0) { nonfinite++; continue; }
+    if (value < minimum) minimum = value;
+    if (value > maximum) maximum = value;
+  }
+  return minimum > maximum ? { minimum: 0, maximum: 0, nonfinite } : { minimum, maximum, nonfinite };
+}
+
+export function robust(values, from = 0, count = values.length) {
+  const step = Math.max(1, Math.floor(count / SAMPLE));
+  const some = [];
+  for (let i = from; i < from + count; i += step) if (Number.isFinite(values[i])) some.push(values[i]);
+  some.sort((a, b) => a - b);
+  if (!some.length) return { minimum: 0, maximum: 0, nonfinite: 0 };
+  const at = (share) => some[Math.round(share * (some.length - 1))];
+  return { minimum: at(0.01), maximum: at(0.99), nonfinite: 0 };
+}
+
+export function bounds({ minimum, maximum }, signed) {
+  const high = signed ? Math.max(Math.abs(minimum), Math.abs(maximum)) : maximum;
+  return { low: signed ? -high : Math.min(0, minimum), high, signed };
+}
+
+export class Scale {
+  constructor({ low = 0, high, signed = false }) {
+    const name = signed ? (dark() && tables.diverging_dark ? "diverging_dark" : "diverging") : "sequential";
+    this.signed = signed;
+    this.high = high;
+    this.low = signed ? -high : low;
+    this.lut = Uint32Array.from(tables[name], packed);
+    this.caps = [packed(BELOW), packed(ABOVE), packed(NOT_A_NUMBER)];
+    this.beyond = [0, 0, 0];
+  }
+
+  static of(header, given = {}) {
+    return new Scale({ ...bounds(header, header.signed ?? header.minimum < 0), ...given });
+  }
+
+  static grey(header, channel = 0) {
+    const { minimum, maximum } = header.display;
+    const scale = new Scale({ low: minimum[channel], high: maximum[channel] });
+    scale.lut = Uint32Array.from({ length: 256 }, (_, level) => packed([level, level, level]));
+    return scale;
+  }
+
+  pixels(values, from, count, target, at) {
+    const { low, high, lut, caps, beyond } = this;
+    const last = lut.length - 1;
+    const span = high - low;
+    // A hair of room: the ends themselves, rounded to float16 on their way, are not "beyond".
+    const room = 1e-3 * Math.max(Math.abs(low), Math.abs(high)) + 1e-30;
+    const factor = span > 0 ? last / span : 0;
+    const flat = this.signed ? last / 2 : 0;
+    for (let i = 0; i < count; i++) {
+      const value = values[from + i];
+      if (value !== value) { target[at + i] = caps[2]; beyond[2]++; continue; }
+      if (value > high + room) { target[at + i] = caps[1]; beyond[1]++; continue; }
+      if (value < low - room) { target[at + i] = caps[0]; beyond[0]++; continue; }
+      const index = factor ? Math.round((value - low) * factor) : Math.round(flat);
+      target[at + i] = lut[index < 0 ? 0 : index > last ? last : index];
+    }
+  }
+
+  colour(value) {
+    const one = new Uint32Array(1), beyond = this.beyond;
+    this.beyond = [0, 0, 0];
+    this.pixels([Number(value)], 0, 1, one, 0);
+    this.beyond = beyond;
+    return [one[0] & 255, (one[0] >> 8) & 255, (one[0] >> 16) & 255];
+  }
+
+  css(value) { return `rgb(${this.colour(value).join(" ")})`; }
+
+  ink(value) {
+    const [r, g, b] = this.colour(value).map((part) => (part / 255) ** 2.2);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000" : "#fff";
+  }
+
+  legend(title = "") {
+    const ramp = h("canvas", { width: 256, height: 1, class: "ramp", "aria-hidden": "true" });
+    const pixels = new Uint32Array(256);
+    const beyond = this.beyond;
+    this.beyond = [0, 0, 0];
+    this.pixels(Float32Array.from({ length: 256 }, (_, i) => this.low + (this.high - this.low) * i / 255), 0, 256, pixels, 0);
+    this.beyond = beyond;
+    ramp.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), 256, 1), 0, 0);
+    const cap = (colour, text) => h("span", { class: "cap" }, h("i", { style: { background: `rgb(${colour.join(" ")})` } }), text);
+    return h("figure", { class: "legend", data: { low: this.low, high: this.high } },
+      title ? h("figcaption", {}, title) : null, ramp,
+      h("div", { class: "ends" }, h("span", {}, digits(this.low)), this.signed ? h("span", {}, "0") : null, h("span", {}, digits(this.high))),
+      beyond.some(Boolean) ? h("div", { class: "caps" },
+        beyond[0] ? cap(BELOW, "below") : null, beyond[1] ? cap(ABOVE, "above") : null, beyond[2] ? cap(NOT_A_NUMBER, "not a number") : null) : null);
+  }
+}

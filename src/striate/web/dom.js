@@ -1,0 +1,131 @@
+/* Small builders for the page's elements.
+
+   h(tag, props, ...children)   an element; props: class, text, on {event: fn}, style {property: value}, data {}, else
+                                attributes (null and false are left out, true becomes ""); children: nodes, text, arrays
+   svg(tag, props, ...children) the same in the SVG name space
+   fill(node, ...children)      replaces what is in a node
+   button(label, onClick, props)                         a button of the page's look
+   segmented(label, [[value, text, hint?]...], value, onChange)   one choice of a few -> {element, set(value), only(key -> whether shown)}
+   select(label, [[value, text]...], value, onChange)    one choice of many, with a visible label -> {element, set, options}
+   check(label, value, onChange)                         a tick box -> {element, set}
+   panel(title, ...children)    a titled card; empty(title, text) an empty state; note(text, "error" | "info" | "good")
+   table(caption, head, rows)   a real table; a cell is text, a node, or a number (then right-aligned and rounded)
+   digits(v), exact(v)          4 significant digits; every digit. Non-finite numbers come as "NaN", "Infinity"
+   number(v)                    <data> with digits(v) shown and the exact value in its title and value
+   signedBar(value, most)       a bar from the middle to the right (plus) or left (minus)
+   shapeText([3, 8, 8])         "3 × 8 × 8"
+   perFrame(fn)                 fn at most once per frame, with the latest arguments */
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function set(node, props) {
+  for (const [name, value] of Object.entries(props ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "text") node.textContent = value;
+    else if (name === "on") for (const [event, fn] of Object.entries(value)) node.addEventListener(event, fn);
+    else if (name === "style") Object.assign(node.style, value);
+    else if (name === "data") Object.assign(node.dataset, value);
+    else if (name === "value" && "value" in node && node.tagName !== "DATA") node.value = value;
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+}
+
+function make(node, props, children) {
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  set(node, props);
+  return node;
+}
+
+export const h = (tag, props, ...children) => make(document.createElement(tag), props, children);
+export const svg = (tag, props, ...children) => make(document.createElementNS(SVG, tag), props, children);
+
+export function fill(node, ...children) {
+  node.replaceChildren();
+  return make(node, null, children);
+}
+
+export const button = (label, onClick, props) =>
+  h("button", { type: "button", ...props, on: { click: onClick, ...props?.on } }, label);
+
+export function segmented(label, options, value, onChange) {
+  const buttons = options.map(([key, text, hint]) =>
+    button(text, () => onChange(key), { data: { key }, title: hint, "aria-pressed": "false" }));
+  const element = h("div", { class: "segmented", role: "group", "aria-label": label }, buttons);
+  const control = {
+    element,
+    set(chosen) {
+      for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.key === String(chosen)));
+    },
+    only(allowed) {
+      for (const one of buttons) one.hidden = !allowed(one.dataset.key);
+    },
+  };
+  control.set(value);
+  return control;
+}
+
+export function select(label, options, value, onChange) {
+  const box = h("select", { on: { change: () => onChange(box.value) } });
+  const control = {
+    element: h("label", { class: "field" }, h("span", {}, label), box),
+    set: (chosen) => { box.value = String(chosen ?? ""); },
+    options(list) {
+      fill(box, list.map(([key, text]) => h("option", { value: key }, text)));
+    },
+  };
+  control.options(options);
+  control.set(value);
+  return control;
+}
+
+export function check(label, value, onChange) {
+  const box = h("input", { type: "checkbox", on: { change: () => onChange(box.checked) } });
+  box.checked = value;
+  return { element: h("label", { class: "check" }, box, label), set: (on) => { box.checked = on; } };
+}
+
+export const panel = (title, ...children) => h("section", { class: "panel" }, title ? h("h2", {}, title) : null, children);
+export const empty = (title, text) => h("div", { class: "empty" }, h("strong", {}, title), text ? h("p", {}, text) : null);
+export const note = (text, kind = "info") => h("p", { class: `note ${kind}`, role: kind === "error" ? "alert" : null }, text);
+
+export function table(caption, head, rows) {
+  const cell = (value) => typeof value === "number" ? h("td", { class: "figure" }, number(value)) : h("td", {}, value);
+  return h("table", {},
+    h("caption", { class: "unseen" }, caption),
+    h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col" }, text)))),
+    h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell)))));
+}
+
+const sign = (text) => text.replace("-", "−").replace("e-", "e−").replace("e+", "e");
+
+export function digits(value, places = 4) {
+  const number = Number(value);
+  if (!Number.isFinite(number)) return Number.isNaN(number) ? "NaN" : number > 0 ? "∞" : "−∞";
+  const short = String(number);
+  if (short.replace(/[-.]/g, "").replace(/^0+/, "").length <= places && !short.includes("e")) return sign(short);
+  const size = Math.abs(number);
+  if (size < 1e-3 || size >= 1e6) return sign(number.toExponential(places - 1));
+  const rounded = number.toPrecision(places);
+  return sign(rounded.includes("e") ? String(Number(rounded)) : rounded);
+}
+
+export const exact = (value) => String(Number(value));
+export const number = (value, props) =>
+  h("data", { class: "number", value: exact(value), title: exact(value), ...props }, digits(value));
+
+/* A bar to the right for what adds, to the left for what takes away. */
+export function signedBar(value, most) {
+  const share = most > 0 ? Math.min(50, 50 * Math.abs(value) / most) : 0;
+  return h("span", { class: "signed-bar", "aria-hidden": "true" },
+    h("i", { class: value < 0 ? "minus" : "plus", style: { width: `${share}%`, [value < 0 ? "right" : "left"]: "50%" } }));
+}
+
+export const shapeText = (shape) => shape.join(" × ");
+
+export function perFrame(fn) {
+  let waiting = null;
+  return (...given) => {
+    if (waiting === null) requestAnimationFrame(() => { const latest = waiting; waiting = null; fn(...latest); });
+    waiting = given;
+  };
+}

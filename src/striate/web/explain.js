@@ -1,0 +1,202 @@
+/* Explain: where on the picture the evidence for a class lies, and beside it what such a map is worth.
+
+   State of its own in the address: heat (index of the layer, "" = the last with a map), opacity (percent, "" = 80). */
+
+import { cancelled } from "./api.js";
+import { paintMap } from "./atlas.js";
+import { bounds, range, Scale } from "./colour.js";
+import { digits, empty, exact, fill, h, note, number, panel, perFrame, select, shapeText } from "./dom.js";
+import { createPlane } from "./plane.js";
+import { createTrust } from "./trust.js";
+
+const ON_PICTURE = ["occlusion", "integrated_gradients", "gradient"]; // methods that look at no single layer
+const OPACITY = 80;
+const SIDE = 440, SMALL = 200;
+
+/* Bytes [r, g, b] of every pixel of the prepared picture, as `display` says; other than 3 channels become their mean. */
+function drawPicture({ shape: [channels, height, width], data, header }) {
+  const { minimum, maximum } = header.display ?? header;
+  const end = (given, channel) => Array.isArray(given) ? given[channel] : given;
+  const size = height * width;
+  const bytes = new Uint8ClampedArray(3 * size);
+  const shown = (channel, i) => {
+    const low = end(minimum, channel), high = end(maximum, channel);
+    return 255 * (data[channel * size + i] - low) / (high - low || 1);
+  };
+  for (let i = 0; i < size; i++) {
+    const mean = channels === 3 ? null : Array.from({ length: channels }, (_, c) => shown(c, i)).reduce((a, b) => a + b) / channels;
+    for (let c = 0; c < 3; c++) bytes[3 * i + c] = mean ?? shown(c, i);
+  }
+  return { width, height, bytes };
+}
+
+/* The map over the picture: the further a value is from zero, the less of the picture shows through. */
+function overlay({ bytes }, heat, scale, opacity, target) {
+  const reach = Math.max(Math.abs(scale.low), Math.abs(scale.high)) || 1;
+  const colours = new Uint32Array(target.length);
+  scale.pixels(heat, 0, target.length, colours, 0);
+  for (let i = 0; i < target.length; i++) {
+    const alpha = opacity * Math.min(1, Math.abs(heat[i]) / reach);
+    let pixel = 255 << 24;
+    for (let c = 0; c < 3; c++) {
+      const colour = (colours[i] >> (8 * c)) & 255;
+      pixel |= Math.round(alpha * colour + (1 - alpha) * bytes[3 * i + c]) << (8 * c);
+    }
+    target[i] = pixel >>> 0;
+  }
+}
+
+const fact = (words, ...value) => [h("dt", {}, words), h("dd", {}, value)];
+
+/* What must be known to read the map. */
+function factsOf(header, method) {
+  return [
+    h("dl", { class: "explain-facts" },
+      fact("Explains", h("strong", {}, header.target), " · score ", number(header.score),
+        h("span", { class: "quiet" }, " (a logit, not a probability)")),
+      fact("Method", method?.label ?? header.method),
+      header.layer ? fact("Layer", h("span", { class: "mono" }, header.layer), ` · map of ${shapeText(header.grid)} values, drawn larger`) : null,
+      fact("Largest value", number(header.maximum), header.layer ? h("span", { class: "quiet" }, " on the layer's own grid") : null),
+      header.signed ? fact("Smallest value", number(header.minimum)) : null,
+      fact("Sum of the map", number(header.total)),
+      header.baseline ? fact("“No picture” is", header.baseline) : null,
+      header.gap === null || header.gap === undefined ? null : fact("Gap", number(header.gap),
+        h("span", { class: "quiet" }, " between the map's sum and the difference of scores that it must add up to"))),
+    header.warning ? note(`⚠ ${header.warning}`, "error") : null,
+    method?.note ? h("p", { class: "quiet" }, method.note) : null,
+  ];
+}
+
+export function mount(root, { api, model, go, trace, announce, store }) {
+  let state = null, shown = "", seen = null, gone = false, predictions = [];
+  const methods = model.methods ?? [];
+  const controls = {
+    class: select("Evidence for", [], "", (value) => go({ class: value === "" ? null : Number(value),
+      versus: state.versus === Number(value) ? null : state.versus })),
+    versus: select("against", [], "", (value) => go({ versus: value === "" ? null : Number(value) })),
+    method: select("Method", methods.map(({ name, label }) => [name, label]), methods[0]?.name, (value) => go({ method: value })),
+    layer: select("Layer", [], "", (value) => go({ heat: value || null })),
+  };
+  const slider = h("input", { type: "range", min: 0, max: 100, step: 5, on: { input: () => go({ opacity: slider.value }) } });
+  const plane = createPlane({ label: "Picture with the map: read values with the arrow keys", side: SIDE,
+    onPick: (y, x) => { spot = [y, x]; plane.at(y, x); reading(spot); announce(readout.textContent); },
+    onHover: (y, x) => reading(y === null ? spot : [y, x], y === null) });
+  const readout = h("p", { class: "quiet explain-readout" });
+  const facts = h("div", { class: "explain-text" }), legend = h("div", {}), alone = h("canvas", { role: "img", class: "explain-alone" });
+  const labelOf = (name) => methods.find((one) => one.name === name)?.label ?? name;
+  const trust = createTrust(labelOf);
+  const seeLink = h("a", { href: "#" }, "See this layer's maps");
+  const picturePanel = panel("Where the evidence lies",
+    h("div", { class: "plane-room" }, plane.element), readout,
+    h("div", { class: "spread" }, legend, h("label", { class: "field" }, "Opacity", slider)),
+    h("p", { class: "quiet" }, "The map is clear at zero and covers the picture more the further a value is from zero."));
+  const mapPanel = panel("The map itself", h("div", { class: "explain-map" }, alone, facts), seeLink);
+  const body = h("div", { class: "explain" },
+    h("section", { class: "panel", "aria-label": "What to explain" },
+      h("div", { class: "toolbar" }, Object.values(controls).map((one) => one.element))),
+    h("div", { class: "explain-columns" }, h("div", { class: "explain-left" }, picturePanel, mapPanel), trust.element));
+  const stage = h("div", {});
+  root.append(stage);
+  let spot = null;
+
+  function reading(at, quiet = false) {
+    if (!seen) return;
+    plane.mark(at ? [{ top: at[0], left: at[1], height: 1, width: 1, kind: "cell" }] : []);
+    if (!at) return void (readout.textContent = quiet ? "Point at the picture, or move with the arrow keys, to read values." : "");
+    const value = seen.heat.data[at[0] * seen.picture.width + at[1]];
+    fill(readout, `row ${at[0]}, column ${at[1]}: `, h("data", { class: "number", value: exact(value), title: exact(value) }, digits(value)));
+  }
+
+  const paint = perFrame(() => {
+    if (!seen || gone) return;
+    const { picture, heat, scale } = seen;
+    const opacity = Number(state.opacity || OPACITY) / 100;
+    plane.draw(picture.width, picture.height, (target) => overlay(picture, heat.data, scale, opacity, target));
+  });
+
+  function showControls({ layers, predictions: said }) {
+    predictions = said.map((one) => ({ ...one, class: one.class ?? model.classes.indexOf(one.label) }));
+    const chances = predictions.map((one) => [String(one.class), `${one.label} · ${(100 * one.probability).toFixed(1)} %`]);
+    controls.class.options([["", `the most likely: ${predictions[0]?.label ?? ""}`], ...chances]);
+    controls.versus.options([["", "no other class"], ...chances]);
+    const maps = layers.filter(({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1));
+    controls.layer.options([["", "the last with a map"],
+      ...maps.map(({ index, name, output_shape: shape }) => [String(index), `${name} · ${shapeText(shape)}`])]);
+    const chosen = method();
+    controls.class.set(state.class ?? "");
+    controls.versus.set(state.versus ?? "");
+    controls.method.set(chosen);
+    controls.layer.set(state.heat ?? "");
+    controls.layer.element.hidden = ON_PICTURE.includes(chosen);
+    slider.value = state.opacity || OPACITY;
+  }
+
+  const method = () => methods.some(({ name }) => name === state.method) ? state.method : methods[0]?.name ?? "hirescam";
+
+  function question() {
+    const asked = new URLSearchParams({ method: method() });
+    if (state.heat && !ON_PICTURE.includes(method())) asked.set("layer", state.heat);
+    if (state.class !== null) asked.set("target", state.class);
+    if (state.versus !== null) asked.set("versus", state.versus);
+    return `${encodeURIComponent(state.picture)}?${asked}`;
+  }
+
+  function showHeat(picture, heat, layers) {
+    const { header } = heat;
+    const [height, width] = heat.shape;
+    // Of what is drawn: enlarging a coarse map flattens its peaks. The facts say the extremes of the map itself.
+    const scale = new Scale(bounds(range(heat.data), header.signed));
+    seen = { asked: shown, picture, heat, scale };
+    const about = methods.find(({ name }) => name === header.method);
+    const zoom = Math.max(1, Math.floor(SMALL / Math.max(height, width)));
+    paintMap(alone, heat.data, width, height, scale, zoom);
+    const factor = Math.min(1, SMALL / Math.max(width * zoom, height * zoom));
+    Object.assign(alone.style, { width: `${width * zoom * factor}px`, height: `${height * zoom * factor}px` });
+    alone.setAttribute("aria-label", `Map of ${about?.label ?? header.method} for ${header.target}: `
+      + `smallest ${digits(header.minimum)}, largest ${digits(header.maximum)}`);
+    fill(facts, factsOf(header, about));
+    fill(legend, scale.legend(header.signed ? "− against, + for" : "evidence"));
+    const index = layers.find(({ name }) => name === header.layer)?.index;
+    seeLink.hidden = index === undefined;
+    seeLink.href = store.link({ tab: "see", layer: index ?? null });
+    spot = null;
+    reading(null, true);
+    paint();
+    announce(`${about?.label ?? header.method} for ${header.target}: largest value ${digits(header.maximum)}`);
+  }
+
+  async function load(asked) {
+    picturePanel.classList.add("busy");
+    trust.wait();
+    try {
+      const known = await trace(state.picture);
+      if (gone || asked !== shown) return;
+      fill(stage, body);
+      showControls(known);
+      const [picture, heat] = await Promise.all([
+        api.binary(`/api/pictures/${encodeURIComponent(state.picture)}/input`),
+        api.binary(`/api/heatmap/${asked}`, { slot: "heatmap" })]);
+      if (gone || asked !== shown) return;
+      picturePanel.classList.remove("busy");
+      showHeat(drawPicture(picture), heat, known.layers);
+      const found = await api.json(`/api/trust/${asked}`, { slot: "trust" });
+      if (!gone && asked === shown) trust.show(found, heat, seen.scale);
+    } catch (error) {
+      if (cancelled(error) || gone || asked !== shown) return;
+      picturePanel.classList.remove("busy");
+      if (!stage.contains(body)) fill(stage, note(error.message, "error"));
+      else if (seen?.asked === asked) trust.fail(error.message);
+      else { fill(facts, note(error.message, "error")); trust.fail("There is no map to judge."); }
+    }
+  }
+
+  return {
+    update(next) {
+      state = next;
+      if (!state.picture) return void fill(stage, empty("No picture yet", "Drop a picture on the page, or choose one above."));
+      const asked = question();
+      if (asked !== shown) { shown = asked; load(asked); } else { slider.value = state.opacity || OPACITY; paint(); }
+    },
+    unmount() { gone = true; },
+  };
+}

@@ -1,0 +1,120 @@
+/* The picture as the network gets it, with what the chosen pixel can see of it, and its numbers.
+
+   createField({onPick(shareY, shareX), onActual(on)}) -> field; field.element
+   field.draw(input)          input: {shape: [c, h, w], data, header: {display: {minimum: [c], maximum: [c]}}}
+   field.show(box, actual)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one */
+
+import { range, Scale } from "./colour.js";
+import { button, check, digits, fill, h, shapeText } from "./dom.js";
+import { numberGrid } from "./numbers.js";
+
+const SIDE = 232, PATCH = 5, ROW = 26;
+const NAMES = { 1: ["grey"], 3: ["red", "green", "blue"] };
+
+/* Prepared numbers back to what a screen can show: one grey channel, red green blue, or one row per channel. */
+function rgba({ shape: [channels, height, width], data, header }) {
+  const { minimum, maximum } = header.display;
+  const flat = height === 1;
+  const rows = flat ? channels : height;
+  const image = new ImageData(width, rows);
+  const level = (value, channel) => 255 * (value - minimum[channel]) / (maximum[channel] - minimum[channel] || 1);
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = 4 * (y * width + x), from = y * width + x, plane = height * width;
+      for (let part = 0; part < 3; part++) image.data[at + part] = flat || channels < 3 ? level(data[from], flat ? y : 0) : level(data[from + part * plane], part);
+      image.data[at + 3] = 255;
+    }
+  }
+  return image;
+}
+
+export function createField({ onPick, onActual }) {
+  const canvas = h("canvas", { role: "img" });
+  const overlay = h("canvas", { class: "overlay", "aria-hidden": "true" });
+  const frame = h("i", { class: "field-box" });
+  const stage = h("div", { class: "field-stage" }, canvas, overlay, frame);
+  const actual = check("actual field, for this picture only", false, onActual);
+  const text = h("p", { class: "quiet" });
+  const about = h("p", { class: "quiet" });
+  const grid = h("div", { class: "scroll" });
+  const channelRow = h("div", { class: "segmented", role: "group", "aria-label": "Channel of the numbers" });
+  const element = h("section", { class: "panel field-panel" },
+    h("div", {}, h("h2", {}, "What the pixel sees"), about), stage, text, actual.element,
+    h("div", { class: "spread" }, h("h3", {}, "The picture's numbers"), channelRow), grid);
+  let input = null, box = null, channel = 0;
+
+  stage.addEventListener("click", (event) => {
+    const area = canvas.getBoundingClientRect();
+    onPick((event.clientY - area.top) / area.height, (event.clientX - area.left) / area.width);
+  });
+
+  /* The numbers in the middle of the field, at most 5 × 5 of them. */
+  function numbers() {
+    const [, height, width] = input.shape;
+    const middle = (from, to, all) => {
+      const size = Math.min(PATCH, all);
+      return [Math.max(0, Math.min(all - size, Math.round((from + to - size) / 2))), size];
+    };
+    const [y0, y1, x0, x1] = box;
+    const [top, rows] = middle(y0, y1, height), [left, columns] = middle(x0, x1, width);
+    const at = (y, x) => input.data[(channel * height + y) * width + x];
+    const cut = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(top + i, left + j)));
+    const names = NAMES[input.shape[0]];
+    fill(grid, numberGrid(`${names?.[channel] ?? `channel ${channel}`}, ${height === 1 ? "" : `rows ${top}–${top + rows - 1}, `}columns ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
+      within: y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));
+  }
+
+  function channels() {
+    const count = input.shape[0];
+    channelRow.hidden = count === 1;
+    fill(channelRow, Array.from({ length: Math.min(count, 8) }, (_, index) =>
+      button(NAMES[count]?.[index]?.[0].toUpperCase() ?? String(index), () => { channel = index; channels(); numbers(); },
+        { "aria-pressed": String(index === channel), "aria-label": NAMES[count]?.[index] ?? `channel ${index}` })));
+  }
+
+  function drawActual(field) {
+    overlay.hidden = !field;
+    stage.classList.toggle("dimmed", Boolean(field));
+    if (!field) return "";
+    const [height, width] = field.shape.slice(-2);
+    const { maximum } = range(field.data);
+    const image = new ImageData(width, height);
+    for (let i = 0; i < height * width; i++) image.data.set([255, 120, 0, maximum > 0 ? 235 * Math.sqrt(field.data[i] / maximum) : 0], 4 * i);
+    overlay.width = width;
+    overlay.height = height;
+    overlay.getContext("2d").putImageData(image, 0, 0);
+    const touched = field.data.reduce((sum, value) => sum + (value !== 0), 0);
+    return maximum > 0 ? ` ${touched} of ${field.data.length} positions change it; the strongest by ${digits(maximum)} per unit.` : " No position changes it here.";
+  }
+
+  return {
+    element,
+    draw(given) {
+      input = given;
+      channel = Math.min(channel, input.shape[0] - 1);
+      const [count, height, width] = input.shape;
+      const image = rgba(input);
+      canvas.width = image.width;
+      canvas.height = image.height;
+      canvas.getContext("2d").putImageData(image, 0, 0);
+      const zoom = SIDE / Math.max(width, image.height);
+      const whole = height === 1 ? SIDE / width : zoom >= 1 ? Math.floor(zoom) : zoom;
+      Object.assign(stage.style, { width: `${width * whole}px`, height: height === 1 ? `${ROW * count}px` : `${height * whole}px` });
+      canvas.setAttribute("aria-label", `The picture as the network gets it, ${shapeText(input.shape)}`);
+      about.textContent = `Network input ${shapeText(input.shape)}`;
+      channels();
+    },
+    show(possible, field) {
+      box = possible;
+      const [, height, width] = input.shape;
+      const [y0, y1, x0, x1] = box;
+      const percent = (part, all) => `${100 * part / all}%`;
+      Object.assign(frame.style, { top: percent(y0, height), height: percent(y1 - y0, height), left: percent(x0, width), width: percent(x1 - x0, width) });
+      const size = height === 1 ? `${x1 - x0} positions` : `${y1 - y0} × ${x1 - x0} pixels`;
+      text.textContent = `Possible field: ${size}.`;
+      actual.set(Boolean(field));
+      text.textContent += drawActual(field);
+      numbers();
+    },
+  };
+}

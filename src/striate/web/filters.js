@@ -1,0 +1,131 @@
+/* The Filters tab: the learned kernels. A first layer of three channels is drawn in colour, deeper ones as a grid of
+   kernels, one row per output channel. A click opens the channel that the kernel makes in See. */
+
+import { cancelled } from "./api.js";
+import { createAtlas } from "./atlas.js";
+import { bounds, range, robust, Scale } from "./colour.js";
+import { button, check, digits, empty, fill, h, note, segmented, select, shapeText } from "./dom.js";
+import { numberGrid, scaleOf } from "./numbers.js";
+
+const MOST_INPUTS = 64;
+
+const norms = ({ shape: [outputs, inputs, height, width], data }) => {
+  const size = inputs * height * width;
+  return Float64Array.from({ length: outputs }, (_, output) => {
+    let sum = 0;
+    for (let i = output * size; i < (output + 1) * size; i++) sum += data[i] * data[i];
+    return Math.sqrt(sum);
+  });
+};
+
+/* Red, green and blue weights as one coloured kernel: grey is zero, the strongest weight of the layer reaches the end. */
+function coloured({ shape: [, , height, width], data }, output, most) {
+  const canvas = h("canvas", { width, height, class: "pixelated" });
+  const image = new ImageData(width, height);
+  const plane = height * width;
+  for (let i = 0; i < plane; i++) {
+    for (let part = 0; part < 3; part++) image.data[4 * i + part] = 127.5 + 127.5 * data[(output * 3 + part) * plane + i] / (most || 1);
+    image.data[4 * i + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+export function mount(root, context) {
+  const { api, go } = context;
+  const layerControl = select("Layer", [], "", (layer) => go({ layer: Number(layer), channel: 0, kernel: null, y: null, x: null }));
+  const orderControl = select("Order", [["", "as stored"], ["norm", "strongest first"]], "", (order) => go({ sort: order || null }));
+  const robustControl = check("without outliers", false, (on) => go({ robust: on ? "1" : null }));
+  const viewControl = segmented("Drawn as", [["", "in colour"], ["planes", "one plane per channel"]], "", (view) => go({ view: view || null }));
+  const sheet = h("div", { class: "filter-sheet" });
+  const legend = h("div");
+  const about = h("p", { class: "quiet" });
+  const chosen = h("section", { class: "panel filter-chosen", "aria-label": "The chosen kernel" });
+  const atlas = createAtlas({ label: "Kernels", onPick: ({ channel }) => pick(channel), onKey: (event) => { if (event.key === "Enter") openInSee(); } });
+  const layout = h("div", { class: "filters" },
+    h("section", { class: "panel" }, h("div", { class: "spread" }, h("h2", {}, "Learned filters"), about),
+      h("div", { class: "toolbar" }, layerControl.element, orderControl.element, robustControl.element, viewControl.element), legend, sheet), chosen);
+  let layers = null, weights = null, shown = "", state = null, turn = 0;
+
+  const inputsShown = () => Math.min(weights.shape[1], MOST_INPUTS);
+  const openInSee = () => go({ tab: "see", layer: state.layer, channel: state.channel, y: null, x: null, term: String(Number(state.kernel || 0)) });
+  const pick = (index) => go({ channel: Math.floor(index / inputsShown()), kernel: String(index % inputsShown()) });
+
+  function rows() {
+    const strength = norms(weights);
+    const order = Array.from(strength.keys());
+    return state.sort === "norm" ? order.sort((a, b) => strength[b] - strength[a]) : order;
+  }
+
+  /* Kernels in rows: one row per output channel, one column per input channel. */
+  function paintPlanes(found) {
+    const [, inputs, height, width] = weights.shape;
+    const count = inputsShown(), plane = height * width;
+    const data = count === inputs ? weights.data : Float32Array.from({ length: weights.shape[0] * count * plane }, (_, i) =>
+      weights.data[Math.floor(i / (count * plane)) * inputs * plane + i % (count * plane)]);
+    const scale = new Scale(bounds(found, true));
+    const order = rows().flatMap((output) => Array.from({ length: count }, (_, input) => output * count + input));
+    fill(sheet, atlas.element);
+    atlas.draw({ shape: [weights.shape[0] * count, height, width], data, scale, order, perRow: count > 1 ? count : 0, gap: 4, side: count > 16 ? 26 : count > 1 ? 36 : 52 });
+    fill(legend, scale.legend("weights of the layer"));
+  }
+
+  function paintColours(found) {
+    const most = Math.max(Math.abs(found.minimum), Math.abs(found.maximum));
+    const strength = norms(weights);
+    fill(sheet, h("div", { class: "tiles filter-tiles" }, rows().map((output) => button([coloured(weights, output, most), `${output}`],
+      () => go({ channel: output }), { class: "tile", data: { channel: output }, "aria-label": `filter ${output}, strength ${digits(strength[output])}` }))));
+    fill(legend, h("p", { class: "quiet" }, `Red, green and blue weights as one colour: grey is 0, full colour ±${digits(most)}.`));
+  }
+
+  function showChosen() {
+    const [outputs, inputs, height, width] = weights.shape;
+    const output = Math.min(outputs - 1, state.channel), input = Math.min(inputs - 1, Number(state.kernel) || 0);
+    const at = (y, x) => weights.data[((output * inputs + input) * height + y) * width + x];
+    const grid = Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => at(y, x)));
+    fill(chosen, h("h2", {}, `Filter ${output}`), h("p", { class: "quiet" }, `strength ${digits(norms(weights)[output])} (root of the sum of squares)`),
+      h("div", { class: "toolbar" }, select("Input channel", Array.from({ length: inputs }, (_, i) => [i, i]), input, (kernel) => go({ kernel })).element),
+      h("div", { class: "scroll" }, numberGrid(`weights for input channel ${input}`, grid, { scale: scaleOf(grid, true) })),
+      button("See what it answers to", openInSee, { class: "primary" }));
+    for (const tile of sheet.querySelectorAll("[data-channel]")) tile.setAttribute("aria-pressed", String(Number(tile.dataset.channel) === output));
+    atlas.select({ channel: output * inputsShown() + Math.min(input, inputsShown() - 1), y: 0, x: 0, box: [0, height, 0, width] });
+  }
+
+  function paint() {
+    const rgb = weights.shape[1] === 3 && weights.shape[2] * weights.shape[3] > 1;
+    const found = state.robust === "1" ? robust(weights.data) : range(weights.data);
+    viewControl.element.hidden = !rgb;
+    viewControl.set(state.view ?? "");
+    robustControl.set(state.robust === "1");
+    orderControl.set(state.sort === "norm" ? "norm" : "");
+    about.textContent = `${shapeText(weights.shape)}: ${weights.shape[0]} filters over ${weights.shape[1]} channels` +
+      (weights.shape[1] > MOST_INPUTS ? `, the first ${MOST_INPUTS} channels of each are drawn` : "");
+    if (rgb && state.view !== "planes") paintColours(found); else paintPlanes(found);
+  }
+
+  async function update(given) {
+    const mine = ++turn;
+    try {
+      layers ??= (await api.json("/api/filters")).layers;
+      if (!layers.length) return fill(root, empty("No filters", "This network has no convolution."));
+      if (!layout.isConnected) {
+        fill(root, layout);
+        layerControl.options(layers.map(({ index, name, shape }) => [index, `${name} · ${shapeText(shape)}`]));
+      }
+      // A layer without kernels of its own stands for the last convolution before it.
+      const layer = (layers.findLast(({ index }) => index <= (given.layer ?? 0)) ?? layers[0]).index;
+      const answer = await api.binary(`/api/filters/${layer}`, { slot: "filters" });
+      if (mine !== turn) return;
+      state = { ...given, layer, channel: Math.min(given.channel ?? 0, answer.shape[0] - 1) };
+      weights = answer;
+      layerControl.set(layer);
+      const paintAs = [layer, state.sort, state.robust, state.view].join();
+      if (paintAs !== shown) paint();
+      shown = paintAs;
+      showChosen();
+    } catch (error) {
+      if (!cancelled(error) && mine === turn) fill(root, note(error.message, "error"));
+    }
+  }
+  return { update, unmount() { turn++; } };
+}

@@ -1,0 +1,133 @@
+/* Mistakes: the test pictures, wrong ones first and the surest of them at the top.
+
+   State of its own in the address: show ("" = wrong, unsure, all), pair ("truth-predicted", numbers of two classes). */
+
+import { button, empty, fill, h, note, panel, segmented } from "./dom.js";
+
+const AT_ONCE = 48;
+const LARGEST_TABLE = 16; // classes up to which the whole table of truth and prediction is shown
+const MOST_PAIRS = 24;
+const percent = (share) => `${share >= 0.9995 || share < 0.0995 ? (100 * share).toFixed(1) : (100 * share).toFixed(0)} %`;
+
+/* How often each class was taken for each other, by numbers of classes: Map "truth-predicted" -> count. */
+function countPairs(rows) {
+  const counts = new Map();
+  for (const { pair } of rows) counts.set(pair, (counts.get(pair) ?? 0) + 1);
+  return counts;
+}
+
+/* Truth by prediction; every filled cell is a button that shows just these pictures. */
+function confusion(classes, counts, choose) {
+  const most = Math.max(1, ...[...counts].filter(([pair]) => !right(pair)).map(([, count]) => count));
+  const cell = (t, p) => {
+    const pair = `${t}-${p}`, count = counts.get(pair);
+    if (!count) return h("td", { class: t === p ? "diagonal" : null }, h("span", { class: "unseen" }, "0"));
+    return h("td", { class: t === p ? "diagonal" : "wrong" }, button(String(count), () => choose(pair), {
+      "aria-label": `${count} of class ${classes[t]} predicted as ${classes[p]}`,
+      data: { pair, depth: t === p ? 0 : Math.ceil(3 * count / most) } }));
+  };
+  const head = classes.map((name) => h("th", { scope: "col", title: name }, name));
+  const table = h("table", { class: `mistakes-table ${classes.some((name) => name.length > 3) ? "long" : ""}` },
+    h("caption", {}, "Rows: truth. Columns: prediction. Choose a number to see its pictures."),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, "truth")), head)),
+    h("tbody", {}, classes.map((name, t) => h("tr", {}, h("th", { scope: "row", title: name }, name), classes.map((_, p) => cell(t, p))))));
+  return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Truth and prediction" }, table);
+}
+
+const right = (pair) => { const [truth, predicted] = pair.split("-"); return truth === predicted; };
+
+/* The commonest confusions as buttons, where the whole table would be too large. */
+function commonest(classes, counts, choose) {
+  const pairs = [...counts].filter(([pair]) => !right(pair)).sort((a, b) => b[1] - a[1]).slice(0, MOST_PAIRS);
+  const words = (pair) => pair.split("-").map((number) => classes[number]).join(" → ");
+  return h("div", { class: "toolbar", role: "group", "aria-label": "Commonest confusions, truth to prediction" }, pairs.map(([pair, count]) =>
+    button(`${words(pair)} · ${count}`, () => choose(pair), { data: { pair }, class: "mistakes-pair" })));
+}
+
+export function mount(root, { api, model, go, store }) {
+  let classes = model.classes;
+  let rows = null, state = null, limit = AT_ONCE, shown = "";
+  const stage = h("div", { class: "mistakes" });
+  const title = h("h2", {}), list = h("div", {});
+  const more = button("", () => { limit += AT_ONCE; paint(); });
+  const clear = button("Clear the filter", () => choose(null));
+  const toggle = segmented("Which pictures", [["", "Wrong"], ["unsure", "Right but unsure"], ["all", "All"]], "",
+    (value) => go({ show: value || null, pair: null }));
+  root.append(stage);
+
+  const choose = (pair) => go({ pair });
+  const visible = () => state.pair ? rows.filter(({ pair }) => pair === state.pair) : state.show === "all" ? rows
+    : state.show === "unsure" ? rows.filter(({ pair }) => right(pair)).reverse() : rows.filter(({ pair }) => !right(pair));
+
+  function card({ id, name, truth, predicted, confidence, pair }) {
+    const wrong = !right(pair);
+    const [t, p] = pair.split("-").map(Number);
+    const explain = store.link({ tab: "explain", picture: id, class: p, versus: wrong ? t : null });
+    const see = store.link({ tab: "see", picture: id, class: null, versus: null });
+    const words = wrong ? `${truth} taken for ${predicted}` : `${truth}, right`;
+    return h("li", { class: "mistakes-card" },
+      h("a", { href: explain, class: "mistakes-picture", "aria-label": `Explain ${name}: ${words}, ${percent(confidence)} sure` },
+        h("img", { class: "pixelated", loading: "lazy", alt: "", width: 96, height: 96, src: `/api/pictures/${encodeURIComponent(id)}/image` })),
+      h("p", { class: wrong ? "mistakes-wrong" : "mistakes-right" }, `${wrong ? "✗" : "✓"} ${predicted}`),
+      h("p", { class: "quiet" }, wrong ? `in truth ${truth}` : null, wrong ? h("br") : null, `${percent(confidence)} sure`),
+      h("p", { class: "mistakes-links" },
+        h("a", { href: explain, "aria-label": `${wrong ? "Why?" : "Explain"} ${name}` }, wrong ? "Why?" : "Explain"),
+        h("a", { href: see, "aria-label": `See ${name} in the network` }, "See")));
+  }
+
+  /* The table stays as it is when a filter is chosen, so that the focus stays on its button. */
+  function build() {
+    if (!rows.length) {
+      return void fill(stage, empty("No test pictures", model.training ? "They are scored once, when the training has ended."
+        : "Open a run folder: it holds the test pictures and what the network said of them. A model file alone does not."));
+    }
+    const wrong = rows.filter(({ pair }) => !right(pair)).length;
+    const filter = classes.length <= LARGEST_TABLE ? confusion : commonest;
+    fill(stage, h("div", { class: "mistakes-columns" },
+      panel("Truth and prediction",
+        h("p", {}, h("strong", {}, `${wrong} of ${rows.length}`), ` test pictures are wrong (${percent(wrong / rows.length)}).`),
+        filter(classes, countPairs(rows), (pair) => choose(state.pair === pair ? null : pair))),
+      panel("", h("div", { class: "spread" }, title, h("div", { class: "toolbar" }, clear, toggle.element)), list, more)));
+  }
+
+  function paint() {
+    if (!rows.length) return;
+    const found = visible();
+    const wrong = rows.filter(({ pair }) => !right(pair)).length;
+    const [t, p] = (state.pair || "").split("-");
+    const titles = { all: `All ${rows.length} test pictures, wrong ones first`, unsure: `${rows.length - wrong} right, the least sure first` };
+    title.textContent = state.pair ? `${classes[t]} ${t === p ? "recognised" : `taken for ${classes[p]}`}: ${found.length}`
+      : titles[state.show] ?? `${wrong} wrong, the surest first`;
+    for (const one of stage.querySelectorAll("[data-pair]")) one.setAttribute("aria-pressed", String(one.dataset.pair === state.pair));
+    toggle.set(state.pair ? null : state.show ?? "");
+    clear.hidden = !state.pair;
+    fill(list, found.length ? h("ul", { class: "mistakes-list" }, found.slice(0, limit).map(card))
+      : empty("Nothing wrong", "The network was right on every test picture. “Right but unsure” shows where it came close."));
+    more.hidden = found.length <= limit;
+    more.textContent = `Show ${Math.min(AT_ONCE, found.length - limit)} more`;
+  }
+
+  async function load() {
+    try {
+      const answer = await api.json("/api/mistakes", { keep: false });
+      // The model was not there yet when the page was opened: its classes are those of the table then.
+      if (!classes.length) classes = [...new Set(answer.rows.flatMap(({ truth, predicted }) => [truth, predicted]))].sort();
+      const numbers = new Map(classes.map((name, i) => [name, i]));
+      rows = answer.rows.map((row) => ({ ...row, pair: `${numbers.get(row.truth)}-${numbers.get(row.predicted)}` }));
+      build();
+      paint();
+    } catch (error) { fill(stage, note(error.message, "error")); }
+  }
+
+  return {
+    update(next) {
+      state = next;
+      const asked = `${state.show ?? ""} ${state.pair ?? ""}`;
+      if (asked !== shown) limit = AT_ONCE;
+      const stale = asked !== shown;
+      shown = asked;
+      if (rows === null) { if (stale) load(); } else if (stale) paint();
+    },
+    unmount() {},
+  };
+}

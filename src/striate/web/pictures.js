@@ -1,0 +1,49 @@
+/* The dialog in which a picture is chosen: the run's own pictures by part, or a file of the user's.
+
+   createChooser({api, choose(id), upload(file)}) -> {element, open()} */
+
+import { button, fill, h, note, segmented } from "./dom.js";
+
+const AT_ONCE = 60;
+
+export function createChooser({ api, choose, upload }) {
+  const grid = h("div", { class: "tiles" });
+  const filter = h("div");
+  const more = button("Show more", () => load(false));
+  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff", class: "unseen", tabindex: -1, "aria-label": "A picture file" });
+  const dialog = h("dialog", { class: "sheet wide", "aria-labelledby": "chooser-title" },
+    h("div", { class: "spread" },
+      h("h2", { id: "chooser-title" }, "Choose a picture"),
+      h("div", { class: "toolbar" }, button("Open a picture file…", () => file.click(), { class: "primary" }), button("Close", () => dialog.close(), { class: "plain" }))),
+    filter, grid, h("div", { class: "toolbar" }, more), file);
+  let part = "", shown = 0;
+
+  const done = (act) => { dialog.close(); act(); };
+  file.addEventListener("change", () => { if (file.files[0]) done(() => upload(file.files[0])); file.value = ""; });
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+
+  const tile = ({ id, name, truth, predicted }) => {
+    const wrong = truth && predicted && truth !== predicted;
+    const text = [truth ? `${truth}` : null, wrong ? `✗ ${predicted}` : null].filter(Boolean).join(" ");
+    return button([
+      h("img", { class: "pixelated", loading: "lazy", alt: "", src: `/api/pictures/${id}/image` }),
+      h("span", { class: wrong ? "wrong" : null }, text || name),
+    ], () => done(() => choose(id)), { class: "tile", title: name, "aria-label": `${name}${truth ? `, ${truth}` : ""}${wrong ? `, predicted ${predicted}` : ""}` });
+  };
+
+  async function load(anew) {
+    if (anew) shown = 0;
+    try {
+      const answer = await api.json(`/api/pictures?part=${encodeURIComponent(part)}&offset=${shown}&limit=${AT_ONCE}`, { slot: "chooser", keep: false });
+      if (anew) grid.replaceChildren();
+      grid.append(...answer.pictures.map(tile));
+      shown += answer.pictures.length;
+      more.hidden = shown >= answer.total;
+      const parts = Object.entries(answer.parts);
+      const all = parts.reduce((sum, [, n]) => sum + n, 0);
+      fill(filter, parts.length > 1 ? segmented("Part", [["", `all ${all}`], ...parts.map(([name, n]) => [name, `${name} ${n}`])], part,
+        (chosen) => { part = chosen; load(true); }).element : null);
+    } catch (error) { fill(grid, note(error.message, "error")); more.hidden = true; }
+  }
+  return { element: dialog, open() { dialog.showModal(); load(true); } };
+}

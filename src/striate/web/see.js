@@ -1,0 +1,128 @@
+/* The See tab: the network as a strip, a layer as a sheet of maps, a pixel as a ledger, and what it sees of the picture. */
+
+import { cancelled } from "./api.js";
+import { bounds, range, Scale } from "./colour.js";
+import { empty, fill, h } from "./dom.js";
+import { createField } from "./field.js";
+import { createLedger } from "./ledger.js";
+import { inPlane } from "./numbers.js";
+import { createSheet } from "./sheet.js";
+import { createStrip } from "./strip.js";
+
+const clamp = (value, count) => Math.max(0, Math.min(count - 1, value));
+/* [c, h, w] of any output shape: vectors are 1 × 1 maps, rows are maps one pixel high. */
+const mapShape = (shape) => shape.length === 1 ? [shape[0], 1, 1] : shape.length === 2 ? [shape[0], 1, shape[1]] : [shape[0], shape.slice(1, -1).reduce((a, b) => a * b), shape.at(-1)];
+
+/* The state made definite: what is not given or lies outside is put in its place. */
+function resolve(state, trace) {
+  const layer = clamp(state.layer ?? 0, trace.layers.length);
+  const [channels, height, width] = mapShape(trace.layers[layer].output_shape);
+  return { ...state, trace, layer, channel: clamp(state.channel ?? 0, channels), y: clamp(state.y ?? height >> 1, height), x: clamp(state.x ?? width >> 1, width),
+    term: state.term ?? "", width, height };
+}
+
+/* The map that the opened term of an explanation was taken from; null where it is no map. */
+async function sourceOf(api, place, { rule, terms }) {
+  const strongest = terms.reduce((most, term) => Math.abs(term.value) > Math.abs(most?.value ?? 0) ? term : most, terms[0]);
+  const term = terms[Number(place.term || NaN)] ?? strongest;
+  if (!term || rule === "none") return null;
+  const fromPicture = term.source < 0;
+  const { header, shape, data } = await api.binary(fromPicture ? `/api/pictures/${place.picture}/input` : `/api/trace/${place.picture}/maps/${term.source}`);
+  const plane = shape[1] * shape[2];
+  if (term.channel >= shape[0] || plane === 1) return null;
+  const scale = fromPicture ? Scale.grey(header, term.channel) : new Scale(bounds(range(data, term.channel * plane, plane), header.signed));
+  return { term, shape, data, scale, channel: term.channel, label: fromPicture ? "picture" : place.trace.layers[term.source].name };
+}
+
+export function mount(root, context) {
+  const { api, go, announce, model } = context;
+  const sheet = createSheet({ go, model, onEnter: () => ledger.focus(), onEscape: () => strip.focus(),
+    onPick: ({ channel, y, x }) => go({ channel, y, x, term: channel === place.channel ? place.term : null }) });
+  const strip = createStrip({ onPick: openLayer, onEnter: sheet.focus });
+  const ledger = createLedger({ api, go, announce, onLeave: sheet.focus });
+  const within = (share, count) => clamp(Math.floor(share * count), count);
+  const field = createField({
+    onPick: (shareY, shareX) => go({ y: within(shareY, place.height), x: within(shareX, place.width) }),
+    onActual: (on) => go({ field: on ? "actual" : null }),
+  });
+  const layout = h("div", { class: "see" }, field.element, sheet.element, ledger.element, strip.element);
+  layout.addEventListener("keydown", (event) => {
+    const step = { "[": -1, "]": 1 }[event.key];
+    if (step && place) openLayer(place.layer + step);
+  });
+  let place = null, maps = null, mapsPath = "", shown = "", turn = 0;
+
+  /* Another layer at the same place of the picture. */
+  function openLayer(index) {
+    const layer = clamp(index, place.trace.layers.length);
+    const [channels, height, width] = mapShape(place.trace.layers[layer].output_shape);
+    sheet.stop();
+    go({ layer, channel: clamp(place.channel, channels), term: null,
+      y: within((place.y + 0.5) / place.height, height), x: within((place.x + 0.5) / place.width, width) });
+  }
+
+  async function openPicture(picture, mine) {
+    const [trace, small, input] = await Promise.all([context.trace(picture), api.binary(`/api/trace/${picture}/strip`), api.binary(`/api/pictures/${picture}/input`)]);
+    if (mine !== turn) return null;
+    if (shown !== picture) {
+      shown = picture;
+      sheet.networkRange(trace.layers[0].maximum !== undefined);
+      strip.draw(trace, small);
+      field.draw(input);
+    }
+    return trace;
+  }
+
+  async function openMaps(mine) {
+    const path = `/api/trace/${place.picture}/maps/${place.layer}`;
+    if (path === mapsPath) return;
+    sheet.begin(place.trace, place.layer);
+    const answer = await api.binary(path, { slot: "maps" });
+    if (mine !== turn) return;
+    maps = answer;
+    mapsPath = path;
+  }
+
+  async function openPixel(mine) {
+    const at = `${place.layer}?channel=${place.channel}&y=${place.y}&x=${place.x}`;
+    const given = await api.json(`/api/trace/${place.picture}/explain/${at}`, { slot: "explain" });
+    if (mine !== turn) return;
+    const answer = { ...given, chain: given.chain.map(inPlane) };
+    ledger.render(answer, place);
+    strip.boxes(answer.lineage);
+    field.show(answer.picture_box, null);
+    const [source, actual] = await Promise.all([sourceOf(api, place, answer.chain[0]),
+      place.field === "actual" ? api.binary(`/api/trace/${place.picture}/field/${at}`, { slot: "field" }) : null]);
+    if (mine !== turn) return;
+    sheet.from(source);
+    if (actual) field.show(answer.picture_box, actual);
+  }
+
+  async function show(state, mine) {
+    const trace = shown === state.picture ? place.trace : await openPicture(state.picture, mine);
+    if (mine !== turn) return;
+    place = resolve(state, trace);
+    place.label = sheet.classOf(place, place.channel);
+    strip.select(place.layer);
+    await openMaps(mine);
+    if (mine !== turn) return;
+    sheet.draw(place, maps);
+    await openPixel(mine);
+  }
+
+  async function update(state) {
+    const mine = ++turn;
+    if (!state.picture) return fill(root, empty("No picture yet", "Drop a picture on the page, or choose one at the top."));
+    if (!layout.isConnected) fill(root, layout);
+    try {
+      await show(state, mine);
+    } catch (error) {
+      if (cancelled(error) || mine !== turn) return;
+      if (!shown) return void fill(root, empty("Nothing to see yet", error.message));
+      ledger.refuse(error.message);
+      if (!error.status) throw error;
+    }
+  }
+
+  return { update, unmount() { sheet.stop(); turn++; } };
+}

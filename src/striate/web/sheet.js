@@ -1,0 +1,172 @@
+/* A layer as a sheet: its facts, its chosen map large beside its source, its colours, and all its maps.
+
+   createSheet({go, model, onPick(cell), onEnter(), onEscape()}) -> sheet; sheet.element
+   sheet.begin(trace, layer)    the title of a layer whose maps are on their way
+   sheet.draw(place, maps)      paints what has changed and marks the pixel
+   sheet.from(source)           the map that the chosen number was made from, for the sweep
+   sheet.networkRange(known)    whether the range of the whole network can be offered
+   sheet.classOf(place, channel)   the name of the class that a number of the last layer speaks for, or ""
+   sheet.focus(), sheet.stop()  stop ends a sweep */
+
+import { createAtlas } from "./atlas.js";
+import { bounds, range, robust, Scale } from "./colour.js";
+import { button, check, digits, fill, h, note, number, segmented, select, shapeText, signedBar, svg } from "./dom.js";
+import { createSweep } from "./sweep.js";
+
+const BINS = 48, MOST_NAMED = 32;
+const RANGES = [["channel", "channel", "Every map has its own range"], ["layer", "layer", "One range for all maps of the layer"],
+  ["network", "network", "One range for all layers"], ["locked", "locked", "Keeps the present range for other layers and pictures"]];
+// Facts that go without saying.
+const DULL = { dilation: 1, groups: 1, alpha: 1, training: false, ceil_mode: false, field: "exact" };
+const TITLES = { channel: "colours of this channel", layer: "colours of the layer", network: "colours of all layers", locked: "locked colours" };
+const ORDERS = [["", "as stored"], ["peak", "largest value first"], ["mean", "most active first"]];
+
+function sortChannels(order, { shape: [channels, height, width], data }) {
+  const plane = height * width;
+  const strength = Float64Array.from({ length: channels }, (_, channel) => {
+    let sum = 0, peak = -Infinity;
+    for (let i = channel * plane; i < (channel + 1) * plane; i++) { sum += Math.abs(data[i]); if (data[i] > peak) peak = data[i]; }
+    return order === "mean" ? sum : peak;
+  });
+  const channelsInOrder = Array.from(strength.keys());
+  return order ? channelsInOrder.sort((a, b) => strength[b] - strength[a]) : channelsInOrder;
+}
+
+function histogram({ data, header }, scale) {
+  const bins = new Float64Array(BINS);
+  const { minimum: low, maximum: high } = header;
+  let zeros = 0;
+  for (const value of data) {
+    if (value === 0) zeros++;
+    else if (value - value === 0) bins[Math.min(BINS - 1, Math.floor((value - low) / (high - low || 1) * BINS))]++;
+  }
+  const most = Math.max(1, ...bins);
+  const bars = Array.from(bins, (count, i) => svg("rect", { x: i * 5, y: 40 - 38 * count / most, width: 4.4, height: 38 * count / most + 0.5,
+    fill: scale.css(low + (i + 0.5) / BINS * (high - low)) }));
+  return h("figure", { class: "histogram" },
+    svg("svg", { viewBox: `0 0 ${5 * BINS} 41`, role: "img", "aria-label": `Histogram of the layer from ${digits(low)} to ${digits(high)}, zeros left out`, preserveAspectRatio: "none" },
+      svg("line", { x1: 0, x2: 5 * BINS, y1: 40.5, y2: 40.5 }), bars),
+    h("figcaption", {}, `${data.length.toLocaleString("en")} values`, zeros ? `, ${digits(100 * zeros / data.length, 3)} % exactly 0 (not drawn)` : ""));
+}
+
+/* The colours of a layer: one scale, or one for each channel. */
+function scales(place, maps) {
+  const { header, shape: [, height, width], data } = maps;
+  const found = place.robust === "1" ? robust : range;
+  const signed = header.signed ?? header.minimum < 0;
+  const plane = height * width;
+  if (place.range === "channel") {
+    const kept = new Map();
+    return (channel) => {
+      if (!kept.has(channel)) kept.set(channel, new Scale(bounds(found(data, channel * plane, plane), signed)));
+      return kept.get(channel);
+    };
+  }
+  if (place.range === "locked" && place.high) return new Scale({ low: Number(place.low), high: Number(place.high), signed });
+  const layers = place.trace.layers;
+  if (place.range === "network" && layers[0].maximum !== undefined) {
+    return new Scale(bounds({ minimum: Math.min(...layers.map((one) => one.minimum)), maximum: Math.max(...layers.map((one) => one.maximum)) }, signed));
+  }
+  return new Scale(bounds(place.robust === "1" ? robust(data) : header, signed));
+}
+
+/* The few numbers of a short vector, as bars with the names of their classes. */
+function vectorTable(maps, order, nameOf, pick) {
+  const [channels, height, width] = maps.shape;
+  if (height * width > 1 || channels > MOST_NAMED) return null;
+  const most = Math.max(...maps.data.map(Math.abs));
+  return h("table", { class: "terms vector" }, h("caption", { class: "unseen" }, "The numbers of this layer"), h("tbody", {}, order.map((channel) => h("tr", {},
+    h("th", { scope: "row" }, button(`${channel}${nameOf(channel)}`, () => pick({ channel, y: 0, x: 0 }), { class: "plain", data: { channel } })),
+    h("td", { class: "bar-cell" }, signedBar(maps.data[channel], most)), h("td", { class: "figure" }, number(maps.data[channel]))))));
+}
+
+/* A hint that follows the pointer over the sheet: where it is and what stands there. */
+function createHint(labelOf) {
+  const element = h("div", { class: "hint mono", hidden: true });
+  return { element, show(cell) {
+    element.hidden = !cell;
+    if (!cell) return;
+    element.textContent = `channel ${cell.channel}${labelOf(cell.channel)}, row ${cell.y}, column ${cell.x}: ${digits(cell.value)}`;
+    Object.assign(element.style, { left: `${Math.min(cell.clientX + 14, innerWidth - 330)}px`, top: `${cell.clientY + 18}px` });
+  } };
+}
+
+export function createSheet({ go, model, onPick, onEnter, onEscape }) {
+  const classOf = ({ trace: { layers }, layer }, channel) => {
+    const speaks = layer === layers.length - 1 && layers[layer].output_shape[0] === model.classes.length;
+    return speaks && model.classes[channel] !== String(channel) ? ` (${model.classes[channel]})` : "";
+  };
+  const hint = createHint((channel) => classOf(place, channel));
+  const onKey = (event) => {
+    const act = { Enter: onEnter, Escape: onEscape }[event.key];
+    if (act) { event.preventDefault(); act(); }
+  };
+  const atlas = createAtlas({ label: "Maps of the layer", onPick, onHover: hint.show, onKey });
+  const sweep = createSweep({ onPick, onKey, step: (y, x) => go({ y, x }) });
+  const lock = (mode) => mode === "locked" ? { low: String(scale.low), high: String(scale.high) } : { low: null, high: null };
+  const ranges = segmented("Colour range", RANGES, "layer", (mode) => go({ range: mode, ...lock(mode) }));
+  const outliers = check("without outliers", false, (on) => go({ robust: on ? "1" : null }));
+  const orders = select("Order", ORDERS, "", (order) => go({ sort: order || null }));
+  const title = h("div", { class: "layer-title" });
+  const legend = h("div", { class: "layer-scale" });
+  const named = h("div", { class: "named" });
+  const element = h("section", { class: "panel layer-panel", "aria-label": "Layer" }, title,
+    h("div", { class: "sweep" }, sweep.element, h("div", { class: "sweep-side" }, legend, outliers.element, sweep.controls)),
+    h("div", { class: "toolbar sheet-tools" }, h("span", { class: "field" }, "Range", ranges.element), orders.element), atlas.element, named, hint.element);
+  let place = null, scale = null, painted = "", shown = -1;
+
+  function showTitle({ layers }, index) {
+    const layer = layers[index];
+    const facts = Object.entries(layer.facts).filter(([name, value]) => ![value].flat().every((part) => part === DULL[name]))
+      .map(([name, value]) => `${name.replaceAll("_", " ")} ${[value].flat().join("×")}`);
+    fill(title, h("div", { class: "spread" }, h("h2", {}, layer.name, h("span", { class: "quiet" }, ` ${layer.module || layer.kind}`)),
+      h("span", { class: "quiet mono" }, `${shapeText(layer.input_shape)} → ${shapeText(layer.output_shape)}`)),
+    h("p", { class: "quiet" }, [...facts, layer.parameters ? `${layer.parameters.toLocaleString("en")} parameters` : "no parameters"].join(" · ")),
+    model.note && index === layers.length - 1 ? h("p", { class: "quiet" }, model.note) : null);
+  }
+
+  function paint(maps) {
+    const { header, shape, data } = maps;
+    const { name } = place.trace.layers[place.layer];
+    showTitle(place.trace, place.layer);
+    const all = scales(place, maps);
+    scale = typeof all === "function" ? all(place.channel) : all;
+    const order = sortChannels(place.sort, maps);
+    atlas.draw({ shape, data, scale: all, order });
+    fill(named, vectorTable(maps, order, (channel) => classOf(place, channel), onPick));
+    fill(legend, scale.legend((TITLES[place.range] ?? "") + (place.robust === "1" ? ", 1st to 99th percentile" : "")), histogram(maps, scale),
+      header.nonfinite ? note(`${header.nonfinite} values are not finite numbers.`, "error") : null);
+    ranges.set(place.range);
+    outliers.set(place.robust === "1");
+    orders.set(place.sort);
+    atlas.element.setAttribute("aria-label", `${name}, ${shapeText(shape)} maps, from ${digits(header.minimum)} to ${digits(header.maximum)}, ` +
+      `mean ${digits(header.mean)}, ${digits(100 * header.zeros, 3)} % zeros. Arrows move the pixel, Shift and arrows the channel, Enter opens the arithmetic.`);
+  }
+
+  return {
+    element, classOf,
+    begin(trace, layer) {
+      showTitle(trace, layer);
+      element.classList.add("busy");
+      painted = "";
+    },
+    networkRange: (known) => ranges.only((mode) => known || mode !== "network"),
+    draw(given, maps) {
+      place = given;
+      element.classList.remove("busy");
+      const { picture, layer, channel, low, high } = place;
+      const wanted = [picture, layer, place.range, place.robust, place.sort, low, high, place.range === "channel" && channel].join();
+      const fresh = wanted !== painted;
+      if (fresh) paint(maps);
+      if (fresh || shown !== channel) sweep.draw({ layer: place.trace.layers[layer], view: { shape: maps.shape, data: maps.data }, scale, place });
+      painted = wanted;
+      shown = channel;
+      atlas.select(place);
+      if (fresh) atlas.reveal(channel);
+      sweep.select(place);
+    },
+    from: sweep.from,
+    focus: () => atlas.element.focus(),
+    stop: sweep.stop,
+  };
+}

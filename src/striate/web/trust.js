@@ -1,0 +1,120 @@
+/* The evidence beside a heatmap: a network that knows nothing, and the picture without what the map names.
+
+   createTrust(label of a method by its name) -> {element, wait(), fail(text), show(answer, map, scale)}
+     answer of /api/trust, the map {header, shape, data} that it judges, and the Scale that the map is drawn in */
+
+import { paintMap } from "./atlas.js";
+import { bounds, range, Scale } from "./colour.js";
+import { lineChart } from "./curves.js";
+import { digits, fill, h, note, number, panel } from "./dom.js";
+
+const MAP_SIDE = 132;
+const NAMES = { map: "this map", random: "random", edges: "edge filter" };
+const CURVES = { map: 1, random: 3, edges: 2 };
+
+/* A coarse map at another size, by linear interpolation between the middles of its cells, as the map itself was drawn. */
+function enlarge(rows, height, width) {
+  const place = (at, most, cells) => {
+    const from = Math.min(cells - 1, Math.max(0, (at + 0.5) * cells / most - 0.5));
+    const low = Math.floor(from);
+    return [low, Math.min(cells - 1, low + 1), from - low];
+  };
+  const values = new Float64Array(height * width);
+  for (let y = 0; y < height; y++) {
+    const [top, below, down] = place(y, height, rows.length);
+    for (let x = 0; x < width; x++) {
+      const [left, right, across] = place(x, width, rows[0].length);
+      const along = (row) => (1 - across) * Number(row[left]) + across * Number(row[right]);
+      values[y * width + x] = (1 - down) * along(rows[top]) + down * along(rows[below]);
+    }
+  }
+  return values;
+}
+
+function smallMap(words, values, [height, width], scale) {
+  const zoom = Math.max(1, Math.floor(MAP_SIDE / Math.max(height, width)));
+  const { minimum, maximum } = range(values);
+  const canvas = h("canvas", { class: "explain-small", role: "img", "aria-label": `${words}, from ${digits(minimum)} to ${digits(maximum)}` });
+  paintMap(canvas, values, width, height, scale, zoom);
+  const most = Math.max(1, Math.max(height, width) * zoom / MAP_SIDE);
+  Object.assign(canvas.style, { width: `${width * zoom / most}px`, height: `${height * zoom / most}px` });
+  return h("figure", {}, h("figcaption", {}, words), canvas, scale.legend());
+}
+
+/* The map, and the same method on a network whose weights were drawn anew; each with colours of its own. */
+function pair(twin, heat, scale) {
+  const [height, width] = heat.shape;
+  const values = enlarge(twin, height, width);
+  const found = range(values);
+  return [smallMap("this map", heat.data, heat.shape, scale), smallMap("untrained twin", values, heat.shape, new Scale(bounds(found, scale.signed)))];
+}
+
+/* A rank correlation as a number and its place between −1 and 1. */
+function gauge(words, value, meaning) {
+  const v = Number(value);
+  const known = Number.isFinite(v);
+  return h("div", { class: "explain-gauge" }, h("div", { class: "spread" }, h("span", {}, words), known ? number(v) : h("span", {}, "not defined")),
+    known ? h("div", { class: "explain-track", "aria-hidden": "true" }, h("i", { style: { left: `${50 + 50 * v}%` } })) : null,
+    h("p", { class: "quiet" }, meaning));
+}
+
+function curveChart(label, curves, shares) {
+  const chart = lineChart({ label, xLabel: "% of pixels", latest: false,
+    format: (value) => digits(value, 3), xFormat: (value) => String(Math.round(value)) });
+  const places = shares ?? curves.map.map((_, i) => i / (curves.map.length - 1));
+  chart.draw(Object.keys(NAMES).filter((name) => curves[name]).map((name) => ({ name: NAMES[name], curve: CURVES[name], dashed: name !== "map",
+    points: curves[name].map((y, i) => [100 * places[i], Number(y)]) })));
+  return chart.element;
+}
+
+function areas({ deletion, insertion }) {
+  return h("table", {}, h("caption", { class: "unseen" }, "Mean score along the curves"),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "mean score"),
+      h("th", { scope: "col", class: "figure" }, "deletion (low is good)"),
+      h("th", { scope: "col", class: "figure" }, "insertion (high is good)"))),
+    h("tbody", {}, Object.keys(NAMES).map((name) => h("tr", {}, h("th", { scope: "row" }, NAMES[name]),
+      h("td", { class: "figure" }, number(deletion[name])), h("td", { class: "figure" }, number(insertion[name]))))));
+}
+
+export function createTrust(label) {
+  const inside = h("div", { class: "explain-trust" });
+  const element = panel("Can it be trusted?", inside);
+
+  function show(found, heat, scale) {
+    const { header } = heat;
+    const kind = found.failed ? "error" : found.warnings.length ? "caution" : "good";
+    // What the verdict or the map's own remarks say already need not be said twice.
+    const said = `${found.verdict} ${header.warning ?? ""}`;
+    const fresh = found.warnings.filter((warning) => !said.includes(warning.replace(/^The map /, "").replace(/\.$/, "")));
+    element.classList.remove("busy");
+    fill(inside,
+      note(`${{ error: "✗", caution: "⚠", good: "✓" }[kind]} ${found.verdict}`, kind),
+      fresh.length ? h("ul", { class: "explain-warnings" }, fresh.map((warning) => h("li", {}, warning))) : null,
+      h("div", { class: "explain-pair" },
+        h("div", { class: "explain-twins" }, found.twin ? pair(found.twin, heat, scale)
+          : h("p", { class: "quiet" }, "This map cannot be drawn for another network.")),
+        h("div", { class: "explain-gauges" },
+          gauge("Like the twin's map", found.correlation, "Rank correlation. Near 1 would mean: what was learned does not matter."),
+          gauge("Like an edge filter", found.edges, "Near 1 would mean: it draws the outlines, with or without a network."),
+          gauge(`Like the map of ${label(found.other)}`, found.agreement, "High: two different methods point to the same places."))),
+      h("div", { class: "explain-curves" },
+        curveChart("Deletion: score as the highest pixels go", found.deletion, found.shares),
+        curveChart("Insertion: score as they come back", found.insertion, found.shares)),
+      h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Areas" }, areas(found.areas)),
+      h("p", { class: "quiet" }, `Pixels that are gone show ${found.fill}. Such pictures are unlike any that the network learned from, `
+        + "so read the curves against the two others: a random order, and an edge filter that never saw the network."),
+      h("p", { class: "explain-limit" }, `At best, such a map shows where evidence for ${header.target} came from`
+        + `${header.layer ? ` in layer ${header.layer}` : ""}. It never proves that the network sees the thing as a person would.`));
+  }
+  return {
+    element, show,
+    wait() {
+      element.classList.add("busy");
+      fill(inside, h("p", { class: "quiet" }, "Comparing with an untrained twin, a random order and an edge filter …"));
+    },
+    fail(text) {
+      element.classList.remove("busy");
+      fill(inside, note(text, "error"));
+    },
+  };
+}

@@ -145,3 +145,27 @@ def test_the_fingerprint_names_what_decides_bits() -> None:
     assert facts["threads"] == torch.get_num_threads()
     assert facts["device"] == "cpu"
     assert all(isinstance(value, str | int) and value != "" for value in facts.values())
+
+
+def test_threads_follow_what_steps_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The faster count is used; the slower one is tried again at most for a small share of the time."""
+    clock, chosen = [0.0], []
+    monkeypatch.setattr("striate.device.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setattr("torch.set_num_threads", chosen.append)
+    threads = device.Threads()
+
+    def steps(number: int, seconds: dict[int, float]) -> list[int]:
+        chosen.clear()
+        for _ in range(number):
+            threads.choose()
+            clock[0] += seconds[chosen[-1]]
+            threads.took(seconds[chosen[-1]])
+        return list(chosen)
+
+    idle = steps(200, {1: 0.10, 2: 0.06})
+    assert set(idle[:2]) == {1, 2}
+    assert idle.count(1) * 0.10 <= 0.08 * sum({1: 0.10, 2: 0.06}[n] for n in idle) + 0.2
+    busy = steps(200, {1: 0.12, 2: 2.4})
+    assert busy[20:].count(2) * 2.4 <= 0.08 * sum({1: 0.12, 2: 2.4}[n] for n in busy) + 2.4
+    assert steps(6000, {1: 0.10, 2: 0.06})[-50:].count(2) >= 40

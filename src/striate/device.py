@@ -200,6 +200,35 @@ def threads_for(operations: float) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+class Threads:
+    """How many threads steps run on, one or all, by what they take; for budgets of time, which repeat no bits anyway.
+
+    Once other work holds a core, a step on all threads can take twenty times as long as on one, and other work
+    comes and goes: the slower choice is tried again whenever that costs no more than a small share of the time.
+    """
+
+    SHARE = 0.04  # of the time, spent on trying
+
+    def __init__(self) -> None:
+        self._took: dict[int, float] = dict.fromkeys({torch.get_num_threads(), 1}, 0.0)
+        self._tried: dict[int, float] = {}
+        self._count = 1
+
+    def choose(self) -> None:
+        """Set the threads of the step that begins now."""
+        now, self._count = time.monotonic(), min(self._took, key=self._took.__getitem__)
+        for count, seconds in self._took.items():
+            if seconds < self.SHARE * (now - self._tried.get(count, -float("inf"))):
+                self._count = count
+        torch.set_num_threads(self._count)
+
+    def took(self, seconds: float) -> None:
+        """What the step took."""
+        before = self._took[self._count] or seconds
+        self._took[self._count] = 0.5 * before + 0.5 * seconds
+        self._tried[self._count] = time.monotonic()
+
+
 def fingerprint(device: torch.device) -> dict[str, str | int]:
     """What must be equal for two runs to promise equal bits: processor, torch build, threads, device."""
     return {

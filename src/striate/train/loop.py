@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from striate.augment.apply import augment
 from striate.augment.recipe import parse
 from striate.data.batches import Batch, Batches, standardise
-from striate.device import seeded
+from striate.device import Threads, seeded
 from striate.errors import StriateError
 from striate.tasks.task import Task, logits_of
 from striate.train.checkpoint import Place
@@ -54,6 +54,7 @@ class Training:
         self.average = Average(self.network)
         self.recipe = parse(self.plan.recipe)
         self._step_seconds = 0.0
+        self.threads: Threads | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that the next epoch depends on, by name."""
@@ -79,6 +80,7 @@ class Training:
 
     def run(self) -> Iterator[Event]:
         """Train from `place` to the end of the budget; after each Epoch event `place` stands at its end."""
+        self.threads = Threads() if self.clock is not None else None
         while self.place.progress < 1 and not self.stop and not self._patience_is_out():
             yield from self._epoch()
         if self.best:
@@ -90,15 +92,18 @@ class Training:
         step, progress, factor, moved = place.step, place.progress, 0.0, 0.0
         self.masters.working.train()
         for batch in self.batches.epoch(plan.batch_size, seed=plan.seed, epoch=place.epoch):
+            if self.threads is not None:
+                self.threads.choose()
             begun = time.monotonic()
             factor = _factor(progress)
             with seeded(plan.seed, step):
                 loss, right = self._step(batch, place.epoch, progress)
             count = len(batch.rows)
             losses, hits, seen = losses + loss * count, hits + right, seen + count
-            self._step_seconds = 0.9 * (self._step_seconds or time.monotonic() - begun) + 0.1 * (
-                time.monotonic() - begun
-            )
+            took = time.monotonic() - begun
+            if self.threads is not None:
+                self.threads.took(took)
+            self._step_seconds = 0.9 * (self._step_seconds or took) + 0.1 * took
             advance = self._advance(progress, step)
             step, progress, moved = step + 1, min(1.0, progress + advance), moved + advance
             if step % Average.EVERY == 0:

@@ -38,7 +38,7 @@ from striate.train.watch import Watching
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
-REPORT_FIGURES = 1.7  # seconds that scores and report take for each second of the first figure
+REPORT_FIGURES = 3.4  # seconds that scores and report take for each second of the first figure
 
 
 @dataclass(frozen=True)
@@ -197,13 +197,19 @@ def _first_figure(folder: Path, training: Training) -> None:
 def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
     """Train to the end, then score once and write everything."""
     job.tell(Began(folder))
-    saved = time.monotonic()
     machine.keep_memory()
     step = 3 * training.plan.batch_size * total_operations(training.network, training.network.input_shape)
+    with machine.threads_for(step):
+        _learn(training, history, folder, job)
+        return _finish(training, history, folder, job)
+
+
+def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
+    """Train to the end, with checkpoints and snapshots on the way."""
+    saved = time.monotonic()
     with (
         _beside(lambda: _first_figure(folder, training)),
         machine.repeatable(job.device),
-        machine.threads_for(step),
         _stop_on_interrupt(training),
     ):
         watching = Watching(folder, training, job.data.names)
@@ -218,6 +224,10 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()
         watching.finish()
+
+
+def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
+    """Score once and write everything."""
     counts = job.data.counts("train")
     about = {
         "data": job.data.fingerprint(),

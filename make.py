@@ -12,7 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-TEST_TOOLS = ("pytest>=8", "ruff>=0.8", "scipy>=1.13", "hypothesis>=6.100")
+# captum is what heatmaps are held against; playwright drives the browser that is installed, and axe looks for what
+# shuts people out.
+TEST_TOOLS = (
+    "pytest>=8", "ruff>=0.8", "scipy>=1.13", "hypothesis>=6.100", "captum>=0.9", "playwright>=1.50",
+    "axe-playwright-python>=0.1.4",
+)  # fmt: skip
 
 
 def install(*extra: str) -> None:

@@ -1,19 +1,23 @@
 """What plain torch, NumPy and SciPy say, and the page's numbers held against it."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from browser import Page, expect, grid, number
+from browser import Page, expect, grid, number, open_tab
 from sklearn.datasets import load_digits
 
 import striate
+from striate.inside.trust import trust
 
 
 def picture_shown(page: Page) -> np.ndarray:
     """The digit whose name the page shows, as bytes: of 16 grey values 16 becomes 255."""
-    row = int(page.locator(".picture-name").inner_text().removeprefix("digits/"))
+    name = page.locator(".picture-name")
+    expect(name).to_have_text(re.compile(r"digits/\d+"))
+    row = int(name.inner_text().removeprefix("digits/"))
     return np.rint(load_digits().images[row] * 255 / 16).astype(np.uint8)
 
 
@@ -91,3 +95,18 @@ def hirescam(model: striate.Model, x: torch.Tensor) -> tuple[np.ndarray, int]:
     hook.remove()
     (gradient,) = torch.autograd.grad(logits.max(), kept)
     return (kept[0] * gradient)[0].sum(0).detach().numpy(), int(logits.argmax())
+
+
+def expect_explanation(page: Page, model: striate.Model) -> None:
+    """The stated facts of the map are our own sums, the verdict is that of `trust`."""
+    x = as_input(model, picture_shown(page))
+    open_tab(page, "explain")
+    own, likeliest = hirescam(model, x)
+    heat = striate.heatmap(model.network, x, score=likeliest)
+    stated = {word: number(page.locator("dt", has_text=word).locator("+ dd data"))
+              for word in ("Largest value", "Sum of the map")}  # fmt: skip
+    assert stated["Largest value"] == pytest.approx(float(own.max()), rel=1e-4)
+    assert stated["Sum of the map"] == pytest.approx(float(own.sum()), rel=1e-4)
+    assert (heat.maximum, heat.total) == pytest.approx(tuple(stated.values()), rel=1e-5)
+    verdict = trust(model.network, x, heat).verdict.replace(heat.target, model.classes[likeliest])
+    expect(page.locator(".explain-trust .note").first).to_contain_text(verdict)

@@ -141,7 +141,7 @@ async function start(app) {
 }
 
 /* Keeps the picture's thumbnail, name and prediction true to the state. */
-function header(parts, { api, model, trace }) {
+function header(parts, { model, trace }) {
   let shown = null;
   return async ({ picture }) => {
     if (picture === shown) return;
@@ -151,6 +151,10 @@ function header(parts, { api, model, trace }) {
     fill(parts.prediction);
     if (!picture) return;
     parts.thumb.src = `/api/pictures/${picture}/image`;
+    if (!model.network) { // a run that is still training: there is nothing to ask yet
+      parts.name.textContent = `picture ${picture}`;
+      return void fill(parts.prediction, note(model.note));
+    }
     try {
       const answer = await trace(picture);
       if (shown !== picture) return;

@@ -68,7 +68,7 @@ export function createField({ onPick, onActual }) {
     const count = input.shape[0];
     channelRow.hidden = count === 1;
     fill(channelRow, Array.from({ length: Math.min(count, 8) }, (_, index) =>
-      button(NAMES[count]?.[index]?.[0].toUpperCase() ?? String(index), () => { channel = index; channels(); numbers(); },
+      button(NAMES[count]?.[index]?.[0].toUpperCase() ?? String(index), () => { channel = index; channels(); numbers(); channelRow.children[index].focus(); },
         { "aria-pressed": String(index === channel), "aria-label": NAMES[count]?.[index] ?? `channel ${index}` })));
   }
 

@@ -83,10 +83,12 @@ export function mount(root, context) {
     const output = Math.min(outputs - 1, state.channel), input = Math.min(inputs - 1, Number(state.kernel) || 0);
     const at = (y, x) => weights.data[((output * inputs + input) * height + y) * width + x];
     const grid = Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => at(y, x)));
+    const held = chosen.contains(document.activeElement) && document.activeElement.tagName === "SELECT";
     fill(chosen, h("h2", {}, `Filter ${output}`), h("p", { class: "quiet" }, `strength ${digits(norms(weights)[output])} (root of the sum of squares)`),
       h("div", { class: "toolbar" }, select("Input channel", Array.from({ length: inputs }, (_, i) => [i, i]), input, (kernel) => go({ kernel })).element),
       h("div", { class: "scroll" }, numberGrid(`weights for input channel ${input}`, grid, { scale: scaleOf(grid, true) })),
       button("See what it answers to", openInSee, { class: "primary" }));
+    if (held) chosen.querySelector("select").focus();
     for (const tile of sheet.querySelectorAll("[data-channel]")) tile.setAttribute("aria-pressed", String(Number(tile.dataset.channel) === output));
     atlas.select({ channel: output * inputsShown() + Math.min(input, inputsShown() - 1), y: 0, x: 0, box: [0, height, 0, width] });
   }

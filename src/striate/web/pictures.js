@@ -41,8 +41,10 @@ export function createChooser({ api, choose, upload }) {
       more.hidden = shown >= answer.total;
       const parts = Object.entries(answer.parts);
       const all = parts.reduce((sum, [, n]) => sum + n, 0);
+      const held = filter.contains(document.activeElement);
       fill(filter, parts.length > 1 ? segmented("Part", [["", `all ${all}`], ...parts.map(([name, n]) => [name, `${name} ${n}`])], part,
         (chosen) => { part = chosen; load(true); }).element : null);
+      if (held) filter.querySelector("[aria-pressed=true]")?.focus();
     } catch (error) { fill(grid, note(error.message, "error")); more.hidden = true; }
   }
   return { element: dialog, open() { dialog.showModal(); load(true); } };

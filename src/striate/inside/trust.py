@@ -153,8 +153,8 @@ def _verdict(target: str, faults: list[str], doubts: list[str]) -> str:
     if doubts:
         return f"Weak evidence for what speaks for {target}: the map {', and '.join(doubts)}."
     return (
-        f"Shows where evidence for {target} came from: the map changes with the weights and does better than random "
-        "maps and an edge filter; it is no proof that the network reasons as you do."
+        f"Shows where evidence for {target} came from: the map changes with the weights, and its insertion less its "
+        "deletion beats random maps and an edge filter; it is no proof that the network reasons as you do."
     )
 
 

@@ -267,7 +267,9 @@ def test_any_number_of_the_output_can_be_asked_about() -> None:
         settings = {"window": 1} if method == "occlusion" else {}
         found = heatmap(network, picture, method, score=lambda output: output[1, :4, :4].mean(), **settings)
         assert np.abs(found.on_picture[:4, :4]).max() > 0
-        assert not found.on_picture[5:, 5:].any()
+        assert (
+            np.abs(found.on_picture[5:, 5:]).max() < 1e-7
+        )  # occlusion: scores of two batches, so they may round apart
         assert found.target == "a score of your own"
     with pytest.raises(StriateError, match="row of numbers"):
         heatmap(network, picture, score=1)

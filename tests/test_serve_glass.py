@@ -346,6 +346,7 @@ def test_kernels_by_hand_are_those_of_the_filters(visitor: Visitor) -> None:
     assert made["edge"] == [[0, 1, 0], [1, -4, 1], [0, 1, 0]]
     assert made["gaussian"] == (np.outer([1, 2, 1], [1, 2, 1]) / 16).tolist()
     assert set(made) == set(kernels.kernel_names()) - {"sobel"}
+    assert all(len(rows) <= 7 for rows in made.values())  # more cells the page cannot edit
 
 
 def test_an_image_is_the_file(visitor: Visitor, pixels: np.ndarray) -> None:

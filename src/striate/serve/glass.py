@@ -25,6 +25,7 @@ from striate.serve.training import Training
 FULL_VALUES = 1_000_000  # a layer of more values is sent in half precision
 HALF_REACH = 65_000.0  # beyond it half precision has no numbers
 TWIN_SIDE = 64
+MOST_CELLS = 7  # on a side of a filter that the playground can edit
 MOST_PICTURES = 1_000
 
 
@@ -220,7 +221,8 @@ class Glass:
 
     def kernels(self, request: Request) -> Reply:
         names = [name for name in kernels.kernel_names() if name != "sobel"]  # that one is two filters
-        made = [{"name": name, "label": name.capitalize(), "rows": kernels.kernel(name)} for name in names]
+        texts = {name: f"gabor size={MOST_CELLS}" if name == "gabor" else name for name in names}
+        made = [{"name": name, "label": name.capitalize(), "rows": kernels.kernel(texts[name])} for name in names]
         return json_reply({"kernels": made})
 
     def _begin_with(self, picture: Path) -> str:

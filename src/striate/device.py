@@ -128,7 +128,7 @@ def choose_precision(asked: str, device: torch.device, network: nn.Module, batch
 def seeded(*numbers: int) -> Iterator[None]:
     """Inside, torch's global randomness is a function of `numbers`; afterwards it is as it was before."""
     digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
-    # Not torch.manual_seed: where no GPU is in use it notes down the whole call stack, every time, for later.
+    # Not torch.manual_seed: where no GPU is in use it writes down the call stack, every time.
     generators = [torch.default_generator, *(torch.cuda.default_generators if torch.cuda.is_initialized() else ())]
     states = [generator.get_state() for generator in generators]
     try:

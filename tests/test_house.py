@@ -17,7 +17,7 @@ LAYERS = [
     {"errors", "callable"},
     {"files", "device", "draw"},
     {"data", "network", "inside"},
-    {"augment"},
+    {"augment", "check"},
     {"tasks"},
     {"evaluate"},
     {"export"},

@@ -14,7 +14,7 @@ from PIL import Image
 
 from striate.data import png, tiff
 from striate.data.content import FORMATS, IMAGE_SUFFIXES, START, open_file, read_file, recognise
-from striate.data.header import Header, Unreadable, require_size
+from striate.data.header import Header, Pick, Unreadable, require_size
 from striate.data.pixels import as_depth, on_white, turned_size, upright
 from striate.data.quiet import hush_libtiff, quiet
 
@@ -26,10 +26,17 @@ _GREY = {"1", "L", "LA"}
 _COLOUR = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _DEEP = {"I;16": "uint16", "I;16B": "uint16", "I;16L": "uint16", "I;16N": "uint16", "I": "float32", "F": "float32"}
 
+WHOLE = Pick()  # the first page with all its channels
+
 Source = Path | bytes | np.ndarray
 
 
-def decode(source: Source, enough: int = 0) -> np.ndarray:
+def read(source: Source, enough: int = 0, pick: Pick = WHOLE) -> tuple[np.ndarray, Header]:
+    """The picture as in `decode`, and what its header says (of the whole size, also where it was unpacked smaller)."""
+    return decode(source, enough, pick), look(source)
+
+
+def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
     """The picture as (H, W, C) of uint8, uint16 or float32; C is 1 (grey), 3 (RGB) or more.
 
     8-bit and 16-bit values are as in the file; signed, 32-bit and float values become float32 unchanged.

@@ -20,15 +20,27 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """Which part of a file is the picture.
+
+    page: the number of a page, slice or frame, from 0. channels: which channels, in this order; () for all.
+    """
+
+    page: int = 0
+    channels: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """Size in pixels (after the EXIF orientation), channels (1 grey, 3 RGB, or n), depth ("uint8",
-    "uint16" or "float32") and format ("PNG", "JPEG", ..., "array") of a picture not yet decoded."""
+    "uint16" or "float32"), format ("PNG", "JPEG", ..., "array") and pages of a picture not yet decoded."""
 
     height: int
     width: int
     channels: int
     depth: str
     format: str
+    pages: int = 1
 
 
 def require_size(height: int, width: int, channels: int = 1) -> None:

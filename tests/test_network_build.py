@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from scipy.signal import correlate2d
 from torch import nn
 
@@ -140,6 +141,20 @@ def test_residual_adds_its_input() -> None:
     assert torch.allclose(wider(x7), body + by_hand, atol=1e-6)
 
 
+def test_skip_puts_its_input_beside_what_its_layers_make() -> None:
+    """skip(relu) is x and relu(x); after a pool the maps come back to the size of x, also when that is odd."""
+    x = torch.randn(1, 2, 7, 5, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(build("skip(relu)", (2, 7, 5), 2)(x), torch.cat([x, x.clamp(min=0)], dim=1))
+    pooled = build("skip(maxpool 2)", (2, 7, 5), 2)
+    small = nn.functional.max_pool2d(x, 2)[0].numpy()
+    rows, columns = (np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1) for n, m in ((7, 3), (5, 2)))
+    by_hand = [ndimage.map_coordinates(m, np.meshgrid(rows, columns, indexing="ij"), order=1) for m in small]
+    assert pooled.output_shape == (4, 7, 5)
+    assert np.allclose(pooled(x)[0, 2:].numpy(), by_hand, atol=1e-6)
+    assert build("skip(maxpool 2, conv 3 3)", (2, 9), 2).output_shape == (5, 9)
+    assert build("skip(maxpool 2, conv 3 3)", (2, 4, 6, 5), 2).output_shape == (5, 4, 6, 5)
+
+
 def test_repetition_makes_separate_layers() -> None:
     """2*(conv 3) has two convolutions with weights of their own."""
     network = build("2*(conv 3)", (3, 5, 5), 2)
@@ -201,6 +216,8 @@ def test_logits_leave_a_closing_softmax_out() -> None:
         ("maxpool 2 padding=2", (1, 5, 5), "padding of a pool is at most half its size"),
         ("avgpool 2 padding=same", (1, 5, 5), "avgpool pads on both sides alike"),
         ("residual(conv 2 3 padding=valid)", (1, 9, 9), "a shortcut must reach the size of its body, 2×7×7"),
+        ("skip(flatten)", (1, 5, 5), "a skip puts feature maps beside feature maps"),
+        ("skip(globalavgpool)", (3, 5, 5), "a skip puts feature maps beside feature maps"),
         ("residual(flatten)", (1, 5, 5), "a shortcut must reach the size of its body, 25"),
         ("residual(globalavgpool)", (3, 5, 5), "a shortcut must reach the size of its body, 3"),
         ("flatten, residual(dense 3)", (1, 5, 5), "residual takes feature maps"),

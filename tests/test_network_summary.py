@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from striate.inside.trace import trace
 from striate.network.build import build
 from striate.network.make import network
 from striate.network.summary import count_text, summarise, summary_text, total_operations
@@ -31,6 +32,14 @@ def test_a_residual_sees_what_its_widest_branch_sees() -> None:
     assert [row.field for row in summarise(net, (4, 30, 30))] == [(3, 3), (5, 5), (7, 7)]
     strided = build("residual(conv 8 3 stride=2), conv 2 3", (4, 30, 30), 2)
     assert summarise(strided, (4, 30, 30))[-1].field == (3 + 2 * 2,) * 2
+
+
+def test_a_skip_sees_what_its_pooled_layers_see() -> None:
+    """conv 3 sees 3, the pool 4, the conv on every second pixel 8, two neighbours of it 10, the last conv 12."""
+    line = "conv 2 3, skip(maxpool 2, conv 2 3), conv 1 3"
+    net = build(line, (1, 40, 40), 2)
+    seen = trace(net, torch.randn(1, 40, 40)).field("conv2", 20, 20)
+    assert [row.field for row in summarise(net, (1, 40, 40))][-1] == (12, 12) == (seen[1] - seen[0], seen[3] - seen[2])
 
 
 def test_the_field_is_what_really_reaches_a_value() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
-from striate.network.text import KINDS, REQUIRED, Layer, flat, parse, to_text
+from striate.network.text import BRACKETS, KINDS, REQUIRED, Layer, flat, parse, to_text
 
 NUMBERS = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
 COUNTS = st.integers(1, 4096)
@@ -31,7 +31,7 @@ FORMS = {
 @st.composite
 def plain_layers(draw: st.DrawFn) -> Layer:
     """A layer of any kind with some of its values, in any order."""
-    kind = draw(st.sampled_from([kind for kind in KINDS if kind != "residual"]))
+    kind = draw(st.sampled_from([kind for kind in KINDS if kind not in BRACKETS]))
     table = KINDS[kind]
     needed = [name for name, (_, default) in table.items() if default is REQUIRED]
     optional = [name for name in table if name not in needed]
@@ -51,9 +51,9 @@ def plain_layers(draw: st.DrawFn) -> Layer:
 
 def nested(inner: st.SearchStrategy[Layer]) -> st.SearchStrategy[Layer]:
     bodies = st.lists(inner, min_size=1, max_size=3).map(tuple)
-    residual = bodies.map(lambda body: Layer("residual", (), body))
+    bracketed = st.tuples(st.sampled_from(BRACKETS), bodies).map(lambda two: Layer(two[0], (), two[1]))
     repeat = st.tuples(st.integers(1, 9), bodies).map(lambda two: Layer("repeat", (("times", two[0]),), two[1]))
-    return residual | repeat
+    return bracketed | repeat
 
 
 LINES = st.lists(st.recursive(plain_layers(), nested, max_leaves=6), min_size=1, max_size=6).map(tuple)
@@ -123,7 +123,7 @@ def test_flat_writes_repetitions_out() -> None:
         ("relu,", "a comma stands between two layers"),
         ("relu,,tanh", "a comma stands between two layers"),
         ("residual(relu,)", "a comma stands between two layers"),
-        ("relu (tanh)", "only residual(...) and N*(...) take layers in brackets. received: relu"),
+        ("relu (tanh)", "only residual(...), skip(...) and N*(...) take layers in brackets. received: relu"),
         ("conv 32 3*(relu)", "layers are divided by commas. received: 3"),
         ("residual(relu", "brackets must match. received: residual( without )"),
         ("2*(relu", "brackets must match. received: 2( without )"),

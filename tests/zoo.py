@@ -272,6 +272,7 @@ LINES = {
         "whiten 8 2, gelu, conv 6 3 stride=2, batchnorm, residual(conv 6 3, batchnorm, relu, conv 6 3), "
         "residual(conv 8 4 stride=2, leaky-relu, maxpool 2 stride=1 padding=same), globalavgpool, dense 5, scale 0.1"
     ),
+    "skips": "conv 4 3, skip(maxpool 2, conv 6 3, relu, skip(maxpool 2, conv 8 3, relu), conv 6 3), conv 5 1",
     "globals": "conv 4 3 dilation=2, silu, maxpool 3 stride=2 padding=same, dropout, globalmaxpool, dense 4, softmax",
 }
 

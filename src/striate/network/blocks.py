@@ -53,6 +53,25 @@ class Residual(nn.Module):
         return self.body(x) + self.shortcut(x)
 
 
+class Skip(nn.Module):
+    """x and body(x) side by side as channels, the latter first brought to the size of x (linear interpolation).
+
+    With a pool inside, nested ones are a U-Net (Ronneberger et al. 2015); without, a chain of them is a dense
+    block (Huang et al. 2017).
+    """
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.body(x)
+        if inner.shape[2:] != x.shape[2:]:
+            mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim]
+            inner = F.interpolate(inner, size=x.shape[2:], mode=mode, align_corners=False)
+        return torch.cat([x, inner], dim=1)
+
+
 class GlobalMaxPool(nn.Module):
     """The largest value of each feature map: (B, C, *spatial) to (B, C)."""
 

@@ -102,6 +102,8 @@ class _Builder:
             raise _misfit(layer, shape, f"{kind} takes feature maps", "put it before flatten and the global pools")
         if kind == "residual":
             return self._residual(layer, shape)
+        if kind == "skip":
+            return self._skip(layer, shape)
         if kind in {"globalmaxpool", "globalavgpool"}:
             pool = blocks.GlobalMaxPool() if kind == "globalmaxpool" else blocks.GlobalAvgPool()
             return [("", pool)], (shape[0],)
@@ -126,6 +128,14 @@ class _Builder:
                 shortcut.append(_AVGPOOL[dimensions](ratio, ceil_mode=True, count_include_pad=False))
             shortcut.append(_CONV[dimensions](shape[0], after[0], 1, bias=False))
         return [("", blocks.Residual(body, shortcut))], after
+
+    def _skip(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
+        body = nn.Sequential()
+        after = self.fill(body, layer.body, shape)
+        if len(after) != len(shape):
+            remedy = "leave flatten and global pools out of it"
+            raise _misfit(layer, shape, "a skip puts feature maps beside feature maps", remedy)
+        return [("", blocks.Skip(body))], (shape[0] + after[0], *shape[1:])
 
     def _window(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
         """Convolutions and pools: everything that slides a window over the maps."""

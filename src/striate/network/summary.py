@@ -142,7 +142,7 @@ class _Reach:
 
 
 def _fields(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Receptive field by layer name, for networks of plain sequences and our residual blocks."""
+    """Receptive field by layer name, for networks of plain sequences and our residual and skip blocks."""
     spatial = tuple(input_shape[1:])
     fields: dict[str, tuple[int, ...]] = {}
 
@@ -157,6 +157,9 @@ def _fields(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, tuple
             if len(known) < len(ends):
                 return None
             return _Reach(tuple(map(max, *(end.sees for end in known))), known[0].step)
+        if isinstance(module, blocks.Skip):
+            inner = walk(module.body, f"{name}.body", reach)
+            return None if reach is None or inner is None else _beside(reach, inner)
         reach = _after(module, reach, spatial)
         if reach is not None:
             fields[name] = tuple(min(s, size) for s, size in zip(reach.sees, spatial, strict=True))
@@ -164,6 +167,13 @@ def _fields(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, tuple
 
     walk(network, "", _Reach((1,) * len(spatial), (1,) * len(spatial)))
     return fields
+
+
+def _beside(outer: _Reach, inner: _Reach) -> _Reach:
+    """Of a skip: what comes back from a coarser grid is interpolated between two neighbours of it."""
+    coarser = inner.step != outer.step
+    sees = (i + j * coarser for i, j in zip(inner.sees, inner.step, strict=True))
+    return _Reach(tuple(map(max, sees, outer.sees)), outer.step)
 
 
 def _after(module: nn.Module, reach: _Reach | None, spatial: tuple[int, ...]) -> _Reach | None:

@@ -18,8 +18,8 @@ Value = int | float | str | tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer as it was written: `kind`, the values given (name, value), and for `residual` and
-    repetition (kind "repeat", value "times") the layers inside."""
+    """One layer as it was written: `kind`, the values given (name, value), and for `residual`, `skip`
+    and repetition (kind "repeat", value "times") the layers inside."""
 
     kind: str
     values: tuple[tuple[str, Value], ...] = ()
@@ -63,7 +63,9 @@ KINDS: dict[str, dict[str, tuple[str, object]]] = {
     "sigmoid": {},
     "softmax": {},
     "residual": {},
+    "skip": {},
 }
+BRACKETS = ("residual", "skip")  # kinds that take layers in brackets
 _DEFAULTS = {kind: {name: default for name, (_, default) in values.items()} for kind, values in KINDS.items()}
 _ALIASES = {"leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu", "max": "maxpool", "avg": "avgpool"}
 # No network that anyone trains comes near these; without them a short line could fill the memory.
@@ -159,9 +161,9 @@ def _parse_layer(tokens: list[tuple[str, str]], at: int, text: str) -> tuple[Lay
             if len(word) > MOST_DIGITS or int(word) < 1:
                 raise _wrong(f"a repetition is a number from 1, of up to {MOST_DIGITS} digits", word, text)
             return Layer("repeat", (("times", int(word)),), body), end + 1
-        if word != "residual":
-            raise _wrong("only residual(...) and N*(...) take layers in brackets", word, text)
-        return Layer("residual", (), body), end + 1
+        if word not in BRACKETS:
+            raise _wrong("only residual(...), skip(...) and N*(...) take layers in brackets", word, text)
+        return Layer(word, (), body), end + 1
     if kind != "word":
         raise _wrong("a layer starts with its word", word, text)
     end = at + 1
@@ -172,7 +174,7 @@ def _parse_layer(tokens: list[tuple[str, str]], at: int, text: str) -> tuple[Lay
 
 def _read_layer(word: str, given: list[str], text: str) -> Layer:
     kind = _ALIASES.get(word, word)
-    if kind not in KINDS or kind == "residual":
+    if kind not in KINDS or kind in BRACKETS:
         remedy = nearest(kind, sorted(KINDS))
         rule = "a layer is one that the notation knows"
         raise StriateError(rule, received=_short(word), where=_short(text), remedy=remedy)

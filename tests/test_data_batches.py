@@ -18,10 +18,10 @@ def preparation(channels: int = 1, depth: str = "uint8", **figures: tuple[float,
 
 
 def batches(count: int, balance: np.ndarray | None = None) -> Batches:
-    """Every second row of a store belongs to this part; row r holds the value r % 256, its target is r."""
+    """Every second row of a store belongs to this part; row r holds r, scaled to r / 128; its target is r."""
     pictures = np.arange(2 * count, dtype=np.uint16).repeat(6).reshape(-1, 2, 3, 1)
     rows = np.arange(1, 2 * count, 2)
-    return Batches(pictures, rows, torch.from_numpy(rows), preparation(depth="uint16", high=(1.0,)), CPU, balance)
+    return Batches(pictures, rows, torch.from_numpy(rows), preparation(depth="uint16", high=(128.0,)), CPU, balance)
 
 
 @settings(deadline=None, max_examples=60)
@@ -32,7 +32,7 @@ def test_an_epoch_has_no_sample_twice(count: int, size: int, seed: int, epoch: i
     for batch in part.epoch(size, seed=seed, epoch=epoch):
         assert len(batch.rows) == min(size, count)
         assert batch.pictures.shape == (len(batch.rows), 1, 2, 3)
-        assert batch.pictures[:, 0, 0, 0].tolist() == batch.rows.tolist() == batch.targets.tolist()
+        assert (128 * batch.pictures[:, 0, 0, 0]).tolist() == batch.rows.tolist() == batch.targets.tolist()
         seen += batch.rows.tolist()
     assert len(seen) == len(set(seen)) == part.steps(size) * min(size, count)
     assert set(seen) <= set(part.rows.tolist())
@@ -103,8 +103,8 @@ def test_in_order_gives_every_sample_once() -> None:
 
 
 def test_scaling_by_hand() -> None:
-    """low becomes 0 and high 1, channel by channel; values beyond are kept; memory lies channels-last."""
-    stored = np.array([100, 10, 300, 20, 500, 40, 50, 0], np.uint16).reshape(2, 2, 1, 2)
+    """low becomes 0 and high 1, channel by channel; values beyond are kept up to -1 and 2; memory is channels-last."""
+    stored = np.array([100, 10, 300, 20, 500, 60, 50, 0], np.uint16).reshape(2, 2, 1, 2)
     scaled = scale(stored, preparation(2, "uint16", low=(100.0, 0.0), high=(500.0, 20.0)), CPU)
     assert scaled.shape == (2, 2, 2, 1)
     assert scaled.dtype == torch.float32

@@ -14,49 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from drawn_files import GREY8, RANDOM, RGB8, RGB16, chunk, png, png16, saved, set_tag, tiff
 from PIL import Image
 
 from striate.data.decode import Unreadable, decode, look
-
-RANDOM = np.random.default_rng(7)
-GREY8 = RANDOM.integers(0, 256, (13, 17), dtype=np.uint8)
-RGB8 = RANDOM.integers(0, 256, (13, 17, 3), dtype=np.uint8)
-RGB16 = RANDOM.integers(0, 65536, (13, 17, 3), dtype=np.uint16)
-
-
-def saved(image: Image.Image, kind: str, **options: object) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def tiff(pixels: np.ndarray, **options: object) -> bytes:
-    file = io.BytesIO()
-    tifffile.imwrite(file, pixels, **options)
-    return file.getvalue()
-
-
-def set_tag(data: bytes, tag: int, value: int) -> bytes:
-    """`data` with one whole number of its first page changed in place."""
-    changed = bytearray(data)
-    entry = tifffile.TiffFile(io.BytesIO(data)).pages[0].tags[tag]
-    changed[entry.offset : entry.offset + 12] = struct.pack("<HHII", tag, 4, 1, value)
-    return bytes(changed)
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png(width: int, height: int, bits: int, colour: int, raw: bytes, *extra: bytes, interlaced: int = 0) -> bytes:
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, interlaced))
-    body = chunk(b"IDAT", zlib.compress(raw))
-    return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + body + chunk(b"IEND", b"")
-
-
-def png16(pixels: np.ndarray, colour: int, *extra: bytes) -> bytes:
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    return png(pixels.shape[1], pixels.shape[0], 16, colour, rows, *extra)
 
 
 def reason(source: object) -> str:
@@ -179,17 +140,6 @@ def test_tiff_of_many_channels() -> None:
     np.testing.assert_array_equal(decode(tiff(GREY8, photometric="miniswhite"))[:, :, 0], 255 - GREY8)
     half = np.full((2, 2, 4), 128, np.uint8)
     assert decode(tiff(half, photometric="rgb", extrasamples=["assocalpha"]))[0, 0].tolist() == [255] * 3
-
-
-def test_deep_colour_that_needs_another_package_says_so() -> None:
-    """LZW in 16-bit RGB is not cut to 8 bits; the reason names the extra to install."""
-    data = set_tag(tiff(RGB16, photometric="rgb"), 259, 5)  # Compression: 5 is LZW
-    try:
-        import imagecodecs  # noqa: F401
-    except ImportError:
-        assert "pip install 'striate[tiff]'" in reason(data)
-    else:
-        assert "TIFF" in reason(data)
 
 
 def test_exif_orientation() -> None:

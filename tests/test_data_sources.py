@@ -220,11 +220,28 @@ def test_problems_of_a_table(tmp_path: Path) -> None:
     ]
 
 
+def test_paths_that_leave_the_folder(tmp_path: Path) -> None:
+    """A table may name pictures beside or far from it; an address of the web is no file."""
+    draw(tmp_path / "a.png", tmp_path / "tables/b.png", tmp_path / "other/c.png")
+    rows = f"../a.png,x\nb.png,y\n{tmp_path}/other/c.png,x\nhttps://host/b.png,y\n../gone.png,x\n"
+    (tmp_path / "tables/t.csv").write_text(rows)
+    found = read_source(tmp_path / "tables/t.csv")
+    assert [s.path for s in found.samples] == [f"{tmp_path}/a.png", "b.png", f"{tmp_path}/other/c.png"]
+    assert reasons(found) == {
+        "https://host/b.png": "line 4: a web address, and nothing is downloaded",
+        "../gone.png": "line 5: no such file",
+    }
+
+
 def test_paths_from_another_machine(tmp_path: Path) -> None:
     """An absolute Windows path is found by its last folders below the table."""
     draw(tmp_path / "IMG/1.png", tmp_path / "IMG/2.png")
-    (tmp_path / "t.csv").write_text("C:\\Users\\me\\IMG\\1.png,0\nC:\\Users\\me\\IMG\\2.png,1\n")
-    assert [s.path for s in read_source(tmp_path / "t.csv").samples] == ["IMG/1.png", "IMG/2.png"]
+    row = "C:\\me\\IMG\\{0}.png, C:\\me\\IMG\\left_{0}.png, -0.{0},30\n"
+    (tmp_path / "t.csv").write_text(row.format(1) + row.format(2))
+    assert [(s.path, s.target) for s in read_source(tmp_path / "t.csv").samples] == [
+        ("IMG/1.png", "-0.1"),
+        ("IMG/2.png", "-0.2"),
+    ]
 
 
 def test_group_column_and_bad_tables(tmp_path: Path) -> None:
@@ -233,6 +250,11 @@ def test_group_column_and_bad_tables(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("path,label,animal\na.png,x,rex\n")
     assert read_source(tmp_path / "t.csv", group="animal").samples[0].group == "rex"
     (tmp_path / "t.csv").write_text("path,colour\na.png,x\n")
+    assert read_source(tmp_path / "t.csv").samples[0].target == "x"
+    (tmp_path / "t.csv").write_text("path,colour,age\na.png,x,7\n")
+    assert "--label-column 'colour'" in refused(tmp_path / "t.csv")
+    assert read_source(tmp_path / "t.csv", label_column="age").samples[0].target == "7"
+    (tmp_path / "t.csv").write_text("path\na.png\n")
     assert "column label" in refused(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text("\n\n")
     assert "empty table" in refused(tmp_path / "t.csv")
@@ -246,6 +268,11 @@ def test_arrays() -> None:
     assert reasons(found) == {"array/2": "no label"}
     assert "4 pictures and 3 labels" in refused((pictures, [1, 2, 3]))
     assert "channels" in refused((np.zeros((2, 3, 32, 32)), [0, 1]))
+    found = read_source((pictures, np.eye(4), ["p", "q", "p", None]))
+    assert [(s.target, s.group) for s in found.samples] == [("0", "p"), ("1", "q"), ("2", "p"), ("3", None)]
+    assert [s.target for s in read_source((pictures, np.array([[b"a"], [b"b"]] * 2))).samples] == ["a", "b"] * 2
+    assert "4 pictures and 4 labels of shape (2,)" in refused((pictures, np.ones((4, 2))))
+    assert "pictures in folders" in refused((pictures, [1, 2, 3, 4]), group="parent")
     assert "shape (5, 6)" in refused((pictures[0], [0] * 5))
 
 

@@ -1,15 +1,18 @@
 """The split: stratified, stable, leak-free, and the same whatever the order of the files."""
 
+import itertools
 import random
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold
 
 from striate.data.sample import Sample
-from striate.data.split import split
+from striate.data.split import folds, split, twins
 from striate.errors import StriateError
 
 
@@ -119,3 +122,133 @@ def test_fractions_are_checked(options: dict) -> None:
     """Fractions outside 0 to 1, or that leave nothing to train on, are refused."""
     with pytest.raises(StriateError):
         parts_of(make(10), **options)
+
+
+PICTURES = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from([None, *"pqrstuv"]), st.integers(0, 30)), min_size=1, max_size=60
+)
+
+
+def described(rows: list) -> tuple[list[Sample], list[str]]:
+    """Samples and contents of drawn (class, group, content)."""
+    samples = [Sample(path=str(n), source=Path("/x"), target=t, group=g) for n, (t, g, _) in enumerate(rows)]
+    return samples, [f"{content:02}" for *_, content in rows]
+
+
+def drawn_alike(rows: list, numbers: list[int]) -> list[list[int]]:
+    """Groups of two rows that are said to look alike."""
+    return [[number % len(rows), (7 * number + 1) % len(rows)] for number in numbers]
+
+
+@settings(max_examples=60, deadline=None)
+@given(PICTURES, st.lists(st.integers(0, 200), max_size=8), st.integers(0, 3), st.integers(2, 6))
+def test_look_alikes_stay_in_one_part_and_one_fold(rows: list, numbers: list[int], seed: int, k: int) -> None:
+    """Neither look-alikes, nor groups, nor identical bytes are parted by the split or by folds."""
+    samples, contents = described(rows)
+    together = drawn_alike(rows, numbers)
+    for homes in (
+        split(samples, contents, seed=seed, together=together),
+        folds(samples, contents, k, seed, together).tolist(),
+    ):
+        for one, other in together:
+            assert homes[one] == homes[other]
+        for keys in (contents, [sample.group for sample in samples]):
+            for key in set(keys) - {None}:
+                assert len({home for home, mine in zip(homes, keys, strict=True) if mine == key}) == 1
+
+
+def test_look_alikes_across_given_parts_are_left_there() -> None:
+    """What the user has put into train and test stays, although it looks alike: that is told and not mended."""
+    rows = make(10, part="train") + make(10, start=10, part="test")
+    samples, contents = zip(*rows, strict=True)
+    parts = split(samples, contents, together=[[0, 10], [1, 2, 11]])
+    assert [part == "test" for part in parts] == [False] * 10 + [True] * 10
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(150, 400), st.integers(1, 5), st.integers(0, 1000), st.integers(0, 40), st.booleans())
+def test_what_is_added_elsewhere_moves_few(size: int, largest: int, seed: int, more: int, classes: bool) -> None:
+    """New pictures, a new class, and copies of old ones leave at least 95 % of the old ones in their parts."""
+    random_ = random.Random(seed)
+    sizes = itertools.takewhile(
+        lambda total: total < size, itertools.accumulate(random_.choices(range(1, largest + 1), k=size))
+    )
+    starts = [0, *sizes, size]
+    rows = [row for label in "ab" for row in make(size, label)]
+    together = [
+        list(range(first + shift, last + shift)) for shift in (0, size) for first, last in itertools.pairwise(starts)
+    ]
+    samples, contents = map(list, zip(*rows, strict=True))
+    old = split(samples, contents, seed=seed, together=together)
+    added = make(more, "c" if classes else "a", start=10_000) + [
+        rows[index] for index in random_.sample(range(len(rows)), 3)
+    ]
+    new = split(
+        samples + [sample for sample, _ in added], contents + [content for _, content in added],
+        seed=seed, together=together,
+    )  # fmt: skip
+    assert np.mean([one == other for one, other in zip(old, new, strict=False)]) >= 0.95
+
+
+def spread(classes: np.ndarray, fold: np.ndarray, k: int) -> float:
+    """Mean difference of the classes' counts in the folds from an even share, relative to it."""
+    counts = np.zeros((k, classes.max() + 1))
+    np.add.at(counts, (fold, classes), 1)
+    return float(np.abs(counts / (counts.sum(axis=0) / k) - 1).mean())
+
+
+@pytest.mark.parametrize(("count", "sizes", "purity"), [(400, (1, 2), 1), (150, (1, 8), 0.9), (40, (5, 30), 0.5)])
+def test_folds_are_as_even_as_scikit_learns(count: int, sizes: tuple[int, int], purity: float) -> None:
+    """Over ten drawn sets of groups the classes are spread as evenly as by StratifiedGroupKFold, give or take 1.5 %."""
+    ours, theirs = [], []
+    for seed in range(10):
+        rng = np.random.default_rng([seed, count])
+        group = np.repeat(np.arange(count), rng.integers(*sizes, count))
+        main = rng.integers(0, 3, count)[group]
+        classes = np.where(rng.random(len(group)) < purity, main, rng.integers(0, 3, len(group)))
+        samples = [
+            Sample(path=str(n), source=Path("/x"), target="abc"[kind], group=f"g{seed}-{mine}")
+            for n, (kind, mine) in enumerate(zip(classes, group, strict=True))
+        ]
+        ours.append(spread(classes, folds(samples, [str(n) for n in range(len(group))], 5, seed), 5))
+        other = np.empty(len(group), int)
+        cut = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(group, classes, group)
+        for number, (_, tested) in enumerate(cut):
+            other[tested] = number
+        theirs.append(spread(classes, other, 5))
+    assert np.mean(ours) <= np.mean(theirs) + 0.015
+
+
+def test_folds_of_single_pictures_are_exact_and_stable() -> None:
+    """103 pictures in 5 folds: 20 or 21 in each, whatever their order; ten more move few, another class hardly any."""
+    rows = make(103, "a") + make(40, "b")
+    samples, contents = map(list, zip(*rows, strict=True))
+    fold = folds(samples, contents, 5)
+    assert sorted(np.bincount(fold[:103])) == [20, 20, 21, 21, 21]
+    assert np.bincount(fold[103:]).tolist() == [8] * 5
+    order = np.random.default_rng(1).permutation(len(rows))
+    again = folds([samples[i] for i in order], [contents[i] for i in order], 5)
+    assert np.array_equal(again, fold[order])
+    more = make(10, "a", start=500)
+    moved = folds(samples + [s for s, _ in more], contents + [c for _, c in more], 5)[: len(rows)]
+    assert np.mean(moved == fold) >= 0.9
+    more = make(30, "c")
+    moved = folds(samples + [s for s, _ in more], contents + [c for _, c in more], 5)[: len(rows)]
+    assert np.mean(moved == fold) >= 0.97
+
+
+def test_twins_leave_one_of_their_kind_in_training() -> None:
+    """At most one of a group, of training pictures alone, never the last of its class there, at most 5 % of them."""
+    rows = make(60, "a") + make(60, "b")
+    samples, contents = map(list, zip(*rows, strict=True))
+    together = [[n, n + 1, n + 2] for n in range(0, 57, 3)] + [[58, 60]]  # the last one holds one of each class
+    parts = ["train"] * 50 + ["test"] * 10 + ["train"] * 60
+    held = twins(samples, contents, parts, together)
+    assert len(held) == int(0.05 * 110)
+    assert all(parts[row] == "train" for row in held)
+    for group in together:
+        inside = {row for row in group if parts[row] == "train"}
+        assert len(inside & set(held)) <= 1
+        assert not inside or inside - set(held)
+    assert not {58, 60} & set(held)
+    assert twins(samples, contents, parts, together[:1]) == []  # three of 110 are too few to matter

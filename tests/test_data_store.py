@@ -1,7 +1,9 @@
 """The store and the survey before it: decoded once, whole or absent, the same for any workers."""
 
 import json
+import os
 import shutil
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from striate.data import store as module
+from striate.data import load as module
+from striate.data import store as module_of_stores
 from striate.data.prepare import Shape, fit
 from striate.data.sample import Sample
 from striate.data.store import build_store
@@ -50,29 +53,43 @@ def test_the_store_holds_every_readable_picture(pictures: list[Sample], tmp_path
     assert seen == [(n + 1, 70) for n in range(70)]
     assert len(set(store.contents)) == 68
     np.testing.assert_array_equal(np.load(store.folder / "pictures.npy"), store.pictures)
+    np.testing.assert_array_equal(np.load(store.folder / "facts.npy"), store.facts)
     assert not store.pictures.flags.writeable
+    assert not store.facts.flags.writeable
+
+
+def test_facts_stand_beside_the_pictures(pictures: list[Sample], tmp_path: Path) -> None:
+    """Row by row the facts are those of the whole file, before it was made to fit."""
+    store = build_store(pictures, tmp_path / "s", SHAPE)
+    for facts, number in zip(store.facts, store.kept, strict=True):
+        file = pictures[number].source
+        pixels = np.asarray(Image.open(file))
+        assert (facts["bytes"], facts["height"], facts["width"]) == (file.stat().st_size, 9, 8)
+        assert (facts["low"], facts["high"]) == (pixels.min(), pixels.max())
+        np.testing.assert_allclose([facts["mean"], facts["std"]], [pixels.mean(), pixels.std()], rtol=1e-5)
 
 
 def test_workers_do_not_change_it(pictures: list[Sample], tmp_path: Path) -> None:
-    """0 and 2 workers write the same bytes."""
-    stores = [build_store(pictures, tmp_path / str(w), SHAPE, workers=w) for w in (0, 2)]
-    for name in ("pictures.npy", "index.json"):
-        assert (stores[0].folder / name).read_bytes() == (stores[1].folder / name).read_bytes()
+    """0, 1, 2 and 3 workers write the same bytes."""
+    stores = [build_store(pictures, tmp_path / str(w), SHAPE, workers=w) for w in (0, 1, 2, 3)]
+    for name in ("pictures.npy", "facts.npy", "index.json"):
+        assert len({(store.folder / name).read_bytes() for store in stores}) == 1
 
 
 def test_a_second_call_decodes_nothing(pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same files open the same store; a changed file or another shape builds a new one."""
     first = build_store(pictures, tmp_path / "s", SHAPE)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "decode", lambda data: pytest.fail("decoded again"))
+        patch.setattr(module, "read", lambda *_: pytest.fail("decoded again"))
         again = build_store(pictures, tmp_path / "s", SHAPE)
     np.testing.assert_array_equal(first.pictures, again.pictures)
+    np.testing.assert_array_equal(first.facts, again.facts)
     assert (first.contents, first.left_out, first.folder) == (again.contents, again.left_out, again.folder)
     Image.new("L", (3, 3)).save(pictures[3].source, "PNG")
     assert len(build_store(pictures, tmp_path / "s", SHAPE).kept) == 69
 
 
-@pytest.mark.parametrize("harm", ["cut", "no index", "no pictures", "nonsense", "list"])
+@pytest.mark.parametrize("harm", ["cut", "no index", "no pictures", "short facts", "nonsense", "list"])
 def test_a_torn_store_is_rebuilt(pictures: list[Sample], tmp_path: Path, harm: str) -> None:
     """A store that is not whole counts as absent, and what killed builds left is removed."""
     store = build_store(pictures, tmp_path / "s", SHAPE)
@@ -84,13 +101,15 @@ def test_a_torn_store_is_rebuilt(pictures: list[Sample], tmp_path: Path, harm: s
             index.unlink()
         case "no pictures":
             data.unlink()
+        case "short facts":
+            (store.folder / "facts.npy").write_bytes(b"")
         case "nonsense":
             index.write_text(json.dumps({"shape": {"height": "x"}}))
         case "list":
             index.write_text("[]")
     (store.folder / ".pictures.npy.abc.tmp").write_bytes(b"left by a killed build")
     np.testing.assert_array_equal(build_store(pictures, tmp_path / "s", SHAPE).pictures, expected)
-    assert {file.name for file in store.folder.iterdir()} == {"pictures.npy", "index.json"}
+    assert {file.name for file in store.folder.iterdir()} == {"pictures.npy", "facts.npy", "index.json"}
 
 
 def test_failures_leave_nothing(pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,9 +125,25 @@ def test_failures_leave_nothing(pictures: list[Sample], tmp_path: Path, monkeypa
     assert not list((tmp_path / "s").iterdir())
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 1000))
-    monkeypatch.setattr(module, "decode", lambda data: pytest.fail("decoded on a full disk"))
+    monkeypatch.setattr(module, "read", lambda *_: pytest.fail("decoded on a full disk"))
     with pytest.raises(StriateError, match="free space"):
         build_store(pictures, tmp_path / "s", SHAPE)
+
+
+def test_stores_are_not_kept_for_ever(pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new store drives out what was not opened for 30 days, or longest ago where there is too much."""
+    folder, shapes = tmp_path / "s", [Shape(height=side, width=5, channels=1) for side in range(2, 8)]
+    old, opened, recent = (build_store(pictures, folder, shape) for shape in shapes[:3])
+    for days, store in ((40, old), (40, opened), (20, recent)):
+        os.utime(store.folder / "index.json", (time.time() - days * 86_400,) * 2)
+    expected = np.array(old.pictures)
+    build_store(pictures, folder, shapes[1])
+    new = build_store(pictures, folder, shapes[3])
+    assert {*folder.iterdir()} == {opened.folder, recent.folder, new.folder}
+    np.testing.assert_array_equal(old.pictures, expected)  # who had it open still has
+    monkeypatch.setattr(module_of_stores, "_MOST_BYTES", 2 * sum(f.stat().st_size for f in new.folder.iterdir()))
+    newest = build_store(pictures, folder, shapes[4])
+    assert {*folder.iterdir()} == {opened.folder, new.folder, newest.folder}
 
 
 def test_no_readable_picture(tmp_path: Path) -> None:
@@ -146,6 +181,7 @@ def test_arrays_stay_in_memory(tmp_path: Path) -> None:
     store = build_store(samples, tmp_path / "s", SHAPE)
     assert store.folder is None
     assert store.kept.tolist() == [0, 2]
+    assert store.facts["mean"].tolist() == [7, 7]
     assert store.contents[0] == store.contents[1]
     assert "NaN" in store.left_out[0].reason
     assert not (tmp_path / "s").exists()

@@ -1,6 +1,7 @@
 """Pictures that are in memory already: NumPy arrays, and the digits that come with scikit-learn."""
 
 import importlib.util
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,53 +13,84 @@ from striate.errors import StriateError
 _DIGITS = ("datasets", "data", "digits.csv.gz")
 
 
-def read_arrays(pictures: np.ndarray | Sequence[np.ndarray], labels: Sequence[object]) -> Found:
-    """Samples from N pictures, (N, H, W), (N, H, W, C) or a list of such arrays, and N labels.
+def read_arrays(
+    pictures: np.ndarray | Sequence[np.ndarray], labels: Sequence[object], groups: Sequence[object] | None = None
+) -> Found:
+    """Samples from N pictures, (N, H, W), (N, H, W, C) or a list of such arrays, N labels and, if wanted, N groups.
 
-    Labels may be words or whole numbers; a missing one (None, NaN, "") leaves its picture out.
+    Labels and groups may be words or whole numbers; a missing label (None, NaN, "") leaves its picture out.
     """
-    if isinstance(pictures, np.ndarray):
-        _require_layout(pictures)
-    names = [_label(label) for label in np.asarray(labels, dtype=object).ravel()]
-    if len(pictures) != len(names):
-        raise StriateError(
-            "pictures and labels must be equally many",
-            received=f"{len(pictures):,} pictures and {len(names):,} labels",
-            where="arrays",
-        )
-    samples, left_out = [], []
-    for row, (picture, name) in enumerate(zip(pictures, names, strict=True)):
-        path = f"array/{row}"
-        if name:
-            samples.append(Sample(path=path, source=np.asarray(picture), target=name))
-        else:
-            left_out.append(LeftOut(path=path, reason="no label"))
+    samples, left_out = read_rows(pictures, labels, groups, "array", None)
     return Found(root="arrays", kind="arrays", samples=samples, left_out=left_out)
 
 
-def _require_layout(pictures: np.ndarray) -> None:
+def read_rows(
+    pictures: np.ndarray | Sequence[np.ndarray],
+    labels: Sequence[object],
+    groups: Sequence[object] | None,
+    name: str,
+    part: str | None,
+) -> tuple[list[Sample], list[LeftOut]]:
+    """The same, as samples called NAME/0, NAME/1, ... of `part`: views of `pictures`, which is kept once."""
+    if isinstance(pictures, np.ndarray):
+        _require_layout(pictures, name)
+    words = _words(labels, "labels", len(pictures), name)
+    together = [None] * len(words) if groups is None else _words(groups, "groups", len(pictures), name)
+    samples, left_out = [], []
+    for row, (picture, word, group) in enumerate(zip(pictures, words, together, strict=True)):
+        path = f"{name}/{row}"
+        if word:
+            sample = Sample(path=path, source=np.asarray(picture), target=word, group=group or None, part=part)
+            samples.append(sample)
+        else:
+            left_out.append(LeftOut(path=path, reason="no label", part=part or ""))
+    return samples, left_out
+
+
+def _require_layout(pictures: np.ndarray, name: str) -> None:
     if pictures.ndim not in (3, 4):
         raise StriateError(
             "an array of pictures has the axes (pictures, height, width) or (pictures, height, width, channels)",
             received=f"shape {pictures.shape}",
-            where="arrays",
+            where=name,
             remedy="reshape it, for example to (-1, 28, 28)",
         )
     if pictures.ndim == 4 and pictures.shape[1] in (1, 3) and pictures.shape[3] > 4:
         raise StriateError(
             "the channels of an array of pictures come last",
             received=f"shape {pictures.shape}",
-            where="arrays",
+            where=name,
             remedy="use pictures.transpose(0, 2, 3, 1)",
         )
 
 
-def _label(label: object) -> str:
-    if label is None or label != label:  # NaN is not equal to itself
+def _words(values: Sequence[object], what: str, count: int, name: str) -> list[str]:
+    """`values`, one per picture, as words: a column (N, 1) as well, and rows of one 1 and zeros as its number."""
+    values = np.atleast_1d(np.asarray(values, dtype=None if hasattr(values, "__array__") else object))
+    if values.ndim == 2 and values.shape[1] > 1 and _is_one_hot(values):
+        values = values.argmax(axis=1)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    if len(values) != count or values.size != count:
+        raise StriateError(
+            f"pictures and {what} must be equally many, one for each picture",
+            received=f"{count:,} pictures and {len(values):,} {what}"
+            + (f" of shape {values.shape[1:]}" if values.size != len(values) else ""),
+            where=name,
+        )
+    return [_word(value) for value in values.ravel().tolist()]
+
+
+def _is_one_hot(values: np.ndarray) -> bool:
+    return values.dtype.kind in "biuf" and bool(np.all((values == 0) | (values == 1)) and np.all(values.sum(1) == 1))
+
+
+def _word(value: object) -> str:
+    if value is None or value != value:  # NaN is not equal to itself
         return ""
-    if isinstance(label, float | np.floating) and float(label).is_integer():
-        return str(int(label))
-    return str(label).strip()
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return unicodedata.normalize("NFC", str(value)).strip()
 
 
 def read_digits() -> Found:

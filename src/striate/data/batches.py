@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.data.prepare import Preparation
+from striate.data.prepare import REACH, Preparation
 
 PREDICT_BATCH = 64  # fixed and padded, so that a prediction never depends on its neighbours
 
 
 def scale(pictures: np.ndarray | Tensor, preparation: Preparation, device: torch.device) -> Tensor:
-    """Stored pictures (B, H, W, C) as float32 (B, C, H, W), 0 at `low` and 1 at `high`, channels-last."""
+    """Stored pictures (B, H, W, C) as float32 (B, C, H, W), 0 at `low`, 1 at `high`, within REACH, channels-last."""
     batch = torch.from_numpy(pictures) if isinstance(pictures, np.ndarray) else pictures
     batch = batch.to(device).permute(0, 3, 1, 2).to(torch.float32)
     low, high = (_per_channel(values, device) for values in (preparation.low, preparation.high))
-    return (batch - low) / (high - low)
+    return ((batch - low) / (high - low)).clamp(*REACH)
 
 
 def standardise(scaled: Tensor, preparation: Preparation) -> Tensor:

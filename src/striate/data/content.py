@@ -7,12 +7,13 @@ from typing import BinaryIO
 
 from striate.data.header import Unreadable
 
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF")
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "NPY", "DICOM")
 IMAGE_SUFFIXES = frozenset(
-    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".gif"}
+    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".btf", ".bmp", ".dib", ".webp"}
+    | {".gif", ".npy", ".dcm", ".dicom"}
 )
 START = 4096  # bytes that are enough to tell what a file is
-MAX_BYTES = 2_000_000_000
+MAX_BYTES = 400_000_000  # of a file, which is read whole
 
 _PICTURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -24,6 +25,7 @@ _PICTURES = (
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
+    (b"\x93NUMPY", "NPY"),
 )
 _OTHERS = (
     (b"%PDF", "PDF"),
@@ -41,7 +43,6 @@ _OTHERS = (
     (b"SIMPLE  =", "FITS"),
     (b"\0\0\x01\0", "ICO"),
     (b"\x01\xda", "SGI"),
-    (b"\x93NUMPY", "NumPy array"),
     (b"\x89HDF", "HDF5"),
     (b"PK\x03\x04", "ZIP"),
     (b"\x1f\x8b", "gzip"),
@@ -74,10 +75,10 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def read_file(path: Path) -> bytes:
-    """All bytes of the file at `path`; Unreadable when it is no regular file or larger than 2 GB."""
+    """All bytes of the file at `path`; Unreadable when it is no regular file or larger than 400 MB."""
     with open_file(path) as file:
         if os.fstat(file.fileno()).st_size > MAX_BYTES:
-            raise Unreadable(f"larger than {MAX_BYTES // 10**9} GB", "size")
+            raise Unreadable(f"larger than {MAX_BYTES // 10**6} MB", "size")
         try:
             return file.read()
         except OSError as error:
@@ -91,6 +92,8 @@ def recognise(start: bytes) -> str:
             return name
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
+    if start[128:132] == b"DICM":
+        return "DICOM"
     if not start:
         raise Unreadable("empty file", "empty")
     raise _stranger(start)
@@ -104,8 +107,6 @@ def _stranger(start: bytes) -> Unreadable:
         return _unsupported(_BRANDS.get(start[8:12], "video (MP4)"))
     if start[:1] == b"P" and start[1:2] in b"1234567" and start[2:3].isspace():
         return _unsupported("PNM")
-    if start[128:132] == b"DICM":
-        return _unsupported("DICOM")
     text = _as_text(start)
     if text is None:
         if not start.strip(b"\0"):

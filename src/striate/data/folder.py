@@ -2,14 +2,14 @@
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES, START, open_file, recognise
 from striate.data.header import Unreadable
 from striate.data.sample import PARTS, Found, LeftOut, Sample
-from striate.errors import StriateError
+from striate.errors import StriateError, first_few
 from striate.files import readable
 
 PART_NAMES = {
@@ -71,6 +71,21 @@ def read_folder(folder: Path) -> Found:
     walk.left_out.sort(key=lambda item: sort_key(item.path))
     kind = "parts" if parts else "classes"
     return Found(root=walk.root, kind=kind, samples=walk.samples, left_out=walk.left_out, hidden=walk.hidden)
+
+
+def read_flat(folder: Path) -> Found:
+    """Every picture anywhere in `folder`, sorted by path, with "" for its class: others know what it shows.
+
+    Links and what is no picture are treated as in `read_folder`.
+    """
+    walk = _Walk(os.path.realpath(folder))
+    _walk_all(walk, [_Place(str(folder), "", "", None)])
+    walk.samples.sort(key=lambda sample: sort_key(sample.path))
+    walk.left_out.sort(key=lambda item: sort_key(item.path))
+    if not walk.samples:
+        reasons = first_few([f"{item.path} ({item.reason})" for item in walk.left_out], 3)
+        raise StriateError("a folder to learn from holds pictures", received=reasons or "none", where=folder)
+    return Found(root=walk.root, kind="labels", samples=walk.samples, left_out=walk.left_out, hidden=walk.hidden)
 
 
 def sort_key(path: str) -> tuple[str, str]:
@@ -150,7 +165,7 @@ def _walk_all(walk: _Walk, places: list[_Place]) -> None:
         before = len(walk.samples) + len(walk.links) + len(walk.left_out)
         _walk_place(walk, place)
         filled[place.name] = len(walk.samples) + len(walk.links) + len(walk.left_out) > before
-        if not filled[place.name]:
+        if not filled[place.name] and place.name:
             walk.leave(place.name, "empty class folder", place)
     while walk.links:
         walk.links.sort(key=lambda link: sort_key(link.name), reverse=True)
@@ -181,12 +196,12 @@ def _walk_place(walk: _Walk, top: _Place) -> None:
         for entry in files:
             _take_file(walk, place, entry)
         for entry in folders:
-            name = f"{place.name}/{entry.name}"
+            name = _below(place, entry)
             stack.append(_Place(entry.path, name, place.target, place.part, entry.is_symlink()))
 
 
 def _take_file(walk: _Walk, place: _Place, entry: os.DirEntry) -> None:
-    name = f"{place.name}/{entry.name}"
+    name = _below(place, entry)
     if os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES or not _is_file(entry):  # noqa: PTH122
         reason = _reason(entry, "")
         if reason:
@@ -194,6 +209,10 @@ def _take_file(walk: _Walk, place: _Place, entry: os.DirEntry) -> None:
             return
     source = Path(os.path.abspath(entry.path))  # noqa: PTH100 - quicker than Path.absolute, and there may be a million
     walk.samples.append(Sample(path=name, source=source, target=place.target, part=place.part))
+
+
+def _below(place: _Place, entry: os.DirEntry) -> str:
+    return f"{place.name}/{entry.name}" if place.name else entry.name
 
 
 def _is_file(entry: os.DirEntry) -> bool:
@@ -228,8 +247,23 @@ def _no_classes(folder: Path, files: list[os.DirEntry]) -> StriateError:
         "a folder to learn from has one folder per class",
         received=what,
         where=folder,
-        remedy=f"arrange it as {LAYOUT}, or give a table with the columns path and label",
+        remedy=f"arrange it as {LAYOUT}, or {other_labels(entry.name for entry in files)}",
     )
+
+
+def other_labels(names: Iterable[str]) -> str:
+    """How to say the classes of pictures that are in no class folders; names: of the files beside them."""
+    table = next((name for name in names if "/" not in name and name.lower().endswith((".csv", ".tsv"))), "FILE.csv")
+    return f"give their classes with --labels {table} or, from their names, --label-regex '^([a-z]+)'"
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies directly in a folder, hidden things apart, sorted by name; nothing where it cannot be read."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return []
+    return [folder / name for name in sorted(names, key=sort_key) if not is_hidden(name)]
 
 
 def list_pictures(folder: Path) -> Iterator[Path]:

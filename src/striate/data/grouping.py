@@ -30,6 +30,9 @@ def regroup(found: Found, group: str) -> Found:
 
 
 def _parent_of(kind: str):
+    if kind in ("packed", "arrays", "digits"):
+        rule = "--group parent is for pictures in folders"
+        raise StriateError(rule, received="rows of an array", where="--group", remedy="give (pictures, labels, groups)")
     above = {"parts": 2, "classes": 1}.get(kind, 0)
 
     def name(path: str) -> str | None:

@@ -1,17 +1,18 @@
 """What is known about a picture before its pixels are read, the limits on it, and how it is refused."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_SIDE = 20_000  # pixels
 MAX_PIXELS = 100_000_000
-MAX_VALUES = 400_000_000  # pixels times channels: what a hostile header can make us allocate
+MAX_UNPACKED = 400_000_000  # bytes of pixels: what a header can make us allocate, several times over
+MAX_PAGES = 65_536  # pages or frames that are counted
 
 
 class Unreadable(Exception):
     """A picture that cannot be used. `reason` is a phrase for people, `code` one word for programs.
 
     Codes: empty, missing, link, folder, special, permission, text, unsupported, damaged, size, package,
-    values.
+    values, pick.
     """
 
     def __init__(self, reason: str, code: str = "damaged") -> None:
@@ -29,11 +30,20 @@ class Pick:
     page: int = 0
     channels: tuple[int, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels", tuple(self.channels))  # JSON makes a list of it
+
+
+WHOLE = Pick()  # the first page with all its channels
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """Size in pixels (after the EXIF orientation), channels (1 grey, 3 RGB, or n), depth ("uint8",
-    "uint16" or "float32"), format ("PNG", "JPEG", ..., "array") and pages of a picture not yet decoded."""
+    "uint16" or "float32"), format ("PNG", "JPEG", ..., "array") and pages of a picture not yet decoded.
+
+    coarse: the sum of a JPEG's first quantisation table, which grows as its quality falls; 0 for all else.
+    """
 
     height: int
     width: int
@@ -41,11 +51,15 @@ class Header:
     depth: str
     format: str
     pages: int = 1
+    coarse: int = field(default=0, compare=False)
 
 
-def require_size(height: int, width: int, channels: int = 1) -> None:
-    """Raise Unreadable for an empty picture or one above the limits: called before any decoding."""
-    if height < 1 or width < 1 or channels < 1:
+def require_size(height: int, width: int, pixel_bytes: int = 1) -> None:
+    """Raise Unreadable for an empty picture or one above the limits: called before any decoding.
+
+    pixel_bytes: of one pixel with all its channels, while it is unpacked.
+    """
+    if height < 1 or width < 1 or pixel_bytes < 1:
         raise Unreadable(f"the picture has no pixels ({width} × {height})", "size")
     if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
         raise Unreadable(
@@ -53,5 +67,24 @@ def require_size(height: int, width: int, channels: int = 1) -> None:
             f" and {MAX_PIXELS // 1_000_000} million in all",
             "size",
         )
-    if height * width * channels > MAX_VALUES:
-        raise Unreadable(f"too large: {width:,} × {height:,} pixels of {channels:,} channels", "size")
+    if height * width * pixel_bytes > MAX_UNPACKED:
+        raise Unreadable(
+            f"too large: {width:,} × {height:,} pixels of {pixel_bytes:,} bytes;"
+            f" at most {MAX_UNPACKED // 1_000_000} MB in all",
+            "size",
+        )
+
+
+def require_page(page: int, pages: int) -> None:
+    """Raise Unreadable unless a file of `pages` pages has the page numbered `page`."""
+    if not 0 <= page < pages:
+        raise Unreadable(f"page {page} is asked for, and it has {pages:,} (the first is 0)", "pick")
+
+
+def chosen(channels: int, pick: Pick) -> list[int]:
+    """The numbers of the channels that `pick` takes out of `channels`, in order; Unreadable when there are fewer."""
+    wanted = list(pick.channels) or list(range(channels))
+    if not all(0 <= number < channels for number in wanted):
+        asked = ", ".join(map(str, wanted))
+        raise Unreadable(f"channels {asked} are asked for, and it has {channels} (the first is 0)", "pick")
+    return wanted

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from striate.data.prepare import Preparation, Shape
+from striate.data.prepare import REACH, Preparation, Shape
 
 STD_FLOOR = 1e-3  # of the scaled range, so that constant pictures divide by something
 _CHUNK_BYTES = 64_000_000
@@ -17,9 +17,9 @@ def measure(pictures: np.ndarray, indices: Sequence[int] | np.ndarray, shape: Sh
     """Per channel low, high, mean and std of `pictures[indices]`, (N, H, W, C), in the Preparation.
 
     8-bit: low 0 and high 255. 16-bit and float: the 0.1 and 99.9 percentiles (the whole range where
-    these coincide), so that one hot pixel does not flatten everything; values beyond them are kept, as
-    scaled values outside 0 to 1. mean and std are of the scaled values, std at least 0.001. Integer
-    figures are exact; float percentiles are read from evenly spaced pixels, 4 million per channel.
+    these coincide), so that hot pixels do not flatten everything; scaled values beyond them are kept as far as
+    REACH. mean and std are of the values so scaled and cut, std at least 0.001. Integer figures are
+    exact; float percentiles are read from evenly spaced pixels, 4 million per channel.
     """
     indices = np.sort(np.asarray(indices, dtype=np.intp))
     if len(indices) == 0:
@@ -60,10 +60,10 @@ def _from_counts(counts: np.ndarray) -> tuple[np.ndarray, ...]:
         low, high = np.zeros(len(counts)), np.full(len(counts), 255.0)
     else:
         low, high = np.array([_bounds_of_counts(row) for row in counts], np.float64).T
-    total = counts.sum(axis=1)
-    mean = counts @ levels / total
-    spread = np.array([row @ (levels - middle) ** 2 for row, middle in zip(counts, mean, strict=True)])
-    return low, high, (mean - low) / (high - low), np.sqrt(spread / total) / (high - low)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    scaled = np.clip((levels - low[:, None]) / (high - low)[:, None], *REACH)
+    mean = (shares * scaled).sum(axis=1)
+    return low, high, mean, np.sqrt((shares * (scaled - mean[:, None]) ** 2).sum(axis=1))
 
 
 def _bounds_of_counts(counts: np.ndarray) -> tuple[float, float]:
@@ -80,21 +80,19 @@ def _from_values(pictures: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray,
     step = max(1, -(-len(indices) * height * width // _SAMPLED))
     while math.gcd(step, width) > 1:  # or the same few columns would be taken from every row
         step += 1
-    chosen, offset, total = [], 0, 0
-    first, squares = np.zeros(channels), np.zeros(channels)
-    centre = np.asarray(pictures[indices[0]], np.float64).mean(axis=(0, 1))  # keeps the squares small
+    chosen, total = [], 0
     for pixels in _chunks(pictures, indices):
-        wide = pixels.astype(np.float64) - centre
-        first += wide.sum(axis=0)
-        squares += (wide**2).sum(axis=0)
-        chosen.append(pixels[(-offset) % step :: step])
-        offset, total = offset + len(pixels), total + len(pixels)
-    values = np.concatenate(chosen)
-    edges = np.quantile(values, [0, _TAIL, 1 - _TAIL, 1], axis=0).astype(np.float64)
+        chosen.append(pixels[(-total) % step :: step])
+        total += len(pixels)
+    edges = np.quantile(np.concatenate(chosen), [0, _TAIL, 1 - _TAIL, 1], axis=0).astype(np.float64)
     low, high = np.array([_bounds(e[1], e[2], e[0], e[3]) for e in edges.T]).T
-    shift = first / total
-    std = np.sqrt(np.maximum(squares / total - shift**2, 0))
-    return low, high, (centre + shift - low) / (high - low), std / (high - low)
+    first, squares = np.zeros(channels), np.zeros(channels)
+    for pixels in _chunks(pictures, indices):
+        scaled = np.clip((pixels - low) / (high - low), *REACH)
+        first += scaled.sum(axis=0)
+        squares += (scaled**2).sum(axis=0)
+    mean = first / total
+    return low, high, mean, np.sqrt(np.maximum(squares / total - mean**2, 0))
 
 
 def _bounds(low: float, high: float, least: float, most: float) -> tuple[float, float]:

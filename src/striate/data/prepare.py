@@ -10,19 +10,35 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from PIL import Image
 
+from striate.data.header import Pick
+
 DEPTHS = ("uint8", "uint16", "float32")
+REACH = (-1.0, 2.0)  # of scaled values: hot and dead pixels are cut off here, or a few would outweigh the picture
 GREY = np.array([0.2989, 0.5870, 0.1140], np.float32)  # Rec. 601 luma, as the tutorials write it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
     """What every picture is made into before it is stored: `height` x `width` pixels, `channels`
-    (1 grey, 3 RGB, or as many as the pictures have) of `depth` ("uint8", "uint16" or "float32")."""
+    (1 grey, 3 RGB, or as many as the pictures have) of `depth` ("uint8", "uint16" or "float32").
+
+    page, picked: which page of a file, and which of its channels in this order; () for all (see Pick).
+    """
 
     height: int
     width: int
     channels: int
     depth: str = "uint8"
+    page: int = 0
+    picked: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "picked", tuple(int(number) for number in self.picked))  # JSON has lists
+
+    @property
+    def pick(self) -> Pick:
+        """What is taken from each file."""
+        return Pick(page=self.page, channels=self.picked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +46,7 @@ class Preparation:
     """Everything between a picture file and the first layer; it travels inside the model file.
 
     low, high: per channel, the stored values that become 0 and 1 (measured on the training part for
-        16-bit and float pictures, 0 and 255 for 8-bit ones).
+        16-bit and float pictures, 0 and 255 for 8-bit ones). Scaled values are cut off at REACH.
     mean, std: per channel, of the scaled training pictures; the network sees (scaled - mean) / std.
     """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import PIL
 
-_NOISY = ("PIL", "tifffile")
+_NOISY = ("PIL", "tifffile", "pydicom")
 _lock = threading.Lock()
 _inside = 0
 _stack = contextlib.ExitStack()

@@ -42,8 +42,10 @@ class Found:
     """What a reader found in a folder, a table or arrays, before any picture is decoded.
 
     root: the absolute folder or file, or a word such as "digits" or "arrays".
-    kind: "classes" (FOLDER/<class>), "parts" (FOLDER/<part>/<class>), "table", "arrays" or "digits".
+    kind: "classes" (FOLDER/<class>), "parts" (FOLDER/<part>/<class>), "names" (--label-regex), "labels"
+        (--labels), "table", "packed" (.npz, .idx, ...), "arrays" or "digits".
     hidden: how many hidden files and folders were passed over (.DS_Store, Thumbs.db, ...).
+    labels: where the classes come from, in words, when it is neither folders nor the table given.
     """
 
     root: str
@@ -51,6 +53,7 @@ class Found:
     samples: list[Sample]
     left_out: list[LeftOut] = field(default_factory=list)
     hidden: int = 0
+    labels: str = ""
 
     @property
     def classes(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where pictures and labels come from: a folder, a table, arrays or the digits become `Found`."""
+"""Where pictures and labels come from: a folder, a table, packed files, arrays or the digits become `Found`."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -9,41 +9,123 @@ import numpy as np
 
 from striate.data.arrays import read_arrays, read_digits
 from striate.data.content import START, open_file, recognise
-from striate.data.folder import LAYOUT, read_folder
+from striate.data.folder import LAYOUT, PART_NAMES, other_labels, read_folder
 from striate.data.grouping import regroup
 from striate.data.header import Unreadable
+from striate.data.labels import fitting_table, label_by_pattern, label_by_table
+from striate.data.packed import is_packed, read_packed
 from striate.data.sample import Found
 from striate.data.table import read_table
 from striate.errors import StriateError, first_few
 
 __all__ = ["read_digits", "read_source", "require_trainable"]
 
-Source = Path | str | tuple[np.ndarray | Sequence[np.ndarray], Sequence[object]]
+Source = Path | str | tuple[np.ndarray | Sequence[np.ndarray], Sequence[object]] | None
 
-_PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_KINDS = "a folder of class folders, a CSV or TSV table or a file of many pictures"
 
 
-def read_source(source: Source, *, group: str | None = None) -> Found:
-    """The samples of a folder of class folders, a CSV or TSV table, or (pictures, labels) arrays.
+def read_source(
+    source: Source,
+    *,
+    group: str | None = None,
+    labels: str | Path | None = None,
+    label_regex: str | None = None,
+    label_column: str | None = None,
+) -> Found:
+    """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
+    arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
 
     group: None, "parent", a column of the table, or a regular expression (see `grouping.regroup`).
+    labels: a table with the labels of the folder's pictures (see `labels.label_by_table`). label_regex: what finds
+    the label in a picture's name (see `labels.label_by_pattern`). label_column: the column of the table that holds
+    the label, where that is not plain.
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
-    if isinstance(source, tuple) and len(source) == 2:
-        found = read_arrays(*source)
+    is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(map(_has_length, source))
+    if source is None or is_given:
+        if labels is not None or label_regex is not None or label_column is not None:
+            where = "arrays" if is_given else "no FOLDER"
+            raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
+        found = read_digits() if source is None else read_arrays(*source)
     elif not isinstance(source, str | PathLike):
-        rule = "the data must be a folder, a table or a pair (pictures, labels)"
+        rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
     else:
         path = Path(source)
         if not str(source):  # an unset variable of a shell; Path would make the current folder of it
-            raise StriateError("the data must be a folder or a table", received="an empty name", where="FOLDER")
-        if path.is_dir():
-            found = read_folder(path)
-        else:
-            _require_table(path)
-            found, group = read_table(path, group)
+            raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
+        _require_agreement(path, labels, label_regex, label_column)
+        found, group = _found_in(path, group, labels, label_regex, label_column)
     return found if group is None else regroup(found, group)
+
+
+def _has_length(values: object) -> bool:
+    return hasattr(values, "__len__")
+
+
+def _require_agreement(path: Path, labels: object, label_regex: object, label_column: object) -> None:
+    """Options that say where labels are must fit each other and the source."""
+    given = [f"--{name}" for name, value in (("labels", labels), ("label-regex", label_regex)) if value is not None]
+    if len(given) > 1:
+        raise StriateError("labels come from one place", received=" and ".join(given), where=path)
+    if given and path.exists() and not path.is_dir():
+        raise StriateError(f"{given[0]} is for the pictures of a folder", received="a file", where=path)
+    if label_column is not None and (label_regex is not None or is_packed(path)):
+        raise StriateError("--label-column names a column of a table", received=label_column, where=path)
+
+
+def _found_in(
+    path: Path, group: str | None, labels: str | Path | None, label_regex: str | None, label_column: str | None
+) -> tuple[Found, str | None]:
+    """What is found at a path, and `group` again unless it named a column that was used."""
+    if path.is_dir() and labels is not None:
+        file = Path(labels)
+        return label_by_table(path, file if file.exists() else path / file, group, label_column)
+    if path.is_dir() and label_regex is not None:
+        return label_by_pattern(path, label_regex), group
+    if is_packed(path):
+        return read_packed(path), group
+    if path.is_dir():
+        return _of_folder(path, group, label_column)
+    _require_table(path)
+    return read_table(path, group, label_column)
+
+
+def _of_folder(path: Path, group: str | None, label_column: str | None) -> tuple[Found, str | None]:
+    """Class folders; where there are none, the pictures with the labels of the one table beside them."""
+    problem, found = None, None
+    try:
+        found = read_folder(path)
+    except StriateError as error:
+        problem = error
+    if found is not None and len(found.classes) > 1 and not _is_unlabelled(found) and label_column is None:
+        return found, group
+    fitting = fitting_table(path, group, label_column)
+    if fitting is not None:
+        return fitting
+    if problem is not None:
+        raise problem
+    if _is_unlabelled(found):
+        raise StriateError(
+            "the folders of parts hold one folder per class",
+            received=f"pictures directly in {first_few(found.classes)}",
+            where=path,
+            remedy=f"arrange it as {LAYOUT}, or {_other_labels(found)}",
+        )
+    if label_column is not None:
+        raise StriateError("--label-column is for a table", received="a folder", where=path, remedy="add --labels FILE")
+    return found, group
+
+
+def _is_unlabelled(found: Found) -> bool:
+    """Whether folders that look like classes are parts (train, test) whose pictures have no class folder."""
+    return len(found.classes) > 1 and all(name.lower() in PART_NAMES for name in found.classes)
+
+
+def _other_labels(found: Found) -> str:
+    return other_labels(item.path for item in found.left_out)
 
 
 def require_trainable(found: Found, readable: Collection[int] | None = None) -> None:
@@ -92,19 +174,22 @@ def _what_was_found(found: Found, counts: Counter) -> str:
 
 
 def _two_classes(found: Found) -> str:
-    if found.kind in ("table", "arrays"):
+    if found.kind == "names":
+        return "--label-regex must find at least two different classes"
+    if found.kind not in ("classes", "parts"):
         return "give readable pictures of at least two labels"
     if found.kind == "classes" and found.samples:
         inner = found.samples[0].path.split("/")
         if len(inner) > 2:
             return f"if the classes are the folders inside {inner[0]!r}, give that folder instead"
+        return f"arrange it as {LAYOUT}, or {_other_labels(found)}"
     return f"arrange it as {LAYOUT}"
 
 
 def _require_table(path: Path) -> None:
     """`path`, which is no folder, must be a file of text."""
-    rule = "the data must be a folder of class folders or a CSV or TSV table"
-    if path.suffix.lower() in _PACKED and path.is_file():
+    rule = f"the data must be {_KINDS}"
+    if path.suffix.lower() in _ARCHIVES and path.is_file():
         raise StriateError(rule, received="a packed file", where=path, remedy="unpack it and give the folder")
     try:
         with open_file(path) as file:

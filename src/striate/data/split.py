@@ -6,43 +6,55 @@ on and those with the highest validate, so adding pictures moves few of the old 
 """
 
 import hashlib
+import math
+import random
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from striate.data.sample import PARTS, Sample
 from striate.errors import StriateError
 
 TRAIN, VALIDATION, TEST = PARTS
+LEAST_ALIKE, TWIN_SHARE, MOST_TWINS = 0.05, 0.05, 500
+_BITS = 128  # of a hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Unit:
-    """Samples that stay together: those of a group, or with the same bytes."""
+    """Samples that stay together: those of a group, look-alikes, or with the same bytes."""
 
     place: int  # its hash, as a number
     rows: tuple[int, ...]
-    label: str
 
 
 def split(
-    samples: Sequence[Sample], contents: Sequence[str], *, test: float = 0.2, validation: float = 0.1, seed: int = 0
+    samples: Sequence[Sample],
+    contents: Sequence[str],
+    *,
+    test: float = 0.2,
+    validation: float = 0.1,
+    seed: int = 0,
+    together: Iterable[Sequence[int]] = (),
 ) -> list[str]:
     """The part of every sample: "train", "validation" or "test".
 
     contents: a hash of each sample's bytes, in the order of `samples`.
     test, validation: fractions of the pictures that are split here, per class (0 or more, sum below 1).
+    together: rows that look alike and so belong into one part.
     Parts that samples bring along are kept; a part that none of them has is taken from the training
     pictures, so a set given as train and validation gets its test part from train. Samples without a
-    part in a set that has all three are for training. Groups, and pictures with identical bytes, stay
-    together. A class with three units or more is in all three parts, one with two in train and test.
+    part in a set that has all three are for training. Groups, look-alikes and pictures with identical bytes
+    stay together, unless given parts say otherwise. A class with three units or more is in all three parts,
+    one with two in train and test.
     """
     _require_fractions(test, validation)
     given = {sample.part for sample in samples} - {None}
     parts = [sample.part or TRAIN for sample in samples]
-    units = _units(samples, contents)
     pool: list[list[int]] = []
-    for rows in units:
+    for rows in units(samples, contents, together):
         fixed = sorted({samples[row].part for row in rows} & {VALIDATION, TEST})
         free = [row for row in rows if samples[row].part is None]
         if fixed:
@@ -72,8 +84,50 @@ def _require_fractions(test: float, validation: float) -> None:
         )
 
 
-def _units(samples: Sequence[Sample], contents: Sequence[str]) -> list[list[int]]:
-    """Rows joined wherever they share a group or their bytes (union-find)."""
+def folds(
+    samples: Sequence[Sample],
+    contents: Sequence[str],
+    k: int,
+    seed: int = 0,
+    together: Iterable[Sequence[int]] = (),
+) -> np.ndarray:
+    """The fold of every sample, 0 to k - 1: every class spread evenly, and what belongs together in one fold.
+
+    Each unit goes to the first fold in an order of its own, drawn from its hash, that has room for its classes (hashing
+    with bounded loads; Mirrokni, Thorup and Zadimoghaddam 2018), so more pictures move few of the old ones. Large
+    units choose first; one that fits nowhere goes where it does least harm.
+    """
+    totals = Counter(sample.target for sample in samples)
+    load: list[Counter[str]] = [Counter() for _ in range(k)]
+    fold = np.zeros(len(samples), np.int64)
+    found = [(_place(rows, samples, contents, seed), rows) for rows in units(samples, contents, together)]
+    for place, rows in sorted(found, key=lambda unit: (-len(unit[1]), unit[0])):
+        counts = Counter(samples[row].target for row in rows)
+        number = place % k
+        if not _fits(load[number], counts, totals, k):
+            others = random.Random(place).sample(range(k), k)
+            number = next((other for other in others if _fits(load[other], counts, totals, k)), -1)
+            if number < 0:
+                number = min(others, key=lambda other: (_harm(load[other], counts, totals), load[other].total()))
+        load[number].update(counts)
+        fold[rows] = number
+    return fold
+
+
+def _fits(load: Counter[str], counts: Counter[str], totals: Counter[str], k: int) -> bool:
+    """Whether a fold with that load has room for a unit's classes."""
+    return all((load[name] + count) * k <= totals[name] for name, count in counts.items())
+
+
+def _harm(load: Counter[str], counts: Counter[str], totals: Counter[str]) -> float:
+    """By how much a unit would raise the sum of squared shares that a fold holds of each class."""
+    return math.fsum(((load[name] + n) ** 2 - load[name] ** 2) / totals[name] ** 2 for name, n in counts.items())
+
+
+def units(
+    samples: Sequence[Sample], contents: Sequence[str], together: Iterable[Sequence[int]] = ()
+) -> list[list[int]]:
+    """Rows joined wherever they share a group or their bytes, or are named in `together` (union-find)."""
     parent = list(range(len(samples)))
 
     def root(row: int) -> int:
@@ -87,6 +141,9 @@ def _units(samples: Sequence[Sample], contents: Sequence[str]) -> list[list[int]
         keys = [("bytes", content)] if sample.group is None else [("bytes", content), ("group", sample.group)]
         for key in keys:
             parent[root(row)] = root(first.setdefault(key, row))
+    for rows in together:
+        for row in rows:
+            parent[root(row)] = root(rows[0])
     joined: defaultdict[int, list[int]] = defaultdict(list)
     for row in range(len(samples)):
         joined[root(row)].append(row)
@@ -101,13 +158,18 @@ def _by_class(
     for rows in pool:
         counts = Counter(samples[row].target for row in rows)
         label = min(counts, key=lambda name: (-counts[name], name))
-        groups = [f"group {samples[row].group}" for row in rows if samples[row].group is not None]
-        key = min(groups or [f"bytes {contents[row]}" for row in rows])
-        digest = hashlib.blake2b(f"{seed} {key}".encode("utf-8", "surrogateescape"), digest_size=16).digest()
-        classes[label].append(_Unit(place=int.from_bytes(digest, "big"), rows=tuple(rows), label=label))
-    for units in classes.values():
-        units.sort(key=lambda unit: unit.place)
+        classes[label].append(_Unit(place=_place(rows, samples, contents, seed), rows=tuple(rows)))
+    for inside in classes.values():
+        inside.sort(key=lambda unit: unit.place)
     return classes
+
+
+def _place(rows: Sequence[int], samples: Sequence[Sample], contents: Sequence[str], seed: int) -> int:
+    """The hash of a unit, as a number: of its least group name or content, which copies that come later leave alone."""
+    groups = [f"group {samples[row].group}" for row in rows if samples[row].group is not None]
+    key = min(groups or [f"bytes {contents[row]}" for row in rows])
+    digest = hashlib.blake2b(f"{seed} {key}".encode("utf-8", "surrogateescape"), digest_size=_BITS // 8).digest()
+    return int.from_bytes(digest, "big")
 
 
 def _assigned(units: list[_Unit], wanted: dict[str, float]) -> list[tuple[str, _Unit]]:
@@ -117,18 +179,50 @@ def _assigned(units: list[_Unit], wanted: dict[str, float]) -> list[tuple[str, _
     tested = _take(units, wanted[TEST], total, spare=2 if both else 1)
     gone = {unit.place for unit in tested}
     rest = [unit for unit in units if unit.place not in gone]
-    validated = _take(rest[::-1], wanted[VALIDATION], total, spare=1)
+    validated = _take(rest[::-1], wanted[VALIDATION], total, spare=1, from_back=True)
     return [(TEST, unit) for unit in tested] + [(VALIDATION, unit) for unit in validated]
 
 
-def _take(units: list[_Unit], fraction: float, total: int, *, spare: int) -> list[_Unit]:
-    """Units whose samples come nearest to `fraction` of `total`, leaving at least `spare` units."""
-    room = len(units) - spare
+def _take(units: list[_Unit], fraction: float, total: int, *, spare: int, from_back: bool = False) -> list[_Unit]:
+    """The first units, whose samples make about `fraction` of `total`, leaving at least `spare` units.
+
+    Each unit has its own wish: to be taken if its hash lies in the first `fraction` of all hashes. That is granted as
+    far as the share stays within half of the largest unit of what was asked, so that more pictures move few units.
+    """
+    room, target = len(units) - spare, round(fraction * total)
     if fraction == 0 or room < 1:
         return []
-    target, taken, count = round(fraction * total), [], 0
-    for unit in units:
-        if len(taken) < room and abs(count + len(unit.rows) - target) < abs(count - target):
-            taken.append(unit)
-            count += len(unit.rows)
+    fitting = [unit for unit in units if len(unit.rows) <= 2 * target]  # a larger one is further off than none
+    slack = max((len(unit.rows) for unit in fitting), default=0) / 2
+    taken, count = [], 0
+    for unit in fitting[:room]:
+        share = unit.place / 2**_BITS
+        wishes = (1 - share if from_back else share) < fraction
+        if count + len(unit.rows) > target + slack or (not wishes and count >= target - slack):
+            break
+        taken.append(unit)
+        count += len(unit.rows)
     return taken or [min(units, key=lambda unit: len(unit.rows))]
+
+
+def twins(
+    samples: Sequence[Sample], contents: Sequence[str], parts: Sequence[str], together: Iterable[Sequence[int]]
+) -> list[int]:
+    """Training rows to hold out that have a look-alike of their class which stays in the training part.
+
+    A split by picture would have put many of them into the test part. At most one of each group of look-alikes, up to
+    5 % of the training part and 500; none where fewer than 5 % of the training pictures have a look-alike there.
+    """
+    alike: dict[int, tuple[int, str]] = {}
+    for number, rows in enumerate(together):
+        kinds = Counter(samples[row].target for row in rows if parts[row] == TRAIN)
+        for row in rows:
+            if parts[row] == TRAIN and kinds[samples[row].target] > 1:
+                alike[row] = number, samples[row].target
+    learned = sum(part == TRAIN for part in parts)
+    if len(alike) < LEAST_ALIKE * learned:
+        return []
+    chosen: dict[int, int] = {}
+    for row in sorted(alike, key=lambda row: contents[row]):
+        chosen.setdefault(alike[row][0], row)
+    return list(chosen.values())[: min(MOST_TWINS, int(TWIN_SHARE * learned))]

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from striate.data.decode import Header, Unreadable, look
+from striate.data.guard import load_each
+from striate.data.header import WHOLE, Pick
+from striate.data.load import Want
 from striate.data.prepare import DEPTHS
-from striate.data.quiet import quiet
 from striate.data.sample import Sample
 
 
@@ -52,14 +53,17 @@ class Survey:
         return max(self.depths, key=DEPTHS.index, default="uint8")
 
 
-def survey(samples: Sequence[Sample], limit: int = 5000) -> Survey:
+def survey(samples: Sequence[Sample], limit: int = 5000, pick: Pick = WHOLE, workers: int = 0) -> Survey:
     """What the headers of `samples` say; of more than `limit`, those chosen by a hash of their path.
 
-    No pixel is decoded. Pictures with an unreadable header are counted and otherwise passed over.
+    pick: the page and channels that will be used; a file that lacks them counts as unreadable. workers: processes that
+    read headers (0: this one, unprotected). No pixel is decoded. Pictures with an unreadable header are counted and
+    otherwise passed over.
     """
     chosen = _chosen(samples, limit)
-    with quiet():
-        headers = [header for header in map(_header, chosen) if header is not None]
+    sources = ((sample.path, sample.source) for sample in chosen)
+    looked = load_each(sources, Want(header=True, pick=pick), workers)
+    headers = [one.header for _, one in looked if one.header is not None]
     return Survey(
         sizes=Counter((header.height, header.width) for header in headers),
         channel_counts=Counter(header.channels for header in headers),
@@ -68,13 +72,6 @@ def survey(samples: Sequence[Sample], limit: int = 5000) -> Survey:
         looked=len(chosen),
         unreadable=len(chosen) - len(headers),
     )
-
-
-def _header(sample: Sample) -> Header | None:
-    try:
-        return look(sample.source)
-    except Unreadable:
-        return None
 
 
 def _chosen(samples: Sequence[Sample], limit: int) -> Sequence[Sample]:

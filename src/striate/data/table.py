@@ -1,171 +1,84 @@
 """A CSV or TSV table with a path and a label per line becomes samples."""
 
-import csv
-import io
 import os
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import PART_NAMES
 from striate.data.sample import Found, LeftOut, Sample
-from striate.errors import StriateError, first_few
+from striate.errors import first_few
 
-_COLUMNS = {
-    "path": ("path", "file", "filepath", "file_path", "filename", "file_name", "image", "image_path", "picture", "img"),
-    "label": ("label", "class", "target", "category", "class_name", "label_name"),
-    "part": ("part", "split", "set", "subset"),
-    "group": ("group", "patient", "patient_id", "subject", "subject_id", "slide", "slide_id"),
-}
-_DELIMITERS = "\t,;|"
-_LOOKED_AT = 100  # lines from which the layout is read
-_REMEDY = "begin it with a line of column names: path,label (and part or group if wanted)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
-    """Column numbers; None where the table has no such column."""
-
-    header: list[str] | None
-    path: int
-    label: int
-    part: int | None = None
-    group: int | None = None
+_LOOKED_AT = 100  # lines in which the column of paths is looked for
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class _Reading:
     folder: str
-    layout: _Layout
     rows: dict[str, tuple[int, Sample]] = field(default_factory=dict)  # by file, with its first line
     clashes: dict[str, list[int]] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     dropped: int = 0  # leading folders of absolute paths from another machine that are not there
 
 
-def read_table(file: Path, group: str | None) -> tuple[Found, str | None]:
+def read_table(file: Path, group: str | None = None, label_column: str | None = None) -> tuple[Found, str | None]:
     """The samples that a table lists, and `group` again unless it named a column that was used.
 
     The separator (comma, semicolon, tab or bar), the encoding and the columns are found out; without a
-    line of names the column of paths is followed by the labels. Paths are relative to the table's
-    folder and may be Windows ones. A missing file or label, and one file with two labels, is left out
-    with the number of its line. Raises StriateError for a table without paths or labels.
+    line of names the column of paths is followed by the labels. Paths are relative to the table's folder,
+    may lead out of it and may be Windows ones. A missing file or label, and one file with two labels, is
+    left out with the number of its line. Raises StriateError for a table without paths or labels.
     """
-    lines = _rows(file, _text(file))
+    lines = read_lines(file)
     folder = os.path.abspath(file.parent)  # noqa: PTH100 - resolve() would follow links
-    layout = _layout(file, folder, [cells for _, cells in lines[:_LOOKED_AT]], group)
-    reading = _Reading(folder, layout)
-    for number, cells in lines[1:] if layout.header else lines:
-        _take(reading, number, cells)
+    is_path = partial(_is_path, folder)
+    layout = read_layout(file, lines, partial(_path_column, is_path), is_path, group, label_column)
+    reading = _Reading(folder)
+    for row in rows_of(lines, layout):
+        _take(reading, row)
     samples = [sample for key, (_, sample) in reading.rows.items() if key not in reading.clashes]
     _set_clashes_aside(reading)
-    found = Found(root=os.path.abspath(file), kind="table", samples=samples, left_out=reading.left_out)  # noqa: PTH100
-    used = group is not None and layout.header is not None and group in layout.header
+    root, used = os.path.abspath(file), group is not None and layout.group is not None  # noqa: PTH100
+    found = Found(root=root, kind="table", samples=samples, left_out=reading.left_out)
     return found, None if used else group
 
 
-def _text(file: Path) -> str:
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise StriateError("the table must be readable", received=error.strerror or error, where=file) from None
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")  # what Excel writes in western Europe
+def _path_column(is_path, first: list[str], others: list[list[str]]) -> int | None:
+    names = [name.casefold() for name in first]
+    known = next((names.index(word) for word in COLUMNS["path"] if word in names), None)
+    if known is not None:
+        return known
+    votes = Counter(number for cells in others[:_LOOKED_AT] for number, cell in enumerate(cells) if is_path(cell))
+    most = max(votes.values(), default=0)
+    return min((number for number, count in votes.items() if count == most and number < len(first)), default=None)
 
 
-def _rows(file: Path, text: str) -> list[tuple[int, list[str]]]:
-    """Line number and cells of every line that is not empty."""
-    best: list[tuple[int, list[str]]] = []
-    start, score = "".join(text.splitlines(keepends=True)[:_LOOKED_AT]), (0.0, 0)
-    delimiter = ","
-    for candidate in _DELIMITERS:
-        widths = Counter(len(cells) for _, cells in _parse(file, start, candidate))
-        width, count = widths.most_common(1)[0] if widths else (1, 0)
-        if width > 1 and (count / widths.total(), width) > score:
-            score, delimiter = (count / widths.total(), width), candidate
-    best = _parse(file, text, delimiter, strict=True)
-    if not best:
-        raise StriateError("the table must have lines", received="an empty table", where=file, remedy=_REMEDY)
-    return best
-
-
-def _parse(file: Path, text: str, delimiter: str, *, strict: bool = False) -> list[tuple[int, list[str]]]:
-    """strict: refuse a quote that is never closed, which would swallow the rest of the table."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict)
-    try:
-        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except csv.Error as error:
-        where = f"{file}, line {reader.line_num}"
-        raise StriateError("the table must be proper CSV", received=error, where=where) from None
-
-
-def _layout(file: Path, folder: str, rows: list[list[str]], group: str | None) -> _Layout:
-    first = [cell.strip() for cell in rows[0]]
-    names = [cell.lower() for cell in first]
-    known = {kind: next((names.index(n) for n in words if n in names), None) for kind, words in _COLUMNS.items()}
-    header = first if known["path"] is not None or known["label"] is not None else None
-    if header is None and group in first and not _is_path(group or "", folder):
-        header = first
-    path = known["path"] if known["path"] is not None else _path_column(rows[1:] if header else rows, folder)
-    label = known["label"]
-    if path is not None and label is None and header is None:
-        label = path + 1 if path + 1 < len(first) else path - 1
-    if path is None or label is None or label < 0:
-        what = f"the columns {first_few(first)}"
-        raise StriateError("a table needs a column path and a column label", received=what, where=file, remedy=_REMEDY)
-    if not header:
-        return _Layout(header=None, path=path, label=label)
-    column = first.index(group) if group in first else known["group"] if group is None else None
-    return _Layout(header=first, path=path, label=label, part=known["part"], group=column)
-
-
-def _path_column(rows: Sequence[Sequence[str]], folder: str) -> int | None:
-    votes = Counter(number for cells in rows for number, cell in enumerate(cells) if _is_path(cell.strip(), folder))
-    if not votes:
-        return None
-    most = max(votes.values())
-    return min(number for number, count in votes.items() if count == most)
-
-
-def _is_path(cell: str, folder: str) -> bool:
+def _is_path(folder: str, cell: str) -> bool:
     return Path(cell.replace("\\", "/")).suffix.lower() in IMAGE_SUFFIXES or (
         bool(cell) and "\0" not in cell and os.path.isfile(os.path.join(folder, cell))  # noqa: PTH113, PTH118
     )
 
 
-def _take(reading: _Reading, number: int, cells: Sequence[str]) -> None:
-    layout = reading.layout
-
-    def cell(column: int | None) -> str:
-        return cells[column].strip() if column is not None and column < len(cells) else ""
-
-    written, label = cell(layout.path), unicodedata.normalize("NFC", cell(layout.label))
-    word = cell(layout.part)
-    part = PART_NAMES.get(word.lower())
-
+def _take(reading: _Reading, row: Row) -> None:
     def leave(reason: str) -> None:
-        path = written.replace("\\", "/")
-        reading.left_out.append(LeftOut(path=path, reason=f"line {number}: {reason}", label=label, part=part or ""))
+        path, reason = row.name.replace("\\", "/"), f"line {row.line}: {reason}"
+        reading.left_out.append(LeftOut(path=path, reason=reason, label=row.label, part=row.part or ""))
 
-    if not written:
-        return leave("no path")
-    if not label:
-        return leave("no label")
-    if word and part is None:
-        return leave(f"{word!r} is not one of train, validation, test")
-    file = _locate(reading, written)
+    if row.problem:
+        return leave(row.problem)
+    if _ADDRESS.match(row.name):
+        return leave("a web address, and nothing is downloaded")
+    file = _locate(reading, row.name)
     if file is None:
         return leave("no such file")
     name = _shown(file, reading.folder)
-    sample = Sample(path=name, source=Path(file), target=label, group=cell(layout.group) or None, part=part)
-    return _keep(reading, number, sample, leave)
+    sample = Sample(path=name, source=Path(file), target=row.label, group=row.group, part=row.part)
+    return _keep(reading, row.line, sample, leave)
 
 
 def _keep(reading: _Reading, number: int, sample: Sample, leave) -> None:

@@ -1,140 +1,234 @@
-"""TIFF of any depth: tifffile where it keeps what Pillow would cut, Pillow for the rest.
+"""TIFF of any depth and layout: tifffile where it keeps what Pillow would cut, Pillow for what is 8-bit at heart.
 
-Which of the two reads a file depends on the file alone, never on what is installed.
+Which of the two reads a page depends on the page alone.
 """
 
 import io
-import zlib
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import BinaryIO
 
 import numpy as np
 import tifffile
+from PIL import UnidentifiedImageError
 from tifffile import TiffPage
 
-from striate.data.header import Header, Unreadable, require_size
-from striate.data.pixels import as_depth, on_white, turned_size
+from striate.data.content import MAX_BYTES
+from striate.data.header import MAX_UNPACKED, Header, Pick, Unreadable, chosen, require_page, require_size
+from striate.data.pages import arrange, find_directories
+from striate.data.pixels import as_depth, on_white, turned_size, upright
+from striate.data.raster import decode_image, look_image
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
-_PLAIN, _DEFLATE = (1,), (8, 32946)
-_HARMLESS = 256_000_000  # bytes that one segment may grow to without being tried first
-_SLACK = 1 << 20  # bytes that a compressed segment may hold beyond what its pixels need
+_JPEG_2000 = (33004, 33005, 34712)
+_BYTES = (1, 5, 8, 32946, 32773, 34925, 34926, 50000)  # none, LZW, deflate twice, packbits, LZMA, Zstandard twice
+_PILLOWS = (2, 3, 4, 6, 7, 32771)  # fax of three kinds, JPEG old and new, none in words of 16 bits
+_MOST_SEGMENTS = 200_000
+_BUFFER = 16_000_000  # bytes of packed pixels read at a time
 
 
-def open_page(file: BinaryIO) -> TiffPage:
-    """The first page of a TIFF, checked against the size limits; no pixel is read."""
-    page = tifffile.TiffFile(file).pages[0]
-    samples, depth, height, width, inner = page.shaped
-    if depth != 1:
-        raise Unreadable("a volume in one TIFF page is not supported", "unsupported")
-    require_size(height, width, samples * inner)
-    return page
+def decode_tiff(file: BinaryIO, pick: Pick) -> np.ndarray:
+    """The upright picture (H, W, C) that `pick` names, with the channels of its planes one after the other."""
+    stack = _Stack(file, pick)
+    each, wanted = stack.head.channels, stack.wanted
+    planes = {number: stack.decode(number) for number in sorted({place // each for place in wanted})}
+    if wanted == list(range(each)):
+        return planes[0]
+    return np.stack([planes[place // each][:, :, place % each] for place in wanted], axis=2)
 
 
-def for_pillow(page: TiffPage) -> bool:
-    """Whether Pillow reads this page without loss: 8 bits or less, or one grey channel."""
-    bits = page.bitspersample
-    photometric, samples = int(page.photometric), page.samplesperpixel
-    if not isinstance(bits, int) or bits < 8 or bits in (10, 12, 14):
-        return samples == 1 or (isinstance(bits, int) and bits < 8)
-    ours = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB) or (photometric == _PALETTE and bits == 16)
-    if ours and int(page.compression) in _PLAIN + _DEFLATE and int(page.fillorder) == 1:
-        return False
-    return bits == 8 or (samples == 1 and photometric != _WHITE_IS_ZERO and bits in (16, 32))
+def look_tiff(file: BinaryIO, pick: Pick) -> Header:
+    """What the file says about the picture that `pick` names; no pixel is read."""
+    stack = _Stack(file, pick)
+    head, pages = stack.head, len(stack.planes)
+    size = {"height": head.height, "width": head.width, "depth": head.depth, "format": "TIFF"}
+    return Header(**size, channels=len(stack.wanted), pages=pages)
 
 
-def read_header(page: TiffPage) -> Header:
-    """Size after orientation, channels and depth of a page that `for_pillow` says is ours."""
-    samples, _, height, width, inner = page.shaped
-    channels = 3 if int(page.photometric) == _PALETTE else samples * inner - (_alpha(page) is not None)
-    kind = np.dtype(page.dtype)
-    depth = kind.name if kind.name in ("uint8", "uint16") else "float32"
-    height, width = turned_size(height, width, orientation(page))
-    return Header(height=height, width=width, channels=channels, depth=depth, format="TIFF")
+class _Stack:
+    """One picture of a TIFF file: the planes that hold its channels.
+
+    planes: (pictures, planes) of page numbers. head: what its first plane is. wanted: channels, counted through.
+    """
+
+    def __init__(self, file: BinaryIO, pick: Pick) -> None:
+        self.file, self.directories = file, find_directories(file)
+        self.directories.require_modest(file, 0)
+        file.seek(0)
+        self.tif = tifffile.TiffFile(file, is_ndpi=False, is_scanimage=False)  # their pages are found by other rules
+        self.planes = arrange(self.tif.pages[0], len(self.directories.offsets))
+        require_page(pick.page, len(self.planes))
+        self.numbers = self.planes[pick.page].tolist()
+        self.head = self.page(self.numbers[0]).header
+        self.wanted = chosen(len(self.numbers) * self.head.channels, pick)
+        values = {"uint8": 1, "uint16": 2}.get(self.head.depth, 4) * len(self.wanted)
+        require_size(self.head.height, self.head.width, values)
+
+    def page(self, number: int) -> "_Page":
+        if number < 0:
+            raise Unreadable("this plane of the TIFF is in another file or was never written", "missing")
+        count = len(self.directories.offsets)
+        apart = number if number >= count else 0
+        if apart and count > 1:
+            raise Unreadable("truncated TIFF: it has fewer pages than it says")
+        index = 0 if apart else number
+        self.directories.require_modest(self.file, index)
+        return _Page(self.file, self.tif.pages[index], index, apart)
+
+    def decode(self, place: int) -> np.ndarray:
+        page, head = self.page(self.numbers[place]), self.head
+        if replace(page.header, pages=head.pages) != head:  # which also checks its size, before it is unpacked
+            raise Unreadable("the planes of this TIFF are of different sizes or kinds", "unsupported")
+        return page.decode()
 
 
-def orientation(page: TiffPage) -> object:
-    return page.tags.valueof(274)
+@dataclass(frozen=True)
+class _Page:
+    """One page. number: its own; apart: how many pictures its pixels lie behind those of its directory."""
 
+    file: BinaryIO
+    page: TiffPage
+    number: int
+    apart: int
 
-def decode_page(page: TiffPage) -> np.ndarray:
-    """The pixels (H, W, C) of a page, not yet turned by its orientation."""
-    photometric = int(page.photometric)
-    if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE):
-        name = getattr(page.photometric, "name", photometric)
-        what = f"TIFF of {page.bitspersample} bits with colours of kind {name}"
-        raise Unreadable(f"{what} is not supported", "unsupported")
-    _require_data(page)
-    try:
-        stack = page.asarray(squeeze=False, maxworkers=1)
-    except ValueError as error:
-        raise _decoder_needed(page, error) from None
-    pixels = as_depth(stack[:, 0].transpose(1, 2, 0, 3).reshape(*stack.shape[2:4], -1))
-    if photometric == _PALETTE:
-        return _look_up(page, pixels)
-    if photometric == _WHITE_IS_ZERO and pixels.dtype.kind == "u":
-        pixels = (np.iinfo(pixels.dtype).max - pixels).astype(pixels.dtype)
-    alpha = _alpha(page)
-    if alpha is None:
-        return pixels
-    colour = pixels.shape[2] - 1
-    return on_white(pixels[:, :, :colour], pixels[:, :, colour:], premultiplied=alpha == 1)
+    @property
+    def bits(self) -> int:
+        bits = self.page.bitspersample
+        return bits if isinstance(bits, int) else max(bits)
 
+    @cached_property
+    def for_pillow(self) -> bool:
+        page, photometric, compression = self.page, int(self.page.photometric), int(self.page.compression)
+        kinds = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, *([_PALETTE] if self.bits == 16 else []))
+        ours = photometric in kinds and compression in _BYTES + _JPEG_2000
+        if ours and isinstance(page.bitspersample, int) and self.bits >= 8:
+            return False
+        if self.bits > 8 or compression not in _BYTES + _PILLOWS:
+            raise self._unsupported()
+        return True
 
-def _alpha(page: TiffPage) -> int | None:
-    """1 for premultiplied and 2 for plain alpha as the only extra channel, None for no alpha."""
-    extra = [int(kind) for kind in page.extrasamples]
-    colours = 3 if int(page.photometric) == _RGB else 1
-    return extra[0] if extra in ([1], [2]) and page.samplesperpixel == colours + 1 else None
+    @cached_property
+    def header(self) -> Header:
+        page = self.page
+        samples, depth, height, width, inner = page.shaped
+        if depth != 1:
+            raise Unreadable("a volume in one TIFF page is not supported", "unsupported")
+        require_size(height, width, samples * inner * max(self.bits // 8, 1))
+        if self.for_pillow:
+            try:
+                return look_image(self._alone(), "TIFF")
+            except UnidentifiedImageError:
+                raise self._unsupported() from None
+        if page.dtype is None or page.dtype.kind not in "uif":
+            raise self._unsupported()
+        channels = 3 if int(page.photometric) == _PALETTE else samples * inner - (self._alpha is not None)
+        name = page.dtype.name if page.dtype.name in ("uint8", "uint16") else "float32"
+        height, width = turned_size(height, width, page.tags.valueof(274))
+        return Header(height=height, width=width, channels=channels, depth=name, format="TIFF")
 
+    def decode(self) -> np.ndarray:
+        """The upright pixels (H, W, C)."""
+        page = self.page
+        if self.for_pillow:
+            return decode_image(self._alone(), "TIFF")
+        if int(page.photometric) == _PALETTE and page.colormap is None:
+            raise Unreadable("damaged TIFF: no palette")
+        stack = self._behind() if self.apart else self._unpacked()
+        pixels = as_depth(stack[:, 0].transpose(1, 2, 0, 3).reshape(*stack.shape[2:4], -1))
+        return upright(self._on_black(pixels), page.tags.valueof(274))
 
-def _require_data(page: TiffPage) -> None:
-    """Every strip or tile must lie inside the file and must not swell beyond its pixels."""
-    size = page.parent.filehandle.size
-    if not page.dataoffsets or len(page.dataoffsets) != len(page.databytecounts):
-        raise Unreadable("damaged TIFF: no pixel data")
-    if int(page.photometric) == _PALETTE and page.colormap is None:
-        raise Unreadable("damaged TIFF: no palette")
-    counts = page.databytecounts
-    if page.is_contiguous:  # read in one go by what the picture needs, whatever the counts claim
-        counts = [page.nbytes, *[1] * (len(counts) - 1)]
-    for offset, count in zip(page.dataoffsets, counts, strict=True):
-        if count <= 0 or offset + count > size:
+    def _alone(self) -> BinaryIO:
+        """The file with this page as its first, so that Pillow, which reads all that it passes, passes none."""
+        if not self.number:
+            return self.file
+        self.file.seek(0)
+        data, order = bytearray(self.file.read(MAX_BYTES)), "little" if self.page.parent.byteorder == "<" else "big"
+        place = slice(8, 16) if self.page.parent.is_bigtiff else slice(4, 8)
+        data[place] = self.page.offset.to_bytes(place.stop - place.start, order)
+        return io.BytesIO(data)
+
+    def _on_black(self, pixels: np.ndarray) -> np.ndarray:
+        """Opaque, with black as zero and colours in place of numbers of a palette."""
+        photometric = int(self.page.photometric)
+        if photometric == _PALETTE:
+            return np.asarray(self.page.colormap, np.uint16).T[pixels[:, :, 0]]
+        if photometric == _WHITE_IS_ZERO and pixels.dtype.kind == "u":
+            pixels = (2**self.bits - 1 - pixels).astype(pixels.dtype)
+        if self._alpha is None:
+            return pixels
+        return on_white(pixels[:, :, :-1], pixels[:, :, -1:], premultiplied=self._alpha == 1)
+
+    @property
+    def _alpha(self) -> int | None:
+        """1 for premultiplied and 2 for plain alpha as the only extra channel, None for no alpha."""
+        page, extra = self.page, [int(kind) for kind in self.page.extrasamples]
+        colours = 3 if int(page.photometric) == _RGB else 1
+        if extra not in ([1], [2]) or page.samplesperpixel != colours + 1:
+            return None
+        if page.dtype.itemsize * 8 != self.bits or (page.dtype.kind != "f" and page.dtype not in ("uint8", "uint16")):
+            raise Unreadable(f"transparency in a TIFF of {self.bits} bits is not supported", "unsupported")
+        return extra[0]
+
+    def _behind(self) -> np.ndarray:
+        page = self.page
+        if not page.is_contiguous or page.dtype.itemsize * 8 != self.bits:
+            raise Unreadable("truncated TIFF: it has fewer pages than it says")
+        self.file.seek(page.dataoffsets[0] + self.apart * page.nbytes)
+        data = self.file.read(page.nbytes)
+        if len(data) < page.nbytes:
             raise Unreadable("truncated TIFF: the file ends before its pixels")
-    if int(page.compression) in _DEFLATE:
-        _require_honest(page)
+        return np.frombuffer(data, page.dtype.newbyteorder(page.parent.byteorder)).reshape(page.shaped)
 
+    def _unpacked(self) -> np.ndarray:
+        self._require_segments()
+        try:
+            return self.page.asarray(squeeze=False, maxworkers=1, buffersize=_BUFFER).reshape(self.page.shaped)
+        except RuntimeError as error:
+            if "INSUFFICIENT_SPACE" in str(error) or "too small" in str(error).lower().replace("_", " "):
+                raise Unreadable("damaged TIFF: its pixel data swells beyond the picture", "size") from None
+            raise
 
-def _require_honest(page: TiffPage) -> None:
-    tall, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
-    values = min(tall, max(page.imagelength, page.tilelength)) * wide * page.samplesperpixel
-    room = values * page.dtype.itemsize + _SLACK
-    if wide > 4 * max(page.imagewidth, 1024) or values * page.dtype.itemsize > 2 * 10**9:
-        raise Unreadable("damaged TIFF: its tiles are larger than the picture")
-    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True):
-        if count * 1032 <= max(16 * room, _HARMLESS):  # deflate packs 1,032 : 1 at most
-            continue
-        page.parent.filehandle.seek(offset)
-        unpacker = zlib.decompressobj()
-        unpacker.decompress(page.parent.filehandle.read(count), room)
-        if unpacker.unconsumed_tail and not unpacker.eof:
-            raise Unreadable("damaged TIFF: its pixel data swells beyond the picture", "size")
+    def _require_segments(self) -> None:
+        """Every strip or tile must lie inside the file, be no larger than the picture, and not be one too many."""
+        page, size = self.page, self.page.parent.filehandle.size
+        offsets, counts = page.dataoffsets, page.databytecounts
+        if not offsets or len(offsets) != len(counts):
+            raise Unreadable("damaged TIFF: no pixel data")
+        if page.is_contiguous:  # read in one go by what the picture needs, whatever the counts claim
+            offsets, counts = offsets[:1], [page.nbytes]
+        elif not (len(offsets) >= math.prod(page.chunked) <= _MOST_SEGMENTS):
+            raise Unreadable("damaged TIFF: too few or too many strips or tiles")
+        for offset, count in zip(offsets, counts, strict=True):
+            if count <= 0 or offset + count > size:
+                raise Unreadable("truncated TIFF: the file ends before its pixels")
+        tall, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
+        values = tall * wide * page.samplesperpixel
+        if wide > 4 * max(page.imagewidth, 1024) or values * page.dtype.itemsize > MAX_UNPACKED:
+            raise Unreadable("damaged TIFF: its tiles are larger than the picture", "size")
+        if int(page.compression) in _JPEG_2000:
+            for offset in offsets:
+                page.parent.filehandle.seek(offset)
+                self._require_codestream(page.parent.filehandle.read(4096), tall, wide)
 
+    def _require_codestream(self, data: bytes, tall: int, wide: int) -> None:
+        """JPEG 2000 tells its own size and depth (ISO 15444-1, A.5.1), which must be those of the segment."""
+        start = data.find(b"\xff\x4f\xff\x51")
+        fields = np.frombuffer(data[start + 8 : start + 24], ">u4") if start >= 0 else []
+        if len(fields) < 4 or len(data) < start + 43:
+            raise Unreadable("damaged TIFF: JPEG 2000 data without a header")
+        width, height = int(fields[0]) - int(fields[2]), int(fields[1]) - int(fields[3])
+        depth, samples = (data[start + 42] & 127) + 1, int.from_bytes(data[start + 40 : start + 42], "big")
+        planes = self.page.samplesperpixel if int(self.page.planarconfig) == 1 else 1
+        if not (0 < width <= wide and 0 < height <= tall and depth <= self.bits and samples == planes):
+            raise Unreadable("damaged TIFF: its JPEG 2000 data is not of the size of the picture", "size")
 
-def _look_up(page: TiffPage, pixels: np.ndarray) -> np.ndarray:
-    table = np.asarray(page.colormap).T  # (65536, 3) of uint16
-    if len(table) <= int(pixels.max()):
-        raise Unreadable("damaged TIFF: its palette is too short")
-    picture = table[pixels[:, :, 0]].astype(np.uint16)
-    return picture if pixels.dtype == np.uint16 else (picture >> 8).astype(np.uint8)
-
-
-def _decoder_needed(page: TiffPage, error: Exception) -> Unreadable:
-    if "imagecodecs" not in str(error):
-        return Unreadable(f"damaged TIFF: {error}")
-    name = getattr(page.compression, "name", page.compression)
-    return Unreadable(
-        f"TIFF of {page.bitspersample} bits with {name} compression needs: pip install 'striate[tiff]'", "package"
-    )
+    def _unsupported(self) -> Unreadable:
+        page = self.page
+        colours, packed = (getattr(value, "name", value) for value in (page.photometric, page.compression))
+        dtype = f" ({page.dtype.name})" if page.dtype is not None else ""
+        what = f"TIFF of {page.bitspersample} bits{dtype}, colours {colours}, compression {packed}"
+        return Unreadable(f"{what} is not supported", "unsupported")
 
 
 def tiff_bytes(values: np.ndarray) -> bytes:

@@ -1,0 +1,80 @@
+"""DICOM through pydicom: values in the unit of the modality, bright as in MONOCHROME2, no window applied."""
+
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from striate.data.header import Header, Unreadable, require_page, require_size
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # little, little and big endian
+_KINDS = {"MONOCHROME1": 1, "MONOCHROME2": 1, "RGB": 3, "YBR_FULL": 3, "PALETTE COLOR": 1}
+
+
+def decode_dicom(file: BinaryIO, page: int = 0) -> np.ndarray:
+    """Frame `page` of the file as (H, W, 1 or 3).
+
+    Rescale slope and intercept are applied (PS3.3, C.11.1), so that CT is in Hounsfield units; MONOCHROME1 is
+    turned round before that. Windows are not: they cut what a network may need.
+    """
+    from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
+
+    data = _open(file, pixels=True)
+    header = _header(data)
+    require_page(page, header.pages)
+    values = pixel_array(data, index=page if header.pages > 1 else None)
+    if data.PhotometricInterpretation == "PALETTE COLOR":
+        values = apply_color_lut(values, data)
+    elif data.PhotometricInterpretation == "MONOCHROME1":
+        bits, signed = int(data.BitsStored), int(data.get("PixelRepresentation", 0))
+        values = (-1 if signed else 2**bits - 1) - values
+    if _is_scaled(data):
+        values = apply_modality_lut(values, data)
+    return values.reshape(header.height, header.width, -1)
+
+
+def look_dicom(file: BinaryIO, page: int = 0) -> Header:
+    """What the file says about its frames; no pixel is read."""
+    header = _header(_open(file, pixels=False))
+    require_page(page, header.pages)
+    return header
+
+
+def _open(file: BinaryIO, *, pixels: bool) -> "Dataset":
+    try:
+        from pydicom import dcmread
+    except ImportError:
+        raise Unreadable("DICOM needs: pip install 'striate[dicom]'", "package") from None
+    if _DEFLATED.encode() in file.read(4096):  # dcmread would inflate all of it
+        raise _packed("deflate")
+    file.seek(0)
+    data = dcmread(file, stop_before_pixels=not pixels)
+    syntax = data.file_meta.TransferSyntaxUID
+    if syntax not in _PLAIN:
+        raise _packed(syntax.name)
+    return data
+
+
+def _packed(name: str) -> Unreadable:
+    return Unreadable(f"DICOM packed as {name} is not supported; unpack it (gdcmconv --raw does)", "unsupported")
+
+
+def _header(data: "Dataset") -> Header:
+    kind, bits = data.PhotometricInterpretation, int(data.BitsAllocated)
+    if _KINDS.get(kind) != int(data.SamplesPerPixel) or bits not in (8, 16, 32, 64):
+        raise Unreadable(f"DICOM of {bits} bits and kind {kind} is not supported", "unsupported")
+    height, width, pages = int(data.Rows), int(data.Columns), int(data.get("NumberOfFrames") or 1)
+    require_size(height, width, int(data.SamplesPerPixel) * (8 if _is_scaled(data) else bits // 8))
+    whole = bits <= 16 and not int(data.get("PixelRepresentation", 0)) and not _is_scaled(data)
+    depth, channels = (f"uint{bits}" if whole else "float32"), int(data.SamplesPerPixel)
+    if kind == "PALETTE COLOR":
+        depth, channels = f"uint{int(data.RedPaletteColorLookupTableDescriptor[2])}", 3
+    return Header(height=height, width=width, channels=channels, depth=depth, format="DICOM", pages=pages)
+
+
+def _is_scaled(data: "Dataset") -> bool:
+    scaled = float(data.get("RescaleSlope") or 1), float(data.get("RescaleIntercept") or 0)
+    return "ModalityLUTSequence" in data or scaled != (1, 0)

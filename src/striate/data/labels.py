@@ -1,0 +1,273 @@
+"""Pictures of a folder that get their class from a pattern in their name, or from a table joined by name or number."""
+
+import os
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
+from striate.data.content import IMAGE_SUFFIXES
+from striate.data.folder import PART_NAMES, read_flat, visible
+from striate.data.sample import Found, LeftOut, Sample
+from striate.errors import StriateError, first_few
+from striate.files import readable
+
+NAMES = ("id", "image_id", "img_id", "id_code", "image_name", "name", "uid", "case", "case_id", *COLUMNS["path"])
+NO_LINE = "named by no line of"
+_WHOLE, _DIGITS, _ZEROS = re.compile(r"(\d+)(?:[.,]0+)?"), re.compile(r"\d+"), re.compile(r"(?<!\d)0+(?=\d)")
+_BY_NUMBER = 3  # how loose that is
+_LOOKED_AT = 20_000  # lines from which the column of names is told
+
+
+def label_by_pattern(folder: Path, pattern: str) -> Found:
+    """The pictures anywhere in `folder`, each with the class that a regular expression finds in its file name.
+
+    The class is the bracket named `label`, else the first one, else the whole match; brackets named `group`
+    and `part` give these. A pattern with a "/" is searched in the path below the folder. A picture that does
+    not match is left out; StriateError when none does.
+    """
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise _no_pattern(pattern, error) from None
+    found, samples, left_out = _flat(folder), [], []
+    for sample in found.samples:
+        path = unicodedata.normalize("NFC", sample.path)
+        match = expression.search(path if "/" in pattern else path.rpartition("/")[2])
+        labelled = _by_match(sample, match)
+        (samples if isinstance(labelled, Sample) else left_out).append(labelled)
+    if not samples:
+        raise _no_pattern(pattern, f"none of {len(found.samples):,} pictures, for example {found.samples[0].path}")
+    return replace(
+        found, kind="names", samples=samples, left_out=found.left_out + left_out, labels=f"the names, by {pattern}"
+    )
+
+
+def label_by_table(
+    folder: Path, file: Path, group: str | None = None, label_column: str | None = None
+) -> tuple[Found, str | None]:
+    """The pictures anywhere in `folder`, each with the label of its line in the table `file`, and `group` again
+    unless it named a column that was used.
+
+    A line belongs to the picture of that name: as it is written, then whatever the case and without the ending,
+    then without zeros before numbers, then by number alone, where "123" is `IMG_00123.png`. Folders may be missing
+    on either side; where both have some, the shorter path must be the end of the longer. A line that fits no
+    picture or several, and a picture without a line, is left out with the reason. Raises StriateError when
+    nothing fits.
+    """
+    found = _flat(folder)
+    index, lines = _Index([sample.path for sample in found.samples]), read_lines(file)
+    find_path = partial(_name_column, file, index)
+    layout = read_layout(file, lines, find_path, lambda cell: bool(index.find(cell)[1]), group, label_column)
+    join, matches = _Join(), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
+    for looseness, fits, row in sorted(matches, key=lambda match: match[0]):
+        _take(join, found.samples, looseness, fits, row)
+    samples, bare = _pictures(join, found.samples, file.name)
+    own = os.path.realpath(file)
+    others = [item for item in found.left_out if os.path.realpath(os.path.join(found.root, item.path)) != own]  # noqa: PTH118
+    lost = [item for _, item in sorted(join.left_out, key=lambda item: item[0])]
+    used = group is not None and layout.group is not None
+    said = " ".join(filter(None, (file.name, layout.say())))
+    return replace(found, samples=samples, left_out=others + lost + bare, labels=said), None if used else group
+
+
+def fitting_table(
+    folder: Path, group: str | None = None, label_column: str | None = None
+) -> tuple[Found, str | None] | None:
+    """The same with the one table that lies in `folder`, or None when there is none, or it does not give half of the
+    pictures (or half of its own lines) a label, of two or more."""
+    tables = [path for path in visible(folder) if path.suffix.lower() in (".csv", ".tsv") and path.is_file()]
+    if len(tables) != 1:
+        return None
+    try:
+        found, group = label_by_table(folder, tables[0], group, label_column)
+    except StriateError:
+        return None
+    lost = sum(item.reason.startswith("line ") for item in found.left_out)
+    bare = sum(item.reason.startswith(NO_LINE) for item in found.left_out)
+    return (found, group) if len(found.classes) > 1 and len(found.samples) >= min(lost, bare) else None
+
+
+def _flat(folder: Path) -> Found:
+    """Every picture below `folder`, without a class; in a part where the top folders are called so."""
+    found = read_flat(folder)
+    tops = {path.split("/")[0] for path in (s.path for s in found.samples) if "/" in path}
+    parts = {top: PART_NAMES[top.lower()] for top in tops if top.lower() in PART_NAMES}
+    if "train" not in parts.values():
+        return found
+    samples = [replace(sample, part=parts.get(sample.path.split("/")[0])) for sample in found.samples]
+    return replace(found, samples=samples)
+
+
+def _by_match(sample: Sample, match: re.Match | None) -> Sample | LeftOut:
+    if match is None:
+        return LeftOut(path=sample.path, reason="its name does not match --label-regex")
+    named = match.groupdict()
+    label = named["label"] if "label" in named else match[1 if match.re.groups else 0]
+    word, group = named.get("part"), named.get("group") or None
+    if not label:
+        return LeftOut(path=sample.path, reason="--label-regex finds an empty label in its name")
+    if word and word.lower() not in PART_NAMES:
+        return LeftOut(path=sample.path, reason=f"{word!r} is not one of train, validation, test", label=label)
+    part = PART_NAMES[word.lower()] if word else sample.part
+    return replace(sample, target=readable(label.strip()), group=group, part=part)
+
+
+def _no_pattern(pattern: str, problem: object) -> StriateError:
+    return StriateError(
+        "--label-regex is a regular expression that finds the class in the names of pictures",
+        received=repr(pattern),
+        where=problem,
+        remedy="for example --label-regex '_(cat|dog)_', or '^([a-z]+)' for cat001.png",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way of comparing names, from exact to loose."""
+
+    key: Callable[[str], str | None]
+    pictures: dict[str, list[int]]
+
+
+class _Index:
+    """Pictures by their names: exact, without case and ending, without zeros before numbers, and by the one number
+    that tells them apart."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = [unicodedata.normalize("NFC", path) for path in paths]
+        stems = [_stem(path.rpartition("/")[2]) for path in self.paths]
+        shared = re.sub(r"\d+$", "", os.path.commonprefix(stems)) if len(stems) > 1 else ""  # noqa: RUF071
+        self.bare = {n for n, stem in enumerate(stems) if stem.isdecimal()}
+        numbers = (_number(stem[len(shared) :]) for stem in stems)
+        names = (path.rpartition("/")[2] for path in self.paths)
+        bald = (_bald(stem) for stem in stems)
+        keys = ((str, names), (_stem, stems), (_bald, bald), (_number, numbers))
+        self.ways = [_Way(key, _by_key(of)) for key, of in keys]
+
+    def find(self, written: str) -> tuple[int, list[int]]:
+        """How loosely (0 to 3) a name as written in a table is found, and the pictures that it fits."""
+        path = unicodedata.normalize("NFC", written).replace("\\", "/").removeprefix("./")
+        folders, _, name = path.rpartition("/")
+        for looseness, way in enumerate(self.ways):
+            fits = way.pictures.get(way.key(name) or "", [])
+            if looseness == _BY_NUMBER and not _WHOLE.fullmatch(name):
+                fits = [n for n in fits if n in self.bare]  # HAM_118 is not ISIC_118, but it may be 118
+            fits = [n for n in fits if _agree(folders, self.paths[n].rpartition("/")[0])]
+            if fits:
+                return looseness, [n for n in fits if self.paths[n] == path] or fits
+        return _BY_NUMBER, []
+
+
+def _by_key(keys: Iterable[str | None]) -> dict[str, list[int]]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for number, key in enumerate(keys):
+        if key:
+            found[key].append(number)
+    return found
+
+
+def _stem(name: str) -> str:
+    stem, dot, ending = name.rpartition(".")  # quicker than a Path, and there may be a million
+    return (stem if (dot + ending).lower() in IMAGE_SUFFIXES else name).casefold()
+
+
+def _bald(name: str) -> str:
+    return _ZEROS.sub("", _stem(name))
+
+
+def _number(name: str) -> str | None:
+    """The only number in a name, without zeros before it; 7.0 is 7."""
+    stem = _stem(name)
+    whole = _WHOLE.fullmatch(stem)
+    runs = [whole[1]] if whole else _DIGITS.findall(stem)
+    return (runs[0].lstrip("0") or "0") if len(runs) == 1 else None
+
+
+def _agree(one: str, other: str) -> bool:
+    """Whether the shorter of two folders is the end of the longer; no folder agrees with all."""
+    short, long = sorted((one.casefold(), other.casefold()), key=len)
+    return not short or f"/{long}".endswith(f"/{short}")
+
+
+def _name_column(file: Path, index: _Index, first: list[str], others: list[list[str]]) -> int:
+    """The column whose cells name most pictures; of equals the one that does so by name, then a known title."""
+    looked = others[:: -(-len(others) // _LOOKED_AT)]
+    hits: list[dict[int, int]] = [{} for _ in first]  # per column: picture → how loosely it was found
+    for cells in looked:
+        for column, cell in enumerate(cells[: len(first)]):
+            looseness, fits = index.find(cell)
+            if len(fits) == 1:
+                hits[column][fits[0]] = looseness
+    most = max(map(len, hits))
+    if not most:
+        raise StriateError(
+            "a column of the table must name pictures of the folder",
+            received=f"{first_few(looked[0])}; a picture is called {first_few(index.paths, 1)}",
+            where=file,
+            remedy="give the folder that holds these pictures",
+        )
+    best = [column for column, found in enumerate(hits) if 2 * len(found) > most]
+    strict = [column for column in best if sum(how < _BY_NUMBER for how in hits[column].values()) * 2 > most]
+    titles = [first[column].casefold() for column in strict or best]
+    known = [title for title in NAMES if title in titles]
+    if len(titles) > 1 and not known:
+        raise StriateError(
+            "there must be no doubt which column of a table names the pictures",
+            received=f"the columns {first_few([first[column] for column in strict or best])}",
+            where=file,
+            remedy="call it path or id in the first line",
+        )
+    return (strict or best)[titles.index(known[0]) if known else 0]
+
+
+@dataclass(slots=True)
+class _Join:
+    """Which picture got which line: `taken` holds how loosely it was found, and the line."""
+
+    taken: dict[int, tuple[int, Row]] = field(default_factory=dict)
+    clashes: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    doubtful: dict[int, int] = field(default_factory=dict)  # picture: a line that fits it and others
+    left_out: list[tuple[int, LeftOut]] = field(default_factory=list)  # with the number of the line
+
+
+def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], row: Row) -> None:
+    """Give the line `row` to the picture that it fits, or list why not."""
+    problem = row.problem
+    if not problem and len(fits) != 1:
+        names = [samples[number].path for number in fits]
+        problem = f"fits {first_few(names, 3)}" if fits else "no such picture"
+        join.doubtful.update(dict.fromkeys(fits, row.line))
+    if not problem and fits[0] in join.taken:
+        how, earlier = join.taken[fits[0]]
+        if how == looseness and row.label != earlier.label:
+            join.clashes[fits[0]].append(row.line)
+            return
+        problem = f"the same picture as in line {earlier.line}"
+    if problem:
+        path = samples[fits[0]].path if len(fits) == 1 else row.name.replace("\\", "/")
+        item = LeftOut(path=path, reason=f"line {row.line}: {problem}", label=row.label, part=row.part or "")
+        join.left_out.append((row.line, item))
+    else:
+        join.taken[fits[0]] = looseness, row
+
+
+def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Sample], list[LeftOut]]:
+    """The pictures with their labels, and those without one."""
+    labelled, bare, told = [], [], {item.path for _, item in join.left_out}
+    for number, sample in enumerate(samples):
+        if number in join.clashes:
+            lines = first_few([join.taken[number][1].line, *join.clashes[number]])
+            bare.append(LeftOut(path=sample.path, reason=f"lines {lines} give it different labels"))
+        elif number in join.taken:
+            row = join.taken[number][1]
+            labelled.append(replace(sample, target=row.label, group=row.group, part=row.part or sample.part))
+        elif number in join.doubtful:
+            bare.append(LeftOut(path=sample.path, reason=f"line {join.doubtful[number]} fits other pictures too"))
+        elif sample.path not in told:
+            bare.append(LeftOut(path=sample.path, reason=f"{NO_LINE} {table}"))
+    return labelled, bare

@@ -1,0 +1,45 @@
+"""A small likeness of a picture, by which copies of it are found again (check/alike.py)."""
+
+import functools
+
+import numpy as np
+
+SIDE = 32  # pixels
+_SMALL = 64
+
+
+def look_of(picture: np.ndarray) -> np.ndarray:
+    """(SIDE, SIDE) uint8: what varies most in a picture (H, W, C), stretched to its own range.
+
+    The channels are weighted as in their first principal component, so that shapes which differ from their ground
+    in colour alone are seen; its sign means nothing. Unlike the mean of squares, the weights (a triangle as wide as
+    two pixels of the larger grid) keep a small picture and its enlargement alike.
+    """
+    means = _means(picture)
+    rows, columns = (_weights(side) for side in means.shape[1:])
+    small = rows @ means @ columns.T
+    flat = small.reshape(len(small), -1)
+    if len(small) > 1:
+        flat = flat - flat.mean(axis=1, keepdims=True)
+        axis = np.linalg.eigh(flat @ flat.T)[1][:, -1]
+        flat = (axis if axis.sum() >= 0 else -axis) @ flat
+    low, high = float(flat.min()), float(flat.max())
+    stretched = (flat - np.float32(low)) * np.float32(255 / max(high - low, 1e-12)) + np.float32(0.5)
+    return stretched.reshape(SIDE, SIDE).astype(np.uint8)
+
+
+def _means(picture: np.ndarray) -> np.ndarray:
+    """(C, h, w) float32, averaged over whole factors to sides of 64 to 127 pixels."""
+    (height, width, channels), (tall, wide) = picture.shape, (max(1, side // _SMALL) for side in picture.shape[:2])
+    rows = picture[: height // tall * tall, : width // wide * wide].reshape(-1, tall, width // wide * wide * channels)
+    means = np.add.reduce(rows, axis=1, dtype=np.float32) if tall > 1 else rows[:, 0].astype(np.float32)
+    means = means.reshape(height // tall, width // wide, wide, channels)
+    return np.ascontiguousarray((means.sum(axis=2) / np.float32(tall * wide)).transpose(2, 0, 1))
+
+
+@functools.lru_cache(maxsize=256)
+def _weights(length: int) -> np.ndarray:
+    """(SIDE, length): how much each of `length` pixels counts for each of SIDE; rows sum to 1."""
+    centres = (np.arange(SIDE)[:, None] + 0.5) * length / SIDE - 0.5
+    weights = np.maximum(0, 1 - np.abs(np.arange(length) - centres) / max(1, length / SIDE))
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

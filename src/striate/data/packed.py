@@ -1,0 +1,191 @@
+"""Many pictures in one file: NumPy .npz and .npy, MNIST .idx and HDF5 become rows of one array.
+
+Names tell what an array holds: "train_images" and "train_labels", "x_test" and "y_test", "images" and
+"labels", also where they are names of files (train-images-idx3-ubyte.gz, X.npy).
+"""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.arrays import read_rows
+from striate.data.columns import COLUMNS
+from striate.data.content import IMAGE_SUFFIXES
+from striate.data.folder import PART_NAMES, visible
+from striate.data.packs import Array, arrays_of
+from striate.data.sample import Found
+from striate.errors import StriateError, first_few
+
+_FILE = re.compile(r"(.+?)([.-]idx\d?(-u?byte)?|-ubyte|\.npz|\.npy|\.h5|\.hdf5)(\.gz)?", re.IGNORECASE)
+_WORDS = {
+    **dict.fromkeys(("images", "image", "imgs", "img", "pictures", "x", "data"), "pictures"),
+    **dict.fromkeys(("labels", "label", "y", "targets", "target", "classes", "class"), "labels"),
+    **dict.fromkeys((*COLUMNS["group"], "groups", "patients", "subjects", "slides"), "groups"),
+}
+_MOST_FILES = 100
+
+
+@dataclass(frozen=True)
+class _Name:
+    """What a name tells: what the array holds ("pictures", "labels", "groups" or ""), its part, and the rest."""
+
+    holds: str
+    part: str
+    rest: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> "_Name":
+        plain = re.sub(r"t10k", "test", text, flags=re.IGNORECASE)
+        plain = re.sub(rf"(?i)\b([xy])({'|'.join(PART_NAMES)})\b", r"\1 \2", plain)
+        words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+", plain)]
+        holds = [_WORDS[word] for word in words if word in _WORDS]
+        parts = [PART_NAMES[word] for word in words if word in PART_NAMES]
+        rest = tuple(word for word in words if word not in (*_WORDS, *PART_NAMES, "id", "ids"))
+        return cls(holds[-1] if holds else "", parts[0] if parts else "", rest)
+
+
+@dataclass(frozen=True)
+class _Set:
+    """The pictures of one part, with what belongs to them by its name."""
+
+    part: str
+    pictures: Array
+    labels: Array | None
+    groups: Array | None
+
+    @cached_property
+    def is_sure(self) -> bool:
+        """Whether these are many pictures, and not one picture of several channels or pages."""
+        array = self.pictures
+        return bool(self.labels or self.part) or len(array.shape) == 4 or array.kind == "idx"
+
+
+def is_packed(source: Path) -> bool:
+    """Whether `source` is a file of many pictures, or a folder of nothing but such files and notes.
+
+    Raises StriateError for a damaged file and where there is no telling which array is which.
+    """
+    files = _files(source)
+    if not files or (source.is_dir() and any(map(_is_other, visible(source)))):
+        return False
+    return any(one.is_sure for one in _sets(source, files))
+
+
+def read_packed(source: Path) -> Found:
+    """The labelled pictures of `source`, with their parts where names tell several; rows are views of one array.
+
+    Raises StriateError for pictures without labels, a damaged file, one that is larger than the memory, and
+    where there is no telling which array is which.
+    """
+    samples, left_out, sets = [], [], _sets(source, _files(source))
+    for one in sets:
+        if one.labels is None:
+            raise _unclear(source, f"no labels for {one.pictures.name}")
+        groups = one.groups.load() if one.groups else None
+        part = one.part if one.part and len(sets) > 1 else None
+        rows, bare = read_rows(_pixels(one), one.labels.load(), groups, one.part or "array", part)
+        samples += rows
+        left_out += bare
+    return Found(root=os.path.abspath(source), kind="packed", samples=samples, left_out=left_out)  # noqa: PTH100
+
+
+def packed_pictures(source: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Every picture of `source` with its name ("test/12"), whether it has a label or not."""
+    for one in _sets(source, _files(source)):
+        for row, pixels in enumerate(_pixels(one)):
+            yield f"{one.part or 'array'}/{row}", pixels
+
+
+def _pixels(one: _Set) -> np.ndarray:
+    """(N, H, W) or (N, H, W, C); channels that come first, as PyTorch has them, are moved last."""
+    pixels = one.pictures.load()
+    first = pixels.ndim == 4 and pixels.shape[1] in (1, 3) and min(pixels.shape[2:]) > 4
+    return np.moveaxis(pixels, 1, -1) if first else pixels
+
+
+def _is_other(path: Path) -> bool:
+    """Whether something in a folder speaks against it being nothing but packed files: a folder, a picture."""
+    return not _FILE.fullmatch(path.name) and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def _files(source: Path) -> list[Path]:
+    """The files that may hold the arrays: those in a folder, or the file with its labels in a file beside it."""
+    own = _FILE.fullmatch(source.name)
+    if source.is_dir():
+        found = [path for path in visible(source) if _FILE.fullmatch(path.name)]
+        names = {path.name for path in found}
+        found = [path for path in found if path.name.removesuffix(".gz") not in names - {path.name}]
+        return found if len(found) <= _MOST_FILES else []
+    if own is None or not source.is_file():
+        return []
+    name = _Name.of(own[1])
+    if source.suffix.lower() == ".npy" and name.holds != "pictures":
+        return []  # one picture
+    return [source] if source.suffix.lower() == ".npz" else [source, *_beside(source, name)]
+
+
+def _beside(source: Path, name: _Name) -> list[Path]:
+    """The files in the same folder with the labels and groups of `source`."""
+    wanted = {_Name(holds, name.part, name.rest) for holds in ("labels", "groups")}
+    matches = [(path, _FILE.fullmatch(path.name)) for path in reversed(visible(source.parent))]
+    found = {match[1]: path for path, match in matches if match and _Name.of(match[1]) in wanted}
+    return list(found.values())  # of a file and its .gz the file
+
+
+def _sets(source: Path, files: list[Path]) -> list[_Set]:
+    """The pictures of `files`, part by part: those for training first, then validation, then test."""
+    known: defaultdict[tuple, list[Array]] = defaultdict(list)
+    arrays = [array for file in files for array in arrays_of(file)]
+    alone = len(arrays) == len(files)  # then the names of the files tell what they hold
+    for array in arrays:
+        outer = _Name.of(_FILE.fullmatch(array.file.name)[1])
+        inner = _Name.of("" if array.name == array.file.name else array.name)
+        holds = inner.holds or (outer.holds if alone else "")
+        if holds == "pictures" and len(array.shape) < 3:
+            holds = ""  # image_ids
+        known[holds, inner.part or outer.part, outer.rest + inner.rest].append(array)
+    pictures = [key for key in known if key[0] == "pictures"]
+    if not pictures:
+        return _by_shape(source, arrays)
+    if len({rest for _, _, rest in pictures}) > 1 or any(len(known[key]) > 1 for key in pictures):
+        raise _unclear(source, f"pictures in {first_few([a.name for key in pictures for a in known[key]])}")
+    sets = []
+    for _, part, rest in sorted(pictures, key=lambda key: ["train", "", "validation", "test"].index(key[1])):
+        of = {holds: known.get((holds, part, rest), []) for holds in ("pictures", "labels", "groups")}
+        if max(map(len, of.values())) > 1:
+            raise _unclear(source, f"several arrays of {part} labels")
+        sets.append(_Set(part, *(found[0] if found else None for found in of.values())))
+    return sets
+
+
+def _by_shape(source: Path, arrays: list[Array]) -> list[_Set]:
+    """The only array of three axes or more, with the only other one that is as long."""
+    many = [array for array in arrays if len(array.shape) > 2]
+    if len(many) != 1:
+        return _none(source, arrays)
+    labels = [array for array in arrays if array.shape in (many[0].shape[:1], (many[0].shape[0], 1))]
+    if len(labels) == 1 or len(arrays) == 1:
+        return [_Set("", many[0], labels[0] if labels else None, None)]
+    return _none(source, arrays)
+
+
+def _none(source: Path, arrays: list[Array]) -> list[_Set]:
+    if source.is_dir() or len(arrays) < 2:
+        return []
+    listed = first_few([f"{array.name} {array.shape}" for array in arrays])
+    raise _unclear(source, listed)
+
+
+def _unclear(source: Path, received: str) -> StriateError:
+    return StriateError(
+        "names of arrays must tell pictures from labels",
+        received=received,
+        where=source,
+        remedy="call them images and labels, or train_images, train_labels, test_images, test_labels",
+    )

@@ -1,0 +1,99 @@
+"""What is noted of a picture: against NumPy on all of its pixels, and exact where a check relies on it."""
+
+import numpy as np
+import pytest
+
+from striate.data.decode import look
+from striate.data.facts import FACTS, THUMB, TINT, facts_of
+
+
+def drawn(height: int, width: int, channels: int, dtype: str) -> np.ndarray:
+    """Soft blobs with a little noise, using a part of the range."""
+    random = np.random.default_rng(height + width)
+    y, x = np.mgrid[:height, :width] / max(height, width)
+    planes = [
+        np.sin(5 * y + n) * np.cos(4 * x - n) + 0.1 * random.standard_normal((height, width)) for n in range(channels)
+    ]
+    values = np.stack(planes, axis=2) * 0.15 + 0.5
+    return (values * {"uint8": 255, "uint16": 65535, "float32": 1}[dtype]).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((32, 32, 1), "uint8"),
+        ((64, 96, 1), "uint8"),
+        ((50, 41, 1), "uint16"),
+        ((7, 3, 1), "float32"),
+        ((96, 64, 5), "float32"),
+    ],
+)
+def test_small_pictures_are_measured_whole(shape: tuple[int, int, int], dtype: str) -> None:
+    """Least, greatest, mean, spread, neighbours, borders and corners are those of every pixel."""
+    picture = drawn(*shape, dtype)
+    grey = picture.astype(np.float64).mean(axis=2)
+    facts = facts_of(picture, look(picture), 99)
+    assert (facts["bytes"], facts["height"], facts["width"], facts["channels"]) == (99, *shape)
+    expected = {
+        "low": grey.min(),
+        "high": grey.max(),
+        "mean": grey.mean(),
+        "std": grey.std(),
+        "detail": np.mean([np.abs(np.diff(grey, axis=axis)).mean() for axis in (0, 1)]),
+        "border": [grey[0].mean(), grey[:, -1].mean(), grey[-1].mean(), grey[:, 0].mean()],
+    }
+    tall, wide = max(1, shape[0] // 10), max(1, shape[1] // 10)
+    parts = grey[:tall, :wide], grey[:tall, -wide:], grey[-tall:, -wide:], grey[-tall:, :wide]
+    expected["corners"] = [part.mean() for part in parts]
+    for name, value in expected.items():
+        np.testing.assert_allclose(facts[name], value, rtol=1e-4, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((64, 96, 1), "uint8"), ((96, 64, 1), "uint16"), ((256, 192, 1), "uint8")]
+)
+def test_the_thumb_is_the_mean_of_squares(shape: tuple[int, int, int], dtype: str) -> None:
+    """Every pixel of the thumb is the mean of its part of the picture, stretched to the picture's own range."""
+    picture = drawn(*shape, dtype)
+    grey = picture[:, :, 0].astype(np.float64)
+    blocks = grey.reshape(THUMB, shape[0] // THUMB, THUMB, shape[1] // THUMB).mean(axis=(1, 3))
+    stretched = (blocks - grey.min()) / (grey.max() - grey.min()) * 255
+    assert np.abs(facts_of(picture, look(picture), 1)["thumb"] - stretched).max() <= 0.51
+
+
+def test_the_tint_keeps_colour() -> None:
+    """Every pixel of the tint is the mean colour of an eighth by an eighth; grey has three equal values."""
+    picture = drawn(40, 64, 3, "uint8")
+    blocks = picture.reshape(TINT, 5, TINT, 8, 3).mean(axis=(1, 3))
+    assert np.abs(facts_of(picture, look(picture), 1)["tint"] - blocks).max() <= 0.51
+    grey = facts_of(picture[:, :, :1], look(picture[:, :, :1]), 1)["tint"]
+    assert np.abs(grey - blocks[:, :, :1]).max() <= 0.51
+
+
+def test_large_pictures_keep_their_extremes() -> None:
+    """One pixel among a million shows; the rest is near to what all pixels give."""
+    picture = np.full((900, 1200, 3), 90, np.uint8)
+    flat = facts_of(picture, look(picture), 1)
+    assert (flat["low"], flat["high"], flat["std"]) == (90, 90, 0)
+    picture[517, 333] = 200
+    assert facts_of(picture, look(picture), 1)["high"] == 200
+    deep = drawn(900, 1200, 1, "uint16")
+    facts = facts_of(deep, look(deep), 1)
+    np.testing.assert_allclose(facts["mean"], deep.mean(), rtol=0.02)
+    np.testing.assert_allclose(facts["std"], deep.std(), rtol=0.05)
+    np.testing.assert_allclose(facts["border"][0], deep[0].mean(), rtol=1e-4)
+
+
+def test_a_narrow_spread_far_from_zero_is_kept() -> None:
+    """One dark pixel under a bright, even field does not drown the field's own spread."""
+    picture = np.full((200, 200, 1), 60_000, np.uint16)
+    picture[::2] += 10
+    picture[0, 0] = 0
+    np.testing.assert_allclose(facts_of(picture, look(picture), 1)["std"], picture.std(), rtol=1e-3)
+
+
+def test_one_pixel() -> None:
+    """The smallest picture has facts as well, and a record is what the store's table holds."""
+    facts = facts_of(np.full((1, 1, 1), 9, np.uint8), look(np.full((1, 1), 9, np.uint8)), 1)
+    assert facts.dtype == FACTS
+    assert (facts["mean"], facts["std"], facts["detail"]) == (9, 0, 0)

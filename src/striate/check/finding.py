@@ -1,6 +1,6 @@
-"""One thing found in the data: the record that the command line, check.json and the report show."""
+"""What the checks say: one record per thing found, which the command line, check.json and the report show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 SHOWN = 5  # thumbnails of one finding
@@ -13,8 +13,8 @@ class Finding:
 
     kind: one word for programs, such as "duplicates". level: "problem" (scores would be wrong), "caution" (look at
     it) or "note". what: one sentence with the number in it. count: pictures concerned. done: what Striate did about
-    it. change: how to do otherwise. groups: the paths concerned, those that belong together in one group; the first
-    SHOWN of them are shown. figures: the numbers behind it.
+    it. change: how to do otherwise. groups: the paths concerned, those that belong together in one group, as many as
+    there is room for; a few of them are shown. figures: the numbers behind it.
     """
 
     kind: str
@@ -27,10 +27,64 @@ class Finding:
     figures: Mapping[str, object] = field(default_factory=dict)
 
     @property
+    def shown(self) -> list[tuple[str, ...]]:
+        """Up to SHOWN paths to show: two of each group, so that what belongs together is seen side by side."""
+        several = any(len(group) > 1 for group in self.groups)
+        return [group[:2] for group in self.groups[: SHOWN // 2 if several else SHOWN]]
+
+    @property
     def examples(self) -> tuple[str, ...]:
-        """Up to SHOWN paths, whole groups first so that what belongs together is seen together."""
-        return tuple(path for group in self.groups for path in group)[:SHOWN]
+        """The paths of `shown`, one after the other."""
+        return tuple(path for group in self.shown for path in group)
 
     def to_dict(self) -> dict[str, object]:
         """As it stands in check.json."""
         return {**asdict(self), "figures": dict(self.figures), "examples": list(self.examples)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "Finding":
+        """The finding that `to_dict` wrote."""
+        known = {name: value for name, value in values.items() if name != "examples"}
+        return cls(**{**known, "groups": tuple(map(tuple, values["groups"]))})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """All that was found in a set of pictures, worst first.
+
+    classes: pictures per class and given part ("" without one). together: store rows that must stay in one part, as
+    lists of two or more. set_aside: store row -> why it is not used (the same picture under two labels).
+    """
+
+    findings: Sequence[Finding]
+    classes: Mapping[str, Mapping[str, int]]
+    together: Sequence[Sequence[int]]
+    set_aside: Mapping[int, str]
+
+    def of(self, level: str) -> list[Finding]:
+        """The findings of one level."""
+        return [finding for finding in self.findings if finding.level == level]
+
+    @property
+    def said(self) -> list[str]:
+        """What is no mere note, a sentence or two each: for the terminal and the top of a report."""
+        return [f"{found.what} {found.done}".strip() for found in self.findings if found.level != "note"]
+
+    def to_dict(self) -> dict[str, object]:
+        """As it stands in check.json; the rows of together and set_aside count the pictures used, from 0."""
+        return {
+            "classes": {name: dict(counts) for name, counts in self.classes.items()},
+            "findings": [finding.to_dict() for finding in self.findings],
+            "together": [list(rows) for rows in self.together],
+            "set_aside": {str(row): why for row, why in self.set_aside.items()},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping) -> "Check":
+        """The check that `to_dict` wrote."""
+        return cls(
+            findings=[Finding.from_dict(finding) for finding in values["findings"]],
+            classes=values["classes"],
+            together=values["together"],
+            set_aside={int(row): why for row, why in values["set_aside"].items()},
+        )

@@ -1,0 +1,88 @@
+"""What every detector looks at: the pictures of a set with all that is known about them, row by row."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from striate.check.alike import Alike
+from striate.data.sample import LeftOut, Sample
+
+MOST = 1000  # groups of paths that one finding lists
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One set of K pictures.
+
+    samples, facts (K,) of FACTS and contents belong together row by row. left_out, hidden: what is not among them.
+    alike: which of them are the same picture.
+    """
+
+    samples: Sequence[Sample]
+    left_out: Sequence[LeftOut]
+    facts: np.ndarray
+    contents: Sequence[str]
+    hidden: int
+    alike: Alike = field(repr=False)
+
+    @cached_property
+    def classes(self) -> list[str]:
+        return sorted({sample.target for sample in self.samples})
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(K,) the number of each picture's class in `classes`."""
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        return np.array([numbers[sample.target] for sample in self.samples], np.int64)
+
+    @cached_property
+    def parts(self) -> np.ndarray:
+        """(K,) the given part of each picture; "train" where only others are given, "" where none is."""
+        given = any(sample.part for sample in self.samples)
+        return np.array([sample.part or ("train" if given else "") for sample in self.samples], object)
+
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """(K,) the greatest value that each picture's depth can hold; for fractions the greatest of the set."""
+        deep = self.facts["depth"] == 2
+        highest = float(np.abs(self.facts["high"][deep]).max(initial=0)) or 1.0
+        return np.array([255.0, 65535.0, highest])[self.facts["depth"]]
+
+    @cached_property
+    def singles(self) -> np.ndarray:
+        """Rows without second looks at one picture: the first of each group that is alike, and all others."""
+        again = np.zeros(len(self.samples), bool)
+        for rows in self.alike.near:
+            again[list(rows)[1:]] = True
+        return np.flatnonzero(~again)
+
+    def path(self, row: int) -> str:
+        return self.samples[row].path
+
+    def groups(self, several: Iterable[Iterable[int]]) -> tuple[tuple[str, ...], ...]:
+        """Paths for groups of rows: the first MOST groups."""
+        listed = [tuple(self.path(row) for row in rows) for rows in several]
+        return tuple(listed[:MOST])
+
+    def some(self, rows: Iterable[int]) -> tuple[tuple[str, ...], ...]:
+        """Paths of rows that do not belong together, each a group of its own."""
+        return self.groups([row] for row in rows)
+
+
+def spread_sample(labels: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray:
+    """At most about `most` of the rows, as many of every class as there are, evenly spaced; sorted.
+
+    labels: (K,) class numbers. The rows of rare classes are all kept.
+    """
+    kinds, counts = np.unique(labels[rows], return_counts=True)
+    each, left = most, int(most)
+    for place, count in enumerate(np.sort(counts)):  # water filling: what rare classes leave goes to the others
+        each = max(left // (len(counts) - place), 2)
+        left -= min(int(count), each)
+    chosen = []
+    for kind in kinds:
+        mine = rows[labels[rows] == kind]
+        chosen.append(mine[np.linspace(0, len(mine) - 1, min(each, len(mine))).round().astype(np.int64)])
+    return np.sort(np.concatenate(chosen)) if chosen else rows[:0]

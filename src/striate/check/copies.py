@@ -1,0 +1,121 @@
+"""The same picture more than once: copies, look-alikes, under two classes, in two given parts."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from striate.check.case import Case
+from striate.check.finding import Finding
+from striate.errors import counted
+
+LEAK = 0.02  # of a part: fewer look-alikes, without any copy, are a caution only
+
+
+def copies(case: Case) -> Iterator[Finding]:
+    """Copies and look-alikes, conflicts of classes, and leaks between the parts that the user gave."""
+    exact, near = _ordered(case.alike.copies), _ordered(case.alike.near)
+    known = [frozenset(rows) for rows in exact]
+    looser = [rows for rows in near if frozenset(rows) not in known]
+    yield from _duplicates(case, exact)
+    yield from _near(case, looser)
+    yield from _conflicts(case, exact, looser)
+    yield from _leaks(case, near)
+
+
+def set_aside(case: Case) -> dict[int, str]:
+    """Rows whose very file is there under more than one class, with the reason."""
+    aside = {}
+    for rows in case.alike.copies:
+        names = sorted({case.samples[row].target for row in rows})
+        if len(names) > 1:
+            aside |= {int(row): f"the same file stands under {' and '.join(map(repr, names))}" for row in rows}
+    return aside
+
+
+def _ordered(groups: Iterable[Iterable[int]]) -> list[list[int]]:
+    return sorted(sorted(map(int, rows)) for rows in groups)
+
+
+def _surplus(groups: Sequence[Sequence[int]]) -> int:
+    return sum(len(rows) - 1 for rows in groups)
+
+
+def _duplicates(case: Case, exact: Sequence[Sequence[int]]) -> Iterator[Finding]:
+    if exact:
+        yield Finding(
+            kind="duplicates",
+            level="caution",
+            what=f"{counted(_surplus(exact), 'exact copy')} of other files, in {counted(len(exact), 'group')}.",
+            count=_surplus(exact),
+            done="Copies stay in one part, so none is learned and tested.",
+            change="Delete all but one of each group, unless they should count more than once.",
+            groups=case.groups(exact),
+            figures={"groups": len(exact)},
+        )
+
+
+def _near(case: Case, looser: Sequence[Sequence[int]]) -> Iterator[Finding]:
+    if looser:
+        held = sum(map(len, looser))
+        yield Finding(
+            kind="near-duplicates",
+            level="problem" if held > len(case.samples) / 10 else "caution",
+            what=f"{counted(held, 'picture')} look like others (saved anew, resized, cropped, turned, mirrored or "
+            f"recoloured), in {counted(len(looser), 'group')}.",
+            count=held,
+            done="Each group stays in one part; a random split would test on what was learned.",
+            change="Nothing needs to be done. Take the copies out if a picture should count once.",
+            groups=case.groups(looser),
+            figures={"groups": len(looser), "share": held / len(case.samples)},
+        )
+
+
+def _conflicts(case: Case, exact: Sequence[Sequence[int]], looser: Sequence[Sequence[int]]) -> Iterator[Finding]:
+    for kind, groups, same, level, done in (
+        ("two-labels", exact, "the same file", "problem", "All of them were set aside: none is learned or tested."),
+        (
+            "two-labels-near", looser, "what looks like the same picture", "caution",
+            "They are used and stay in one part, since look-alikes may differ in what matters.",
+        ),
+    ):  # fmt: skip
+        torn = [rows for rows in groups if len({case.samples[row].target for row in rows}) > 1]
+        if torn:
+            held = sum(map(len, torn))
+            names = [sorted({case.samples[row].target for row in rows}) for rows in torn]
+            yield Finding(
+                kind=kind,
+                level=level,
+                what=f"{counted(held, 'picture')} in {counted(len(torn), 'group')} where {same} stands under several "
+                f"classes (such as {' and '.join(map(repr, names[0]))}).",
+                count=held,
+                done=done,
+                change="Decide which class is right and delete the others.",
+                groups=case.groups(torn),
+                figures={"groups": len(torn)},
+            )
+
+
+def _leaks(case: Case, near: Sequence[Sequence[int]]) -> Iterator[Finding]:
+    """Pictures of a given validation or test part that the training part, or the other of the two, has as well."""
+    shared = [rows for rows in near if len({case.parts[row] for row in rows}) > 1]
+    for part, others in (("test", ("train", "validation")), ("validation", ("train",))):
+        inside = [rows for rows in shared if _meets(case, rows, (part,)) and _meets(case, rows, others)]
+        own = [row for rows in inside for row in rows if case.parts[row] == part]
+        if own:
+            learned = {case.contents[row] for rows in inside for row in rows if case.parts[row] in others}
+            exact, total = sum(case.contents[row] in learned for row in own), int((case.parts == part).sum())
+            there = " or the ".join(name for name in others if name in case.parts)
+            yield Finding(
+                kind="leak",
+                level="problem" if exact or len(own) >= LEAK * total else "caution",
+                what=f"{counted(len(own), 'picture')} of the {part} part as given ({100 * len(own) / total:.1f} %) "
+                f"{'is' if len(own) == 1 else 'are'} also in the {there} part: {exact:,} as exact copies, "
+                f"{len(own) - exact:,} as look-alikes.",
+                count=len(own),
+                done="The parts were kept as given; a training scores the part with and without them.",
+                change=f"Delete them from the {part} part, or give the folder without parts.",
+                groups=case.groups(inside),
+                figures={"part": part, "of": total, "exact": exact},
+            )
+
+
+def _meets(case: Case, rows: Sequence[int], parts: Sequence[str]) -> bool:
+    return any(case.parts[row] in parts for row in rows)

@@ -1,0 +1,84 @@
+"""The examination of a set of pictures before anything is learned from them."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+import striate
+from striate import files
+from striate.check.alike import alike
+from striate.check.case import Case
+from striate.check.copies import copies, set_aside
+from striate.check.finding import LEVELS, Check
+from striate.check.inventory import inventory
+from striate.check.outliers import outliers
+from striate.check.series import series
+from striate.check.shortcut import shortcuts
+from striate.data.sample import Found, LeftOut, Sample
+from striate.data.store import Store
+from striate.errors import StriateError
+
+DETECTORS = (copies, shortcuts, series, inventory, outliers)  # in the order in which a level's findings are told
+
+
+def check_store(found: Found, store: Store) -> Check:
+    """`examine` of a store's pictures; the result is kept beside the store and read again while nothing changed."""
+    samples = [found.samples[row] for row in store.kept]
+    left_out = [*found.left_out, *store.left_out]
+
+    def make() -> dict[str, object]:
+        return examine(samples, left_out, store.facts, store.contents, hidden=found.hidden).to_dict()
+
+    return Check.from_dict(remembered("check", found, store, make))
+
+
+def remembered(name: str, found: Found, store: Store, make: Callable[[], Mapping[str, object]]) -> Mapping:
+    """What `make` gives, as plain values for JSON, kept beside the store under a hash of all that is known of it."""
+    if store.folder is None:
+        return make()
+    digest = hashlib.blake2b(f"{striate.__version__} {found.hidden}\n".encode(), digest_size=12)
+    for file in sorted(Path(__file__).parent.glob("*.py")):  # other checks would find something else
+        digest.update(file.read_bytes())
+    for item in found.samples:
+        line = f"{item.path}\0{item.target}\0{item.group}\0{item.part}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))
+    for item in (*found.left_out, *store.left_out):
+        digest.update(f"{item.path}\0{item.reason}\n".encode("utf-8", "surrogateescape"))
+    place = store.folder / f"{name}-{digest.hexdigest()}.json"
+    try:
+        return files.read_json(place)
+    except StriateError:
+        values = make()
+        files.write_json(place, values, durable=False)
+        return values
+
+
+def examine(
+    samples: Sequence[Sample],
+    left_out: Sequence[LeftOut],
+    facts: np.ndarray,
+    contents: Sequence[str],
+    *,
+    hidden: int = 0,
+) -> Check:
+    """All findings of a set, the rows that must stay together and those to set aside; nothing is opened or changed.
+
+    samples: the K readable ones with class, group and given part. facts: (K,) of FACTS and contents: K hashes of the
+    files' bytes, both in the order of the samples. left_out: what could not be used. hidden: files passed over.
+    """
+    case = Case(
+        samples=samples, left_out=left_out, facts=facts, contents=contents, hidden=hidden, alike=alike(facts, contents)
+    )
+    found = [finding for detect in DETECTORS for finding in detect(case)] if len(samples) else []
+    counts: dict[str, Counter[str]] = {name: Counter() for name in case.classes}
+    for sample in samples:
+        counts[sample.target][sample.part or ""] += 1
+    return Check(
+        findings=sorted(found, key=lambda finding: LEVELS.index(finding.level)),
+        classes={name: dict(parts) for name, parts in counts.items()},
+        together=[[int(row) for row in rows] for rows in case.alike.near],
+        set_aside=set_aside(case),
+    )

@@ -1,0 +1,205 @@
+"""What a set consists of: counts, sizes, kinds of file, what could not be read, classes that are too small."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from striate.check.case import MOST, Case
+from striate.check.finding import Finding
+from striate.data.content import FORMATS
+from striate.data.prepare import DEPTHS
+from striate.data.sample import LeftOut
+from striate.errors import counted, first_few
+
+SUFFIXES = {
+    "PNG": (".png", ".apng"), "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "TIFF": (".tif", ".tiff"),
+    "BMP": (".bmp", ".dib"), "WEBP": (".webp",), "GIF": (".gif",),
+}  # fmt: skip
+FEW = 20  # pictures of a class, below which no score of it means much
+RATIOS = (10.0, 3.0)  # most frequent to rarest class: a caution, a note
+LISTED = 4  # kinds named in a sentence
+
+
+def inventory(case: Case) -> Iterator[Finding]:
+    """What is there, as notes; and what of it asks for a look."""
+    yield _found(case)
+    yield from _left_out(case)
+    yield from _wrong_names(case)
+    yield from _pages(case)
+    yield from _classes(case)
+    yield from _constant(case)
+
+
+def _found(case: Case) -> Finding:
+    facts, count = case.facts, len(case.samples)
+    sizes = Counter(zip(facts["width"].tolist(), facts["height"].tolist(), strict=True))
+    kinds = {
+        "sizes": Counter({f"{width}×{height}": n for (width, height), n in sizes.items()}),
+        "formats": Counter(np.array([*FORMATS, "array"], object)[facts["format"]].tolist()),
+        "channels": Counter({1: "grey", 3: "colour"}.get(n, f"{n} channels") for n in facts["channels"].tolist()),
+        "depths": Counter(np.array(DEPTHS, object)[facts["depth"]].tolist()),
+    }
+    said = "; ".join(_mixture(counts) for counts in kinds.values())
+    hidden = f" {counted(case.hidden, 'hidden file')} passed over." if case.hidden else ""
+    what = f"{counted(count, 'picture')} of {counted(len(case.classes), 'class')}: {said}.{hidden}"
+    figures = {name: dict(counts.most_common(100)) for name, counts in kinds.items()}
+    return Finding(kind="found", level="note", what=what, count=count, figures={**figures, "hidden": case.hidden})
+
+
+def _mixture(counts: Counter) -> str:
+    """ "PNG" or "PNG (90), JPEG (10)"."""
+    if len(counts) == 1:
+        return next(iter(counts))
+    return first_few([f"{name} ({n:,})" for name, n in counts.most_common()], LISTED)
+
+
+_REASONS = (  # how the reason begins or what it holds, one word for programs, what it is
+    ("truncated", "truncated", "cut short"),
+    ("damaged", "damaged", "damaged"),
+    ("empty file", "empty", "empty"),
+    ("not a picture", "not-a-picture", "not a picture, whatever the name says"),
+    ("is not supported", "unsupported", "of a kind that Striate does not read"),
+    ("", "left-out", "not used"),
+)
+
+
+def _left_out(case: Case) -> Iterator[Finding]:
+    kinds: defaultdict[int, list[LeftOut]] = defaultdict(list)
+    for item in case.left_out:
+        kinds[next(n for n, (words, _, _) in enumerate(_REASONS) if words in item.reason)].append(item)
+    for number, items in sorted(kinds.items()):
+        _, kind, words = _REASONS[number]
+        reasons = Counter(item.reason for item in items)
+        is_are = "is" if len(items) == 1 else "are"
+        yield Finding(
+            kind=kind,
+            level="note" if kind == "left-out" else "caution",
+            what=f"{counted(len(items), 'file')} {is_are} {words}: {_examples(items)}.",
+            count=len(items),
+            done="Left out; data.csv lists each with its reason.",
+            change="Fetch or save these files anew, or take them out of the folder.",
+            groups=tuple((item.path,) for item in items[:MOST]),
+            figures={"reasons": dict(reasons.most_common(100))},
+        )
+
+
+def _examples(items: Sequence[LeftOut]) -> str:
+    return first_few([f"{item.path} ({item.reason})" for item in items], 2)
+
+
+def _wrong_names(case: Case) -> Iterator[Finding]:
+    """Files whose ending names another format than they have."""
+    known = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
+    rows, kinds = [], Counter()
+    for row, number in enumerate(case.facts["format"].tolist()):
+        suffix = PurePosixPath(case.path(row)).suffix.lower()
+        said = known.get(suffix)
+        if said and number < len(FORMATS) and said != FORMATS[number]:
+            rows.append(row)
+            kinds[f"{FORMATS[number]} named {suffix}"] += 1
+    if rows:
+        yield Finding(
+            kind="wrong-ending",
+            level="note" if len(rows) > len(case.samples) / 2 else "caution",
+            what=f"{counted(len(rows), 'file')} of another format than the name says: {_mixture(kinds)}.",
+            count=len(rows),
+            done="Read by what they hold, not by their names, and used.",
+            change="Look whether they are the pictures that you meant: a download that failed may be one.",
+            groups=case.some(rows),
+            figures={"kinds": dict(kinds)},
+        )
+
+
+def _pages(case: Case) -> Iterator[Finding]:
+    rows = np.flatnonzero(case.facts["pages"] > 1)
+    if len(rows):
+        pages = int(case.facts["pages"][rows].sum())
+        yield Finding(
+            kind="pages",
+            level="note",
+            what=f"{counted(len(rows), 'file')} of several pages, slices or frames, {pages:,} in all.",
+            count=len(rows),
+            done="One page of each is used, the first unless --page says another.",
+            change="--page N takes page N (from 0); to use several, save them as files of their own and group them.",
+            groups=case.some(rows.tolist()),
+            figures={"pages": pages},
+        )
+
+
+def _classes(case: Case) -> Iterator[Finding]:
+    counts = {name: int(count) for name, count in zip(case.classes, np.bincount(case.labels), strict=True)}
+    single = [name for name, count in counts.items() if count == 1]
+    if single:
+        yield Finding(
+            kind="single", level="problem", count=len(single),
+            what=f"{counted(len(single), 'class')} of one picture only: {first_few(single)}.",
+            done="Training will stop here: what is learned from cannot also be tested on.",
+            change="Add pictures to such a class, or take its folder out.",
+            groups=case.some(row for row, sample in enumerate(case.samples) if sample.target in single),
+        )  # fmt: skip
+    if len(counts) == 1:
+        yield Finding(
+            kind="one-class", level="problem", count=len(case.samples),
+            what=f"All pictures are of one class, {case.classes[0]!r}.",
+            done="Training will stop here.", change="Give the folder in which the class folders are.",
+        )  # fmt: skip
+    yield from _imbalance({name: count for name, count in counts.items() if count > 1})
+    near: defaultdict[str, list[str]] = defaultdict(list)
+    for name in counts:
+        near["".join(filter(str.isalnum, name.casefold())) or name].append(name)
+    if pairs := [" and ".join(map(repr, names)) for names in near.values() if len(names) > 1]:
+        torn = {name for names in near.values() if len(names) > 1 for name in names}
+        rows = [row for row, sample in enumerate(case.samples) if sample.target in torn]
+        yield Finding(
+            kind="class-names", level="caution", count=len(rows),
+            what=f"Classes with nearly the same name: {first_few(pairs)}.",
+            done="They are kept apart.", change="If they are one class, put their pictures into one folder.",
+            groups=case.some(rows),
+        )  # fmt: skip
+
+
+def _imbalance(counts: dict[str, int]) -> Iterator[Finding]:
+    if len(counts) < 2:
+        return
+    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    ratio = counts[most] / counts[least]
+    if ratio >= RATIOS[1]:
+        share = counts[most] / sum(counts.values())
+        yield Finding(
+            kind="imbalance",
+            level="caution" if ratio >= RATIOS[0] else "note",
+            what=f"Class {most!r} has {ratio:.1f} times as many pictures as {least!r} ({counts[most]:,} to "
+            f"{counts[least]:,}): always answering {most!r} would be right for {100 * share:.0f} %.",
+            count=counts[least],
+            done="Training weighs rare classes more where it must; scores stand beside what guessing gives.",
+            change="Read the balanced accuracy. --balance none, weights or sampling decides it by hand.",
+            figures={"ratio": ratio, "counts": counts},
+        )
+    few = {name: count for name, count in counts.items() if count < FEW}
+    if few:
+        listed = first_few([f"{name} ({count})" for name, count in few.items()])
+        yield Finding(
+            kind="few",
+            level="caution",
+            what=f"{counted(len(few), 'class')} of fewer than {FEW} pictures: {listed}.",
+            count=sum(few.values()),
+            done="They are used; their scores will hang on very few test pictures.",
+            change="Add pictures, or use --folds 5, which tests on every picture once.",
+            figures={"counts": few},
+        )
+
+
+def _constant(case: Case) -> Iterator[Finding]:
+    rows = np.flatnonzero(case.facts["high"] <= case.facts["low"])
+    if len(rows):
+        yield Finding(
+            kind="constant",
+            level="caution",
+            what=f"{counted(len(rows), 'picture')} of one single value: nothing is on them.",
+            count=len(rows),
+            done="They are used.",
+            change="Take them out of the folder, unless an empty picture is what the class means.",
+            groups=case.some(rows.tolist()),
+        )

@@ -1,0 +1,119 @@
+"""Pictures of another kind than the rest: by size, colour, depth, light and fineness."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from striate.check.case import Case
+from striate.check.finding import Finding
+from striate.data.prepare import DEPTHS
+from striate.errors import counted
+
+RARE = 0.1  # of the pictures: what is more frequent is no outlier but a second kind
+TIMES = 4.0  # larger or smaller than the median, along a side
+FAR = 8.0  # robust standard deviations from the median
+LEAST = 20  # pictures, for a word on light
+
+
+def outliers(case: Case) -> Iterator[Finding]:
+    """Few pictures that differ from the many."""
+    yield from _sizes(case)
+    yield from _colours(case)
+    yield from _depths(case)
+    yield from _light(case)
+
+
+def _few(rows: np.ndarray, case: Case) -> bool:
+    return 0 < len(rows) <= max(1, RARE * len(case.samples))
+
+
+def _sizes(case: Case) -> Iterator[Finding]:
+    sides = np.sqrt(case.facts["height"] * case.facts["width"].astype(float))
+    usual = float(np.median(sides))
+    spread = 1.4826 * float(np.median(np.abs(np.log(sides / usual))))
+    away = np.abs(np.log(sides / usual))
+    rows = np.flatnonzero(away > max(np.log(TIMES), 4 * spread))
+    if _few(rows, case):
+        odd = case.facts[rows[away[rows].argmax()]]
+        yield Finding(
+            kind="odd-size",
+            level="caution",
+            what=f"{counted(len(rows), 'picture')} of quite another size, such as {odd['width']:,} × {odd['height']:,} "
+            f"pixels where a side of {usual:,.0f} is usual.",
+            count=len(rows),
+            done="Used, brought to the size of all others: what is on them will look larger or smaller.",
+            change="Cut or scale them so that things have their usual size, or take them out.",
+            groups=case.some(rows.tolist()),
+            figures={"usual_side": usual},
+        )
+
+
+def _colours(case: Case) -> Iterator[Finding]:
+    channels = case.facts["channels"]
+    kinds, counts = np.unique(channels, return_counts=True)
+    usual = kinds[counts.argmax()]
+    rows = np.flatnonzero(channels != usual)
+    if len(rows):
+        names = [{1: "grey", 3: "colour"}.get(int(kind), f"{kind}-channel") for kind in kinds]
+        listed = " and ".join(f"{n:,} {name}" for name, n in zip(names, counts, strict=True))
+        yield Finding(
+            kind="mixed-colour",
+            level="caution",
+            what=f"Pictures of different modes: {listed}.",
+            count=len(rows),
+            done="Grey ones were copied to all channels, so that all look alike to the network.",
+            change="--channels 1 makes all pictures grey, if colour does not matter.",
+            groups=case.some(rows.tolist()),
+        )
+    colourless = np.ptp(case.facts["tint"].astype(int), axis=3).max(axis=(1, 2)) <= 1
+    rows = np.flatnonzero(colourless & (channels == 3))
+    if usual == 3 and _few(rows, case):
+        yield Finding(
+            kind="colourless",
+            level="note",
+            what=f"{counted(len(rows), 'colour picture')} without any colour in it.",
+            count=len(rows),
+            done="Used as they are.",
+            change="--channels 1 makes all pictures grey, if colour does not matter.",
+            groups=case.some(rows.tolist()),
+        )
+
+
+def _depths(case: Case) -> Iterator[Finding]:
+    kinds, counts = np.unique(case.facts["depth"], return_counts=True)
+    if len(kinds) > 1:
+        rows = np.flatnonzero(case.facts["depth"] != kinds[counts.argmax()])
+        listed = " and ".join(f"{n:,} of {DEPTHS[kind]}" for kind, n in zip(kinds, counts, strict=True))
+        yield Finding(
+            kind="mixed-depth",
+            level="caution",
+            what=f"Pictures of different depths: {listed}.",
+            count=len(rows),
+            done="Whole numbers were brought to one scale by the range of their type, fractions left as they are.",
+            change="Save all pictures at one depth if the same number should mean the same light.",
+            groups=case.some(rows.tolist()),
+        )
+
+
+def _light(case: Case) -> Iterator[Finding]:
+    """Brightness, contrast and fineness far outside what is usual in this set."""
+    facts, full = case.facts, case.scale
+    if len(facts) < LEAST:
+        return
+    plain = facts["high"] > facts["low"]
+    values = np.stack([facts["mean"] / full, *(np.log(facts[name] / full + 1e-3) for name in ("std", "detail"))])
+    centre = np.median(values, axis=1, keepdims=True)
+    spread = 1.4826 * np.median(np.abs(values - centre), axis=1, keepdims=True)
+    away = np.abs(values - centre) / np.maximum(spread, [[0.02], [0.1], [0.1]])
+    rows = np.flatnonzero((away.max(axis=0) > FAR) & plain)
+    if _few(rows, case):
+        rows = rows[np.argsort(-away.max(axis=0)[rows], kind="stable")]
+        yield Finding(
+            kind="odd-light",
+            level="caution",
+            what=f"{counted(len(rows), 'picture')} far outside the usual brightness, contrast or fineness of this set.",
+            count=len(rows),
+            done="Used as they are.",
+            change="Look whether they are pictures of the same kind; take out what is not.",
+            groups=case.some(rows.tolist()),
+        )

@@ -1,0 +1,146 @@
+"""The second look: pictures whose statistics agree, laid over each other by any turn, mirroring, shift and stretch.
+
+Light, colour, and how much fine and coarse structure a picture has stay as they are when it is turned or moved, so
+their quantiles find what a copy was made of even where much was cut off. All turns and shifts are tried at once by
+correlation (with the fast Fourier transform), and the best are refined (register.py). What "too alike" means is read
+off random pairs of the set: the tail of how well unrelated pictures can be laid over each other (Hill, Annals of
+Statistics 3, 1975), carried on to where fewer than CHANCE such pairs are expected among all that were tried.
+"""
+
+import functools
+
+import numpy as np
+
+from striate.check import register
+from striate.check.signature import blur, contrast, unit
+
+NEIGHBOURS = 8  # candidates of every picture
+MOST_PAIRS = 20_000  # that are laid over each other: those whose statistics agree best
+CHANCE = 1e-5  # pairs that chance may make in a whole set; the tail is carried on far, so this is strict
+_AXES = 24  # principal components of the statistics
+_RANDOM, _TAIL, _FALL = 800, 0.1, 20.0  # random pairs, the share that is their tail, and the steepest fall believed
+_QUANTILES = np.array([0.04, 0.1, 0.25, 0.5, 0.75, 0.9, 0.96])
+_ANGLES, _REACH = 24, 6  # turns, each with and without mirroring, and shifts in pixels of a halved picture
+_ROWS, _PAIRS = 512, 256  # of one block
+
+
+def overlaid(looks: np.ndarray, tints: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs (P, 2) that are the same picture; log10 of how many such pairs chance makes; correlations; poses (P, 2, 3).
+
+    looks (N, S, S) and tints (N, T, T, 3) of the pictures' facts.
+    """
+    blocks = [slice(start, start + _ROWS) for start in range(0, len(looks), _ROWS)]
+    seen = np.concatenate([contrast(looks[block]) for block in blocks])
+    known = [_statistics(looks[block], tints[block], np.isnan(seen[block])) for block in blocks]
+    pairs = _candidates(_whitened(np.concatenate(known)))
+    random = np.random.default_rng(0).integers(0, len(looks), (_RANDOM, 2))
+    unrelated, _ = _laid(seen, random[random[:, 0] != random[:, 1]])
+    agreement, poses = _laid(seen, pairs)
+    made = _chance(_distance(agreement), np.sort(_distance(unrelated)), len(pairs))
+    kept = made < np.log10(CHANCE)
+    return pairs[kept], made[kept], agreement[kept], poses[kept]
+
+
+def _distance(agreement: np.ndarray) -> np.ndarray:
+    return 1 - np.clip(agreement, 0, 1) ** 2
+
+
+def _chance(distances: np.ndarray, unrelated: np.ndarray, count: int) -> np.ndarray:
+    """log10 of how many of `count` unrelated pairs are as close; the closest of the tail may be relatives after all."""
+    last = int(_TAIL * len(unrelated))
+    edge, tail = max(unrelated[last], 1e-6), np.maximum(unrelated[last // 5 : last], 1e-6)
+    fall = min(1 / max(np.log(edge / tail).mean(), 1e-6), _FALL)
+    return np.log10(_TAIL * count) + fall * np.log10(np.maximum(distances, 1e-6) / edge)
+
+
+def _statistics(looks: np.ndarray, tints: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """(N, d): quantiles of light, edges, spots and colours, what is hidden left out."""
+    side, values = looks.shape[1], looks.astype(np.float32)
+    maps = [values]
+    for sigma in (0.7, 1.5, 3.0):
+        narrow, wide = blur(side, sigma), blur(side, 1.6 * sigma)
+        smooth = narrow @ values @ narrow.T
+        maps += [np.hypot(*np.gradient(smooth, axis=(1, 2))), smooth - wide @ smooth @ wide.T]
+    red, green, blue = tints.reshape(len(tints), -1, 3).astype(np.float32).transpose(2, 0, 1)
+    light = (red + green + blue) / 3
+    extreme = (light < 25) | (light > 250)
+    planes = [_quantiles(plane.reshape(len(plane), -1), hidden.reshape(len(hidden), -1)) for plane in maps]
+    planes += [_quantiles(plane, extreme) for plane in (light, red - green, (red + green) / 2 - blue)]
+    return np.concatenate(planes, axis=1)
+
+
+def _quantiles(values: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """(N, 7) of the values (N, n) that are not hidden; of all, where hardly any is seen."""
+    hidden = hidden & (hidden.mean(axis=1, keepdims=True) < 0.9)
+    ordered = np.sort(np.where(hidden, np.inf, values), axis=1)
+    places = np.rint(_QUANTILES * ((~hidden).sum(axis=1, keepdims=True) - 1)).astype(np.int64)
+    return np.take_along_axis(ordered, places, axis=1)
+
+
+def _whitened(values: np.ndarray) -> np.ndarray:
+    """(N, axes) unit vectors of the strongest principal components, each of equal weight."""
+    values = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-6)
+    strengths, axes = np.linalg.eigh(values.T @ values / len(values))
+    strengths, axes = strengths[::-1][:_AXES], axes[:, ::-1][:, :_AXES]
+    return unit(values @ (axes / np.sqrt(np.maximum(strengths, 0) + 1e-3 * strengths[0] + 1e-9)))
+
+
+def _candidates(described: np.ndarray) -> np.ndarray:
+    """(P, 2), the lesser first: the nearest neighbours of every row, at most MOST_PAIRS."""
+    count, near, close = len(described), [], []
+    for start in range(0, count, _ROWS):
+        alike = described[start : start + _ROWS] @ described.T
+        alike[np.arange(len(alike)), start + np.arange(len(alike))] = -2
+        near.append(np.argpartition(-alike, NEIGHBOURS, axis=1)[:, :NEIGHBOURS])
+        close.append(np.take_along_axis(alike, near[-1], axis=1))
+    pairs = np.sort(np.stack([np.repeat(np.arange(count), NEIGHBOURS), np.concatenate(near).ravel()], axis=1), axis=1)
+    _, once = np.unique(pairs[:, 0] * count + pairs[:, 1], return_index=True)
+    strongest = once[np.argsort(-np.concatenate(close).ravel()[once], kind="stable")[:MOST_PAIRS]]
+    return pairs[strongest]
+
+
+def _laid(seen: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Correlations (P,) and poses (P, 2, 3) of pairs (P, 2) laid over each other at their best."""
+    agreement, poses = np.full(len(pairs), -1, np.float32), np.zeros((len(pairs), 2, 3), np.float32)
+    halved = np.nan_to_num(seen).reshape(len(seen), seen.shape[1] // 2, 2, seen.shape[2] // 2, 2).mean(axis=(2, 4))
+    order = np.argsort(pairs[:, 1], kind="stable")  # so that turns of one picture serve all its pairs
+    for start in range(0, len(pairs), _PAIRS):
+        some = order[start : start + _PAIRS]
+        first, second = pairs[some].T
+        for tried in _turned_and_shifted(halved, first, second):
+            coarse = register.align(halved[first], halved[second], tried, 6)
+            fine = register.align(seen[first], seen[second], coarse, 4)
+            fits = register.agreement(seen[first], seen[second], fine)
+            better = fits > agreement[some]
+            agreement[some[better]], poses[some[better]] = fits[better], fine[better]
+    return agreement, poses
+
+
+@functools.cache
+def _turns() -> np.ndarray:
+    """(2 * angles, 2, 3) poses, mirrored ones last."""
+    angles = np.tile(2 * np.pi * np.arange(_ANGLES) / _ANGLES, 2)
+    return register.first_poses(angles, np.arange(2 * _ANGLES) >= _ANGLES)
+
+
+def _turned_and_shifted(halved: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(2, P, 2, 3): the two best poses of the second pictures under the first, not beside each other."""
+    side, turns, known = halved.shape[1], _turns(), -1
+    shifts, size = np.r_[0 : _REACH + 1, -_REACH:0], (2 * side, 2 * side)
+    poses = np.repeat(turns[None, :1], 2, axis=0).repeat(len(first), axis=1)
+    for number, (row, spectrum) in enumerate(zip(second, np.fft.rfft2(halved[first], s=size), strict=True)):
+        if row != known:
+            turned, inside = register.laid(np.broadcast_to(halved[row], (len(turns), side, side)), turns)
+            turned = (turned * inside).reshape(-1, side, side)
+            norms = np.sqrt((turned**2).sum(axis=(1, 2), keepdims=True)) + 1e-6
+            conjugate, known = np.conj(np.fft.rfft2(turned, s=size)) / norms, row
+        match = np.fft.irfft2(spectrum * conjugate, s=size)[:, shifts[:, None], shifts]
+        strongest = match.max(axis=(1, 2))
+        for rank in range(2):
+            mirrored, angle = divmod(int(strongest.argmax()), _ANGLES)
+            pose = turns[mirrored * _ANGLES + angle].copy()
+            down, across = divmod(int(match[mirrored * _ANGLES + angle].argmax()), len(shifts))
+            pose[:, 2] = -pose[:, :2] @ (shifts[[across, down]] * 2 / side)
+            poses[rank, number] = pose
+            strongest[[mirrored * _ANGLES + (angle + beside) % _ANGLES for beside in (-1, 0, 1)]] = -np.inf
+    return poses

@@ -1,0 +1,331 @@
+"""Whether a class can be told without looking at what the pictures show: by their files, light, colour or border.
+
+A network takes the easiest way that its training pictures offer (Geirhos et al. 2020, "Shortcut learning in deep
+neural networks"). So each family of numbers below gets a small decision tree of its own, which must tell every class
+from all others on pictures that it has not seen.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from striate.check.case import Case, spread_sample
+from striate.check.finding import Finding
+from striate.data.content import FORMATS
+from striate.data.prepare import DEPTHS
+from striate.errors import counted
+
+MOST, FEWEST, CLASSES = 2500, 10, 20  # pictures looked at, least of a class, classes tried
+FOLDS, LEAVES = 3, 8
+Z = 1.96  # of the 95 % intervals
+WRAPPING = 60  # bytes of a PNG that are not pixels
+HEAVIER = 1.2  # least ratio of the bytes that the same content takes in the files of two classes
+SHIFT = 0.4  # least |2 AUC - 1| of dark, middle and bright pixels alike, for a difference of light
+
+Columns = np.ndarray  # (N, features)
+
+
+@dataclass(frozen=True)
+class Told:
+    """How well one family tells one class from the others: balanced accuracies, `low` the lower end of 95 %."""
+
+    label: int
+    right: float
+    low: float
+
+
+def shortcuts(case: Case) -> list[Finding]:
+    """One finding for each family of numbers that tells a class."""
+    rows = spread_sample(case.labels, case.singles, MOST)
+    labels = case.labels[rows]
+    counts = np.bincount(labels, minlength=len(case.classes))
+    kinds = [int(kind) for kind in np.argsort(-counts, kind="stable")[:CLASSES] if counts[kind] >= FEWEST]
+    if len(kinds) < 2:
+        return []
+    tried = kinds[:1] if len(kinds) == 2 else kinds
+    looked = _Looked(case, rows, labels)
+    found: list[Finding] = []
+    for family in FAMILIES:
+        if {finding.figures["by"] for finding in found} & set(family.unless):
+            continue
+        columns = family.columns(looked)
+        best = max((_told(columns, labels, kind) for kind in tried), key=lambda told: told.low)
+        if 2 * best.low - 1 >= family.least and family.holds(looked, best):
+            found.append(_finding(family, best, looked))
+    return found
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """The pictures looked at."""
+
+    case: Case
+    rows: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def facts(self) -> np.ndarray:
+        return self.case.facts[self.rows]
+
+    @property
+    def scale(self) -> np.ndarray:
+        return self.case.scale[self.rows]
+
+
+def _told(columns: Columns, labels: np.ndarray, kind: int) -> Told:
+    """How well a small tree on `columns` tells class `kind` from the others, on pictures that it has not seen."""
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.tree import DecisionTreeClassifier
+
+    mine = labels == kind
+    if (columns == columns[0]).all():
+        return Told(kind, 0.5, 0.0)
+    leaf = max(2, len(labels) // 200)
+    tree = DecisionTreeClassifier(max_leaf_nodes=LEAVES, class_weight="balanced", min_samples_leaf=leaf, random_state=0)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    right = cross_val_predict(tree, columns, mine, cv=folds) == mine
+    counts = [(int(right[side].sum()), int(side.sum())) for side in (mine, ~mine)]
+    return Told(kind, float(np.mean([k / n for k, n in counts])), float(np.mean([_lower(k, n) for k, n in counts])))
+
+
+def _lower(right: int, of: int) -> float:
+    """Lower end of Wilson's 95 % interval of a share."""
+    share, z2 = right / of, Z * Z / of
+    return (share + z2 / 2 - Z * np.sqrt(share * (1 - share) / of + z2 / (4 * of))) / (1 + z2)
+
+
+def _format(looked: _Looked) -> Columns:
+    return np.stack([looked.facts[name] for name in ("format", "channels", "depth", "pages", "coarse")], axis=1).astype(
+        float
+    )
+
+
+def _size(looked: _Looked) -> Columns:
+    height, width = looked.facts["height"].astype(float), looked.facts["width"].astype(float)
+    return np.stack([height, width, height / width], axis=1)
+
+
+def _bytes(looked: _Looked) -> Columns:
+    """log(bytes of the file for each byte that its content takes when we pack it): no matter of busy or plain.
+
+    The same for all JPEG files, whose tables say outright how coarsely they were packed.
+    """
+    return np.log(looked.facts["bytes"] / _content(looked))[:, None]
+
+
+def _content(looked: _Looked) -> np.ndarray:
+    facts = looked.facts
+    packed = facts["height"] * facts["width"] * facts["packed"].astype(float) + WRAPPING
+    return np.where(facts["packed"] > 0, packed, facts["bytes"])
+
+
+def _heavier(looked: _Looked, told: Told) -> bool:
+    """Whether the files differ by more than contents of different kinds make them: as a share of what the content
+    takes and of the pixels (which are all that counts where nothing is packed), and in bytes."""
+    facts, values, mine = looked.facts, _bytes(looked)[:, 0], looked.labels == told.label
+    plain = np.log(facts["bytes"] / (facts["height"] * facts["width"].astype(float)))
+    more = facts["bytes"] - np.exp(np.median(values[~mine])) * _content(looked)
+    apart = [abs(np.median(column[mine]) - np.median(column[~mine])) for column in (values, plain)]
+    return bool(min(apart) >= np.log(HEAVIER) and abs(np.median(more[mine])) >= WRAPPING)
+
+
+def _light(looked: _Looked) -> Columns:
+    """Darkest, dark, middle, bright and brightest pixels (0, 10, 50, 90, 100 %), as shares of the scale."""
+    return np.percentile(_values(looked).reshape(len(looked.rows), -1), (0, 10, 50, 90, 100), axis=1).T
+
+
+def _values(looked: _Looked) -> np.ndarray:
+    """(N, 32, 32) the thumbs as shares of the scale."""
+    facts, full = looked.facts, looked.scale[:, None, None]
+    low, high = facts["low"][:, None, None], facts["high"][:, None, None]
+    return (low + facts["thumb"] * ((high - low) / 255)) / full
+
+
+def _shifted(looked: _Looked, told: Told) -> bool:
+    """Whether all of the picture is lighter or darker, dark and bright pixels alike: no matter of more or less ink."""
+    mine = looked.labels == told.label
+    moved = [_moved(column, mine) for column in _light(looked).T[1:4]]
+    return min(moved) >= SHIFT or max(moved) <= -SHIFT
+
+
+def _moved(column: np.ndarray, mine: np.ndarray) -> float:
+    """2 AUC - 1: from -1, all of `mine` lower than the others, to 1."""
+    from scipy.stats import rankdata
+
+    ranks, count = rankdata(column), mine.sum()
+    return 2 * (ranks[mine].sum() - count * (count + 1) / 2) / (count * (len(mine) - count)) - 1
+
+
+def _tint(looked: _Looked) -> Columns:
+    """The mean colour without its brightness: shares that sum to 1."""
+    mean = looked.facts["tint"].astype(float).mean(axis=(1, 2))
+    return np.round(mean / np.maximum(mean.sum(axis=1, keepdims=True), 1), 6)
+
+
+def _border(looked: _Looked) -> Columns:
+    """The outermost pixels, the corners and the outer blocks, as they are and against the middle value."""
+    facts, full, values = looked.facts, looked.scale[:, None], _values(looked)
+    ring = _blocks(values)[:, _RINGS == 0]
+    return _beside_middle(values, np.concatenate([facts["border"] / full, facts["corners"] / full, ring], axis=1))
+
+
+def _beside_middle(values: np.ndarray, columns: Columns) -> Columns:
+    return np.concatenate([columns, columns - np.median(values, axis=(1, 2))[:, None]], axis=1)
+
+
+def _mark(looked: _Looked) -> Columns:
+    """The pixels outside the middle quarter that differ most between any class and the others."""
+    values = _values(looked)
+    flat = (values - np.median(values, axis=(1, 2), keepdims=True))[:, _BESIDE]
+    kinds = range(len(looked.case.classes))
+    telling = {int(at) for kind in kinds for at in np.argsort(-_apart(flat, looked.labels == kind), kind="stable")[:3]}
+    return flat[:, sorted(telling)]
+
+
+def _apart(values: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    """How far the means of two sets of pictures lie apart, in standard deviations, pixel by pixel: d'."""
+    own, other = values[mine], values[~mine]
+    if min(len(own), len(other)) < FEWEST:
+        return np.zeros(values.shape[1:])
+    return np.abs(own.mean(axis=0) - other.mean(axis=0)) / np.sqrt((own.var(axis=0) + other.var(axis=0)) / 2 + 1e-4)
+
+
+def _blocks(values: np.ndarray) -> Columns:
+    """(N, 8, 8) means of blocks."""
+    return values.reshape(len(values), 8, 4, 8, 4).mean(axis=(2, 4))
+
+
+_RINGS = np.minimum.outer(*[np.minimum(np.arange(8), np.arange(8)[::-1])] * 2)  # how far in a block lies
+_BESIDE = np.repeat(np.repeat(_RINGS < 2, 4, axis=0), 4, axis=1)  # pixels of the thumb outside its middle quarter
+FURTHER, STANDING, TIMES = 0.2, 1.2, 2.0
+
+
+def _framed(looked: _Looked, told: Told) -> bool:
+    """Whether the border is right on FURTHER more of the way from guessing to certainty than all inside of it."""
+    values = _values(looked)
+    inside = _beside_middle(values, _blocks(values)[:, _RINGS > 0])
+    return 2 * (told.right - _told(inside, looked.labels, told.label).right) >= FURTHER
+
+
+def _marked(looked: _Looked, told: Told) -> bool:
+    """Whether a place outside the middle quarter stands out TIMES as much as any place in it.
+
+    It must do so by STANDING deviations, 4 standard errors off for the many places looked at.
+    """
+    mine, values = looked.labels == told.label, _values(looked)
+    apart = _apart(values - np.median(values, axis=(1, 2), keepdims=True), mine)
+    error, beside = np.sqrt(1 / mine.sum() + 1 / (~mine).sum()), apart[_BESIDE].max()
+    return bool(beside - 4 * error >= STANDING and beside >= TIMES * apart[~_BESIDE].max())
+
+
+def _always(looked: _Looked, told: Told) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Family:
+    """Numbers that say nothing of what a picture shows.
+
+    least: from this share of the way from guessing to certainty on (95 % sure) it is told. holds: what else must be
+    so. unless: families that, once found, explain this one too.
+    """
+
+    name: str
+    level: str
+    least: float
+    columns: Callable[[_Looked], Columns]
+    words: str
+    change: str
+    holds: Callable[[_Looked, Told], bool] = _always
+    unless: tuple[str, ...] = ()
+
+
+_SAVE_ALIKE = "Save all pictures in one way from the originals, or take more pictures of each class in every way."
+_COVER = "Crop the border, or cover the mark (scale bar, label, frame) in the pictures of all classes."
+FAMILIES = (
+    Family(
+        "format", "problem", 0.4, _format, "the file format, colour mode, depth or compression", _SAVE_ALIKE
+        + " --channels 1 makes all pictures grey, if only the colour mode differs.",
+    ),
+    Family(
+        "size", "problem", 0.4, _size, "the size of the pictures in pixels", "Cut or scan all classes at one size. If "
+        "they are cut-outs whose size means something, nothing is wrong, but the network sees all at one size.",
+    ),
+    Family(
+        "light", "caution", 0.4, _light, "how bright the whole picture is", "If the light came with the day or the "
+        "microscope and not with the class, take pictures of all classes under the same light; "
+        "--augment 'brightness=0.3 contrast=0.3' makes brightness useless to the network.", _shifted,
+    ),
+    Family("bytes", "problem", 0.5, _bytes, "the bytes of the files", _SAVE_ALIKE, _heavier, ("format",)),
+    Family(
+        "tint", "caution", 0.6, _tint, "the mean colour of the picture", "If the colour came with the staining or the "
+        "camera and not with the class, --channels 1 makes all pictures grey.", unless=("format", "light"),
+    ),
+    Family("border", "problem", 0.5, _border, "what lies at the border or in the corners", _COVER, _framed),
+    Family("mark", "problem", 0.5, _mark, "a place near the border", _COVER, _marked, ("border",)),
+)  # fmt: skip
+
+
+def _finding(family: Family, told: Told, looked: _Looked) -> Finding:
+    case, mine = looked.case, looked.labels == told.label
+    name = case.classes[told.label]
+    who = f"Class {name!r} can be told from all others"
+    if len(case.classes) == 2:
+        who = f"Classes {name!r} and {case.classes[1 - told.label]!r} can be told apart"
+    detail = _DETAILS.get(family.name, lambda *_: "")(looked, mine)
+    what = f"{who} by {family.words} alone: {100 * told.right:.0f} % right where guessing gives 50 %{detail}."
+    return Finding(
+        kind="shortcut",
+        level=family.level,
+        what=what,
+        count=int(np.sum(case.labels == told.label)),
+        done="Nothing was changed: a network may learn this instead of what the pictures show.",
+        change=family.change,
+        groups=case.groups(
+            side[np.linspace(0, len(side) - 1, 4).astype(int)] for side in (looked.rows[mine], looked.rows[~mine])
+        ),
+        figures={"by": family.name, "class": name, "balanced_accuracy": told.right, "low": told.low},
+    )
+
+
+def _pair(values: np.ndarray, mine: np.ndarray, form: str = "{:,.0f}") -> tuple[str, str]:
+    return form.format(np.median(values[mine])), form.format(np.median(values[~mine]))
+
+
+def _of_formats(looked: _Looked, mine: np.ndarray) -> str:
+    names = [*FORMATS, "array"]
+
+    def commonest(facts: np.ndarray) -> str:
+        kinds, counts = np.unique(facts[["format", "channels", "depth", "coarse"]], return_counts=True)
+        kind, channels, depth, coarse = kinds[counts.argmax()].tolist()
+        quality = f" of quality {_quality(coarse)}" if coarse else ""
+        return f"{names[kind]}{quality}, {counted(channels, 'channel')}, {DEPTHS[depth]}"
+
+    return f" (mostly {commonest(looked.facts[mine])} against {commonest(looked.facts[~mine])})"
+
+
+def _quality(coarse: int) -> int:
+    """The quality from 1 to 100 at which libjpeg would write a first table of this sum; at 50 it is 3,688."""
+    scale = 100 * coarse / 3688
+    return round(100 - scale / 2 if scale <= 100 else 5000 / scale)
+
+
+def _of_sizes(looked: _Looked, mine: np.ndarray) -> str:
+    (w0, w1), (h0, h1) = (_pair(looked.facts[side], mine) for side in ("width", "height"))
+    return f" (typically {w0} × {h0} pixels against {w1} × {h1})"
+
+
+def _of_bytes(looked: _Looked, mine: np.ndarray) -> str:
+    values = _bytes(looked)[:, 0]
+    times = float(np.exp(np.median(values[mine]) - np.median(values[~mine])))
+    more = f"{times:.1f} times the bytes" if times >= 1.05 else f"{100 * times:.0f} % of the bytes"
+    return f" (for the same content {more} of the others)"
+
+
+def _of_light(looked: _Looked, mine: np.ndarray) -> str:
+    own, other = _pair(100 * looked.facts["mean"] / looked.scale, mine)
+    return f" (mean brightness {own} % of the scale against {other} %)"
+
+
+_DETAILS = {"format": _of_formats, "size": _of_sizes, "bytes": _of_bytes, "light": _of_light}

@@ -1,0 +1,204 @@
+"""What is compared when pictures are asked whether they show the same: three views of their small likenesses.
+
+`contrast` leaves of a picture what stands out from its surroundings, so that light, contrast and gamma hardly count
+(local normalisation: Pinto, Cox and DiCarlo, PLoS Computational Biology 4, 2008). `rings` describes it on circles
+around the centre by Fourier coefficients along the angle; turning a picture only turns their phases and mirroring
+conjugates them, so that their magnitudes find a picture in any position (circular harmonics: Hsu and Arsenault,
+Applied Optics 21, 1982). `Whitening` makes what all pictures of a set have in common count little and what is
+particular to one count much.
+"""
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+
+from striate.data.looks import SIDE
+
+RINGS, ORDERS = 10, 8
+_FEATURES, _COLOURS = 192, 4  # numbers of a whitened picture; side of the map of its colours
+_SAMPLE = 1500  # pictures that whitening is measured on
+_MOST_FILLED = 0.45  # of a picture
+_BLUR, _FLOOR = 1.0, 0.05  # of whitening: pixels, and the variance below which a feature counts less
+
+
+def contrast(looks: np.ndarray, fine: float = 0.8, wide: float = 4.0) -> np.ndarray:
+    """(K, S, S) float32: detail between `fine` and `wide` (pixels of a likeness of 32), over its local strength; NaN
+    where the picture was filled up."""
+    side, seen = looks.shape[1], ~filled(looks)
+    values = looks.astype(np.float32)
+    floor = 0.15 * (values.std(axis=(1, 2), keepdims=True) + 1)
+    narrow, broad = blur(side, fine * side / SIDE), blur(side, wide * side / SIDE)
+    band = _mean(narrow, values, seen) - _mean(broad, values, seen)
+    strength = np.sqrt(np.maximum(_mean(broad, band * band, seen), 0))
+    return np.where(seen, band / (strength + floor), np.float32(np.nan))
+
+
+def filled(looks: np.ndarray) -> np.ndarray:
+    """(K, S, S) bool: what turning a picture left empty: black or white from a corner on, up to a sharp edge, and not
+    most of the picture."""
+    extreme = (looks <= 3) | (looks >= 252)
+    found = np.zeros_like(extreme)
+    corners = (
+        slice(None),
+        slice(None, None, looks.shape[1] - 1),
+        slice(None, None, looks.shape[2] - 1),
+    )
+    found[corners] = extreme[corners]
+    some = np.flatnonzero(found.any(axis=(1, 2)))
+    grown, before = found[some], -1
+    while grown.sum() != before:
+        before = grown.sum()
+        grown = _wider(grown) & extreme[some]
+    beside = _wider(_wider(grown)) & ~grown
+    light = (looks[some] > 127) == (np.where(grown, looks[some], 0).max(axis=(1, 2), keepdims=True) > 127)
+    blunt = (beside & light).sum(axis=(1, 2)) > 0.7 * beside.sum(axis=(1, 2))
+    found[some] = grown & ~(blunt | (grown.mean(axis=(1, 2)) > _MOST_FILLED))[:, None, None]
+    return found
+
+
+def _wider(area: np.ndarray) -> np.ndarray:
+    """`area` (K, S, S) of bool and the pixels beside it."""
+    wider = area.copy()
+    wider[:, 1:] |= area[:, :-1]
+    wider[:, :-1] |= area[:, 1:]
+    wider[:, :, 1:] |= wider[:, :, :-1].copy()
+    wider[:, :, :-1] |= wider[:, :, 1:].copy()
+    return wider
+
+
+def _mean(blur: np.ndarray, values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """`values` blurred along both sides, where only what is seen counts."""
+    if seen.all():
+        return blur @ values @ blur.T
+    return (blur @ (values * seen) @ blur.T) / np.maximum(blur @ seen.astype(np.float32) @ blur.T, np.float32(1e-3))
+
+
+@functools.cache
+def blur(side: int, sigma: float) -> np.ndarray:
+    steps = np.arange(side)
+    weights = np.exp(-((steps[:, None] - steps) ** 2) / (2 * sigma**2))
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def lengths(shapes: np.ndarray) -> np.ndarray:
+    """(K, 2) half the width and height of pictures of shapes (K, 2: height, width), in halves of the shorter side,
+    in steps of 5 % and at most 3."""
+    steps = np.clip(np.rint(20 * np.log(shapes[:, 1] / shapes[:, 0])), -22, 22) / 20
+    return np.exp(np.stack([np.maximum(steps, 0), np.maximum(-steps, 0)], axis=1)).astype(np.float32)
+
+
+def rings(looks: np.ndarray, halves: np.ndarray) -> np.ndarray:
+    """(K, RINGS, ORDERS + 1) complex64 on circles of the true picture, the largest of radius 1, the shorter side's
+    half; halves (K, 2) as `lengths` gives them."""
+    found = np.empty((len(looks), RINGS, ORDERS + 1), np.complex64)
+    for half in np.unique(halves, axis=0):
+        rows = np.flatnonzero((halves == half).all(axis=1))
+        for some in (rows[start : start + 512] for start in range(0, len(rows), 512)):
+            values = np.nan_to_num(contrast(looks[some])).reshape(len(some), -1) @ _circles(*half.tolist())
+            real, imaginary = np.split(values, 2, axis=1)
+            found[some] = (real + 1j * imaginary).reshape(-1, RINGS, ORDERS + 1)
+    return found
+
+
+@functools.lru_cache(maxsize=32)
+def _circles(wide: float, tall: float) -> np.ndarray:
+    """(S * S, 2 * RINGS * (ORDERS + 1)): real and imaginary parts of the functions that `rings` projects on."""
+    axis = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
+    across, down = axis * wide, (axis * tall)[:, None]
+    radius, angle = np.hypot(down, across), np.arctan2(down, across)
+    made = []
+    for centre in (np.arange(RINGS) + 0.7) / RINGS * 0.97:
+        ring = np.exp(-((radius - centre) ** 2) / (2 * (0.6 / RINGS) ** 2)) * (radius <= 1.02)
+        ring *= np.sqrt(centre) / ring.sum()
+        most = centre * RINGS * 2.5 + 1  # a small circle has few pixels to tell orders by
+        made += [ring * np.exp(-1j * order * angle) * (order <= most) for order in range(ORDERS + 1)]
+    functions = np.array(made).reshape(len(made), -1).T
+    return np.concatenate([functions.real, functions.imag], axis=1).astype(np.float32)
+
+
+def unturned(coefficients: np.ndarray) -> np.ndarray:
+    """(K, 48) unit vectors, the same for a picture turned or mirrored: magnitudes, whitened over the set."""
+    sizes = np.abs(coefficients).reshape(len(coefficients), -1)
+    sizes = sizes[:, sizes.std(axis=0) > 1e-6]
+    sizes -= sizes.mean(axis=0)
+    strengths, axes = np.linalg.eigh(sizes.T @ sizes / len(sizes))
+    strengths, axes = strengths[::-1][:48], axes[:, ::-1][:, :48]
+    return unit(sizes @ (axes / np.sqrt(np.maximum(strengths, 0) + 1e-3 * strengths[0] + 1e-12)).astype(np.float32))
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+
+
+def views(maps: np.ndarray) -> Iterator[np.ndarray]:
+    """The eight ways in which (..., S, S) can be turned by quarters and mirrored, as it is first."""
+    for side in (maps, maps[..., ::-1]):
+        for quarters in range(4):
+            yield np.rot90(side, quarters, (-2, -1))
+
+
+class Whitening:
+    """Features of pictures in which a set's common structure counts little: principal components over `_FLOOR` plus
+    their variance, of all eight views of the pictures, so that no view is special. Light and colours are whitened
+    apart, because the sign of light means nothing and that of colours does."""
+
+    def __init__(self, looks: np.ndarray, tints: np.ndarray) -> None:
+        seen = self._plain(looks[:_SAMPLE], tints[:_SAMPLE])
+        self.mean, self.axes = zip(*(_whitened(np.concatenate(each)) for each in zip(*seen, strict=True)), strict=True)
+
+    @property
+    def light(self) -> int:
+        """How many of the features are light; the others are colours."""
+        return self.axes[0].shape[1]
+
+    def features(self, looks: np.ndarray, tints: np.ndarray) -> Iterator[np.ndarray]:
+        """Unit vectors (K, F) of each of the eight views."""
+        for both in self._plain(looks, tints):
+            parts = [(plain - m) @ axes for plain, m, axes in zip(both, self.mean, self.axes, strict=True)]
+            yield unit(np.concatenate(parts, axis=1))
+
+    @staticmethod
+    def _plain(looks: np.ndarray, tints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        seen = ~filled(looks)
+        light = _standard(blurred(looks).reshape(len(looks), -1), seen.reshape(len(looks), -1)).reshape(looks.shape)
+        for values, colours in zip(views(light), views(_colours(tints)), strict=True):
+            yield values.reshape(len(values), -1), colours.reshape(len(colours), -1)
+
+
+def _whitened(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the axes, each divided by its strength."""
+    mean = seen.mean(axis=0)
+    seen = seen - mean
+    strengths, axes = np.linalg.eigh(seen.T @ seen / len(seen))
+    return mean, (axes / np.sqrt(np.maximum(strengths, 0) + _FLOOR))[:, ::-1][:, :_FEATURES].astype(np.float32)
+
+
+def likeness(first: np.ndarray, second: np.ndarray, light: int) -> np.ndarray:
+    """(..., K, M) of features (..., K, F) and (..., M, F): 1 for the same, whether or not one is a negative."""
+    turned = np.swapaxes(second, -1, -2)
+    held = np.abs(first[..., :light] @ turned[..., :light, :])
+    if first.shape[-1] > light:
+        held += first[..., light:] @ turned[..., light:, :]
+    return np.clip(held, 0, 1, out=held)
+
+
+def blurred(looks: np.ndarray) -> np.ndarray:
+    """(K, S, S) float32: the likenesses as whitening sees them."""
+    return _mean(blur(SIDE, _BLUR), looks.astype(np.float32), ~filled(looks))
+
+
+def _standard(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """(K, n) with mean 0 and deviation 1 over the pixels `seen`, 0 elsewhere."""
+    count = np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    values = np.where(seen, values - (values * seen).sum(axis=1, keepdims=True) / count, 0)
+    return values / (np.sqrt((values * values).sum(axis=1, keepdims=True) / count) + 1).astype(np.float32)
+
+
+def _colours(tints: np.ndarray) -> np.ndarray:
+    """(K, 2, 4, 4): red against green and yellow against blue, over the contrast of the picture."""
+    cells = tints.astype(np.float32).reshape(len(tints), _COLOURS, tints.shape[1] // _COLOURS, _COLOURS, -1, 3)
+    red, green, blue = cells.mean(axis=(2, 4)).transpose(3, 0, 1, 2)
+    opposed = np.stack([red - green, (red + green) / 2 - blue], axis=1)
+    light = ((red + green + blue) / 3).var(axis=(1, 2))
+    return opposed * (4 / (np.sqrt(light + (opposed**2).mean(axis=(1, 2, 3))) + 4))[:, None, None, None]

@@ -1,0 +1,47 @@
+"""What was found in the data, as a section of a page: worst first, with a few pictures of each."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from striate.check.finding import LEVELS, Check, Finding
+from striate.draw.pixels import picture_png, visible
+from striate.errors import counted
+from striate.evaluate import markup
+from striate.evaluate.facts import ReportFacts
+from striate.evaluate.markup import Html, element, join
+
+SIDE = 128  # dots of a picture
+
+
+def thumbnails(check: Check, names: Sequence[str], pictures: np.ndarray) -> dict[str, np.ndarray]:
+    """The pictures that the findings show, by path, as uint8 (H, W, 1 or 3); names: the path of each picture."""
+    wanted = {path for finding in check.findings for path in finding.examples}
+    return {name: visible(np.asarray(pictures[row])) for row, name in enumerate(names) if name in wanted}
+
+
+def check_section(facts: ReportFacts) -> Html:
+    """The findings of `facts.check` with `facts.thumbnails`."""
+    if facts.check is None:
+        return Html("")
+    levels = Counter(finding.level for finding in facts.check.findings)
+    counts = ", ".join(counted(levels[level], level) for level in LEVELS if levels[level])
+    lead = element("p", f"{counts or 'Nothing'} found.", class_="quiet")
+    return join(lead, *(_card(finding, facts.thumbnails) for finding in facts.check.findings))
+
+
+def _card(finding: Finding, pictures: Mapping[str, np.ndarray]) -> Html:
+    head = element("p", element("span", finding.level, class_=f"level {finding.level}"), element("b", finding.what))
+    rows = [("What Striate did", finding.done), ("What to do", finding.change)]
+    told = markup.pairs([row for row in rows if row[1]])
+    groups = [[_shown(path, pictures[path]) for path in group if path in pictures] for group in finding.shown]
+    shown = element("ul", *(element("li", *group) for group in groups if group), class_="seen")
+    return element("div", head, told, shown if any(groups) else "", class_="card finding")
+
+
+def _shown(path: str, picture: np.ndarray) -> Html:
+    image = markup.picture(picture_png(picture, SIDE), path, name="tiny", dense=1)
+    folder, _, name = path.rpartition("/")
+    lines = (element("p", line, class_=kind, title=path) for line, kind in ((folder, None), (name, "path")) if line)
+    return element("div", element("div", image, class_="frame"), *lines)

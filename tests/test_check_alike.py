@@ -1,0 +1,106 @@
+"""Copies and look-alikes: what was planted is found, clean sets give nothing, and the order of rows means nothing."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+from sklearn.datasets import load_digits
+
+from striate.check.alike import Alike, alike
+from striate.data.facts import FACTS, facts_of
+from striate.data.header import Header
+
+CHANGES = {
+    "jpeg": lambda p, r: p,
+    "mirrored": lambda p, r: p[:, ::-1],
+    "turned by 90": lambda p, r: np.rot90(p),
+    "half the size": lambda p, r: np.asarray(Image.fromarray(p).resize((32, 32))),
+    "darker": lambda p, r: (0.7 * p).astype(np.uint8),
+    "cropped": lambda p, r: p[3:-3, 2:-4],
+    "turned by 20": lambda p, r: np.asarray(Image.fromarray(p).rotate(20, Image.Resampling.BICUBIC)),
+}
+
+
+def texture(random: np.random.Generator) -> np.ndarray:
+    """(64, 64, 3) uint8: clouds of two sizes, different for every draw."""
+    planes = [ndimage.gaussian_filter(random.normal(size=(64, 64)), sigma) * sigma for sigma in (2, 4, 6)]
+    values = np.stack([planes[0] + planes[1], planes[1] + planes[2], planes[0] + planes[2]], axis=2)
+    return np.clip(128 + 110 * values, 0, 255).astype(np.uint8)
+
+
+def saved(picture: np.ndarray, quality: int) -> np.ndarray:
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(out, "JPEG", quality=quality)
+    return np.asarray(Image.open(out))
+
+
+def noted(pictures: list[np.ndarray]) -> np.ndarray:
+    facts = np.zeros(len(pictures), FACTS)
+    for row, picture in enumerate(pictures):
+        picture = picture.reshape(*picture.shape[:2], -1)
+        height, width, channels = picture.shape
+        header = Header(height=height, width=width, channels=channels, depth="uint8", format="PNG")
+        facts[row] = facts_of(picture, header, picture.size)
+    return facts
+
+
+def of(pictures: list[np.ndarray]) -> Alike:
+    return alike(noted(pictures), [str(picture.tobytes()) + str(picture.shape) for picture in pictures])
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[list[np.ndarray], list[tuple[int, int, str]]]:
+    """120 textures and, for each change, three of them changed and saved anew."""
+    random = np.random.default_rng(7)
+    pictures, pairs = [texture(random) for _ in range(120)], []
+    for number, (name, change) in enumerate(list(CHANGES.items()) * 3):
+        pairs.append((number, len(pictures), name))
+        pictures.append(saved(np.asarray(change(pictures[number], random)), 70))
+    return pictures, pairs
+
+
+def test_what_was_planted_is_found_and_nothing_else(planted: tuple) -> None:
+    pictures, pairs = planted
+    groups = {frozenset(rows) for rows in of(pictures).near}
+    wanted = {frozenset((one, other)): name for one, other, name in pairs}
+    assert len(groups - wanted.keys()) <= 1
+    missed = [name for pair, name in wanted.items() if pair not in groups]
+    assert len(missed) <= 3, missed
+
+
+def test_copies_are_those_with_equal_bytes() -> None:
+    """Also among few pictures, and groups are disjoint."""
+    random = np.random.default_rng(0)
+    pictures = [texture(random) for _ in range(6)]
+    found = of([*pictures, pictures[4], pictures[1], pictures[4]])
+    assert found.copies == [[1, 7], [4, 6, 8]]
+    assert found.near == found.copies
+
+
+@pytest.mark.parametrize("kind", ["digits", "circles", "noise", "plain"])
+def test_clean_sets_give_nothing(kind: str) -> None:
+    """Different digits look very much alike, circles on one ground more so, and empty pictures are all the same."""
+    random = np.random.default_rng(3)
+    y, x = np.mgrid[:48, :48]
+    if kind == "digits":
+        pictures = list((load_digits().images[:200] * 15.9).astype(np.uint8))
+    elif kind == "circles":
+        places = random.uniform(14, 34, (200, 2))
+        pictures = [np.where(np.hypot(y - a, x - b) < random.uniform(5, 12), 200, 30) for a, b in places]
+        pictures = [np.clip(p + random.normal(0, 6, p.shape), 0, 255).astype(np.uint8) for p in pictures]
+    elif kind == "noise":
+        pictures = [random.integers(0, 256, (24, 24, 3)).astype(np.uint8) for _ in range(200)]
+    else:
+        pictures = [np.full((20, 20), 10 + row, np.uint8) for row in range(100)]
+    found = of(pictures)
+    assert len(found.near) <= (kind == "digits")  # 8×8 pixels: two of 200 may be the same drawing
+
+
+def test_the_order_of_rows_means_nothing(planted: tuple) -> None:
+    pictures, _ = planted
+    order = np.random.default_rng(1).permutation(len(pictures))
+    groups = {frozenset(rows) for rows in of(pictures).near}
+    turned = {frozenset(int(order[row]) for row in rows) for rows in of([pictures[row] for row in order]).near}
+    assert turned == groups

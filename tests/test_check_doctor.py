@@ -1,0 +1,164 @@
+"""What is found in a folder: copies, conflicts, leaks, odd files and odd pictures; and what is written about it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_traps import CLASSES, draw, examine, kinds, one
+from PIL import Image
+
+import striate
+from striate.check.finding import Check, Finding
+from striate.check.words import told
+from striate.cli import main
+
+
+def test_copies_conflicts_and_what_becomes_of_them(tmp_path: Path) -> None:
+    """Copies stay together; the same file under two classes is set aside, all of its copies; clean ones are left."""
+    folder = draw(tmp_path / "set")
+    shutil.copy(folder / "bar/img_0000.png", folder / "bar/img_9000.png")
+    shutil.copy(folder / "disc/img_0002.png", folder / "cross/img_9001.png")
+    check = examine(folder, tmp_path / "store")
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    pairs = [("bar/img_0000.png", "bar/img_9000.png"), ("cross/img_9001.png", "disc/img_0002.png")]
+    assert one(check, "duplicates").groups == tuple(pairs)
+    assert one(check, "duplicates").count == 2
+    assert [[names[row] for row in rows] for rows in sorted(map(sorted, check.together))] == [list(p) for p in pairs]
+    assert {names[row] for row in check.set_aside} == set(pairs[1])
+    assert one(check, "two-labels").level == "problem"
+    assert kinds(check) == {"duplicates", "two-labels"}
+
+
+def test_leaks_between_given_parts(tmp_path: Path) -> None:
+    """Copies in test of training pictures are counted for the part; copies within a part are no leak."""
+    folder = draw(tmp_path / "set", name=lambda kind, n: f"{'test' if n % 4 == 0 else 'train'}/{kind}/{n:04}.png")
+    source = folder / "train/bar/0003.png"
+    shutil.copy(source, folder / "train/bar/9000.png")
+    assert "leak" not in kinds(examine(folder, tmp_path / "store"))
+    shutil.copy(source, folder / "test/bar/9001.png")
+    found = one(examine(folder, tmp_path / "store"), "leak")
+    assert (found.level, found.count, found.figures) == ("problem", 1, {"part": "test", "of": 31, "exact": 1})
+    assert found.what == (
+        "1 picture of the test part as given (3.2 %) is also in the train part: 1 as exact copies, 0 as look-alikes."
+    )
+
+
+def test_files_that_are_no_pictures(tmp_path: Path) -> None:
+    """A web page, a cut file, an empty one and a GIF, all named .jpg: each under its own kind."""
+    folder = draw(tmp_path / "set", name="{}/{:04}.jpg".format)
+    (folder / "bar/a.jpg").write_bytes(b"<!DOCTYPE html><html></html>")
+    (folder / "bar/b.jpg").write_bytes((folder / "bar/0000.jpg").read_bytes()[:500])
+    (folder / "bar/c.jpg").write_bytes(b"")
+    Image.open(folder / "disc/0002.jpg").convert("P").save(folder / "disc/d.jpg", format="GIF")
+    check = examine(folder, tmp_path / "store")
+    for kind, path in (("not-a-picture", "a"), ("truncated", "b"), ("empty", "c")):
+        assert one(check, kind).groups == ((f"bar/{path}.jpg",),)
+        assert one(check, kind).level == "caution"
+    assert one(check, "wrong-ending").groups == (("disc/d.jpg",),)
+    assert one(check, "wrong-ending").figures["kinds"] == {"GIF named .jpg": 1}
+    assert kinds(check) <= {"not-a-picture", "truncated", "empty", "wrong-ending", "near-duplicates", "odd-light"}
+
+
+def test_pictures_of_another_kind(tmp_path: Path) -> None:
+    """Huge among small, grey among colour, 16 bits among 8, one value, and noise among calm ones."""
+    folder = draw(tmp_path / "set", 60)
+    Image.open(folder / "bar/img_0000.png").resize((400, 400)).save(folder / "bar/img_0000.png")
+    Image.open(folder / "disc/img_0002.png").convert("L").save(folder / "disc/img_0002.png")
+    Image.fromarray(np.full((32, 32, 3), 90, np.uint8)).save(folder / "disc/img_9000.png")
+    noise = np.random.default_rng(0).integers(0, 2, (32, 32, 3)).astype(np.uint8) * 255
+    Image.fromarray(noise).save(folder / "cross/img_9001.png")
+    check = examine(folder, tmp_path / "store")
+    expected = {
+        "odd-size": "bar/img_0000.png", "mixed-colour": "disc/img_0002.png", "constant": "disc/img_9000.png",
+        "odd-light": "cross/img_9001.png",
+    }  # fmt: skip
+    assert kinds(check) == set(expected)
+    for kind, path in expected.items():
+        assert (path,) in one(check, kind).groups, kind
+        assert one(check, kind).count <= 2, kind
+    deep = np.asarray(Image.open(folder / "disc/img_0005.png").convert("L")).astype(np.uint16) * 257
+    Image.fromarray(deep).save(folder / "disc/img_9002.png")
+    assert one(examine(folder, tmp_path / "store"), "mixed-depth").groups == (("disc/img_9002.png",),)
+
+
+def test_classes_that_are_too_small_or_named_alike(tmp_path: Path) -> None:
+    """One picture of a class, few of it, a rare class, and two names that differ in case only."""
+    folder = draw(tmp_path / "set")
+    for path in sorted(folder.glob("bar/*"))[3:]:
+        path.unlink()
+    (folder / "zebra").mkdir()
+    (folder / "cross/img_0001.png").rename(folder / "zebra/1.png")
+    (folder / "Disc").mkdir()
+    for path in sorted(folder.glob("disc/*"))[:20]:
+        path.rename(folder / "Disc" / path.name)
+    check = examine(folder, tmp_path / "store")
+    assert one(check, "single").level == "problem"
+    assert "zebra" in one(check, "single").what
+    assert one(check, "imbalance").figures["ratio"] == 13
+    assert one(check, "few").figures["counts"] == {"bar": 3}
+    assert "'Disc' and 'disc'" in one(check, "class-names").what
+
+
+def test_a_check_survives_json_and_is_remembered(tmp_path: Path) -> None:
+    """What is read back is what was found, from check.json and from beside the store; other groups are new."""
+    folder = draw(tmp_path / "set", 12)
+    shutil.copy(folder / "bar/img_0000.png", folder / "bar/img_9000.png")
+    first = examine(folder, tmp_path / "store")
+    assert Check.from_dict(json.loads(json.dumps(first.to_dict()))) == examine(folder, tmp_path / "store")
+    (kept,) = (tmp_path / "store").glob("*/check-*.json")
+    values = json.loads(kept.read_text())
+    values["findings"][0]["what"] = "remembered"
+    kept.write_text(json.dumps(values))
+    assert examine(folder, tmp_path / "store").findings[0].what == "remembered"
+    grouped = examine(folder, tmp_path / "store", group=r"img_(\d)")
+    assert grouped.findings[0].what != "remembered"
+
+
+def test_what_is_shown_of_groups() -> None:
+    """Two of each group side by side, five at most; single pictures one by one."""
+    pairs = tuple((f"a{n}", f"b{n}", f"c{n}") for n in range(4))
+    found = Finding(kind="k", level="note", what="w", count=12, groups=pairs)
+    assert found.shown == [("a0", "b0"), ("a1", "b1")]
+    assert found.examples == ("a0", "b0", "a1", "b1")
+    singles = Finding(kind="k", level="note", what="w", count=9, groups=tuple((str(n),) for n in range(9)))
+    assert singles.examples == tuple("01234")
+
+
+def test_the_command_writes_a_page_and_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """check.json holds the findings, check.html shows pictures and loads nothing; exit code 0, or 2 if strict."""
+    monkeypatch.chdir(tmp_path)
+    folder = draw(tmp_path / "set", 12)
+    shutil.copy(folder / "bar/img_0000.png", folder / "disc/img_9000.png")
+    assert main(["check", "set", "--quick", "-q"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("PROBLEM  2 pictures in 1 group where the same file stands under several classes")
+    assert "next: striate train set" in said
+    values = json.loads((tmp_path / "runs/check-set/check.json").read_text())
+    assert values["classes"] == {"bar": {"": 12}, "cross": {"": 12}, "disc": {"": 13}}
+    assert values["findings"][0]["examples"] == ["bar/img_0000.png", "disc/img_9000.png"]
+    page = (tmp_path / "runs/check-set/check.html").read_text()
+    assert page.count('<img class="tiny"') >= 4
+    assert "http" not in page.replace("http-equiv", "")
+    assert main(["check", "set", "--quick", "-q", "--strict"]) == 2
+    assert main(["check", "nowhere", "--quick"]) == 2
+
+
+def test_from_python_with_labels_asked_for(tmp_path: Path) -> None:
+    """striate.check gives the findings, last of them what quick networks say of the labels."""
+    check = striate.check(draw(tmp_path / "set", 12), quiet=True, out=str(tmp_path / "runs"))
+    assert check.findings[-1].kind == "label_suspects"
+    assert not check.of("problem")
+    assert list(check.classes) == list(CLASSES)
+
+
+def test_words_fit_the_line(tmp_path: Path) -> None:
+    """No line is longer than asked for, and the counts close the text."""
+    folder = draw(tmp_path / "set", 12)
+    shutil.copy(folder / "bar/img_0000.png", folder / "bar/img_9000.png")
+    text = told(examine(folder, tmp_path / "store"), 72)
+    assert max(map(len, text.splitlines())) <= 72
+    assert text.splitlines()[-1].startswith("0 problems, ")

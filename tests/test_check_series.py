@@ -1,0 +1,102 @@
+"""Names that say what belongs together: found where the pictures bear them out, silent for counters and chance."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_traps import CLASSES, draw, examine, kinds, one
+
+from striate.check.series import evidence
+from striate.data.facts import FACTS
+
+
+def lit(every: int):
+    """Each run of `every` pictures of a class comes under a light of its own."""
+
+    def change(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+        random = np.random.default_rng([number // every, CLASSES.index(kind)])
+        return np.clip(0.4 * picture + random.uniform(0, 150, 3), 0, 255).astype(np.uint8)
+
+    return change
+
+
+def patient(kind: str, number: int) -> str:
+    number //= len(CLASSES)
+    return f"{kind}/p{CLASSES.index(kind)}{number // 5:02}_{number % 5:03}.png"
+
+
+def slide(kind: str, number: int) -> str:
+    number //= len(CLASSES)
+    return f"{kind}/slide{CLASSES.index(kind)}{number // 5:02}-x{number % 2}_y{number % 5}_t{number:03}.png"
+
+
+def subfolder(kind: str, number: int) -> str:
+    number //= len(CLASSES)
+    return f"{kind}/mouse{CLASSES.index(kind)}{number // 5}/{number % 5}.png"
+
+
+def film(kind: str, number: int) -> str:
+    return f"{kind}/frame_{number // len(CLASSES) * 2 + 1000 * CLASSES.index(kind):06}.png"
+
+
+@pytest.mark.parametrize(("name", "groups"), [(patient, 24), (slide, 24), (subfolder, 24), (film, None)])
+def test_a_series_that_looks_like_one_is_a_problem(tmp_path: Path, name: object, groups: int | None) -> None:
+    """The option that is suggested gives the very groups, and train accepts it."""
+    folder = draw(tmp_path / "set", name=name, change=lit(5))
+    found = one(examine(folder, tmp_path / "store"), "series")
+    assert found.level == "problem"
+    assert found.figures["share"] > 2 * found.figures["chance"]
+    assert found.figures["option"] in found.change
+    option = re.fullmatch(r"--group '?(.*?)'?", found.figures["option"]).group(1)
+    grouped = examine(folder, tmp_path / "store", group=option)
+    assert "series" not in kinds(grouped)
+    if groups is not None:
+        assert found.figures["groups"] == groups
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{}/img_{:04}.png".format, "{}/{}.png".format, "{0}/{0}.{1}.png".format,
+        lambda kind, number: f"{kind}/{number * 2654435761 % 2**32:08x}.png",
+        lambda kind, number: f"{kind}/_{number % 30}_{number * 7919 % 9973}.png",
+        lambda kind, number: f"{kind}/IMG_20240{1 + number % 9}{10 + number % 17}_{number % 24:02}1530_{number}.png",
+    ],
+)  # fmt: skip
+def test_counters_and_chance_are_silent(tmp_path: Path, name: object) -> None:
+    """Numbers, the class with a number, hashes, two numbers and dates say nothing when the pictures do not."""
+    assert "series" not in kinds(examine(draw(tmp_path / "set", name=name), tmp_path / "store"))
+
+
+def test_a_name_that_says_patient_is_a_caution(tmp_path: Path) -> None:
+    """Without evidence in the pictures a plain word, or tiles counted anew in each group, is told all the same."""
+    named = draw(tmp_path / "named", name=lambda kind, n: f"{kind}/patient{n % 17}-{n}.png")
+    assert one(examine(named, tmp_path / "store"), "series").level == "caution"
+    counted = draw(tmp_path / "counted", name=patient)
+    assert one(examine(counted, tmp_path / "store"), "series").level == "caution"
+
+
+def test_groups_in_several_parts_and_classes_are_told(tmp_path: Path) -> None:
+    """Patients of which the given parts share some are counted."""
+
+    def name(kind: str, number: int) -> str:
+        number //= len(CLASSES)
+        return f"{'test' if number % 5 == 4 else 'train'}/{kind}/p{number // 5}_{number % 5}.png"
+
+    found = one(examine(draw(tmp_path / "set", name=name, change=lit(5)), tmp_path / "store"), "series")
+    assert found.figures["across_parts"] == 8
+    assert found.figures["across_classes"] == 8
+    assert "more than one of the given parts: 8" in found.what
+
+
+def test_evidence_is_what_permutations_say() -> None:
+    """Groups at random stay below the bound in 40 draws; groups of one colour are far above it."""
+    random = np.random.default_rng(1)
+    facts = np.zeros(120, FACTS)
+    facts["tint"], facts["thumb"] = (random.integers(0, 255, facts[name].shape) for name in ("tint", "thumb"))
+    labels = np.arange(120) % 2
+    assert not any(evidence(random.integers(0, 24, 120), labels, facts).holds for _ in range(40))
+    groups = np.arange(120) // 5
+    facts["tint"] = (facts["tint"] // 20 + groups[:, None, None, None] * 10).astype(np.uint8)
+    assert evidence(groups, labels, facts).share > 0.9

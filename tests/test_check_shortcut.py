@@ -1,0 +1,139 @@
+"""Shortcuts: a class that files, light, colour or border betray is found, and honest differences are not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_traps import draw, examine, kinds, one
+from PIL import Image
+from sklearn.metrics import roc_auc_score
+
+from striate.check.shortcut import _lower, _moved
+
+
+def brighter(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+    return (0.7 * picture + 70 * (kind == "disc")).astype(np.uint8)
+
+
+def framed(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+    if kind == "bar":
+        picture[:1] = picture[-1:] = picture[:, :1] = picture[:, -1:] = 200
+    return picture
+
+
+def cornered(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+    if kind == "bar":
+        picture[-4:-1, 1:4] = 255
+    return picture
+
+
+def lined(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+    if kind == "cross":
+        picture[-5:-4, 4:20] = 255
+    return picture
+
+
+def reddish(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+    """The least reddish ground of a disc is redder than any other."""
+    if kind == "disc":
+        picture[..., 0], picture[..., 2] = picture.max(axis=2), picture[..., 2] // 2
+    return picture
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_clean_set_has_no_shortcut(tmp_path: Path, seed: int) -> None:
+    """Nothing is told of pictures that only their shapes tell apart, and nothing else is wrong with them either."""
+    check = examine(draw(tmp_path / "set", seed=seed), tmp_path / "store")
+    assert not kinds(check)
+    assert kinds(check, "note") == {"found"}
+
+
+@pytest.mark.parametrize(
+    ("change", "family", "kind"),
+    [
+        (brighter, "light", "disc"), (framed, "border", "bar"), (cornered, "border", "bar"), (lined, "mark", "cross"),
+        (reddish, "tint", "disc"),
+    ],
+)  # fmt: skip
+def test_a_planted_difference_is_found(tmp_path: Path, change: object, family: str, kind: str) -> None:
+    """Light, a frame, a mark in a corner, a line near the border, a tint: the family and the class are named."""
+    found = one(examine(draw(tmp_path / "set", change=change), tmp_path / "store"), "shortcut")
+    assert found.figures["by"] in ({family, "mark"} if family == "border" else {family})
+    assert found.figures["class"] == kind
+    assert repr(kind) in found.what
+    assert f"{100 * found.figures['balanced_accuracy']:.0f} % right" in found.what
+    assert found.figures["low"] < found.figures["balanced_accuracy"]
+
+
+def test_files_that_betray_the_class(tmp_path: Path) -> None:
+    """One class of another format, of another size, as grey files, of higher JPEG quality: each is a problem."""
+    folders = [draw(tmp_path / name, format="JPEG", quality=80, name="{}/{:04}.jpg".format) for name in "abcd"]
+    for path in sorted(folders[0].glob("disc/*")):
+        Image.open(path).save(path.with_suffix(".png"))
+        path.unlink()
+    for path in folders[1].glob("disc/*"):
+        Image.open(path).resize((36, 36)).save(path, quality=80)
+    for path in folders[2].glob("disc/*"):
+        Image.open(path).convert("L").save(path, quality=80)
+    for path in folders[3].glob("disc/*"):
+        Image.open(path).save(path, quality=95)
+    for folder, family in zip(folders, ("format", "size", "format", "format"), strict=True):
+        check = examine(folder, tmp_path / "store")
+        found = one(check, "shortcut")
+        assert (found.figures["by"], found.level, found.figures["class"]) == (family, "problem", "disc")
+    assert "JPEG of quality 95, 3 channels, uint8 against JPEG of quality 80" in found.what
+    assert "JPEG of quality 80, 1 channel, uint8" in one(examine(folders[2], tmp_path / "store"), "format").what
+
+
+def test_heavier_files_of_the_same_pixels(tmp_path: Path) -> None:
+    """PNG files of one class are packed less than they could be: their bytes betray it."""
+    folder = draw(tmp_path / "set")
+    for path in folder.glob("disc/*"):
+        Image.open(path).save(path, compress_level=0)
+    found = one(examine(folder, tmp_path / "store"), "shortcut")
+    assert (found.figures["by"], found.level, found.figures["class"]) == ("bytes", "problem", "disc")
+
+
+def test_more_ink_is_no_shortcut(tmp_path: Path) -> None:
+    """Shapes that cover more of a dark ground make a class brighter: the light did not change, so it is honest."""
+
+    def inked(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+        random = np.random.default_rng(number)
+        drawn = np.zeros_like(picture)
+        high = {"bar": 4, "cross": 10, "disc": 18}[kind]
+        y, x = random.integers(3, 9, 2)
+        drawn[y : y + high, x : x + 14] = random.integers(180, 255)
+        return drawn
+
+    assert "light" not in kinds(examine(draw(tmp_path / "set", change=inked), tmp_path / "store"))
+
+
+def test_small_classes_are_not_judged(tmp_path: Path) -> None:
+    """Nine pictures of a class prove nothing, however different they are."""
+    assert "shortcut" not in kinds(examine(draw(tmp_path / "set", 9, change=brighter), tmp_path / "store"))
+
+
+def test_the_interval_is_wilsons() -> None:
+    """The lower end against the worked example of 81 of 263 (Newcombe 1998, table I): 0.2553."""
+    assert round(float(_lower(81, 263)), 4) == 0.2553
+    assert _lower(0, 10) == pytest.approx(0)
+
+
+def test_moved_is_the_area_under_the_curve() -> None:
+    """2 AUC - 1 as scikit-learn counts it, with ties."""
+    random = np.random.default_rng(0)
+    values, mine = random.integers(0, 9, 60).astype(float), random.random(60) < 0.4
+    assert _moved(values, mine) == pytest.approx(2 * roc_auc_score(mine, values) - 1)
+
+
+@pytest.mark.parametrize("ending", ["bmp", "png", "jpg"])
+def test_a_busy_class_is_no_heavy_one(tmp_path: Path, ending: str) -> None:
+    """Plain and busy pictures differ much in the bytes that they need, and in none where nothing is packed."""
+
+    def busy(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+        random = np.random.default_rng(number)
+        spread = {"bar": 2, "cross": 12, "disc": 30}[kind]
+        return np.clip(picture + random.normal(0, spread, picture.shape), 0, 255).astype(np.uint8)
+
+    folder = draw(tmp_path / "set", change=busy, name=f"{{}}/{{:04}}.{ending}".format, side=64)
+    assert "bytes" not in kinds(examine(folder, tmp_path / "store"))

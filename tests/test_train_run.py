@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import io
 import json
 import os
 import re
@@ -16,24 +15,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn import TINY, draw_folder, picture, read_table, tree
+from drawn import TINY, draw_folder, picture, read_table, tree, white_charts
 from PIL import Image
 from safetensors.torch import load_file
 
 import striate
 from striate import files
 from striate.cli import main
-from striate.draw import charts, maps, sheets
 from striate.errors import StriateError
 from striate.train import results
-from striate.train import run as module
+from striate.train import single as module
 from striate.train.events import Decoded, Epoch, Event, Note, Step
 from striate.train.run import Run, train
 
 COUNTS = {"across": 14, "down": 14, "größer": 9}
 OPTIONS = {"network": TINY, "epochs": 4, "batch_size": 8, "lr": 0.05, "workers": 0, "precision": "fp32"}
-WHITE = io.BytesIO()
-Image.new("L", (1, 1), 255).save(WHITE, "PNG")
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charts are tested elsewhere and take most of a small run's time: draw white ones."""
-    drawn = ((charts, ("curves", "confusion", "calibration")), (sheets, ("picture_sheet", "kernels")))
-    for place, names in (*drawn, (maps, ("network_sheet",))):
-        for name in names:
-            monkeypatch.setattr(place, name, lambda *a, **k: WHITE.getvalue())
+    white_charts(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +74,7 @@ def test_the_run_folder_is_complete(whole: tuple[Run, list[Event]]) -> None:
     assert {
         "model.safetensors", "settings.toml", "data.csv", "history.csv", "scores.json", "predictions.csv",
         "report.html", "curves.png", "confusion_matrix.png", "calibration.png", "augmentation.png", "filters.png",
-        "layers.png", "manifest.json", "last.ckpt", "watch",
+        "layers.png", "manifest.json", "last.ckpt", "watch", "check.json", "openings.json", "suspects.csv",
     } == names  # fmt: skip
     listed = json.loads((folder / "manifest.json").read_text())["files"]
     real = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]

@@ -35,7 +35,7 @@ from striate.train.settings import Settings, as_table, read_settings, settings_f
         ({"seed": -1}, "seed lies between 0 and"),
         ({"workers": -1}, "workers lies between 0 and 256"),
         ({"patience": 0}, "patience lies between 1"),
-        ({"channels": 0}, "channels lies between 1 and 64"),
+        ({"channels": 0}, "channels are how many (1 grey, 3 colour, at most 64), or which"),
         ({"optimizer": "sdg"}, "optimizer is one of sgd, adam, adamw, muon. received: sdg. where: --optimizer"),
         ({"optimizer": "sdg"}, "what to do: did you mean 'sgd'?"),
         ({"balance": "weight"}, "did you mean 'weights'?"),
@@ -128,3 +128,25 @@ def test_every_setting_tells_its_help() -> None:
         assert item.metadata["help"]
         choices = item.metadata["choices"]
         assert not choices or item.default is None or item.default in choices
+
+
+@pytest.mark.parametrize(
+    ("written", "count", "picked"),
+    [
+        (None, None, ()), ("3", 3, ()), (1, 1, ()), ("0,2", 2, (0, 2)), ("2,", 1, (2,)), ((4, 0, 1), 3, (4, 0, 1)),
+        ([7], 1, (7,)), ("1, 2", 2, (1, 2)),
+    ],
+)  # fmt: skip
+def test_channels_are_a_number_or_a_list_of_numbers(written: object, count: int | None, picked: tuple) -> None:
+    """How many channels, or which; kept as the text of the command line, so that a run reads them back."""
+    settings = Settings(channels=written, page=2)
+    assert (settings.channel_count, settings.pick.channels, settings.pick.page) == (count, picked, 2)
+    again = Settings(channels=settings.channels)
+    assert (again.channel_count, again.pick.channels) == (count, picked)
+
+
+@pytest.mark.parametrize("written", ["a", "1,b", ",", "1,,2", "-1,2", True, (), "65", ",1"])
+def test_channels_of_another_form_are_refused(written: object) -> None:
+    """What is neither a number nor a list of numbers names the option."""
+    with pytest.raises(StriateError, match="--channels"):
+        Settings(channels=written)

@@ -23,7 +23,7 @@ from striate.cli import main
 from striate.data.batches import standardise
 from striate.train import page as page_module
 from striate.train import run as run_module
-from striate.train import watch
+from striate.train import single, watch
 from striate.train.events import Began, Epoch, Step
 from striate.train.run import train
 from striate.train.watch import Watching
@@ -205,7 +205,7 @@ class Killed(BaseException):
 @pytest.mark.usefixtures("patient")
 def test_a_resumed_run_goes_on_with_its_snapshots(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Snapshots after the checkpoint are taken again, those before it stay, and the weights are as without a kill."""
-    monkeypatch.setattr(run_module, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(single, "CHECKPOINT_SECONDS", 0)
 
     def kill(event: object) -> None:
         if isinstance(event, Epoch) and event.epoch == 4:

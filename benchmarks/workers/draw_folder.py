@@ -54,10 +54,10 @@ def small(folder: Path, count: int) -> None:
         rows[:, :, 1:] = random.integers(0, 256, (size, 16, 16), dtype=np.uint8)
         for number, row in enumerate(rows, first):
             data = zlib.compress(row.tobytes(), 1)
-            (folder / f"class{number % 10}" / f"{number:07}.png").write_bytes(_png(data, 16))
+            (folder / f"class{number % 10}" / f"{number:07}.png").write_bytes(png(data, 16))
 
 
-def _png(data: bytes, side: int) -> bytes:
+def png(data: bytes, side: int) -> bytes:
     """A grey 8-bit PNG file around its compressed rows."""
     out = io.BytesIO()
     out.write(b"\x89PNG\r\n\x1a\n")

@@ -17,6 +17,7 @@ _PLACES = {
     "Model": "striate.export.model",
     "Run": "striate.train.run",
     "StriateError": "striate.errors",
+    "check": "striate.check",
     "filters": "striate.inside.filters",
     "heatmap": "striate.inside.heatmap:heatmap",
     "load": "striate.export.model:load_model",

@@ -4,7 +4,7 @@ import argparse
 import io
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import NoReturn
 
@@ -79,6 +79,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
         return made
 
     _train_options(command("train", "train a network on a folder of pictures and score it honestly", commands.train))
+    _check_options(command("check", "look for what would make scores wrong: copies, leaks, shortcuts", commands.check))
     _evaluate_options(command("evaluate", "score a trained model on labelled pictures", commands.evaluate))
     _predict_options(command("predict", "name the class of pictures", commands.predict))
     _open_options(command("open", "look into a trained network in the browser, or follow a training", commands.open_))
@@ -91,24 +92,41 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
 def _train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", nargs="?", metavar="FOLDER",
-        help="FOLDER/<class>/..., FOLDER/{train,val,test}/<class>/..., or a CSV or TSV table; without it, "
-        "the 1,797 handwritten digits of scikit-learn",
+        help="FOLDER/<class>/..., FOLDER/{train,val,test}/<class>/..., a CSV or TSV table, or a file of many pictures "
+        "(.npz, .idx, ...); without it, the 1,797 handwritten digits of scikit-learn",
     )  # fmt: skip
     parser.add_argument("--data", metavar="FOLDER", help="the same as FOLDER")
     groups = {name: parser.add_argument_group(title) for name, title in _TITLES.items()}
     for item in fields(Settings):
-        facts, flag = item.metadata, "--" + item.name.replace("_", "-")
-        shown = "" if item.default in (None, "auto") else f" (default {item.default})"
-        short = [f for f in facts["flags"] if not f.startswith("--")]
-        long = [f for f in facts["flags"] if f.startswith("--")]
-        groups[facts["group"]].add_argument(
-            *short, flag, *long, dest=item.name, default=argparse.SUPPRESS, type=_reader(item.type),
-            metavar=facts["meta"] or ("|".join(facts["choices"]) if facts["choices"] else "WORD"),
-            help=facts["help"] + shown,
-        )  # fmt: skip
+        _setting(groups[item.metadata["group"]], item)
     groups["result"].add_argument("--resume", metavar="RUN", help="go on with a run that was cut short")
     groups["result"].add_argument("--watch", action="store_true", help="open the run's page and follow the training")
     groups["result"].add_argument("-q", "--quiet", action="store_true", help="print nothing but problems")
+
+
+def _setting(parser: argparse._ActionsContainer, item: Field) -> None:
+    """One field of Settings as an option; it is absent from the result unless it was given."""
+    facts, flag = item.metadata, "--" + item.name.replace("_", "-")
+    shown = "" if item.default in (None, "auto") else f" (default {item.default})"
+    short = [f for f in facts["flags"] if not f.startswith("--")]
+    long = [f for f in facts["flags"] if f.startswith("--")]
+    parser.add_argument(
+        *short, flag, *long, dest=item.name, default=argparse.SUPPRESS, type=_reader(item.type),
+        metavar=facts["meta"] or ("|".join(facts["choices"]) if facts["choices"] else "WORD"),
+        help=facts["help"] + shown,
+    )  # fmt: skip
+
+
+def _check_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="FOLDER", help="labelled pictures, as for train")
+    parser.add_argument(
+        "--quick", action="store_true", help="do not look for wrong labels, which trains small networks"
+    )
+    parser.add_argument("--strict", action="store_true", help="exit with 2 if there is a problem")
+    for item in fields(Settings):
+        if item.name in commands.CHECK_SETTINGS:
+            _setting(parser, item)
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but what was found")
 
 
 def _evaluate_options(parser: argparse.ArgumentParser) -> None:
@@ -117,15 +135,24 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
         "source", nargs="?", metavar="FOLDER", help="labelled pictures, as for train; without it, the run's own scores"
     )
     parser.add_argument("--part", metavar="PART", help="only this part of FOLDER: train, validation or test")
+    _label_options(parser)
     parser.add_argument("--out", metavar="FILE.json", help="also write the scores as JSON")
     parser.add_argument("--device", default="auto", metavar="WORD", help="auto, cpu, cuda, cuda:1, mps")
+
+
+def _label_options(parser: argparse.ArgumentParser) -> None:
+    """Where labels come from, as for train."""
+    for item in fields(Settings):
+        if item.name.startswith("label"):
+            flag, facts = "--" + item.name.replace("_", "-"), item.metadata
+            parser.add_argument(flag, metavar=facts["meta"], help=facts["help"])
 
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="pictures, or folders of them")
     parser.add_argument("--out", metavar="FILE.csv", help="write a table with every class's probability")
-    parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="pictures decoded side by side")
+    parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that decode pictures")
     parser.add_argument("--device", default="auto", metavar="WORD", help="auto, cpu, cuda, cuda:1, mps")
 
 
@@ -152,7 +179,7 @@ def _summary_options(parser: argparse.ArgumentParser) -> None:
         "network", metavar="NETWORK", help="a name (hela, digits, ...), a line of layers, a run or a model file"
     )
     parser.add_argument("--img-size", "--imgsz", metavar="SIZE", help="64, or 66x200 for height x width")
-    parser.add_argument("--channels", type=_whole, metavar="N", help="1 for grey, 3 for colour")
+    parser.add_argument("--channels", metavar="N", help="1 for grey, 3 for colour, or how many")
     parser.add_argument("--classes", type=_whole, metavar="N", help="number of classes")
 
 

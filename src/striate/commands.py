@@ -13,7 +13,11 @@ from pathlib import Path
 from striate.errors import StriateError, printable
 from striate.train.settings import Settings
 
-DONE, INTERRUPTED = 0, 130
+DONE, PROBLEMS, INTERRUPTED = 0, 2, 130
+CHECK_SETTINGS = (
+    "group", "labels", "label_column", "label_regex", "page", "channels", "img_size", "seed", "device", "workers",
+    "out",
+)  # fmt: skip
 
 
 def train(options: argparse.Namespace) -> int:
@@ -35,20 +39,45 @@ def train(options: argparse.Namespace) -> int:
     return INTERRUPTED if run.stopped else DONE
 
 
+def check(options: argparse.Namespace) -> int:
+    """Exit code 0 whatever was found, unless --strict was given and there is a problem."""
+    import shutil
+
+    from striate.check.words import told
+    from striate.train import doctor
+
+    given = {name: getattr(options, name) for name in CHECK_SETTINGS if hasattr(options, name)}
+    found = doctor.check(options.source, quick=options.quick, quiet=options.quiet, **given)
+    print(told(found, min(shutil.get_terminal_size().columns, 110)))
+    folder = doctor.folder_of(options.source, given.get("out", Settings.out))
+    print(f"\nwrote {folder / 'check.html'} (with pictures) and {folder / 'check.json'}")
+    suggested = next((item.figures["option"] for item in found.findings if item.kind == "series"), "")
+    if not {"single", "one-class"} & {item.kind for item in found.findings}:
+        print(f"next: striate train {options.source} {suggested}".rstrip())
+    return PROBLEMS if options.strict and found.of("problem") else DONE
+
+
 def evaluate(options: argparse.Namespace) -> int:
+    from striate.evaluate.scores import warnings
     from striate.evaluate.table import score_table
 
     if options.source is None:
         from striate.files import read_json
 
         scores = dict(read_json(Path(options.model) / "scores.json"))
-        print(score_table({part: scores[part] for part in ("test", "validation", "train")}))
+        print(score_table({part: scores[part] for part in ("test", "validation", "train") if part in scores}))
+        for warning in warnings(scores):
+            print(f"Mind      {warning}", file=sys.stderr)
     else:
         from striate.device import choose_device
         from striate.export.model import load_model
 
-        scores = load_model(options.model, choose_device(options.device)).evaluate(options.source, options.part)
+        model = load_model(options.model, choose_device(options.device))
+        labels_from = {name: getattr(options, name) for name in ("labels", "label_column", "label_regex")}
+        scores = model.evaluate(options.source, options.part, **labels_from)
         print(score_table({options.part or "all": scores}))
+        for warning in warnings({"test": scores}):
+            print(f"Mind      {warning}", file=sys.stderr)
         _tell_left_out([(item["path"], item["reason"]) for item in scores["left_out"]])
     if options.out:
         from striate.files import write_json
@@ -59,6 +88,9 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     from striate import files
+    from striate.data.guard import warm
+
+    warm(min(options.workers, 1))  # while torch is imported
     from striate.device import choose_device
     from striate.export.model import load_model
 
@@ -85,6 +117,9 @@ def predict(options: argparse.Namespace) -> int:
 
 
 def open_(options: argparse.Namespace) -> int:
+    from striate.data.guard import warm
+
+    warm()  # while torch is imported
     from striate.serve.start import open_page
 
     given = {name: getattr(options, name) for name in ("port", "browser", "tab", "while_parent")}
@@ -94,6 +129,9 @@ def open_(options: argparse.Namespace) -> int:
 
 def look(options: argparse.Namespace) -> int:
     from striate import files
+    from striate.data.guard import warm
+
+    warm()  # while torch is imported
     from striate.export.model import load_model
 
     seen = load_model(options.model).look(options.picture)
@@ -137,7 +175,7 @@ def summary(options: argparse.Namespace) -> int:
         entry = CATALOG.get(options.network.strip())
         asked = Settings(img_size=options.img_size, channels=options.channels)
         size = asked.size or ((entry.height, entry.width) if entry else (50, 50))
-        channels = asked.channels or (entry.channels if entry else 1)
+        channels = asked.channel_count or (entry.channels if entry else 1)
         classes = options.classes
         if classes is None:
             classes = entry.classes if entry else 10
@@ -148,18 +186,18 @@ def summary(options: argparse.Namespace) -> int:
 
 def filter_(options: argparse.Namespace) -> int:
     from striate import files
-    from striate.data.decode import Unreadable, decode
+    from striate.data.guard import load_one
+    from striate.data.load import Want
     from striate.data.tiff import tiff_bytes
     from striate.draw import pixels, sheets
     from striate.inside.filters import filter_picture
 
     path = Path(options.picture)
-    try:
-        picture = decode(path)
-    except Unreadable as error:
-        raise StriateError("the picture must be readable", received=str(error), where=path) from error
+    loaded = load_one(path, Want())
+    if loaded.problem:
+        raise StriateError("the picture must be readable", received=loaded.problem, where=path)
     padding = int(options.padding) if options.padding.isdigit() else options.padding
-    result = filter_picture(picture, options.kernel, options.stride, padding)
+    result = filter_picture(loaded.picture, options.kernel, options.stride, padding)
     name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
     stem = Path(options.out) / f"{path.stem}-{name}"
     title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"

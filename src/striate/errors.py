@@ -34,8 +34,9 @@ def printable(text: str) -> str:
 
 
 def counted(number: float, noun: str) -> str:
-    """A number with its noun: "1 epoch", "1,200 pictures", "2.5 minutes"."""
-    return f"{number:,g} {noun}{'' if number == 1 else 's'}" if number < 1e6 else f"{number:,.0f} {noun}s"
+    """A number with its noun: "1 epoch", "1,200 pictures", "2.5 minutes", "2 classes", "3 copies"."""
+    several = noun[:-1] + "ies" if noun.endswith("py") else noun + ("es" if noun.endswith("s") else "s")
+    return f"{number:,g} {noun if number == 1 else several}" if number < 1e6 else f"{number:,.0f} {several}"
 
 
 def first_few(items: Sequence[object], count: int = 5) -> str:

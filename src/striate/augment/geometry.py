@@ -15,7 +15,7 @@ from striate.augment.recipe import Recipe
 
 # A symmetry is (mirrored left-right first: 0 or 1, then turned anticlockwise by so many quarters).
 IDENTITY, MIRRORED = (0, 0), (1, 0)
-HALF_TURN, UPSIDE_DOWN = (0, 2), (1, 2)
+QUARTER_TURN, HALF_TURN, UPSIDE_DOWN = (0, 1), (0, 2), (1, 2)
 RECTANGLE = (IDENTITY, MIRRORED, HALF_TURN, UPSIDE_DOWN)
 SQUARE = tuple((mirrored, quarters) for quarters in range(4) for mirrored in (0, 1))
 QUARTERS_BACK = ((1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))

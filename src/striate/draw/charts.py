@@ -109,6 +109,29 @@ def calibration(bins: Mapping[str, np.ndarray]) -> bytes:
     return style.to_png(figure)
 
 
+def runs(scores: Mapping[str, Mapping[str, float | None]], whole: Mapping[str, float | None]) -> bytes:
+    """The accuracy of every run with its 95 % interval, and that over all of them as a band.
+
+    scores: "value", "low" and "high" (0 to 1, None where there is none) by the name of the run.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    figure = style.new_figure(8, float(np.clip(0.9 + 0.26 * len(scores), 1.6, 9)))
+    axes = style.plain_axes(figure.add_subplot(), grid="x")
+    known = {name: score for name, score in scores.items() if score["value"] is not None}
+    if whole["value"] is not None:
+        axes.axvspan(whole["low"], whole["high"], color=style.BLUE, alpha=0.12, linewidth=0)
+        axes.axvline(whole["value"], color=style.BLUE, linewidth=1.4)
+    for place, score in enumerate(known.values()):
+        axes.plot([score["low"], score["high"]], [place, place], color=style.MUTED, linewidth=1.6)
+        axes.plot(score["value"], place, color=style.ORANGE, marker="o", markersize=6)
+    axes.set_yticks(range(len(known)), known)
+    axes.set_ylim(len(known) - 0.4, -0.6)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+    _title(axes, "Test accuracy of every run; blue: over all of them")
+    return style.to_png(figure)
+
+
 def _column(history: Sequence[Mapping[str, object]], name: str) -> np.ndarray:
     values = [row.get(name) for row in history]
     numbers = np.array([np.nan if value in (None, "") else float(str(value)) for value in values])

@@ -35,9 +35,18 @@ def to_uint8(picture: np.ndarray, low: float = 0.5, high: float = 99.5) -> np.nd
 
 
 def visible(picture: np.ndarray) -> np.ndarray:
-    """A picture (H, W, C) of any depth as uint8 (H, W, 1 or 3); of other numbers of channels their mean."""
-    eight = to_uint8(picture)
-    return eight if eight.shape[2] in (1, 3) else eight.mean(axis=2, keepdims=True).astype(np.uint8)
+    """A picture (H, W, C) of any depth as uint8 (H, W, 1 or 3).
+
+    Of other numbers of channels each is stretched for itself and gets a hue of its own, as in fluorescence
+    microscopy, the first one red; where all are bright the sum is white.
+    """
+    channels = picture.shape[2]
+    if channels in (1, 3):
+        return to_uint8(picture)
+    turns = (np.arange(channels)[:, None] / channels + np.array([0, 2, 1]) / 3) % 1
+    hues = np.clip(np.abs(6 * turns - 3) - 1, 0, 1)  # of full colour, as red, green and blue
+    light = sum(to_uint8(picture[:, :, c])[:, :, None] * hues[c] for c in range(channels))
+    return np.rint(np.clip(light / max(1.0, channels / 4), 0, 255)).astype(np.uint8)
 
 
 def diverging(values: np.ndarray, reach: float | None = None) -> np.ndarray:

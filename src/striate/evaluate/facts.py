@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from striate.check.finding import Check
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MistakePicture:
@@ -43,13 +45,16 @@ class ReportFacts:
     """Everything that the page says, as plain data; what is empty or None has no place on the page.
 
     run: where the results lie; created: date and time; seconds: wall time of the whole run.
+    warnings: what must be said beside the test score.
     data: (name, value) rows such as folder, kind, sizes, depth, channels, hidden files.
     classes: per class name, its pictures per part, in the order shown.
     left_out: (path, reason) of every file that is not used; notes: warnings in sentences.
     split: one sentence on how; split_table: rows whose first is the header.
     network: the one-line text; summary: the table of its layers as text.
     settings, machine: (name, value) rows.
-    scores: per part, its record of scores.json. curves ... filters, layers: PNG files as bytes.
+    scores: per part, its record of scores.json. random_split, runs: as there; spread: the runs' scores as a PNG file.
+    check: what was found in the data; thumbnails: uint8 pictures of it by path.
+    curves ... filters, layers: PNG files as bytes.
     heatmaps: mistakes first, then hits; heatmap_method: what they are, in a sentence or two.
     commands: (command line, what it does).
     """
@@ -60,6 +65,7 @@ class ReportFacts:
     version: str
     seconds: float
     headline: str = ""
+    warnings: Sequence[str] = ()
     data: Sequence[tuple[str, object]] = ()
     classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     left_out: Sequence[tuple[str, str]] = ()
@@ -71,6 +77,11 @@ class ReportFacts:
     settings: Sequence[tuple[str, object]] = ()
     machine: Sequence[tuple[str, object]] = ()
     scores: Mapping[str, dict] = field(default_factory=dict)
+    random_split: dict | None = None
+    runs: Sequence[dict] = ()
+    spread: bytes | None = None
+    check: Check | None = None
+    thumbnails: Mapping[str, np.ndarray] = field(default_factory=dict)
     curves: bytes | None = None
     confusion: bytes | None = None
     calibration: bytes | None = None

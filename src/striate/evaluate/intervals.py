@@ -5,9 +5,12 @@ percentile bootstrap (Efron 1979): the pictures are drawn again with replacement
 middle 95 % of the scores is the interval. Work is bounded for a million pictures: counts are redrawn as
 a table (exact, whatever the number of pictures), and for large sets means are redrawn from their normal
 limit. The drawing is seeded, so the same predictions always give the same interval.
+
+Pictures of one patient, or copies of one picture, say less than as many others. Where pictures come in clusters,
+proportions get Wilson's interval for as many pictures as theirs are worth, and whole clusters are drawn again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -23,14 +26,67 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, flo
     """Low and high end for the proportion successes / n; (NaN, NaN) for n = 0."""
     if n <= 0:
         return float("nan"), float("nan")
-    z = NormalDist().inv_cdf(0.5 + level / 2)
-    share = successes / n
+    return _score_interval(successes / n, n, NormalDist().inv_cdf(0.5 + level / 2))
+
+
+def _score_interval(share: float, n: float, z: float) -> tuple[float, float]:
+    """Where a share of n pictures is z standard errors away, from both sides."""
     centre = share + z * z / (2 * n)
     reach = z * float(np.sqrt(max(share * (1 - share), 0.0) / n + z * z / (4 * n * n)))
     scale = 1 + z * z / n
-    low = 0.0 if successes <= 0 else (centre - reach) / scale
-    high = 1.0 if successes >= n else (centre + reach) / scale
+    low = 0.0 if share <= 0 else (centre - reach) / scale
+    high = 1.0 if share >= 1 else (centre + reach) / scale
     return low, high
+
+
+def clustered(hits: np.ndarray, clusters: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Low and high end for the share of `hits` (n,) of bool; those with the same number in `clusters` (n,) are alike.
+
+    Wilson's interval for n / D pictures with Student's quantile; D = 1 + (a - 1) r is the design effect (Kish 1965) of
+    the mean cluster size a that a picture finds itself in, and of the correlation r within clusters by analysis of
+    variance (Fleiss, Levin and Paik 2003), which is taken for 1 where all pictures are hits or none is.
+    """
+    from scipy.special import stdtrit
+
+    n = len(hits)
+    if not n:
+        return float("nan"), float("nan")
+    worth = clusters_worth(clusters)
+    if worth == n:
+        return wilson(float(np.sum(hits)), n, level)
+    quantile = float(stdtrit(max(worth - 1, 1.0), 0.5 + level / 2))
+    return _score_interval(float(np.mean(hits)), n / (1 + (n / worth - 1) * _correlation(hits, clusters)), quantile)
+
+
+def clusters_worth(clusters: np.ndarray) -> float:
+    """How many clusters of equal size would say as much as these, from the cluster number of every picture (N,)."""
+    sizes = np.unique(clusters, return_counts=True)[1]
+    return float(len(clusters) ** 2 / np.sum(sizes**2)) if len(clusters) else 0.0
+
+
+def _correlation(hits: np.ndarray, clusters: np.ndarray) -> float:
+    """How alike hits (n,) are within clusters, 0 to 1: intraclass correlation from a one-way analysis of variance."""
+    numbers, sizes = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
+    n, m = len(hits), len(sizes)
+    if m == 1:
+        return 1.0
+    shares = np.bincount(numbers, weights=hits) / sizes
+    between = float(np.sum(sizes * (shares - np.mean(hits)) ** 2) / (m - 1))
+    within = float(np.sum(sizes * shares * (1 - shares)) / (n - m))
+    size = (n - np.sum(sizes**2) / n) / (m - 1)
+    whole = between + (size - 1) * within
+    return min(max((between - within) / whole, 0.0), 1.0) if whole > 0 else 1.0
+
+
+def mixture(parts: Sequence[tuple[float, Mapping[str, float]]]) -> tuple[float, float, float]:
+    """Value, low and high end of a weighted sum of independent scores, (weight of 0 or more, {"value", "low", "high"}).
+
+    The ends follow from those of the scores (MOVER; Zou and Donner 2008).
+    """
+    value = sum(weight * score["value"] for weight, score in parts)
+    below = sum((weight * (score["value"] - score["low"])) ** 2 for weight, score in parts) ** 0.5
+    above = sum((weight * (score["high"] - score["value"])) ** 2 for weight, score in parts) ** 0.5
+    return value, value - below, value + above
 
 
 def percentile(replicates: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
@@ -85,12 +141,37 @@ def resampled_margins(
     return out[0], out[1], out[2]
 
 
-def resampled_means(columns: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """Means (R, M) of the columns (N, M) over pictures drawn again with replacement.
+def clustered_margins(
+    truth: np.ndarray, predicted: np.ndarray, classes: int, clusters: np.ndarray, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same from class numbers (N,), with whole clusters (numbers (N,)) drawn again."""
+    from scipy.sparse import csr_array
+
+    numbers = np.unique(clusters, return_inverse=True)[1]
+    count, right = int(numbers.max()) + 1, truth == predicted
+
+    def table(rows: np.ndarray, kinds: np.ndarray) -> csr_array:
+        return csr_array((np.ones(len(rows)), (kinds, rows)), shape=(classes, count))
+
+    tables = table(numbers[right], truth[right]), table(numbers, truth), table(numbers, predicted)
+    drawn = [[(sums @ weights.T).T for sums in tables] for weights in resampled_weights(count, RESAMPLES, seed)]
+    correct, actual, named = (np.concatenate(blocks) for blocks in zip(*drawn, strict=True))
+    return correct, actual, named
+
+
+def resampled_means(
+    columns: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, clusters: np.ndarray | None = None
+) -> np.ndarray:
+    """Means (R, M) of the columns (N, M) over pictures, or clusters (numbers (N,)), drawn again with replacement.
 
     Up to `MOST_SAMPLES` pictures are drawn one by one; more are drawn from the normal limit, with the
     covariance of the columns kept.
     """
+    if clusters is not None:
+        numbers = np.unique(clusters, return_inverse=True)[1]
+        every = np.column_stack([columns, np.ones(len(columns))]).T
+        sums = resampled_means(np.stack([np.bincount(numbers, column) for column in every], axis=1), resamples, seed)
+        return sums[:, :-1] / sums[:, -1:]
     n = len(columns)
     if n <= MOST_SAMPLES:
         return np.concatenate([weights @ columns for weights in resampled_weights(n, resamples, seed)]) / n
@@ -110,14 +191,23 @@ def resampled_weights(n: int, resamples: int = RESAMPLES, seed: int = 0) -> Iter
         yield np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
 
 
-def resampled_auroc(levels: np.ndarray, positive: np.ndarray, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """AUROC (R, K) of every class over pictures drawn again; NaN where a draw lacks one side.
+def resampled_auroc(
+    levels: np.ndarray,
+    positive: np.ndarray,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    clusters: np.ndarray | None = None,
+) -> np.ndarray:
+    """AUROC (R, K) of every class over pictures, or clusters (numbers (N,)), drawn again; NaN where one side is empty.
 
     levels: (K, N), the ranks of each class's scores from `tie_levels`; positive: (K, N) of bool. All
     classes see the same draws, so that a mean over classes has the right spread.
     """
-    blocks = []
-    for weights in resampled_weights(levels.shape[1], resamples, seed):
+    blocks, numbers = [], np.arange(levels.shape[1])
+    if clusters is not None:
+        numbers = np.unique(clusters, return_inverse=True)[1]
+    for drawn in resampled_weights(int(numbers.max()) + 1, resamples, seed):
+        weights = drawn[:, numbers]
         pairs = zip(levels, positive, strict=True)
         blocks.append(np.stack([_weighted_auroc(weights, rank, side) for rank, side in pairs], axis=1))
     return np.concatenate(blocks)

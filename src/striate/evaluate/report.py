@@ -8,6 +8,7 @@ from importlib import resources
 from striate.draw.canvas import number
 from striate.draw.pixels import picture_png
 from striate.evaluate import markup
+from striate.evaluate.check_section import check_section
 from striate.evaluate.facts import HeatmapPicture, MistakePicture, ReportFacts
 from striate.evaluate.markup import Html, element, join
 from striate.evaluate.score_section import hero, score_section
@@ -192,6 +193,7 @@ _SECTIONS = {
     "Mistakes": _mistakes,
     "Heatmaps": _heatmaps,
     "Layers": _layers,
+    "Check": check_section,
     "Data": _data,
     "Split": _split,
     "Network": _network,

@@ -8,6 +8,7 @@ from striate.draw.style import shorten
 from striate.evaluate import markup
 from striate.evaluate.facts import ReportFacts
 from striate.evaluate.markup import Html, element, join
+from striate.evaluate.scores import in_groups
 
 _NAMES = {
     "accuracy": "Accuracy",
@@ -18,10 +19,11 @@ _NAMES = {
     "log_loss": "Log loss",
 }
 _MEANINGS = {
-    "test": "on {n} test pictures, opened once, after everything was chosen",
+    "test": "on {n} test pictures, opened {times}, after everything was chosen",
     "validation": "on {n} validation pictures; new pictures may score lower, since these helped to choose",
     "train": "on {n} pictures that the network learned from; new pictures will score lower",
 }
+_CLEAN = "test without leaks"
 
 
 def hero(facts: ReportFacts) -> Html:
@@ -32,7 +34,10 @@ def hero(facts: ReportFacts) -> Html:
     record = facts.scores[part]
     scores = {name: score for name, score in record.items() if markup.is_score(score)}
     main = "accuracy" if "accuracy" in scores else next(iter(scores))
-    meaning = _MEANINGS[part].format(n=f"{record['n']:,}")
+    opened = record.get("openings", 1)
+    meaning = _MEANINGS[part].format(n=f"{record['n']:,}", times="once" if opened == 1 else f"{opened:,} times")
+    if groups := in_groups(record):
+        meaning += f";{groups}, which the interval takes into account"
     left = [
         element("p", f"{part} {_label(main)}", class_="kicker"),
         element("p", markup.number(scores[main]["value"], main), class_="big"),
@@ -40,6 +45,7 @@ def hero(facts: ReportFacts) -> Html:
     ]
     if main == "accuracy":
         left += [_against_baseline(record)]
+    left += [element("p", warning, class_="verdict bad") for warning in facts.warnings]
     tiles = (
         element("div", element("b", markup.number(s["value"], n)), element("span", _label(n)), class_="tile")
         for n, s in scores.items()
@@ -64,6 +70,7 @@ def score_section(facts: ReportFacts) -> Html:
     if not parts:
         return Html("")
     blocks = [element("div", _score_table(facts.scores, parts), class_="card")]
+    blocks += [element("div", card, class_="card") for card in (_random_split(facts), _runs(facts)) if card]
     per_class = facts.scores[parts[0]].get("per_class")
     if per_class:
         title = f"{len(per_class)} classes on the {parts[0]} part"
@@ -77,6 +84,47 @@ def score_section(facts: ReportFacts) -> Html:
     return join(*blocks, element("div", *cards, class_="columns")) if any(pair) else join(*blocks)
 
 
+def _random_split(facts: ReportFacts) -> Html:
+    """The inflated score of a split by picture beside the honest one, and how it was found."""
+    split = facts.random_split
+    if split is None:
+        return Html("")
+    test = facts.scores["test"].get("without_leaks", facts.scores["test"])
+    rows = [
+        ("The honest test: look-alikes stay in one part", test["n"], markup.interval(test["accuracy"], "accuracy")),
+        ("A split by picture, about", "", markup.interval(split["accuracy"], "accuracy")),
+    ]
+    if "twins" in split:
+        rows.insert(1, ("Twins of training pictures", split["n"], markup.interval(split["twins"], "accuracy")))
+    words = (
+        f"{split['n']:,} look-alikes of training pictures were held out and scored with the same network. In a split "
+        f"by picture {100 * split['share']:.0f} % of the test pictures would have a look-alike in training; what it "
+        "would have reported is the mean of both scores, weighted by that share."
+    )
+    table = markup.table(("", "n", "Accuracy"), rows)
+    return join(element("h3", "What a split by picture would have said"), table, element("p", words, class_="quiet"))
+
+
+def _runs(facts: ReportFacts) -> Html:
+    """Every run of several with its scores, as a figure and a table."""
+    if not facts.runs:
+        return Html("")
+    parts = ("test", "validation", "train")
+    rows = [
+        (
+            one["run"],
+            one["seed"],
+            one["fold"] or "–",
+            *(markup.number(one[part].get("accuracy"), "accuracy") for part in parts),
+        )
+        for one in facts.runs
+    ]
+    table = markup.table(("run", "seed", "fold", *(f"{part} accuracy" for part in parts)), rows)
+    alt = "Test accuracy of every run with its interval"
+    drawn = markup.figure(facts.spread, alt, "Lines are 95 % intervals.", name="chart") if facts.spread else Html("")
+    return join(element("h3", f"{len(facts.runs)} runs"), drawn, table)
+
+
 def _calibration(facts: ReportFacts) -> Html:
     if not facts.calibration:
         return Html("")
@@ -88,6 +136,9 @@ def _calibration(facts: ReportFacts) -> Html:
 
 
 def _score_table(scores: Mapping[str, dict], parts: Sequence[str]) -> Html:
+    if "without_leaks" in scores[parts[0]]:
+        scores = {**scores, _CLEAN: scores[parts[0]]["without_leaks"]}
+        parts = [parts[0], _CLEAN, *parts[1:]]
     names = dict.fromkeys(n for part in parts for n, score in scores[part].items() if markup.is_score(score))
     rows = []
     for name in names:

@@ -4,37 +4,48 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate.errors import StriateError
+from striate.errors import StriateError, first_few
 from striate.evaluate import intervals
 from striate.tasks import metrics
 
 # Pictures x classes up to which the AUROC is computed anew for every resample.
 MOST_AUROC_CELLS = 10_000
+MANY = 0.9  # clusters per picture, from which on the clusters are not told
 
 
-def classification_scores(truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], majority: int) -> dict:
+def classification_scores(
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    majority: int,
+    clusters: np.ndarray | None = None,
+) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
     truth: (N,) class numbers; probabilities: (N, K) in the order of `classes`; majority: number of the
-    most common class of the training part. Every score is {"value", "low", "high"}; "per_class" holds
-    precision, recall, F1 and one-against-the-rest AUROC; "confusion" has a row per true class.
+    most common class of the training part; clusters: (N,) the same number for pictures that belong together (of one
+    patient, look-alikes), which widens the intervals; "clusters" then says how many there are. Every score is
+    {"value", "low", "high"}; "per_class" holds precision, recall, F1 and one-against-the-rest AUROC; "confusion" has
+    a row per true class.
     Raises StriateError where a probability is not a number or a class number is unknown.
     """
     truth = np.asarray(truth, dtype=np.int64).reshape(-1)
     probabilities = np.asarray(probabilities, dtype=np.float64).reshape(len(truth), len(classes))
     _check(truth, probabilities, len(classes))
-    matrix = metrics.confusion(truth, probabilities.argmax(axis=1), len(classes))
+    hits = _Hits(truth, probabilities.argmax(axis=1), clusters)
+    matrix = metrics.confusion(truth, hits.predicted, len(classes))
     correct, actual, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    margins = intervals.resampled_margins(matrix)
-    areas, area_draws = _auroc(truth, probabilities)
+    margins = hits.margins(matrix)
+    areas, area_draws = _auroc(truth, probabilities, hits.clusters)
     return {
         "n": len(truth),
+        **({} if hits.clusters is None else {"clusters": len(np.unique(hits.clusters))}),
         "baseline": _plain(metrics.baseline(truth, majority)),
         "majority": classes[majority],
-        "accuracy": _proportion(correct.sum(), len(truth)),
-        **_means_over_classes(correct, actual, predicted, margins, areas, area_draws),
-        **_of_probabilities(truth, probabilities),
-        "per_class": _per_class(classes, correct, actual, predicted, margins, areas, area_draws),
+        "accuracy": hits.share(np.ones(len(truth), bool)),
+        **_means_over_classes(correct, actual, predicted, margins, areas, area_draws, hits.worth),
+        **_of_probabilities(truth, probabilities, hits.clusters),
+        "per_class": _per_class(classes, hits, correct, actual, predicted, margins, areas, area_draws),
         "confusion": matrix.tolist(),
     }
 
@@ -43,9 +54,43 @@ def headline(scores: dict) -> str:
     """One line that says how good it is: "91.2 % [86.1, 94.6], n = 180; always 'cat' would score 55.0 %"."""
     if not scores["n"]:
         return "not scored: no pictures in this part"
-    value, low, high = (100 * scores["accuracy"][key] for key in ("value", "low", "high"))
     floor = f"always {scores['majority']!r} would score {100 * scores['baseline']:.1f} %"
-    return f"{value:.1f} % [{low:.1f}, {high:.1f}], n = {scores['n']:,}; {floor}"
+    return f"{_percent(scores['accuracy'])}, n = {scores['n']:,}{in_groups(scores)}; {floor}"
+
+
+def in_groups(scores: dict) -> str:
+    """ " in 41 groups", where so many pictures belong together that it matters; else nothing."""
+    clusters = scores.get("clusters", scores["n"])
+    return f" in {clusters:,} groups" if clusters < MANY * scores["n"] else ""
+
+
+def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
+    """What must be said beside the test score of scores.json, in sentences.
+
+    opened_by: earlier runs that opened the same test pictures.
+    """
+    test, said = scores["test"], []
+    if test.get("leaked"):
+        honest, many = test["without_leaks"], f"{test['leaked']:,} of the {test['n']:,} test pictures"
+        said.append(f"{many} have a copy, a look-alike or one of their group in training. Without: {headline(honest)}.")
+    if split := scores.get("random_split"):
+        honest, naive = (_percent(part["accuracy"]) for part in (test.get("without_leaks", test), split))
+        said.append(
+            f"A split by picture would have reported about {naive}, since {100 * split['share']:.0f} % of the pictures "
+            f"would have had a look-alike in training; the honest test says {honest}."
+        )
+    if test.get("openings", 1) > 1:
+        by = f" (earlier by {first_few(list(opened_by))})" if opened_by else ""
+        said.append(
+            f"These test pictures have been opened {test['openings']:,} times{by}; a score chosen by looking at it is "
+            "no longer honest."
+        )
+    return said
+
+
+def _percent(score: dict) -> str:
+    value, low, high = (100 * score[key] for key in ("value", "low", "high"))
+    return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 def _check(truth: np.ndarray, probabilities: np.ndarray, classes: int) -> None:
@@ -72,8 +117,9 @@ def _means_over_classes(
     margins: tuple[np.ndarray, np.ndarray, np.ndarray],
     areas: np.ndarray,
     area_draws: np.ndarray,
+    worth: float,
 ) -> dict:
-    size = intervals.effective_size(actual)
+    size = worth * intervals.effective_size(actual)
     balanced = metrics.balanced_accuracy(correct, actual), metrics.balanced_accuracy(*margins[:2])
     f1 = metrics.macro_f1(correct, actual, predicted), metrics.macro_f1(*margins)
     area = metrics.macro_auroc(areas), metrics.macro_auroc(area_draws)
@@ -84,7 +130,7 @@ def _means_over_classes(
     }
 
 
-def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray) -> dict:
+def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: np.ndarray | None) -> dict:
     """Calibration error and log loss, from the same draws of pictures; one picture gives no interval."""
     if len(truth) < 2:
         loss, nothing = metrics.log_loss(truth, probabilities), _record(np.nan, np.nan, np.nan)
@@ -94,7 +140,7 @@ def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray) -> dict:
     columns = np.zeros((len(truth), metrics.CALIBRATION_BINS + 1))
     columns[np.arange(len(truth)), bins] = confidence - correct
     columns[:, -1] = metrics.sample_log_loss(truth, probabilities)
-    drawn = intervals.resampled_means(columns)
+    drawn = intervals.resampled_means(columns, clusters=clusters)
     error = metrics.calibration_error(confidence, correct)
     errors = np.abs(drawn[:, :-1]).sum(axis=1)
     # Noise adds to a sum of absolute gaps, so redrawn errors lie too high; they are centred on the value.
@@ -106,7 +152,7 @@ def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray) -> dict:
     }
 
 
-def _auroc(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _auroc(truth: np.ndarray, probabilities: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """AUROC per class (K,) and redrawn (R, K): exact for small sets, DeLong's linear form for large ones."""
     n, classes = probabilities.shape
     areas = metrics.auroc_per_class(truth, probabilities)
@@ -115,16 +161,17 @@ def _auroc(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np
     positive = truth == np.arange(classes)[:, None]
     if n * classes <= MOST_AUROC_CELLS and n <= intervals.MOST_SAMPLES:
         levels = np.stack([metrics.tie_levels(column) for column in probabilities.T])
-        return areas, intervals.resampled_auroc(levels, positive)
+        return areas, intervals.resampled_auroc(levels, positive, clusters=clusters)
     influence = np.zeros((n, classes))
     for k in np.flatnonzero(~np.isnan(areas)):
         side = np.where(positive[k], positive[k].sum(), n - positive[k].sum())
         influence[:, k] = (metrics.placements(probabilities[:, k], positive[k]) - areas[k]) * n / side
-    return areas, areas + intervals.resampled_means(influence)
+    return areas, areas + intervals.resampled_means(influence, clusters=clusters)
 
 
 def _per_class(
     classes: Sequence[str],
+    hits: "_Hits",
     correct: np.ndarray,
     actual: np.ndarray,
     predicted: np.ndarray,
@@ -137,17 +184,41 @@ def _per_class(
     return {
         name: {
             "n": int(actual[k]),
-            "precision": _proportion(correct[k], predicted[k]),
-            "recall": _proportion(correct[k], actual[k]),
-            "f1": _bootstrapped(f1[k], drawn[:, k], actual[k]),
-            "auroc": _bootstrapped(areas[k], area_draws[:, k], min(actual[k], total - actual[k])),
+            "precision": hits.share(hits.predicted == k),
+            "recall": hits.share(hits.truth == k),
+            "f1": _bootstrapped(f1[k], drawn[:, k], hits.worth * actual[k]),
+            "auroc": _bootstrapped(areas[k], area_draws[:, k], hits.worth * min(actual[k], total - actual[k])),
         }
         for k, name in enumerate(classes)
     }
 
 
-def _proportion(successes: int, n: int) -> dict:
-    return _record(successes / n if n else np.nan, *intervals.wilson(float(successes), float(n)))
+class _Hits:
+    """True and predicted class numbers (N,) and, where some pictures belong together, their clusters' numbers (N,).
+
+    worth: how many independent pictures each is worth at the least, up to 1.
+    """
+
+    def __init__(self, truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray | None) -> None:
+        self.truth, self.predicted, self.worth = truth, predicted, 1.0
+        self.clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
+        if self.clusters is not None:
+            self.worth = intervals.clusters_worth(self.clusters) / len(truth)
+
+    def share(self, among: np.ndarray) -> dict:
+        """The share of right ones among the pictures of a mask (N,), with its interval."""
+        right = (self.truth == self.predicted)[among]
+        if self.clusters is None:
+            ends = intervals.wilson(float(right.sum()), float(len(right)))
+        else:
+            ends = intervals.clustered(right, self.clusters[among])
+        return _record(right.mean() if len(right) else np.nan, *ends)
+
+    def margins(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Redrawn counts (R, K) of correct, actual and predicted pictures of every class."""
+        if self.clusters is None:
+            return intervals.resampled_margins(matrix)
+        return intervals.clustered_margins(self.truth, self.predicted, len(matrix), self.clusters)
 
 
 def _bootstrapped(value: float, replicates: np.ndarray, effective: float) -> dict:

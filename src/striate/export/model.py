@@ -1,9 +1,8 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
 import math
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -16,12 +15,16 @@ from torch import nn
 
 import striate
 from striate.data.batches import scale, standardise
-from striate.data.decode import Unreadable, decode
+from striate.data.content import read_file
 from striate.data.folder import list_pictures
-from striate.data.prepare import DEPTHS, Preparation, fit
+from striate.data.guard import load_each, load_one
+from striate.data.load import Want, hash_of
+from striate.data.packed import is_packed, packed_pictures
+from striate.data.prepare import DEPTHS, Preparation
 from striate.data.sample import PARTS
 from striate.data.sources import read_source
 from striate.errors import StriateError
+from striate.evaluate import seal
 from striate.evaluate.scores import classification_scores
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
@@ -56,6 +59,7 @@ class Model:
     mirror: average each picture with its mirror image (set when training mirrored pictures too).
     temperature: what logits are divided by before they become probabilities, found on the validation part
         (Guo et al. 2017); it changes how sure the model says it is, never which class it names.
+    run: the run folder that it comes from, if any.
     """
 
     network: nn.Module
@@ -64,6 +68,7 @@ class Model:
     mirror: bool = False
     temperature: float = 1.0
     about: dict = field(default_factory=dict)
+    run: Path | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -134,24 +139,28 @@ class Model:
         self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
     ) -> Iterable[Prediction]:
         """The same, one after the other and in bounded memory."""
-        items, waiting = iter(_items(sources)), deque()
-        with ThreadPoolExecutor(max(workers, 1)) as pool:
-            while chunk := list(islice(items, 4 * self.batch)):
-                waiting.append([(name, pool.submit(self._prepare, item)) for name, item in chunk])
-                if len(waiting) > 1:  # the next chunk is decoded while the network looks at this one
-                    yield from self._answers(waiting.popleft())
-            for chunk in waiting:
-                yield from self._answers(chunk)
+        with closing(load_each(_items(sources), self._want, workers)) as loaded:
+            while chunk := list(islice(loaded, 4 * self.batch)):
+                good = [one.picture for _, one in chunk if one.picture is not None]
+                rows = iter(self.probabilities(np.stack(good)) if good else ())
+                for name, one in chunk:
+                    yield (
+                        Prediction(path=name, reason=str(one.problem)) if one.problem else self._named(name, next(rows))
+                    )
 
-    def evaluate(self, source: str | Path | tuple, part: str | None = None, workers: int = 2) -> dict:
+    def evaluate(
+        self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
+    ) -> dict:
         """The scores of this model on labelled pictures (a folder of classes, a table, arrays with labels).
 
-        part: use only this part of a folder or table that has parts. The result is the record of one part
-        as in scores.json, with "left_out": a list of {path, reason}.
+        part: use only this part of a folder or table that has parts. labels_from: labels, label_column and
+        label_regex, as for train. The result is the record of one part as in scores.json, with "left_out": a list
+        of {path, reason}. If most of the run's test pictures are among them, "openings" says how often they have been
+        opened, this time too, which is written down in the run.
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
-        found = read_source(source)
+        found = read_source(source, **labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
         unknown = [s for s in samples if s.target not in self.classes]
@@ -170,7 +179,13 @@ class Model:
         truth = np.array([self.classes.index(s.target) for s, _ in scored])
         probabilities = np.array([list(p.probabilities.values()) for _, p in scored])
         majority = self.classes.index(self.about.get("majority", self.classes[0]))
-        return {**classification_scores(truth, probabilities, self.classes, majority), "left_out": left}
+        scores = classification_scores(truth, probabilities, self.classes, majority)
+        if self.run is not None and (self.run / seal.FILE).is_file():
+            sources = (s.source for s, _ in scored)
+            contents = [hash_of(read_file(source) if isinstance(source, Path) else source) for source in sources]
+            if opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores):
+                scores["openings"] = opened
+        return {**scores, "left_out": left}
 
     def look(self, picture: str | Path | np.ndarray) -> Look:
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.
@@ -180,10 +195,15 @@ class Model:
         items = list(islice(_items(picture), 2))
         if len(items) != 1:
             raise StriateError("one picture is looked at", received=f"{len(items)} or more", where=str(picture))
-        (name, item), device = items[0], next(self.network.parameters()).device
-        stored, reason = self._prepare(item)
-        if stored is None:
-            raise StriateError("the picture must be readable", received=reason, where=name)
+        name, item = items[0]
+        one = load_one(item, self._want)
+        if one.problem:
+            raise StriateError("the picture must be readable", received=one.problem, where=name)
+        return self.look_at(one.picture, name)
+
+    def look_at(self, stored: np.ndarray, name: str) -> Look:
+        """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it."""
+        device = next(self.network.parameters()).device
         stored = np.array(stored)  # a picture's own pixels may be read-only, which torch does not like
         x = standardise(scale(stored[None], self.preparation, device), self.preparation)[0]
         modes = {module: module.training for module in self.network.modules()}
@@ -193,19 +213,9 @@ class Model:
         seen = trace(self.network, x, self.classes)
         return Look(name, stored, seen, dict(zip(self.classes, chances, strict=True)))
 
-    def _answers(self, chunk: list[tuple[str, Future]]) -> Iterator[Prediction]:
-        prepared = [(name, *future.result()) for name, future in chunk]
-        good = [picture for _, picture, _ in prepared if picture is not None]
-        rows = iter(self.probabilities(np.stack(good)) if good else ())
-        for name, picture, reason in prepared:
-            yield Prediction(path=name, reason=reason) if picture is None else self._named(name, next(rows))
-
-    def _prepare(self, item: Path | np.ndarray) -> tuple[np.ndarray | None, str]:
-        try:
-            shape = self.preparation.shape
-            return fit(decode(item, max(shape.height, shape.width)), shape), ""
-        except (Unreadable, ValueError) as error:
-            return None, str(error)
+    @property
+    def _want(self) -> Want:
+        return Want(shape=self.preparation.shape)
 
     def _named(self, name: str, row: np.ndarray) -> Prediction:
         best = int(row.argmax())
@@ -237,7 +247,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
     network = network.to(device, memory_format=torch.channels_last)
-    return Model(network.eval(), task, preparation, mirror, temperature, about)
+    return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent)
 
 
 def _require_agreement(network: Network, task: Task, preparation: Preparation, temperature: float) -> None:
@@ -270,6 +280,8 @@ def _items(sources: object) -> Iterable[tuple[str, Path | np.ndarray]]:
         elif not isinstance(source, str | PathLike):
             rule = "pictures to predict are files, folders or arrays (height, width[, channels])"
             raise StriateError(rule, received=type(source).__name__, where="predict")
+        elif is_packed(Path(source)):
+            yield from packed_pictures(Path(source))
         elif Path(source).is_dir():
             yield from ((str(path), path) for path in list_pictures(Path(source)))
         else:

@@ -20,6 +20,13 @@ def initialise(network: nn.Module) -> None:
             nn.init.zeros_(layer.bias)
 
 
+def whiten_all(network: nn.Module, pictures: Tensor) -> None:
+    """Set every whitening layer of a network from `pictures` (N, C, H, W), standardised, of a few hundred samples."""
+    for layer in network.modules():
+        if isinstance(layer, Whiten2d):
+            whiten(layer, pictures)
+
+
 @torch.no_grad()
 def whiten(layer: Whiten2d, pictures: Tensor, epsilon: float = 5e-4) -> None:
     """Set a whitening layer's filters from the patches of `pictures` (N, C, H, W), standardised.

@@ -14,15 +14,18 @@ import numpy as np
 
 from striate import files
 from striate.data.arrays import read_digits
-from striate.data.decode import Unreadable, decode
-from striate.draw.pixels import picture_png, to_uint8
+from striate.data.guard import load_one
+from striate.data.header import WHOLE, Pick
+from striate.data.load import Want
+from striate.data.packed import is_packed, packed_pictures
+from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
 from striate.serve.reply import Refusal
 from striate.serve.shelf import Shelf
 
 LONGEST = 512  # pixels of a picture's longer side on the page
 DROPPED_BYTES, SHOWN_BYTES = 256e6, 64e6
-PARTS = ("test", "validation", "train")
+PARTS = ("test", "validation", "train", "twin")
 YOURS = "yours"  # the part of dropped pictures
 
 
@@ -39,16 +42,19 @@ class Entry:
 
 
 class Gallery:
-    """The pictures of a run folder (None: no run), and dropped ones by the hash of their bytes."""
+    """The pictures of a run folder (None: no run), and dropped ones by the hash of their bytes.
+
+    pick: the page and channels that the model takes of a file, once it is known.
+    """
 
     def __init__(self, run: Path | None) -> None:
-        self.run = run
+        self.run, self.pick = run, WHOLE
         self._dropped: Shelf[tuple[Entry, bytes]] = Shelf(DROPPED_BYTES)
         self._shown: Shelf[bytes] = Shelf(SHOWN_BYTES)
 
     def add(self, data: bytes, name: str) -> Entry:
         """Keep the bytes of a picture file in memory; Refusal (422) says why it is no picture."""
-        _decoded(data, name)
+        _decoded(data, name, self.pick)
         entry = Entry(f"u{hashlib.blake2b(data, digest_size=8).hexdigest()}", files.readable(name)[:200], YOURS)
         self._dropped.put(entry.id, (entry, data), len(data))
         return entry
@@ -79,15 +85,15 @@ class Gallery:
     def pixels(self, picture: str) -> np.ndarray:
         """The decoded picture (H, W, C); Refusal 404 where it is gone and 422 where it cannot be read."""
         if (dropped := self._dropped.find(picture)) is not None:
-            return _decoded(dropped[1], dropped[0].name)
+            return _decoded(dropped[1], dropped[0].name, self.pick)
         entry = self.entry(picture)
-        return _decoded(self._source(entry), entry.name)
+        return _decoded(self._source(entry), entry.name, self.pick)
 
     def png(self, picture: str) -> bytes:
         """The picture for the eye: 8 bits, the longer side at most 512 pixels."""
-        if (png := self._shown.find(picture)) is None:
+        if (png := self._shown.find((picture, self.pick))) is None:
             png = _shown(self.pixels(picture))
-            self._shown.put(picture, png, len(png))
+            self._shown.put((picture, self.pick), png, len(png))
         return png
 
     def first(self) -> str | None:
@@ -113,23 +119,23 @@ class Gallery:
         if root == "arrays":
             raise Refusal(404, f"{entry.name} was an array in memory, which the run does not hold; drop a picture file")
         folder = Path(root)
+        if entry.name in (packed := _packed(folder)):
+            return packed[entry.name]
         path = (folder.parent if folder.is_file() else folder) / entry.name
         # What is no UTF-8 in a file's name is written in our tables as \udcff.
         return path if path.exists() else Path(re.sub(r"\\u(dc[89a-f].)", lambda m: chr(int(m[1], 16)), str(path)))
 
 
-def _decoded(source: Path | bytes | np.ndarray, name: str) -> np.ndarray:
-    try:
-        return decode(source)
-    except Unreadable as error:
+def _decoded(source: Path | bytes | np.ndarray, name: str, pick: Pick) -> np.ndarray:
+    loaded = load_one(source, Want(pick=pick))
+    if error := loaded.problem:
         status = 404 if error.code in ("missing", "link", "permission") else 422
-        raise Refusal(status, str(StriateError("the picture must be readable", received=error, where=name))) from error
+        raise Refusal(status, str(StriateError("the picture must be readable", received=error, where=name)))
+    return loaded.picture
 
 
 def _shown(picture: np.ndarray) -> bytes:
-    if picture.shape[2] not in (1, 3):
-        picture = picture.mean(axis=2, keepdims=True).astype(picture.dtype)
-    return picture_png(to_uint8(picture), LONGEST if max(picture.shape) > LONGEST else None)
+    return picture_png(visible(picture), LONGEST if max(picture.shape[:2]) > LONGEST else None)
 
 
 def _read_entries(data: Path, scored: Path | None) -> dict[str, Entry]:
@@ -161,6 +167,12 @@ def _root(settings: Path) -> str:
         return str(tomllib.loads(settings.read_text(encoding="utf-8"))["run"]["source"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refusal(404, "this run does not say where its pictures came from") from error
+
+
+@functools.lru_cache(maxsize=1)
+def _packed(source: Path) -> dict[str, np.ndarray]:
+    """The pictures of a packed set by their names; none when `source` is no such set."""
+    return dict(packed_pictures(source)) if is_packed(source) else {}
 
 
 @functools.cache

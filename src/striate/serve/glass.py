@@ -69,6 +69,7 @@ class Glass:
                 raise Refusal(409, f"this run has no model yet: {when}")
             if self._looking is None or stamp not in (None, self._stamp):
                 self._looking, self._stamp = Looking(load_model(self.file)), stamp
+                self.gallery.pick = self._looking.model.preparation.shape.pick
             return self._looking
 
     def model(self, request: Request) -> Reply:

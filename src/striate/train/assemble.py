@@ -10,13 +10,12 @@ from striate.data.batches import Batches, scale, standardise
 from striate.data.sample import PARTS
 from striate.errors import StriateError, counted
 from striate.export.model import Model
-from striate.network.blocks import Whiten2d
 from striate.network.build import Network, build
 from striate.network.summary import count_text, total_operations
-from striate.network.weights import whiten
+from striate.network.weights import whiten_all
 from striate.train import plan as planning
 from striate.train.clock import Clock
-from striate.train.dataset import Job
+from striate.train.dataset import TWIN, Job
 from striate.train.events import Note, Watch
 from striate.train.loop import Training
 from striate.train.plan import Plan
@@ -53,9 +52,7 @@ def network_of(plan: Plan, job: Job) -> Network:
         )
     rows = data.rows("train")
     sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 500)]])
-    for layer in network:
-        if isinstance(layer, Whiten2d):
-            whiten(layer, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
+    whiten_all(network, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
     return network.to(job.device, memory_format=torch.channels_last)
 
 
@@ -109,5 +106,5 @@ def _clock(plan: Plan, network: Network, job: Job) -> Clock | None:
     begun = time.monotonic()
     model.probabilities(probe)
     per_picture = (time.monotonic() - begun) / model.batch
-    scored = sum(len(data.scored_rows(part)) for part in PARTS) + 1.5 * len(data.rows("validation"))
+    scored = sum(len(data.scored_rows(part)) for part in (*PARTS, TWIN)) + 1.5 * len(data.rows("validation"))
     return Clock(job.started + 60 * plan.minutes, scoring=1.05 * per_picture * scored, report=LEAST_REPORT)

@@ -65,15 +65,18 @@ def load_checkpoint(folder: Path) -> tuple[Place, dict[str, Tensor], list[dict]]
 
 
 @contextlib.contextmanager
-def resumable(run: Path, checkpoints: str, tell: Watch) -> Iterator[None]:
-    """What a failure leaves of a run: no folder, or one that can go on and word of how."""
+def resumable(run: Path, checkpoints: str, tell: Watch, parent: Path | None = None) -> Iterator[None]:
+    """What a failure leaves of a run: no folder, or one that can go on and word of how.
+
+    parent: the folder of several runs that goes on in its place.
+    """
     try:
         yield
     except BaseException as error:
         if not has_checkpoint(run / checkpoints):
             shutil.rmtree(run, ignore_errors=True)
             raise
-        again = f"striate train --resume {run}"
+        again = f"striate train --resume {parent or run}"
         if isinstance(error, StriateError) and isinstance(error.__cause__, OSError):  # a full disk, most likely
             remedy = f"when there is room again, {again} goes on from the last checkpoint"
             raise StriateError(error.rule, received=error.received, where=error.where, remedy=remedy) from error

@@ -1,20 +1,25 @@
 """The pictures of a training: found, decoded once, checked and divided into parts."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from striate import files
+from striate.check.doctor import check_store
+from striate.check.finding import Check
+from striate.data.guard import rest
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found, LeftOut
-from striate.data.sources import read_digits, read_source, require_trainable
-from striate.data.split import split
+from striate.data.sources import read_source, require_trainable
+from striate.data.split import folds, split, twins, units
 from striate.data.store import Store, build_store
 from striate.data.survey import Survey, survey
-from striate.errors import first_few
+from striate.errors import StriateError, first_few
+from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, make_task
 from striate.train.events import Decoded, Note, Watch
@@ -22,14 +27,26 @@ from striate.train.plan import picture_shape
 from striate.train.settings import Settings
 
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
+TWIN, UNUSED = "twin", ""  # what a row is that is in none of the parts
 Source = str | Path | tuple | None  # None: the digits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Division:
+    """How the pictures of a run are divided: by a seed; with this `fold` (from 1) of `folds` (0: none) as test part."""
+
+    seed: int = 0
+    fold: int = 0
+    folds: int = 0
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The pictures of a run, decoded and divided.
+    """The pictures of a run, decoded, checked and divided.
 
-    parts: the part of every row of the store. task: with the classes, in order.
+    parts: the part of every row of the store, TWIN or UNUSED. task: with the classes, in order. check: what was found.
+    kin: (K,) the same number for rows that belong together: by group, by content, by looks. opened: earlier runs
+    that have opened most of these test pictures, and how often.
     """
 
     found: Found
@@ -37,6 +54,9 @@ class Dataset:
     store: Store
     parts: np.ndarray
     task: Task
+    check: Check
+    kin: np.ndarray
+    opened: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def targets(self) -> list[str]:
@@ -49,7 +69,25 @@ class Dataset:
 
     @property
     def left_out(self) -> list[LeftOut]:
-        return [*self.found.left_out, *self.store.left_out]
+        kept = [self.found.samples[i] for i in self.store.kept]
+        aside = [
+            LeftOut(path=kept[row].path, reason=why, label=kept[row].target, part=kept[row].part or "")
+            for row, why in sorted(self.check.set_aside.items())
+        ]
+        return [*self.found.left_out, *self.store.left_out, *aside]
+
+    @property
+    def used(self) -> np.ndarray:
+        """The rows that are not set aside."""
+        return np.flatnonzero(self.parts != UNUSED)
+
+    def leaked(self, part: str) -> np.ndarray:
+        """Which scored rows of a part, as bool, belong together with training pictures, which given parts may cause."""
+        return np.isin(self.kin[self.scored_rows(part)], self.kin[self.parts == "train"])
+
+    def contents(self, part: str) -> list[str]:
+        """The hash of every picture of a part."""
+        return [self.store.contents[row] for row in self.rows(part)]
 
     def rows(self, part: str) -> np.ndarray:
         return np.flatnonzero(self.parts == part)
@@ -66,31 +104,17 @@ class Dataset:
 
     @property
     def cautions(self) -> list[str]:
-        """What to know of the pictures before believing the scores."""
-        alike: dict[str, list[str]] = {}
-        for name in self.task.classes:
-            alike.setdefault("".join(name.casefold().split()), []).append(repr(name))
-        near = [" and ".join(names) for names in alike.values() if len(names) > 1]
-        said = [f"Class names that differ only in case or spaces are kept apart: {first_few(near)}."] if near else []
-        depths = self.survey.depths
-        if len(depths) > 1:
-            mixed = ", ".join(f"{name} ({count:,})" for name, count in depths.most_common())
-            said.append(f"Depths are mixed, whole numbers each on its full scale, fractions as they are: {mixed}.")
-        return said + self._copies()
-
-    def _copies(self) -> list[str]:
-        """Pictures that are there twice where it matters: learned and tested, or under two classes."""
-        learned = {self.store.contents[row] for row in self.rows("train")}
+        """What to know of the pictures before believing the scores; files left out are told elsewhere."""
+        unread = {item.path for item in (*self.found.left_out, *self.store.left_out)}
         said = [
-            f"Pictures of the {part} part that are also in the training part, as given: {count:,}."
-            for part in PARTS[1:]
-            if (count := sum(self.store.contents[row] in learned for row in self.rows(part)))
+            f"{found.what} {found.done}".strip()
+            for found in self.check.findings
+            if found.level != "note" and not unread.issuperset(found.examples or [None])
         ]
-        labels: dict[str, set[str]] = {}
-        for content, target in zip(self.store.contents, self.targets, strict=True):
-            labels.setdefault(content, set()).add(target)
-        if twice := sum(len(names) > 1 for names in labels.values()):
-            said.append(f"Pictures that are there under more than one class: {twice:,}.")
+        leaks = {part: int(self.leaked(part).sum()) for part in PARTS[1:]}
+        if any(leaks.values()) and all(found.kind != "leak" for found in self.check.findings):  # by group alone
+            counts = " and ".join(f"{count:,} of the {part} part" for part, count in leaks.items() if count)
+            said.append(f"Pictures of a group that is in the training part too, as given: {counts}.")
         return said
 
     def fingerprint(self) -> str:
@@ -107,7 +131,8 @@ class Job:
     """One training as it was asked for, with its pictures.
 
     preparation: measured on the training part. tell: takes every event. started: seconds of
-    time.monotonic() at which a budget of minutes began.
+    time.monotonic() at which a budget of minutes began. source: where the pictures came from. parent: the folder of
+    several runs, where this is one of them.
     """
 
     settings: Settings
@@ -116,35 +141,112 @@ class Job:
     device: torch.device
     tell: Watch
     started: float
+    source: str
+    division: Division
+    parent: Path | None = None
 
 
-def read_dataset(source: Source, settings: Settings, tell: Watch) -> Dataset:
-    """Find, decode, check and divide the pictures."""
-    found = read_digits() if source is None else read_source(source, group=settings.group)
-    require_trainable(found)
-    looked = survey(found.samples)
-    shape = picture_shape(settings, looked)
+def find(source: Source, settings: Settings) -> Found:
+    """The samples of a source, with labels and groups as asked for."""
+    places = {name: getattr(settings, name) for name in ("group", "labels", "label_column", "label_regex")}
+    return read_source(source, **places)
+
+
+def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, Store]:
+    """What the headers say, and all pictures decoded once, in the shape that a training would have."""
+    looked = survey(found.samples, pick=settings.pick, workers=settings.workers)
     store = build_store(
         found.samples,
         Path(settings.out) / ".store",
-        shape,
+        picture_shape(settings, looked),
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
         fixed_channels=settings.channels is not None or settings.network in CATALOG,
     )
-    require_trainable(found, store.kept)
-    kept = [found.samples[i] for i in store.kept]
-    parts = np.asarray(split(kept, store.contents, test=settings.test, validation=settings.val, seed=settings.seed))
-    classes = sorted({sample.target for sample in kept})
-    data = Dataset(found, looked, store, parts, make_task("classification", classes))
-    _tell(data, tell)
+    rest()
+    return looked, store
+
+
+def read_dataset(
+    source: Source, settings: Settings, tell: Watch, division: Division, run: Path | None = None
+) -> Dataset:
+    """Find, decode, check and divide the pictures.
+
+    run: the folder of a run that goes on, whose own openings of the test part are not those of another.
+    """
+    found = find(source, settings)
+    require_trainable(found)
+    looked, store = open_store(found, settings, tell)
+    check = check_store(found, store)
+    task = make_task("classification", _classes(found, store, check))
+    kin = np.zeros(len(store.kept), np.int64)
+    for number, rows in enumerate(units([found.samples[i] for i in store.kept], store.contents, check.together)):
+        kin[rows] = number
+    data = Dataset(found, looked, store, np.full(len(kin), UNUSED, object), task, check, kin)
+    data = divided(data, settings, division)
+    tested = [store.contents[row] for row in data.used] if division.folds else data.contents("test")
+    data = replace(data, opened=opened_before(Path(settings.out), tested, run))
+    _tell(data, tell, f" (fold 1 of {division.folds})" if division.folds else "")
     return data
 
 
-def _tell(data: Dataset, tell: Watch) -> None:
+def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
+    """The same pictures in the parts of a division; nothing is read again."""
+    used = np.setdiff1d(np.arange(len(data.store.kept)), list(data.check.set_aside))
+    place = {int(row): number for number, row in enumerate(used)}
+    samples = [data.found.samples[data.store.kept[row]] for row in used]
+    contents = [data.store.contents[row] for row in used]
+    together = [[place[row] for row in rows if row in place] for rows in data.check.together]
+    together = [rows for rows in together if len(rows) > 1]
+    if division.folds:
+        _require_no_test(data.found)
+        fold = folds(samples, contents, division.folds, division.seed, together)
+        if (filled := len(set(fold.tolist()))) < division.folds:
+            received = f"pictures for {filled} of {division.folds} folds, without parting what belongs together"
+            raise StriateError("every fold has pictures to test on", received=received, where="--folds")
+        samples = [
+            replace(sample, part="test") if number + 1 == division.fold else replace(sample, part=None)
+            for sample, number in zip(samples, fold, strict=True)
+        ]
+    shares = {"test": settings.test, "validation": settings.val}
+    parts = np.full(len(data.store.kept), UNUSED, object)
+    parts[used] = split(samples, contents, **shares, seed=division.seed, together=together)
+    held = twins(samples, contents, parts[used], together) if settings.test else []
+    parts[used[held]] = TWIN
+    return replace(data, parts=parts)
+
+
+def _classes(found: Found, store: Store, check: Check) -> list[str]:
+    """Class names in order, once it is sure that every class keeps enough pictures to learn from."""
+    used = np.setdiff1d(store.kept, store.kept[list(check.set_aside)])
+    require_trainable(found, used)
+    classes = sorted({found.samples[i].target for i in store.kept})
+    if gone := sorted(set(classes) - {found.samples[i].target for i in used}):
+        raise StriateError(
+            "every class needs pictures that are not under another class too",
+            received=f"none of {first_few(gone)}",
+            where=found.root,
+            remedy="`striate check` shows which pictures are there twice",
+        )
+    return classes
+
+
+def _require_no_test(found: Found) -> None:
+    if any(sample.part in PARTS[1:] for sample in found.samples):
+        raise StriateError(
+            "folds divide pictures that have no test or validation part of their own",
+            received="parts as given",
+            where="--folds",
+            remedy="give the folder of the training pictures alone, or leave --folds out",
+        )
+
+
+def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     shape, classes = data.store.shape, data.task.classes
     kinds = f"{shape.depth} " + {1: "grey", 3: "colour"}.get(shape.channels, f"{shape.channels}-channel")
-    tell(Note(f"Found     {len(data.store.kept):,} pictures of {len(classes)} classes ({first_few(classes)}), {kinds}"))
+    tell(Note(f"Found     {len(data.used):,} pictures of {len(classes)} classes ({first_few(classes)}), {kinds}"))
+    if data.found.labels:
+        tell(Note(f"Labels    from {data.found.labels}"))
     if data.left_out:
         shown = [f"{item.path} ({item.reason})" for item in data.left_out]
         tell(Note(f"Left out  {len(shown):,}: {first_few(shown, 3)}; all are listed in data.csv"))
@@ -152,16 +254,25 @@ def _tell(data: Dataset, tell: Watch) -> None:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)
     given = [part for part in PARTS if any(sample.part == part for sample in data.found.samples)]
-    tell(Note(f"Split     {sizes}" + (f" ({', '.join(given)} as given)" if given else "")))
+    tell(Note(f"Split     {sizes}{fold}" + (f" ({', '.join(given)} as given)" if given else "")))
+    if held := len(data.rows(TWIN)):
+        tell(Note(f"Twins     {held:,} look-alikes of training pictures held out, to show what they would score"))
     for caution in data.cautions:
         tell(Note(f"Mind      {caution}"))
+    if data.opened:
+        tell(Note(f"Mind      {opened_sentence(data.opened)}"))
+
+
+def opened_sentence(opened: Mapping[str, int]) -> str:
+    """That earlier runs have opened this test part."""
+    many = f"{len(opened):,} earlier run{'s' * (len(opened) > 1)}"
+    return f"These test pictures were opened by {many}: {first_few(list(opened))}."
 
 
 def write_data(folder: Path, data: Dataset) -> None:
-    """data.csv: every file, its class, part and group, and why if it was left out."""
-    rows = [
-        (sample.path, sample.target, part, sample.group or "", "used", "")
-        for sample, part in zip((data.found.samples[i] for i in data.store.kept), data.parts, strict=True)
-    ]
+    """data.csv: every file, its class, part and group, and why if it was left out; check.json: what was found."""
+    kept = [data.found.samples[i] for i in data.store.kept]
+    rows = [(kept[row].path, kept[row].target, data.parts[row], kept[row].group or "", "used", "") for row in data.used]
     rows += [(item.path, item.label, item.part, "", "left out", item.reason) for item in data.left_out]
     files.write_csv(folder / "data.csv", ("path", "label", "part", "group", "status", "reason"), rows)
+    files.write_json(folder / "check.json", data.check.to_dict())

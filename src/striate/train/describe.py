@@ -10,13 +10,14 @@ import striate
 from striate.data.sample import PARTS
 from striate.data.survey import Survey
 from striate.device import fingerprint
-from striate.draw import pixels
+from striate.draw import charts, pixels
+from striate.evaluate.check_section import thumbnails
 from striate.evaluate.facts import MistakePicture, ReportFacts
 from striate.evaluate.mistakes import confident_mistakes
-from striate.evaluate.scores import headline
+from striate.evaluate.scores import headline, warnings
 from striate.export.model import Model
 from striate.network.summary import summary_text
-from striate.train.dataset import Dataset, Job
+from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.illustrate import heatmap_facts
 from striate.train.loop import Training
 from striate.train.settings import Settings, as_table
@@ -38,30 +39,73 @@ def report_facts(
     predicted: (N, classes) probabilities of the test part's rows.
     """
     data, settings = job.data, job.settings
-    plan, shape, counts = training.plan, data.store.shape, {part: data.counts(part) for part in PARTS}
+    plan, shape = training.plan, data.store.shape
+    parts = [part for part in (*PARTS, TWIN) if part != TWIN or len(data.rows(TWIN))]
     return ReportFacts(
+        **_told_of_all(folder, job, scores),
         title=f"{Path(data.found.root).name}: {len(model.classes)} classes",
-        run=str(folder),
-        created=time.strftime("%Y-%m-%d %H:%M"),
-        version=striate.__version__,
-        seconds=scores["seconds"],
-        headline=headline(scores["test"]),
-        data=_data_rows(data),
-        classes={name: {part: counts[part][name] for part in PARTS} for name in model.classes},
-        left_out=[(item.path, item.reason) for item in data.left_out],
         notes=_notes(data, training),
         split=_split_sentence(data, settings),
-        split_table=[("part", "pictures"), *((part, len(data.rows(part))) for part in PARTS)],
+        split_table=[("part", "pictures"), *((part, len(data.rows(part))) for part in parts)],
         network=plan.line.replace("classes", str(len(model.classes))),
         summary=summary_text(training.network, (shape.channels, shape.height, shape.width)),
         settings=_setting_rows(training, settings),
         machine=[("precision", training.precision), *fingerprint(job.device).items()],
-        scores={part: scores[part] for part in ("test", "validation", "train")},
         **images,
         mistakes=_mistakes(model, data, truth, predicted),
         **heatmap_facts(model, data, training, truth, predicted),
-        commands=next_commands(folder),
     )
+
+
+def summary_facts(folder: Path, job: Job, scores: dict, figure: bytes) -> ReportFacts:
+    """Several trainings as one report; figure: their scores as a PNG file."""
+    data, settings = job.data, job.settings
+    how = f"The folder of each run has a report of its own. The model here is that of run {scores['model']}."
+    split = f"{settings.folds} folds, class by class: each is the test part once, and what belongs together is in one."
+    if not settings.folds:
+        split = f"{_split_sentence(data, settings)} All runs have the same parts; seed, weights and order differ."
+    return ReportFacts(
+        **_told_of_all(folder, job, scores),
+        title=f"{Path(data.found.root).name}: {len(data.task.classes)} classes, {len(scores['runs'])} runs",
+        notes=[f"{spread_sentence(scores)} {how}", *data.cautions],
+        split=split,
+        settings=[(name, value) for name, value in as_table(settings).items() if value is not None],
+        machine=list(fingerprint(job.device).items()),
+        runs=scores["runs"],
+        spread=figure,
+        confusion=charts.confusion(np.array(scores["test"]["confusion"]), data.task.classes),
+    )
+
+
+def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
+    """What the report of one training and that of several have in common."""
+    data, counts = job.data, {part: job.data.counts(part) for part in PARTS}
+    return {
+        "run": str(folder),
+        "created": time.strftime("%Y-%m-%d %H:%M"),
+        "version": striate.__version__,
+        "seconds": scores["seconds"],
+        "headline": headline(scores["test"]),
+        "warnings": warnings(scores, list(data.opened)),
+        "data": _data_rows(data),
+        "classes": {name: {part: counts[part][name] for part in PARTS} for name in data.task.classes},
+        "left_out": [(item.path, item.reason) for item in data.left_out],
+        "scores": {part: scores[part] for part in ("test", "validation", "train")},
+        "random_split": scores.get("random_split"),
+        "check": data.check,
+        "thumbnails": thumbnails(data.check, data.names, data.store.pictures),
+        "commands": next_commands(folder),
+    }
+
+
+def spread_sentence(scores: dict) -> str:
+    """Mean and spread of the test accuracy over several runs."""
+    over = scores["spread"].get("accuracy")
+    if over is None:
+        return "Nothing was tested."
+    sd = "" if over["sd"] is None else f", standard deviation {100 * over['sd']:.1f}"
+    ends = f"from {100 * over['lowest']:.1f} to {100 * over['highest']:.1f} %"
+    return f"Test accuracy of {len(scores['runs'])} runs: mean {100 * over['mean']:.1f} %{sd}, {ends}."
 
 
 def next_commands(folder: Path) -> list[tuple[str, str]]:
@@ -81,6 +125,7 @@ def _setting_rows(training: Training, settings: Settings) -> list[tuple[str, obj
         ("batch", plan.batch_size),
         ("optimizer", f"{plan.optimizer}, highest learning rate {plan.lr:g}"),
         ("random changes", plan.recipe),
+        *([("symmetry", plan.symmetry)] if plan.symmetry else []),
         ("rare classes", plan.balance),
         ("label smoothing", plan.smoothing),
         ("seed", plan.seed),
@@ -96,7 +141,7 @@ def _data_rows(data: Dataset) -> list[tuple[str, object]]:
     channels = f"{shape.channels} channel{'s' * (shape.channels > 1)}"
     return [
         ("from", data.found.root),
-        ("pictures used", f"{len(data.store.kept):,}"),
+        ("pictures used", f"{len(data.used):,}"),
         ("left out", f"{len(data.left_out):,}"),
         ("hidden files passed over", f"{data.found.hidden:,}"),
         ("sizes, width×height", sizes + (f" and {len(looked.sizes) - 4} more" if len(looked.sizes) > 4 else "")),
@@ -107,15 +152,14 @@ def _data_rows(data: Dataset) -> list[tuple[str, object]]:
 
 
 def _split_sentence(data: Dataset, settings: Settings) -> str:
+    kept = ["copies", "look-alikes", *(["pictures of one group"] if settings.group else [])]
+    together = f"{', '.join(kept[:-1])} and {kept[-1]} stay in one part"
     if any(sample.part for sample in data.found.samples):
         how = "The parts are those of the folder; a part that it lacks was cut from the training pictures"
+        together += ", except where the folder says otherwise"
     else:
         how = f"{settings.test:.0%} for testing and {settings.val:.0%} for validation, class by class"
-    grouped = "; pictures of one group stay in one part" if settings.group else ""
-    return (
-        f"{how}{grouped}. Which picture goes where follows from its content and the seed {settings.seed} alone; "
-        "identical files stay together."
-    )
+    return f"{how}. Which picture goes where follows from its content and the seed {settings.seed} alone; {together}."
 
 
 def _notes(data: Dataset, training: Training) -> list[str]:

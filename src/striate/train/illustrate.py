@@ -1,7 +1,6 @@
 """What a report shows from inside: a test picture's feature maps, and where the evidence for answers lay."""
 
 import contextlib
-from dataclasses import replace
 
 import numpy as np
 
@@ -28,7 +27,7 @@ SIDE = 160  # dots to which smaller pictures grow below their heatmap
 def layer_picture(model: Model, data: Dataset) -> bytes:
     """The first test picture (of another part, where there is none) on its way through the network, as PNG."""
     row = next(rows[0] for part in ("test", "validation", "train") if len(rows := data.rows(part)))
-    return replace(model.look(np.asarray(data.store.pictures[row])), name=data.names[row]).stages()
+    return model.look_at(data.store.pictures[row], data.names[row]).stages()
 
 
 def heatmap_facts(

@@ -170,11 +170,7 @@ class Training:
 
     def _resized(self, pictures: Tensor, progress: float) -> Tensor:
         """Smaller pictures early in the schedule: a step costs less while there is much to learn."""
-        share = next(share for until, share in self.plan.sizes if progress < until or until >= 1)
-        if share == 1:
-            return pictures
-        size = [max(round(side * share), 1) for side in pictures.shape[2:]]
-        return F.interpolate(pictures, size=size, mode="bilinear", antialias=True)
+        return shrunk(pictures, next(share for until, share in self.plan.sizes if progress < until or until >= 1))
 
     def _advance(self, progress: float, step: int) -> float:
         """The share of the schedule that one step is worth."""
@@ -212,6 +208,14 @@ class Training:
     def _patience_is_out(self) -> bool:
         waited = self.place.epoch - self.place.best_epoch
         return self.plan.patience is not None and self.place.best_loss is not None and waited >= self.plan.patience
+
+
+def shrunk(pictures: Tensor, share: float) -> Tensor:
+    """Pictures (B, C, H, W) at `share` (0..1) of their side."""
+    if share == 1:
+        return pictures
+    size = [max(round(side * share), 1) for side in pictures.shape[2:]]
+    return F.interpolate(pictures, size=size, mode="bilinear", antialias=True)
 
 
 def _factor(progress: float) -> float:

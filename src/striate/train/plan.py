@@ -5,12 +5,13 @@ weights again. A budget of minutes also looks at the measured speed of this mach
 """
 
 import time
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
 
-from striate.augment.recipe import parse
+from striate.augment.recipe import RECIPES, Recipe, parse
 from striate.data.prepare import Shape
 from striate.data.survey import Survey
 from striate.errors import StriateError
@@ -51,6 +52,7 @@ class Facts:
 class Plan:
     """Every number of a training; stored in settings.toml under [plan].
 
+    symmetry: which mirrorings and turns the recipe may make, and why; "" where the recipe was asked for.
     sizes: share of the schedule up to which pictures are shrunk to a share of their side, e.g.
     ((0.6, 0.75), (1.0, 1.0)): three quarters of the side for the first 60 %.
     """
@@ -75,6 +77,7 @@ class Plan:
     seed: int
     patience: int | None
     mirror: bool
+    symmetry: str = ""
     sizes: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
 
     @property
@@ -84,9 +87,15 @@ class Plan:
     @classmethod
     def from_table(cls, table: dict) -> "Plan":
         """The plan stored by an earlier sitting."""
-        values = {item.name: table.get(item.name) for item in fields(cls)}
+        values = {item.name: table.get(item.name) for item in fields(cls)} | {"symmetry": table.get("symmetry", "")}
         values["sizes"] = tuple(tuple(pair) for pair in values["sizes"])
         return cls(**values)
+
+    def with_symmetry(self, symmetry: str, why: str) -> "Plan":
+        """The same with auto's random changes and this one of SYMMETRIES."""
+        recipe = auto_recipe(self.channels, symmetry)
+        said = f"{symmetry}: {why}"
+        return replace(self, recipe=str(recipe), mirror=recipe.hflip or recipe.dihedral, symmetry=said)
 
 
 def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float | None = None) -> Plan:
@@ -100,8 +109,8 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
     line = _auto(facts, batch, budget) if auto else line_of(settings.network)
     optimizer = settings.optimizer or ("muon" if auto else "adam")
-    recipe = parse(auto_recipe(channels) if settings.augment == "auto" else settings.augment)
-    return Plan(
+    recipe = parse("none" if settings.augment == "auto" else settings.augment)
+    plan = Plan(
         line=line, height=height, width=width, channels=channels, classes=len(facts.counts), batch_size=batch,
         epochs=None if seconds else settings.epochs or _epochs(facts.pictures, batch),
         minutes=settings.minutes, optimizer=optimizer,
@@ -114,15 +123,23 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
         sizes=SIZES if auto and min(height, width) >= 24 and settings.patience is None else ((1.0, 1.0),),
     )  # fmt: skip
+    if settings.augment != "auto":
+        return plan
+    if settings.symmetry != "auto":
+        return plan.with_symmetry(settings.symmetry, "asked for")
+    return plan.with_symmetry(*usual_symmetry(channels))
 
 
 def picture_shape(settings: Settings, looked: Survey) -> Shape:
     """The size, channels and depth that every picture is brought to: as asked, as the named network was drawn
     for, or as the pictures are."""
     entry = CATALOG.get(settings.network)
-    channels = settings.channels or (entry.channels if entry else looked.channels)
+    channels = settings.channel_count or (entry.channels if entry else looked.channels)
     height, width = settings.size or ((entry.height, entry.width) if entry else _size(*looked.typical_size))
-    return Shape(height=height, width=width, channels=channels, depth=looked.depth)
+    pick = settings.pick
+    return Shape(
+        height=height, width=width, channels=channels, depth=looked.depth, page=pick.page, picked=pick.channels
+    )
 
 
 def measure_speed(channels: int, height: int, width: int, device: torch.device) -> float:
@@ -166,9 +183,20 @@ def auto_line(channels: int, height: int, width: int, base: int) -> str:
     return f"{stem}, silu, {', '.join(stages)}, globalmaxpool, dense classes bias=no, scale 0.125"
 
 
-def auto_recipe(channels: int) -> str:
-    """Random changes that keep most labels true: never a mirror image of grey pictures, which may be digits."""
-    return "photo" if channels >= 3 else "digits"
+def auto_recipe(channels: int, symmetry: str) -> Recipe:
+    """Random changes that keep most labels true, with one of SYMMETRIES."""
+    plain = replace(parse(RECIPES["photo" if channels >= 3 else "digits"]), hflip=False)
+    return replace(plain, hflip=symmetry == "mirror", dihedral=symmetry == "dihedral")
+
+
+def usual_symmetry(channels: int, classes: Sequence[str] = ()) -> tuple[str, str]:
+    """The symmetry for want of evidence, and why: mirrored are colour pictures, grey ones may be digits.
+
+    classes: the names, where known; those of one letter or digit each are not mirrored either.
+    """
+    if classes and all(len(name) == 1 for name in classes):
+        return "none", "as usual for letters and digits"
+    return ("mirror", "as usual for colour pictures") if channels >= 3 else ("none", "as usual for grey pictures")
 
 
 def class_weights(counts: tuple[int, ...]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,22 @@ import torch
 from striate import files
 from striate.augment.apply import augment
 from striate.data.batches import scale
-from striate.data.sample import PARTS
 from striate.draw import charts, sheets
 from striate.errors import counted
 from striate.evaluate.report import report
-from striate.evaluate.scores import classification_scores, headline
+from striate.evaluate.scores import headline, warnings
+from striate.evaluate.seal import open_seal
 from striate.export.model import MODEL_FILE, Model
 from striate.tasks.metrics import calibration_bins
-from striate.train.dataset import Dataset, Job
+from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.describe import next_commands, report_facts
 from striate.train.events import Note, Watch
 from striate.train.illustrate import layer_picture
 from striate.train.loop import Training
+from striate.train.scoring import predict_parts, score_parts
+from striate.train.suspects import with_doubts
 
+HELD_OUT = ("test", "validation")
 SHEET_PICTURES, SHEET_CHANGES = 6, 7  # rows of the augmentation sheet, and changed copies in each
 
 
@@ -48,15 +52,17 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     """Score the parts, write every result, and the manifest last; the record of scores.json."""
     data, tell = job.data, job.tell
     model.save(folder / MODEL_FILE)
-    tell(Note("Scoring   the test part is opened now, once"))
+    tell(Note(f"Scoring   the test part is opened now{'' if data.opened else ', once'}"))
     truth = data.task.encode(data.targets).numpy()
-    predicted = {part: _predicted(model, data, part) for part in PARTS}
-    majority = model.classes.index(model.about["majority"])
-    scores: dict = {
-        part: classification_scores(truth[data.scored_rows(part)], predicted[part], model.classes, majority)
-        for part in ("test", "validation", "train")
-    }
+    predicted = predict_parts(model, data)
+    scores = score_parts(data, predicted, model.about["majority"])
+    if scores["test"]["n"]:
+        opened = open_seal(folder, data.contents("test"), "train", scores["test"])
+        scores["test"]["openings"] = opened + sum(data.opened.values())
     _write_predictions(folder, data, predicted)
+    rows = np.concatenate([data.scored_rows(part) for part in HELD_OUT])
+    chances = np.concatenate([predicted[part] for part in HELD_OUT])
+    job = replace(job, data=with_doubts(folder, data, rows, chances))
     images = _write_images(folder, model, data, truth, predicted["test"], scores["test"], history)
     scores["classes"] = list(model.classes)
     scores["stopped"] = training.stop
@@ -66,22 +72,16 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     scores["seconds"] = round(time.monotonic() - job.started, 2)
     files.write_json(folder / "scores.json", scores)
     files.write_manifest(folder)
-    _tell_end(folder, scores, training, tell)
+    if job.parent is None:
+        _tell_end(folder, scores, training, job)
     return scores
-
-
-def _predicted(model: Model, data: Dataset, part: str) -> np.ndarray:
-    """(N, classes) probabilities of a part's scored rows, a bounded number of pictures at a time."""
-    rows = data.scored_rows(part)
-    chunks = [model.probabilities(data.store.pictures[rows[i : i + 2048]]) for i in range(0, len(rows), 2048)]
-    return np.concatenate(chunks) if chunks else np.zeros((0, len(model.classes)))
 
 
 def _write_predictions(folder: Path, data: Dataset, predicted: dict[str, np.ndarray]) -> None:
     classes, targets = data.task.classes, data.targets
 
     def rows() -> Iterator[tuple[str, ...]]:
-        for part in ("test", "validation", "train"):
+        for part in ("test", "validation", "train", TWIN):
             for row, chances in zip(data.scored_rows(part), predicted[part], strict=True):
                 best = int(chances.argmax())
                 name = data.found.samples[data.store.kept[row]].path
@@ -117,10 +117,17 @@ def _write_images(
     return images
 
 
-def _tell_end(folder: Path, scores: dict, training: Training, tell: Watch) -> None:
-    done = "Stopped" if training.stop else "Done"
+def _tell_end(folder: Path, scores: dict, training: Training, job: Job) -> None:
+    done, tell = "Stopped" if training.stop else "Done", job.tell
     tell(Note(f"{done:9} in {scores['seconds']:.0f} s after {counted(training.place.epoch, 'epoch')}"))
     tell(Note(f"Test      {headline(scores['test'])}"))
+    for warning in warnings(scores, list(job.data.opened)):
+        tell(Note(f"Mind      {warning}"))
+    tell_next(folder, tell)
+
+
+def tell_next(folder: Path, tell: Watch) -> None:
+    """Where a run is and what to do with it."""
     tell(Note(f"Run       {folder.absolute()}"))
     tell(Note("Next"))
     tell(Note(f"  open {folder / 'report.html'}"))

@@ -3,16 +3,20 @@
 Nothing here imports torch, so that `striate --help` answers at once.
 """
 
+import re
 import tomllib
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 
+from striate.data.header import Pick
 from striate.errors import StriateError, nearest
 from striate.files import readable
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
+SYMMETRIES = ("auto", "none", "mirror", "dihedral")
 BALANCES = ("auto", "none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16")
+LEAST_MINUTES = 0.2  # of each of several runs
 
 
 def option(default: object, group: str, text: str, *flags: str, meta: str = "", choices: tuple = ()) -> Field:
@@ -41,19 +45,36 @@ class Settings:
     img_size: str | None = option(
         None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"
     )
-    channels: int | None = option(None, NETWORK, "1 for grey, 3 for colour; as the pictures are by default", meta="N")
+    channels: str | None = option(
+        None, NETWORK, "1 for grey, 3 for colour, or which of a picture's channels: 0,2 (one alone: 2,)", meta="N"
+    )
     epochs: int | None = option(None, BUDGET, "how often every training picture is seen", meta="N")
     minutes: float | None = option(None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M")
     patience: int | None = option(
         None, BUDGET, "stop when validation has not improved for N epochs, and keep the best", meta="N"
     )
+    page: int = option(0, DATA, "page, slice or frame of files that hold several, from 0", meta="N")
     test: float = option(0.2, DATA, "share of the pictures for the test part", meta="SHARE")
     val: float = option(0.1, DATA, "share of the pictures for the validation part", meta="SHARE")
+    repeats: int | None = option(
+        None, DATA, "train N times, with the seeds from --seed on, and report mean and spread", meta="N"
+    )
+    folds: int | None = option(
+        None, DATA, "divide the pictures into K folds, and train K times with each as the test part once", meta="K"
+    )
     group: str | None = option(
         None, DATA, "keep groups in one part: 'parent', a table's column, or a regular expression on the path"
     )
+    labels: str | None = option(None, DATA, "a CSV or TSV table with the labels of FOLDER's pictures", meta="FILE")
+    label_column: str | None = option(None, DATA, "the table's column of labels, where in doubt", meta="NAME")
+    label_regex: str | None = option(
+        None, DATA, "the label in the picture's file name: '_(cat|dog)_' finds what the brackets match", meta="PATTERN"
+    )
     augment: str = option(
         "auto", DATA, "random changes: auto, none, a name (hela, digits, photo, microscopy) or a recipe"
+    )
+    symmetry: str = option(
+        "auto", DATA, "turns that keep labels true: auto finds out, dihedral is all of them", choices=SYMMETRIES
     )
     balance: str = option("auto", DATA, "what to do about rare classes", choices=BALANCES)
     batch_size: int | None = option(None, LEARNING, "pictures per step", "-b", "--batch", meta="N")
@@ -65,14 +86,23 @@ class Settings:
     seed: int = option(0, LEARNING, "the same seed gives the same weights on the same machine", meta="N")
     device: str = option("auto", MACHINE, "auto, cpu, cuda, cuda:1, mps")
     precision: str = option("auto", MACHINE, "auto measures whether bf16 pays", choices=PRECISIONS)
-    workers: int = option(2, MACHINE, "pictures decoded side by side; 0 for none", "-j", meta="N")
+    workers: int = option(2, MACHINE, "processes that decode pictures; 0: none, unprotected", "-j", meta="N")
     out: str = option("runs", RESULT, "where run folders go", meta="FOLDER")
     name: str | None = option(None, RESULT, "name of the run folder", meta="NAME")
 
     def __post_init__(self) -> None:
+        self._require_values()
+        self._require_agreement()
+        if self.channels is not None:
+            object.__setattr__(self, "channels", _channels(self.channels))
+        if self.labels is not None and Path(self.labels).exists():  # a run may be resumed from another folder
+            object.__setattr__(self, "labels", str(Path(self.labels).absolute()))
+
+    def _require_values(self) -> None:
+        """Each setting by itself is what it can be."""
         for name in _WORDS:
             value = getattr(self, name)
-            if value is not None and not isinstance(value, str | Path if name == "out" else str):
+            if value is not None and not isinstance(value, str | Path if name in ("out", "labels") else str):
                 _refuse(name, repr(value), f"{name} is a word")
         for name, kinds in _KINDS.items():
             value = getattr(self, name)
@@ -91,11 +121,28 @@ class Settings:
                     f"{item.name} is one of {', '.join(choices)}",
                     nearest(str(value), choices),
                 )
+        if self.runs > 1 and self.minutes is not None and self.minutes < LEAST_MINUTES * self.runs:
+            _refuse(
+                "minutes",
+                f"{self.minutes:g} for {self.runs} runs",
+                f"every run needs at least {LEAST_MINUTES:g} minutes, its scores and report included",
+            )
+        self.size  # noqa: B018 - reading it checks the form
+
+    def _require_agreement(self) -> None:
+        """Settings do not contradict each other."""
         if self.test + self.val >= 0.95:
             _refuse(
                 "test",
                 f"{self.test:g} + {self.val:g}",
                 "the test and validation shares leave pictures to learn from",
+            )
+        if self.symmetry != "auto" and self.augment != "auto":
+            _refuse(
+                "symmetry",
+                f"{self.symmetry} and --augment {self.augment}",
+                "a recipe says itself which symmetries it has",
+                "write hflip or dihedral into the recipe",
             )
         if self.epochs is not None and self.minutes is not None:
             _refuse(
@@ -103,7 +150,22 @@ class Settings:
                 f"{self.minutes:g} and --epochs {self.epochs}",
                 "a budget is given in minutes or in epochs, not both",
             )
-        self.size  # noqa: B018 - reading it checks the form
+
+    @property
+    def runs(self) -> int:
+        """How often to train."""
+        return (self.repeats or 1) * (self.folds or 1)
+
+    @property
+    def pick(self) -> Pick:
+        """The page and the channels asked for by their numbers."""
+        numbers = self.channels.split(",") if self.channels and "," in self.channels else ()
+        return Pick(page=self.page, channels=tuple(int(number) for number in numbers if number))
+
+    @property
+    def channel_count(self) -> int | None:
+        """How many channels are asked for, or None."""
+        return len(self.pick.channels) or (int(self.channels) if self.channels else None)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -120,16 +182,20 @@ class Settings:
         return int(parts[0]), int(parts[-1])
 
 
-_WORDS = ("network", "group", "augment", "balance", "optimizer", "device", "precision", "out", "name")
+_WORDS = (
+    "network", "group", "labels", "label_column", "label_regex", "augment", "symmetry", "balance", "optimizer",
+    "device", "precision", "out", "name",
+)  # fmt: skip
 _KINDS = {
-    "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,), "workers": (int,),
-    "channels": (int,), "minutes": (int, float), "test": (int, float), "val": (int, float), "lr": (int, float),
-    "momentum": (int, float), "weight_decay": (int, float), "smoothing": (int, float),
+    "repeats": (int,), "folds": (int,), "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,),
+    "workers": (int,), "page": (int,), "minutes": (int, float), "test": (int, float), "val": (int, float),
+    "lr": (int, float), "momentum": (int, float), "weight_decay": (int, float), "smoothing": (int, float),
 }  # fmt: skip
 _RANGES = {
-    "epochs": (1, 1_000_000), "minutes": (0.1, 100_000), "patience": (1, 1_000_000), "test": (0, 0.9),
-    "val": (0, 0.9), "batch_size": (1, 65_536), "lr": (1e-8, 100), "momentum": (0, 0.9999),
-    "weight_decay": (0, 10), "smoothing": (0, 0.9), "seed": (0, 2**62), "workers": (0, 256), "channels": (1, 64),
+    "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
+    "patience": (1, 1_000_000), "test": (0, 0.9), "val": (0, 0.9), "batch_size": (1, 65_536),
+    "lr": (1e-8, 100), "momentum": (0, 0.9999), "weight_decay": (0, 10), "smoothing": (0, 0.9),
+    "seed": (0, 2**62), "workers": (0, 256), "page": (0, 65_535),
 }  # fmt: skip
 
 
@@ -161,6 +227,19 @@ def read_settings(path: Path) -> tuple[Settings, dict]:
 
 def as_table(settings: Settings) -> dict[str, object]:
     return asdict(settings)
+
+
+def _channels(asked: object) -> str:
+    """How many channels ("3"), or which ("0,2", one alone "2,"), of text, a number or several numbers."""
+    text = ",".join(map(str, asked)) + "," * (len(asked) == 1) if isinstance(asked, tuple | list) else str(asked)
+    text = text.replace(" ", "")
+    number = r"\d{1,5}"
+    if re.fullmatch(number, text) and 1 <= int(text) <= 64:
+        return text
+    if not re.fullmatch(f"{number}(,{number}){{1,63}},?|{number},", text):
+        rule = "channels are how many (1 grey, 3 colour, at most 64), or which of a picture's, as in 0,2 or 2,"
+        _refuse("channels", repr(asked), rule)
+    return text
 
 
 def _toml(value: object) -> str:

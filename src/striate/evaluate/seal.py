@@ -1,0 +1,76 @@
+"""The seal on a test part: who opened it is written down, since a score that was chosen by looking is not honest.
+
+openings.json in a run folder: {"pictures": n, "marks": [...], "openings": [{"time", "by", "n", "accuracy"}]}. The marks
+are the first letters of the test pictures' content hashes, at most the MARKS least of them: enough to tell which
+share of another set was among them (bottom-k sketch; Cohen and Kaplan 2007).
+"""
+
+import contextlib
+import time
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from striate import files
+from striate.errors import StriateError
+
+FILE = "openings.json"
+MARKS, LETTERS = 1000, 16
+SAME = 0.5  # share of its pictures from which on a test part counts as one that was opened
+
+
+def open_seal(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
+    """Write down that the test part of `run` was opened; how often this run has done so.
+
+    contents: hashes of the test pictures' bytes. by: the command. scores: their record.
+    """
+    known = _read(run)
+    entry = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), "by": by, "n": scores["n"]}
+    openings = [*known.get("openings", ()), {**entry, "accuracy": scores["accuracy"]["value"]}]
+    marks = known.get("marks") or sorted(_marks(contents))[:MARKS]
+    pictures = known.get("pictures", len(contents))
+    files.write_json(run / FILE, {"pictures": pictures, "openings": openings, "marks": marks})
+    return len(openings)
+
+
+def open_again(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
+    """How often the test part of `run` has been opened, this time too, if most of it is among the pictures; else 0.
+
+    It is written down where the run folder can be written to.
+    """
+    known = _read(run)
+    marks, scored = known.get("marks", ()), _marks(contents)
+    if not marks or sum(mark in scored for mark in marks) < SAME * len(marks):
+        return 0
+    with contextlib.suppress(StriateError, OSError):
+        open_seal(run, contents, by, scores)
+        if files.is_complete(run):
+            files.write_manifest(run)
+    return len(known["openings"]) + 1
+
+
+def opened_before(out: Path, contents: Sequence[str], but: Path | None = None) -> dict[str, int]:
+    """The runs under `out` that have opened most of these test pictures, and how often; `but` is left out."""
+    marks, found = _marks(contents), {}
+    for path in sorted(out.glob(f"*/{FILE}")) if marks else ():
+        if but is not None and path.parent.absolute() == but.absolute():
+            continue
+        known = _read(path.parent)
+        theirs = set(known.get("marks", ()))
+        last = max(theirs) if len(theirs) == MARKS else "g"  # after every hexadecimal digit
+        mine = {mark for mark in marks if mark <= last}
+        if mine and len(mine & theirs) >= SAME * len(mine):
+            found[path.parent.name] = len(known["openings"])
+    return found
+
+
+def _marks(contents: Sequence[str]) -> Collection[str]:
+    return {content[:LETTERS] for content in contents}
+
+
+def _read(run: Path) -> dict:
+    """What openings.json says; nothing where there is none that can be read."""
+    try:
+        known = dict(files.read_json(run / FILE))
+        return known if isinstance(known["openings"], list) and isinstance(known["marks"], list) else {}
+    except (StriateError, KeyError):
+        return {}

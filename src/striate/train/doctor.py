@@ -1,0 +1,106 @@
+"""`striate check`: everything that can be found out about a set of pictures before a network is trained on it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import striate
+from striate import files
+from striate.check.doctor import check_store, remembered
+from striate.check.finding import Check, Finding
+from striate.check.labels import label_finding
+from striate.data.measure import measure
+from striate.data.sample import Found
+from striate.data.sources import require_trainable
+from striate.data.store import Store
+from striate.device import choose_device
+from striate.evaluate.check_section import thumbnails
+from striate.evaluate.facts import ReportFacts
+from striate.evaluate.report import report
+from striate.train.dataset import Source, find, open_store
+from striate.train.events import Note
+from striate.train.progress import Progress
+from striate.train.settings import Settings, settings_from
+from striate.train.suspects import suspects
+
+
+def check(source: Source, *, quick: bool = False, quiet: bool = False, **options: object) -> Check:
+    """Examine labelled pictures, write OUT/check-NAME/check.html and check.json, and return what was found.
+
+    source: as for `striate.train`. quick: leaves out the search for wrong labels, which trains small networks.
+    options: those fields of Settings that say how pictures are read (group, labels, label_regex, page, channels,
+    workers, out, seed, device). The decoded pictures and the result are kept under OUT/.store, where a training with
+    the same options and a second check find them. Raises StriateError where there are no pictures.
+
+    >>> striate.check("cells").of("problem")               # doctest: +SKIP
+    """
+    begun, settings = time.monotonic(), settings_from(options)
+    progress = Progress()
+    try:
+        found = find(source, settings)
+        if not found.samples:
+            require_trainable(found)  # which says what was found instead
+        _, store = open_store(found, settings, (lambda event: None) if quiet else progress)
+        if not quiet:
+            labels = "" if quick else ", and for wrong labels, which takes up to some minutes (--quick does without)"
+            progress(Note(f"Looking   at {len(store.kept):,} pictures{labels}"))
+        result = check_store(found, store)
+        if not quick and (doubts := _doubts(found, store, result, settings)):
+            result = replace(result, findings=[*result.findings, doubts])
+    finally:
+        progress.close()
+    _write(folder_of(source, settings.out), found, store, result, time.monotonic() - begun)
+    return result
+
+
+def folder_of(source: Source, out: str | Path) -> Path:
+    """Where the results go: OUT/check-NAME, written anew by every check."""
+    name = Path(source).absolute().name if isinstance(source, str | Path) else "digits" if source is None else "arrays"
+    return Path(out) / f"check-{name or 'pictures'}"
+
+
+def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Finding | None:
+    """Labels that quick networks doubt, where there are classes enough to tell apart."""
+    rows = np.setdiff1d(np.arange(len(store.kept)), list(result.set_aside))
+    samples = [found.samples[store.kept[row]] for row in rows]
+    classes = sorted({sample.target for sample in samples})
+    if len(classes) < 2:
+        return None
+    place = {int(row): number for number, row in enumerate(rows)}
+    together = [[place[row] for row in group if row in place] for group in result.together]
+
+    def make() -> Mapping[str, object]:
+        pictures = store.pictures if len(rows) == len(store.pictures) else store.pictures[rows]
+        targets = np.array([classes.index(sample.target) for sample in samples])
+        preparation = measure(pictures, np.arange(len(rows)), store.shape)
+        kin = [group for group in together if len(group) > 1]
+        device = choose_device(settings.device)
+        doubted = suspects(pictures, targets, classes, preparation, device, together=kin, seed=settings.seed)
+        return (
+            label_finding(doubted, [sample.path for sample in samples], classes).to_dict() if doubted.pictures else {}
+        )
+
+    values = remembered(f"labels-{settings.seed}", found, store, make)
+    return Finding.from_dict(values) if values else None
+
+
+def _write(folder: Path, found: Found, store: Store, result: Check, seconds: float) -> None:
+    names = [found.samples[row].path for row in store.kept]
+    facts = ReportFacts(
+        title=f"{Path(found.root).name}: what to know before training",
+        run=str(folder),
+        created=time.strftime("%Y-%m-%d %H:%M"),
+        version=striate.__version__,
+        seconds=seconds,
+        classes={
+            name: {part or "pictures": count for part, count in parts.items()} for name, parts in result.classes.items()
+        },
+        left_out=[(item.path, item.reason) for item in (*found.left_out, *store.left_out)],
+        check=result,
+        thumbnails=thumbnails(result, names, store.pictures),
+    )
+    files.write_json(folder / "check.json", result.to_dict())
+    files.write_text(folder / "check.html", report(facts))

@@ -1,0 +1,126 @@
+"""Quick networks: small trainings whose only use is what they say about the data.
+
+A probe is our own network, narrow and on pictures of at most SIDE pixels, trained for a fixed amount of
+arithmetic, so that the same pictures and seed give the same answers whatever else the machine does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from striate.data.batches import PREDICT_BATCH, Batches, scale, standardise
+from striate.data.prepare import Preparation
+from striate.data.sample import Sample
+from striate.data.split import folds
+from striate.device import repeatable, threads_for
+from striate.network.build import Network, build
+from striate.network.summary import total_operations
+from striate.network.weights import whiten_all
+from striate.tasks.task import make_task
+from striate.train.loop import Training, shrunk
+from striate.train.plan import Facts, auto_line, make_plan
+from striate.train.settings import Settings
+
+SIDE = 24  # pixels of the longer side that a probe sees
+WIDE = 1e11  # operations from which a probe is twice as wide, in batches twice as large,
+WIDE_EACH = 1.5e8  # if there are as many for each picture
+EPOCHS, STEPS = 20, 300  # the larger of the two bounds the training: small sets are learned by then
+STEP = 1e8  # operations that a step is worth besides its arithmetic: what it takes to begin one
+SETTLING = 128  # pictures per batch from which the norms' figures are taken in the end
+
+
+def quick_network(
+    pictures: np.ndarray,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    classes: Sequence[str],
+    preparation: Preparation,
+    device: torch.device,
+    *,
+    operations: float,
+    seed: int,
+    recipe: str = "none",
+) -> Network:
+    """A small network trained on `pictures[rows]` with about `operations` operations; torch's state stays as it is.
+
+    pictures: (N, H, W, C) of the store. rows: those to learn from; with more of them than can be seen once, evenly
+    spaced ones. targets: (N,) class numbers of all rows of the store. recipe: the random changes, none by default.
+    """
+    height, width, channels = pictures.shape[1:]
+    share = _share(height, width)
+    wide = 2 if operations >= max(WIDE, WIDE_EACH * len(rows)) else 1
+    shape = (channels, round(height * share), round(width * share))
+    line = auto_line(*shape, 16 * wide) if min(shape[1:]) > 2 else "flatten, dense classes"
+    network = build(line, shape, len(classes), seed)
+    size = min(32 * wide, len(rows))
+    step = 3 * size * total_operations(network, shape) + STEP
+    rows = rows[:: max(1, round(len(rows) / size * step / operations))]
+    encoded = torch.from_numpy(np.asarray(targets, np.int64)[rows])
+    batches = Batches(pictures, rows, encoded, preparation, device)
+    epochs = min(operations / step, max(EPOCHS * batches.steps(size), STEPS)) / batches.steps(size)
+    settings = Settings(
+        network=network.text, epochs=max(round(epochs), 1), batch_size=size, augment=recipe, seed=seed,
+        optimizer="muon", lr=0.2, weight_decay=5e-4, smoothing=0.1, balance="none",
+    )  # fmt: skip
+    facts = Facts(height=height, width=width, channels=channels, counts=tuple(np.bincount(encoded)))
+    plan = replace(make_plan(settings, facts), sizes=((1.0, share),))
+    with repeatable(device), threads_for(step):
+        whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu")))
+        network = network.to(device, memory_format=torch.channels_last)
+        return _trained(Training(network, make_task("classification", classes), plan, batches, None, "fp32"))
+
+
+def _trained(training: Training) -> Network:
+    """The averaged network, its norms' figures measured anew in the end: in so few steps running ones lag behind."""
+    for _ in training.run():
+        pass
+    network, batches, share = training.average.network, training.batches, training.plan.sizes[-1][1]
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None  # a plain mean over the batches
+    network.train()
+    with torch.no_grad():
+        for batch in islice(batches.epoch(SETTLING, seed=training.plan.seed, epoch=training.place.epoch), 4):
+            network(standardise(shrunk(batch.pictures, share), batches.preparation))
+    return network.eval()
+
+
+@torch.inference_mode()
+def quick_logits(
+    network: nn.Module, pictures: np.ndarray, rows: np.ndarray, preparation: Preparation, device: torch.device
+) -> np.ndarray:
+    """(len(rows), classes) of what `quick_network` says of `pictures[rows]`, those of the store (N, H, W, C)."""
+    out = [
+        network(_seen(pictures[rows[first : first + PREDICT_BATCH]], preparation, device)).double().cpu().numpy()
+        for first in range(0, len(rows), PREDICT_BATCH)
+    ]
+    return np.concatenate(out)
+
+
+def fold_of(targets: np.ndarray, kin: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """(N,) folds 0 to k - 1 of pictures with class numbers `targets` (N,): every class spread evenly, pictures with the
+    same number in `kin` (N,) in one fold."""
+    names = [str(row) for row in range(len(targets))]
+    samples = [
+        Sample(path=name, source=Path(), target=str(target), group=str(group))
+        for name, target, group in zip(names, targets, kin, strict=True)
+    ]
+    return folds(samples, names, k, seed)
+
+
+def _share(height: int, width: int) -> float:
+    """The share of the side at which pictures are looked at; of very long ones the shorter side keeps 8 pixels."""
+    return min(1.0, max(SIDE / max(height, width), 8 / min(height, width)))
+
+
+def _seen(pictures: np.ndarray, preparation: Preparation, device: torch.device) -> Tensor:
+    """Pictures of the store as a probe sees them: scaled, shrunk, standardised."""
+    scaled = scale(pictures, preparation, device)
+    x = standardise(shrunk(scaled, _share(*scaled.shape[2:])), preparation)
+    return x.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,235 @@
+"""Several trainings as one run: --repeats with other seeds, --folds with every picture tested once.
+
+RUN/1, RUN/2, ... are complete runs on the same decoded pictures. RUN itself holds what they say together, and the
+model of the run in the middle, by its validation accuracy: a typical one, so that the mean score speaks of it.
+"""
+
+import contextlib
+import csv
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from striate import files
+from striate.draw import charts
+from striate.evaluate.markup import is_score
+from striate.evaluate.report import report
+from striate.evaluate.scores import classification_scores, headline, warnings
+from striate.evaluate.seal import open_seal
+from striate.export.model import MODEL_FILE, load_model
+from striate.train import single
+from striate.train.checkpoint import has_checkpoint
+from striate.train.dataset import UNUSED, Dataset, Division, Job, divided, write_data
+from striate.train.describe import spread_sentence, summary_facts
+from striate.train.events import Note
+from striate.train.results import HELD_OUT, tell_next
+from striate.train.settings import LEAST_MINUTES, Settings, as_table, read_settings, to_toml
+from striate.train.single import CHECKPOINTS, Run
+from striate.train.suspects import with_doubts
+
+SUMMARY = 3.0  # seconds kept for what the runs say together
+
+
+def begin(job: Job) -> Run:
+    """Train as often as asked, in a new run folder; job: the first of the runs."""
+    settings = job.settings
+    folder = files.new_run_folder(Path(settings.out), settings.name)
+    with files.held(folder), _gone_if_empty(folder):
+        tables = {"settings": as_table(settings), "run": single.about_run(job)}
+        files.write_text(folder / "settings.toml", to_toml(tables))
+        return _train_all(folder, job)
+
+
+def go_on(folder: Path, job: Job, tables: dict) -> Run:
+    """Train what is missing in `folder`, which is held; tables: of its settings.toml."""
+    single.require_same_pictures(job, tables["run"])
+    (folder / files.MANIFEST).unlink(missing_ok=True)
+    return _train_all(folder, job)
+
+
+@contextlib.contextmanager
+def _gone_if_empty(folder: Path) -> Iterator[None]:
+    """A failure before the first checkpoint of the first run leaves no folder."""
+    try:
+        yield
+    except BaseException:
+        if not (folder / "1").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _train_all(folder: Path, job: Job) -> Run:
+    data = job.data
+    if job.division.folds:  # every picture is tested once
+        data = replace(data, parts=np.where(data.parts == UNUSED, UNUSED, "test"))
+    write_data(folder, data)
+    wanted, stopped = list(_wanted(job.settings)), False
+    for number, (seed, division) in enumerate(wanted, 1):
+        child = folder / str(number)
+        if files.is_complete(child) and not files.read_json(child / "scores.json").get("stopped"):
+            continue
+        fold = f", fold {division.fold} of {division.folds}" if division.folds else ""
+        job.tell(Note(f"Run       {number} of {len(wanted)}: seed {seed}{fold}"))
+        run = _train_one(child, _job_of(child, job, seed, division, len(wanted) - number + 1))
+        job.tell(Note(f"Test      {headline(run.test)}"))
+        if stopped := run.stopped:
+            break
+    return _sum_up(folder, replace(job, data=data), wanted, stopped=stopped)
+
+
+def _wanted(settings: Settings) -> Iterator[tuple[int, Division]]:
+    """The seed of weights and order, and the division, of every run: repeats keep the parts, but draw folds anew."""
+    for seed in range(settings.seed, settings.seed + (settings.repeats or 1)):
+        if settings.folds:
+            for fold in range(1, settings.folds + 1):
+                yield seed, Division(seed=seed, fold=fold, folds=settings.folds)
+        else:
+            yield seed, Division(seed=settings.seed)
+
+
+def _job_of(child: Path, job: Job, seed: int, division: Division, left: int) -> Job:
+    """One of `left` runs that are still to come, with its share of the minutes that are left."""
+    now, minutes = time.monotonic(), job.settings.minutes
+    if minutes is not None:
+        minutes = max((job.started + 60 * minutes - SUMMARY - now) / 60 / left, LEAST_MINUTES / 2)
+    own = {"seed": seed, "repeats": None, "folds": None, "minutes": minutes}
+    settings = replace(job.settings, **own, out=str(child.parent), name=child.name)
+    data = job.data if division == job.division else divided(job.data, job.settings, division)
+    preparation = job.preparation if data is job.data else single.preparation_of(data)
+    known = {"settings": settings, "data": data, "preparation": preparation, "started": now}
+    return replace(job, **known, division=division, parent=child.parent)
+
+
+def _train_one(child: Path, job: Job) -> Run:
+    if child.is_dir() and not has_checkpoint(child / CHECKPOINTS):  # killed before its first checkpoint
+        shutil.rmtree(child)
+    if not child.is_dir():
+        return single.begin(job)
+    with files.held(child):
+        return single.go_on(child, job, read_settings(child / "settings.toml")[1])
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What all runs said of the pictures of one part: paths, true classes (N,), chances (N, K), folders of runs."""
+
+    paths: list[str]
+    truth: np.ndarray
+    chances: np.ndarray
+    runs: list[str]
+
+
+def _answers(done: list[Path], part: str, classes: tuple[str, ...]) -> _Answers:
+    paths, truth, chances, runs = [], [], [], []
+    for child in done:
+        with (child / "predictions.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                if row["part"] == part:
+                    paths.append(row["path"])
+                    truth.append(classes.index(row["truth"]))
+                    chances.append([float(row[f"p_{name}"]) for name in classes])
+                    runs.append(child.name)
+    return _Answers(paths, np.array(truth, int), np.array(chances).reshape(-1, len(classes)), runs)
+
+
+def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopped: bool) -> Run:
+    """Write what the finished runs say together, and the manifest last."""
+    data, classes = job.data, tuple(job.data.task.classes)
+    done = [child for number in range(1, len(wanted) + 1) if files.is_complete(child := folder / str(number))]
+    each = {child.name: dict(files.read_json(child / "scores.json")) for child in done}
+    answers = {part: _answers(done, part, classes) for part in ("test", "validation", "train")}
+    most = classes.index(each[done[0].name]["test"]["majority"])
+    scores = {part: _record(said, classes, most, data) for part, said in answers.items()}
+    scores["test"] |= _without_leaks(answers["test"], classes, most, data)
+    scores |= _over_runs(each, wanted)
+    if scores["test"]["n"]:
+        opened = open_seal(folder, data.contents("test"), "train", scores["test"])
+        scores["test"]["openings"] = opened + sum(data.opened.values())
+    middle = folder / scores["model"]
+    files.write_bytes(folder / MODEL_FILE, (middle / MODEL_FILE).read_bytes())
+    _write_predictions(folder, answers["test"], classes)
+    job = replace(job, data=_with_doubts(folder, data, [answers[part] for part in HELD_OUT]))
+    figure = charts.runs({name: one["test"]["accuracy"] for name, one in each.items()}, scores["test"]["accuracy"])
+    files.write_bytes(folder / "runs.png", figure)
+    scores |= {"classes": list(classes), "stopped": stopped, "seconds": round(time.monotonic() - job.started, 2)}
+    files.write_text(folder / "report.html", report(summary_facts(folder, job, scores, figure)))
+    files.write_json(folder / "scores.json", scores)
+    files.write_manifest(folder)
+    _tell(folder, scores, job)
+    return Run(folder, scores, load_model(folder, job.device), stopped)
+
+
+def _with_doubts(folder: Path, data: Dataset, answers: list[_Answers]) -> Dataset:
+    """Labels doubted by the runs that had not learned them; with folds, of all pictures."""
+    place = {name: row for row, name in enumerate(data.names)}
+    rows = np.array([place[path] for said in answers for path in said.paths], int)
+    return with_doubts(folder, data, rows, np.concatenate([said.chances for said in answers]))
+
+
+def _record(said: _Answers, classes: tuple[str, ...], most: int, data: Dataset, kept: np.ndarray | None = None) -> dict:
+    """The scores of one part, over all answers; n counts pictures, and answers to one picture belong together."""
+    kept = np.arange(len(said.paths)) if kept is None else kept
+    kin = dict(zip(data.names, data.kin.tolist(), strict=True))
+    names = [said.paths[index] for index in kept]
+    clusters = np.array([kin[name] for name in names], int)
+    record = classification_scores(said.truth[kept], said.chances[kept], classes, most, clusters)
+    return {**record, "n": len(set(names)), "answers": len(names)}
+
+
+def _without_leaks(said: _Answers, classes: tuple[str, ...], most: int, data: Dataset) -> dict:
+    names, leaked = np.array(data.names, object), data.leaked("test")
+    hidden = set(names[data.scored_rows("test")][leaked])
+    if not hidden:
+        return {"leaked": 0}
+    kept = np.array([index for index, path in enumerate(said.paths) if path not in hidden], int)
+    return {"leaked": len(hidden), "without_leaks": _record(said, classes, most, data, kept)}
+
+
+def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dict:
+    """For scores.json: "runs", "spread" of the test scores over them, "model" (whose it is) and "random_split"."""
+    told = []
+    for name, one in each.items():
+        seed, division = wanted[int(name) - 1]
+        values = {part: _values(one[part]) for part in ("test", "validation", "train")}
+        told.append({"run": name, "seed": seed, "fold": division.fold or None, **values})
+    order = sorted(told, key=lambda one: one["validation"].get("accuracy") or 0.0)
+    out = {"runs": told, "spread": {}, "model": order[(len(order) - 1) // 2]["run"]}
+    for name in told[0]["test"]:
+        known = np.array([one["test"][name] for one in told if one["test"][name] is not None])
+        if len(known):
+            sd = float(known.std(ddof=1)) if len(known) > 1 else None
+            ends = {"lowest": float(known.min()), "highest": float(known.max())}
+            out["spread"][name] = {"mean": float(known.mean()), "sd": sd, **ends}
+    splits = [one["random_split"] for one in each.values() if "random_split" in one]
+    if splits:
+        mean = {key: float(np.mean([one["accuracy"][key] for one in splits])) for key in ("value", "low", "high")}
+        share = float(np.mean([one["share"] for one in splits]))
+        out["random_split"] = {"accuracy": mean, "n": sum(one["n"] for one in splits), "share": share}
+    return out
+
+
+def _values(record: dict) -> dict[str, float | None]:
+    return {name: score["value"] for name, score in record.items() if is_score(score)}
+
+
+def _write_predictions(folder: Path, said: _Answers, classes: tuple[str, ...]) -> None:
+    """predictions.csv: every answer to a test picture, with the run that gave it."""
+    header = ("path", "predicted", "confidence", *(f"p_{name}" for name in classes), "part", "truth", "run")
+    rows = (
+        (path, classes[chances.argmax()], *(f"{p:.6f}" for p in (chances.max(), *chances)), "test", classes[truth], run)
+        for path, truth, chances, run in zip(said.paths, said.truth, said.chances, said.runs, strict=True)
+    )
+    files.write_csv(folder / "predictions.csv", header, rows)
+
+
+def _tell(folder: Path, scores: dict, job: Job) -> None:
+    job.tell(Note(f"{'Stopped' if scores['stopped'] else 'Done':9} in {scores['seconds']:.0f} s"))
+    job.tell(Note(f"Test      {headline(scores['test'])}"))
+    job.tell(Note(f"Runs      {spread_sentence(scores)}"))
+    for warning in warnings(scores, list(job.data.opened)):
+        job.tell(Note(f"Mind      {warning}"))
+    tell_next(folder, job.tell)

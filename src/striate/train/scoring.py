@@ -1,0 +1,68 @@
+"""The scores of a finished training: every part, and what an honest test part would have hidden.
+
+Where test pictures as given have a look-alike in the training part, the test is also scored without them. Where
+look-alikes of training pictures were held out (twins), they tell what a split by picture would have reported.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from striate.data.sample import PARTS
+from striate.evaluate.intervals import mixture
+from striate.evaluate.scores import classification_scores
+from striate.export.model import Model
+from striate.train.dataset import TWIN, Dataset
+
+
+def predict_parts(model: Model, data: Dataset) -> dict[str, np.ndarray]:
+    """(N, classes) probabilities of the scored rows of every part, twins too."""
+    return {part: _predicted(model, data, part) for part in (*PARTS, TWIN)}
+
+
+def score_parts(data: Dataset, predicted: Mapping[str, np.ndarray], majority: str) -> dict:
+    """The records of all parts for scores.json.
+
+    "test" has "leaked", and "without_leaks" if there are any; "random_split" is there where twins were held out.
+    predicted: as from `predict_parts`. majority: the commonest class of the training part.
+    """
+    truth, most = data.task.encode(data.targets).numpy(), data.task.classes.index(majority)
+
+    def record(part: str, kept: np.ndarray | slice = slice(None)) -> dict:
+        rows = data.scored_rows(part)[kept]
+        chances = predicted[part][kept]
+        return classification_scores(truth[rows], chances, data.task.classes, most, data.kin[rows])
+
+    scores = {part: record(part) for part in ("test", "validation", "train")}
+    leaked = data.leaked("test")
+    scores["test"]["leaked"] = int(leaked.sum())
+    if leaked.any():
+        scores["test"]["without_leaks"] = record("test", ~leaked)
+    honest = scores["test"].get("without_leaks", scores["test"])
+    if len(data.rows(TWIN)) and honest["n"]:
+        scores["random_split"] = _random_split(record(TWIN)["accuracy"], honest["accuracy"], data)
+    return scores
+
+
+def _random_split(twins: dict, honest: dict, data: Dataset) -> dict:
+    """What a split by picture would have reported, about: a mean of the accuracies of twins and of honest pictures.
+
+    share: of pictures that would then have had a look-alike in the training part: 1 - (1 - t)^m for a picture with m
+    look-alikes, where t is the share of the pictures that are trained on.
+    """
+    trained = np.isin(data.parts[data.used], ["train", TWIN]).mean()
+    met = np.zeros(len(data.parts))
+    for rows in data.check.together:
+        inside = np.intersect1d(rows, data.used)
+        met[inside] = 1 - (1 - trained) ** (len(inside) - 1)
+    share = float(met[data.used].mean())
+    value, low, high = mixture([(share, twins), (1 - share, honest)])
+    accuracy = {"value": value, "low": low, "high": high}
+    return {"accuracy": accuracy, "n": len(data.rows(TWIN)), "share": share, "twins": twins, "honest": honest}
+
+
+def _predicted(model: Model, data: Dataset, part: str) -> np.ndarray:
+    """(N, classes) probabilities of a part's scored rows, a bounded number of pictures at a time."""
+    rows = data.scored_rows(part)
+    chunks = [model.probabilities(data.store.pictures[rows[i : i + 2048]]) for i in range(0, len(rows), 2048)]
+    return np.concatenate(chunks) if chunks else np.zeros((0, len(model.classes)))

@@ -1,0 +1,244 @@
+"""One training, from a job to its run folder: plan, train, score, report.
+
+The run folder appears once everything that can be checked beforehand has been checked, and goes again if nothing
+that can be resumed came of it.
+"""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import striate
+from striate import device as machine
+from striate import files
+from striate.data.measure import measure
+from striate.data.prepare import Preparation
+from striate.errors import StriateError, first_few
+from striate.export.model import Model
+from striate.network.build import Network
+from striate.network.summary import total_operations
+from striate.train import plan as planning
+from striate.train.assemble import LEAST_REPORT, network_of, speed_of, training_of
+from striate.train.calibrate import calibrate
+from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
+from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
+from striate.train.events import Began, Epoch, Note, Watch, write_history
+from striate.train.illustrate import SHARE
+from striate.train.loop import Training
+from striate.train.plan import Plan
+from striate.train.results import write_augmentation, write_results
+from striate.train.settings import Settings, as_table, to_toml
+from striate.train.symmetry import with_symmetry
+from striate.train.watch import Watching
+
+CHECKPOINTS = "last.ckpt"
+CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
+DIGITS = "digits"
+REPORT_FIGURES = 3.4  # seconds that scores and report take for each second of the first figure
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: `folder` with all results, `scores` as in scores.json, and the `model`."""
+
+    folder: Path
+    scores: dict
+    model: Model = field(repr=False)
+    stopped: bool = False
+
+    @property
+    def test(self) -> dict:
+        """The scores on the test part."""
+        return self.scores["test"]
+
+
+def read_job(
+    source: Source, settings: Settings, tell: Watch, started: float, division: Division, run: Path | None = None
+) -> Job:
+    """The pictures of a training, read and divided; `run` is the folder of one that goes on."""
+    device = machine.choose_device(settings.device)
+    data = read_dataset(source, settings, tell, division, run)
+    told = DIGITS if source is None else data.found.root
+    return Job(settings, data, preparation_of(data), device, tell, started, told, division)
+
+
+def preparation_of(data: Dataset) -> Preparation:
+    """What is measured on the training part."""
+    return measure(data.store.pictures, data.rows("train"), data.store.shape)
+
+
+def begin(job: Job) -> Run:
+    """Train from the beginning, in a new run folder."""
+    settings = job.settings
+    speed = speed_of(job)
+    plan = with_symmetry(planning.make_plan(settings, _facts(job.data), operations_per_second=speed), job, speed)
+    network = network_of(plan, job)
+    files.require_space(Path(settings.out), _bytes_needed(network))
+    training = training_of(plan, network, job)
+    about = {**about_run(job), "precision": training.precision}
+    folder = files.new_run_folder(Path(settings.out), settings.name)
+    with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent):
+        tables = {"settings": as_table(settings), "plan": asdict(plan), "division": asdict(job.division), "run": about}
+        files.write_text(folder / "settings.toml", to_toml(tables))
+        write_data(folder, job.data)
+        return _fit(training, [], folder, job)
+
+
+def go_on(folder: Path, job: Job, tables: dict) -> Run:
+    """Train on from the last checkpoint in `folder`, which is held; tables: of its settings.toml."""
+    about = tables["run"]
+    require_same_pictures(job, about)
+    (folder / files.MANIFEST).unlink(missing_ok=True)
+    plan = Plan.from_table(tables["plan"])
+    training = training_of(plan, network_of(plan, job), job)
+    history: list[dict] = []
+    if has_checkpoint(folder / CHECKPOINTS):
+        place, tensors, history = load_checkpoint(folder / CHECKPOINTS)
+        training.load(place, tensors)
+        if (name := newest(folder / CHECKPOINTS)) != file_name(place):
+            job.tell(Note(f"Mind      {name} is damaged, so what it held is done again"))
+        if training.clock:
+            training.clock.deadline -= place.seconds
+    job.tell(Note(f"Resuming  {folder} after epoch {training.place.epoch}"))
+    now = machine.fingerprint(job.device)
+    other = [f"{name} was {about.get(name)}" for name in now if about.get(name) != now[name]]
+    if other:
+        told = f"Note      another machine than before ({', '.join(other)}), so not bit for bit the same weights"
+        job.tell(Note(told))
+    with resumable(folder, CHECKPOINTS, job.tell, job.parent):
+        return _fit(training, history, folder, job)
+
+
+def require_same_pictures(job: Job, about: dict) -> None:
+    """Raise where the pictures are not those of [run] in the settings.toml of a run that goes on."""
+    if job.data.fingerprint() != about["data"]:
+        raise StriateError(
+            "a run goes on with the very pictures it began with",
+            received="pictures that were added, taken away or changed",
+            where=about["source"],
+            remedy="bring them back, or start a new run",
+        )
+
+
+def about_run(job: Job) -> dict[str, object]:
+    """[run] of settings.toml: versions, machine, and which pictures."""
+    return {
+        "striate": striate.__version__,
+        "source": job.source,
+        "data": job.data.fingerprint(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
+        **({"part_of": job.parent.name} if job.parent else {}),
+        **machine.fingerprint(job.device),
+    }
+
+
+def _facts(data: Dataset) -> planning.Facts:
+    shape = data.store.shape
+    counts = data.counts("train")
+    empty = [name for name, count in counts.items() if not count]
+    if empty:
+        raise StriateError(
+            "every class needs pictures in the training part",
+            received=f"none of {first_few(empty)}",
+            where=data.found.root,
+            remedy="lower --test and --val, or give more pictures of these classes",
+        )
+    return planning.Facts(
+        height=shape.height, width=shape.width, channels=shape.channels, counts=tuple(counts.values())
+    )
+
+
+def _first_figure(folder: Path, training: Training) -> None:
+    """Draw what the network will see, and learn from it how long this machine will take for the report."""
+    begun = time.monotonic()
+    write_augmentation(folder, training)
+    if training.clock is not None:
+        heatmaps = 60 * SHARE * training.plan.minutes
+        training.clock.report = max(LEAST_REPORT, REPORT_FIGURES * (time.monotonic() - begun)) + heatmaps
+
+
+def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
+    """Train to the end, then score once and write everything."""
+    job.tell(Began(folder))
+    machine.keep_memory()
+    step = 3 * training.plan.batch_size * total_operations(training.network, training.network.input_shape)
+    with machine.threads_for(step):
+        _learn(training, history, folder, job)
+        return _finish(training, history, folder, job)
+
+
+def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
+    """Train to the end, with checkpoints and snapshots on the way."""
+    saved = time.monotonic()
+    with (
+        _beside(lambda: _first_figure(folder, training)),
+        machine.repeatable(job.device),
+        _stop_on_interrupt(training),
+    ):
+        watching = Watching(folder, training, job.data.names)
+        for event in training.run():
+            watching(event)
+            job.tell(event)
+            if not isinstance(event, Epoch):
+                continue
+            history.append(event.row())
+            write_history(folder / "history.csv", history)
+            if not training.stop and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
+                save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
+                saved = time.monotonic()
+        watching.finish()
+
+
+def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
+    """Score once and write everything."""
+    counts = job.data.counts("train")
+    about = {
+        "data": job.data.fingerprint(),
+        "majority": max(counts, key=lambda name: (counts[name], name)),
+        "recipe": training.plan.recipe,
+    }
+    network = training.average.network.eval()
+    model = Model(network, job.data.task, job.preparation, training.plan.mirror, about=about)
+    model = replace(model, temperature=calibrate(model, job.data), run=folder)
+    scores = write_results(folder, model, training, history, job)
+    return Run(folder, scores, model, training.stop)
+
+
+@contextlib.contextmanager
+def _beside(work: Callable[[], object]) -> Iterator[None]:
+    """Do `work` in a thread while the block runs; leaving the block waits for it and raises what went wrong."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work)
+        yield
+        done.result()
+
+
+@contextlib.contextmanager
+def _stop_on_interrupt(training: Training) -> Iterator[None]:
+    """Ctrl-C, or being told to end, stops after the running step with a model and a report; a second one at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        if training.stop:
+            raise KeyboardInterrupt
+        training.stop = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _bytes_needed(network: Network) -> int:
+    """Two checkpoints of weights, average and optimizer, a third while it is written, the model, the report."""
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+    return 3 * 4 * weights + weights + 8_000_000

@@ -1,0 +1,188 @@
+"""Which symmetries keep the labels true, decided by what quick networks say of turned pictures.
+
+A network that has never seen a mirror image learns what tells the classes apart. Asked about held-out pictures it
+knows something of their true label; asked about their mirror images it still knows it where mirroring keeps the label
+true, and knows it wrongly where the classes are each other's mirror images, as b and d are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import torch
+
+from striate.augment.geometry import IDENTITY, MIRRORED, QUARTER_TURN, UPSIDE_DOWN
+from striate.data.prepare import Preparation
+from striate.network.build import build
+from striate.network.summary import total_operations
+from striate.train.dataset import Job
+from striate.train.events import Note
+from striate.train.plan import Plan, usual_symmetry
+from striate.train.probe import fold_of, quick_logits, quick_network
+
+OPERATIONS = 4e10  # of both networks together: about a second of one core
+MOST_OPERATIONS = 4 * OPERATIONS  # where there are minutes enough
+SHARE_OF_TIME = 0.01  # of a budget of minutes, at the speed of large steps; small steps and asking take as much again
+SHARE = 0.2  # of a training's own operations
+LEAST_OPERATIONS = 4e9  # with fewer nothing can be learned
+LEAST_PICTURES = 20
+LEAST_ASKED, ASKED = 50, 400  # held-out pictures of each network
+LOSS = 0.25  # a symmetry that costs a larger share of the knowledge is not safe
+CLASS_LOSS = 0.5  # and of any one class, as an estimate
+LEARNED = 0.25  # share of what is to be known from which a network is believed when it says that turning does no harm
+DOUBT = 0.1  # every answer is mixed with this much of not knowing, so that no single picture outweighs all others
+SURE = 4  # standard errors over knowing nothing from which a network has learned something
+CHANCE = 0.005  # of calling a harmless symmetry harmful
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """What a symmetry costs, as shares of what is known: low, share and high of all pictures, with an interval; of the
+    class that loses most surely its number, its low and what it keeps; class_share of the class that loses most."""
+
+    low: float
+    share: float
+    high: float
+    worst: int
+    class_low: float
+    class_kept: float
+    class_share: float
+
+    @property
+    def lost(self) -> bool:
+        return max(self.low, self.class_low) > LOSS
+
+    @property
+    def kept(self) -> bool:
+        return self.high < LOSS and self.class_share < CLASS_LOSS and not self.lost
+
+    def __str__(self) -> str:
+        kept, least, most = (min(max(1 - value, 0), 1) for value in (self.share, self.high, self.low))
+        return f"{kept:.0%} ({least:.0%} to {most:.0%})" if kept else "nothing"
+
+
+def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
+    """The plan with the symmetry that evidence speaks for, where neither it nor a recipe was asked for.
+
+    speed: operations per second, of a budget of minutes, which may spend 3 % of its time here.
+    """
+    settings, data = job.settings, job.data
+    if settings.augment == "auto" and settings.symmetry == "auto":
+        rows = np.flatnonzero(np.isin(data.parts, ("train", "validation")))
+        plan = plan.with_symmetry(
+            *choose_symmetry(
+                data.store.pictures, rows, data.task.encode(data.targets).numpy(), data.task.classes, job.preparation,
+                job.device, kin=data.kin, operations=_operations(plan, len(data.rows("train")), speed), seed=plan.seed,
+            )
+        )  # fmt: skip
+    if plan.symmetry:
+        job.tell(Note(f"Symmetry  {plan.symmetry}"))
+    return plan
+
+
+def _operations(plan: Plan, pictures: int, speed: float | None) -> float:
+    """What may be spent here, in operations: a little of a training that is short itself."""
+    if plan.minutes is not None:
+        return min(MOST_OPERATIONS, 60 * plan.minutes * SHARE_OF_TIME * speed)
+    shape = (plan.channels, plan.height, plan.width)
+    once = 3 * pictures * total_operations(build(plan.line, shape, plan.classes), shape)
+    return min(OPERATIONS, SHARE * once * plan.epochs)
+
+
+def choose_symmetry(
+    pictures: np.ndarray,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    classes: Sequence[str],
+    preparation: Preparation,
+    device: torch.device,
+    *,
+    kin: np.ndarray,
+    operations: float = OPERATIONS,
+    seed: int = 0,
+) -> tuple[str, str]:
+    """One of SYMMETRIES for pictures like `pictures[rows]`, and why, in words with the numbers.
+
+    pictures: (N, H, W, C) of the store. targets: (N,) class numbers. kin: (N,) the same number for pictures that
+    belong together, which are never on both sides. Half of the rows teach, the other half is asked, and the reverse.
+    """
+    usual, custom = usual_symmetry(pictures.shape[3], classes)
+    if operations < LEAST_OPERATIONS or len(rows) < LEAST_PICTURES:
+        few = "too few pictures" if len(rows) < LEAST_PICTURES else "too short a training"
+        return usual, f"{custom}; {few} to find out"
+    turn = QUARTER_TURN if pictures.shape[1] == pictures.shape[2] else UPSIDE_DOWN
+    known, kinds = _known(pictures, rows, targets, classes, preparation, device, turn, kin, operations, seed)
+    gain = known[IDENTITY]
+    shares = np.unique(kinds, return_counts=True)[1] / len(kinds)
+    learned = gain.mean() / max(-(shares * np.log(shares)).sum(), 1e-9)
+    if gain.mean() <= SURE * gain.std() / len(gain) ** 0.5:
+        return usual, f"{custom}; quick networks learned too little to tell"
+    mirror, turned = (_loss(gain, known[element], kinds) for element in (MIRRORED, turn))
+    said = f"mirrored pictures keep {mirror} of what quick networks learned"
+    if mirror.lost:
+        return "none", said + (
+            f" ({classes[mirror.worst]}: {max(mirror.class_kept, 0):.0%})" if mirror.low <= LOSS else ""
+        )
+    if not mirror.kept or (usual == "none" and learned < LEARNED):
+        return usual, f"{custom}; {said}, which is too unsure"
+    said += f", {'turned' if turn == QUARTER_TURN else 'upside-down'} ones {turned}"
+    return "dihedral" if turned.kept and learned >= LEARNED else "mirror", said
+
+
+def _known(
+    pictures: np.ndarray,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    classes: Sequence[str],
+    preparation: Preparation,
+    device: torch.device,
+    turn: tuple[int, int],
+    kin: np.ndarray,
+    operations: float,
+    seed: int,
+) -> tuple[dict[tuple[int, int], np.ndarray], np.ndarray]:
+    """What the networks know, in nats over the classes' shares, of each asked picture as it is, mirrored and after
+    `turn`: three arrays (N,); and the pictures' classes (N,)."""
+    half = fold_of(targets[rows], kin[rows], 2, seed)
+    most = max(round(ASKED * min(operations / OPERATIONS, 1)), LEAST_ASKED)
+    known: dict[tuple[int, int], list[np.ndarray]] = {IDENTITY: [], MIRRORED: [], turn: []}
+    kinds = []
+    for number in (0, 1):
+        taught, asked = rows[half != number], rows[half == number]
+        asked = asked[:: -(-len(asked) // most)]
+        network = quick_network(
+            pictures, taught, targets, classes, preparation, device, operations=operations / 2, seed=seed
+        )
+        shares = np.bincount(targets[taught], minlength=len(classes)) + 1.0
+        shares /= shares.sum()
+        kinds.append(targets[asked])
+        for (mirrored, quarters), values in known.items():
+            seen = pictures[asked][:, :, ::-1] if mirrored else pictures[asked]
+            seen = np.ascontiguousarray(np.rot90(seen, quarters, axes=(1, 2)))
+            logits = quick_logits(network, seen, np.arange(len(asked)), preparation, device)
+            chances = np.exp(logits - logits.max(axis=1, keepdims=True))
+            mixed = (1 - DOUBT) * chances / chances.sum(axis=1, keepdims=True) + DOUBT * shares
+            values.append(np.log(mixed / shares)[np.arange(len(asked)), targets[asked]])
+    return {element: np.concatenate(values) for element, values in known.items()}, np.concatenate(kinds)
+
+
+def _loss(gain: np.ndarray, left: np.ndarray, kinds: np.ndarray) -> Loss:
+    """What is lost between `gain` and `left`, both (N,), over all pictures and class by class, picture against
+    itself. The variance of a class is drawn towards that of all, as by four more pictures."""
+    lost, mean = gain - left, gain.mean()
+
+    def interval(mask: np.ndarray, tests: int) -> tuple[float, float, float]:
+        mine, scale = lost[mask], max(gain[mask].mean(), mean)
+        variance = (((mine - mine.mean()) ** 2).sum() + 4 * lost.var()) / (len(mine) + 4)
+        margin = NormalDist().inv_cdf(1 - CHANCE / tests) * (variance / len(mine)) ** 0.5
+        return tuple(float(value / scale) for value in (mine.mean() - margin, mine.mean(), mine.mean() + margin))
+
+    present = np.unique(kinds)
+    each = [interval(kinds == kind, len(present)) for kind in present]
+    worst = int(np.argmax([low for low, _, _ in each]))
+    low, share, high = interval(np.ones(len(kinds), bool), 1)
+    return Loss(
+        low=low, share=share, high=high, worst=int(present[worst]), class_low=each[worst][0],
+        class_share=max(middle for _, middle, _ in each), class_kept=1 - each[worst][1],
+    )  # fmt: skip

@@ -1,0 +1,191 @@
+"""Several trainings as one: the same pictures, every picture tested once, mean and spread, and resuming the rest."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn import TINY, draw_folder, read_table, white_charts
+from PIL import Image
+from safetensors.torch import load_file
+
+import striate
+from striate import files
+from striate.cli import main
+from striate.errors import StriateError
+from striate.evaluate.scores import classification_scores
+from striate.train import dataset, single
+from striate.train.events import Epoch, Event, Note
+from striate.train.run import Run, train
+from striate.train.settings import read_settings
+
+COUNTS = {"across": 18, "down": 16, "größer": 11}
+OPTIONS = {"network": TINY, "epochs": 2, "batch_size": 8, "lr": 0.05, "workers": 0, "precision": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return draw_folder(tmp_path_factory.mktemp("data") / "pictures", COUNTS)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    white_charts(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def folded(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        white_charts(patch)
+        return train(data, out=str(tmp_path_factory.mktemp("out")), name="f", quiet=True, folds=3, **OPTIONS)
+
+
+def test_every_picture_is_tested_once(folded: Run) -> None:
+    """Three folds: three complete runs, whose test parts hold all pictures between them, each class evenly."""
+    tested = []
+    for name in "123":
+        child = folded.folder / name
+        assert files.is_complete(child)
+        rows = read_table(child / "data.csv")
+        tested += [row["path"] for row in rows if row["part"] == "test"]
+        for label, count in COUNTS.items():
+            parts = [row["part"] for row in rows if row["label"] == label]
+            assert abs(parts.count("test") - count / 3) < 1
+            assert parts.count("validation") >= 1
+    assert len(tested) == len(set(tested)) == sum(COUNTS.values())
+    assert not (folded.folder / "4").exists()
+
+
+def test_the_pooled_score_is_that_of_all_answers(folded: Run) -> None:
+    """predictions.csv holds every out-of-fold answer of the runs, and its score is the run's test score."""
+    rows = read_table(folded.folder / "predictions.csv")
+    assert list(rows[0])[-3:] == ["part", "truth", "run"]
+    by_run = {name: read_table(folded.folder / name / "predictions.csv") for name in "123"}
+    for name, said in by_run.items():
+        mine = [{k: v for k, v in row.items() if k != "run"} for row in rows if row["run"] == name]
+        assert mine == [row for row in said if row["part"] == "test"]
+    names = sorted(COUNTS)
+    truth = np.array([names.index(row["truth"]) for row in rows])
+    chances = np.array([[float(row[f"p_{name}"]) for name in names] for row in rows])
+    expected = classification_scores(truth, chances, names, 0)
+    for name in ("accuracy", "auroc", "log_loss"):
+        assert folded.test[name]["value"] == pytest.approx(expected[name]["value"])
+    assert folded.test["n"] == folded.test["answers"] == sum(COUNTS.values())
+
+
+def test_mean_and_spread_are_those_of_the_runs(folded: Run) -> None:
+    """By NumPy from the runs' own scores; the model is that of the run with the middle validation accuracy."""
+    scores = json.loads((folded.folder / "scores.json").read_text())
+    assert scores == folded.scores
+    each = [json.loads((folded.folder / name / "scores.json").read_text()) for name in "123"]
+    values = [one["test"]["accuracy"]["value"] for one in each]
+    over = scores["spread"]["accuracy"]
+    assert over["mean"] == pytest.approx(np.mean(values))
+    assert over["sd"] == pytest.approx(np.std(values, ddof=1))
+    assert (over["lowest"], over["highest"]) == (min(values), max(values))
+    assert [(one["run"], one["seed"], one["fold"]) for one in scores["runs"]] == [("1", 0, 1), ("2", 0, 2), ("3", 0, 3)]
+    checked = sorted(one["validation"]["accuracy"]["value"] for one in each)
+    middle = each[int(scores["model"]) - 1]["validation"]["accuracy"]["value"]
+    assert middle == checked[1]
+    one, other = (load_file(folded.folder / name / "model.safetensors") for name in (".", scores["model"]))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert striate.load(folded.folder).classes == tuple(sorted(COUNTS))
+    page = (folded.folder / "report.html").read_text()
+    assert "3 runs" in page
+    with Image.open(folded.folder / "runs.png") as image:
+        image.verify()
+
+
+def test_repeats_keep_the_parts_and_change_the_seed(data: Path, tmp_path: Path) -> None:
+    """The first repeat is the plain run bit for bit; the next has the same parts and the weights of the next seed."""
+    several = train(data, out=str(tmp_path), name="r", quiet=True, repeats=2, **OPTIONS)
+    plain = train(data, out=str(tmp_path), name="p", quiet=True, **OPTIONS)
+    first, second = (several.folder / name for name in "12")
+    assert (first / "data.csv").read_bytes() == (second / "data.csv").read_bytes()
+    assert (first / "data.csv").read_bytes() == (plain.folder / "data.csv").read_bytes()
+    assert (first / "predictions.csv").read_bytes() == (plain.folder / "predictions.csv").read_bytes()
+    assert (first / "predictions.csv").read_bytes() != (second / "predictions.csv").read_bytes()
+    assert several.test["n"] == plain.test["n"]
+    assert several.test["answers"] == 2 * plain.test["n"]
+    assert several.test["openings"] == 1
+    assert plain.test["openings"] == 2
+
+
+def test_nothing_is_decoded_twice(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four runs open the store once."""
+    calls = []
+    real = dataset.build_store
+    monkeypatch.setattr(dataset, "build_store", lambda *a, **k: calls.append(1) or real(*a, **k))
+    train(data, out=str(tmp_path), quiet=True, folds=2, repeats=2, **OPTIONS)
+    assert len(calls) == 1
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def test_what_is_missing_is_trained_on_resume(
+    folded: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the second of three runs, the rest is trained, to the very predictions of the uninterrupted ones."""
+    monkeypatch.setattr(single, "CHECKPOINT_SECONDS", 0)
+    epochs: list[Event] = []
+
+    def watch(event: Event) -> None:
+        epochs.append(event) if isinstance(event, Epoch) else None
+        if len(epochs) == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(data, out=str(tmp_path), name="f", quiet=True, folds=3, watch=watch, **OPTIONS)
+    folder = tmp_path / "f"
+    assert files.is_complete(folder / "1")
+    assert not files.is_complete(folder)
+    with pytest.raises(StriateError, match=f"--resume {folder}"):
+        train(resume=folder / "2", quiet=True)
+    notes: list[Event] = []
+    run = train(resume=folder, quiet=True, watch=notes.append)
+    told = [event.text for event in notes if isinstance(event, Note) and event.text.startswith("Run  ")]
+    assert len(told) == 3  # the second, the third, and where it lies
+    assert (folder / "predictions.csv").read_bytes() == (folded.folder / "predictions.csv").read_bytes()
+    assert run.scores["runs"] == folded.scores["runs"]
+    with pytest.raises(StriateError, match="a finished run"):
+        train(resume=folder, quiet=True)
+
+
+def test_a_first_run_that_cannot_begin_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    """A network that does not fit: one error, no folder."""
+    with pytest.raises(StriateError, match="one output per class"):
+        train(data, out=str(tmp_path), name="r", quiet=True, repeats=2, **{**OPTIONS, "network": "flatten, dense 9"})
+    assert not (tmp_path / "r").exists()
+
+
+def test_folds_need_pictures_without_parts(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A folder with a test part of its own is not folded: exit code 2 and what to do."""
+    shutil.copytree(data, tmp_path / "d" / "train")
+    draw_folder(tmp_path / "d" / "test", COUNTS)
+    assert main(["train", str(tmp_path / "d"), "--folds", "3", "--out", str(tmp_path / "out"), "-j", "0"]) == 2
+    assert "leave --folds out" in capsys.readouterr().err
+
+
+def test_every_fold_needs_pictures(tmp_path: Path) -> None:
+    """Four patients cannot be divided into five folds."""
+    draw_folder(tmp_path / "d", dict.fromkeys(("a/1", "a/2", "b/3", "b/4"), 4))
+    with pytest.raises(StriateError, match="4 of 5 folds"):
+        train(tmp_path / "d", out=str(tmp_path / "out"), quiet=True, folds=5, group="parent", **OPTIONS)
+
+
+def test_minutes_are_those_of_all_runs_together(data: Path, tmp_path: Path) -> None:
+    """Each of two runs gets its share of what is left, and too few minutes for so many runs are refused."""
+    options = {name: value for name, value in OPTIONS.items() if name != "epochs"} | {
+        "repeats": 2,
+        "out": str(tmp_path),
+    }
+    run = train(data, quiet=True, minutes=0.4, **options)
+    shares = [read_settings(run.folder / name / "settings.toml")[0].minutes for name in "12"]
+    assert shares[0] <= 0.2
+    assert all(0.1 <= share <= 0.4 for share in shares)
+    with pytest.raises(StriateError, match="every run needs at least"):
+        train(data, quiet=True, minutes=0.3, **options)

@@ -1,0 +1,143 @@
+"""Symmetries: those that keep the labels true are found by evidence, others never; asked for, they are had."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from test_train_probe import with_preparation
+
+from striate.augment.recipe import parse
+from striate.errors import StriateError
+from striate.train.plan import Facts, Plan, auto_recipe, make_plan, usual_symmetry
+from striate.train.settings import Settings
+from striate.train.symmetry import _loss, choose_symmetry
+
+SIDE, ENOUGH = 12, 8e9
+
+
+def drawn_set(kind: str, channels: int, count: int = 160) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy pictures of two classes: "slant" / or \\; "roof" ^ or v; "dots" one or three, anywhere; "noise" alike."""
+    random = np.random.default_rng([count, channels])
+    y, x = np.mgrid[:SIDE, :SIDE]
+    pictures, targets = [], np.arange(count) % 2
+    for target in targets:
+        sign, (down, right) = 1 - 2 * target, random.integers(-2, 3, 2)
+        if kind == "slant":
+            bright = (x + sign * y + random.integers(6)) % 6 < 3
+        elif kind == "roof":
+            bright = np.abs(sign * (y - SIDE / 2 - down) - np.abs(x - SIDE / 2 - right) + 2) < 1.5
+        elif kind == "dots":
+            bright = np.zeros((SIDE, SIDE), bool)
+            bright.flat[random.choice(SIDE * SIDE, 4 + 20 * target, replace=False)] = True
+        else:
+            bright = random.random((SIDE, SIDE)) < 0.5
+        tint = random.uniform(0.5, 1, channels)
+        pictures.append(
+            np.clip(150 * bright[:, :, None] * tint + random.normal(50, 20, (SIDE, SIDE, channels)), 0, 255)
+        )
+    return np.array(pictures).astype(np.uint8), targets
+
+
+def chosen(
+    pictures: np.ndarray, targets: np.ndarray, classes: tuple[str, ...] = ("one", "two"), operations: float = ENOUGH
+) -> tuple[str, str]:
+    pictures, targets, preparation = with_preparation(pictures, targets)
+    rows = np.arange(len(pictures))
+    return choose_symmetry(
+        pictures, rows, targets, classes, preparation, torch.device("cpu"), kin=rows, operations=operations, seed=0
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("kind", "expected"), [("slant", "none"), ("roof", "mirror"), ("dots", "dihedral")])
+def test_drawn_sets_get_the_symmetry_they_have(kind: str, channels: int, expected: str) -> None:
+    """Classes that are each other's mirror images are never mirrored, in colour or grey; what has no up is turned."""
+    symmetry, why = chosen(*drawn_set(kind, channels))
+    assert symmetry == expected
+    assert why.startswith("mirrored pictures keep ")
+
+
+@pytest.mark.parametrize("coloured", [False, True])
+def test_digits_are_never_mirrored(coloured: bool) -> None:
+    """Handwritten digits in grey and in random colours; the names of their classes do not give them away."""
+    digits = load_digits()
+    pictures = (digits.images[:700, :, :, None] * 15).astype(np.float64)
+    if coloured:
+        random = np.random.default_rng(0)
+        ink, paper = random.uniform(0.5, 1, (700, 1, 1, 3)), random.uniform(0, 100, (700, 1, 1, 3))
+        pictures = pictures * ink / 2 + paper
+    names = tuple(f"digit {number}" for number in range(10))
+    symmetry, why = chosen(pictures.astype(np.uint8), digits.target[:700], names)
+    assert symmetry == "none"
+    assert "as usual" not in why
+
+
+@pytest.mark.parametrize(
+    ("channels", "classes", "expected"),
+    [(3, ("cat", "dog"), "mirror"), (1, ("cat", "dog"), "none"), (3, ("b", "d"), "none"), (3, ("1", "7"), "none")],
+)
+def test_without_evidence_it_is_as_usual(channels: int, classes: tuple[str, ...], expected: str) -> None:
+    """Nothing to learn, too little arithmetic or too few pictures: mirrored is colour, but no letters or digits."""
+    pictures, targets = drawn_set("noise", channels)
+    cases = [
+        (chosen(pictures, targets, classes), "learned too little"),
+        (chosen(pictures, targets, classes, operations=1e8), "too short"),
+        (chosen(pictures[:10], targets[:10], classes), "too few"),
+    ]
+    for (symmetry, why), reason in cases:
+        assert symmetry == expected
+        assert why.startswith("as usual")
+        assert reason in why
+
+
+def test_the_choice_is_repeated() -> None:
+    """Same pictures and seed, same choice to the last digit of its reason."""
+    first, second = (chosen(*drawn_set("roof", 1), operations=3e9) for _ in range(2))
+    assert first == second
+
+
+def test_a_class_that_is_destroyed_is_not_hidden_by_the_others() -> None:
+    """One of ten classes loses all, nine lose nothing: a tenth on average, and yet unsafe."""
+    kinds = np.repeat(np.arange(10), 20)
+    gain = np.ones(200) + np.tile([-0.1, 0.1], 100)
+    left = np.where(kinds == 7, -gain, gain)
+    loss = _loss(gain, left, kinds)
+    assert loss.share == pytest.approx(0.2)
+    assert (loss.worst, loss.lost, loss.kept) == (7, True, False)
+    assert loss.class_kept == pytest.approx(-1.0)
+    unharmed = _loss(gain, gain, kinds)
+    assert (unharmed.share, unharmed.lost, unharmed.kept) == (0.0, False, True)
+
+
+def facts(channels: int) -> Facts:
+    return Facts(height=8, width=8, channels=channels, counts=(20, 20))
+
+
+def test_asked_for_it_is_had() -> None:
+    """--symmetry decides, also for grey pictures; a recipe holds its own, so both together are refused."""
+    plan = make_plan(Settings(symmetry="dihedral"), facts(1))
+    assert parse(plan.recipe).dihedral
+    assert plan.mirror
+    assert plan.symmetry == "dihedral: asked for"
+    none = make_plan(Settings(symmetry="none"), facts(3))
+    assert "hflip" not in none.recipe
+    assert not none.mirror
+    assert make_plan(Settings(augment="hflip"), facts(1)).symmetry == ""
+    with pytest.raises(StriateError, match="a recipe says itself which symmetries it has"):
+        Settings(symmetry="mirror", augment="photo")
+
+
+def test_a_plan_keeps_its_reason() -> None:
+    """What was decided and why is stored with the plan; plans from before have none."""
+    plan = make_plan(Settings(), facts(3)).with_symmetry("none", "because")
+    table = {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
+    assert Plan.from_table(table).symmetry == "none: because"
+    del table["symmetry"]
+    assert Plan.from_table(table).symmetry == ""
+
+
+def test_usual_recipes() -> None:
+    """Colour is mirrored for want of evidence, grey is not; the rest of the recipe stays."""
+    assert auto_recipe(3, usual_symmetry(3)[0]) == parse("photo")
+    assert auto_recipe(1, usual_symmetry(1)[0]) == parse("digits")
+    assert auto_recipe(3, "dihedral") == parse("shift 0.125, dihedral, fill reflect")

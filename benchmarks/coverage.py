@@ -117,49 +117,46 @@ def grouped_folds(asked: argparse.Namespace) -> dict:
     }
 
 
+ADDED = {"new class, 30 %": 0.3, "one class, 10 %": 0.1, "all, 5 %": 0.05, "all, 50 %": 0.5}
+
+
 def stability(asked: argparse.Namespace) -> dict:
     """The least and the mean share of old pictures that keep their part (and fold), for additions of several kinds."""
     kept: dict[str, list[float]] = {}
     for samples, contents, together in drawn_sets(asked.sets, 2):
-        random = np.random.default_rng(len(samples))
-        before = split(samples, contents, together=together), folds(samples, contents, 5, together=together)
-        for name, share in {
-            "new class, 30 %": 0.3,
-            "one class, 10 %": 0.1,
-            "all, 5 %": 0.05,
-            "all, 50 %": 0.5,
-        }.items():
-            targets = {"new": ["new"], "one": [samples[0].target]}.get(name[:3], [s.target for s in samples])
-            more = [
-                Sample(path=f"more/{row}.png", source=Path("x"), target=str(random.choice(targets)),
-                       group=None if samples[0].group is None else f"new{row // 8}")
-                for row in range(max(1, round(share * len(samples))))
-            ]  # fmt: skip
-            added = [random.bytes(8).hex() for _ in more]
-            after = (
-                split(
-                    [*more, *samples],
-                    [*added, *contents],
-                    together=[[r + len(more) for r in rows] for rows in together],
-                ),
-                folds(
-                    [*more, *samples],
-                    [*added, *contents],
-                    5,
-                    together=[[r + len(more) for r in rows] for rows in together],
-                ),
-            )
+        before = divided(samples, contents, together)
+        for name, share in ADDED.items():
+            more, added = additions(samples, name, share)
+            moved = [[row + len(more) for row in rows] for rows in together]
+            after = divided([*more, *samples], [*added, *contents], moved)
             kind = "grouped" if samples[0].group else "single pictures"
-            for what, old, new in zip(("part", "fold"), before, after, strict=True):
-                same = float(np.mean(np.asarray(old) == np.asarray(new)[len(more) :]))
+            for what, places in after.items():
+                same = float(np.mean(before[what] == places[len(more) :]))
                 kept.setdefault(f"{what}, {kind}, {name}", []).append(same)
     shown = {
-        name: {"mean": float(np.mean(v)), "least": min(v), "below_95": sum(x < 0.95 for x in v)}
+        name: {"mean": float(np.mean(v)), "least": min(v), "below_95": sum(x < 0.95 for x in v), "sets": len(v)}
         for name, v in kept.items()
     }
     for name, values in shown.items():
         print(name, {key: round(value, 3) for key, value in values.items()}, flush=True)
     return {"sets": asked.sets, "kept": shown}
+
+
+def divided(samples: list[Sample], contents: list[str], together: list[list[int]]) -> dict[str, np.ndarray]:
+    parts = np.asarray(split(samples, contents, together=together), object)
+    return {"part": parts, "fold": folds(samples, contents, 5, together=together)}
+
+
+def additions(samples: list[Sample], name: str, share: float) -> tuple[list[Sample], list[str]]:
+    """New pictures and their contents; in groups of their own of eight where the old ones have groups."""
+    random = np.random.default_rng(len(samples))
+    targets = {"new": ["new"], "one": [samples[0].target]}.get(name[:3], [sample.target for sample in samples])
+    more = [
+        Sample(path=f"more/{row}.png", source=Path("x"), target=str(random.choice(targets)),
+               group=None if samples[0].group is None else f"new{row // 8}")
+        for row in range(max(1, round(share * len(samples))))
+    ]  # fmt: skip
+    return more, [random.bytes(8).hex() for _ in more]
 
 
 PARTS = {"intervals": intervals, "folds": grouped_folds, "stability": stability}

@@ -62,6 +62,7 @@ def planted() -> tuple[list[np.ndarray], list[tuple[int, int, str]]]:
 
 
 def test_what_was_planted_is_found_and_nothing_else(planted: tuple) -> None:
+    """Of 21 changed pictures of seven kinds at most three are missed, and at most one group is false."""
     pictures, pairs = planted
     groups = {frozenset(rows) for rows in of(pictures).near}
     wanted = {frozenset((one, other)): name for one, other, name in pairs}
@@ -99,6 +100,7 @@ def test_clean_sets_give_nothing(kind: str) -> None:
 
 
 def test_the_order_of_rows_means_nothing(planted: tuple) -> None:
+    """The same pictures in another order make the same groups."""
     pictures, _ = planted
     order = np.random.default_rng(1).permutation(len(pictures))
     groups = {frozenset(rows) for rows in of(pictures).near}

@@ -8,6 +8,44 @@ import numpy as np
 PARTS = ("train", "validation", "test")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Boxes:
+    """Objects on one picture: what is known of them, or what a model says.
+
+    names: the class of each of N objects. corners: (N, 4) float64 x0, y0, x1, y1 in pixels of the picture as it is
+        displayed (EXIF applied), half-open: a box of one pixel at the upper left is 0, 0, 1, 1.
+    confidence: (N,) 0 to 1 of predicted boxes, else None.
+    ignored: (N,) of bool, boxes that are neither right nor wrong ("crowd", "difficult"); None for none of them.
+    """
+
+    names: tuple[str, ...]
+    corners: np.ndarray
+    confidence: np.ndarray | None = None
+    ignored: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Mask:
+    """Where the class of every pixel of one picture is written.
+
+    sources: files or arrays (H, W). kind: what they hold: "index" (one file; its values are class numbers or, by
+        `names`, stand for classes), "objects" (one file per object, not zero where it is; all of class names[1]), or
+        "polygons" (`polygons` of class names on the picture, sources empty).
+    names: the class of each value from 0 on. ignore: the value that stands for "not known", or None.
+    polygons: (class name, (N, 2) float64 corners x, y in pixels of the picture), painted in this order.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+    sources: tuple[Path | np.ndarray, ...] = ()
+    ignore: int | None = None
+    polygons: tuple[tuple[str, np.ndarray], ...] = ()
+
+
+# A class name; the names of all classes that are there (several labels); numbers in the user's units; boxes; a mask.
+Target = str | tuple[str, ...] | tuple[float, ...] | Boxes | Mask
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One picture with what is known about it.
@@ -15,14 +53,14 @@ class Sample:
     path: its name in every table we write: relative to the folder given, with '/' ("cat/001.png",
         "array/12" for a row of an array).
     source: what the decoder opens: an absolute file path, or the pixels themselves (H, W) or (H, W, C).
-    target: the class name; other tasks put their own target here.
+    target: the class name, or what another task is to learn (see Target).
     group: samples of one group stay in one part (a patient, a slide); None stands alone.
     part: "train", "validation" or "test" where the user's folders or table say so, else None.
     """
 
     path: str
     source: Path | np.ndarray
-    target: str
+    target: Target
     group: str | None = None
     part: str | None = None
 
@@ -44,6 +82,8 @@ class Found:
     root: the absolute folder or file, or a word such as "digits" or "arrays".
     kind: "classes" (FOLDER/<class>), "parts" (FOLDER/<part>/<class>), "names" (--label-regex), "labels"
         (--labels), "table", "packed" (.npz, .idx, ...), "arrays" or "digits".
+    task: which task the targets are for: "classification", "multilabel", "regression", "detection", "segmentation".
+    names: what the outputs are called where targets do not say: the columns of numbers.
     hidden: how many hidden files and folders were passed over (.DS_Store, Thumbs.db, ...).
     labels: where the classes come from, in words, when it is neither folders nor the table given.
     """
@@ -54,6 +94,8 @@ class Found:
     left_out: list[LeftOut] = field(default_factory=list)
     hidden: int = 0
     labels: str = ""
+    task: str = "classification"
+    names: tuple[str, ...] = ()
 
     @property
     def classes(self) -> list[str]:

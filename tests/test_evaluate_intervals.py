@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from striate.evaluate import intervals
-from striate.tasks import metrics
+from striate.evaluate import intervals, metrics
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 20), (1, 7), (57, 60), (180, 180), (9123, 10000)])

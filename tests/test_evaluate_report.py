@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from striate.draw.pixels import picture_png
-from striate.evaluate.facts import HeatmapPicture, MistakePicture, ReportFacts
+from striate.evaluate.facts import Figure, HeatmapPicture, MistakePicture, ReportFacts
 from striate.evaluate.report import MOST_LEFT_OUT, report
 from striate.evaluate.scores import classification_scores
 
@@ -57,7 +57,8 @@ def _facts() -> ReportFacts:
     )
     heat = HeatmapPicture(
         picture=np.zeros((8, 6, 1), np.uint8), overlay=np.full((80, 60, 3), 9, np.uint8), truth=EVIL, predicted="dog",
-        confidence=0.8, path=EVIL, layer=EVIL, maximum=1.25, total=-3.5, verdict=EVIL,
+        confidence=0.8, path=EVIL, layer=EVIL, maximum=1.25, total=-3.5, explained=EVIL,
+        right=False, verdict=EVIL,
     )  # fmt: skip
     return ReportFacts(
         title=f"Pets {EVIL}",
@@ -82,13 +83,12 @@ def _facts() -> ReportFacts:
         runs=[{"run": EVIL, "seed": 0, "fold": None, "test": {"accuracy": 0.91}, "validation": {}, "train": {}}],
         spread=png,
         curves=png,
-        confusion=png,
-        calibration=png,
+        figures={"confusion": Figure(png, EVIL, EVIL), "calibration": Figure(png, EVIL, EVIL, EVIL)},
         augmentation=png,
         filters=png,
         layers=png,
         mistakes=[mistake],
-        heatmaps=[heat, dataclasses.replace(heat, truth="dog", verdict="")],
+        heatmaps=[heat, dataclasses.replace(heat, truth="dog", right=True, verdict="")],
         heatmap_method=EVIL,
         commands=[(f"striate open {EVIL}", EVIL)],
     )
@@ -176,7 +176,7 @@ def test_the_page_tells_the_run() -> None:
     assert f"{MOST_LEFT_OUT + 7} left out" in words
     assert "and 7 more" in words
     assert "2 min 5 s" in words
-    assert "lies above what always" in words
+    assert "is better than what always" in words
 
 
 def test_a_score_no_better_than_the_baseline_is_called_so() -> None:

@@ -7,7 +7,6 @@ import pytest
 import sklearn.metrics as oracle
 
 from striate.errors import StriateError
-from striate.evaluate.mistakes import Mistake, confident_mistakes
 from striate.evaluate.scores import classification_scores, headline
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "calibration_error", "log_loss")
@@ -90,15 +89,3 @@ def test_broken_predictions_are_refused_with_a_remedy() -> None:
         classification_scores(np.array([0, 1]), np.array([[1.0, 0.0], [np.nan, 1.0]]), ["a", "b"], 0)
     with pytest.raises(StriateError, match=r"between 0 and 1. received: 2"):
         classification_scores(np.array([0, 2]), np.full((2, 2), 0.5), ["a", "b"], 0)
-
-
-def test_the_surest_mistakes_come_first_and_ties_keep_their_order() -> None:
-    """Right answers are left out; equal confidences follow the order of the samples."""
-    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.8, 0.2], [0.55, 0.45]])
-    truth = np.array([0, 0, 0, 1, 1])
-    assert confident_mistakes(truth, probabilities, 3) == [
-        Mistake(2, 0, 1, 0.9),
-        Mistake(1, 0, 1, 0.8),
-        Mistake(3, 1, 0, 0.8),
-    ]
-    assert confident_mistakes(truth[:0], probabilities[:0]) == []

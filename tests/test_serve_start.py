@@ -31,7 +31,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = build("conv 2 3, relu, globalavgpool, dense classes", (1, 8, 8), 2)
     preparation = Preparation(shape=Shape(height=8, width=8, channels=1), low=(0,), high=(255,), mean=(0,), std=(1,))
     path = tmp_path_factory.mktemp("start") / "tiny.safetensors"
-    Model(network, make_task("classification", ["a", "b"]), preparation).save(path)
+    Model(network, make_task("classification", {"classes": ["a", "b"]}), preparation).save(path)
     return path
 
 

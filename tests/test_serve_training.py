@@ -23,8 +23,8 @@ MAPS = np.random.default_rng(1).normal(size=(4, 8, 8)).astype(np.float16)
 
 def epoch(number: int) -> dict:
     return Epoch(
-        epoch=number, seconds=1.5 * number, learning_rate=0.1, train_loss=1 / number, train_accuracy=0.5,
-        validation_loss=None, validation_accuracy=None, pictures_per_second=100.0,
+        epoch=number, seconds=1.5 * number, learning_rate=0.1, train_loss=1 / number, train_hits=0.5,
+        validation_loss=None, validation_hits=None, pictures_per_second=100.0,
     ).row()  # fmt: skip
 
 

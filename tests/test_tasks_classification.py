@@ -119,6 +119,16 @@ def test_logits_of_any_network() -> None:
 
 def test_the_table_of_tasks() -> None:
     """A task is made by the name that a model file stores."""
-    assert make_task("classification", ["x", "y"]) == Classification(("x", "y"))
-    with pytest.raises(KeyError):
-        make_task("clairvoyance", ["x", "y"])
+    assert make_task("classification", {"classes": ["x", "y"]}) == Classification(("x", "y"))
+    with pytest.raises(StriateError, match=r"a task is one of .*received: 'clairvoyance'"):
+        make_task("clairvoyance", {"classes": ["x", "y"]})
+
+
+def test_the_surest_mistakes_come_first_and_ties_keep_their_order() -> None:
+    """Right answers are left out; equal confidences follow the order of the samples; hits are of different classes."""
+    two = Classification(("a", "b"))
+    answers = np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9], [0.8, 0.2], [0.55, 0.45]])
+    targets = ["a", "a", "a", "b", "b"]
+    assert two.worst(targets, answers, 3) == [2, 1, 3]
+    assert two.best(targets, answers, 3) == [0]
+    assert two.worst([], answers[:0], 3) == []

@@ -75,7 +75,7 @@ def test_it_learns() -> None:
     """Stripes one way or the other are told apart on pictures not trained on."""
     training = tiny_training(tiny_plan(epochs=25, lr=0.1))
     last = epochs_of(list(training.run()))[-1]
-    assert last.validation_accuracy == 1.0
+    assert last.validation_hits == 1.0
     assert last.validation_loss < 0.3
     assert last.learning_rate < 0.1 * 0.05
 
@@ -86,7 +86,7 @@ def test_one_sigmoid_output_learns_two_classes() -> None:
     training = tiny_training(tiny_plan(network=line, epochs=25, lr=0.1))
     last = epochs_of(list(training.run()))[-1]
     assert training.network.output_shape == (1,)
-    assert last.validation_accuracy == 1.0
+    assert last.validation_hits == 1.0
     batch = next(training.validation.in_order())
     training.average.network.eval()
     with torch.no_grad():
@@ -274,7 +274,7 @@ def test_without_a_validation_part() -> None:
     """No validation pictures: the columns are empty and the training goes on."""
     training = tiny_training(tiny_plan(), checked=0)
     rows = epochs_of(list(training.run()))
-    assert [(row.validation_loss, row.validation_accuracy) for row in rows] == [(None, None)] * 3
+    assert [(row.validation_loss, row.validation_hits) for row in rows] == [(None, None)] * 3
 
 
 def test_validation_figures_are_those_of_the_average() -> None:
@@ -288,7 +288,7 @@ def test_validation_figures_are_those_of_the_average() -> None:
     chances = outputs.double().softmax(dim=1)
     picked = chances[torch.arange(len(outputs)), batch.targets]
     assert last.validation_loss == pytest.approx(float(-picked.log().mean()), rel=1e-4)
-    assert last.validation_accuracy == float((outputs.argmax(dim=1) == batch.targets).double().mean())
+    assert last.validation_hits == float((outputs.argmax(dim=1) == batch.targets).double().mean())
 
 
 def test_early_pictures_are_smaller() -> None:

@@ -95,20 +95,19 @@ def predict(options: argparse.Namespace) -> int:
     from striate.export.model import load_model
 
     model = load_model(options.model, choose_device(options.device))
-    rows, refused = [], []
+    rows, refused, header = [], [], model.task.header()
     for one in model.predict_each(options.sources, options.workers):
-        chances = [f"{p:.6f}" for p in one.probabilities.values()] or [""] * len(model.classes)
-        rows.append((one.path, one.predicted, f"{one.confidence:.6f}" if one.predicted else "", *chances))
+        rows.append((one.path, *([""] * len(header) if one.reason else model.task.row(one.answer))))
         if one.reason:
             refused.append((one.path, one.reason))
         elif not options.out:
-            print(f"{printable(one.path)}\t{one.predicted}\t{100 * one.confidence:.1f} %")
+            sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
+            print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
     if not rows:
         asked = ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
     if options.out:
-        header = ("path", "predicted", "confidence", *(f"p_{name}" for name in model.classes))
-        files.write_csv(Path(options.out), header, rows)
+        files.write_csv(Path(options.out), ("path", *header), rows)
         print(f"{len(rows) - len(refused):,} pictures in {options.out}", file=sys.stderr)
     _tell_left_out(refused)
     if len(refused) == len(rows):

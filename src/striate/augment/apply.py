@@ -25,7 +25,13 @@ def augment(pictures: torch.Tensor, recipe: Recipe, *, seed: int, epoch: int, sa
         return pictures
     draws = chance.uniforms(seed, epoch, sample_ids)
     if recipe.moves:
-        height, width = pictures.shape[2:]
-        pictures = move(pictures, matrices(recipe, draws, height, width), recipe)
+        pictures = move(pictures, matrices(recipe, draws, *pictures.shape[2:]), recipe)
     pictures = recolour(pictures, recipe, draws)
     return add_noise(pictures, recipe, seed=seed, epoch=epoch, sample_ids=sample_ids)
+
+
+def sources_of(
+    recipe: Recipe, height: int, width: int, *, seed: int, epoch: int, sample_ids: torch.Tensor
+) -> torch.Tensor:
+    """(B, 2, 3) the matrices by which `augment` moves these samples' pictures (see geometry.matrices)."""
+    return matrices(recipe, chance.uniforms(seed, epoch, sample_ids), height, width)

@@ -28,14 +28,19 @@ class Case:
     alike: Alike = field(repr=False)
 
     @cached_property
+    def one_label(self) -> bool:
+        """Whether every picture is of one class, so that classes can be told apart by the wrong things."""
+        return all(isinstance(sample.target, str) for sample in self.samples)
+
+    @cached_property
     def classes(self) -> list[str]:
-        return sorted({sample.target for sample in self.samples})
+        return sorted({sample.label for sample in self.samples})
 
     @cached_property
     def labels(self) -> np.ndarray:
         """(K,) the number of each picture's class in `classes`."""
         numbers = {name: number for number, name in enumerate(self.classes)}
-        return np.array([numbers[sample.target] for sample in self.samples], np.int64)
+        return np.array([numbers[sample.label] for sample in self.samples], np.int64)
 
     @cached_property
     def parts(self) -> np.ndarray:

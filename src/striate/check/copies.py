@@ -24,7 +24,7 @@ def set_aside(case: Case) -> dict[int, str]:
     """Rows whose very file is there under more than one class, with the reason."""
     aside = {}
     for rows in case.alike.copies:
-        names = sorted({case.samples[row].target for row in rows})
+        names = sorted({case.samples[row].label for row in rows})
         if len(names) > 1:
             aside |= {int(row): f"the same file stands under {' and '.join(map(repr, names))}" for row in rows}
     return aside
@@ -76,10 +76,10 @@ def _conflicts(case: Case, exact: Sequence[Sequence[int]], looser: Sequence[Sequ
             "They are used and stay in one part, since look-alikes may differ in what matters.",
         ),
     ):  # fmt: skip
-        torn = [rows for rows in groups if len({case.samples[row].target for row in rows}) > 1]
+        torn = [rows for rows in groups if len({case.samples[row].label for row in rows}) > 1]
         if torn:
             held = sum(map(len, torn))
-            names = [sorted({case.samples[row].target for row in rows}) for rows in torn]
+            names = [sorted({case.samples[row].label for row in rows}) for rows in torn]
             yield Finding(
                 kind=kind,
                 level=level,

@@ -17,7 +17,7 @@ from striate.check.inventory import inventory
 from striate.check.outliers import outliers
 from striate.check.series import series
 from striate.check.shortcut import shortcuts
-from striate.data.sample import Found, LeftOut, Sample
+from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.store import Store
 from striate.errors import StriateError
 
@@ -43,7 +43,7 @@ def remembered(name: str, found: Found, store: Store, make: Callable[[], Mapping
     for file in sorted(Path(__file__).parent.glob("*.py")):  # other checks would find something else
         digest.update(file.read_bytes())
     for item in found.samples:
-        line = f"{item.path}\0{item.target}\0{item.group}\0{item.part}\n"
+        line = f"{item.path}\0{text_of(item.target)}\0{item.group}\0{item.part}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
     for item in (*found.left_out, *store.left_out):
         digest.update(f"{item.path}\0{item.reason}\n".encode("utf-8", "surrogateescape"))
@@ -75,7 +75,7 @@ def examine(
     found = [finding for detect in DETECTORS for finding in detect(case)] if len(samples) else []
     counts: dict[str, Counter[str]] = {name: Counter() for name in case.classes}
     for sample in samples:
-        counts[sample.target][sample.part or ""] += 1
+        counts[sample.label][sample.part or ""] += 1
     return Check(
         findings=sorted(found, key=lambda finding: LEVELS.index(finding.level)),
         classes={name: dict(parts) for name, parts in counts.items()},

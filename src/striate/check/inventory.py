@@ -28,7 +28,8 @@ def inventory(case: Case) -> Iterator[Finding]:
     yield from _left_out(case)
     yield from _wrong_names(case)
     yield from _pages(case)
-    yield from _classes(case)
+    if case.one_label:
+        yield from _classes(case)
     yield from _constant(case)
 
 
@@ -43,7 +44,8 @@ def _found(case: Case) -> Finding:
     }
     said = "; ".join(_mixture(counts) for counts in kinds.values())
     hidden = f" {counted(case.hidden, 'hidden file')} passed over." if case.hidden else ""
-    what = f"{counted(count, 'picture')} of {counted(len(case.classes), 'class')}: {said}.{hidden}"
+    kinds_of = f" of {counted(len(case.classes), 'class')}" if case.one_label else ""
+    what = f"{counted(count, 'picture')}{kinds_of}: {said}.{hidden}"
     figures = {name: dict(counts.most_common(100)) for name, counts in kinds.items()}
     return Finding(kind="found", level="note", what=what, count=count, figures={**figures, "hidden": case.hidden})
 
@@ -137,7 +139,7 @@ def _classes(case: Case) -> Iterator[Finding]:
             what=f"{counted(len(single), 'class')} of one picture only: {first_few(single)}.",
             done="Training will stop here: what is learned from cannot also be tested on.",
             change="Add pictures to such a class, or take its folder out.",
-            groups=case.some(row for row, sample in enumerate(case.samples) if sample.target in single),
+            groups=case.some(row for row, sample in enumerate(case.samples) if sample.label in single),
         )  # fmt: skip
     if len(counts) == 1:
         yield Finding(
@@ -151,7 +153,7 @@ def _classes(case: Case) -> Iterator[Finding]:
         near["".join(filter(str.isalnum, name.casefold())) or name].append(name)
     if pairs := [" and ".join(map(repr, names)) for names in near.values() if len(names) > 1]:
         torn = {name for names in near.values() if len(names) > 1 for name in names}
-        rows = [row for row, sample in enumerate(case.samples) if sample.target in torn]
+        rows = [row for row, sample in enumerate(case.samples) if sample.label in torn]
         yield Finding(
             kind="class-names", level="caution", count=len(rows),
             what=f"Classes with nearly the same name: {first_few(pairs)}.",

@@ -169,7 +169,7 @@ def _nests(fine: np.ndarray, coarse: np.ndarray) -> bool:
 
 def _namings(case: Case) -> Iterator[Naming]:
     paths = [sample.path for sample in case.samples]
-    folders = ["/".join(_below(sample.path, sample.target)) for sample in case.samples]
+    folders = ["/".join(_below(sample.path, sample.label)) for sample in case.samples]
     if any(folders):
         yield Naming("parent", *_numbered(folders), word=any(WORDS.search(name) for name in folders))
     stems = [_stem(path) for path in paths]

@@ -41,7 +41,7 @@ def shortcuts(case: Case) -> list[Finding]:
     labels = case.labels[rows]
     counts = np.bincount(labels, minlength=len(case.classes))
     kinds = [int(kind) for kind in np.argsort(-counts, kind="stable")[:CLASSES] if counts[kind] >= FEWEST]
-    if len(kinds) < 2:
+    if len(kinds) < 2 or not case.one_label:
         return []
     tried = kinds[:1] if len(kinds) == 2 else kinds
     looked = _Looked(case, rows, labels)

@@ -46,6 +46,25 @@ class Mask:
 Target = str | tuple[str, ...] | tuple[float, ...] | Boxes | Mask
 
 
+def names_of(target: Target) -> tuple[str, ...]:
+    """The classes that a target speaks of, in its order and each once; none for numbers."""
+    if isinstance(target, str):
+        return (target,)
+    named = target if isinstance(target, tuple) else target.names
+    return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
+
+
+def text_of(target: Target) -> str:
+    """A target in one cell of a table: "cat"; "cat; dog"; "0.25; 3"; "RBC 12, WBC 1"; "mask"."""
+    if isinstance(target, str):
+        return target
+    if isinstance(target, tuple):
+        return "; ".join(value if isinstance(value, str) else f"{value:g}" for value in target)
+    if isinstance(target, Mask):
+        return "mask"
+    return ", ".join(f"{name} {target.names.count(name)}" for name in names_of(target))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One picture with what is known about it.
@@ -63,6 +82,12 @@ class Sample:
     target: Target
     group: str | None = None
     part: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What parts are divided by: the class, or all labels as one; "" for numbers, boxes and masks."""
+        is_named = isinstance(self.target, str) or (isinstance(self.target, tuple) and names_of(self.target))
+        return text_of(self.target) if is_named else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,4 +125,4 @@ class Found:
     @property
     def classes(self) -> list[str]:
         """Class names in the order of their outputs: sorted by code point of the NFC form."""
-        return sorted({sample.target for sample in self.samples})
+        return sorted({name for sample in self.samples for name in names_of(sample.target)})

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from striate.data.grouping import regroup
 from striate.data.header import Unreadable
 from striate.data.labels import fitting_table, label_by_pattern, label_by_table
 from striate.data.packed import is_packed, read_packed
-from striate.data.sample import Found
+from striate.data.sample import Found, Sample
 from striate.data.table import read_table
 from striate.errors import StriateError, first_few
 
@@ -26,9 +28,24 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _KINDS = "a folder of class folders, a CSV or TSV table or a file of many pictures"
 
 
+class Reader(Protocol):
+    """A module that reads the targets of another task than classification."""
+
+    def recognises(self, path: Path) -> bool:
+        """Whether a folder or file plainly holds targets of this kind, by a look at names and first lines."""
+
+    def read(self, path: Path, group: str | None) -> Found:
+        """Its samples, and what is wrong with others; group as for `regroup`, by which a column is meant here."""
+
+
+# By task, in the order in which they are asked: the module that reads its targets, a Reader.
+READERS: dict[str, str] = {}
+
+
 def read_source(
     source: Source,
     *,
+    task: str | None = None,
     group: str | None = None,
     labels: str | Path | None = None,
     label_regex: str | None = None,
@@ -37,10 +54,10 @@ def read_source(
     """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
     arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
 
-    group: None, "parent", a column of the table, or a regular expression (see `grouping.regroup`).
-    labels: a table with the labels of the folder's pictures (see `labels.label_by_table`). label_regex: what finds
-    the label in a picture's name (see `labels.label_by_pattern`). label_column: the column of the table that holds
-    the label, where that is not plain.
+    task: what the targets are for; found out by default. group: None, "parent", a column of the table, or a regular
+    expression (see `grouping.regroup`). labels: a table with the labels of the folder's pictures (see
+    `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
+    label_column: the column of the table that holds the label, where that is not plain.
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
     is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(map(_has_length, source))
@@ -57,8 +74,24 @@ def read_source(
         if not str(source):  # an unset variable of a shell; Path would make the current folder of it
             raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
         _require_agreement(path, labels, label_regex, label_column)
-        found, group = _found_in(path, group, labels, label_regex, label_column)
+        is_plain = labels is None and label_regex is None and label_column is None
+        found = _read_other(path, task, group) if task in READERS or (task is None and is_plain) else None
+        if found is None:
+            found, group = _found_in(path, group, labels, label_regex, label_column)
+    if task is not None and found.task != task:
+        remedy = f"leave --task out, or give targets for {task}"
+        raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
     return found if group is None else regroup(found, group)
+
+
+def _read_other(path: Path, task: str | None, group: str | None) -> Found | None:
+    """What the reader of another task finds: of the one asked for, or of the first that recognises the source."""
+    for name, module in READERS.items():
+        if task in (None, name):
+            reader: Reader = import_module(module)
+            if task == name or reader.recognises(path):
+                return reader.read(path, group)
+    return None
 
 
 def _has_length(values: object) -> bool:
@@ -136,6 +169,9 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
     """
     rows = range(len(found.samples)) if readable is None else readable
     samples = [found.samples[row] for row in rows]
+    if found.task != "classification":
+        _require_some(found, samples)
+        return
     counts = Counter(sample.target for sample in samples)
     if len(counts) < 2:
         raise StriateError(
@@ -160,6 +196,18 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
             received=f"none of {first_few(unseen)}",
             where=found.root,
             remedy="are class folders spelt alike in every part?" if learned else "give training pictures too",
+        )
+
+
+def _require_some(found: Found, samples: Sequence[Sample]) -> None:
+    """What every task needs: pictures to learn from, and one more."""
+    learned = [sample for sample in samples if sample.part in (None, "train")]
+    if len(samples) < 2 or not learned:
+        raise StriateError(
+            "training needs at least two pictures, one of them outside validation and test",
+            received=f"{len(samples):,} with a target, {len(learned):,} of them to learn from",
+            where=found.root,
+            remedy="; ".join(f"{item.path}: {item.reason}" for item in found.left_out[:3]),
         )
 
 

@@ -97,12 +97,12 @@ def folds(
     with bounded loads; Mirrokni, Thorup and Zadimoghaddam 2018), so more pictures move few of the old ones. Large
     units choose first; one that fits nowhere goes where it does least harm.
     """
-    totals = Counter(sample.target for sample in samples)
+    totals = Counter(sample.label for sample in samples)
     load: list[Counter[str]] = [Counter() for _ in range(k)]
     fold = np.zeros(len(samples), np.int64)
     found = [(_place(rows, samples, contents, seed), rows) for rows in units(samples, contents, together)]
     for place, rows in sorted(found, key=lambda unit: (-len(unit[1]), unit[0])):
-        counts = Counter(samples[row].target for row in rows)
+        counts = Counter(samples[row].label for row in rows)
         number = place % k
         if not _fits(load[number], counts, totals, k):
             others = random.Random(place).sample(range(k), k)
@@ -156,7 +156,7 @@ def _by_class(
     """Units by their most frequent class, each class in the order of hashes."""
     classes: defaultdict[str, list[_Unit]] = defaultdict(list)
     for rows in pool:
-        counts = Counter(samples[row].target for row in rows)
+        counts = Counter(samples[row].label for row in rows)
         label = min(counts, key=lambda name: (-counts[name], name))
         classes[label].append(_Unit(place=_place(rows, samples, contents, seed), rows=tuple(rows)))
     for inside in classes.values():
@@ -215,10 +215,10 @@ def twins(
     """
     alike: dict[int, tuple[int, str]] = {}
     for number, rows in enumerate(together):
-        kinds = Counter(samples[row].target for row in rows if parts[row] == TRAIN)
+        kinds = Counter(samples[row].label for row in rows if parts[row] == TRAIN)
         for row in rows:
-            if parts[row] == TRAIN and kinds[samples[row].target] > 1:
-                alike[row] = number, samples[row].target
+            if parts[row] == TRAIN and kinds[samples[row].label] > 1:
+                alike[row] = number, samples[row].label
     learned = sum(part == TRAIN for part in parts)
     if len(alike) < LEAST_ALIKE * learned:
         return []

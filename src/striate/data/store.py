@@ -24,7 +24,7 @@ from striate.data.guard import load_each
 from striate.data.load import HASH, Loaded, Want, hash_of
 from striate.data.prepare import DEPTHS, Shape
 from striate.data.rows import Layout, Rows, written
-from striate.data.sample import LeftOut, Sample
+from striate.data.sample import LeftOut, Sample, text_of
 from striate.errors import StriateError, first_few
 
 _INDEX = "index.json"
@@ -225,7 +225,7 @@ def _store(
     folder: Path | None,
 ) -> Store:
     left_out = [
-        LeftOut(path=samples[n].path, reason=why, label=samples[n].target, part=samples[n].part or "")
+        LeftOut(path=samples[n].path, reason=why, label=text_of(samples[n].target), part=samples[n].part or "")
         for n, why in outcome.reasons.items()
     ]
     kept = np.setdiff1d(np.arange(len(samples)), np.fromiter(outcome.reasons, np.int64, len(outcome.reasons)))

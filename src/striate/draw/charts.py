@@ -12,27 +12,29 @@ if TYPE_CHECKING:
 
 
 def curves(history: Sequence[Mapping[str, object]]) -> bytes:
-    """Loss, accuracy and learning rate over the epochs.
+    """Loss, hits and learning rate over the epochs.
 
-    history: one row per epoch with "epoch" and any of "train_loss", "validation_loss", "train_accuracy",
-    "validation_accuracy" (0 to 1) and "learning_rate"; a missing or empty value leaves a gap.
+    history: one row per epoch with "epoch" and any of "train_loss", "validation_loss", the same with another word,
+    such as "train_accuracy" (0 to 1), and "learning_rate"; a missing or empty value leaves a gap.
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     figure = style.new_figure(9, 4.2)
     grid = figure.add_gridspec(2, 2, height_ratios=[4, 1])
-    panels = {name: figure.add_subplot(grid[0, column]) for column, name in enumerate(("loss", "accuracy"))}
-    rate = figure.add_subplot(grid[1, :])
     history = history or [{"epoch": 1}]
+    shares = [name.removeprefix("train_") for name in history[0] if name.startswith("train_") and name != "train_loss"]
+    share = shares[0] if shares else "accuracy"
+    panels = {name: figure.add_subplot(grid[0, column]) for column, name in enumerate(("loss", share))}
+    rate = figure.add_subplot(grid[1, :])
     epochs = _column(history, "epoch")
     for name, axes in panels.items():
         style.plain_axes(axes)
-        _title(axes, name.capitalize())
+        _title(axes, name.replace("_", " ").capitalize())
         _line(axes, epochs, _column(history, f"train_{name}"), style.BLUE, "train")
         _line(axes, epochs, _column(history, f"validation_{name}"), style.ORANGE, "validation")
     panels["loss"].set_ylim(bottom=0)
-    panels["accuracy"].set_ylim(top=1.005)
-    panels["accuracy"].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+    panels[share].set_ylim(top=1.005)
+    panels[share].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
     panels["loss"].legend(frameon=False, fontsize=8, labelcolor=style.INK)
     style.plain_axes(rate)
     _line(rate, epochs, _column(history, "learning_rate"), style.MUTED, "learning rate")
@@ -109,10 +111,13 @@ def calibration(bins: Mapping[str, np.ndarray]) -> bytes:
     return style.to_png(figure)
 
 
-def runs(scores: Mapping[str, Mapping[str, float | None]], whole: Mapping[str, float | None]) -> bytes:
-    """The accuracy of every run with its 95 % interval, and that over all of them as a band.
+def runs(
+    scores: Mapping[str, Mapping[str, float | None]], whole: Mapping[str, float | None], name: str = "Accuracy"
+) -> bytes:
+    """A score of every run with its 95 % interval, and that over all of them as a band.
 
-    scores: "value", "low" and "high" (0 to 1, None where there is none) by the name of the run.
+    scores: "value", "low" and "high" (None where there is none) by the name of the run. name: what it is called; the
+    accuracy alone is shown in percent.
     """
     from matplotlib.ticker import PercentFormatter
 
@@ -127,8 +132,9 @@ def runs(scores: Mapping[str, Mapping[str, float | None]], whole: Mapping[str, f
         axes.plot(score["value"], place, color=style.ORANGE, marker="o", markersize=6)
     axes.set_yticks(range(len(known)), known)
     axes.set_ylim(len(known) - 0.4, -0.6)
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
-    _title(axes, "Test accuracy of every run; blue: over all of them")
+    if name == "Accuracy":
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+    _title(axes, f"Test {name[:1].lower()}{name[1:]} of every run; blue: over all of them")
     return style.to_png(figure)
 
 

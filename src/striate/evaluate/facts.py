@@ -8,14 +8,29 @@ import numpy as np
 from striate.check.finding import Check
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture about scores: a PNG file, what it shows in words, and what to see in it.
+
+    title: of a figure that shares its row with others; "" for one that has a row of its own. name: its CSS class.
+    """
+
+    png: bytes
+    alt: str
+    caption: str
+    title: str = ""
+    name: str = "chart"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MistakePicture:
-    """A wrong prediction: uint8 picture (H, W, 1 or 3), class names, confidence 0 to 1, the sample's path."""
+    """A wrong prediction: uint8 picture (H, W, 1 or 3), truth and answer in words, confidence 0 to 1 where there is
+    one, the sample's path."""
 
     picture: np.ndarray
     truth: str
     predicted: str
-    confidence: float
+    confidence: float | None
     path: str
 
 
@@ -23,20 +38,22 @@ class MistakePicture:
 class HeatmapPicture:
     """Where the evidence for an answer lay on one picture.
 
-    picture: uint8 (H, W, 1 or 3). overlay: uint8 (H, W, 3), the heatmap on it. truth, predicted: class names; the map
-    is of the evidence for `predicted` at `layer`. confidence: 0 to 1. maximum, total: of the map, in the score's unit.
-    verdict: what the tests of the map say, in one sentence; "" where it was not tested.
+    picture: uint8 (H, W, 1 or 3). overlay: uint8 (H, W, 3), the heatmap on it. truth, predicted: in words; the map
+    is of the evidence for `explained` at `layer`. right: whether the answer is. confidence: 0 to 1. maximum, total: of
+    the map, in the score's unit. verdict: what the tests of the map say, in one sentence; "" where it was not tested.
     """
 
     picture: np.ndarray
     overlay: np.ndarray
     truth: str
     predicted: str
-    confidence: float
+    confidence: float | None
     path: str
     layer: str
     maximum: float
     total: float
+    explained: str
+    right: bool
     verdict: str = ""
 
 
@@ -54,7 +71,7 @@ class ReportFacts:
     settings, machine: (name, value) rows.
     scores: per part, its record of scores.json. random_split, runs: as there; spread: the runs' scores as a PNG file.
     check: what was found in the data; thumbnails: uint8 pictures of it by path.
-    curves ... filters, layers: PNG files as bytes.
+    figures: about the first part with scores, in the order shown. curves ... layers: PNG files as bytes.
     heatmaps: mistakes first, then hits; heatmap_method: what they are, in a sentence or two.
     commands: (command line, what it does).
     """
@@ -83,8 +100,7 @@ class ReportFacts:
     check: Check | None = None
     thumbnails: Mapping[str, np.ndarray] = field(default_factory=dict)
     curves: bytes | None = None
-    confusion: bytes | None = None
-    calibration: bytes | None = None
+    figures: Mapping[str, Figure] = field(default_factory=dict)
     augmentation: bytes | None = None
     filters: bytes | None = None
     layers: bytes | None = None

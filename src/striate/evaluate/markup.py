@@ -5,8 +5,8 @@ import html
 import struct
 from collections.abc import Sequence
 
-# Scores that are shares of pictures read best in percent; the rest keeps its own scale.
-_PERCENT = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error", "precision", "recall", "f1")
+from striate.evaluate.named import number
+
 MOST_OPEN = 30
 
 
@@ -77,13 +77,6 @@ def folded(title: str, body: Html, count: int) -> Html:
 def is_score(value: object) -> bool:
     """Whether an entry of scores.json is a score with an interval."""
     return isinstance(value, dict) and "value" in value and "low" in value
-
-
-def number(value: float | None, name: str) -> str:
-    """A score for people: shares in percent, others with three decimals, a dash for what is not defined."""
-    if value is None:
-        return "–"
-    return f"{100 * value:.1f} %" if name in _PERCENT else f"{value:.3f}"
 
 
 def interval(score: dict, name: str) -> Html:

@@ -99,8 +99,8 @@ def _network(facts: ReportFacts) -> Html:
 def _training(facts: ReportFacts) -> Html:
     blocks = []
     if facts.curves:
-        caption = "Loss and accuracy after every epoch, on the pictures learned from and on held-back ones."
-        alt = "Curves of loss, accuracy and learning rate over the epochs"
+        caption = "Loss and hits after every epoch, on the pictures learned from and on held-back ones."
+        alt = "Curves of loss, hits and learning rate over the epochs"
         blocks.append(markup.figure(facts.curves, alt, caption, name="chart"))
     if facts.augmentation:
         caption = "Training pictures as the network meets them, changed at random."
@@ -124,14 +124,15 @@ def _mistakes(facts: ReportFacts) -> Html:
         cards.append(element("li", element("div", image, class_="frame"), *_answer(mistake)))
     if not cards:
         return Html("")
-    intro = element("p", "Wrong answers of which the network was surest; a wrong label often hides here.")
+    intro = element("p", "The worst answers on the test part, the surest first; a wrong label often hides here.")
     return element("div", intro, element("ul", *cards, class_="mistakes"), class_="card")
 
 
 def _answer(shown: MistakePicture | HeatmapPicture) -> tuple[Html, ...]:
     """What the picture was called, what it is, and where it lies."""
+    sure = "" if shown.confidence is None else f" {100 * shown.confidence:.0f} %"
     return (
-        element("p", element("b", shown.predicted), f" {100 * shown.confidence:.0f} %"),
+        element("p", element("b", shown.predicted), sure),
         element("p", "is ", element("b", shown.truth)),
         element("p", shown.path, class_="path", title=shown.path),
     )
@@ -140,13 +141,13 @@ def _answer(shown: MistakePicture | HeatmapPicture) -> tuple[Html, ...]:
 def _heatmaps(facts: ReportFacts) -> Html:
     cards = []
     for shown in facts.heatmaps:
-        alt = f"Evidence for {shown.predicted} on a picture of {shown.truth}"
+        alt = f"Evidence for {shown.explained} on a picture of {shown.truth}"
         pair = ((shown.picture, "The picture"), (shown.overlay, alt))
         images = (markup.picture(picture_png(array, 256), words, name="tiny", dense=1) for array, words in pair)
         frames = element("div", *(element("div", image, class_="frame") for image in images), class_="pair")
         range_ = f"strongest {number(shown.maximum)}, sum {number(shown.total)}"
         verdict = element("p", shown.verdict or _UNTESTED, class_="quiet")
-        is_right = "right" if shown.truth == shown.predicted else None
+        is_right = "right" if shown.right else None
         words = (*_answer(shown), element("p", range_, class_="quiet"), verdict)
         cards.append(element("li", frames, *words, class_=is_right))
     if not cards:

@@ -6,18 +6,11 @@ import numpy as np
 
 from striate.draw.style import shorten
 from striate.evaluate import markup
-from striate.evaluate.facts import ReportFacts
+from striate.evaluate.facts import Figure, ReportFacts
 from striate.evaluate.markup import Html, element, join
+from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number
 from striate.evaluate.scores import in_groups
 
-_NAMES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro F1",
-    "auroc": "AUROC",
-    "calibration_error": "Calibration error",
-    "log_loss": "Log loss",
-}
 _MEANINGS = {
     "test": "on {n} test pictures, opened {times}, after everything was chosen",
     "validation": "on {n} validation pictures; new pictures may score lower, since these helped to choose",
@@ -33,35 +26,37 @@ def hero(facts: ReportFacts) -> Html:
         return element("p", facts.headline, class_="lead card") if facts.headline else Html("")
     record = facts.scores[part]
     scores = {name: score for name, score in record.items() if markup.is_score(score)}
-    main = "accuracy" if "accuracy" in scores else next(iter(scores))
+    main = main_of(record)
     opened = record.get("openings", 1)
     meaning = _MEANINGS[part].format(n=f"{record['n']:,}", times="once" if opened == 1 else f"{opened:,} times")
     if groups := in_groups(record):
         meaning += f";{groups}, which the interval takes into account"
     left = [
-        element("p", f"{part} {_label(main)}", class_="kicker"),
-        element("p", markup.number(scores[main]["value"], main), class_="big"),
+        element("p", f"{part} {label(main)}", class_="kicker"),
+        element("p", number(scores[main]["value"], main), class_="big"),
         element("p", meaning, class_="lead"),
     ]
-    if main == "accuracy":
-        left += [_against_baseline(record)]
+    left += [_against_baseline(record, main)]
     left += [element("p", warning, class_="verdict bad") for warning in facts.warnings]
     tiles = (
-        element("div", element("b", markup.number(s["value"], n)), element("span", _label(n)), class_="tile")
+        element("div", element("b", number(s["value"], n)), element("span", label(n)), class_="tile")
         for n, s in scores.items()
         if n != main
     )
     return element("div", element("div", *left), element("div", *tiles, class_="tiles"), class_="hero card")
 
 
-def _against_baseline(record: dict) -> Html:
-    floor, low = record["baseline"], record["accuracy"]["low"]
-    always = f"always “{shorten(record['majority'], 36)}”"
-    bar = markup.interval_bar(record["accuracy"], floor, always)
-    if low > floor:
-        verdict = f"The whole 95 % interval lies above what {always} would score."
+def _against_baseline(record: dict, main: str) -> Html:
+    floor, score = record.get("baseline"), record[main]
+    if floor is None or score["low"] is None:
+        return Html("")
+    without = shorten(floor_of(record), 44)
+    bar = markup.interval_bar(score, floor, without) if is_share(main) else Html("")
+    told = "" if bar else f" ({number(floor, main)})"
+    if all(is_better(main, score[end], floor) for end in ("low", "high")):
+        verdict = f"The whole 95 % interval is better than what {without} would score{told}."
         return join(bar, element("p", verdict, class_="verdict good"))
-    verdict = f"Not shown to be better than answering {always}: more pictures or a longer training may help."
+    verdict = f"Not shown to be better than {without}{told}: more pictures or a longer training may help."
     return join(bar, element("p", verdict, class_="verdict bad"))
 
 
@@ -75,13 +70,16 @@ def score_section(facts: ReportFacts) -> Html:
     if per_class:
         title = f"{len(per_class)} classes on the {parts[0]} part"
         blocks.append(element("div", markup.folded(title, _class_scores(per_class), len(per_class)), class_="card"))
-    if facts.confusion:
-        caption = f"Confusion on the {parts[0]} part. Rows are true classes; blue is right, orange is wrong."
-        image = markup.figure(facts.confusion, "Confusion matrix", caption, name="chart matrix")
-        blocks.append(element("div", image, class_="card"))
-    pair = [_calibration(facts), _confusions(facts.scores[parts[0]])]
-    cards = (element("div", half, class_="card") for half in pair if half)
-    return join(*blocks, element("div", *cards, class_="columns")) if any(pair) else join(*blocks)
+    drawn = facts.figures.values()
+    blocks += [element("div", _drawn(figure, parts[0]), class_="card") for figure in drawn if not figure.title]
+    halves = [join(element("h3", figure.title), _drawn(figure, parts[0])) for figure in drawn if figure.title]
+    halves += [half for half in (_confusions(facts.scores[parts[0]]),) if half]
+    cards = (element("div", half, class_="card") for half in halves)
+    return join(*blocks, element("div", *cards, class_="columns")) if halves else join(*blocks)
+
+
+def _drawn(figure: Figure, part: str) -> Html:
+    return markup.figure(figure.png, figure.alt, f"{figure.caption} ({part.capitalize()} part.)", name=figure.name)
 
 
 def _random_split(facts: ReportFacts) -> Html:
@@ -109,30 +107,20 @@ def _runs(facts: ReportFacts) -> Html:
     """Every run of several with its scores, as a figure and a table."""
     if not facts.runs:
         return Html("")
-    parts = ("test", "validation", "train")
+    parts, main = ("test", "validation", "train"), main_of(facts.scores.get("test", {}))
     rows = [
         (
             one["run"],
             one["seed"],
             one["fold"] or "–",
-            *(markup.number(one[part].get("accuracy"), "accuracy") for part in parts),
+            *(number(one[part].get(main), main) for part in parts),
         )
         for one in facts.runs
     ]
-    table = markup.table(("run", "seed", "fold", *(f"{part} accuracy" for part in parts)), rows)
-    alt = "Test accuracy of every run with its interval"
+    table = markup.table(("run", "seed", "fold", *(f"{part} {label(main).lower()}" for part in parts)), rows)
+    alt = f"Test {label(main).lower()} of every run with its interval"
     drawn = markup.figure(facts.spread, alt, "Lines are 95 % intervals.", name="chart") if facts.spread else Html("")
     return join(element("h3", f"{len(facts.runs)} runs"), drawn, table)
-
-
-def _calibration(facts: ReportFacts) -> Html:
-    if not facts.calibration:
-        return Html("")
-    caption = "On the dashed line the network is as often right as it says; below it, it is too sure."
-    return join(
-        element("h3", "Calibration"),
-        markup.figure(facts.calibration, "Calibration plot", caption, name="chart"),
-    )
 
 
 def _score_table(scores: Mapping[str, dict], parts: Sequence[str]) -> Html:
@@ -143,27 +131,29 @@ def _score_table(scores: Mapping[str, dict], parts: Sequence[str]) -> Html:
     rows = []
     for name in names:
         cells = (scores[part].get(name) for part in parts)
-        rows.append((_label(name), *(markup.interval(cell, name) if cell else "–" for cell in cells)))
+        rows.append((label(name), *(markup.interval(cell, name) if cell else "–" for cell in cells)))
     floors = [scores[part].get("baseline") for part in parts]
     if any(floor is not None for floor in floors):
-        rows.append(("Baseline: the commonest class", *(markup.number(f, "accuracy") for f in floors)))
+        main = main_of(scores[parts[0]])
+        rows.append((f"{label(main)} of {floor_of(scores[parts[0]])}", *(number(f, main) for f in floors)))
     heads = (join(part, " ", element("small", f"n = {scores[part]['n']:,}")) for part in parts)
     note = "In brackets the 95 % interval: how far the score could be off with this many pictures."
     return join(markup.table(("", *heads), rows), element("p", note, class_="quiet"))
 
 
 def _class_scores(per_class: Mapping[str, dict]) -> Html:
-    names = ("recall", "precision", "f1", "auroc")
+    names = [name for name, score in next(iter(per_class.values())).items() if markup.is_score(score)]
+    first = "recall" if "recall" in names else next(filter(is_share, names), None)
     rows = [
         (
-            label,
+            one,
             f"{row['n']:,}",
-            markup.small_bar(row["recall"]),
-            *(markup.interval(row[n], n) for n in names),
+            markup.small_bar(row[first]) if first else "",
+            *(markup.interval(row[name], name) for name in names),
         )
-        for label, row in per_class.items()
+        for one, row in per_class.items()
     ]
-    return markup.table(("class", "n", "", "Recall", "Precision", "F1", "AUROC"), rows, name="recalls")
+    return markup.table(("class", "n", "", *map(label, names)), rows, name="recalls")
 
 
 def _confusions(record: dict, most: int = 10) -> Html:
@@ -179,7 +169,3 @@ def _confusions(record: dict, most: int = 10) -> Html:
     if not rows:
         return join(title, element("p", "None in this part.", class_="quiet"))
     return join(title, markup.table(("is", "was called", ""), rows, words=2))
-
-
-def _label(name: str) -> str:
-    return _NAMES.get(name, name.replace("_", " ").capitalize())

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.errors import StriateError, first_few
-from striate.evaluate import intervals
-from striate.tasks import metrics
+from striate.evaluate import intervals, metrics
+from striate.evaluate.named import floor_of, interval, label, main_of, number
 
 # Pictures x classes up to which the AUROC is computed anew for every resample.
 MOST_AUROC_CELLS = 10_000
@@ -40,7 +40,9 @@ def classification_scores(
     return {
         "n": len(truth),
         **({} if hits.clusters is None else {"clusters": len(np.unique(hits.clusters))}),
+        "main": "accuracy",
         "baseline": _plain(metrics.baseline(truth, majority)),
+        "baseline_is": f"always {classes[majority]!r}",
         "majority": classes[majority],
         "accuracy": hits.share(np.ones(len(truth), bool)),
         **_means_over_classes(correct, actual, predicted, margins, areas, area_draws, hits.worth),
@@ -54,8 +56,10 @@ def headline(scores: dict) -> str:
     """One line that says how good it is: "91.2 % [86.1, 94.6], n = 180; always 'cat' would score 55.0 %"."""
     if not scores["n"]:
         return "not scored: no pictures in this part"
-    floor = f"always {scores['majority']!r} would score {100 * scores['baseline']:.1f} %"
-    return f"{_percent(scores['accuracy'])}, n = {scores['n']:,}{in_groups(scores)}; {floor}"
+    main, floor = main_of(scores), scores["baseline"]
+    said = "" if main == "accuracy" else f"{label(main)} "
+    beside = "" if floor is None else f"; {floor_of(scores)} would score {number(floor, main)}"
+    return f"{said}{interval(scores[main], main)}, n = {scores['n']:,}{in_groups(scores)}{beside}"
 
 
 def in_groups(scores: dict) -> str:
@@ -74,7 +78,7 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
         honest, many = test["without_leaks"], f"{test['leaked']:,} of the {test['n']:,} test pictures"
         said.append(f"{many} have a copy, a look-alike or one of their group in training. Without: {headline(honest)}.")
     if split := scores.get("random_split"):
-        honest, naive = (_percent(part["accuracy"]) for part in (test.get("without_leaks", test), split))
+        honest, naive = (interval(part["accuracy"], "accuracy") for part in (test.get("without_leaks", test), split))
         said.append(
             f"A split by picture would have reported about {naive}, since {100 * split['share']:.0f} % of the pictures "
             f"would have had a look-alike in training; the honest test says {honest}."
@@ -86,11 +90,6 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
             "no longer honest."
         )
     return said
-
-
-def _percent(score: dict) -> str:
-    value, low, high = (100 * score[key] for key in ("value", "low", "high"))
-    return f"{value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 def _check(truth: np.ndarray, probabilities: np.ndarray, classes: int) -> None:

@@ -1,8 +1,8 @@
 """The seal on a test part: who opened it is written down, since a score that was chosen by looking is not honest.
 
-openings.json in a run folder: {"pictures": n, "marks": [...], "openings": [{"time", "by", "n", "accuracy"}]}. The marks
-are the first letters of the test pictures' content hashes, at most the MARKS least of them: enough to tell which
-share of another set was among them (bottom-k sketch; Cohen and Kaplan 2007).
+openings.json in a run folder: {"pictures": n, "marks": [...], "openings": [{"time", "by", "n", and the score that
+counts by its name}]}. The marks are the first letters of the test pictures' content hashes, at most the MARKS least of
+them: enough to tell which share of another set was among them (bottom-k sketch; Cohen and Kaplan 2007).
 """
 
 import contextlib
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from striate import files
 from striate.errors import StriateError
+from striate.evaluate.named import main_of
 
 FILE = "openings.json"
 MARKS, LETTERS = 1000, 16
@@ -25,7 +26,8 @@ def open_seal(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
     """
     known = _read(run)
     entry = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), "by": by, "n": scores["n"]}
-    openings = [*known.get("openings", ()), {**entry, "accuracy": scores["accuracy"]["value"]}]
+    main = main_of(scores)
+    openings = [*known.get("openings", ()), {**entry, main: scores[main]["value"]}]
     marks = known.get("marks") or sorted(_marks(contents))[:MARKS]
     pictures = known.get("pictures", len(contents))
     files.write_json(run / FILE, {"pictures": pictures, "openings": openings, "marks": marks})

@@ -2,41 +2,47 @@
 
 from collections.abc import Mapping
 
+from striate.evaluate.markup import is_score
+from striate.evaluate.named import label
 from striate.evaluate.scores import headline
-
-_SHOWN = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "F1, mean over classes",
-    "auroc": "AUROC",
-    "calibration_error": "calibration error",
-    "log_loss": "log loss",
-}
 
 
 def score_table(scores: Mapping[str, dict]) -> str:
     """Every score of every part with its interval, and the classes of the first part, as lines of text."""
+    part, first = next(iter(scores.items()))
+    names = _scores_of(first)
+    width = max(len(label(name)) for name in names)
     lines = [f"{part}: {headline(record)}" for part, record in scores.items()] + [""]
-    width = max(len(text) for text in _SHOWN.values())
     lines.append(" " * width + "".join(f"  {part:>24}" for part in scores))
     lines += [
-        f"{text:{width}}" + "".join(f"  {_cell(record.get(name)):>24}" for record in scores.values())
-        for name, text in _SHOWN.items()
+        f"{label(name):{width}}" + "".join(f"  {_cell(record.get(name)):>24}" for record in scores.values())
+        for name in names
     ]
-    part, first = next(iter(scores.items()))
-    longest = max((len(name) for name in first["per_class"]), default=0)
-    lines += ["", f"{part}, by class".ljust(longest) + "       n    precision       recall           F1"]
-    lines += [
-        f"{name:{longest}}  {row['n']:6,}"
-        + "".join(f"  {_number(row[score]):>11}" for score in ("precision", "recall", "f1"))
-        for name, row in first["per_class"].items()
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_classes(part, first.get("per_class", {}))])
+
+
+def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
+    if not per_class:
+        return []
+    names = _scores_of(next(iter(per_class.values())))
+    longest = max(len(f"{part}, by class"), *map(len, per_class))
+    heads = "".join(f"  {label(name):>11}" for name in names)
+    rows = (
+        f"{one:{longest}}  {row['n']:6,}" + "".join(f"  {_number(row[name]):>11}" for name in names)
+        for one, row in per_class.items()
+    )
+    return ["", f"{part}, by class".ljust(longest) + "       n" + heads, *rows]
+
+
+def _scores_of(record: Mapping[str, object]) -> list[str]:
+    return [name for name, score in record.items() if is_score(score)]
 
 
 def _cell(score: dict | None) -> str:
     if score is None or score["value"] is None:
         return "-"
+    if score["low"] is None:
+        return f"{score['value']:.4f}"
     return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"
 
 

@@ -24,7 +24,8 @@ class Look:
     """One picture on its way through a model, as `Model.look` gives it; in a notebook it shows itself.
 
     name: of the picture. stored: (H, W, C) as the model was given it. trace: every number on the way.
-    probabilities: of every class, as `Model.predict` gives them. A layer is a name or an index everywhere.
+    probabilities: what is said of every class, as `Model.predict` gives it; answer: what is predicted, in words.
+    A layer is a name or an index everywhere.
 
     >>> look = model.look("cell.png")                    # doctest: +SKIP
     >>> look.maps("conv2")[5, 10, 12]                    # doctest: +SKIP
@@ -35,17 +36,12 @@ class Look:
     stored: np.ndarray
     trace: Trace
     probabilities: Mapping[str, float]
+    answer: str
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """Every operation of the network, in the order of execution."""
         return self.trace.layers
-
-    @property
-    def answer(self) -> str:
-        """The most probable class and its probability, in words."""
-        best = max(self.probabilities, key=self.probabilities.__getitem__)
-        return f"{best} ({100 * self.probabilities[best]:.1f} %)"
 
     def maps(self, layer: int | str) -> np.ndarray:
         """The numbers of a layer: float32 (channels, height, width), or (n,)."""

@@ -1,9 +1,9 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
 from os import PathLike
@@ -18,14 +18,13 @@ from striate.data.batches import scale, standardise
 from striate.data.content import read_file
 from striate.data.folder import list_pictures
 from striate.data.guard import load_each, load_one
-from striate.data.load import Want, hash_of
+from striate.data.load import Loaded, Want, hash_of
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import DEPTHS, Preparation
-from striate.data.sample import PARTS
+from striate.data.sample import PARTS, Target
 from striate.data.sources import read_source
 from striate.errors import StriateError
 from striate.evaluate import seal
-from striate.evaluate.scores import classification_scores
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
 from striate.inside.trace import trace
@@ -41,15 +40,18 @@ BATCH_OPERATIONS = 4e9  # of one prediction batch, so that its memory and delay 
 class Prediction:
     """What a model says of one picture.
 
-    predicted: the most probable class, "" where the picture could not be read (see `reason`).
-    confidence: its probability, 0..1. probabilities: of every class, in the model's order.
+    predicted: in the form of a target (see data.sample): the most probable class; labels, numbers, boxes or a mask for
+    other tasks. "" where the picture could not be read (see `reason`). confidence: the probability of what is
+    predicted, 0..1, None where the task has none. probabilities: what is said of every output, in the model's order:
+    a probability for classes. answer: as the task gives it.
     """
 
     path: str
-    predicted: str = ""
-    confidence: float = 0.0
+    predicted: Target = ""
+    confidence: float | None = None
     probabilities: dict[str, float] = field(default_factory=dict)
     reason: str = ""
+    answer: object = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Model:
             "line": self.network.text,
             "input_shape": list(self.network.input_shape),
             "task": self.task.name,
-            "classes": list(self.classes),
+            "facts": asdict(self.task),
             "preparation": self.preparation.to_dict(),
             "mirror": self.mirror,
             "temperature": self.temperature,
@@ -102,18 +104,30 @@ class Model:
         }
         write_tensors(Path(path), self.network.state_dict(), header)
 
+    def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None) -> list:
+        """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the
+        store give them; sizes: (N, 2) height, width that the pictures had before, for answers in their own pixels."""
+        said, first = [], 0
+        for logits in self._each_logits(pictures):
+            own = None if sizes is None else sizes[first : first + len(logits)]
+            said += list(self.task.decode(logits / self.temperature, own))
+            first += len(logits)
+        return said
+
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
-        """(N, classes) for prepared pictures (N, H, W, C), as `prepare.fit` and the store give them."""
-        if not len(pictures):
-            return np.zeros((0, len(self.classes)))
-        return self.task.decode(self.logits(pictures) / self.temperature)
+        """(N, classes) what is said of every output, for prepared pictures (N, H, W, C)."""
+        said = [self.task.per_class(answer) for answer in self.answers(pictures)]
+        return np.stack(said) if said else np.zeros((0, len(self.classes)))
+
+    def logits(self, pictures: np.ndarray) -> torch.Tensor:
+        """(N, outputs) of the network for prepared pictures (N, H, W, C), at least one, on the processor."""
+        return torch.cat(list(self._each_logits(pictures)))
 
     @torch.inference_mode()
-    def logits(self, pictures: np.ndarray) -> torch.Tensor:
-        """(N, outputs) of the network for prepared pictures (N, H, W, C), on the processor."""
+    def _each_logits(self, pictures: np.ndarray) -> Iterator[torch.Tensor]:
+        """The logits of a batch at a time."""
         network, size = self.network.eval(), self.batch
         device = next(network.parameters()).device
-        out = []
         for first in range(0, len(pictures), size):
             part = np.asarray(pictures[first : first + size])
             full = np.zeros((size, *part.shape[1:]), part.dtype)
@@ -122,9 +136,9 @@ class Model:
             x = x.contiguous(memory_format=torch.channels_last)
             logits = logits_of(network, x)
             if self.mirror:
-                logits = (logits + logits_of(network, x.flip(3).contiguous(memory_format=torch.channels_last))) / 2
-            out.append(logits[: len(part)].double().cpu())
-        return torch.cat(out)
+                seen = logits_of(network, x.flip(3).contiguous(memory_format=torch.channels_last))
+                logits = (logits + self.task.unmirrored(seen)) / 2
+            yield logits[: len(part)].double().cpu()
 
     def predict(
         self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
@@ -141,11 +155,11 @@ class Model:
         """The same, one after the other and in bounded memory."""
         with closing(load_each(_items(sources), self._want, workers)) as loaded:
             while chunk := list(islice(loaded, 4 * self.batch)):
-                good = [one.picture for _, one in chunk if one.picture is not None]
-                rows = iter(self.probabilities(np.stack(good)) if good else ())
+                good = [one for _, one in chunk if one.picture is not None]
+                said = iter(self.answers(np.stack([one.picture for one in good]), self._sizes(good)) if good else ())
                 for name, one in chunk:
                     yield (
-                        Prediction(path=name, reason=str(one.problem)) if one.problem else self._named(name, next(rows))
+                        Prediction(path=name, reason=str(one.problem)) if one.problem else self._named(name, next(said))
                     )
 
     def evaluate(
@@ -163,9 +177,11 @@ class Model:
         found = read_source(source, **labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
-        unknown = [s for s in samples if s.target not in self.classes]
-        left += [{"path": s.path, "reason": f"class {s.target!r} is not one of the model's"} for s in unknown]
-        samples = [s for s in samples if s.target in self.classes]
+        if found.task != self.task.name:
+            received = f"targets for {found.task}"
+            raise StriateError(f"this model was trained for {self.task.name}", received=received, where=found.root)
+        left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
+        samples = [s for s in samples if not self.task.knows(s.target)]
         predictions = self.predict([s.source for s in samples], workers)
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
@@ -176,10 +192,7 @@ class Model:
                 where=found.root,
                 remedy=f"the model knows {', '.join(self.classes[:10])}",
             )
-        truth = np.array([self.classes.index(s.target) for s, _ in scored])
-        probabilities = np.array([list(p.probabilities.values()) for _, p in scored])
-        majority = self.classes.index(self.about.get("majority", self.classes[0]))
-        scores = classification_scores(truth, probabilities, self.classes, majority)
+        scores = self.task.scores([s.target for s, _ in scored], [p.answer for _, p in scored], self.about)
         if self.run is not None and (self.run / seal.FILE).is_file():
             sources = (s.source for s, _ in scored)
             contents = [hash_of(read_file(source) if isinstance(source, Path) else source) for source in sources]
@@ -207,22 +220,41 @@ class Model:
         stored = np.array(stored)  # a picture's own pixels may be read-only, which torch does not like
         x = standardise(scale(stored[None], self.preparation, device), self.preparation)[0]
         modes = {module: module.training for module in self.network.modules()}
-        chances = self.probabilities(stored[None])[0].tolist()
+        answer = self.answers(stored[None])[0]
         for module, training in modes.items():
             module.training = training
         seen = trace(self.network, x, self.classes)
-        return Look(name, stored, seen, dict(zip(self.classes, chances, strict=True)))
+        sure = self.task.confidence(answer)
+        said = self.task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")
+        return Look(name, stored, seen, self._per_class(answer), said)
+
+    def score_of(self, index: int) -> int | Callable[[torch.Tensor], torch.Tensor]:
+        """What a heatmap for output `index` explains: the number of an output, or a function of the whole output."""
+        if not 0 <= index < len(self.classes):
+            last = len(self.classes) - 1
+            raise StriateError(f"a class is a number from 0 to {last}", received=index, where="target, versus")
+        if self.network.output_shape == (len(self.classes),):
+            return index
+        return lambda output: self.task.score(output[None], index)[0]
 
     @property
     def _want(self) -> Want:
-        return Want(shape=self.preparation.shape)
+        """The picture made to fit; its own size too, where answers are given in it."""
+        return Want(shape=self.preparation.shape, noted=self.task.spatial)
 
-    def _named(self, name: str, row: np.ndarray) -> Prediction:
-        best = int(row.argmax())
-        probabilities = dict(zip(self.classes, row.tolist(), strict=True))
+    def _sizes(self, loaded: Sequence[Loaded]) -> np.ndarray | None:
+        if not self.task.spatial:
+            return None
+        return np.array([[int(one.facts["height"]), int(one.facts["width"])] for one in loaded])
+
+    def _per_class(self, answer: object) -> dict[str, float]:
+        return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))
+
+    def _named(self, name: str, answer: object) -> Prediction:
         return Prediction(
-            path=name, predicted=self.classes[best], confidence=float(row[best]), probabilities=probabilities
-        )
+            path=name, predicted=self.task.target_of(answer), confidence=self.task.confidence(answer),
+            probabilities=self._per_class(answer), answer=answer,
+        )  # fmt: skip
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
@@ -237,12 +269,12 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
     try:
         network = Network(header["line"], tuple(header["input_shape"]))
         network.load_state_dict(tensors)
-        task = make_task(header["task"], header["classes"])
+        task = make_task(header["task"], header["facts"])
         preparation = Preparation.from_dict(header["preparation"])
         mirror, temperature = bool(header["mirror"]), float(header["temperature"])
         about = dict(header["about"])
         _require_agreement(network, task, preparation, temperature)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, StriateError) as error:
         raise StriateError(
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
@@ -252,12 +284,11 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
 
 def _require_agreement(network: Network, task: Task, preparation: Preparation, temperature: float) -> None:
     """Raise ValueError where a forged or foreign header would fail later, in the middle of a prediction."""
-    shape, outputs = preparation.shape, network.output_shape
+    shape = preparation.shape
     figures = (preparation.low, preparation.high, preparation.mean, preparation.std)
     is_finite = all(math.isfinite(value) for values in figures for value in values)
     rules = {
         "class names are words": all(isinstance(name, str) for name in task.classes),
-        "there is one output per class": outputs == (len(task.classes),) or (outputs, len(task.classes)) == ((1,), 2),
         "pictures have a depth that is known": shape.depth in DEPTHS,
         "pictures have the shape of the network": network.input_shape == (shape.channels, shape.height, shape.width),
         "there is one figure per channel": is_finite and {len(values) for values in figures} == {shape.channels},
@@ -267,6 +298,7 @@ def _require_agreement(network: Network, task: Task, preparation: Preparation, t
     broken = [rule for rule, holds in rules.items() if not holds]
     if broken:
         raise ValueError(f"not so: {broken[0]}")
+    task.require_output(network.output_shape)
 
 
 def _items(sources: object) -> Iterable[tuple[str, Path | np.ndarray]]:

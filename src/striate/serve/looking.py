@@ -14,7 +14,6 @@ from striate.data.prepare import fit
 from striate.errors import StriateError
 from striate.export.model import Model
 from striate.inside.heatmap import Heatmap, heatmap
-from striate.inside.question import Score
 from striate.inside.trace import Trace, trace
 from striate.inside.trust import Trust, trust
 from striate.serve.reply import Refusal, Request
@@ -103,7 +102,8 @@ class Looking:
         def make() -> Heatmap:
             request.require_waiting()
             layer = int(wish.layer) if wish.layer.isdecimal() else wish.layer or None
-            score, versus = self._score(wish.target), None if wish.versus is None else self._score(wish.versus)
+            score = self.model.score_of(wish.target)
+            versus = None if wish.versus is None else self.model.score_of(wish.versus)
             return heatmap(self._copy, look.input, wish.method, layer=layer, score=score, versus=versus)
 
         return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes)
@@ -117,14 +117,6 @@ class Looking:
             return replace(found, verdict=found.verdict.replace(heat.target, self.words(wish)))
 
         return self.trusts.take(wish, make, lambda found: heat.map.nbytes + 4096)
-
-    def _score(self, index: int) -> Score:
-        """The class itself, or where two classes share one output, that output with its sign for the class."""
-        classes = len(self.model.classes)
-        if not 0 <= index < classes:
-            raise StriateError(f"a class is a number from 0 to {classes - 1}", received=index, where="target, versus")
-        outputs = self.model.network.output_shape[-1]
-        return index if outputs == classes else lambda output: self.model.task.score(output[None], index)[0]
 
     def words(self, wish: Wish) -> str:
         """What a heatmap explains, with the names of the classes."""

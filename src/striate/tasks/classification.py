@@ -1,7 +1,8 @@
 """One class per picture: cross-entropy over the classes, or one sigmoid output for two classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -9,20 +10,31 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from striate.data.prepare import Shape
+from striate.draw import charts
 from striate.errors import StriateError
+from striate.evaluate.facts import Figure
+from striate.evaluate.metrics import calibration_bins
+from striate.evaluate.scores import classification_scores
 from striate.network.text import flat, parse
+from striate.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class Classification:
-    """Pictures of one class each; implements the Task protocol.
+class Classification(Task):
+    """Pictures of one class each. An answer is a row (K,) of probabilities.
 
     A network with one output for two classes is trained with binary cross-entropy: its output is the
     logit of the second class.
     """
 
-    classes: tuple[str, ...]
     name: ClassVar[str] = "classification"
+    one_label: ClassVar[bool] = True
+    tabular: ClassVar[bool] = True
+
+    @property
+    def calibrated(self) -> bool:
+        return True
 
     def make_head(self, line: str) -> int:
         last = [layer for layer in flat(parse(line)) if layer.kind == "dense"][-1:]
@@ -36,7 +48,23 @@ class Classification:
             remedy="write `dense classes`",
         )
 
-    def encode(self, targets: Sequence[str]) -> Tensor:
+    def require_output(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 1:
+            raise StriateError(
+                "a classifier's network ends in one row of numbers",
+                received="×".join(map(str, shape)),
+                where="--network",
+                remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
+            )
+        if shape[0] != len(self.classes) and (shape[0], len(self.classes)) != (1, 2):
+            raise StriateError(
+                "a classifier's network has one output per class (or one in all for two classes)",
+                received=f"{shape[0]} outputs for {len(self.classes)} classes",
+                where="--network",
+                remedy="end it with `dense classes`",
+            )
+
+    def encode(self, targets: Sequence[str], sizes: np.ndarray | None = None, shape: Shape | None = None) -> Tensor:
         index = {name: number for number, name in enumerate(self.classes)}
         return torch.tensor([index[target] for target in targets], dtype=torch.int64)
 
@@ -48,7 +76,10 @@ class Classification:
         factors = torch.ones_like(each) if weights is None else weights[encoded].to(each.dtype)
         return (each * factors).sum() / factors.sum()
 
-    def decode(self, logits: Tensor) -> np.ndarray:
+    def hits(self, logits: Tensor, encoded: Tensor) -> float:
+        return int((torch.from_numpy(self.decode(logits).argmax(axis=1)) == encoded.cpu()).sum())
+
+    def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> np.ndarray:
         logits = logits.detach().double().cpu()
         if logits.shape[1] > 1:
             return logits.softmax(dim=1).numpy()
@@ -59,3 +90,69 @@ class Classification:
         if logits.shape[1] > 1:
             return logits[:, index]
         return logits[:, 0] if index == 1 else -logits[:, 0]
+
+    def target_of(self, answer: np.ndarray) -> str:
+        return self.classes[int(np.argmax(answer))]
+
+    def confidence(self, answer: np.ndarray) -> float:
+        return float(np.max(answer))
+
+    def header(self) -> tuple[str, ...]:
+        return ("predicted", "confidence", *(f"p_{name}" for name in self.classes))
+
+    def row(self, answer: np.ndarray) -> tuple[str, ...]:
+        return (self.target_of(answer), *(f"{p:.6f}" for p in (np.max(answer), *answer)))
+
+    def read(self, row: Mapping[str, str]) -> np.ndarray:
+        return np.array([float(row[f"p_{name}"]) for name in self.classes])
+
+    def floor(self, targets: Sequence[str]) -> dict[str, object]:
+        counts = self.counts(targets)
+        return {"majority": max(counts, key=lambda name: (counts[name], name))}
+
+    def scores(
+        self,
+        targets: Sequence[str],
+        answers: Sequence,
+        floor: Mapping[str, object],
+        clusters: np.ndarray | None = None,
+    ) -> dict:
+        majority = self.classes.index(floor.get("majority", self.classes[0]))
+        truth, chances = self.encode(targets).numpy(), np.asarray(answers, np.float64)
+        return classification_scores(truth, chances.reshape(len(truth), -1), self.classes, majority, clusters)
+
+    def worst(self, targets: Sequence[str], answers: Sequence, most: int) -> list[int]:
+        """Wrong answers, the surest first; equal confidences in the order of the samples."""
+        wrong = (i for i in self._by_confidence(answers) if self.target_of(answers[i]) != targets[i])
+        return list(islice(wrong, most))
+
+    def best(self, targets: Sequence[str], answers: Sequence, most: int) -> list[int]:
+        """Right answers, the surest of every class, the surest class first."""
+        first: dict[str, int] = {}
+        for index in self._by_confidence(answers):
+            if self.target_of(answers[index]) == targets[index]:
+                first.setdefault(targets[index], index)
+        return list(first.values())[:most]
+
+    def _by_confidence(self, answers: Sequence) -> list[int]:
+        sure = np.array([self.confidence(answer) for answer in answers])
+        return np.argsort(-sure, kind="stable").tolist()
+
+    def figures(self, targets: Sequence[str], answers: Sequence, record: dict) -> dict[str, Figure]:
+        if not len(answers):
+            return {}
+        right = np.argmax(answers, axis=1) == self.encode(targets).numpy()
+        return {
+            "confusion_matrix": Figure(
+                charts.confusion(np.array(record["confusion"]), self.classes),
+                "Confusion matrix",
+                "Confusion. Rows are true classes; blue is right, orange is wrong.",
+                name="chart matrix",
+            ),
+            "calibration": Figure(
+                charts.calibration(calibration_bins(np.max(answers, axis=1), right)),
+                "Calibration plot",
+                "On the dashed line the network is as often right as it says; below it, it is too sure.",
+                title="Calibration",
+            ),
+        }

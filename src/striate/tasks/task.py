@@ -1,49 +1,235 @@
-"""What differs between tasks, and only that: the protocol, and the table of tasks.
+"""What differs between tasks, and only that: the contract, and the table of tasks.
 
-The training loop, prediction and the glass box know this protocol and never a concrete task.
+Training, prediction, report and page know this contract and never a concrete task.
+
+Legend: N samples, B of them in a batch, K outputs with a name ("classes"); an answer is what a task makes of the
+network's output for one picture, in whatever form suits it.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import ClassVar, Self
 
 import numpy as np
 from torch import Tensor, nn
 
+from striate.augment.recipe import Recipe
+from striate.data.prepare import Shape
+from striate.data.sample import Found, Target, names_of, text_of
+from striate.errors import StriateError, nearest
+from striate.evaluate.facts import Figure
+from striate.network.auto import auto_line
 
-class Task(Protocol):
-    """Head, target encoding, loss, decoding and the scalar that a heatmap explains.
 
-    name: the key in the table of tasks, stored in the model file.
-    classes: the names of the outputs, in order.
+@dataclass(frozen=True)
+class Task(ABC):
+    """A task with all it has learned from the training part beside the network's weights.
+
+    classes: the names of the K outputs, in order. Every other field of a task is plain data too: it is stored in the
+    model file and passed to the constructor again.
+
+    name: the key in the table of tasks. measure: the share that `hits` counts, named in history.csv. one_label: every
+    picture is of one class; then parts are drawn class by class, symmetries are tried and labels doubted. spatial:
+    targets lie on the picture, so it keeps its size while training, and mirroring it is always right. tunes: whether
+    `tuned` does anything. tabular: whether `read` knows an answer from its row in predictions.csv.
+    longest: pixels of the shorter side that `--network auto` brings large pictures to; step: what sides are multiples
+    of then.
     """
 
-    name: str
     classes: tuple[str, ...]
+
+    name: ClassVar[str]
+    measure: ClassVar[str] = "accuracy"
+    one_label: ClassVar[bool] = False
+    spatial: ClassVar[bool] = False
+    tunes: ClassVar[bool] = False
+    tabular: ClassVar[bool] = False
+    longest: ClassVar[int] = 64
+    step: ClassVar[int] = 4
+
+    # What is learned.
+
+    @classmethod
+    def of(cls, found: Found, targets: Sequence[Target], options: Mapping[str, object]) -> Self:
+        """The task for these N targets; options: the settings of the training, by name."""
+        named = {name for target in targets for name in names_of(target)}
+        return cls(tuple(sorted(named)) or found.names)
+
+    def fitted(self, targets: Sequence[Target]) -> Self:
+        """The same with what is measured on the targets of the training part alone."""
+        return self
+
+    def tuned(self, targets: Sequence[Target], answers: Sequence) -> Self:
+        """The same with what is chosen by the trained network's answers on the validation part, such as thresholds."""
+        return self
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether logits may be divided by a temperature, since answers are probabilities."""
+        return False
+
+    def counts(self, targets: Sequence[Target]) -> dict[str, int]:
+        """How many of the targets speak of each class, for tables."""
+        named = [names_of(target) for target in targets]
+        return {name: sum(name in names for names in named) for name in self.classes}
+
+    def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
+        """The network of `--network auto` for pictures of this size, `base` filters wide at first."""
+        return auto_line(channels, height, width, base)
 
     def make_head(self, line: str) -> int:
         """How many outputs a network of this line must have for this task (its `classes` word)."""
+        return len(self.classes)
 
-    def encode(self, targets: Sequence[str]) -> Tensor:
-        """(N, ...) tensor of the targets of N samples."""
+    def require_output(self, shape: tuple[int, ...]) -> None:
+        """Raise StriateError where a network's output for one picture, of this shape, is not what the task needs."""
+        if shape != (len(self.classes),):
+            raise StriateError(
+                "the network ends in one row with one number per output",
+                received=f"{'×'.join(map(str, shape))} for {len(self.classes)} outputs",
+                where="--network",
+                remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
+            )
 
+    @abstractmethod
+    def encode(self, targets: Sequence[Target], sizes: np.ndarray, shape: Shape) -> Tensor:
+        """(N, ...) tensor of the targets; sizes: (N, 2) height, width of the pictures before they got this shape."""
+
+    def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
+        """Encoded targets (B, ...) of pictures that were moved; `sources` (B, 2, 3) as of augment.geometry.matrices."""
+        return encoded
+
+    @property
+    def moves(self) -> bool:
+        """Whether `move` changes anything."""
+        return self.spatial
+
+    @abstractmethod
     def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
-        """Mean loss of a batch of logits (B, outputs); `weights` holds one factor per class."""
+        """Mean loss of a batch of logits (B, ...); `weights` holds one factor per class, where classes are weighed."""
 
-    def decode(self, logits: Tensor) -> np.ndarray:
-        """(B, classes) float64 probabilities of a batch of logits."""
+    @abstractmethod
+    def hits(self, logits: Tensor, encoded: Tensor) -> float:
+        """The sum over a batch of what `measure` names: a number from 0 to 1 for each picture."""
 
+    # What is answered.
+
+    def unmirrored(self, logits: Tensor) -> Tensor:
+        """The logits of mirrored pictures (left-right) as they stand for the pictures themselves."""
+        return logits.flip(-1) if self.spatial else logits
+
+    @abstractmethod
+    def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> Sequence:
+        """B answers; sizes: (B, 2) height, width of the pictures' own, where answers are given in their pixels (None:
+        in those of the network's input)."""
+
+    @abstractmethod
     def score(self, logits: Tensor, index: int) -> Tensor:
         """(B,) the scalar that a heatmap for output `index` explains."""
+
+    def per_class(self, answer: object) -> np.ndarray:
+        """(K,) float64: what an answer says of every output, for lists: a probability, a value, a share."""
+        return np.asarray(answer, np.float64)
+
+    def output_of(self, answer: object) -> int:
+        """The output that an answer is about, which a heatmap explains first."""
+        return int(np.argmax(self.per_class(answer)))
+
+    @abstractmethod
+    def target_of(self, answer: object) -> Target:
+        """The answer in the form of a target."""
+
+    def confidence(self, answer: object) -> float | None:
+        """How sure an answer is, 0 to 1; None where a task has no such number."""
+        return None
+
+    def say(self, answer: object) -> str:
+        """An answer in a few words."""
+        return text_of(self.target_of(answer))
+
+    # How it is told.
+
+    def header(self) -> tuple[str, ...]:
+        """The columns of an answer in predictions.csv."""
+        return ("predicted",)
+
+    def row(self, answer: object) -> tuple[str, ...]:
+        """The cells of an answer below `header`."""
+        return (self.say(answer),)
+
+    def read(self, row: Mapping[str, str]) -> object:
+        """The answer that `row` wrote, from a line of predictions.csv by column; asked only where it is `tabular`."""
+        raise NotImplementedError(self.name)
+
+    def knows(self, target: Target) -> str:
+        """Why a target cannot be scored; "" where it can."""
+        unknown = [name for name in names_of(target) if name not in self.classes]
+        return f"class {unknown[0]!r} is not one of the model's" if unknown else ""
+
+    @abstractmethod
+    def floor(self, targets: Sequence[Target]) -> dict[str, object]:
+        """What an answer without looking would be, from the training part's targets: plain data for `scores`."""
+
+    @abstractmethod
+    def scores(
+        self,
+        targets: Sequence[Target],
+        answers: Sequence,
+        floor: Mapping[str, object],
+        clusters: np.ndarray | None = None,
+    ) -> dict:
+        """The record of one part for scores.json.
+
+        {"n", "main": the name of the score that counts, "baseline": its value for `floor`, "baseline_is": in words,
+        and scores by name as {"value", "low", "high"}, None for what is not defined}. clusters: (N,) the same number
+        for pictures that belong together.
+        """
+
+    def worst(self, targets: Sequence[Target], answers: Sequence, most: int) -> list[int]:
+        """The places of up to `most` answers that are wrong, the worst first."""
+        return []
+
+    def best(self, targets: Sequence[Target], answers: Sequence, most: int) -> list[int]:
+        """The places of up to `most` answers that are right, the best first."""
+        return []
+
+    def figures(self, targets: Sequence[Target], answers: Sequence, record: dict) -> dict[str, Figure]:
+        """Figures for the report about one part; each is also written as NAME.png."""
+        return {}
+
+    def drawn(self, picture: np.ndarray, answer: object, target: Target | None = None) -> np.ndarray:
+        """A picture (H, W, 1 or 3) of uint8 with an answer in its pixels drawn on it, and the truth if it is known."""
+        return picture
+
+
+_TASKS = {"classification": "Classification"}
+
+
+def task_kind(name: str) -> type[Task]:
+    """The class of the task of that name."""
+    if name not in _TASKS:
+        received, remedy = repr(name), nearest(str(name), list(_TASKS))
+        raise StriateError(f"a task is one of {', '.join(_TASKS)}", received=received, where="--task", remedy=remedy)
+    return getattr(import_module(f"striate.tasks.{name}"), _TASKS[name])
+
+
+def make_task(name: str, facts: Mapping[str, object]) -> Task:
+    """The task of that name with its fields, as a model file holds them; lists become tuples.
+
+    Raises TypeError or ValueError where they are no fields of the task, and StriateError where there is no such task.
+    """
+    task = task_kind(name)(**{key: _frozen(value) for key, value in facts.items()})
+    if not isinstance(task.classes, tuple) or not task.classes:
+        raise ValueError("a task has classes")
+    return task
+
+
+def _frozen(value: object) -> object:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def logits_of(network: nn.Module, x: Tensor) -> Tensor:
     """A network's output before a closing softmax or sigmoid (a stranger's network: its output)."""
     return network.logits(x) if hasattr(network, "logits") else network(x)
-
-
-def make_task(name: str, classes: Sequence[str]) -> Task:
-    """The task of that name in the table."""
-    from striate.tasks.classification import Classification
-
-    table = {Classification.name: Classification}
-    return table[name](tuple(classes))

@@ -8,7 +8,7 @@ import torch
 from striate import device as machine
 from striate.data.batches import Batches, scale, standardise
 from striate.data.sample import PARTS
-from striate.errors import StriateError, counted
+from striate.errors import counted
 from striate.export.model import Model
 from striate.network.build import Network, build
 from striate.network.summary import count_text, total_operations
@@ -35,21 +35,7 @@ def network_of(plan: Plan, job: Job) -> Network:
     data, preparation = job.data, job.preparation
     shape = (plan.channels, plan.height, plan.width)
     network = build(plan.line, shape, data.task.make_head(plan.line), plan.seed)
-    if len(network.output_shape) != 1:
-        raise StriateError(
-            "a classifier's network ends in one row of numbers",
-            received="×".join(map(str, network.output_shape)),
-            where="--network",
-            remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
-        )
-    classes, outputs = len(data.task.classes), network.output_shape[0]
-    if outputs != classes and (outputs, classes) != (1, 2):
-        raise StriateError(
-            "a classifier's network has one output per class (or one in all for two classes)",
-            received=f"{outputs} outputs for {classes} classes",
-            where="--network",
-            remedy="end it with `dense classes`",
-        )
+    data.task.require_output(network.output_shape)
     rows = data.rows("train")
     sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 500)]])
     whiten_all(network, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
@@ -58,11 +44,10 @@ def network_of(plan: Plan, job: Job) -> Network:
 
 def training_of(plan: Plan, network: Network, job: Job) -> Training:
     data, preparation, device = job.data, job.preparation, job.device
-    encoded = data.task.encode(data.targets)
 
     def batches(part: str, balance: bool = False) -> Batches:
         rows = data.rows(part)
-        targets = encoded[torch.from_numpy(rows)]
+        targets = data.encoded(rows)
         kinds = targets.numpy() if balance else None
         return Batches(data.store.pictures, rows, targets, preparation, device, kinds)
 
@@ -102,9 +87,10 @@ def _clock(plan: Plan, network: Network, job: Job) -> Clock | None:
     data = job.data
     model = Model(network, data.task, job.preparation, plan.mirror)
     probe = np.asarray(data.store.pictures[: model.batch])
-    model.probabilities(probe)
+    sizes = data.sizes[: model.batch]
+    model.answers(probe, sizes)
     begun = time.monotonic()
-    model.probabilities(probe)
+    model.answers(probe, sizes)
     per_picture = (time.monotonic() - begun) / model.batch
     scored = sum(len(data.scored_rows(part)) for part in (*PARTS, TWIN)) + 1.5 * len(data.rows("validation"))
     return Clock(job.started + 60 * plan.minutes, scoring=1.05 * per_picture * scored, report=LEAST_REPORT)

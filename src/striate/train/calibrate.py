@@ -1,12 +1,24 @@
-"""How sure a model may say it is: one temperature, found on the validation part."""
+"""What the validation part has to say of a trained network: how sure it may be, and what its task chooses by it."""
+
+from dataclasses import replace
 
 import numpy as np
-import torch
 
 from striate.export.model import Model
 from striate.train.dataset import Dataset
+from striate.train.scoring import answers_of
 
 LEAST = 20  # validation pictures; fewer say too little about confidence
+
+
+def calibrated(model: Model, data: Dataset) -> Model:
+    """The model with its temperature, and its task tuned to its answers on the validation part."""
+    if model.task.calibrated:
+        model = replace(model, temperature=calibrate(model, data))
+    rows = data.rows("validation")
+    if not model.task.tunes:
+        return model
+    return replace(model, task=model.task.tuned(data.targets_of(rows), answers_of(model, data, rows)))
 
 
 def calibrate(model: Model, data: Dataset) -> float:
@@ -18,7 +30,7 @@ def calibrate(model: Model, data: Dataset) -> float:
     if len(rows) < LEAST:
         return 1.0
     logits = model.logits(np.asarray(data.store.pictures[rows]))
-    truth = data.task.encode(data.targets)[torch.from_numpy(rows)]
+    truth = data.encoded(rows)
 
     def loss(log_temperature: float) -> float:
         return float(data.task.loss(logits / np.exp(log_temperature), truth, None, 0.0))

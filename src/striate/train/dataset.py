@@ -1,7 +1,7 @@
 """The pictures of a training: found, decoded once, checked and divided into parts."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from striate.check.doctor import check_store
 from striate.check.finding import Check
 from striate.data.guard import rest
 from striate.data.prepare import Preparation
-from striate.data.sample import PARTS, Found, LeftOut
+from striate.data.sample import PARTS, Found, LeftOut, Target, text_of
 from striate.data.sources import read_source, require_trainable
 from striate.data.split import folds, split, twins, units
 from striate.data.store import Store, build_store
@@ -21,10 +21,10 @@ from striate.data.survey import Survey, survey
 from striate.errors import StriateError, first_few
 from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
-from striate.tasks.task import Task, make_task
+from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch
 from striate.train.plan import picture_shape
-from striate.train.settings import Settings
+from striate.train.settings import Settings, as_table
 
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 TWIN, UNUSED = "twin", ""  # what a row is that is in none of the parts
@@ -59,8 +59,21 @@ class Dataset:
     opened: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def targets(self) -> list[str]:
+    def targets(self) -> list[Target]:
         return [self.found.samples[i].target for i in self.store.kept]
+
+    def targets_of(self, rows: Iterable[int]) -> list[Target]:
+        """The targets of some rows of the store."""
+        return [self.found.samples[self.store.kept[row]].target for row in rows]
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """(K, 2) height and width of every picture before it was made to fit."""
+        return np.stack([self.store.facts["height"], self.store.facts["width"]], axis=1).astype(np.int64)
+
+    def encoded(self, rows: np.ndarray) -> torch.Tensor:
+        """(len(rows), ...) the targets of rows as the task learns them."""
+        return self.task.encode(self.targets_of(rows), self.sizes[rows], self.store.shape)
 
     @property
     def names(self) -> list[str]:
@@ -71,7 +84,7 @@ class Dataset:
     def left_out(self) -> list[LeftOut]:
         kept = [self.found.samples[i] for i in self.store.kept]
         aside = [
-            LeftOut(path=kept[row].path, reason=why, label=kept[row].target, part=kept[row].part or "")
+            LeftOut(path=kept[row].path, reason=why, label=text_of(kept[row].target), part=kept[row].part or "")
             for row, why in sorted(self.check.set_aside.items())
         ]
         return [*self.found.left_out, *self.store.left_out, *aside]
@@ -99,8 +112,7 @@ class Dataset:
 
     def counts(self, part: str) -> dict[str, int]:
         """Pictures per class in a part."""
-        targets, mask = np.asarray(self.targets, dtype=object), self.parts == part
-        return {name: int(np.sum(mask & (targets == name))) for name in self.task.classes}
+        return self.task.counts(self.targets_of(self.rows(part)))
 
     @property
     def cautions(self) -> list[str]:
@@ -148,17 +160,18 @@ class Job:
 
 def find(source: Source, settings: Settings) -> Found:
     """The samples of a source, with labels and groups as asked for."""
-    places = {name: getattr(settings, name) for name in ("group", "labels", "label_column", "label_regex")}
+    places = {name: getattr(settings, name) for name in ("task", "group", "labels", "label_column", "label_regex")}
     return read_source(source, **places)
 
 
 def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, Store]:
     """What the headers say, and all pictures decoded once, in the shape that a training would have."""
     looked = survey(found.samples, pick=settings.pick, workers=settings.workers)
+    kind = task_kind(found.task)
     store = build_store(
         found.samples,
         Path(settings.out) / ".store",
-        picture_shape(settings, looked),
+        picture_shape(settings, looked, kind.longest, kind.step),
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
         fixed_channels=settings.channels is not None or settings.network in CATALOG,
@@ -178,7 +191,7 @@ def read_dataset(
     require_trainable(found)
     looked, store = open_store(found, settings, tell)
     check = check_store(found, store)
-    task = make_task("classification", _classes(found, store, check))
+    task = _task(found, store, check, settings)
     kin = np.zeros(len(store.kept), np.int64)
     for number, rows in enumerate(units([found.samples[i] for i in store.kept], store.contents, check.together)):
         kin[rows] = number
@@ -211,24 +224,26 @@ def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
     shares = {"test": settings.test, "validation": settings.val}
     parts = np.full(len(data.store.kept), UNUSED, object)
     parts[used] = split(samples, contents, **shares, seed=division.seed, together=together)
-    held = twins(samples, contents, parts[used], together) if settings.test else []
+    held = twins(samples, contents, parts[used], together) if settings.test and data.task.one_label else []
     parts[used[held]] = TWIN
-    return replace(data, parts=parts)
+    data = replace(data, parts=parts)
+    return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
 
 
-def _classes(found: Found, store: Store, check: Check) -> list[str]:
-    """Class names in order, once it is sure that every class keeps enough pictures to learn from."""
+def _task(found: Found, store: Store, check: Check, settings: Settings) -> Task:
+    """The task with its classes in order, once it is sure that every class keeps enough pictures to learn from."""
     used = np.setdiff1d(store.kept, store.kept[list(check.set_aside)])
     require_trainable(found, used)
-    classes = sorted({found.samples[i].target for i in store.kept})
-    if gone := sorted(set(classes) - {found.samples[i].target for i in used}):
+    task = task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], as_table(settings))
+    remaining = task.counts([found.samples[i].target for i in used])
+    if gone := sorted(name for name, count in remaining.items() if not count):
         raise StriateError(
             "every class needs pictures that are not under another class too",
             received=f"none of {first_few(gone)}",
             where=found.root,
             remedy="`striate check` shows which pictures are there twice",
         )
-    return classes
+    return task
 
 
 def _require_no_test(found: Found) -> None:
@@ -244,7 +259,8 @@ def _require_no_test(found: Found) -> None:
 def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     shape, classes = data.store.shape, data.task.classes
     kinds = f"{shape.depth} " + {1: "grey", 3: "colour"}.get(shape.channels, f"{shape.channels}-channel")
-    tell(Note(f"Found     {len(data.used):,} pictures of {len(classes)} classes ({first_few(classes)}), {kinds}"))
+    what = f"of {len(classes)} classes" if data.task.one_label else f"for {data.task.name} of {len(classes)}"
+    tell(Note(f"Found     {len(data.used):,} pictures {what} ({first_few(classes)}), {kinds}"))
     if data.found.labels:
         tell(Note(f"Labels    from {data.found.labels}"))
     if data.left_out:
@@ -272,7 +288,10 @@ def opened_sentence(opened: Mapping[str, int]) -> str:
 def write_data(folder: Path, data: Dataset) -> None:
     """data.csv: every file, its class, part and group, and why if it was left out; check.json: what was found."""
     kept = [data.found.samples[i] for i in data.store.kept]
-    rows = [(kept[row].path, kept[row].target, data.parts[row], kept[row].group or "", "used", "") for row in data.used]
+    rows = [
+        (kept[row].path, text_of(kept[row].target), data.parts[row], kept[row].group or "", "used", "")
+        for row in data.used
+    ]
     rows += [(item.path, item.label, item.part, "", "left out", item.reason) for item in data.left_out]
     files.write_csv(folder / "data.csv", ("path", "label", "part", "group", "status", "reason"), rows)
     files.write_json(folder / "check.json", data.check.to_dict())

@@ -1,26 +1,30 @@
 """A finished training in words and numbers, for its report."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 import striate
-from striate.data.sample import PARTS
+from striate.data.sample import PARTS, text_of
 from striate.data.survey import Survey
 from striate.device import fingerprint
-from striate.draw import charts, pixels
+from striate.draw import pixels
+from striate.errors import first_few
 from striate.evaluate.check_section import thumbnails
-from striate.evaluate.facts import MistakePicture, ReportFacts
-from striate.evaluate.mistakes import confident_mistakes
+from striate.evaluate.facts import Figure, MistakePicture, ReportFacts
+from striate.evaluate.named import label, main_of, number
 from striate.evaluate.scores import headline, warnings
 from striate.export.model import Model
 from striate.network.summary import summary_text
+from striate.tasks.task import Task
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.illustrate import heatmap_facts
 from striate.train.loop import Training
 from striate.train.settings import Settings, as_table
+
+MISTAKES = 24  # pictures
 
 
 def report_facts(
@@ -30,20 +34,19 @@ def report_facts(
     job: Job,
     scores: dict,
     images: Mapping[str, bytes],
-    truth: np.ndarray,
-    predicted: np.ndarray,
+    figures: Mapping[str, Figure],
+    answers: Sequence,
 ) -> ReportFacts:
     """A finished training in the words and numbers of its report.
 
-    images: PNG files by the name of their field in ReportFacts. truth: class numbers of all rows of the store;
-    predicted: (N, classes) probabilities of the test part's rows.
+    images: PNG files by the name of their field in ReportFacts. figures: of the task. answers: to the test part's rows.
     """
     data, settings = job.data, job.settings
     plan, shape = training.plan, data.store.shape
     parts = [part for part in (*PARTS, TWIN) if part != TWIN or len(data.rows(TWIN))]
     return ReportFacts(
         **_told_of_all(folder, job, scores),
-        title=f"{Path(data.found.root).name}: {len(model.classes)} classes",
+        title=f"{Path(data.found.root).name}: {_kind(model.task)}",
         notes=_notes(data, training),
         split=_split_sentence(data, settings),
         split_table=[("part", "pictures"), *((part, len(data.rows(part))) for part in parts)],
@@ -52,13 +55,14 @@ def report_facts(
         settings=_setting_rows(training, settings),
         machine=[("precision", training.precision), *fingerprint(job.device).items()],
         **images,
-        mistakes=_mistakes(model, data, truth, predicted),
-        **heatmap_facts(model, data, training, truth, predicted),
+        figures=figures,
+        mistakes=_mistakes(model, data, answers),
+        **heatmap_facts(model, data, training, answers),
     )
 
 
-def summary_facts(folder: Path, job: Job, scores: dict, figure: bytes) -> ReportFacts:
-    """Several trainings as one report; figure: their scores as a PNG file."""
+def summary_facts(folder: Path, job: Job, scores: dict, spread: bytes, figures: Mapping[str, Figure]) -> ReportFacts:
+    """Several trainings as one report; spread: their scores as a PNG file; figures: of the task, over all answers."""
     data, settings = job.data, job.settings
     how = f"The folder of each run has a report of its own. The model here is that of run {scores['model']}."
     split = f"{settings.folds} folds, class by class: each is the test part once, and what belongs together is in one."
@@ -66,14 +70,14 @@ def summary_facts(folder: Path, job: Job, scores: dict, figure: bytes) -> Report
         split = f"{_split_sentence(data, settings)} All runs have the same parts; seed, weights and order differ."
     return ReportFacts(
         **_told_of_all(folder, job, scores),
-        title=f"{Path(data.found.root).name}: {len(data.task.classes)} classes, {len(scores['runs'])} runs",
+        title=f"{Path(data.found.root).name}: {_kind(data.task)}, {len(scores['runs'])} runs",
         notes=[f"{spread_sentence(scores)} {how}", *data.cautions],
         split=split,
         settings=[(name, value) for name, value in as_table(settings).items() if value is not None],
         machine=list(fingerprint(job.device).items()),
         runs=scores["runs"],
-        spread=figure,
-        confusion=charts.confusion(np.array(scores["test"]["confusion"]), data.task.classes),
+        spread=spread,
+        figures=figures,
     )
 
 
@@ -99,13 +103,15 @@ def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
 
 
 def spread_sentence(scores: dict) -> str:
-    """Mean and spread of the test accuracy over several runs."""
-    over = scores["spread"].get("accuracy")
+    """Mean and spread of the test score that counts over several runs."""
+    main = main_of(scores["test"])
+    over = scores["spread"].get(main)
     if over is None:
         return "Nothing was tested."
-    sd = "" if over["sd"] is None else f", standard deviation {100 * over['sd']:.1f}"
-    ends = f"from {100 * over['lowest']:.1f} to {100 * over['highest']:.1f} %"
-    return f"Test accuracy of {len(scores['runs'])} runs: mean {100 * over['mean']:.1f} %{sd}, {ends}."
+    said = {name: number(value, main) for name, value in over.items() if value is not None}
+    sd = f", standard deviation {said['sd'].removesuffix(' %')}" if "sd" in said else ""
+    ends = f"from {said['lowest'].removesuffix(' %')} to {said['highest']}"
+    return f"Test {label(main).lower()} of {len(scores['runs'])} runs: mean {said['mean']}{sd}, {ends}."
 
 
 def next_commands(folder: Path) -> list[tuple[str, str]]:
@@ -173,15 +179,23 @@ def _notes(data: Dataset, training: Training) -> list[str]:
     return notes
 
 
-def _mistakes(model: Model, data: Dataset, truth: np.ndarray, predicted: np.ndarray) -> list[MistakePicture]:
-    rows = data.scored_rows("test")
-    return [
-        MistakePicture(
-            picture=pixels.visible(np.asarray(data.store.pictures[rows[mistake.index]])),
-            truth=model.classes[mistake.truth],
-            predicted=model.classes[mistake.predicted],
-            confidence=mistake.confidence,
-            path=data.found.samples[data.store.kept[rows[mistake.index]]].path,
+def _kind(task: Task) -> str:
+    """What is learned, in two words."""
+    return f"{len(task.classes)} classes" if task.one_label else f"{task.name}, {first_few(task.classes, 3)}"
+
+
+def _mistakes(model: Model, data: Dataset, answers: Sequence) -> list[MistakePicture]:
+    rows, task = data.scored_rows("test"), model.task
+    targets, shown = data.targets_of(rows), []
+    for index in task.worst(targets, answers, MISTAKES):
+        picture = pixels.visible(np.asarray(data.store.pictures[rows[index]]))
+        shown.append(
+            MistakePicture(
+                picture=task.drawn(picture, answers[index], targets[index]),
+                truth=text_of(targets[index]),
+                predicted=task.say(answers[index]),
+                confidence=task.confidence(answers[index]),
+                path=data.found.samples[data.store.kept[rows[index]]].path,
+            )
         )
-        for mistake in confident_mistakes(truth[rows], predicted)
-    ]
+    return shown

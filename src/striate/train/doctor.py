@@ -66,7 +66,7 @@ def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Fi
     """Labels that quick networks doubt, where there are classes enough to tell apart."""
     rows = np.setdiff1d(np.arange(len(store.kept)), list(result.set_aside))
     samples = [found.samples[store.kept[row]] for row in rows]
-    classes = sorted({sample.target for sample in samples})
+    classes = sorted({sample.label for sample in samples})
     if len(classes) < 2:
         return None
     place = {int(row): number for number, row in enumerate(rows)}
@@ -74,7 +74,7 @@ def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Fi
 
     def make() -> Mapping[str, object]:
         pictures = store.pictures if len(rows) == len(store.pictures) else store.pictures[rows]
-        targets = np.array([classes.index(sample.target) for sample in samples])
+        targets = np.array([classes.index(sample.label) for sample in samples])
         preparation = measure(pictures, np.arange(len(rows)), store.shape)
         kin = [group for group in together if len(group) > 1]
         device = choose_device(settings.device)

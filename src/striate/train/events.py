@@ -1,7 +1,7 @@
 """What a training tells whoever watches: the progress bar, history.csv, a live page."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from striate import files
@@ -31,20 +31,26 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A training step was done; loss and accuracy are means over the epoch so far, seconds_left a guess."""
+    """A training step was done; loss and hits are means over the epoch so far, seconds_left a guess.
+
+    measure: what hits are, such as "accuracy".
+    """
 
     epoch: int
     epochs: int | None
     progress: float
     loss: float
-    accuracy: float
+    hits: float
+    measure: str
     pictures_per_second: float
     seconds_left: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Epoch:
-    """One line of history.csv. Losses are means per picture, accuracies shares, seconds of training so far.
+    """One line of history.csv. Losses and hits are means per picture, seconds of training so far.
+
+    measure: what hits are, such as "accuracy"; their columns are called by it.
 
     The training figures are of pictures as augmented and of weights as they changed during the epoch; the
     validation figures are of the averaged weights at its end (None where there is no validation part).
@@ -54,13 +60,17 @@ class Epoch:
     seconds: float
     learning_rate: float
     train_loss: float
-    train_accuracy: float
+    train_hits: float
     validation_loss: float | None
-    validation_accuracy: float | None
+    validation_hits: float | None
     pictures_per_second: float
+    measure: str = "accuracy"
 
     def row(self) -> dict:
-        return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
+        values = asdict(self)
+        measure = values.pop("measure")
+        named = {name.replace("hits", measure): value for name, value in values.items()}
+        return {name: round(value, 6) if isinstance(value, float) else value for name, value in named.items()}
 
 
 Event = Note | Began | Decoded | Step | Epoch
@@ -69,5 +79,5 @@ Watch = Callable[[Event], None]
 
 def write_history(path: Path, rows: list[dict]) -> None:
     """history.csv: one row per epoch, empty where there is no figure."""
-    header = [item.name for item in fields(Epoch)]
+    header = list(rows[0])
     files.write_csv(path, header, ([("" if row[name] is None else row[name]) for name in header] for row in rows))

@@ -1,14 +1,15 @@
 """What a report shows from inside: a test picture's feature maps, and where the evidence for answers lay."""
 
 import contextlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from striate.data.batches import scale, standardise
+from striate.data.sample import text_of
 from striate.draw import maps, pixels
 from striate.errors import StriateError
 from striate.evaluate.facts import HeatmapPicture
-from striate.evaluate.mistakes import confident_mistakes
 from striate.export.model import Model
 from striate.inside.heatmap import METHODS, Heatmap, enlarge, heatmap
 from striate.inside.trust import trust
@@ -30,44 +31,38 @@ def layer_picture(model: Model, data: Dataset) -> bytes:
     return model.look_at(data.store.pictures[row], data.names[row]).stages()
 
 
-def heatmap_facts(
-    model: Model, data: Dataset, training: Training, truth: np.ndarray, predicted: np.ndarray
-) -> dict[str, object]:
-    """`heatmaps` and `heatmap_method` of a report: the test part's surest mistakes and hits, tested as time allows.
+def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequence) -> dict[str, object]:
+    """`heatmaps` and `heatmap_method` of a report: the test part's worst and best answers, tested as time allows.
 
-    truth: class numbers of all rows of the store. predicted: (N, classes) probabilities of the test part's rows.
+    answers: to the test part's rows.
     """
-    rows, names, shown = data.scored_rows("test"), data.names, []
-    chosen, tested = _chosen(truth[rows], predicted), _tested(model, training)
+    rows, names, task, shown = data.scored_rows("test"), data.names, model.task, []
+    targets, tested = data.targets_of(rows), _tested(model, training)
+    wrong = task.worst(targets, answers, MISTAKES)
+    chosen = [*wrong, *(index for index in task.best(targets, answers, HITS) if index not in wrong)]
     with contextlib.suppress(StriateError):  # a network without feature maps has no heatmap
         for index in chosen:
-            answer = int(predicted[index].argmax())
+            output = task.output_of(answers[index])
             stored = np.asarray(data.store.pictures[rows[index]])
-            heat, verdict = _heat(model, stored, answer, is_tested=len(shown) < tested)
+            heat, verdict = _heat(model, stored, output, is_tested=len(shown) < tested)
             picture, overlay = _drawn(pixels.visible(stored), heat)
             shown.append(
                 HeatmapPicture(
                     picture=picture,
                     overlay=overlay,
-                    truth=model.classes[truth[rows[index]]],
-                    predicted=model.classes[answer],
-                    confidence=float(predicted[index, answer]),
+                    truth=text_of(targets[index]),
+                    predicted=task.say(answers[index]),
+                    confidence=task.confidence(answers[index]),
                     path=names[rows[index]],
                     layer=heat.layer,
                     maximum=heat.maximum,
                     total=heat.total,
-                    verdict=verdict.replace(heat.target, f"“{model.classes[answer]}”"),
+                    explained=model.classes[output],
+                    right=index not in wrong,
+                    verdict=verdict.replace(heat.target, f"“{model.classes[output]}”"),
                 )
             )
     return {"heatmaps": shown, "heatmap_method": f"{METHODS[METHOD].label}: {METHODS[METHOD].note}"}
-
-
-def _chosen(truth: np.ndarray, predicted: np.ndarray) -> list[int]:
-    """The surest mistakes, and the surest hits of different classes; their places in the test part."""
-    answers, sure = predicted.argmax(axis=1), predicted.max(axis=1)
-    hits = [int(i) for i in np.argsort(-sure, kind="stable") if answers[i] == truth[i]]
-    first = list({int(answers[i]): i for i in reversed(hits)}.values())[::-1]
-    return [mistake.index for mistake in confident_mistakes(truth, predicted, MISTAKES)] + first[:HITS]
 
 
 def _tested(model: Model, training: Training) -> int:
@@ -78,13 +73,11 @@ def _tested(model: Model, training: Training) -> int:
     return int(min(SHARE * 3 * training.place.step * training.plan.batch_size / PASSES, most))
 
 
-def _heat(model: Model, stored: np.ndarray, answer: int, *, is_tested: bool) -> tuple[Heatmap, str]:
-    """The heatmap of the evidence for an answer, and what its tests say."""
+def _heat(model: Model, stored: np.ndarray, output: int, *, is_tested: bool) -> tuple[Heatmap, str]:
+    """The heatmap of the evidence for an output, and what its tests say."""
     device = next(model.network.parameters()).device
     x = standardise(scale(np.array(stored[None]), model.preparation, device), model.preparation)[0]
-    one_output = len(model.classes) == 2 and model.network.output_shape == (1,)
-    score = (lambda output: model.task.score(output[None], answer)[0]) if one_output else answer
-    heat = heatmap(model.network, x, METHOD, score=score)
+    heat = heatmap(model.network, x, METHOD, score=model.score_of(output))
     return heat, trust(model.network, x, heat).verdict if is_tested else ""
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.augment.apply import augment
+from striate.augment.apply import augment, sources_of
 from striate.augment.recipe import parse
 from striate.data.batches import Batch, Batches, standardise
 from striate.device import Threads, seeded
@@ -89,6 +89,7 @@ class Training:
     def _epoch(self) -> Iterator[Event]:
         plan, place, started = self.plan, self.place, time.monotonic()
         losses = hits = seen = 0.0
+        measure = self.task.measure
         step, progress, factor, moved = place.step, place.progress, 0.0, 0.0
         self.masters.working.train()
         for batch in self.batches.epoch(plan.batch_size, seed=plan.seed, epoch=place.epoch):
@@ -111,7 +112,8 @@ class Training:
                 moved = 0.0
             seconds = time.monotonic() - started
             yield Step(
-                epoch=place.epoch + 1, epochs=plan.epochs, progress=progress, loss=losses / seen, accuracy=hits / seen,
+                epoch=place.epoch + 1, epochs=plan.epochs, progress=progress,
+                loss=losses / seen, hits=hits / seen, measure=measure,
                 pictures_per_second=seen / seconds, seconds_left=self._seconds_left(progress, advance),
             )  # fmt: skip
             if progress >= 1 or self.stop:
@@ -130,8 +132,8 @@ class Training:
         self._remember_best(validated[0])
         yield Epoch(
             epoch=self.place.epoch, seconds=self.place.seconds, learning_rate=plan.lr * factor,
-            train_loss=losses / seen, train_accuracy=hits / seen,
-            validation_loss=validated[0], validation_accuracy=validated[1], pictures_per_second=seen / seconds,
+            train_loss=losses / seen, train_hits=hits / seen, validation_loss=validated[0],
+            validation_hits=validated[1], pictures_per_second=seen / seconds, measure=measure,
         )  # fmt: skip
 
     def _ran_away(self, received: object, epoch: int) -> StriateError:
@@ -142,31 +144,29 @@ class Training:
             remedy=f"lower --lr (it was {self.plan.lr:g})",
         )
 
-    def _step(self, batch: Batch, epoch: int, progress: float) -> tuple[float, int]:
-        """One step of the optimizer; the batch's mean loss and how many were right.
+    def _step(self, batch: Batch, epoch: int, progress: float) -> tuple[float, float]:
+        """One step of the optimizer; the batch's mean loss and the sum of its hits.
 
         The loss told is without smoothing and class weights, so that it can be held against validation's.
         """
-        changed = augment(
-            batch.pictures,
-            self.recipe,
-            seed=self.plan.seed,
-            epoch=epoch,
-            sample_ids=torch.from_numpy(batch.rows),
-        )
+        chance = {"seed": self.plan.seed, "epoch": epoch, "sample_ids": torch.from_numpy(batch.rows)}
+        changed, targets = augment(batch.pictures, self.recipe, **chance), batch.targets
+        if self.task.moves and self.recipe.moves:
+            sources = sources_of(self.recipe, *batch.pictures.shape[2:], **chance)
+            targets = self.task.move(targets, sources.to(targets.device), self.recipe)
         x = standardise(self._resized(changed, progress), self.batches.preparation)
         x = x.to(self.masters.dtype, memory_format=torch.channels_last)
         self.masters.zero_grad()
         logits = logits_of(self.masters.working, x).float()
-        loss = self.task.loss(logits, batch.targets, self.class_weights, self.plan.smoothing)
+        loss = self.task.loss(logits, targets, self.class_weights, self.plan.smoothing)
         loss.backward()
-        value = float(self.task.loss(logits.detach(), batch.targets, None, 0.0))
+        value = float(self.task.loss(logits.detach(), targets, None, 0.0))
         if not math.isfinite(value):
             raise self._ran_away(value, epoch)
         self.masters.gradients_to_masters()
         self.optimizer.step(_factor(progress))
         self.masters.masters_to_working()
-        return value, _right(self.task, logits, batch.targets)
+        return value, self.task.hits(logits.detach(), targets)
 
     def _resized(self, pictures: Tensor, progress: float) -> Tensor:
         """Smaller pictures early in the schedule: a step costs less while there is much to learn."""
@@ -187,16 +187,16 @@ class Training:
 
     @torch.inference_mode()
     def validate(self, progress: float = 1.0) -> tuple[float | None, float | None]:
-        """Mean loss and accuracy of the averaged weights on the validation part, at the size now trained on."""
+        """Mean loss and hits of the averaged weights on the validation part, at the size now trained on."""
         if self.validation is None:
             return None, None
-        network, losses, right = self.average.network.eval(), 0.0, 0
+        network, losses, hits = self.average.network.eval(), 0.0, 0.0
         for batch in self.validation.in_order():
             seen = standardise(self._resized(batch.pictures, progress), self.validation.preparation)
             logits = logits_of(network, seen)
             losses += float(self.task.loss(logits, batch.targets, None, 0.0)) * len(batch.rows)
-            right += _right(self.task, logits, batch.targets)
-        return losses / len(self.validation), right / len(self.validation)
+            hits += self.task.hits(logits, batch.targets)
+        return losses / len(self.validation), hits / len(self.validation)
 
     def _remember_best(self, loss: float | None) -> None:
         if loss is None or (self.place.best_loss is not None and loss >= self.place.best_loss):
@@ -221,7 +221,3 @@ def shrunk(pictures: Tensor, share: float) -> Tensor:
 def _factor(progress: float) -> float:
     """Learning rate as a share of its highest: up in a straight line, then down to zero."""
     return min((progress + 1e-3) / WARM_UP, (1 - progress) / (1 - WARM_UP))
-
-
-def _right(task: Task, logits: Tensor, targets: Tensor) -> int:
-    return int((torch.from_numpy(task.decode(logits).argmax(axis=1)) == targets.cpu()).sum())

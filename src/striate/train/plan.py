@@ -5,7 +5,7 @@ weights again. A budget of minutes also looks at the measured speed of this mach
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from striate.augment.recipe import RECIPES, Recipe, parse
 from striate.data.prepare import Shape
 from striate.data.survey import Survey
-from striate.errors import StriateError
+from striate.network.auto import auto_line
 from striate.network.build import build
 from striate.network.catalog import CATALOG, line_of
 from striate.network.summary import total_operations
@@ -35,17 +35,26 @@ ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still 
 class Facts:
     """What the plan needs to know about the training part.
 
-    height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class.
+    height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class; of a task
+    that does not divide pictures into classes, of all together. classes: how many outputs, where counts do not say so.
+    line: what makes the network of `auto`. spatial: whether targets lie on the picture.
     """
 
     height: int
     width: int
     channels: int
     counts: tuple[int, ...]
+    classes: int = 0
+    line: Callable[[int, int, int, int], str] = auto_line
+    spatial: bool = False
 
     @property
     def pictures(self) -> int:
         return sum(self.counts)
+
+    @property
+    def outputs(self) -> int:
+        return self.classes or len(self.counts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +120,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     optimizer = settings.optimizer or ("muon" if auto else "adam")
     recipe = parse("none" if settings.augment == "auto" else settings.augment)
     plan = Plan(
-        line=line, height=height, width=width, channels=channels, classes=len(facts.counts), batch_size=batch,
+        line=line, height=height, width=width, channels=channels, classes=facts.outputs, batch_size=batch,
         epochs=None if seconds else settings.epochs or _epochs(facts.pictures, batch),
         minutes=settings.minutes, optimizer=optimizer,
         lr=settings.lr or _LEARNING_RATES["auto" if auto else "other"][optimizer],
@@ -121,21 +130,25 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         smoothing=_given(settings.smoothing, 0.1 if auto else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
         patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
-        sizes=SIZES if auto and min(height, width) >= 24 and settings.patience is None else ((1.0, 1.0),),
+        sizes=SIZES if auto and _may_shrink(settings, facts) else ((1.0, 1.0),),
     )  # fmt: skip
     if settings.augment != "auto":
         return plan
     if settings.symmetry != "auto":
         return plan.with_symmetry(settings.symmetry, "asked for")
+    if facts.spatial:
+        return plan.with_symmetry("mirror", "targets are mirrored with their picture")
     return plan.with_symmetry(*usual_symmetry(channels))
 
 
-def picture_shape(settings: Settings, looked: Survey) -> Shape:
+def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4) -> Shape:
     """The size, channels and depth that every picture is brought to: as asked, as the named network was drawn
-    for, or as the pictures are."""
+    for, or as the pictures are, with the shorter side up to `longest` and sides that are multiples of `step`."""
     entry = CATALOG.get(settings.network)
     channels = settings.channel_count or (entry.channels if entry else looked.channels)
-    height, width = settings.size or ((entry.height, entry.width) if entry else _size(*looked.typical_size))
+    height, width = settings.size or (
+        (entry.height, entry.width) if entry else _size(*looked.typical_size, longest, step)
+    )
     pick = settings.pick
     return Shape(
         height=height, width=width, channels=channels, depth=looked.depth, page=pick.page, picked=pick.channels
@@ -157,30 +170,6 @@ def measure_speed(channels: int, height: int, width: int, device: torch.device) 
         times.append(time.perf_counter() - begun)
     torch.set_num_threads(threads)
     return 3 * total_operations(network, shape) * batch / min(times)
-
-
-def auto_line(channels: int, height: int, width: int, base: int) -> str:
-    """Our own network for pictures of this size, `base` filters wide at first.
-
-    A fixed whitening layer, then stages of convolution, pool, norm and activation, each with one residual
-    convolution, until the maps are about 3x3; a global pool and one dense layer.
-    """
-    side = min(height, width)
-    large = side >= 48
-    stem = f"whiten {min(2 * channels * 16, 48)} 4 stride=2" if large else f"whiten {8 * channels} 2"
-    side = (side - 4) // 2 + 1 if large else side - 1
-    stages, number = [], 0
-    while number < 5 and (side >= 6 or number < 1) and side >= 2:
-        filters = base * min(2**number, 4)
-        stages.append(
-            f"conv {filters} 3 bias=no, maxpool 2, batchnorm, silu, residual(conv {filters} 3 bias=no, batchnorm, silu)"
-        )
-        side, number = side // 2, number + 1
-    if not stages:
-        raise StriateError(
-            "auto needs pictures of at least 3×3 pixels", received=f"{height}×{width}", where="--img-size"
-        )
-    return f"{stem}, silu, {', '.join(stages)}, globalmaxpool, dense classes bias=no, scale 0.125"
 
 
 def auto_recipe(channels: int, symmetry: str) -> Recipe:
@@ -214,14 +203,18 @@ def _given(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _size(height: int, width: int) -> tuple[int, int]:
-    """Small pictures as they are; larger ones are brought to a short side of 64 that keeps their form."""
+def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
+    """Small pictures as they are; larger ones are brought to a short side of `longest` that keeps their form."""
     short = min(height, width)
-    if short <= LARGEST_SIDE:
+    if short <= longest:
         return height, width
     form = min(max(width / height, 0.5), 2.0)
-    longer = round(LARGEST_SIDE * max(form, 1 / form) / 4) * 4
-    return (LARGEST_SIDE, longer) if form >= 1 else (longer, LARGEST_SIDE)
+    longer = round(longest * max(form, 1 / form) / step) * step
+    return (longest, longer) if form >= 1 else (longer, longest)
+
+
+def _may_shrink(settings: Settings, facts: Facts) -> bool:
+    return min(facts.height, facts.width) >= 24 and settings.patience is None and not facts.spatial
 
 
 def _batch(pictures: int) -> int:
@@ -240,8 +233,8 @@ def _auto(facts: Facts, batch: int, operations: float) -> str:
     seen = facts.pictures * _epochs(facts.pictures, batch)
     shape = (facts.channels, facts.height, facts.width)
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
-        line = auto_line(*shape, base)
-        if operations >= ENOUGH * SHRUNK * seen * 3 * total_operations(build(line, shape, 2), shape):
+        line = facts.line(*shape, base)
+        if operations >= ENOUGH * SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape):
             break
     return line
 

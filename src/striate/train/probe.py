@@ -21,7 +21,7 @@ from striate.device import repeatable, threads_for
 from striate.network.build import Network, build
 from striate.network.summary import total_operations
 from striate.network.weights import whiten_all
-from striate.tasks.task import make_task
+from striate.tasks.classification import Classification
 from striate.train.loop import Training, shrunk
 from striate.train.plan import Facts, auto_line, make_plan
 from striate.train.settings import Settings
@@ -72,7 +72,7 @@ def quick_network(
     with repeatable(device), threads_for(step):
         whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu")))
         network = network.to(device, memory_format=torch.channels_last)
-        return _trained(Training(network, make_task("classification", classes), plan, batches, None, "fp32"))
+        return _trained(Training(network, Classification(tuple(classes)), plan, batches, None, "fp32"))
 
 
 def _trained(training: Training) -> Network:

@@ -52,10 +52,11 @@ class Progress:
         if self.moving or (event.epoch > 20 and event.epoch % 10):
             return
         checked = ""
-        if event.validation_accuracy is not None:
-            checked = f"  validation loss {event.validation_loss:.3f}  accuracy {100 * event.validation_accuracy:.1f} %"
+        said = event.measure.replace("_", " ")
+        if event.validation_hits is not None:
+            checked = f"  validation loss {event.validation_loss:.3f}  {said} {100 * event.validation_hits:.1f} %"
         self._line(
-            f"epoch {event.epoch:3}  loss {event.train_loss:.3f}  accuracy {100 * event.train_accuracy:.1f} %{checked}"
+            f"epoch {event.epoch:3}  loss {event.train_loss:.3f}  {said} {100 * event.train_hits:.1f} %{checked}"
         )
 
     def _bar(self, share: float, text: str) -> None:
@@ -72,6 +73,7 @@ def _step_text(step: Step) -> str:
     epoch = f"epoch {step.epoch}" + (f"/{step.epochs}" if step.epochs else "")
     left = int(step.seconds_left)
     return (
-        f"{100 * step.progress:3.0f} %  {epoch}  loss {step.loss:.3f}  accuracy {100 * step.accuracy:.1f} %  "
+        f"{100 * step.progress:3.0f} %  {epoch}  loss {step.loss:.3f}  "
+        f"{step.measure.replace('_', ' ')} {100 * step.hits:.1f} %  "
         f"{step.pictures_per_second:,.0f} pictures/s  {left // 60}:{left % 60:02} left"
     )

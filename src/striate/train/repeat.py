@@ -8,17 +8,20 @@ import contextlib
 import csv
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from striate import files
+from striate.data.sample import text_of
 from striate.draw import charts
+from striate.errors import StriateError
 from striate.evaluate.markup import is_score
+from striate.evaluate.named import label, main_of
 from striate.evaluate.report import report
-from striate.evaluate.scores import classification_scores, headline, warnings
+from striate.evaluate.scores import headline, warnings
 from striate.evaluate.seal import open_seal
 from striate.export.model import MODEL_FILE, load_model
 from striate.train import single
@@ -37,6 +40,9 @@ SUMMARY = 3.0  # seconds kept for what the runs say together
 def begin(job: Job) -> Run:
     """Train as often as asked, in a new run folder; job: the first of the runs."""
     settings = job.settings
+    if not job.data.task.tabular:
+        rule = "several runs are for tasks whose answers fit one line of a table"
+        raise StriateError(rule, received=job.data.task.name, where="--repeats, --folds")
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), _gone_if_empty(folder):
         tables = {"settings": as_table(settings), "run": single.about_run(job)}
@@ -115,48 +121,57 @@ def _train_one(child: Path, job: Job) -> Run:
 
 @dataclass(frozen=True)
 class _Answers:
-    """What all runs said of the pictures of one part: paths, true classes (N,), chances (N, K), folders of runs."""
+    """What all runs said of the pictures of one part: rows of the store (N,), answers and folders of runs."""
 
-    paths: list[str]
-    truth: np.ndarray
-    chances: np.ndarray
+    rows: np.ndarray
+    answers: list
     runs: list[str]
 
+    def of(self, mask: np.ndarray) -> "_Answers":
+        """Those of a mask (N,)."""
+        kept = np.flatnonzero(mask)
+        return _Answers(self.rows[kept], [self.answers[i] for i in kept], [self.runs[i] for i in kept])
 
-def _answers(done: list[Path], part: str, classes: tuple[str, ...]) -> _Answers:
-    paths, truth, chances, runs = [], [], [], []
+
+def _answers(done: list[Path], part: str, data: Dataset) -> _Answers:
+    place = {name: row for row, name in enumerate(data.names)}
+    rows, answers, runs = [], [], []
     for child in done:
         with (child / "predictions.csv").open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 if row["part"] == part:
-                    paths.append(row["path"])
-                    truth.append(classes.index(row["truth"]))
-                    chances.append([float(row[f"p_{name}"]) for name in classes])
+                    rows.append(place[row["path"]])
+                    answers.append(data.task.read(row))
                     runs.append(child.name)
-    return _Answers(paths, np.array(truth, int), np.array(chances).reshape(-1, len(classes)), runs)
+    return _Answers(np.array(rows, int), answers, runs)
 
 
 def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopped: bool) -> Run:
     """Write what the finished runs say together, and the manifest last."""
-    data, classes = job.data, tuple(job.data.task.classes)
+    data = job.data
     done = [child for number in range(1, len(wanted) + 1) if files.is_complete(child := folder / str(number))]
     each = {child.name: dict(files.read_json(child / "scores.json")) for child in done}
-    answers = {part: _answers(done, part, classes) for part in ("test", "validation", "train")}
-    most = classes.index(each[done[0].name]["test"]["majority"])
-    scores = {part: _record(said, classes, most, data) for part, said in answers.items()}
-    scores["test"] |= _without_leaks(answers["test"], classes, most, data)
+    answers = {part: _answers(done, part, data) for part in ("test", "validation", "train")}
+    floor = load_model(done[0]).about
+    scores = {part: _record(said, floor, data) for part, said in answers.items()}
+    scores["test"] |= _without_leaks(answers["test"], floor, data)
     scores |= _over_runs(each, wanted)
     if scores["test"]["n"]:
         opened = open_seal(folder, data.contents("test"), "train", scores["test"])
         scores["test"]["openings"] = opened + sum(data.opened.values())
     middle = folder / scores["model"]
     files.write_bytes(folder / MODEL_FILE, (middle / MODEL_FILE).read_bytes())
-    _write_predictions(folder, answers["test"], classes)
-    job = replace(job, data=_with_doubts(folder, data, [answers[part] for part in HELD_OUT]))
-    figure = charts.runs({name: one["test"]["accuracy"] for name, one in each.items()}, scores["test"]["accuracy"])
+    _write_predictions(folder, answers["test"], data)
+    if data.task.one_label:
+        job = replace(job, data=_with_doubts(folder, data, [answers[part] for part in HELD_OUT]))
+    main = main_of(scores["test"])
+    figure = charts.runs({name: one["test"][main] for name, one in each.items()}, scores["test"][main], label(main))
     files.write_bytes(folder / "runs.png", figure)
-    scores |= {"classes": list(classes), "stopped": stopped, "seconds": round(time.monotonic() - job.started, 2)}
-    files.write_text(folder / "report.html", report(summary_facts(folder, job, scores, figure)))
+    tested = answers["test"]
+    figures = data.task.figures(data.targets_of(tested.rows), tested.answers, scores["test"])
+    scores |= {"classes": list(data.task.classes), "stopped": stopped}
+    scores["seconds"] = round(time.monotonic() - job.started, 2)
+    files.write_text(folder / "report.html", report(summary_facts(folder, job, scores, figure, figures)))
     files.write_json(folder / "scores.json", scores)
     files.write_manifest(folder)
     _tell(folder, scores, job)
@@ -165,28 +180,22 @@ def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopp
 
 def _with_doubts(folder: Path, data: Dataset, answers: list[_Answers]) -> Dataset:
     """Labels doubted by the runs that had not learned them; with folds, of all pictures."""
-    place = {name: row for row, name in enumerate(data.names)}
-    rows = np.array([place[path] for said in answers for path in said.paths], int)
-    return with_doubts(folder, data, rows, np.concatenate([said.chances for said in answers]))
+    rows = np.concatenate([said.rows for said in answers])
+    chances = [data.task.per_class(answer) for said in answers for answer in said.answers]
+    return with_doubts(folder, data, rows, np.array(chances).reshape(len(rows), -1))
 
 
-def _record(said: _Answers, classes: tuple[str, ...], most: int, data: Dataset, kept: np.ndarray | None = None) -> dict:
+def _record(said: _Answers, floor: Mapping[str, object], data: Dataset) -> dict:
     """The scores of one part, over all answers; n counts pictures, and answers to one picture belong together."""
-    kept = np.arange(len(said.paths)) if kept is None else kept
-    kin = dict(zip(data.names, data.kin.tolist(), strict=True))
-    names = [said.paths[index] for index in kept]
-    clusters = np.array([kin[name] for name in names], int)
-    record = classification_scores(said.truth[kept], said.chances[kept], classes, most, clusters)
-    return {**record, "n": len(set(names)), "answers": len(names)}
+    record = data.task.scores(data.targets_of(said.rows), said.answers, floor, data.kin[said.rows])
+    return {**record, "n": len(set(said.rows.tolist())), "answers": len(said.rows)}
 
 
-def _without_leaks(said: _Answers, classes: tuple[str, ...], most: int, data: Dataset) -> dict:
-    names, leaked = np.array(data.names, object), data.leaked("test")
-    hidden = set(names[data.scored_rows("test")][leaked])
-    if not hidden:
+def _without_leaks(said: _Answers, floor: Mapping[str, object], data: Dataset) -> dict:
+    hidden = data.scored_rows("test")[data.leaked("test")]
+    if not len(hidden):
         return {"leaked": 0}
-    kept = np.array([index for index, path in enumerate(said.paths) if path not in hidden], int)
-    return {"leaked": len(hidden), "without_leaks": _record(said, classes, most, data, kept)}
+    return {"leaked": len(hidden), "without_leaks": _record(said.of(~np.isin(said.rows, hidden)), floor, data)}
 
 
 def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dict:
@@ -196,7 +205,8 @@ def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dic
         seed, division = wanted[int(name) - 1]
         values = {part: _values(one[part]) for part in ("test", "validation", "train")}
         told.append({"run": name, "seed": seed, "fold": division.fold or None, **values})
-    order = sorted(told, key=lambda one: one["validation"].get("accuracy") or 0.0)
+    main = main_of(each[told[0]["run"]]["test"])
+    order = sorted(told, key=lambda one: one["validation"].get(main) or 0.0)
     out = {"runs": told, "spread": {}, "model": order[(len(order) - 1) // 2]["run"]}
     for name in told[0]["test"]:
         known = np.array([one["test"][name] for one in told if one["test"][name] is not None])
@@ -216,12 +226,12 @@ def _values(record: dict) -> dict[str, float | None]:
     return {name: score["value"] for name, score in record.items() if is_score(score)}
 
 
-def _write_predictions(folder: Path, said: _Answers, classes: tuple[str, ...]) -> None:
+def _write_predictions(folder: Path, said: _Answers, data: Dataset) -> None:
     """predictions.csv: every answer to a test picture, with the run that gave it."""
-    header = ("path", "predicted", "confidence", *(f"p_{name}" for name in classes), "part", "truth", "run")
+    header, names = ("path", *data.task.header(), "part", "truth", "run"), data.names
     rows = (
-        (path, classes[chances.argmax()], *(f"{p:.6f}" for p in (chances.max(), *chances)), "test", classes[truth], run)
-        for path, truth, chances, run in zip(said.paths, said.truth, said.chances, said.runs, strict=True)
+        (names[row], *data.task.row(answer), "test", text_of(target), run)
+        for row, answer, target, run in zip(said.rows, said.answers, data.targets_of(said.rows), said.runs, strict=True)
     )
     files.write_csv(folder / "predictions.csv", header, rows)
 

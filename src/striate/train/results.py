@@ -1,7 +1,7 @@
 """What a training leaves in its run folder: model, scores, predictions, pictures, report, manifest."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +11,14 @@ import torch
 from striate import files
 from striate.augment.apply import augment
 from striate.data.batches import scale
+from striate.data.sample import text_of
 from striate.draw import charts, sheets
 from striate.errors import counted
 from striate.evaluate.report import report
 from striate.evaluate.scores import headline, warnings
 from striate.evaluate.seal import open_seal
 from striate.export.model import MODEL_FILE, Model
-from striate.tasks.metrics import calibration_bins
+from striate.tasks.task import Task
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.describe import next_commands, report_facts
 from striate.train.events import Note, Watch
@@ -53,21 +54,24 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     data, tell = job.data, job.tell
     model.save(folder / MODEL_FILE)
     tell(Note(f"Scoring   the test part is opened now{'' if data.opened else ', once'}"))
-    truth = data.task.encode(data.targets).numpy()
     predicted = predict_parts(model, data)
-    scores = score_parts(data, predicted, model.about["majority"])
+    scores = score_parts(model, data, predicted)
     if scores["test"]["n"]:
         opened = open_seal(folder, data.contents("test"), "train", scores["test"])
         scores["test"]["openings"] = opened + sum(data.opened.values())
-    _write_predictions(folder, data, predicted)
-    rows = np.concatenate([data.scored_rows(part) for part in HELD_OUT])
-    chances = np.concatenate([predicted[part] for part in HELD_OUT])
-    job = replace(job, data=with_doubts(folder, data, rows, chances))
-    images = _write_images(folder, model, data, truth, predicted["test"], scores["test"], history)
+    _write_predictions(folder, model.task, data, predicted)
+    if model.task.one_label:
+        rows = np.concatenate([data.scored_rows(part) for part in HELD_OUT])
+        chances = [model.task.per_class(answer) for part in HELD_OUT for answer in predicted[part]]
+        job = replace(job, data=with_doubts(folder, data, rows, np.array(chances).reshape(len(rows), -1)))
+    images = _write_images(folder, model, data, history)
+    figures = model.task.figures(data.targets_of(data.scored_rows("test")), predicted["test"], scores["test"])
+    for name, figure in figures.items():
+        files.write_bytes(folder / f"{name}.png", figure.png)
     scores["classes"] = list(model.classes)
     scores["stopped"] = training.stop
     scores["seconds"] = round(time.monotonic() - job.started, 2)
-    page = report(report_facts(folder, model, training, job, scores, images, truth, predicted["test"]))
+    page = report(report_facts(folder, model, training, job, scores, images, figures, predicted["test"]))
     files.write_text(folder / "report.html", page)
     scores["seconds"] = round(time.monotonic() - job.started, 2)
     files.write_json(folder / "scores.json", scores)
@@ -77,42 +81,26 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     return scores
 
 
-def _write_predictions(folder: Path, data: Dataset, predicted: dict[str, np.ndarray]) -> None:
-    classes, targets = data.task.classes, data.targets
-
+def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mapping[str, Sequence]) -> None:
     def rows() -> Iterator[tuple[str, ...]]:
         for part in ("test", "validation", "train", TWIN):
-            for row, chances in zip(data.scored_rows(part), predicted[part], strict=True):
-                best = int(chances.argmax())
+            held = data.scored_rows(part)
+            for row, target, answer in zip(held, data.targets_of(held), predicted[part], strict=True):
                 name = data.found.samples[data.store.kept[row]].path
-                figures = (f"{p:.6f}" for p in (chances[best], *chances))
-                yield name, classes[best], *figures, part, targets[row]
+                yield name, *task.row(answer), part, text_of(target)
 
-    header = ("path", "predicted", "confidence", *(f"p_{name}" for name in classes), "part", "truth")
-    files.write_csv(folder / "predictions.csv", header, rows())
+    files.write_csv(folder / "predictions.csv", ("path", *task.header(), "part", "truth"), rows())
 
 
-def _write_images(
-    folder: Path,
-    model: Model,
-    data: Dataset,
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    test: dict,
-    history: list[dict],
-) -> dict[str, bytes]:
-    """The figures of the report, by the name of their field there; each is also written as a PNG file."""
+def _write_images(folder: Path, model: Model, data: Dataset, history: list[dict]) -> dict[str, bytes]:
+    """The figures of network and training, by the name of their field in the report; each is also a PNG file."""
     images = {"curves": charts.curves(history)} if history else {}
-    if test["n"]:
-        right = predicted.argmax(axis=1) == truth[data.scored_rows("test")]
-        images["confusion"] = charts.confusion(np.array(test["confusion"]), model.classes)
-        images["calibration"] = charts.calibration(calibration_bins(predicted.max(axis=1), right))
     first = next((m for m in model.network.modules() if isinstance(m, torch.nn.Conv2d)), None)
     if first is not None:
         images["filters"] = sheets.kernels(first.weight.detach().float().cpu().numpy())
     images["layers"] = layer_picture(model, data)
     for name, png in images.items():
-        files.write_bytes(folder / f"{'confusion_matrix' if name == 'confusion' else name}.png", png)
+        files.write_bytes(folder / f"{name}.png", png)
     images["augmentation"] = (folder / "augmentation.png").read_bytes()
     return images
 

@@ -4,34 +4,44 @@ Where test pictures as given have a look-alike in the training part, the test is
 look-alikes of training pictures were held out (twins), they tell what a split by picture would have reported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from striate.data.sample import PARTS
 from striate.evaluate.intervals import mixture
-from striate.evaluate.scores import classification_scores
 from striate.export.model import Model
 from striate.train.dataset import TWIN, Dataset
 
-
-def predict_parts(model: Model, data: Dataset) -> dict[str, np.ndarray]:
-    """(N, classes) probabilities of the scored rows of every part, twins too."""
-    return {part: _predicted(model, data, part) for part in (*PARTS, TWIN)}
+CHUNK = 256  # pictures
 
 
-def score_parts(data: Dataset, predicted: Mapping[str, np.ndarray], majority: str) -> dict:
+def predict_parts(model: Model, data: Dataset) -> dict[str, Sequence]:
+    """The answers to the scored rows of every part, twins too."""
+    return {part: answers_of(model, data, data.scored_rows(part)) for part in (*PARTS, TWIN)}
+
+
+def answers_of(model: Model, data: Dataset, rows: np.ndarray) -> Sequence:
+    """The model's answers to rows of the store, which are read a bounded number at a time."""
+    said, sizes = [], data.sizes
+    for first in range(0, len(rows), CHUNK):
+        some = rows[first : first + CHUNK]
+        said += model.answers(np.asarray(data.store.pictures[some]), sizes[some])
+    return said
+
+
+def score_parts(model: Model, data: Dataset, predicted: Mapping[str, Sequence]) -> dict:
     """The records of all parts for scores.json.
 
     "test" has "leaked", and "without_leaks" if there are any; "random_split" is there where twins were held out.
-    predicted: as from `predict_parts`. majority: the commonest class of the training part.
+    predicted: as from `predict_parts`.
     """
-    truth, most = data.task.encode(data.targets).numpy(), data.task.classes.index(majority)
 
-    def record(part: str, kept: np.ndarray | slice = slice(None)) -> dict:
-        rows = data.scored_rows(part)[kept]
-        chances = predicted[part][kept]
-        return classification_scores(truth[rows], chances, data.task.classes, most, data.kin[rows])
+    def record(part: str, kept: np.ndarray | None = None) -> dict:
+        rows, answers = data.scored_rows(part), predicted[part]
+        if kept is not None:
+            rows, answers = rows[kept], [answer for answer, keep in zip(answers, kept, strict=True) if keep]
+        return model.task.scores(data.targets_of(rows), answers, model.about, data.kin[rows])
 
     scores = {part: record(part) for part in ("test", "validation", "train")}
     leaked = data.leaked("test")
@@ -59,10 +69,3 @@ def _random_split(twins: dict, honest: dict, data: Dataset) -> dict:
     value, low, high = mixture([(share, twins), (1 - share, honest)])
     accuracy = {"value": value, "low": low, "high": high}
     return {"accuracy": accuracy, "n": len(data.rows(TWIN)), "share": share, "twins": twins, "honest": honest}
-
-
-def _predicted(model: Model, data: Dataset, part: str) -> np.ndarray:
-    """(N, classes) probabilities of a part's scored rows, a bounded number of pictures at a time."""
-    rows = data.scored_rows(part)
-    chunks = [model.probabilities(data.store.pictures[rows[i : i + 2048]]) for i in range(0, len(rows), 2048)]
-    return np.concatenate(chunks) if chunks else np.zeros((0, len(model.classes)))

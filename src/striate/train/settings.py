@@ -16,6 +16,7 @@ OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
 SYMMETRIES = ("auto", "none", "mirror", "dihedral")
 BALANCES = ("auto", "none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16")
+TASKS = ("classification",)
 LEAST_MINUTES = 0.2  # of each of several runs
 
 
@@ -52,6 +53,9 @@ class Settings:
     minutes: float | None = option(None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M")
     patience: int | None = option(
         None, BUDGET, "stop when validation has not improved for N epochs, and keep the best", meta="N"
+    )
+    task: str | None = option(
+        None, DATA, "what is learned, where the data leave it open: " + ", ".join(TASKS), choices=TASKS
     )
     page: int = option(0, DATA, "page, slice or frame of files that hold several, from 0", meta="N")
     test: float = option(0.2, DATA, "share of the pictures for the test part", meta="SHARE")

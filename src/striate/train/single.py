@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import striate
@@ -24,7 +24,7 @@ from striate.network.build import Network
 from striate.network.summary import total_operations
 from striate.train import plan as planning
 from striate.train.assemble import LEAST_REPORT, network_of, speed_of, training_of
-from striate.train.calibrate import calibrate
+from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
 from striate.train.events import Began, Epoch, Note, Watch, write_history
@@ -138,7 +138,7 @@ def about_run(job: Job) -> dict[str, object]:
 
 
 def _facts(data: Dataset) -> planning.Facts:
-    shape = data.store.shape
+    shape, task = data.store.shape, data.task
     counts = data.counts("train")
     empty = [name for name, count in counts.items() if not count]
     if empty:
@@ -149,8 +149,9 @@ def _facts(data: Dataset) -> planning.Facts:
             remedy="lower --test and --val, or give more pictures of these classes",
         )
     return planning.Facts(
-        height=shape.height, width=shape.width, channels=shape.channels, counts=tuple(counts.values())
-    )
+        height=shape.height, width=shape.width, channels=shape.channels, classes=len(task.classes), line=task.auto_line,
+        counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),), spatial=task.spatial,
+    )  # fmt: skip
 
 
 def _first_figure(folder: Path, training: Training) -> None:
@@ -196,15 +197,15 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
 
 def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
     """Score once and write everything."""
-    counts = job.data.counts("train")
+    data = job.data
     about = {
-        "data": job.data.fingerprint(),
-        "majority": max(counts, key=lambda name: (counts[name], name)),
+        "data": data.fingerprint(),
+        **data.task.floor(data.targets_of(data.rows("train"))),
         "recipe": training.plan.recipe,
     }
     network = training.average.network.eval()
-    model = Model(network, job.data.task, job.preparation, training.plan.mirror, about=about)
-    model = replace(model, temperature=calibrate(model, job.data), run=folder)
+    model = Model(network, data.task, job.preparation, training.plan.mirror, about=about, run=folder)
+    model = calibrated(model, data)
     scores = write_results(folder, model, training, history, job)
     return Run(folder, scores, model, training.stop)
 

@@ -68,7 +68,7 @@ def with_doubts(folder: Path, data: Dataset, rows: np.ndarray, chances: np.ndarr
     unique, place, times = np.unique(rows, return_inverse=True, return_counts=True)
     mean = np.zeros((len(unique), len(data.task.classes)))
     np.add.at(mean, place, chances)
-    truth = data.task.encode(data.targets).numpy()[unique]
+    truth = data.encoded(unique).numpy()
     found = rank_labels(mean / times[:, None], truth)
     found = replace(found, rows=unique[found.rows])
     write_suspects(folder / "suspects.csv", found, data.names, data.task.classes, data.parts)

@@ -6,7 +6,7 @@ import sklearn.metrics as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from striate.tasks import metrics
+from striate.evaluate import metrics
 
 
 def _drawn(seed: int, n: int, classes: int, sharpness: float = 1.5) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,61 @@
+"""What scores are called, and how their numbers are written."""
+
+from collections.abc import Mapping
+
+# By name: what it is called, and whether it is a share (told in percent) and better when lower.
+_SHARE, _LOWER = True, True
+_NAMES: dict[str, tuple[str, bool, bool]] = {
+    "accuracy": ("Accuracy", _SHARE, False),
+    "balanced_accuracy": ("Balanced accuracy", _SHARE, False),
+    "macro_f1": ("F1, mean over classes", _SHARE, False),
+    "micro_f1": ("F1, over all labels", _SHARE, False),
+    "f1": ("F1", _SHARE, False),
+    "precision": ("Precision", _SHARE, False),
+    "recall": ("Recall", _SHARE, False),
+    "auroc": ("AUROC", False, False),
+    "ap": ("Average precision", False, False),
+    "map": ("mAP, mean over labels", False, False),
+    "calibration_error": ("Calibration error", _SHARE, _LOWER),
+    "log_loss": ("Log loss", False, _LOWER),
+}
+
+
+def label(name: str) -> str:
+    """The name of a score for people."""
+    return _NAMES[name][0] if name in _NAMES else name.replace("_", " ").capitalize()
+
+
+def is_share(name: str) -> bool:
+    return name in _NAMES and _NAMES[name][1]
+
+
+def is_better(name: str, value: float, other: float) -> bool:
+    """Whether one value of a score is better than another."""
+    return value < other if name in _NAMES and _NAMES[name][2] else value > other
+
+
+def number(value: float | None, name: str) -> str:
+    """A score for people: shares in percent, others with four digits, a dash for what is not defined."""
+    if value is None:
+        return "–"
+    if is_share(name):
+        return f"{100 * value:.1f} %"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
+
+
+def interval(score: Mapping[str, float | None], name: str) -> str:
+    """ "91.2 % [86.1, 94.6]"."""
+    if score["value"] is None or score["low"] is None:
+        return number(score["value"], name)
+    low, high = (number(score[end], name).removesuffix(" %") for end in ("low", "high"))
+    return f"{number(score['value'], name)} [{low}, {high}]"
+
+
+def main_of(record: Mapping[str, object]) -> str:
+    """The name of the score that counts; accuracy in the records of earlier versions."""
+    return str(record.get("main", "accuracy"))
+
+
+def floor_of(record: Mapping[str, object]) -> str:
+    """What the baseline is, in words."""
+    return str(record.get("baseline_is") or f"always {record.get('majority')!r}")

@@ -28,8 +28,10 @@ def make_run(folder: Path, source: object, rows: list[tuple] = ROWS, scored: dic
     listed.insert(1, ("cat/bad.png", "cat", "", "", "left out", "damaged PNG"))
     files.write_csv(folder / "data.csv", ("path", "label", "part", "group", "status", "reason"), listed)
     if scored is not None:
-        predicted = [(path, *answer) for path, answer in scored.items()]
-        files.write_csv(folder / "predictions.csv", ("path", "predicted", "confidence"), predicted)
+        predicted = [
+            (path, answer, sure, 0 if path.startswith(answer) else sure) for path, (answer, sure) in scored.items()
+        ]
+        files.write_csv(folder / "predictions.csv", ("path", "predicted", "confidence", "error"), predicted)
     return folder
 
 
@@ -65,7 +67,7 @@ def test_the_tables_become_a_list(tmp_path: Path, pictures: Path) -> None:
     assert [item["name"] for item in page["pictures"]][:4] == ["cat/2.png", "dog/2.png", "dog/3.png", "dog/1.png"]
     assert page["pictures"][0] == {
         **{"id": "2", "name": "cat/2.png", "part": "test", "truth": "cat"},
-        **{"predicted": "dog", "confidence": 0.6},
+        **{"predicted": "dog", "confidence": 0.6, "error": 0.6},
     }
     assert page["pictures"][3]["predicted"] is None
     some = gallery.page("test", 1, 1)

@@ -151,7 +151,10 @@ def _label_options(parser: argparse.ArgumentParser) -> None:
 def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="pictures, or folders of them")
-    parser.add_argument("--out", metavar="FILE.csv", help="write a table with every class's probability")
+    parser.add_argument(
+        "--out", metavar="FILE", help="write a table (FILE.csv), or another form that the model's task has"
+    )
+    parser.add_argument("--draw", metavar="FOLDER", help="write every picture with what is predicted drawn on it")
     parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that decode pictures")
     parser.add_argument("--device", default="auto", metavar="WORD", help="auto, cpu, cuda, cuda:1, mps")
 

@@ -9,9 +9,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from striate.errors import StriateError, printable
 from striate.train.settings import Settings
+
+if TYPE_CHECKING:
+    from striate.export.model import Model, Prediction
 
 DONE, PROBLEMS, INTERRUPTED = 0, 2, 130
 CHECK_SETTINGS = (
@@ -95,24 +99,42 @@ def predict(options: argparse.Namespace) -> int:
     from striate.export.model import load_model
 
     model = load_model(options.model, choose_device(options.device))
-    rows, refused, header = [], [], model.task.header()
+    task, told, refused = model.task, [], []
     for one in model.predict_each(options.sources, options.workers):
-        rows.append((one.path, *([""] * len(header) if one.reason else model.task.row(one.answer))))
+        told.append(one)
         if one.reason:
             refused.append((one.path, one.reason))
         elif not options.out:
             sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
-            print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
-    if not rows:
+            print(f"{printable(one.path)}\t{task.say(one.answer)}{sure}")
+        if options.draw and not one.reason:
+            _draw(Path(options.draw), model, one)
+    if not told:
         asked = ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
+    if options.out and Path(options.out).suffix.lower() == ".csv":
+        blank = ("",) * len(task.header())
+        rows = ((one.path, *(blank if one.reason else task.row(one.answer))) for one in told)
+        files.write_csv(Path(options.out), ("path", *task.header()), rows)
+    elif options.out:
+        task.save(Path(options.out), [(one.path, one.answer, one.size) for one in told if not one.reason])
     if options.out:
-        files.write_csv(Path(options.out), ("path", *header), rows)
-        print(f"{len(rows) - len(refused):,} pictures in {options.out}", file=sys.stderr)
+        print(f"{len(told) - len(refused):,} pictures in {options.out}", file=sys.stderr)
     _tell_left_out(refused)
-    if len(refused) == len(rows):
-        raise StriateError("predict needs at least one readable picture", received=f"{len(rows):,} unreadable ones")
+    if len(refused) == len(told):
+        raise StriateError("predict needs at least one readable picture", received=f"{len(told):,} unreadable ones")
     return DONE
+
+
+def _draw(folder: Path, model: "Model", one: "Prediction") -> None:
+    """Write a picture with what was predicted drawn on it; those of one name get a number."""
+    from striate import files
+    from striate.draw.pixels import picture_png
+
+    stem, number = Path(one.path).stem, 1
+    while (place := folder / f"{stem}{'' if number == 1 else f'-{number}'}.png").exists():
+        number += 1
+    files.write_bytes(place, picture_png(model.drawn(one.path, one)))
 
 
 def open_(options: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import DEPTHS, Preparation
 from striate.data.sample import PARTS, Target
 from striate.data.sources import read_source
+from striate.draw.pixels import visible
 from striate.errors import StriateError
 from striate.evaluate import seal
 from striate.export.look import Look
@@ -43,7 +44,8 @@ class Prediction:
     predicted: in the form of a target (see data.sample): the most probable class; labels, numbers, boxes or a mask for
     other tasks. "" where the picture could not be read (see `reason`). confidence: the probability of what is
     predicted, 0..1, None where the task has none. probabilities: what is said of every output, in the model's order:
-    a probability for classes. answer: as the task gives it.
+    a probability for classes. size: height and width of the picture where an answer is in its pixels. answer: as the
+    task gives it.
     """
 
     path: str
@@ -51,6 +53,7 @@ class Prediction:
     confidence: float | None = None
     probabilities: dict[str, float] = field(default_factory=dict)
     reason: str = ""
+    size: tuple[int, int] | None = None
     answer: object = field(default=None, repr=False, compare=False)
 
 
@@ -156,11 +159,14 @@ class Model:
         with closing(load_each(_items(sources), self._want, workers)) as loaded:
             while chunk := list(islice(loaded, 4 * self.batch)):
                 good = [one for _, one in chunk if one.picture is not None]
-                said = iter(self.answers(np.stack([one.picture for one in good]), self._sizes(good)) if good else ())
+                sizes = self._sizes(good)
+                own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
+                said = iter(self.answers(np.stack([one.picture for one in good]), sizes) if good else ())
                 for name, one in chunk:
-                    yield (
-                        Prediction(path=name, reason=str(one.problem)) if one.problem else self._named(name, next(said))
-                    )
+                    if one.problem:
+                        yield Prediction(path=name, reason=str(one.problem))
+                    else:
+                        yield self._named(name, next(said), next(own))
 
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
@@ -250,11 +256,19 @@ class Model:
     def _per_class(self, answer: object) -> dict[str, float]:
         return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))
 
-    def _named(self, name: str, answer: object) -> Prediction:
+    def _named(self, name: str, answer: object, size: tuple[int, int] | None) -> Prediction:
         return Prediction(
             path=name, predicted=self.task.target_of(answer), confidence=self.task.confidence(answer),
-            probabilities=self._per_class(answer), answer=answer,
+            probabilities=self._per_class(answer), size=size, answer=answer,
         )  # fmt: skip
+
+    def drawn(self, picture: str | Path | np.ndarray, prediction: Prediction) -> np.ndarray:
+        """The picture (H, W, 1 or 3) as uint8 at its own size, with what was predicted drawn on it."""
+        _, item = next(iter(_items(picture)))
+        one = load_one(item, Want(pick=self.preparation.shape.pick))
+        if one.problem:
+            raise StriateError("the picture must be readable", received=one.problem, where=prediction.path)
+        return self.task.drawn(visible(one.picture), prediction.answer)
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:

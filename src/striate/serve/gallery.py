@@ -31,7 +31,7 @@ YOURS = "yours"  # the part of dropped pictures
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture as the page lists it; what is not known is None."""
+    """A picture as the page lists it; what is not known is None. error: how wrong the answer is, 0 for right."""
 
     id: str
     name: str
@@ -39,6 +39,7 @@ class Entry:
     truth: str | None = None
     predicted: str | None = None
     confidence: float | None = None
+    error: float | None = None
 
 
 class Gallery:
@@ -108,9 +109,9 @@ class Gallery:
         return None
 
     def mistakes(self) -> list[dict]:
-        """Test pictures with their predictions: wrong ones first, the surest first."""
+        """Test pictures with their predictions: the worst first, and of those that are right the surest."""
         rows = [entry for entry in self.entries.values() if entry.part == "test" and entry.predicted is not None]
-        return [asdict(e) for e in sorted(rows, key=lambda e: (e.predicted == e.truth, -(e.confidence or 0)))]
+        return [asdict(e) for e in sorted(rows, key=lambda e: (-(e.error or 0), -(e.confidence or 0)))]
 
     def _source(self, entry: Entry) -> Path | np.ndarray:
         root = _root(self.run / "settings.toml")
@@ -150,10 +151,14 @@ def _entries_at(data: tuple[Path, int], scored: tuple[Path, int] | None = None) 
     entries = []
     for number, row in enumerate(_rows(data[0])):
         if row["status"] == "used":
-            said = told.get(row["path"])
-            answer = (said["predicted"], float(said["confidence"])) if said else (None, None)
+            said = told.get(row["path"], {})
+            answer = said.get("predicted"), _number(said.get("confidence")), _number(said.get("error"))
             entries.append(Entry(str(number), row["path"], row["part"], row["label"], *answer))
     return {entry.id: entry for entry in sorted(entries, key=lambda entry: PARTS.index(entry.part))}
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import ClassVar
 
 import numpy as np
@@ -121,22 +120,18 @@ class Classification(Task):
         truth, chances = self.encode(targets).numpy(), np.asarray(answers, np.float64)
         return classification_scores(truth, chances.reshape(len(truth), -1), self.classes, majority, clusters)
 
-    def worst(self, targets: Sequence[str], answers: Sequence, most: int) -> list[int]:
-        """Wrong answers, the surest first; equal confidences in the order of the samples."""
-        wrong = (i for i in self._by_confidence(answers) if self.target_of(answers[i]) != targets[i])
-        return list(islice(wrong, most))
+    def errors(self, targets: Sequence[str], answers: Sequence) -> np.ndarray:
+        """The confidence of wrong answers."""
+        said = zip(targets, answers, strict=True)
+        return np.array([(self.target_of(answer) != target) * self.confidence(answer) for target, answer in said])
 
     def best(self, targets: Sequence[str], answers: Sequence, most: int) -> list[int]:
         """Right answers, the surest of every class, the surest class first."""
-        first: dict[str, int] = {}
-        for index in self._by_confidence(answers):
+        sure, first = np.array([self.confidence(answer) for answer in answers]), {}
+        for index in np.argsort(-sure, kind="stable").tolist():
             if self.target_of(answers[index]) == targets[index]:
                 first.setdefault(targets[index], index)
         return list(first.values())[:most]
-
-    def _by_confidence(self, answers: Sequence) -> list[int]:
-        sure = np.array([self.confidence(answer) for answer in answers])
-        return np.argsort(-sure, kind="stable").tolist()
 
     def figures(self, targets: Sequence[str], answers: Sequence, record: dict) -> dict[str, Figure]:
         if not len(answers):

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
@@ -187,21 +188,38 @@ class Task(ABC):
         for pictures that belong together.
         """
 
+    @abstractmethod
+    def errors(self, targets: Sequence[Target], answers: Sequence) -> np.ndarray:
+        """(N,) how wrong each answer is, 0 for one that is right; a column of predictions.csv."""
+
     def worst(self, targets: Sequence[Target], answers: Sequence, most: int) -> list[int]:
         """The places of up to `most` answers that are wrong, the worst first."""
-        return []
+        errors = self.errors(targets, answers)
+        order = np.argsort(-errors, kind="stable")
+        return order[errors[order] > 0][:most].tolist()
 
     def best(self, targets: Sequence[Target], answers: Sequence, most: int) -> list[int]:
-        """The places of up to `most` answers that are right, the best first."""
-        return []
+        """The places of up to `most` answers that are worth a look as the best."""
+        return np.argsort(self.errors(targets, answers), kind="stable")[:most].tolist()
 
     def figures(self, targets: Sequence[Target], answers: Sequence, record: dict) -> dict[str, Figure]:
         """Figures for the report about one part; each is also written as NAME.png."""
         return {}
 
     def drawn(self, picture: np.ndarray, answer: object, target: Target | None = None) -> np.ndarray:
-        """A picture (H, W, 1 or 3) of uint8 with an answer in its pixels drawn on it, and the truth if it is known."""
+        """A picture (H, W, 1 or 3) of uint8 with an answer drawn on it, and the truth if it is known.
+
+        The answer is in pixels of the picture's own size, and so is the truth; the picture may have been stretched.
+        """
         return picture
+
+    def save(self, out: Path, told: Sequence[tuple[str, object, tuple[int, int] | None]]) -> None:
+        """Write answers in another form than a table, which the name of the file or folder `out` chooses.
+
+        told: (path of the picture, answer, its own height and width) of every picture that was read.
+        """
+        rule = "predictions are written as a table"
+        raise StriateError(rule, received=out, where="--out", remedy="give a name that ends in .csv")
 
 
 _TASKS = {"classification": "Classification"}

@@ -85,11 +85,13 @@ def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mappi
     def rows() -> Iterator[tuple[str, ...]]:
         for part in ("test", "validation", "train", TWIN):
             held = data.scored_rows(part)
-            for row, target, answer in zip(held, data.targets_of(held), predicted[part], strict=True):
+            targets = data.targets_of(held)
+            errors = task.errors(targets, predicted[part])
+            for row, target, answer, error in zip(held, targets, predicted[part], errors, strict=True):
                 name = data.found.samples[data.store.kept[row]].path
-                yield name, *task.row(answer), part, text_of(target)
+                yield name, *task.row(answer), part, text_of(target), f"{error:.6g}"
 
-    files.write_csv(folder / "predictions.csv", ("path", *task.header(), "part", "truth"), rows())
+    files.write_csv(folder / "predictions.csv", ("path", *task.header(), "part", "truth", "error"), rows())
 
 
 def _write_images(folder: Path, model: Model, data: Dataset, history: list[dict]) -> dict[str, bytes]:

@@ -9,13 +9,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from striate.errors import StriateError, printable
 from striate.train.settings import Settings
-
-if TYPE_CHECKING:
-    from striate.export.model import Model, Prediction
 
 DONE, PROBLEMS, INTERRUPTED = 0, 2, 130
 CHECK_SETTINGS = (
@@ -108,7 +104,7 @@ def predict(options: argparse.Namespace) -> int:
             sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
             print(f"{printable(one.path)}\t{task.say(one.answer)}{sure}")
         if options.draw and not one.reason:
-            _draw(Path(options.draw), model, one)
+            model.draw_into(Path(options.draw), one)
     if not told:
         asked = ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
@@ -124,17 +120,6 @@ def predict(options: argparse.Namespace) -> int:
     if len(refused) == len(told):
         raise StriateError("predict needs at least one readable picture", received=f"{len(told):,} unreadable ones")
     return DONE
-
-
-def _draw(folder: Path, model: "Model", one: "Prediction") -> None:
-    """Write a picture with what was predicted drawn on it; those of one name get a number."""
-    from striate import files
-    from striate.draw.pixels import picture_png
-
-    stem, number = Path(one.path).stem, 1
-    while (place := folder / f"{stem}{'' if number == 1 else f'-{number}'}.png").exists():
-        number += 1
-    files.write_bytes(place, picture_png(model.drawn(one.path, one)))
 
 
 def open_(options: argparse.Namespace) -> int:

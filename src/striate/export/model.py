@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import striate
+from striate import files
 from striate.data.batches import scale, standardise
 from striate.data.content import read_file
 from striate.data.folder import list_pictures
@@ -23,7 +24,7 @@ from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import DEPTHS, Preparation
 from striate.data.sample import PARTS, Target
 from striate.data.sources import read_source
-from striate.draw.pixels import visible
+from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
 from striate.evaluate import seal
 from striate.export.look import Look
@@ -262,13 +263,18 @@ class Model:
             probabilities=self._per_class(answer), size=size, answer=answer,
         )  # fmt: skip
 
-    def drawn(self, picture: str | Path | np.ndarray, prediction: Prediction) -> np.ndarray:
-        """The picture (H, W, 1 or 3) as uint8 at its own size, with what was predicted drawn on it."""
-        _, item = next(iter(_items(picture)))
-        one = load_one(item, Want(pick=self.preparation.shape.pick))
+    def draw_into(self, folder: Path, prediction: Prediction) -> Path:
+        """Write the picture of a prediction, at its own size and with what was predicted drawn on it, into `folder`
+        as a PNG file of its name, with a number where that is taken."""
+        one = load_one(Path(prediction.path), Want(pick=self.preparation.shape.pick))
         if one.problem:
             raise StriateError("the picture must be readable", received=one.problem, where=prediction.path)
-        return self.task.drawn(visible(one.picture), prediction.answer)
+        drawn = self.task.drawn(visible(one.picture), prediction.answer)
+        stem, number = Path(prediction.path).stem, 1
+        while (place := folder / f"{stem}{'' if number == 1 else f'-{number}'}.png").exists():
+            number += 1
+        files.write_bytes(place, picture_png(drawn))
+        return place
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:

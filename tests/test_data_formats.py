@@ -276,9 +276,11 @@ def test_dicom() -> None:
 
 
 def test_dicom_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without pydicom leaves the file out with the command that helps."""
+    """A machine without pydicom leaves the file out with the command that helps, whichever way it is asked."""
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    assert refused(bytes(128) + b"DICM" + bytes(40)) == "DICOM needs: pip install 'striate[dicom]'"
+    for ask in (decode, look):
+        with pytest.raises(Unreadable, match=r"^DICOM needs: pip install 'striate\[dicom\]'$"):
+            ask(bytes(128) + b"DICM" + bytes(40))
 
 
 def test_five_channels_from_file_to_answer(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Picture files of many kinds, drawn in memory for the tests of the decoder and for its fuzzing."""
 
+import importlib.util
 import io
 import itertools
 import struct
@@ -129,7 +130,7 @@ def tiff_matrix(dtype: str) -> Iterator[tuple[str, bytes, np.ndarray]]:
 
 
 def every_kind() -> Iterator[bytes]:
-    """A few hundred small files of all formats, where a fuzzer may begin."""
+    """A few hundred small files of all formats, where a fuzzer may begin; DICOM where its package is installed."""
     for dtype in ("uint8", "uint16", "float32"):
         yield from (data for _, data, _ in itertools.islice(tiff_matrix(dtype), 0, None, 5))
     exif = Image.Exif()
@@ -157,6 +158,7 @@ def every_kind() -> Iterator[bytes]:
     for bits in (1, 2, 4, 10, 12, 14):
         yield plain_tiff(packed(RANDOM.integers(0, 2**bits, (9, 7)), bits), 7, 9, bits)
     yield from (npy(RGB8), npy(RGB16[:, :, 0]), npy(RGB8.astype(">f4")))
-    yield dicom(RGB16[:, :, 0])
-    yield dicom(RGB8, "RGB")
-    yield dicom(stack[0].astype(np.int16), RescaleSlope="2", RescaleIntercept="-1024")
+    if importlib.util.find_spec("pydicom"):
+        yield dicom(RGB16[:, :, 0])
+        yield dicom(RGB8, "RGB")
+        yield dicom(stack[0].astype(np.int16), RescaleSlope="2", RescaleIntercept="-1024")

@@ -187,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Let a refused body run out, or closing would reset the connection before the refusal is read."""
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
-            self.connection.settimeout(0.5)
+            self.connection.settimeout(10)  # a sender on a busy machine may pause
             for _ in range(0, 4 * LARGEST_BODY, 1 << 20):
                 if not self.connection.recv(1 << 20):
                     return

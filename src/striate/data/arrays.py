@@ -8,20 +8,35 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.sample import Found, LeftOut, Sample
+from striate.data.series import alike_rows, rows_of_array
 from striate.errors import StriateError
 
 _DIGITS = ("datasets", "data", "digits.csv.gz")
 
 
 def read_arrays(
-    pictures: np.ndarray | Sequence[np.ndarray], labels: Sequence[object], groups: Sequence[object] | None = None
+    pictures: np.ndarray | Sequence[np.ndarray],
+    labels: Sequence[object],
+    groups: Sequence[object] | None = None,
+    form: str = "auto",
 ) -> Found:
     """Samples from N pictures, (N, H, W), (N, H, W, C) or a list of such arrays, N labels and, if wanted, N groups.
 
     Labels and groups may be words or whole numbers; a missing label (None, NaN, "") leaves its picture out.
+    form: one of FORMS; by default an array (N, L), or a list of arrays (L,), holds series.
     """
-    samples, left_out = read_rows(pictures, labels, groups, "array", None)
-    return Found(root="arrays", kind="arrays", samples=samples, left_out=left_out)
+    form = form_of(pictures, form)
+    samples, left_out, mended = read_rows(pictures, labels, groups, "array", None, form)
+    return Found(root="arrays", kind="arrays", samples=samples, left_out=left_out, form=form, mended=mended)
+
+
+def form_of(pictures: np.ndarray | Sequence[np.ndarray], form: str) -> str:
+    """The form asked for, or by "auto" that of rows of numbers: "series" where each has one axis, else "picture"."""
+    if form != "auto":
+        return form
+    is_array = isinstance(pictures, np.ndarray)
+    flat = pictures.ndim == 2 if is_array else len(pictures) > 0 and all(np.ndim(one) == 1 for one in pictures)
+    return "series" if flat else "picture"
 
 
 def read_rows(
@@ -30,21 +45,45 @@ def read_rows(
     groups: Sequence[object] | None,
     name: str,
     part: str | None,
-) -> tuple[list[Sample], list[LeftOut]]:
-    """The same, as samples called NAME/0, NAME/1, ... of `part`: views of `pictures`, which is kept once."""
-    if isinstance(pictures, np.ndarray):
-        _require_layout(pictures, name)
+    form: str = "picture",
+) -> tuple[list[Sample], list[LeftOut], tuple[str, ...]]:
+    """The same, as samples called NAME/0, NAME/1, ... of `part`: views of `pictures`, which is kept once; those left
+    out; and what was mended."""
+    pictures = rows_of_form(pictures, form, name)
     words = _words(labels, "labels", len(pictures), name)
     together = [None] * len(words) if groups is None else _words(groups, "groups", len(pictures), name)
-    samples, left_out = [], []
+    samples, left_out, series = [], [], []
     for row, (picture, word, group) in enumerate(zip(pictures, words, together, strict=True)):
         path = f"{name}/{row}"
-        if word:
-            sample = Sample(path=path, source=np.asarray(picture), target=word, group=group or None, part=part)
-            samples.append(sample)
-        else:
+        about = {"target": word, "group": group or None, "part": part}
+        if not word:
             left_out.append(LeftOut(path=path, reason="no label", part=part or ""))
-    return samples, left_out
+        elif form == "series":
+            series.append((path, np.asarray(picture), about))
+        else:
+            samples.append(Sample(path=path, source=np.asarray(picture), **about))
+    if form != "series":
+        return samples, left_out, ()
+    samples, unusable, mended = alike_rows(series)
+    return samples, left_out + unusable, mended
+
+
+def rows_of_form(
+    pictures: np.ndarray | Sequence[np.ndarray], form: str, name: str
+) -> np.ndarray | Sequence[np.ndarray]:
+    """An array with the axes that its form has: (N, H, W[, C]) of pictures, (N, L, C) of series. Lists as they are."""
+    if not isinstance(pictures, np.ndarray):
+        return pictures
+    if form == "series":
+        if pictures.ndim not in (2, 3):
+            raise StriateError(
+                "an array of series has the axes (series, values) or (series, values, channels)",
+                received=f"shape {pictures.shape}",
+                where=name,
+            )
+        return rows_of_array(pictures)
+    _require_layout(pictures, name)
+    return pictures
 
 
 def _require_layout(pictures: np.ndarray, name: str) -> None:

@@ -70,7 +70,7 @@ def read_lines(file: Path) -> list[Line]:
 
     Raises StriateError for a file that is unreadable, empty or no proper CSV.
     """
-    text = _text(file)
+    text = read_text(file)
     delimiter = _delimiter(file, text)
     if re.match(r"sep=.\r?\n", text[:7]):  # how Excel is told the separator
         delimiter, text = text[4], "\n" + text.split("\n", 1)[1]
@@ -125,7 +125,8 @@ def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
         )
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """All of a file of text, in whatever encoding it is."""
     try:
         data = file.read_bytes()
     except OSError as error:

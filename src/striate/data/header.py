@@ -61,7 +61,7 @@ def require_size(height: int, width: int, pixel_bytes: int = 1) -> None:
     """
     if height < 1 or width < 1 or pixel_bytes < 1:
         raise Unreadable(f"the picture has no pixels ({width} × {height})", "size")
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+    if (max(height, width) > MAX_SIDE and min(height, width) > 1) or height * width > MAX_PIXELS:
         raise Unreadable(
             f"too large: {width:,} × {height:,} pixels; at most {MAX_SIDE:,} per side"
             f" and {MAX_PIXELS // 1_000_000} million in all",

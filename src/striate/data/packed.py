@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.arrays import read_rows
+from striate.data.arrays import read_rows, rows_of_form
 from striate.data.columns import COLUMNS
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES, visible
+from striate.data.measurements import FEWEST
 from striate.data.packs import Array, arrays_of
 from striate.data.sample import Found
 from striate.errors import StriateError, first_few
@@ -77,28 +78,30 @@ def is_packed(source: Path) -> bool:
     return any(one.is_sure for one in _sets(source, files))
 
 
-def read_packed(source: Path) -> Found:
+def read_packed(source: Path, form: str = "auto") -> Found:
     """The labelled pictures of `source`, with their parts where names tell several; rows are views of one array.
 
-    Raises StriateError for pictures without labels, a damaged file, one that is larger than the memory, and
-    where there is no telling which array is which.
+    form: one of FORMS; by default arrays (N, L) hold series. Raises StriateError for pictures without labels, a damaged
+    file, one that is larger than the memory, and where there is no telling which array is which.
     """
-    samples, left_out, sets = [], [], _sets(source, _files(source))
+    samples, left_out, mended, sets = [], [], (), _sets(source, _files(source))
+    if form == "auto":
+        form = "series" if len(sets[0].pictures.shape) == 2 else "picture"
     for one in sets:
         if one.labels is None:
             raise _unclear(source, f"no labels for {one.pictures.name}")
         groups = one.groups.load() if one.groups else None
         part = one.part if one.part and len(sets) > 1 else None
-        rows, bare = read_rows(_pixels(one), one.labels.load(), groups, one.part or "array", part)
-        samples += rows
-        left_out += bare
-    return Found(root=os.path.abspath(source), kind="packed", samples=samples, left_out=left_out)  # noqa: PTH100
+        rows, bare, told = read_rows(_pixels(one), one.labels.load(), groups, one.part or "array", part, form)
+        samples, left_out, mended = samples + rows, left_out + bare, mended + told
+    root = os.path.abspath(source)  # noqa: PTH100
+    return Found(root=root, kind="packed", samples=samples, left_out=left_out, form=form, mended=mended)
 
 
-def packed_pictures(source: Path) -> Iterator[tuple[str, np.ndarray]]:
+def packed_pictures(source: Path, form: str = "picture") -> Iterator[tuple[str, np.ndarray]]:
     """Every picture of `source` with its name ("test/12"), whether it has a label or not."""
     for one in _sets(source, _files(source)):
-        for row, pixels in enumerate(_pixels(one)):
+        for row, pixels in enumerate(rows_of_form(_pixels(one), form, one.part)):
             yield f"{one.part or 'array'}/{row}", pixels
 
 
@@ -147,7 +150,7 @@ def _sets(source: Path, files: list[Path]) -> list[_Set]:
         outer = _Name.of(_FILE.fullmatch(array.file.name)[1])
         inner = _Name.of("" if array.name == array.file.name else array.name)
         holds = inner.holds or (outer.holds if alone else "")
-        if holds == "pictures" and len(array.shape) < 3:
+        if holds == "pictures" and not _is_many(array, arrays):
             holds = ""  # image_ids
         known[holds, inner.part or outer.part, outer.rest + inner.rest].append(array)
     pictures = [key for key in known if key[0] == "pictures"]
@@ -164,9 +167,15 @@ def _sets(source: Path, files: list[Path]) -> list[_Set]:
     return sets
 
 
+def _is_many(array: Array, arrays: list[Array]) -> bool:
+    """Whether an array is one of pictures or, where none of three axes is there, of series (N, L)."""
+    axes = max(len(other.shape) for other in arrays)
+    return len(array.shape) > 2 or (len(array.shape) == axes == 2 and array.shape[1] >= FEWEST)
+
+
 def _by_shape(source: Path, arrays: list[Array]) -> list[_Set]:
     """The only array of three axes or more, with the only other one that is as long."""
-    many = [array for array in arrays if len(array.shape) > 2]
+    many = [array for array in arrays if _is_many(array, arrays)]
     if len(many) != 1:
         return _none(source, arrays)
     labels = [array for array in arrays if array.shape in (many[0].shape[:1], (many[0].shape[0], 1))]

@@ -17,6 +17,7 @@ from striate.data.header import Unreadable
 from striate.data.labels import fitting_table, label_by_pattern, label_by_table
 from striate.data.packed import is_packed, read_packed
 from striate.data.sample import Found, Sample
+from striate.data.series import is_series, read_series
 from striate.data.table import read_table
 from striate.errors import StriateError, first_few
 
@@ -50,6 +51,7 @@ def read_source(
     labels: str | Path | None = None,
     label_regex: str | None = None,
     label_column: str | None = None,
+    form: str = "auto",
 ) -> Found:
     """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
     arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
@@ -57,7 +59,8 @@ def read_source(
     task: what the targets are for; found out by default. group: None, "parent", a column of the table, or a regular
     expression (see `grouping.regroup`). labels: a table with the labels of the folder's pictures (see
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
-    label_column: the column of the table that holds the label, where that is not plain.
+    label_column: the column of the table that holds the label, where that is not plain. form: one of prepare.FORMS,
+    where that is not plain either.
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
     is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(map(_has_length, source))
@@ -65,7 +68,7 @@ def read_source(
         if labels is not None or label_regex is not None or label_column is not None:
             where = "arrays" if is_given else "no FOLDER"
             raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
-        found = read_digits() if source is None else read_arrays(*source)
+        found = read_digits() if source is None else read_arrays(*source, form=form)
     elif not isinstance(source, str | PathLike):
         rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
@@ -77,7 +80,7 @@ def read_source(
         is_plain = labels is None and label_regex is None and label_column is None
         found = _read_other(path, task, group) if task in READERS or (task is None and is_plain) else None
         if found is None:
-            found, group = _found_in(path, group, labels, label_regex, label_column)
+            found, group = _found_in(path, group, labels, label_regex, label_column, form)
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
@@ -110,16 +113,23 @@ def _require_agreement(path: Path, labels: object, label_regex: object, label_co
 
 
 def _found_in(
-    path: Path, group: str | None, labels: str | Path | None, label_regex: str | None, label_column: str | None
+    path: Path,
+    group: str | None,
+    labels: str | Path | None,
+    label_regex: str | None,
+    label_column: str | None,
+    form: str,
 ) -> tuple[Found, str | None]:
     """What is found at a path, and `group` again unless it named a column that was used."""
+    if labels is None and label_regex is None and form in ("auto", "series") and is_series(path):
+        return read_series(path, group, label_column)
     if path.is_dir() and labels is not None:
         file = Path(labels)
         return label_by_table(path, file if file.exists() else path / file, group, label_column)
     if path.is_dir() and label_regex is not None:
         return label_by_pattern(path, label_regex), group
     if is_packed(path):
-        return read_packed(path), group
+        return read_packed(path, form), group
     if path.is_dir():
         return _of_folder(path, group, label_column)
     _require_table(path)

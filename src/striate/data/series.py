@@ -1,0 +1,173 @@
+"""Series of numbers, of one or many channels: rows of a file or an array become samples of one row of pixels."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.attributes import rows_of_arff, rows_of_ts
+from striate.data.columns import read_text
+from striate.data.folder import PART_NAMES, visible
+from striate.data.measurements import Row, is_measurements, rows_of_table
+from striate.data.sample import PARTS, Found, LeftOut, Sample
+from striate.errors import StriateError, counted, first_few
+
+LEAST = 3  # values of a series
+_LARGEST = 3e38  # float32 ends here; what is beyond counts as missing
+_PARTED = re.compile(r"(.+?)[_-]?(" + "|".join(PART_NAMES) + ")", re.IGNORECASE)
+_READERS: dict[str, Callable[..., Iterable[Row]]] = {
+    ".ts": rows_of_ts, ".arff": rows_of_arff, ".tsv": rows_of_table, ".txt": rows_of_table, ".csv": rows_of_table,
+    ".data": rows_of_table,
+}  # fmt: skip
+_START = 1_000_000  # bytes from which it is told what a file is
+
+
+def is_series(source: Path) -> bool:
+    """Whether `source` is a file of series, or a folder with files such as X_TRAIN.txt and X_TEST.txt of them."""
+    return bool(_files(source))
+
+
+def read_series(
+    source: Path, group: str | None = None, label_column: str | None = None, *, labelled: bool = True
+) -> tuple[Found, str | None]:
+    """The series of `source`, and `group` again unless it named a column that was used.
+
+    Missing values (NaN, ?, an empty cell) inside a series are filled in along straight lines, those at its end are
+    cut off. What cannot be used is left out with the number of its line. labelled: without a label a series is left
+    out; else its target is "". Raises StriateError where nothing is to be read.
+    """
+    files = _files(source)
+    if not files:
+        raise StriateError(
+            "series are rows of numbers: UCR text, CSV or TSV with a label, ARFF or .ts",
+            received="another kind of file" if source.is_file() else "no such file or folder",
+            where=source,
+        )
+    rows, used = [], False
+    for part, file in files.items():
+        reader = _READERS[file.suffix.lower()]
+        asked = (label_column, group) if reader is rows_of_table else ()
+        for number, row in enumerate(reader(file, read_text(file), *asked)):
+            rows.append((part or row.part, f"{part or file.stem}/{number}", row))
+            used |= row.group is not None
+    root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
+    return _found(root, rows, labelled), None if used else group
+
+
+def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:
+    """(1, L, C) float32 of values (L,) or (L, C), NaN where one is missing, and whether any was filled in.
+
+    Missing ones at the end are cut off where all channels lack them. ValueError says why they are no series.
+    """
+    values = np.array(values, np.float64).reshape(len(values), -1)
+    values[~(np.abs(values) < _LARGEST)] = np.nan
+    known = np.isfinite(values)
+    length = int(np.flatnonzero(known.any(axis=1))[-1]) + 1 if known.any() else 0
+    values, known = values[:length], known[:length]
+    if length < LEAST:
+        raise ValueError(f"{counted(length, 'value')}, and a series has at least {LEAST}")
+    empty = np.flatnonzero(~known.any(axis=0))
+    if len(empty):
+        raise ValueError(f"all values of channel {empty[0]} are missing (the first is 0)")
+    for channel in np.flatnonzero(~known.all(axis=0)):
+        there = np.flatnonzero(known[:, channel])
+        values[:, channel] = np.interp(np.arange(length), there, values[there, channel])
+    return values[None].astype(np.float32), not known.all()
+
+
+def rows_of_array(values: np.ndarray) -> np.ndarray:
+    """(N, L, C) of an array of series (N, L), (N, L, C) or (N, C, L): the longer axis is time."""
+    if values.ndim == 2:
+        return values[:, :, None]
+    return np.moveaxis(values, 1, 2) if values.shape[1] < values.shape[2] else values
+
+
+def alike_rows(
+    rows: Sequence[tuple[str, np.ndarray, dict[str, object]]],
+) -> tuple[list[Sample], list[LeftOut], tuple[str, ...]]:
+    """Samples of series, each a path, values (L, C) and what else a Sample says; those left out; what was mended.
+
+    Series of another number of channels than most are left out.
+    """
+    made, left_out, mended = [], [], 0
+    for path, values, about in rows:
+        try:
+            series, filled = as_series(values)
+        except ValueError as error:
+            left_out.append(_left(path, str(error), about))
+            continue
+        made.append((path, series, about))
+        mended += filled
+    channels = Counter(series.shape[2] for _, series, _ in made)
+    usual = max(channels, key=lambda count: (channels[count], -count), default=1)
+    samples = [Sample(path=p, source=s, **about) for p, s, about in made if s.shape[2] == usual]
+    wrong = [(p, s, about) for p, s, about in made if s.shape[2] != usual]
+    left_out += [_left(p, f"{s.shape[2]} channels where the others have {usual}", about) for p, s, about in wrong]
+    return samples, left_out, _mended(samples, mended)
+
+
+def _mended(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
+    said, lengths = [], [sample.source.shape[1] for sample in samples]
+    if filled:
+        said.append(f"{filled:,} series had missing values, which were filled in along straight lines.")
+    if lengths and min(lengths) < max(lengths):
+        said.append(f"Series have from {min(lengths):,} to {max(lengths):,} values; each is stretched to one length.")
+    return tuple(said)
+
+
+def _left(path: str, reason: str, about: dict[str, object]) -> LeftOut:
+    return LeftOut(path=path, reason=reason, label=str(about["target"]), part=str(about.get("part") or ""))
+
+
+def _found(root: str, rows: Sequence[tuple[str, str, Row]], labelled: bool) -> Found:
+    taken, left_out = [], []
+    for part, path, row in rows:
+        about = {"target": row.label, "group": row.group, "part": part or None}
+        problem = row.problem or ("no label" if labelled and not row.label else "")
+        if problem:
+            left_out.append(_left(path, f"line {row.line}: {problem}", about))
+        else:
+            taken.append((path, row.values, about))
+    samples, unusable, mended = alike_rows(taken)
+    left_out += unusable
+    return Found(root=root, kind="table", samples=samples, left_out=left_out, form="series", mended=mended)
+
+
+def _files(source: Path) -> dict[str, Path]:
+    """The files to read by their part; "" for a single file."""
+    if source.is_file():
+        return {"": source} if _holds_series(source) else {}
+    sets: defaultdict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+    for path in visible(source) if source.is_dir() else ():
+        match = _PARTED.fullmatch(path.stem)
+        if match and path.suffix.lower() in _READERS and path.is_file():
+            sets[match[1].lower(), path.suffix.lower()][PART_NAMES[match[2].lower()]] = path
+    sets = {key: parts for key, parts in sets.items() if "train" in parts and _holds_series(parts["train"])}
+    stems = {stem for stem, _ in sets}
+    stems = (
+        stems & {source.absolute().name.lower()} or stems
+    )  # archives also keep single channels in files of their own
+    if len(stems) > 1:
+        rule, names = "a folder holds one set of series", first_few(sorted(stems))
+        raise StriateError(rule, received=names, where=source, remedy="give the file of one")
+    order = list(_READERS)  # one set may be there in several formats
+    found = sorted((order.index(suffix), suffix, stem) for stem, suffix in sets if stem in stems)
+    parts = sets[found[0][2], found[0][1]] if found else {}
+    return {part: parts[part] for part in PARTS if part in parts}
+
+
+def _holds_series(file: Path) -> bool:
+    suffix = file.suffix.lower()
+    if suffix not in _READERS:
+        return False
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(_START)
+    except OSError:
+        return False
+    if suffix in (".ts", ".arff"):
+        return b"@data" in start.lower()
+    return b"\0" not in start and is_measurements(start.decode("utf-8", "replace"))

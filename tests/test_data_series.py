@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drawn import draw_folder
 from drawn_series import WAVES, drawn, write_ucr
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -126,7 +126,7 @@ def test_missing_values(tmp_path: Path) -> None:
 
 
 def test_a_table_with_names(tmp_path: Path) -> None:
-    """Columns called label, split and patient are what they say, an id is none of the values, the rest is the series."""
+    """Columns called label, split and patient are what they say, an id is no value, the rest is the series."""
     names = "id,patient,split,label," + ",".join(f"t{n}" for n in range(9))
     rows = ["7,p1,train,ill," + ",".join(map(str, range(9))), "8,p2,test,well," + ",".join(map(str, range(9, 0, -1)))]
     wrong = ["9,p2,later,well," + ",".join(map(str, range(9))), "10,p2,test,," + ",".join(map(str, range(9)))]
@@ -142,7 +142,7 @@ def test_the_label_column_in_doubt(tmp_path: Path) -> None:
     rows = ["kind,place," + ",".join(f"t{n}" for n in range(9))]
     rows += [f"{'ab'[n % 2]},{'xyz'[n % 3]}," + ",".join(map(str, range(n, n + 9))) for n in range(6)]
     (tmp_path / "t.csv").write_text("\n".join(rows))
-    with pytest.raises(StriateError, match="there must be no doubt which column holds the label.*kind, place"):
+    with pytest.raises(StriateError, match=r"there must be no doubt which column holds the label.*kind, place"):
         read_source(tmp_path / "t.csv")
     assert read_source(tmp_path / "t.csv", label_column="place").classes == ["x", "y", "z"]
     with pytest.raises(StriateError, match="--label-column names a column of the table"):
@@ -198,7 +198,7 @@ def test_one_set_in_several_formats(tmp_path: Path) -> None:
 
 
 def test_packed_arrays(tmp_path: Path) -> None:
-    """(N, L) in .npz or X.npy and y.npy are series; (N, C, L) and (N, L, C) are where it is said, time the longer axis."""
+    """(N, L) in .npz or X.npy and y.npy are series; (N, C, L) and (N, L, C) where it is said, the longer axis is time."""
     values, labels = drawn({"fast": 4, "slow": 5})
     np.savez(tmp_path / "waves.npz", X_train=values, y_train=labels, X_test=values[::2], y_test=labels[::2])
     found = read_source(tmp_path / "waves.npz")
@@ -224,6 +224,7 @@ def test_a_list_of_unequal_series() -> None:
     assert reasons(found) == ["no label", "1 value, and a series has at least 3"]
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(arrays(np.float64, st.tuples(st.integers(0, 9), st.integers(1, 3)), elements=st.floats(allow_nan=True)))
 def test_whatever_the_numbers(values: np.ndarray) -> None:
     """A series is finite, or is refused with a reason; values that were there and fit into float32 stay as they are."""

@@ -198,7 +198,7 @@ def test_one_set_in_several_formats(tmp_path: Path) -> None:
 
 
 def test_packed_arrays(tmp_path: Path) -> None:
-    """(N, L) in .npz or X.npy and y.npy are series; (N, C, L) and (N, L, C) where it is said, the longer axis is time."""
+    """(N, L) in .npz or X.npy and y.npy are series; so are (N, C, L) and (N, L, C) if that is said."""
     values, labels = drawn({"fast": 4, "slow": 5})
     np.savez(tmp_path / "waves.npz", X_train=values, y_train=labels, X_test=values[::2], y_test=labels[::2])
     found = read_source(tmp_path / "waves.npz")

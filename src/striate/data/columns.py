@@ -97,14 +97,14 @@ def read_layout(
     rows = [cells for _, cells in lines]
     first = rows[0]
     path = find_path(first, rows[1:] or rows)
-    named = {kind: _named(first, words) for kind, words in COLUMNS.items()}
+    named = {kind: find_column(first, words) for kind, words in COLUMNS.items()}
     if path is None:
         raise _no_columns(file, first)
     asked = {name.strip().casefold() for name in (label_column, group) if name}
     known = any(column is not None for column in named.values()) or any(cell.casefold() in asked for cell in first)
     if is_path(first[path]) or not (known or _unlike(rows, path)):
         return _without_names(file, rows, path, label_column)
-    column = _named(first, (group,)) if group else named["group"]
+    column = find_column(first, (group,)) if group else named["group"]
     taken = {path, named["part"], column, named["group"]}
     label, classes = _label_column(file, rows, taken, named["label"], label_column)
     whole = label is not None and _are_whole(rows[1:], label)
@@ -163,7 +163,8 @@ def _parse(file: Path, text: str, delimiter: str, *, strict: bool = False) -> li
         raise StriateError("the table must be proper CSV", received=error, where=where) from None
 
 
-def _named(header: Sequence[str], words: Sequence[str]) -> int | None:
+def find_column(header: Sequence[str], words: Sequence[str]) -> int | None:
+    """The number of the column that has one of these names, the earlier the better; None if none has."""
     names = [name.casefold() for name in header]
     return next((names.index(word.strip().casefold()) for word in words if word.strip().casefold() in names), None)
 
@@ -191,7 +192,7 @@ def _label_column(
     """The column of labels, or None and the columns of classes of which every line marks one with a 1."""
     first = rows[0]
     if asked:
-        column = _named(first, (asked,))
+        column = find_column(first, (asked,))
         if column is None:
             raise StriateError(
                 "--label-column names a column of the table",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import COLUMNS
+from striate.data.columns import COLUMNS, find_column
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES
 from striate.errors import StriateError, first_few, nearest
@@ -135,17 +135,13 @@ def _plain_columns(rows: Sequence[Sequence[str]]) -> _Columns:
 def _named_columns(
     file: Path, names: Sequence[str], rows: Sequence[Sequence[str]], asked: str | None, group: str | None
 ) -> _Columns:
-    plain = [name.strip().casefold() for name in names]
-
-    def find(words: Sequence[str | None]) -> int | None:
-        return next((plain.index(word.casefold()) for word in words if word and word.casefold() in plain), None)
-
-    if asked and find((asked,)) is None:
+    plain = [name.casefold() for name in names]
+    if asked and find_column(names, (asked,)) is None:
         rule, remedy = "--label-column names a column of the table", nearest(asked, list(names))
         raise StriateError(rule, received=asked, where=file, remedy=remedy)
     numeric = {n for n in range(len(names)) if all(is_number(row[n]) for row in rows[:1000] if n < len(row))}
-    grouped, part = find((group, *COLUMNS["group"])), find(COLUMNS["part"])
-    label = find((asked,)) if asked else find(COLUMNS["label"])
+    grouped = find_column(names, (group, *COLUMNS["group"]) if group else COLUMNS["group"])
+    part, label = find_column(names, COLUMNS["part"]), find_column(names, (asked,) if asked else COLUMNS["label"])
     words = [n for n in range(len(names)) if n not in numeric and n not in (grouped, part)]
     if label is None and len(words) == 1:
         label = words[0]

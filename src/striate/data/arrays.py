@@ -82,6 +82,14 @@ def rows_of_form(
                 where=name,
             )
         return rows_of_array(pictures)
+    if form == "volume":
+        if pictures.ndim not in (4, 5):
+            raise StriateError(
+                "an array of volumes has the axes (volumes, frames, height, width[, channels])",
+                received=f"shape {pictures.shape}",
+                where=name,
+            )
+        return pictures
     _require_layout(pictures, name)
     return pictures
 

@@ -25,10 +25,12 @@ class Pick:
     """Which part of a file is the picture.
 
     page: the number of a page, slice or frame, from 0. channels: which channels, in this order; () for all.
+    volume: all pages, with the channels of one behind those of the other.
     """
 
     page: int = 0
     channels: tuple[int, ...] = ()
+    volume: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))  # JSON makes a list of it

@@ -68,7 +68,8 @@ def load(source: Source, want: Want) -> Loaded:
             known["facts"] = facts_of(picture, header, data.nbytes if isinstance(data, np.ndarray) else len(data))
         else:
             picture = decode(data, enough, want.shape.pick)
-        known.update(channels=picture.shape[2], depth=picture.dtype.name)
+        frames = header.pages if want.noted and want.shape.form == "volume" else 1
+        known.update(channels=picture.shape[2] // frames, depth=picture.dtype.name)
         return Loaded(picture=fit(picture, want.shape), **known)
     except Unreadable as problem:
         return Loaded(problem=problem, **known)

@@ -92,7 +92,7 @@ def read_packed(source: Path, form: str = "auto") -> Found:
             raise _unclear(source, f"no labels for {one.pictures.name}")
         groups = one.groups.load() if one.groups else None
         part = one.part if one.part and len(sets) > 1 else None
-        rows, bare, told = read_rows(_pixels(one), one.labels.load(), groups, one.part or "array", part, form)
+        rows, bare, told = read_rows(_pixels(one, form), one.labels.load(), groups, one.part or "array", part, form)
         samples, left_out, mended = samples + rows, left_out + bare, mended + told
     root = os.path.abspath(source)  # noqa: PTH100
     return Found(root=root, kind="packed", samples=samples, left_out=left_out, form=form, mended=mended)
@@ -101,13 +101,15 @@ def read_packed(source: Path, form: str = "auto") -> Found:
 def packed_pictures(source: Path, form: str = "picture") -> Iterator[tuple[str, np.ndarray]]:
     """Every picture of `source` with its name ("test/12"), whether it has a label or not."""
     for one in _sets(source, _files(source)):
-        for row, pixels in enumerate(rows_of_form(_pixels(one), form, one.part)):
+        for row, pixels in enumerate(rows_of_form(_pixels(one, form), form, one.part)):
             yield f"{one.part or 'array'}/{row}", pixels
 
 
-def _pixels(one: _Set) -> np.ndarray:
+def _pixels(one: _Set, form: str) -> np.ndarray:
     """(N, H, W) or (N, H, W, C); channels that come first, as PyTorch has them, are moved last."""
     pixels = one.pictures.load()
+    if form == "volume":
+        return pixels
     first = pixels.ndim == 4 and pixels.shape[1] in (1, 3) and min(pixels.shape[2:]) > 4
     return np.moveaxis(pixels, 1, -1) if first else pixels
 

@@ -44,7 +44,7 @@ class Shape:
     @property
     def pick(self) -> Pick:
         """What is taken from each file."""
-        return Pick(page=self.page, channels=self.picked)
+        return Pick(page=self.page, channels=self.picked, volume=self.form == "volume")
 
     @property
     def stored(self) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -77,14 +78,28 @@ def read_source(
         if not str(source):  # an unset variable of a shell; Path would make the current folder of it
             raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
         _require_agreement(path, labels, label_regex, label_column)
-        is_plain = labels is None and label_regex is None and label_column is None
+        is_plain = labels is None and label_regex is None and label_column is None and form == "auto"
         found = _read_other(path, task, group) if task in READERS or (task is None and is_plain) else None
         if found is None:
             found, group = _found_in(path, group, labels, label_regex, label_column, form)
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
+    found = _of_form(found, form)
     return found if group is None else regroup(found, group)
+
+
+def _of_form(found: Found, form: str) -> Found:
+    """What was found, as the form that was asked for: stacks of pictures may be volumes."""
+    if form in ("auto", found.form):
+        return found
+    if (form, found.form) == ("volume", "picture"):
+        return replace(found, form=form)
+    rule = "series are rows of numbers: UCR text, CSV or TSV with a label, ARFF, .ts or arrays"
+    raise StriateError(
+        rule if form == "series" else f"this is no {form}", received=f"{found.form}s", where=found.root,
+        remedy="leave --form out",
+    )  # fmt: skip
 
 
 def _read_other(path: Path, task: str | None, group: str | None) -> Found | None:

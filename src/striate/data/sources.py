@@ -20,6 +20,7 @@ from striate.data.packed import is_packed, read_packed
 from striate.data.sample import Found, Sample
 from striate.data.series import is_series, read_series
 from striate.data.table import read_table
+from striate.data.texts import read_texts
 from striate.errors import StriateError, first_few
 
 __all__ = ["read_digits", "read_source", "require_trainable"]
@@ -53,6 +54,7 @@ def read_source(
     label_regex: str | None = None,
     label_column: str | None = None,
     form: str = "auto",
+    text: str | None = None,
 ) -> Found:
     """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
     arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
@@ -61,7 +63,7 @@ def read_source(
     expression (see `grouping.regroup`). labels: a table with the labels of the folder's pictures (see
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
     label_column: the column of the table that holds the label, where that is not plain. form: one of prepare.FORMS,
-    where that is not plain either.
+    where that is not plain either. text: the column of a table that holds the texts to learn from.
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
     is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(map(_has_length, source))
@@ -78,9 +80,11 @@ def read_source(
         if not str(source):  # an unset variable of a shell; Path would make the current folder of it
             raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
         _require_agreement(path, labels, label_regex, label_column)
-        is_plain = labels is None and label_regex is None and label_column is None and form == "auto"
+        is_plain = labels is None and label_regex is None and label_column is None and text is None and form == "auto"
         found = _read_other(path, task, group) if task in READERS or (task is None and is_plain) else None
-        if found is None:
+        if text is not None:
+            found, group = read_texts(path, text, group, label_column)
+        elif found is None:
             found, group = _found_in(path, group, labels, label_regex, label_column, form)
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"

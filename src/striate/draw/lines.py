@@ -40,6 +40,30 @@ def lines(series: np.ndarray, heat: np.ndarray | None = None, width: int = WIDTH
     return np.asarray(ground.resize((width, height), Image.Resampling.BOX))
 
 
+def curve(kernel: np.ndarray, reach: float, side: int = 96) -> np.ndarray:
+    """(side, side, 3) uint8: a kernel (C, K) of a series as one line per channel, with a dot for each number.
+
+    The middle is 0, `reach` the upper edge. Of more channels than there are colours the numbers are shown as squares.
+    """
+    channels, count = kernel.shape
+    if channels > len(PALETTE):
+        rows, columns = (np.arange(side) * n // side for n in (channels, count))
+        return diverging(kernel, reach)[rows][:, columns]
+    fine = side * _FINE
+    image = Image.new("RGB", (fine, fine), "white")
+    pen = ImageDraw.Draw(image)
+    pen.line([(0, fine / 2), (fine, fine / 2)], fill=style.MUTED, width=_FINE)
+    x = (np.arange(count) + 0.5) / count * fine
+    y = (0.5 - 0.45 * kernel / (reach or 1.0)) * fine
+    for channel in reversed(range(channels)):
+        points = list(zip(x.tolist(), y[channel].tolist(), strict=True))
+        pen.line(points, fill=PALETTE[channel], width=2 * _FINE)
+        for across, down in points:
+            dot = (across - 2 * _FINE, down - 2 * _FINE, across + 2 * _FINE, down + 2 * _FINE)
+            pen.ellipse(dot, fill=PALETTE[channel])
+    return np.asarray(image.resize((side, side), Image.Resampling.BOX))
+
+
 def letters(text: str, heat: np.ndarray | None = None) -> np.ndarray:
     """(H, W, 3) uint8: a text in lines of COLUMNS letters, at most ROWS of them; heat: (n,), the ground of each."""
     font, text = _font(), text[: COLUMNS * ROWS] or " "

@@ -21,9 +21,10 @@ from striate.data.folder import list_pictures
 from striate.data.guard import load_each, load_one
 from striate.data.load import Loaded, Want, hash_of
 from striate.data.packed import is_packed, packed_pictures
-from striate.data.prepare import DEPTHS, Preparation
+from striate.data.prepare import DEPTHS, FORMS, Preparation
 from striate.data.sample import PARTS, Target
 from striate.data.sources import read_source
+from striate.device import memory_format
 from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
 from striate.evaluate import seal
@@ -85,7 +86,7 @@ class Model:
         """Pictures per pass, few enough for the processor's cache. Always the same and filled up with zeros, so
         that no picture's answer depends on those beside it."""
         shape = self.preparation.shape
-        operations = total_operations(self.network, (shape.channels, shape.height, shape.width))
+        operations = total_operations(self.network, shape.seen)
         return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / max(operations, 1), 1))), 1), 32))
 
     def save(self, path: str | Path) -> None:
@@ -137,10 +138,10 @@ class Model:
             full = np.zeros((size, *part.shape[1:]), part.dtype)
             full[: len(part)] = part
             x = standardise(scale(full, self.preparation, device), self.preparation)
-            x = x.contiguous(memory_format=torch.channels_last)
+            x = x.contiguous(memory_format=memory_format(x.ndim))
             logits = logits_of(network, x)
             if self.mirror:
-                seen = logits_of(network, x.flip(3).contiguous(memory_format=torch.channels_last))
+                seen = logits_of(network, x.flip(-1).contiguous(memory_format=memory_format(x.ndim)))
                 logits = (logits + self.task.unmirrored(seen)) / 2
             yield logits[: len(part)].double().cpu()
 
@@ -233,7 +234,7 @@ class Model:
         seen = trace(self.network, x, self.classes)
         sure = self.task.confidence(answer)
         said = self.task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")
-        return Look(name, stored, seen, self._per_class(answer), said)
+        return Look(name, stored, seen, self._per_class(answer), said, self.preparation.shape)
 
     def score_of(self, index: int) -> int | Callable[[torch.Tensor], torch.Tensor]:
         """What a heatmap for output `index` explains: the number of an output, or a function of the whole output."""
@@ -298,7 +299,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
         raise StriateError(
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device, memory_format=memory_format(len(network.input_shape) + 1))
     return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent)
 
 
@@ -310,7 +311,8 @@ def _require_agreement(network: Network, task: Task, preparation: Preparation, t
     rules = {
         "class names are words": all(isinstance(name, str) for name in task.classes),
         "pictures have a depth that is known": shape.depth in DEPTHS,
-        "pictures have the shape of the network": network.input_shape == (shape.channels, shape.height, shape.width),
+        "pictures have a form that is known": shape.form in FORMS,
+        "pictures have the shape of the network": network.input_shape == shape.seen,
         "there is one figure per channel": is_finite and {len(values) for values in figures} == {shape.channels},
         "the standard deviation is above 0": all(value > 0 for value in preparation.std),
         "the temperature is above 0": 0 < temperature < math.inf,

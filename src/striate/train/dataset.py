@@ -23,9 +23,10 @@ from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch
-from striate.train.plan import picture_shape
+from striate.train.plan import shape_of
 from striate.train.settings import Settings, as_table
 
+PLACES = ("task", "group", "labels", "label_column", "label_regex", "form", "text")  # settings that say what to read
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 TWIN, UNUSED = "twin", ""  # what a row is that is in none of the parts
 Source = str | Path | tuple | None  # None: the digits
@@ -160,18 +161,18 @@ class Job:
 
 def find(source: Source, settings: Settings) -> Found:
     """The samples of a source, with labels and groups as asked for."""
-    places = {name: getattr(settings, name) for name in ("task", "group", "labels", "label_column", "label_regex")}
-    return read_source(source, **places)
+    return read_source(source, **{name: getattr(settings, name) for name in PLACES})
 
 
 def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, Store]:
     """What the headers say, and all pictures decoded once, in the shape that a training would have."""
-    looked = survey(found.samples, pick=settings.pick, workers=settings.workers)
+    pick = replace(settings.pick, volume=found.form == "volume")
+    looked = survey(found.samples, pick=pick, workers=settings.workers)
     kind = task_kind(found.task)
     store = build_store(
         found.samples,
         Path(settings.out) / ".store",
-        picture_shape(settings, looked, kind.longest, kind.step),
+        shape_of(found.form, settings, looked, kind.longest, kind.step),
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
         fixed_channels=settings.channels is not None or settings.network in CATALOG,

@@ -8,9 +8,9 @@ import numpy as np
 
 import striate
 from striate.data.sample import PARTS, text_of
+from striate.data.shown import shown as drawn
 from striate.data.survey import Survey
 from striate.device import fingerprint
-from striate.draw import pixels
 from striate.errors import first_few
 from striate.evaluate.check_section import thumbnails
 from striate.evaluate.facts import Figure, MistakePicture, ReportFacts
@@ -51,7 +51,7 @@ def report_facts(
         split=_split_sentence(data, settings),
         split_table=[("part", "pictures"), *((part, len(data.rows(part))) for part in parts)],
         network=plan.line.replace("classes", str(len(model.classes))),
-        summary=summary_text(training.network, (shape.channels, shape.height, shape.width)),
+        summary=summary_text(training.network, shape.seen),
         settings=_setting_rows(training, settings),
         machine=[("precision", training.precision), *fingerprint(job.device).items()],
         **images,
@@ -97,7 +97,7 @@ def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
         "scores": {part: scores[part] for part in ("test", "validation", "train")},
         "random_split": scores.get("random_split"),
         "check": data.check,
-        "thumbnails": thumbnails(data.check, data.names, data.store.pictures),
+        "thumbnails": thumbnails(data.check, data.names, data.store.pictures, data.store.shape),
         "commands": next_commands(folder),
     }
 
@@ -188,7 +188,7 @@ def _mistakes(model: Model, data: Dataset, answers: Sequence) -> list[MistakePic
     rows, task = data.scored_rows("test"), model.task
     targets, shown = data.targets_of(rows), []
     for index in task.worst(targets, answers, MISTAKES):
-        picture = pixels.visible(np.asarray(data.store.pictures[rows[index]]))
+        picture = drawn(np.asarray(data.store.pictures[rows[index]]), data.store.shape)
         shown.append(
             MistakePicture(
                 picture=task.drawn(picture, answers[index], targets[index]),

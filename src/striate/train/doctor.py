@@ -100,7 +100,7 @@ def _write(folder: Path, found: Found, store: Store, result: Check, seconds: flo
         },
         left_out=[(item.path, item.reason) for item in (*found.left_out, *store.left_out)],
         check=result,
-        thumbnails=thumbnails(result, names, store.pictures),
+        thumbnails=thumbnails(result, names, store.pictures, store.shape),
     )
     files.write_json(folder / "check.json", result.to_dict())
     files.write_text(folder / "check.html", report(facts))

@@ -23,7 +23,7 @@ from striate.export.model import Model
 from striate.network.build import Network
 from striate.network.summary import total_operations
 from striate.train import plan as planning
-from striate.train.assemble import LEAST_REPORT, network_of, speed_of, training_of
+from striate.train.assemble import LEAST_REPORT, auto_of, network_of, speed_of, training_of
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
@@ -149,7 +149,8 @@ def _facts(data: Dataset) -> planning.Facts:
             remedy="lower --test and --val, or give more pictures of these classes",
         )
     return planning.Facts(
-        height=shape.height, width=shape.width, channels=shape.channels, classes=len(task.classes), line=task.auto_line,
+        height=shape.height, width=shape.width, channels=shape.channels, form=shape.form, seen=shape.seen,
+        classes=len(task.classes), line=auto_of(data),
         counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),), spatial=task.spatial,
     )  # fmt: skip
 

@@ -68,7 +68,8 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
     speed: operations per second, of a budget of minutes, which may spend 3 % of its time here.
     """
     settings, data = job.settings, job.data
-    if settings.augment == "auto" and settings.symmetry == "auto" and data.task.one_label:
+    is_open = settings.augment == "auto" and settings.symmetry == "auto"
+    if is_open and data.task.one_label and data.store.shape.form == "picture":
         rows = np.flatnonzero(np.isin(data.parts, ("train", "validation")))
         plan = plan.with_symmetry(
             *choose_symmetry(

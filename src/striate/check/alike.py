@@ -37,8 +37,7 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
     Pictures of a single value are alike, and another finding. The order of the rows does not matter: where only some
     of many pictures are measured, it is those whose contents come first by a hash.
     """
-    first: dict[Hashable, int] = {}
-    same = [(first.setdefault(content, row), row, True) for row, content in enumerate(contents)]
+    first, same = _same(contents)
     rows = sorted(first.values(), key=lambda row: hashlib.blake2b(str(contents[row]).encode()).digest())
     rows = np.array([row for row in rows if facts["look"][row].std() > 1], np.int64)
     pairs, sure = [], []
@@ -50,6 +49,18 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
         sure = (links.chance < np.log10(SURE)).tolist()
     near = [*same, *((i, j, certain) for (i, j, _, _), certain in zip(pairs, sure, strict=True))]
     return Alike(copies=_joined(len(facts), same), near=_joined(len(facts), near), pairs=pairs)
+
+
+def copied(contents: Sequence[str]) -> Alike:
+    """The groups of copies alone, where looks cannot be compared."""
+    groups = _joined(len(contents), _same(contents)[1])
+    return Alike(copies=groups, near=groups, pairs=[])
+
+
+def _same(contents: Sequence[str]) -> tuple[dict[Hashable, int], list[tuple[int, int, bool]]]:
+    """The first row of each content, and links from it to all rows that have it."""
+    first: dict[Hashable, int] = {}
+    return first, [(first.setdefault(content, row), row, True) for row, content in enumerate(contents)]
 
 
 def _joined(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:

@@ -36,6 +36,7 @@ PROGRAM = "from striate.data.worker import main; main()"
 _CHUNK, _CHUNK_BYTES, _AHEAD = 32, 8_000_000, 4
 _START = "import sys; sys.path[:] = sys.argv[1:]; "  # before anything of ours is imported
 _ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # threads would only take each other's time
+HERE = (np.ndarray, Unreadable)  # sources that never leave this process
 _OWN_GROUP = {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
 
 _idle: "deque[Worker]" = deque()  # of the whole process, so that one picture after the other needs no new start
@@ -148,7 +149,7 @@ if hasattr(os, "register_at_fork"):
 
 def load_one(source: Source, want: Want) -> Loaded:
     """`load` of one source, in a process of its own unless it is an array."""
-    return load(source, want) if isinstance(source, np.ndarray) else _in_worker([source], want, Event())[0]
+    return load(source, want) if isinstance(source, HERE) else _in_worker([source], want, Event())[0]
 
 
 def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> Iterator[tuple[Key, Loaded]]:
@@ -166,9 +167,9 @@ def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> 
         return
 
     def several(part: list[tuple[Key, Source]]) -> list[tuple[Key, Loaded]]:
-        files = iter(_in_worker([source for _, source in part if not isinstance(source, np.ndarray)], want, stopped))
+        files = iter(_in_worker([source for _, source in part if not isinstance(source, HERE)], want, stopped))
         with quiet():
-            return [(key, load(s, want) if isinstance(s, np.ndarray) else next(files)) for key, s in part]
+            return [(key, load(s, want) if isinstance(s, HERE) else next(files)) for key, s in part]
 
     pool, waiting, done = ThreadPoolExecutor(workers, thread_name_prefix="decode"), deque(), 0
     try:

@@ -17,7 +17,7 @@ from striate.data.prepare import Shape, fit
 
 HASH = 32  # letters of a content hash
 
-Source = Path | bytes | np.ndarray
+Source = Path | bytes | np.ndarray | Unreadable  # the last: what is known to be none, and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,8 @@ class Loaded:
 def load(source: Source, want: Want) -> Loaded:
     """`source` as it is wanted; what is wrong with it is in `problem`, nothing is raised."""
     known = {}
+    if isinstance(source, Unreadable):
+        return Loaded(problem=source)
     try:
         if want.header:
             return Loaded(header=look(source, want.pick))

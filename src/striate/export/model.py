@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +16,8 @@ import striate
 from striate import files
 from striate.data.batches import scale, standardise
 from striate.data.content import read_file
-from striate.data.folder import list_pictures
 from striate.data.guard import load_each, load_one
-from striate.data.load import Loaded, Want, hash_of
-from striate.data.packed import is_packed, packed_pictures
+from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import DEPTHS, FORMS, Preparation
 from striate.data.sample import PARTS, Target
 from striate.data.sources import read_source
@@ -28,6 +25,7 @@ from striate.device import memory_format
 from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
 from striate.evaluate import seal
+from striate.export.items import items
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
 from striate.inside.trace import trace
@@ -158,7 +156,10 @@ class Model:
         self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
     ) -> Iterable[Prediction]:
         """The same, one after the other and in bounded memory."""
-        with closing(load_each(_items(sources), self._want, workers)) as loaded:
+        yield from self._predicted(self._items(sources), workers)
+
+    def _predicted(self, named: Iterable[tuple[str, Source]], workers: int) -> Iterator[Prediction]:
+        with closing(load_each(named, self._want, workers)) as loaded:
             while chunk := list(islice(loaded, 4 * self.batch)):
                 good = [one for _, one in chunk if one.picture is not None]
                 sizes = self._sizes(good)
@@ -182,7 +183,8 @@ class Model:
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
-        found = read_source(source, **labels_from)
+        form, text = self.preparation.shape.form, self.about.get("text")
+        found = read_source(source, form="auto" if form == "text" else form, text=text, **labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
         if found.task != self.task.name:
@@ -190,7 +192,7 @@ class Model:
             raise StriateError(f"this model was trained for {self.task.name}", received=received, where=found.root)
         left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
         samples = [s for s in samples if not self.task.knows(s.target)]
-        predictions = self.predict([s.source for s in samples], workers)
+        predictions = list(self._predicted(((s.path, s.source) for s in samples), workers))
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
         if not scored:
@@ -213,10 +215,10 @@ class Model:
 
         The model's answer may be the mean over the picture and its mirror image; looked at is the picture itself.
         """
-        items = list(islice(_items(picture), 2))
-        if len(items) != 1:
-            raise StriateError("one picture is looked at", received=f"{len(items)} or more", where=str(picture))
-        name, item = items[0]
+        few = list(islice(self._items(picture), 2))
+        if not few or (len(few) > 1 and self.preparation.shape.form == "picture"):
+            raise StriateError("one picture is looked at", received=f"{len(few)} or more", where=str(picture))
+        name, item = few[0]
         one = load_one(item, self._want)
         if one.problem:
             raise StriateError("the picture must be readable", received=one.problem, where=name)
@@ -244,6 +246,9 @@ class Model:
         if self.network.output_shape == (len(self.classes),):
             return index
         return lambda output: self.task.score(output[None], index)[0]
+
+    def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
+        return items(sources, self.preparation.shape, self.about.get("text") or "")
 
     @property
     def _want(self) -> Want:
@@ -321,22 +326,3 @@ def _require_agreement(network: Network, task: Task, preparation: Preparation, t
     if broken:
         raise ValueError(f"not so: {broken[0]}")
     task.require_output(network.output_shape)
-
-
-def _items(sources: object) -> Iterable[tuple[str, Path | np.ndarray]]:
-    """(name, file or pixels) of everything asked for; folders are walked."""
-    if hasattr(sources, "__array__"):
-        sources = np.asarray(sources)
-    one = isinstance(sources, str | PathLike) or (isinstance(sources, np.ndarray) and sources.ndim < 4)
-    for number, source in enumerate([sources] if one else sources):
-        if hasattr(source, "__array__"):
-            yield f"array/{number}", np.asarray(source)
-        elif not isinstance(source, str | PathLike):
-            rule = "pictures to predict are files, folders or arrays (height, width[, channels])"
-            raise StriateError(rule, received=type(source).__name__, where="predict")
-        elif is_packed(Path(source)):
-            yield from packed_pictures(Path(source))
-        elif Path(source).is_dir():
-            yield from ((str(path), path) for path in list_pictures(Path(source)))
-        else:
-            yield str(source), Path(source)

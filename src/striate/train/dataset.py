@@ -18,6 +18,7 @@ from striate.data.sources import read_source, require_trainable
 from striate.data.split import folds, split, twins, units
 from striate.data.store import Store, build_store
 from striate.data.survey import Survey, survey
+from striate.data.wording import extent, worded
 from striate.errors import StriateError, first_few
 from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
@@ -124,6 +125,7 @@ class Dataset:
             for found in self.check.findings
             if found.level != "note" and not unread.issuperset(found.examples or [None])
         ]
+        said += self.found.mended
         leaks = {part: int(self.leaked(part).sum()) for part in PARTS[1:]}
         if any(leaks.values()) and all(found.kind != "leak" for found in self.check.findings):  # by group alone
             counts = " and ".join(f"{count:,} of the {part} part" for part, count in leaks.items() if count)
@@ -157,6 +159,13 @@ class Job:
     source: str
     division: Division
     parent: Path | None = None
+
+
+def in_words_of(form: str, tell: Watch) -> Watch:
+    """`tell` whose notes speak of series, texts or volumes where these are learned from."""
+    if form == "picture":
+        return tell
+    return lambda event: tell(Note(worded(event.text, form)) if isinstance(event, Note) else event)
 
 
 def find(source: Source, settings: Settings) -> Found:
@@ -200,7 +209,7 @@ def read_dataset(
     data = divided(data, settings, division)
     tested = [store.contents[row] for row in data.used] if division.folds else data.contents("test")
     data = replace(data, opened=opened_before(Path(settings.out), tested, run))
-    _tell(data, tell, f" (fold 1 of {division.folds})" if division.folds else "")
+    _tell(data, in_words_of(found.form, tell), f" (fold 1 of {division.folds})" if division.folds else "")
     return data
 
 
@@ -260,6 +269,7 @@ def _require_no_test(found: Found) -> None:
 def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     shape, classes = data.store.shape, data.task.classes
     kinds = f"{shape.depth} " + {1: "grey", 3: "colour"}.get(shape.channels, f"{shape.channels}-channel")
+    kinds = kinds if shape.form == "picture" else extent(shape)
     what = f"of {len(classes)} classes" if data.task.one_label else f"for {data.task.name} of {len(classes)}"
     tell(Note(f"Found     {len(data.used):,} pictures {what} ({first_few(classes)}), {kinds}"))
     if data.found.labels:

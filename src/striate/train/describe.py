@@ -10,6 +10,7 @@ import striate
 from striate.data.sample import PARTS, text_of
 from striate.data.shown import shown as drawn
 from striate.data.survey import Survey
+from striate.data.wording import extent
 from striate.device import fingerprint
 from striate.errors import first_few
 from striate.evaluate.check_section import thumbnails
@@ -86,6 +87,7 @@ def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
     data, counts = job.data, {part: job.data.counts(part) for part in PARTS}
     return {
         "run": str(folder),
+        "form": data.found.form,
         "created": time.strftime("%Y-%m-%d %H:%M"),
         "version": striate.__version__,
         "seconds": scores["seconds"],
@@ -142,18 +144,21 @@ def _setting_rows(training: Training, settings: Settings) -> list[tuple[str, obj
 def _data_rows(data: Dataset) -> list[tuple[str, object]]:
     looked: Survey = data.survey
     shape = data.store.shape
-    common = looked.sizes.most_common(4)
-    sizes = ", ".join(f"{w}×{h}" + (f" ({n:,})" if not looked.same_size else "") for (h, w), n in common)
-    channels = f"{shape.channels} channel{'s' * (shape.channels > 1)}"
+    sizes, common = looked.sizes, looked.sizes.most_common(4)
+    told = ", ".join(f"{w}×{h}" + (f" ({n:,})" if not looked.same_size else "") for (h, w), n in common)
+    told += f" and {len(sizes) - 4} more" if len(sizes) > 4 else ""
+    lengths = [width for _, width in sizes] if shape.form in ("series", "text") else []
+    if lengths:
+        told = f"{min(lengths):,} to {max(lengths):,}, most often {common[0][0][1]:,}"
     return [
         ("from", data.found.root),
         ("pictures used", f"{len(data.used):,}"),
         ("left out", f"{len(data.left_out):,}"),
         ("hidden files passed over", f"{data.found.hidden:,}"),
-        ("sizes, width×height", sizes + (f" and {len(looked.sizes) - 4} more" if len(looked.sizes) > 4 else "")),
+        ("lengths" if lengths else "sizes, width×height", told),
         ("formats", ", ".join(f"{name} ({n:,})" for name, n in looked.formats.most_common())),
         ("depth", ", ".join(looked.depths)),
-        ("the network sees", f"{shape.width}×{shape.height}, {channels}, {shape.depth}"),
+        ("the network sees", extent(shape)),
     ]
 
 

@@ -26,7 +26,7 @@ from striate.train import plan as planning
 from striate.train.assemble import LEAST_REPORT, auto_of, network_of, speed_of, training_of
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
-from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
+from striate.train.dataset import Dataset, Division, Job, Source, in_words_of, read_dataset, write_data
 from striate.train.events import Began, Epoch, Note, Watch, write_history
 from striate.train.illustrate import SHARE
 from striate.train.loop import Training
@@ -63,6 +63,7 @@ def read_job(
     """The pictures of a training, read and divided; `run` is the folder of one that goes on."""
     device = machine.choose_device(settings.device)
     data = read_dataset(source, settings, tell, division, run)
+    tell = in_words_of(data.found.form, tell)
     told = DIGITS if source is None else data.found.root
     return Job(settings, data, preparation_of(data), device, tell, started, told, division)
 
@@ -203,6 +204,7 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
         "data": data.fingerprint(),
         **data.task.floor(data.targets_of(data.rows("train"))),
         "recipe": training.plan.recipe,
+        **({"text": job.settings.text} if job.settings.text else {}),
     }
     network = training.average.network.eval()
     model = Model(network, data.task, job.preparation, training.plan.mirror, about=about, run=folder)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 
 from striate.data.content import read_file
 from striate.data.decode import Unreadable
+from striate.data.shown import with_heat
 from striate.draw import colours
+from striate.draw.pixels import picture_png
 from striate.errors import StriateError
 from striate.export.model import MODEL_FILE, load_model
 from striate.inside import kernels
-from striate.inside.heatmap import METHODS
+from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
 from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of
 from striate.serve.gallery import Gallery
@@ -204,6 +207,13 @@ class Glass:
         facts |= {**figures(heat.map), "maximum": heat.maximum, "signed": heat.signed, "grid": as_plane(heat.map).shape}
         return array_reply(as_plane(heat.on_picture).astype(np.float32), **facts)
 
+    def drawn(self, request: Request, picture: str) -> Reply:
+        """The heatmap on its picture as a PNG: on a line, on letters, on the middle frame."""
+        wish, look = self._wish(request, picture)
+        heat, shape = self.looking.heat(wish, look, request), self.looking.model.preparation.shape
+        stored, _ = self.looking.prepared(self.gallery.pixels(picture))
+        return Reply(picture_png(with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed)), "image/png")
+
     def trust(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)
         found = self.looking.trust(wish, look, request)
@@ -286,6 +296,7 @@ _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
     ("GET", "api", "filters"): Glass.filters,
     ("GET", "api", "filters", "*"): Glass.filter,
     ("GET", "api", "heatmap", "*"): Glass.heatmap,
+    ("GET", "api", "heatmap", "*", "drawn"): Glass.drawn,
     ("GET", "api", "trust", "*"): Glass.trust,
     ("GET", "api", "training"): Glass.overview,
     ("GET", "api", "training", "events"): Glass.events,

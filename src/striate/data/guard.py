@@ -64,12 +64,12 @@ class Worker:
     def _require_ready(self) -> None:
         if self._said is None:
             return
-        with self._said:
+        said, self._said = self._said, None
+        with said:
             if self.process.stdout.read(len(HELLO)) != HELLO:
                 self.stop()
-                self._said.seek(0)
-                raise _cannot_start(self._said.read().decode(errors="replace").strip()[-300:])
-        self._said = None
+                said.seek(0)
+                raise _cannot_start(said.read().decode(errors="replace").strip()[-300:])
 
     def ask(self, want: Want, sources: Sequence[Source]) -> None:
         """Hand over sources; `answer` gives what came of each, in order."""
@@ -115,8 +115,8 @@ class Worker:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
+        for pipe in (self.process.stdin, self.process.stdout, self._said):
+            with contextlib.suppress(OSError, AttributeError):
                 pipe.close()
 
     def _read(self, size: int) -> bytes:

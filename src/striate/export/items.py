@@ -10,6 +10,7 @@ from striate.data.folder import list_pictures
 from striate.data.header import Unreadable
 from striate.data.load import Source
 from striate.data.packed import is_packed, packed_pictures
+from striate.data.packs import arrays_of
 from striate.data.prepare import Shape
 from striate.data.series import as_series, is_series, read_series, rows_of_array
 from striate.data.symbols import symbols_of
@@ -69,6 +70,11 @@ def _row(values: np.ndarray) -> Source:
 
 
 def _series(path: Path, shape: Shape) -> Iterator[tuple[str, Source]]:
+    if not is_series(path) and path.is_file() and path.suffix.lower() in (".npy", ".npz"):
+        known = arrays_of(path)
+        if len(known) == 1:
+            yield from items(known[0].load(), shape)
+            return
     if not is_series(path) and is_packed(path):
         yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
         return

@@ -184,7 +184,9 @@ class Model:
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
         form, text = self.preparation.shape.form, self.about.get("text")
-        found = read_source(source, form="auto" if form == "text" else form, text=text, **labels_from)
+        found = read_source(source, form=form if form in ("series", "volume") else "auto", text=text, **labels_from)
+        if found.form != form:
+            raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
         if found.task != self.task.name:

@@ -4,7 +4,7 @@ import hashlib
 import heapq
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from striate.data.guard import load_each
 from striate.data.header import WHOLE, Pick
@@ -26,9 +26,9 @@ class Survey:
     channel_counts: Counter[int]
     depths: Counter[str]
     formats: Counter[str]
-    pages: Counter[int]
     looked: int
     unreadable: int
+    pages: Counter[int] = field(default_factory=Counter)
 
     @property
     def typical_size(self) -> tuple[int, int]:

@@ -31,7 +31,7 @@ YOURS = "yours"  # the part of dropped pictures
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture as the page lists it; what is not known is None. error: how wrong the answer is, 0 for right."""
+    """A picture as the page lists it; what is not known is None. error: how wrong an answer is that names no class."""
 
     id: str
     name: str
@@ -93,7 +93,7 @@ class Gallery:
     def png(self, picture: str) -> bytes:
         """The picture for the eye: 8 bits, the longer side at most 512 pixels."""
         if (png := self._shown.find((picture, self.pick))) is None:
-            png = _shown(self.pixels(picture))
+            png = shown(visible(self.pixels(picture)))
             self._shown.put((picture, self.pick), png, len(png))
         return png
 
@@ -111,7 +111,12 @@ class Gallery:
     def mistakes(self) -> list[dict]:
         """Test pictures with their predictions: the worst first, and of those that are right the surest."""
         rows = [entry for entry in self.entries.values() if entry.part == "test" and entry.predicted is not None]
-        return [asdict(e) for e in sorted(rows, key=lambda e: (-(e.error or 0), -(e.confidence or 0)))]
+
+        def order(entry: Entry) -> tuple[float, float]:
+            error = float(entry.predicted != entry.truth) if entry.error is None else entry.error
+            return -error, -(entry.confidence or 0)
+
+        return [asdict(entry) for entry in sorted(rows, key=order)]
 
     def _source(self, entry: Entry) -> Path | np.ndarray:
         root = _root(self.run / "settings.toml")
@@ -135,8 +140,9 @@ def _decoded(source: Path | bytes | np.ndarray, name: str, pick: Pick) -> np.nda
     return loaded.picture
 
 
-def _shown(picture: np.ndarray) -> bytes:
-    return picture_png(visible(picture), LONGEST if max(picture.shape[:2]) > LONGEST else None)
+def shown(picture: np.ndarray) -> bytes:
+    """A picture for the eye (H, W, 1 or 3) as a PNG file, the longer side at most LONGEST."""
+    return picture_png(picture, LONGEST if max(picture.shape[:2]) > LONGEST else None)
 
 
 def _read_entries(data: Path, scored: Path | None) -> dict[str, Entry]:

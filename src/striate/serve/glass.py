@@ -11,12 +11,13 @@ import torch
 from striate.data.content import read_file
 from striate.data.decode import Unreadable
 from striate.draw import colours
+from striate.draw.pixels import visible
 from striate.errors import StriateError
 from striate.export.model import MODEL_FILE, load_model
 from striate.inside import kernels
 from striate.inside.heatmap import METHODS
 from striate.inside.trace import Trace
-from striate.serve.gallery import Gallery
+from striate.serve.gallery import Gallery, shown
 from striate.serve.looking import Look, Looking, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
 from striate.serve.thumbnails import thumbnail
@@ -74,6 +75,7 @@ class Glass:
 
     def model(self, request: Request) -> Reply:
         facts = {"network": "", "task": "", "classes": [], "input_shape": [], "parameters": 0, "note": ""}
+        facts |= {"one_label": True, "spatial": False, "shares": True}
         try:
             facts |= self._model_facts()
         except Refusal as refusal:
@@ -105,6 +107,7 @@ class Glass:
             "network": model.network.text,
             "task": model.task.name,
             "classes": model.classes,
+            **{name: getattr(model.task, name) for name in ("one_label", "spatial", "shares")},
             "input_shape": (shape.channels, shape.height, shape.width),
             "parameters": sum(p.numel() for p in model.network.parameters()),
             "note": f"Probabilities are {' and '.join(notes)}; logits are of the pass shown." if notes else "",
@@ -120,6 +123,11 @@ class Glass:
 
     def image(self, request: Request, picture: str) -> Reply:
         return Reply(self.gallery.png(picture), "image/png")
+
+    def drawn(self, request: Request, picture: str) -> Reply:
+        """The picture with what the model says of it drawn on it."""
+        seen = visible(self.gallery.pixels(picture))
+        return Reply(shown(self.looking.model.task.drawn(seen, self._look(picture).answer)), "image/png")
 
     def input(self, request: Request, picture: str) -> Reply:
         """The prepared picture; display: per channel, the values that stand for black and for full brightness."""
@@ -138,7 +146,8 @@ class Glass:
         values = look.trace.recording.values
         layers = [asdict(layer) | _extremes(values[layer.index]) for layer in look.trace.layers]
         entry = self.gallery.entry(picture)
-        return json_reply({"layers": layers, "predictions": said, "name": entry.name, "truth": entry.truth})
+        about = {"name": entry.name, "truth": entry.truth, "said": self.looking.model.task.say(look.answer)}
+        return json_reply({"layers": layers, "predictions": said, **about})
 
     def strip(self, request: Request, picture: str) -> Reply:
         seen = self._look(picture).trace
@@ -282,6 +291,7 @@ _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
     ("GET", "api", "pictures"): Glass.pictures,
     ("POST", "api", "pictures"): Glass.drop,
     ("GET", "api", "pictures", "*", "image"): Glass.image,
+    ("GET", "api", "pictures", "*", "drawn"): Glass.drawn,
     ("GET", "api", "pictures", "*", "input"): Glass.input,
     ("GET", "api", "trace", "*"): Glass.trace,
     ("GET", "api", "trace", "*", "strip"): Glass.strip,

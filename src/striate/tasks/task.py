@@ -35,6 +35,7 @@ class Task(ABC):
     picture is of one class; then parts are drawn class by class, symmetries are tried and labels doubted. spatial:
     targets lie on the picture, so it keeps its size while training, and mirroring it is always right. tunes: whether
     `tuned` does anything. tabular: whether `read` knows an answer from its row in predictions.csv.
+    shares: whether `per_class` gives shares from 0 to 1, which are shown in percent.
     longest: pixels of the shorter side that `--network auto` brings large pictures to; step: what sides are multiples
     of then.
     """
@@ -47,6 +48,7 @@ class Task(ABC):
     spatial: ClassVar[bool] = False
     tunes: ClassVar[bool] = False
     tabular: ClassVar[bool] = False
+    shares: ClassVar[bool] = True
     longest: ClassVar[int] = 64
     step: ClassVar[int] = 4
 

@@ -55,7 +55,7 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
 
 def _varied(looks: np.ndarray) -> np.ndarray:
     """Which of them (K, S, S) are of more than a single value."""
-    return looks.reshape(len(looks), -1).std(axis=1) > 1
+    return looks.std(axis=(1, 2)) > 1
 
 
 def _joined(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:

@@ -40,7 +40,8 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
     first: dict[Hashable, int] = {}
     same = [(first.setdefault(content, row), row, True) for row, content in enumerate(contents)]
     rows = sorted(first.values(), key=lambda row: hashlib.blake2b(str(contents[row]).encode()).digest())
-    rows = np.array([row for row in rows if facts["look"][row].std() > 1], np.int64)
+    blocks = np.array_split(np.array(rows, np.int64), len(rows) // 4096 + 1)
+    rows = np.concatenate([block[_varied(facts["look"][block])] for block in blocks])
     pairs, sure = [], []
     if len(rows) >= FEWEST:
         shapes = np.stack([facts["height"][rows], facts["width"][rows]], axis=1)
@@ -50,6 +51,11 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
         sure = (links.chance < np.log10(SURE)).tolist()
     near = [*same, *((i, j, certain) for (i, j, _, _), certain in zip(pairs, sure, strict=True))]
     return Alike(copies=_joined(len(facts), same), near=_joined(len(facts), near), pairs=pairs)
+
+
+def _varied(looks: np.ndarray) -> np.ndarray:
+    """Which of them (K, S, S) are of more than a single value."""
+    return looks.std(axis=(1, 2)) > 1
 
 
 def _joined(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:

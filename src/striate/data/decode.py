@@ -5,7 +5,9 @@ palettes and CMYK become RGB, the EXIF orientation is applied, 16 bits stay 16 b
 header, before any pixel is unpacked.
 """
 
+import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -50,9 +52,16 @@ def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
         return _picked(as_depth(source.reshape(header.height, header.width, -1)), pick)
     data = bytes(source) if isinstance(source, bytes | bytearray) else read_file(Path(source))
     kind = recognise(data[:START])
+    with unpacking(kind):
+        return np.ascontiguousarray(_pixels(data, kind, enough, pick))
+
+
+@contextlib.contextmanager
+def unpacking(kind: str) -> Iterator[None]:
+    """While a library unpacks a file of this kind: it says nothing, and whatever it raises becomes Unreadable."""
     try:
         with quiet():
-            return np.ascontiguousarray(_pixels(data, kind, enough, pick))
+            yield
     except Unreadable:
         raise
     except MemoryError:

@@ -14,6 +14,7 @@ from striate.data.decode import decode, look, read
 from striate.data.facts import facts_of
 from striate.data.header import WHOLE, Header, Pick, Unreadable
 from striate.data.prepare import Shape, fit
+from striate.data.values import mask_values
 
 HASH = 32  # letters of a content hash
 
@@ -25,12 +26,14 @@ class Want:
     """What is wanted of a source: its header alone; with a shape, the picture made to fit; else as it is decoded.
 
     noted: its facts and the hash of its contents too. pick: page and channels, where there is no shape to say so.
+    values: the numbers of a mask as they are written (see `mask_values`), in place of a picture.
     """
 
     shape: Shape | None = None
     noted: bool = False
     header: bool = False
     pick: Pick = WHOLE
+    values: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ def load(source: Source, want: Want) -> Loaded:
         data = read_file(source) if isinstance(source, Path) else source
         if want.noted:
             known["content"] = hash_of(data)
+        if want.values:
+            return Loaded(picture=mask_values(data))
         if want.shape is None:
             return Loaded(picture=decode(data, 0, want.pick), **known)
         enough = max(want.shape.height, want.shape.width)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.data.header import Unreadable
-from striate.data.labelmap import UNKNOWN, read_labels, read_objects, resampled, write_labels
+from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
 from striate.data.painted import runs_of
 from striate.data.pixels import upright
 from striate.data.sample import Mask
@@ -153,10 +153,9 @@ def test_resampling_brings_no_new_labels(height: int, width: int, rows: int, col
     assert np.array_equal(resampled(labels, 2 * rows, 2 * columns), labels.repeat(2, axis=0).repeat(2, axis=1))
 
 
-def test_a_written_mask_is_read_again(tmp_path: Path) -> None:
+def test_a_written_mask_is_read_again() -> None:
     """The PNG holds the class numbers as palette indices, with the colours for viewers."""
-    write_labels(tmp_path / "a.png", INDEX, COLOURS)
-    data = (tmp_path / "a.png").read_bytes()
+    data = png_of(INDEX, COLOURS)
     assert np.array_equal(mask_values(data), INDEX)
     shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     assert np.array_equal(shown, COLOURS[INDEX])

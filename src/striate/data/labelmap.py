@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from striate import files
 from striate.data.header import Unreadable
 from striate.data.load import Want, load
 from striate.data.painted import painted
@@ -17,19 +16,16 @@ UNKNOWN = 255  # in a label map: the class of this pixel is not known
 MOST_CLASSES = 255
 
 
-def read_labels(mask: Mask, height: int, width: int) -> np.ndarray:
+def read_labels(mask: Mask, height: int | None = None, width: int | None = None) -> np.ndarray:
     """Class numbers (H, W) uint8 in the order of `mask.names`, UNKNOWN where the mask says so.
 
-    height, width: of the picture as it is displayed. Raises Unreadable where the mask is not of that size, is damaged,
-    or holds a value that stands for no class.
+    height, width: of the picture as it is displayed; None takes the size that the mask has. Raises Unreadable where
+    the mask is not of that size, is damaged, or holds a value that stands for no class.
     """
     if mask.kind == "polygons":
         return upright(_painted_classes(mask, *_own_size(mask, height, width)), mask.orientation)
     if mask.kind == "objects":
-        labels = np.zeros((height, width), np.uint8)
-        for source in mask.sources:
-            labels[_read(source, mask, height, width) > 0] = 1
-        return labels
+        return np.maximum.reduce([_read(source, mask, height, width) > 0 for source in mask.sources]).astype(np.uint8)
     values = _read(mask.sources[0], mask, height, width)
     if mask.kind == "binary":
         labels = (2 * values >= mask.values[1]).astype(np.uint8)
@@ -93,17 +89,19 @@ def resampled(labels: np.ndarray, height: int, width: int) -> np.ndarray:
     return labels[np.ix_(rows, columns)]
 
 
-def write_labels(path: Path, labels: np.ndarray, colours: np.ndarray) -> None:
+def png_of(labels: np.ndarray, colours: np.ndarray) -> bytes:
     """A label map (H, W) uint8 as a PNG of palette indices; colours (K, 3) uint8 are what viewers show."""
     image = Image.fromarray(labels, "L")
     image.putpalette(np.asarray(colours, np.uint8).tobytes())
     out = io.BytesIO()
     image.save(out, "PNG")
-    files.write_bytes(path, out.getvalue())
+    return out.getvalue()
 
 
-def _own_size(mask: Mask, height: int, width: int) -> tuple[int, int]:
+def _own_size(mask: Mask, height: int | None, width: int | None) -> tuple[int, int]:
     """Height and width before the picture is turned upright."""
+    if height is None or width is None:
+        return mask.size
     size = turned_size(height, width, mask.orientation)
     if mask.size not in (None, size):
         raise Unreadable(misfit(*mask.size, *size), "size")
@@ -118,12 +116,12 @@ def _painted_classes(mask: Mask, height: int, width: int) -> np.ndarray:
     return labels
 
 
-def _read(source: Path | np.ndarray, mask: Mask, height: int, width: int) -> np.ndarray:
+def _read(source: Path | np.ndarray, mask: Mask, height: int | None, width: int | None) -> np.ndarray:
     loaded = load(source, Want(values=True))  # in this process: the reader has had it opened in another before
     if loaded.problem:
         raise Unreadable(f"its mask: {loaded.problem.reason}", loaded.problem.code)
     values = upright(loaded.picture, mask.orientation)
-    if values.shape != (height, width):
+    if height is not None and values.shape != (height, width):
         raise Unreadable(misfit(*values.shape, height, width), "size")
     return values
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.data.labelmap import UNKNOWN
-from striate.evaluate import intervals
-from striate.tasks import metrics
+from striate.evaluate import intervals, metrics
 
 BACKGROUND = "background"
 TOLERANCE = 0.0075  # of the diagonal: how far an outline may lie from the true one (Csurka et al. 2013)
@@ -33,7 +32,7 @@ def area_scores(
     majority: the class of most pixels of the training part, which the baseline always answers. clusters: (N,) the same
     number for pictures that belong together. "iou" is the mean over all classes that occur, "dice" that without the
     background, both over all pixels of the part; "iou_per_picture" is the mean over pictures. "outline" is the F1 of
-    outlines. "object_f1" and "count_error" are there where objects are separate.
+    outlines; n of a class counts pixels. "object_f1" and "count_error" are there where objects are separate.
     """
     sums = _summed(pairs, count, len(classes))
     inner = [number for number, name in enumerate(classes) if name != BACKGROUND] or [0]
@@ -53,7 +52,7 @@ def area_scores(
         **_objects(drawn),
         "per_class": {
             name: {
-                "pixels": int(sums.counts[:, number, _TRUE].sum()),
+                "n": int(sums.counts[:, number, _TRUE].sum()),
                 **{key: drawn.score(lambda c, of=of, k=number: of(c)[..., k]) for key, of in _PER_CLASS.items()},
             }
             for number, name in enumerate(classes)
@@ -66,6 +65,15 @@ def pixel_matrix(truth: np.ndarray, told: np.ndarray, classes: int) -> np.ndarra
     """Counts (K, K) of pixels whose truth is known: row = true class, column = told class."""
     known = truth != UNKNOWN
     return metrics.confusion(truth[known], told[known], classes)
+
+
+def pixel_counts(truth: np.ndarray, told: np.ndarray, classes: int) -> np.ndarray:
+    """(K, 3) pixels that are both, true, told."""
+    return _margins(pixel_matrix(truth, told, classes))
+
+
+def _margins(matrix: np.ndarray) -> np.ndarray:
+    return np.stack([np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)], axis=1)
 
 
 def iou(counts: np.ndarray) -> np.ndarray:
@@ -125,12 +133,12 @@ def _outline(labels: np.ndarray, number: int) -> np.ndarray:
     return inside[1:-1, 1:-1] & rim
 
 
-def objects_in(labels: np.ndarray, background: int = 0) -> np.ndarray:
+def objects_in(labels: np.ndarray, background: int | None = 0) -> np.ndarray:
     """Object numbers (H, W) int32 from 1 on: the connected areas of every class but the background."""
     from scipy.ndimage import label
 
     out, last = np.zeros(labels.shape, np.int32), 0
-    for number in np.setdiff1d(np.unique(labels), [background, UNKNOWN]):
+    for number in np.setdiff1d(np.unique(labels), [UNKNOWN if background is None else background, UNKNOWN]):
         areas, found = label(labels == number)
         out = np.where(areas > 0, areas + last, out).astype(np.int32)
         last += found
@@ -169,7 +177,7 @@ def _summed(pairs: Iterable[Pair], count: int, classes: int) -> _Sums:
     for place, (truth, numbers, told) in enumerate(pairs):
         matrix = pixel_matrix(truth, told, classes)
         whole += matrix
-        counts[place, :, :3] = np.stack([np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)], axis=1)
+        counts[place, :, :3] = _margins(matrix)
         if place % every:
             continue
         counts[place, :, 3:] = outline_counts(truth, told, classes)

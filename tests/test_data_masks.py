@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
-from striate.data.masks import read_masks
+from striate.data.masks import read, recognises
 from striate.errors import StriateError
 
 SIDE = 12
@@ -52,7 +52,8 @@ def test_every_usual_layout_joins_each_picture_with_its_mask(tmp_path: Path, nam
         of_picture, of_mask = (place.format(n=number) for place in LAYOUTS[name])
         draw(tmp_path / of_picture, picture(number))
         draw(tmp_path / of_mask, two_values(number))
-    found = read_masks(tmp_path)
+    assert recognises(tmp_path)
+    found = read(tmp_path)
     assert found.task == "segmentation"
     assert found.names == ("background", "foreground")
     assert not found.left_out
@@ -76,7 +77,7 @@ def test_one_folder_per_picture_holds_one_mask_per_object(tmp_path: Path) -> Non
     draw(tmp_path / "id1/masks/empty.png", np.zeros((SIDE, SIDE + 2), np.uint8))
     draw(tmp_path / "id9/images/id9.png", picture(9))
     draw(tmp_path / "id9/masks/nothing.png", np.zeros((SIDE, SIDE + 2), np.uint8))
-    found = read_masks(tmp_path)
+    found = read(tmp_path)
     assert [len(sample.target.sources) for sample in found.samples] == [1, 2, 3]
     for number, sample in enumerate(found.samples):
         assert sample.target.kind == "objects"
@@ -101,7 +102,7 @@ def test_everything_that_is_wrong_is_listed_with_its_reason(tmp_path: Path) -> N
     (tmp_path / "masks/4.png").unlink()
     draw(tmp_path / "masks/77.png", two_values(2, 1))
     (tmp_path / "notes.docx").write_bytes(b"PK\x03\x04")
-    found = read_masks(tmp_path)
+    found = read(tmp_path)
     assert found.names == ("tissue", "vessel")
     assert [sample.path for sample in found.samples] == [f"images/{n}.png" for n in (0, 5, 6, 7)]
     reasons = {item.path: item.reason for item in found.left_out}
@@ -140,7 +141,7 @@ def test_values_stand_for_classes(tmp_path: Path, name: str) -> None:
         draw(tmp_path / f"images/{number}.png", picture(number))
         drawn.append(np.random.default_rng(number).choice(np.array(values, np.uint8), (SIDE, SIDE + 2)))
         draw(tmp_path / f"masks/{number}.png", drawn[-1])
-    found = read_masks(tmp_path)
+    found = read(tmp_path)
     assert found.names == names
     assert found.samples[0].target.ignore == ignore
     known = [value for value in values if value != ignore]
@@ -171,7 +172,7 @@ def test_colours_stand_for_classes(tmp_path: Path, name: str) -> None:
     for number in range(4):
         draw(tmp_path / f"images/{number}.png", picture(number))
         draw(tmp_path / f"masks/{number}.png", table[numbers[number]])
-    found = read_masks(tmp_path)
+    found = read(tmp_path)
     words = ("sky", "road", "car") if name else ("colour #0000ff", "class 128", "colour #ff0000")
     for mask, sample in zip(numbers, found.samples, strict=True):
         labels = read_labels(sample.target, SIDE, SIDE + 2)
@@ -185,7 +186,7 @@ def test_numbers_of_objects_are_told_from_classes(tmp_path: Path) -> None:
         objects = np.zeros((SIDE, SIDE + 2), np.uint16)
         objects.ravel()[: 7 + number] = np.arange(1, 8 + number)
         draw(tmp_path / f"masks/{number}.tif", objects)
-    found = read_masks(tmp_path)
+    found = read(tmp_path)
     assert found.samples[0].target.kind == "numbers"
     assert read_objects(found.samples[4].target, SIDE, SIDE + 2).max() == 11
     for number in range(5):
@@ -193,7 +194,7 @@ def test_numbers_of_objects_are_told_from_classes(tmp_path: Path) -> None:
             tmp_path / f"masks/{number}.tif",
             np.random.default_rng(number).choice(np.arange(number, 12, dtype=np.uint16)[::2], (SIDE, SIDE + 2)),
         )
-    assert read_masks(tmp_path).samples[0].target.kind == "index"
+    assert read(tmp_path).samples[0].target.kind == "index"
 
 
 def test_blurred_edges_are_cut_at_the_middle(tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_blurred_edges_are_cut_at_the_middle(tmp_path: Path) -> None:
         soft[20:60, 10 + number : 50] = 255
         soft[20, 10:50], soft[59, 10:50] = np.arange(40) * 3, 255 - np.arange(40) * 4
         draw(tmp_path / f"masks/{number}.png", soft)
-    found = read_masks(tmp_path)
+    found = read(tmp_path)
     assert found.samples[0].target.kind == "binary"
     assert "values between 0 and 255 are cut at the middle" in found.labels
     assert np.array_equal(read_labels(found.samples[2].target, 80, 80), soft > 127)
@@ -217,12 +218,12 @@ def test_a_mask_drawn_on_the_unturned_picture_is_turned_with_it(tmp_path: Path, 
     exif[274] = orientation
     draw(tmp_path / "images/a.png", picture(1), exif=exif)
     draw(tmp_path / "masks/a.png", two_values(1))
-    found = read_masks(tmp_path)
+    found = read(tmp_path)
     shape = (SIDE, SIDE + 2) if orientation < 5 else (SIDE + 2, SIDE)
     expected = {6: np.rot90(two_values(1), -1), 8: np.rot90(two_values(1))}.get(orientation, two_values(1))
     assert np.array_equal(read_labels(found.samples[0].target, *shape), expected // 255)
     draw(tmp_path / "masks/a.png", expected)
-    assert np.array_equal(read_labels(read_masks(tmp_path).samples[0].target, *shape), expected // 255)
+    assert np.array_equal(read_labels(read(tmp_path).samples[0].target, *shape), expected // 255)
 
 
 def test_folders_of_classes_are_not_taken_for_masks(tmp_path: Path) -> None:
@@ -231,10 +232,10 @@ def test_folders_of_classes_are_not_taken_for_masks(tmp_path: Path) -> None:
         for number in range(4):
             draw(tmp_path / "a" / folder / f"{number}.png", picture(number))
             draw(tmp_path / "b" / folder.replace("mask", "cat") / f"{number}.png", picture(number))
-    assert read_masks(tmp_path / "a") is None
-    assert read_masks(tmp_path / "b") is None
+    assert not recognises(tmp_path / "a")
+    assert not recognises(tmp_path / "b")
     with pytest.raises(StriateError, match="no mask for any of 8 pictures"):
-        read_masks(tmp_path / "b", asked=True)
+        read(tmp_path / "b")
 
 
 def test_photographs_are_no_masks(tmp_path: Path) -> None:
@@ -245,10 +246,10 @@ def test_photographs_are_no_masks(tmp_path: Path) -> None:
             tmp_path / f"masks/{number}.png",
             np.random.default_rng(number).integers(0, 256, (SIDE, SIDE + 2, 3), np.uint8),
         )
-    assert read_masks(tmp_path) is None
+    assert not recognises(tmp_path)
     with pytest.raises(StriateError, match="one value, or one colour, per class"):
-        read_masks(tmp_path, asked=True)
+        read(tmp_path)
     for number in range(3):
         draw(tmp_path / f"masks/{number}.png", np.zeros((SIDE, SIDE + 2), np.uint8))
     with pytest.raises(StriateError, match="received: the value 0 alone"):
-        read_masks(tmp_path, asked=True)
+        read(tmp_path)

@@ -11,7 +11,7 @@ from striate.data.decode import unpacking
 from striate.data.folder import read_flat, sort_key
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
-from striate.data.labelmap import misfit, strangers, value_text
+from striate.data.labelmap import MOST_CLASSES, misfit, strangers, value_text
 from striate.data.load import Want
 from striate.data.pairs import Pairs, may_hold_masks, pair
 from striate.data.pixels import turned_size
@@ -22,39 +22,46 @@ from striate.errors import StriateError, counted, first_few
 
 LAYOUT = "FOLDER/images/001.png and FOLDER/masks/001.png"
 WORKERS = 2  # processes that look at masks
+LOOKED_AT = 8  # pictures by which a folder is recognised
 _OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
 
 
-def read_masks(folder: Path, asked: bool = False) -> Found | None:
-    """The samples of a folder whose pictures have masks; None where it is no such folder.
+def recognises(path: Path) -> bool:
+    """Whether a fifth of a folder's pictures and more have masks, the first few of which are as large as they are."""
+    if not path.is_dir() or not may_hold_masks(str(path)):
+        return False
+    try:
+        pairs = pair(read_flat(path).samples)
+    except StriateError:
+        return False
+    some = Pairs(pictures=pairs.pictures[:LOOKED_AT], masks=pairs.masks, objects=pairs.objects)
+    looked = _look(some)
+    kinds = [len(seen.values) for seen in looked.seen.values()]
+    return (
+        2 * len(looked.sources) > len(some.pictures) >= len(pairs.lone) / 10 and max(kinds, default=0) <= MOST_CLASSES
+    )
+
+
+def read(path: Path, group: str | None = None) -> Found:
+    """The samples of a folder whose pictures have masks.
 
     Every mask is looked at once, because what its values stand for is decided over all of them (see `vocabulary`).
-    asked: the user said that there are masks, so that what speaks against it is an error and not a None.
     """
-    if not (asked or may_hold_masks(str(folder))):
-        return None
-    try:
-        return _read(folder, asked)
-    except StriateError:
-        if asked:
-            raise
-        return None
-
-
-def _read(folder: Path, asked: bool) -> Found:
-    flat = read_flat(folder)
+    if not path.is_dir():
+        raise StriateError("pictures and their masks are in a folder", received="a file", where=path, remedy=LAYOUT)
+    flat = read_flat(path)
     pairs = pair(flat.samples)
     looked = _look(pairs)
-    if not looked.sources or (not asked and 2 * len(looked.sources) < len(pairs.pictures)):
+    if not looked.sources:
         shown = [f"{item.path} ({item.reason})" for item in looked.left_out]
         raise StriateError(
             "pictures to segment have a mask of their own size",
             received=first_few(shown, 3) or f"no mask for any of {len(flat.samples):,} pictures",
-            where=folder,
+            where=path,
             remedy=f"arrange them as {LAYOUT}",
         )
-    classes = _listed_classes(folder, flat.left_out)
-    vocabulary = decide(list(looked.seen.values()), classes, folder) if looked.seen else _OBJECTS
+    classes = _listed_classes(path, flat.left_out)
+    vocabulary = decide(list(looked.seen.values()), classes, path) if looked.seen else _OBJECTS
     samples, strange = _samples(pairs, looked, vocabulary)
     left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
     left_out += [_left(item, "no mask goes with it") for item in pairs.lone]

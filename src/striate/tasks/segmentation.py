@@ -1,8 +1,10 @@
 """A class for every pixel: cross-entropy and Dice together, answers as label maps of the picture's own size."""
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -10,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from striate import files
 from striate.augment.geometry import move_labels
-from striate.augment.recipe import Recipe
+from striate.augment.recipe import RECIPES, Recipe, parse
 from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
 from striate.data.prepare import Shape
 from striate.data.sample import Found, Mask
@@ -78,6 +81,11 @@ class Segmentation(Task):
             return "dihedral", "the training masks lie alike whichever side is up"
         return "mirror", "masks are mirrored with their picture, and one side is up"
 
+    def recipe(self, usual: Recipe) -> Recipe:
+        """That for microscopy where no side is up, else the same with turns and zooms; with the usual symmetry."""
+        plain = parse(RECIPES["microscopy"])
+        return replace(plain, hflip=usual.hflip, dihedral=usual.dihedral)
+
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
         return unet_line(channels, height, width, base)
 
@@ -101,7 +109,7 @@ class Segmentation(Task):
         return move_labels(encoded, sources, recipe, UNKNOWN)
 
     def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
-        """Cross-entropy of the known pixels, and one minus the mean Dice of the classes there (Milletari et al. 2016)."""
+        """Cross-entropy of the known pixels, and 1 minus the mean Dice of the classes there (Milletari et al. 2016)."""
         truth = _fitting(encoded, logits).long()
         known = truth != UNKNOWN
         if not known.any():
@@ -127,7 +135,7 @@ class Segmentation(Task):
         return [self._areas(one, size) for one, size in zip(chances, own, strict=True)]
 
     def _areas(self, chances: Tensor, size: tuple[int, int]) -> Areas:
-        """The likeliest class of each pixel, once the probabilities (K, h, w) are drawn at the size, one class at a time."""
+        """The likeliest class of each pixel, of a size to which probabilities (K, h, w) are drawn one by one."""
         best, labels = torch.full(size, -1.0), torch.zeros(size, dtype=torch.uint8)
         for number, plane in enumerate(chances):
             drawn = plane
@@ -178,9 +186,6 @@ class Segmentation(Task):
         shares = (f"{share:.6f}" for share in answer.shares)
         return (self.say(answer), f"{answer.confidence:.6f}", str(objects), *shares)
 
-    def files(self, answer: Areas) -> dict[str, bytes]:
-        return {"mask.png": png_of(answer.labels, palette())}
-
     def floor(self, targets: Sequence[Mask]) -> dict[str, object]:
         shares = self.shares or self.fitted(targets).shares
         return {"majority": self.classes[int(np.argmax(shares))]}
@@ -195,12 +200,13 @@ class Segmentation(Task):
         majority = str(floor.get("majority", self.classes[0]))
         return area_scores(self._pairs(targets, answers), len(answers), self.classes, majority, clusters)
 
-    def worst(self, targets: Sequence[Mask], answers: Sequence[Areas], most: int) -> list[int]:
-        """The pictures with the lowest mean IoU."""
-        return self._by_iou(targets, answers)[:most]
-
-    def best(self, targets: Sequence[Mask], answers: Sequence[Areas], most: int) -> list[int]:
-        return self._by_iou(targets, answers)[::-1][:most]
+    def errors(self, targets: Sequence[Mask], answers: Sequence[Areas]) -> np.ndarray:
+        """What is missing to a mean IoU of 1 on each picture."""
+        found = []
+        for target, answer in zip(targets, answers, strict=True):
+            counts = pixel_counts(self._labels(target, answer.height, answer.width), answer.labels, len(self.classes))
+            found.append(float(np.nanmean(iou(counts))) if counts.any() else 1.0)
+        return 1 - np.array(found)
 
     def figures(self, targets: Sequence[Mask], answers: Sequence[Areas], record: dict) -> dict[str, Figure]:
         if not len(answers):
@@ -214,6 +220,18 @@ class Segmentation(Task):
         size = picture.shape[:2]
         truth = None if target is None else resampled(self._labels(target, answer.height, answer.width), *size)
         return with_areas(picture, resampled(answer.labels, *size), truth, self._background)
+
+    def save(self, out: Path, told: Sequence[tuple[str, Areas, tuple[int, int] | None]]) -> None:
+        """A folder of index PNG files by the pictures' names, with the names of their values in classes.txt."""
+        if out.suffix:
+            rule = "masks are written as a table of shares (.csv) or into a folder"
+            raise StriateError(rule, received=out, where="--out", remedy="give a name without an ending")
+        stems = Counter(Path(path).stem for path, _, _ in told)
+        for number, (path, answer, _) in enumerate(told, 1):
+            stem = Path(path).stem
+            name = stem if stems[stem] == 1 else f"{stem}-{number}"
+            files.write_bytes(out / f"{name}.png", png_of(answer.labels, palette()))
+        files.write_text(out / "classes.txt", "".join(f"{name}\n" for name in self.classes))
 
     @property
     def _inner(self) -> np.ndarray:
@@ -237,13 +255,6 @@ class Segmentation(Task):
         for target, answer in zip(targets, answers, strict=True):
             size = answer.height, answer.width
             yield self._labels(target, *size), read_objects(target, *size), answer.labels
-
-    def _by_iou(self, targets: Sequence[Mask], answers: Sequence[Areas]) -> list[int]:
-        found = []
-        for target, answer in zip(targets, answers, strict=True):
-            counts = pixel_counts(self._labels(target, answer.height, answer.width), answer.labels, len(self.classes))
-            found.append(float(np.nanmean(iou(counts))) if counts.any() else 1.0)
-        return np.argsort(found, kind="stable").tolist()
 
 
 def _fitting(encoded: Tensor, logits: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Masks of every kind as class numbers and object numbers; mask files as the numbers they hold."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,8 +82,6 @@ def test_a_mask_is_turned_upright(orientation: int) -> None:
 
 
 def _labels(mask: Mask, shape: tuple[int, ...], orientation: int = 1) -> np.ndarray:
-    from dataclasses import replace
-
     return read_labels(replace(mask, orientation=orientation), *shape)
 
 

@@ -11,13 +11,13 @@ from striate.data.decode import unpacking
 from striate.data.folder import read_flat, sort_key
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
-from striate.data.labelmap import MOST_CLASSES, misfit, strangers, value_text
+from striate.data.labelmap import misfit, strangers, value_text
 from striate.data.load import Want
 from striate.data.pairs import Pairs, may_hold_masks, pair
 from striate.data.pixels import turned_size
 from striate.data.raster import open_image, orientation_of
 from striate.data.sample import Found, LeftOut, Mask, Sample
-from striate.data.vocabulary import CLASS_FILE, TWO, Classes, Seen, Vocabulary, decide, read_classes
+from striate.data.vocabulary import CLASS_FILE, TWO, Classes, Seen, Vocabulary, are_photographs, decide, read_classes
 from striate.errors import StriateError, counted, first_few
 
 LAYOUT = "FOLDER/images/001.png and FOLDER/masks/001.png"
@@ -36,10 +36,8 @@ def recognises(path: Path) -> bool:
         return False
     some = Pairs(pictures=pairs.pictures[:LOOKED_AT], masks=pairs.masks, objects=pairs.objects)
     looked = _look(some)
-    kinds = [len(seen.values) for seen in looked.seen.values()]
-    return (
-        2 * len(looked.sources) > len(some.pictures) >= len(pairs.lone) / 10 and max(kinds, default=0) <= MOST_CLASSES
-    )
+    enough = 4 * len(pairs.pictures) >= len(pairs.lone) and 2 * len(looked.sources) > len(some.pictures)
+    return enough and not any(are_photographs(seen.values) for seen in looked.seen.values())
 
 
 def read(path: Path, group: str | None = None) -> Found:

@@ -18,6 +18,7 @@ CLASS_FILE = re.compile(
     r"(class(es)?([_-]?(names|dict))?|labels?([_-]?(colors|names|map))?|codes|names)\.(txt|csv)", re.IGNORECASE
 )
 MOST_SEEN = 4096  # different values of one mask that are kept
+MOST_COLOURS = 64  # of classes
 _SOFT = 0.95  # of the pixels of a two-valued mask whose edges are blurred are one of the two
 _LEAST_SOFT, _LEAST_NUMBERS = 16, 8
 _COLOURED = re.compile(r"(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(.+)")
@@ -88,7 +89,7 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary
     ignore = None
     if UNKNOWN in values and len(values) > 2 and 1 <= values[-2] < 128 and values[-1] == UNKNOWN:
         ignore, values = UNKNOWN, values[:-1]
-    if len(values) > MOST_CLASSES or (values and values[-1] >= COLOUR and len(values) > 64):
+    if len(values) > MOST_CLASSES or are_photographs(values):
         raise StriateError(
             "a mask has one value, or one colour, per class",
             received=f"{len(values):,} different ones",
@@ -99,6 +100,11 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary
         received = f"the value {value_text(values[0])} alone" if values else "no mask that can be read"
         raise StriateError("masks mark something in at least one picture", received=received, where=where)
     return Vocabulary(kind="index", names=_names(values), values=tuple(values), ignore=ignore)
+
+
+def are_photographs(values: Sequence[int] | np.ndarray) -> bool:
+    """Whether values in rising order are of a photograph: they are coloured, and many."""
+    return len(values) > MOST_COLOURS and values[-1] >= COLOUR
 
 
 def _names(values: list[int]) -> tuple[str, ...]:

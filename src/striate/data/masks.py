@@ -15,7 +15,7 @@ from striate.data.labelmap import misfit, strangers, value_text
 from striate.data.load import Want
 from striate.data.pairs import Pairs, may_hold_masks, pair
 from striate.data.pixels import turned_size
-from striate.data.raster import open_image, orientation_of
+from striate.data.raster import open_image
 from striate.data.sample import Found, LeftOut, Mask, Sample
 from striate.data.vocabulary import CLASS_FILE, TWO, Classes, Seen, Vocabulary, are_photographs, decide, read_classes
 from striate.errors import StriateError, counted, first_few
@@ -183,7 +183,7 @@ def exif_of(source: Path) -> int:
         with open_file(source) as file:
             kind = recognise(file.read(START))
             with unpacking(kind):
-                found = orientation_of(open_image(file, kind))
+                found = open_image(file, kind).getexif().get(274)
     except Unreadable:
         return 1
     return found if found in range(1, 9) else 1

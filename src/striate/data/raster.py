@@ -90,7 +90,7 @@ def decode_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> n
     image.load()
     _require(image, kind)
     pixels = _pixels(image)
-    return pixels if kind == "TIFF" else upright(pixels, orientation_of(image))  # Pillow turns TIFF itself
+    return pixels if kind == "TIFF" else upright(pixels, _orientation(image))  # Pillow turns TIFF itself
 
 
 def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:
@@ -100,7 +100,7 @@ def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:
     if kind == "PNG":  # getexif of a PNG may decode all of it, so only what comes first is used
         height, width = turned_size(height, width, exif_orientation(image.info.get("exif", b"")))
     elif kind != "TIFF":
-        height, width = turned_size(height, width, orientation_of(image))
+        height, width = turned_size(height, width, _orientation(image))
     depth, channels = _DEEP.get(image.mode, "uint8"), 3 if image.mode in _COLOUR else 1
     pages = count_frames(file, image, kind)
     tables = getattr(image, "quantization", None) if kind == "JPEG" else None
@@ -125,8 +125,7 @@ def _pixels(image: Image.Image) -> np.ndarray:
     return out
 
 
-def orientation_of(image: Image.Image) -> object:
-    """The EXIF orientation that a file brings along, or None."""
+def _orientation(image: Image.Image) -> object:
     try:
         return image.getexif().get(274)
     except Exception:  # EXIF of any kind of damage is no reason to refuse the picture

@@ -40,7 +40,7 @@ def read(source: Source, enough: int = 0, pick: Pick = WHOLE) -> tuple[np.ndarra
         return decode(source, enough, pick), look(source, pick)
     data = _bytes_of(source)
     kind = recognise(data[:START])
-    with _told(kind), quiet():
+    with unpacking(kind):
         if kind in _TWICE or (kind == "PNG" and _is_deep(data)):
             pixels, header = _pixels(data, kind, enough, pick), _look(io.BytesIO(data), data[:START], kind, pick)
         else:
@@ -66,7 +66,7 @@ def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
         return _picked(as_depth(source.reshape(header.height, header.width, -1)), pick)
     data = _bytes_of(source)
     kind = recognise(data[:START])
-    with _told(kind), quiet():
+    with unpacking(kind):
         return np.ascontiguousarray(_pixels(data, kind, enough, pick))
 
 
@@ -81,7 +81,7 @@ def look(source: Source, pick: Pick = WHOLE) -> Header:
         start = file.read(START)
         kind = recognise(start)
         file.seek(0)
-        with _told(kind), quiet():
+        with unpacking(kind):
             return _look(file, start, kind, pick)
 
 
@@ -90,10 +90,12 @@ def _bytes_of(source: Path | bytes | bytearray) -> bytes:
 
 
 @contextlib.contextmanager
-def _told(kind: str) -> Iterator[None]:
-    """Whatever a library does on hostile bytes becomes Unreadable: one bad file must not end a run."""
+def unpacking(kind: str) -> Iterator[None]:
+    """While a library unpacks a file of this kind: it says nothing, and whatever it raises on hostile bytes becomes
+    Unreadable, since one bad file must not end a run."""
     try:
-        yield
+        with quiet():
+            yield
     except Unreadable:
         raise
     except MemoryError:

@@ -15,6 +15,7 @@ from striate.data.decode import decode, look, read
 from striate.data.facts import facts_of
 from striate.data.header import WHOLE, Header, Pick, Unreadable
 from striate.data.prepare import Shape, fit
+from striate.data.values import mask_values
 
 HASH = 32  # letters of a content hash
 _TOGETHER = 1_000_000  # bytes of decoded pictures
@@ -28,12 +29,14 @@ class Want:
     """What is wanted of a source: its header alone; with a shape, the picture made to fit; else as it is decoded.
 
     noted: its facts and the hash of its contents too. pick: page and channels, where there is no shape to say so.
+    values: the numbers of a mask as they are written (see `mask_values`), in place of a picture.
     """
 
     shape: Shape | None = None
     noted: bool = False
     header: bool = False
     pick: Pick = WHOLE
+    values: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,9 @@ def _decoded(work: _Work, want: Want) -> None:
     data = read_file(work.source) if isinstance(work.source, Path) else work.source
     if want.noted:
         work.known["content"] = hash_of(data)
+    if want.values:
+        work.loaded = Loaded(picture=mask_values(data))
+        return
     if want.shape is None:
         work.loaded = Loaded(picture=decode(data, 0, want.pick), **work.known)
         return

@@ -25,21 +25,37 @@ class Boxes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Runs:
+    """An area of a picture of height x width pixels: `counts` pixels outside, inside, outside, ..., column by column
+    from the upper left, as COCO writes them."""
+
+    height: int
+    width: int
+    counts: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mask:
     """Where the class of every pixel of one picture is written.
 
-    sources: files or arrays (H, W). kind: what they hold: "index" (one file; its values are class numbers or, by
-        `names`, stand for classes), "objects" (one file per object, not zero where it is; all of class names[1]), or
-        "polygons" (`polygons` of class names on the picture, sources empty).
-    names: the class of each value from 0 on. ignore: the value that stands for "not known", or None.
-    polygons: (class name, (N, 2) float64 corners x, y in pixels of the picture), painted in this order.
+    names: the classes. sources: files or arrays (H, W). kind: what they hold: "index" (one; `values` says which number
+        stands for which class), "binary" (one; names[1] from half of values[1] on), "numbers" (one; 0, or the number
+        of an object of class names[1]), "objects" (one per object of class names[1], not zero where it is), or
+        "polygons" (none: `polygons` has a class name for each object, and its rings, (N, 2) float64 corners x, y in
+        pixels, or runs; painted in this order).
+    values: per class, in the order of `names`; those of colours as in `mask_values`. ignore: the value, or the class
+        name of polygons, that stands for "not known". size: height and width that polygons refer to.
+    orientation: the EXIF orientation of the picture where the mask lacks it, else 1.
     """
 
     kind: str
     names: tuple[str, ...]
     sources: tuple[Path | np.ndarray, ...] = ()
-    ignore: int | None = None
-    polygons: tuple[tuple[str, np.ndarray], ...] = ()
+    values: tuple[int, ...] = ()
+    ignore: int | str | None = None
+    polygons: tuple[tuple[str, tuple[np.ndarray | Runs, ...]], ...] = ()
+    size: tuple[int, int] | None = None
+    orientation: int = 1
 
 
 # A class name; the names of all classes that are there (several labels); numbers in the user's units; boxes; a mask.

@@ -15,6 +15,13 @@ _NAMES: dict[str, tuple[str, bool, bool]] = {
     "auroc": ("AUROC", False, False),
     "ap": ("Average precision", False, False),
     "map": ("mAP, mean over labels", False, False),
+    "iou": ("IoU", _SHARE, False),
+    "dice": ("Dice", _SHARE, False),
+    "outline": ("F1 of outlines", _SHARE, False),
+    "pixel_accuracy": ("Pixels that are right", _SHARE, False),
+    "iou_per_picture": ("IoU, mean over pictures", _SHARE, False),
+    "object_f1": ("F1 of objects", _SHARE, False),
+    "count_error": ("Objects miscounted per picture", False, _LOWER),
     "calibration_error": ("Calibration error", _SHARE, _LOWER),
     "log_loss": ("Log loss", False, _LOWER),
 }

@@ -37,7 +37,7 @@ class Task(ABC):
     `tuned` does anything. tabular: whether `read` knows an answer from its row in predictions.csv.
     shares: whether `per_class` gives shares from 0 to 1, which are shown in percent.
     longest: pixels of the shorter side that `--network auto` brings large pictures to; step: what sides are multiples
-    of then.
+    of then. batch_pixels: of a whole batch, where every pixel is an answer and it is not pictures that count, else 0.
     """
 
     classes: tuple[str, ...]
@@ -51,6 +51,7 @@ class Task(ABC):
     shares: ClassVar[bool] = True
     longest: ClassVar[int] = 64
     step: ClassVar[int] = 4
+    batch_pixels: ClassVar[int] = 0
 
     # What is learned.
 
@@ -81,6 +82,15 @@ class Task(ABC):
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
         """The network of `--network auto` for pictures of this size, `base` filters wide at first."""
         return auto_line(channels, height, width, base)
+
+    @property
+    def symmetry(self) -> tuple[str, str]:
+        """Which symmetry keeps targets true that lie on the picture, and why."""
+        return "mirror", "targets are mirrored with their picture"
+
+    def recipe(self, usual: Recipe) -> Recipe:
+        """The random changes of `--augment auto`, from those that are usual for pictures with these channels."""
+        return usual
 
     def make_head(self, line: str) -> int:
         """How many outputs a network of this line must have for this task (its `classes` word)."""
@@ -224,7 +234,7 @@ class Task(ABC):
         raise StriateError(rule, received=out, where="--out", remedy="give a name that ends in .csv")
 
 
-_TASKS = {"classification": "Classification"}
+_TASKS = {"classification": "Classification", "segmentation": "Segmentation"}
 
 
 def task_kind(name: str) -> type[Task]:

@@ -106,9 +106,10 @@ class Found:
 
     root: the absolute folder or file, or a word such as "digits" or "arrays".
     kind: "classes" (FOLDER/<class>), "parts" (FOLDER/<part>/<class>), "names" (--label-regex), "labels"
-        (--labels), "table", "packed" (.npz, .idx, ...), "arrays" or "digits".
+        (--labels), "table", "boxes", "packed" (.npz, .idx, ...), "arrays" or "digits".
     task: which task the targets are for: "classification", "multilabel", "regression", "detection", "segmentation".
     names: what the outputs are called where targets do not say: the columns of numbers.
+    mended: labels of pictures that are used which were changed or dropped, and why: one line each.
     hidden: how many hidden files and folders were passed over (.DS_Store, Thumbs.db, ...).
     labels: where the classes come from, in words, when it is neither folders nor the table given.
     """
@@ -121,6 +122,7 @@ class Found:
     labels: str = ""
     task: str = "classification"
     names: tuple[str, ...] = ()
+    mended: list[LeftOut] = field(default_factory=list)
 
     @property
     def classes(self) -> list[str]:

@@ -43,7 +43,7 @@ def plain_layers(draw: st.DrawFn) -> Layer:
         strategy = FORMS[table[name][0]]
         if kind == "dropout":
             strategy = st.floats(0, 1, exclude_max=True)
-        if name == "units":
+        if name in ("units", "filters"):
             strategy = COUNTS | st.just("classes")
         values.append((name, draw(strategy)))
     return Layer(kind, tuple(values))
@@ -140,9 +140,9 @@ def test_flat_writes_repetitions_out() -> None:
         ("conv kernel=3", "conv needs filters. received: conv kernel=3"),
         ("dense", "dense needs units"),
         ("scale", "scale needs factor"),
-        ("conv 0", "filters of conv is a whole number from 1. received: 0"),
-        ("conv -3", "filters of conv is a whole number from 1. received: -3"),
-        ("conv 3.5", "filters of conv is a whole number from 1. received: 3.5"),
+        ("conv 0", "filters of conv is a whole number from 1 or the word classes. received: 0"),
+        ("conv -3", "filters of conv is a whole number from 1 or the word classes. received: -3"),
+        ("conv 3.5", "filters of conv is a whole number from 1 or the word classes. received: 3.5"),
         ("conv 8 classes", "kernel of conv is a whole number from 1, or 3x5 for height x width. received: classes"),
         ("conv many", "filters of conv is a whole number from 1 or the word classes. received: many"),
         ("dense many", "units of dense is a whole number from 1 or the word classes. received: many"),

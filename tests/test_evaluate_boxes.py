@@ -84,10 +84,10 @@ def test_average_precision_is_that_of_pycocotools(seed: int, pictures: int) -> N
     def mean(values: np.ndarray) -> float | None:
         return float(values[values > -1].mean()) if (values > -1).any() else None
 
-    for name, at in (("map", slice(None)), ("map50", 0), ("map75", 5)):
+    for name, at in (("map50_95", slice(None)), ("map50", 0), ("map75", 5)):
         assert ours[name]["value"] == pytest.approx(mean(theirs[at]), abs=1e-6)
     for k, name in enumerate(CLASSES):
-        assert ours["per_class"][name]["ap"]["value"] == pytest.approx(mean(theirs[:, :, k]), abs=1e-6)
+        assert ours["per_class"][name]["ap50_95"]["value"] == pytest.approx(mean(theirs[:, :, k]), abs=1e-6)
         assert ours["per_class"][name]["ap50"]["value"] == pytest.approx(mean(theirs[0, :, k]), abs=1e-6)
 
 
@@ -98,7 +98,7 @@ def test_intervals_hold_the_value_and_are_the_same_again() -> None:
         truth, answers = drawn(1, pictures)
         first, second = (detection_scores(truth, answers, CLASSES) for _ in range(2))
         assert first == second
-        for name in ("map", "map50", "precision", "recall", "f1"):
+        for name in ("map50_95", "map50", "precision", "recall", "f1"):
             assert first[name]["low"] <= first[name]["value"] <= first[name]["high"]
         widths.append(first["map50"]["high"] - first["map50"]["low"])
     assert widths[1] < 0.6 * widths[0]
@@ -126,7 +126,7 @@ def test_perfect_empty_and_nothing() -> None:
     assert 0.8 < perfect["map50"]["low"] < 1
     none = detection_scores(truth, [boxes(predicted=True)] * 30, CLASSES)
     assert (none["map50"]["value"], none["recall"]["value"], none["precision"]["value"]) == (0, 0, None)
-    assert none["per_class"]["never"]["ap"]["value"] is None
+    assert none["per_class"]["never"]["ap50_95"]["value"] is None
     assert detection_scores([], [], CLASSES)["map50"]["value"] is None
 
 

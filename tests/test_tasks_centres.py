@@ -12,14 +12,15 @@ from striate.augment import chance
 from striate.augment.geometry import matrices, move
 from striate.augment.recipe import parse
 from striate.tasks import centres
-from striate.tasks.centres import EMPTY, IGNORED
+from striate.tasks.centres import EMPTY, IGNORED, SIZE
 
 
-def encoded(*rows: tuple[float, ...], places: int = 6) -> torch.Tensor:
-    """(1, places, 5) from rows of kind, x0, y0, x1, y1."""
-    made = torch.full((1, places, 5), 0.0)
+def encoded(*rows: tuple[float, ...], places: int = 6, size: tuple[int, int] = (100, 100)) -> torch.Tensor:
+    """(1, 1 + places, 5) from rows of kind, x0, y0, x1, y1; size: height and width."""
+    made = torch.full((1, 1 + places, 5), 0.0)
     made[:, :, 0] = EMPTY
-    made[0, : len(rows)] = torch.tensor(rows).reshape(-1, 5)
+    made[0, 0, :3] = torch.tensor([SIZE, size[1], size[0]])
+    made[0, 1 : 1 + len(rows)] = torch.tensor(rows).reshape(-1, 5)
     return made
 
 
@@ -41,7 +42,7 @@ def test_what_was_learned_by_heart_is_read_back() -> None:
     ((kinds, found, sure),) = centres.peaks(maps, (0.1, 0.15))
     assert sorted(kinds.tolist()) == [0, 0, 1]
     assert (sure > 0.99).all()
-    for kind, *corners in boxes[0, :3].tolist():
+    for kind, *corners in boxes[0, 1:4].tolist():
         gaps = (found[kinds == kind] - torch.tensor(corners)).abs().amax(dim=1)
         assert gaps.min() < 1e-5
 
@@ -64,9 +65,9 @@ def test_loss_is_least_at_the_right_answer_and_sees_every_mistake() -> None:
     boxes, reach = encoded((0, 0.1, 0.1, 0.3, 0.4), (1, 0.5, 0.5, 0.9, 0.8)), (0.1, 0.15)
     maps = right_maps(boxes, 2, 24, 32, reach)
     # Around each centre, cells that learn the box must give it too.
-    for y, x in (centres.bells(boxes[0, :2, 1:], 24, 32) >= centres.MIDDLE).any(dim=0).nonzero().tolist():
+    for y, x in (centres.bells(boxes[0, 1:3, 1:], 24, 32) >= centres.MIDDLE).any(dim=0).nonzero().tolist():
         kind = 0 if x < 16 else 1
-        x0, y0, x1, y1 = boxes[0, kind, 1:].tolist()
+        x0, y0, x1, y1 = boxes[0, 1 + kind, 1:].tolist()
         sides = ((x + 0.5) / 32 - x0, (y + 0.5) / 24 - y0, x1 - (x + 0.5) / 32, y1 - (y + 0.5) / 24)
         maps[0, 2:, y, x] = torch.tensor([math.log(side / reach[axis % 2]) for axis, side in enumerate(sides)])
     best = centres.centre_loss(maps, boxes, reach, None)
@@ -110,8 +111,8 @@ def test_box_and_pixels_move_alike(line: str, seed: int, epoch: int, draws: st.D
     recipe, ids = parse(line.replace("nearest", "constant")), torch.tensor([3])
     sources = matrices(recipe, chance.uniforms(seed, epoch, ids), height, width)
     seen = move(picture, sources, recipe)[0, 0].numpy()
-    boxes = encoded((1, x0 / width, y0 / height, (x0 + wide) / width, (y0 + high) / height))
-    kind, *edges = centres.moved(boxes, sources, height, width)[0, 0].tolist()
+    row = (1, x0 / width, y0 / height, (x0 + wide) / width, (y0 + high) / height)
+    kind, *edges = centres.moved(encoded(row, size=(height, width)), sources)[0, 1].tolist()
     left, top, right, bottom = np.array(edges) * [width, height, width, height]
     rows, columns = np.nonzero(seen >= 0.5)
     if kind == EMPTY or not len(rows):
@@ -134,11 +135,11 @@ def test_boxes_at_the_edge_are_cut_ignored_or_gone() -> None:
         (0, 0, 0, 0.2, 0.2), (1, 0.1, 0.5, 0.3, 0.7), (IGNORED, 0.5, 0.5, 0.7, 0.7), (2, 0.05, 0.5, 0.25, 1)
     )
     sources = torch.tensor([[[1.0, 0, 15], [0, 1, 0]]], dtype=torch.float64)  # 15 pixels to the left
-    after = centres.moved(boxes, sources, 100, 100)[0]
+    after = centres.moved(boxes, sources)[0, 1:]
     assert after[:, 0].tolist() == [IGNORED, 1, IGNORED, 2, EMPTY, EMPTY]
     assert after[1, 1:].tolist() == pytest.approx([0, 0.5, 0.15, 0.7])
     sources[0, 0, 2] = 19
-    assert centres.moved(boxes, sources, 100, 100)[0, :, 0].tolist() == [EMPTY, 1, IGNORED, IGNORED, EMPTY, EMPTY]
+    assert centres.moved(boxes, sources)[0, 1:, 0].tolist() == [EMPTY, 1, IGNORED, IGNORED, EMPTY, EMPTY]
 
 
 def test_mirrored_maps_turned_back_are_those_of_the_picture() -> None:
@@ -147,4 +148,20 @@ def test_mirrored_maps_turned_back_are_those_of_the_picture() -> None:
     other = encoded((0, 0.7, 0.1, 0.9, 0.4), (1, 0.1, 0.5, 0.5, 0.8))
     ((kinds, found, _),) = centres.peaks(centres.mirrored_back(right_maps(other, 2, 24, 32, reach)), reach)
     order = kinds.argsort()
-    assert torch.allclose(found[order], boxes[0, :2, 1:], atol=1e-5)
+    assert torch.allclose(found[order], boxes[0, 1:3, 1:], atol=1e-5)
+
+
+def test_found_counts_the_objects_that_their_own_cell_finds() -> None:
+    """All of them on right maps, half when one is of the wrong class or size, none where something is seen on nothing."""
+    boxes, reach = encoded((0, 0.1, 0.1, 0.3, 0.4), (1, 0.5, 0.5, 0.9, 0.8)), (0.1, 0.15)
+    maps = right_maps(boxes, 2, 24, 32, reach)
+    assert centres.found_shares(maps, boxes, reach) == 1
+    assert centres.found_shares(maps.repeat(3, 1, 1, 1), boxes.repeat(3, 1, 1), reach) == 3
+    wrong = maps.clone()
+    wrong[0, 1, 6, 6] = 20
+    assert centres.found_shares(wrong, boxes, reach) == 0.5
+    wrong = maps.clone()
+    wrong[0, 2:, 6, 6] += 0.7
+    assert centres.found_shares(wrong, boxes, reach) == 0.5
+    assert centres.found_shares(maps, encoded(), reach) == 0
+    assert centres.found_shares(maps - 30, encoded(), reach) == 1

@@ -19,6 +19,16 @@ from striate.errors import StriateError, nearest
 Labelled = tuple[str, tuple[int, int], Boxes]  # a path, (height, width) and boxes
 
 
+def recognises(path: Path) -> bool:
+    """Whether a folder or file plainly holds boxes."""
+    return boxes_kind(path) is not None
+
+
+def read(path: Path, group: str | None) -> Found:
+    """Its pictures with their boxes, and what is wrong with others."""
+    return read_boxes(path)
+
+
 def boxes_kind(source: Path) -> str | None:
     """Which of KINDS the labels of a folder or file are, or None where it has no boxes.
 

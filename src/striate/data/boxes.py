@@ -221,6 +221,7 @@ def _boxes(note: Noted, source: Path, loaded: Loaded, tell: Callable[[Thing, str
         names=tuple(thing.name for thing, _ in kept),
         corners=np.array([corners for _, corners in kept], np.float64).reshape(-1, 4),
         ignored=ignored if ignored.any() else None,
+        size=size,
     )
 
 

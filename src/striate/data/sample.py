@@ -16,12 +16,14 @@ class Boxes:
         displayed (EXIF applied), half-open: a box of one pixel at the upper left is 0, 0, 1, 1.
     confidence: (N,) 0 to 1 of predicted boxes, else None.
     ignored: (N,) of bool, boxes that are neither right nor wrong ("crowd", "difficult"); None for none of them.
+    size: height and width of the picture.
     """
 
     names: tuple[str, ...]
     corners: np.ndarray
     confidence: np.ndarray | None = None
     ignored: np.ndarray | None = None
+    size: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -39,7 +39,7 @@ class Reader(Protocol):
 
 
 # By task, in the order in which they are asked: the module that reads its targets, a Reader.
-READERS: dict[str, str] = {}
+READERS: dict[str, str] = {"detection": "striate.data.annotated"}
 
 
 def read_source(

@@ -1,12 +1,13 @@
 """Boxes drawn on a picture, each in the colour of its class, with its name where there is room for it."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from striate.draw import style
 from striate.draw.pixels import fitted, three_channels
 
 # Okabe and Ito's eight without black, brightest first; classes beyond them begin again.
@@ -54,6 +55,20 @@ def draw_boxes(
         if len(captions) > place and captions[place]:
             _caption(pen, image.size, edges, captions[place], colour, font)
     return np.asarray(image)
+
+
+def recall_curves(curves: Mapping[str, np.ndarray]) -> bytes:
+    """Precision over recall for every class, from arrays of precision at evenly spaced recalls from 0 to 1."""
+    figure = style.new_figure(6.4, 4.4)
+    axes = style.plain_axes(figure.subplots(), grid="both")
+    for number, (name, precision) in enumerate(curves.items()):
+        colour = tuple(part / 255 for part in colour_of(number))
+        label = f"{style.legible(style.shorten(name, 24))}, AP50 {np.mean(precision):.3f}"
+        axes.plot(np.linspace(0, 1, len(precision)), precision, color=colour, linewidth=2, label=label)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+    if curves:
+        axes.legend(loc="lower left", frameon=False, fontsize=8)
+    return style.to_png(figure)
 
 
 def _dashes(pen: ImageDraw.ImageDraw, edges: Sequence[int], colour: tuple[int, int, int], thick: int) -> None:

@@ -1,7 +1,7 @@
 """Scores of a detector: COCO's mean average precision with its 95 % intervals, and what is found at one confidence.
 
 Matching and averaging are faster-coco-eval's, whose numbers are those of pycocotools. The mean over the IoU limits
-0.50, 0.55, ..., 0.95 is "map", at 0.50 alone "map50", at 0.75 "map75". A class of which a part has no object counts in
+0.50, 0.55, ..., 0.95 is "map50_95", at 0.50 alone it is "map50", at 0.75 "map75". A class of which a part has no object counts in
 none of them. Pictures (or whole groups of them) are drawn again with replacement for the intervals.
 """
 
@@ -14,7 +14,7 @@ from striate.evaluate import intervals
 
 MOST = 100  # boxes of a picture that count, as in COCO
 _LEAST, _MOST_RESAMPLES, _CELLS = 100, 1000, 1_000_000  # resamples, so that predictions x resamples stay bounded
-_AT = {"map": slice(None), "map50": 0, "map75": 5}
+_AT = {"map50": 0, "map50_95": slice(None), "map75": 5}
 
 
 def detection_scores(
@@ -29,7 +29,7 @@ def detection_scores(
 
     truth, answers: of N pictures; an ignored true box is neither found nor missed. threshold: the confidence from
     which "precision", "recall" and "f1" count an answer, at an IoU of 0.5. clusters: (N,) the same number for
-    pictures that belong together. "per_class" holds "ap", "ap50", "precision", "recall" and the count of objects.
+    pictures that belong together. "per_class" holds "ap50", "ap50_95", "precision", "recall", "f1" and "n", its objects.
     """
     n = len(truth)
     objects = sum(int(_counted(boxes).sum()) for boxes in truth)
@@ -43,12 +43,12 @@ def detection_scores(
     per_class = {}
     counts = _counts(truth, answers, classes, threshold)
     for number, name in enumerate(classes):
-        only = {"ap": slice(None), "ap50": 0}
+        only = {"ap50": 0, "ap50_95": slice(None)}
         areas = {
             word: _score(_mean(value[at, :, number]), [_mean(one[at, :, number]) for one in drawn], worth)
             for word, at in only.items()
         }
-        per_class[name] = {**areas, **_shares(counts[:, number]), "objects": int(counts[:, number, 1].sum())}
+        per_class[name] = {**areas, **_shares(counts[:, number]), "n": int(counts[:, number, 1].sum())}
     return {
         "n": n, **({} if clusters is None else {"clusters": len(np.unique(clusters))}), "objects": objects,
         "threshold": threshold, **found, **_shares(counts.sum(axis=1)), "per_class": per_class,
@@ -144,6 +144,31 @@ def matched(truth: Boxes, answer: Boxes, threshold: float) -> tuple[np.ndarray, 
         elif (same & ~real).any():
             counts[place] = False
     return finder, counts
+
+
+def hit_or_miss(truth: Boxes, answer: Boxes, threshold: float) -> tuple[int, np.ndarray, int]:
+    """How many objects are found, the numbers of those missed, and how many answers are too many."""
+    finder, counts = matched(truth, answer, threshold)
+    real = _counted(truth)
+    missed = np.flatnonzero(real & (finder < 0))
+    found = int((finder >= 0).sum())
+    return found, missed, int(counts.sum()) - found
+
+
+def best_threshold(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str], otherwise: float) -> float:
+    """The confidence, in steps of 0.05, from which on answers have the best F1; `otherwise` where nothing is found."""
+    scores = {}
+    for threshold in np.arange(0.05, 0.96, 0.05).round(2).tolist():
+        found, objects, told = _counts(truth, answers, classes, threshold).sum(axis=(0, 1)).tolist()
+        scores[threshold] = 2 * found / (objects + told) if found else 0.0
+    best = max(scores, key=lambda threshold: (scores[threshold], threshold), default=otherwise)
+    return best if scores[best] else otherwise
+
+
+def recall_precision(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """(101,) precision of every class that has objects, at the recalls 0, 0.01, ..., 1 and an IoU of 0.5."""
+    precision = _Matches(truth, answers, classes).precisions(np.arange(len(truth)))[0]
+    return {name: precision[:, k] for k, name in enumerate(classes) if precision[0, k] > -1}
 
 
 def _counts(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str], threshold: float) -> np.ndarray:

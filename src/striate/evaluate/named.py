@@ -15,6 +15,11 @@ _NAMES: dict[str, tuple[str, bool, bool]] = {
     "auroc": ("AUROC", False, False),
     "ap": ("Average precision", False, False),
     "map": ("mAP, mean over labels", False, False),
+    "map50": ("mAP50", _SHARE, False),
+    "map50_95": ("mAP50-95", _SHARE, False),
+    "map75": ("mAP75", _SHARE, False),
+    "ap50": ("AP50", _SHARE, False),
+    "ap50_95": ("AP50-95", _SHARE, False),
     "calibration_error": ("Calibration error", _SHARE, _LOWER),
     "log_loss": ("Log loss", False, _LOWER),
 }

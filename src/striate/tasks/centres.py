@@ -6,15 +6,16 @@ learns as in CenterNet (Zhou, Wang and Krähenbühl 2019) and TTFNet (Liu et al.
 heat-map with a bell around each centre, as long and wide as the box asks, and every cell under the middle of a bell
 learns the box too, by its overlap with it (GIoU, Rezatofighi et al. 2019).
 
-Boxes are (..., 4) x0, y0, x1, y1 in shares of the picture's width and height here, so maps of any size fit them; an
-encoded box is a row kind, x0, y0, x1, y1, where kind is the class number or one of EMPTY and IGNORED.
+Boxes are (..., 4) x0, y0, x1, y1 in shares of the picture's width and height here, so maps of any size fit them. An
+encoded picture is (M, 5): rows of kind, x0, y0, x1, y1, where kind is the class number or one of EMPTY and IGNORED; the
+first row is SIZE, width, height, 0, 0 of the picture that the network sees, in pixels.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-EMPTY, IGNORED = -1, -2  # a row without a box, and a box that is neither right nor wrong
+EMPTY, IGNORED, SIZE = -1, -2, -3  # a row without a box, a box that is neither right nor wrong, the size in pixels
 PRIOR = 3.0  # taken from every centre's logit: at first nothing is an object
 BELL = 0.09  # deviation of a bell as a share of the side of its box
 NARROWEST = 0.3  # cells: the least deviation of a bell
@@ -23,6 +24,7 @@ OVERLAP_WEIGHT = 2.0  # of boxes beside centres in the loss
 SEEN, PARTLY = 0.1, 0.35  # share of a box that must be left in a moved picture to count at all, and to count as one
 MOST = 300  # peaks of a picture that are looked at
 LEAST_CONFIDENCE = 0.01
+SURE = 0.3  # from which on a centre is one for the figure of each epoch
 SAME = 0.6  # overlap from which on two boxes of a class are one object
 
 
@@ -124,17 +126,18 @@ def _judged(encoded: Tensor, height: int, width: int) -> Tensor:
     return (~(down[..., None] & across[..., None, :]).any(dim=1)).to(torch.float32)
 
 
-def moved(encoded: Tensor, sources: Tensor, height: int, width: int) -> Tensor:
+def moved(encoded: Tensor, sources: Tensor) -> Tensor:
     """Encoded boxes (B, M, 5) that follow their pictures; what is left of one at the edge is what counts.
 
     sources: (B, 2, 3) from a pixel of the changed picture to its place in the old one (see `augment.geometry`). A
     turned box becomes the upright one around its corners. One of which less than PARTLY is left is ignored, less than
     SEEN is gone.
     """
-    side = torch.tensor([width, height], dtype=torch.float64)
     linear, shift = sources[:, :, :2].cpu(), sources[:, :, 2].cpu()
+    first, rows = encoded[:, :1], encoded[:, 1:].cpu()
+    side = first[:, :, 1:3].cpu().double()  # [B, 1, width height]
     # Pixel centres are whole numbers there; a box's edges lie half a pixel before and behind them.
-    edges = encoded[..., 1:].cpu().double() * side.repeat(2) - 0.5
+    edges = rows[..., 1:].double() * side.repeat(1, 1, 2) - 0.5
     corners = torch.stack([edges[..., pair] for pair in ([0, 1], [2, 1], [0, 3], [2, 3])], dim=2)
     back = torch.linalg.inv(linear)
     there = torch.einsum("bij,bmkj->bmki", back, corners - shift[:, None, None]) + 0.5
@@ -142,11 +145,11 @@ def moved(encoded: Tensor, sources: Tensor, height: int, width: int) -> Tensor:
     whole = (high - low).prod(dim=-1)
     low, high = (torch.minimum(edge.clamp(min=0), side) for edge in (low, high))
     left = (high - low).prod(dim=-1) / whole.clamp(min=1e-9)
-    kinds = encoded[..., 0].cpu()
+    kinds = rows[..., 0]
     kinds = torch.where((kinds >= 0) & (left < PARTLY), torch.full_like(kinds, IGNORED), kinds)
     kinds = torch.where(left < SEEN, torch.full_like(kinds, EMPTY), kinds)
-    boxes = torch.cat([kinds[..., None], (torch.cat([low, high], dim=-1) / side.repeat(2)).to(encoded.dtype)], dim=-1)
-    return boxes.to(encoded.device)
+    shares = (torch.cat([low, high], dim=-1) / side.repeat(1, 1, 2)).to(encoded.dtype)
+    return torch.cat([first, torch.cat([kinds[..., None], shares], dim=-1).to(encoded.device)], dim=1)
 
 
 def peaks(maps: Tensor, reach: tuple[float, float]) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -181,6 +184,26 @@ def suppressed(kinds: Tensor, boxes: Tensor, same: float = SAME) -> Tensor:
         if not rivals[number, kept].any():
             kept.append(number)
     return torch.tensor(kept, dtype=torch.int64, device=boxes.device)
+
+
+def found_shares(maps: Tensor, encoded: Tensor, reach: tuple[float, float]) -> float:
+    """The sum over a batch of the share of a picture's objects that their own cell finds: with the right class surest
+    and SURE enough, and a box that overlaps by a half. A picture without objects counts where nothing is seen on it."""
+    sure, said, total = centre_logits(maps).sigmoid(), side_boxes(maps, reach), 0.0
+    for row, boxes in enumerate(encoded):
+        boxes = boxes[boxes[:, 0] >= 0]
+        if not len(boxes):
+            total += float(sure[row].max() < SURE)
+            continue
+        centre = (boxes[:, 1:3] + boxes[:, 3:]) / 2 * torch.tensor([*sure.shape[:1:-1]], device=maps.device)
+        x, y = (centre[:, axis].long().clamp(0, sure.shape[3 - axis] - 1) for axis in (0, 1))
+        best, kind = sure[row, :, y, x].max(dim=0)
+        mine, theirs = said[row, y, x], boxes[:, 1:]
+        both = torch.minimum(mine[:, 2:], theirs[:, 2:]) - torch.maximum(mine[:, :2], theirs[:, :2])
+        both = both.clamp(min=0).prod(dim=1)
+        either = sum((one[:, 2:] - one[:, :2]).prod(dim=1) for one in (mine, theirs)) - both
+        total += float(((kind == boxes[:, 0]) & (best >= SURE) & (both >= 0.5 * either)).float().mean())
+    return total
 
 
 def mirrored_back(maps: Tensor) -> Tensor:

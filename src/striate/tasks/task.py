@@ -80,6 +80,10 @@ class Task(ABC):
         """The network of `--network auto` for pictures of this size, `base` filters wide at first."""
         return auto_line(channels, height, width, base)
 
+    def recipe(self, usual: Recipe) -> Recipe:
+        """The random changes of `--augment auto`, from those that are usual for pictures with these channels."""
+        return usual
+
     def make_head(self, line: str) -> int:
         """How many outputs a network of this line must have for this task (its `classes` word)."""
         return len(self.classes)
@@ -222,7 +226,7 @@ class Task(ABC):
         raise StriateError(rule, received=out, where="--out", remedy="give a name that ends in .csv")
 
 
-_TASKS = {"classification": "Classification"}
+_TASKS = {"classification": "Classification", "detection": "Detection"}
 
 
 def task_kind(name: str) -> type[Task]:

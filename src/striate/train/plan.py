@@ -37,7 +37,8 @@ class Facts:
 
     height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class; of a task
     that does not divide pictures into classes, of all together. classes: how many outputs, where counts do not say so.
-    line: what makes the network of `auto`. spatial: whether targets lie on the picture.
+    line: what makes the network of `auto`; recipe: what makes its random changes, from the usual ones. spatial: whether
+    targets lie on the picture.
     """
 
     height: int
@@ -46,6 +47,7 @@ class Facts:
     counts: tuple[int, ...]
     classes: int = 0
     line: Callable[[int, int, int, int], str] = auto_line
+    recipe: Callable[[Recipe], Recipe] = lambda usual: usual
     spatial: bool = False
 
     @property
@@ -134,11 +136,13 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     )  # fmt: skip
     if settings.augment != "auto":
         return plan
+    symmetry = usual_symmetry(channels)
     if settings.symmetry != "auto":
-        return plan.with_symmetry(settings.symmetry, "asked for")
-    if facts.spatial:
-        return plan.with_symmetry("mirror", "targets are mirrored with their picture")
-    return plan.with_symmetry(*usual_symmetry(channels))
+        symmetry = settings.symmetry, "asked for"
+    elif facts.spatial:
+        symmetry = "mirror", "targets are mirrored with their picture"
+    plan = plan.with_symmetry(*symmetry)
+    return replace(plan, recipe=str(facts.recipe(parse(plan.recipe))))
 
 
 def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4) -> Shape:

@@ -43,7 +43,7 @@ def plain_layers(draw: st.DrawFn) -> Layer:
         strategy = FORMS[table[name][0]]
         if kind == "dropout":
             strategy = st.floats(0, 1, exclude_max=True)
-        if name in ("units", "filters"):
+        if name == "units":
             strategy = COUNTS | st.just("classes")
         values.append((name, draw(strategy)))
     return Layer(kind, tuple(values))

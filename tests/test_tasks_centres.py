@@ -152,7 +152,7 @@ def test_mirrored_maps_turned_back_are_those_of_the_picture() -> None:
 
 
 def test_found_counts_the_objects_that_their_own_cell_finds() -> None:
-    """All of them on right maps, half when one is of the wrong class or size, none where something is seen on nothing."""
+    """All on right maps, half when one is of the wrong class or size, none where something is seen on nothing."""
     boxes, reach = encoded((0, 0.1, 0.1, 0.3, 0.4), (1, 0.5, 0.5, 0.9, 0.8)), (0.1, 0.15)
     maps = right_maps(boxes, 2, 24, 32, reach)
     assert centres.found_shares(maps, boxes, reach) == 1

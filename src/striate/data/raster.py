@@ -1,16 +1,14 @@
 """PNG, JPEG, BMP, WebP, GIF and the kinds of TIFF that are 8-bit at heart, through Pillow."""
 
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from striate.data.content import open_file
 from striate.data.header import MAX_PAGES, MAX_UNPACKED, Header, Unreadable, require_page, require_size
 from striate.data.pixels import as_depth, on_white, turned_size, upright
 from striate.data.png import exif_orientation
-from striate.data.quiet import hush_libtiff, quiet
+from striate.data.quiet import hush_libtiff
 
 _GREY = {"1", "L", "LA"}
 _COLOUR = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
@@ -109,17 +107,6 @@ def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:
     coarse = sum(next(iter(tables.values()))) if tables else 0
     size = {"height": height, "width": width}
     return Header(**size, channels=channels, depth=depth, format=kind, pages=pages, coarse=coarse)
-
-
-def orientation_of(path: Path) -> int:
-    """The EXIF orientation of a picture file, 1 where it has none."""
-    try:
-        with quiet(), open_file(path) as file:
-            image = Image.open(file, formats=["JPEG", "PNG", "TIFF", "WEBP"])
-            value = exif_orientation(image.info.get("exif", b"")) if image.format == "PNG" else _orientation(image)
-    except Exception:  # a file that is no picture is refused elsewhere
-        value = None
-    return value if value in range(1, 9) else 1
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

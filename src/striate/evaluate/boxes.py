@@ -1,8 +1,8 @@
 """Scores of a detector: COCO's mean average precision with its 95 % intervals, and what is found at one confidence.
 
 Matching and averaging are faster-coco-eval's, whose numbers are those of pycocotools. The mean over the IoU limits
-0.50, 0.55, ..., 0.95 is "map50_95", at 0.50 alone it is "map50", at 0.75 "map75". A class of which a part has no object counts in
-none of them. Pictures (or whole groups of them) are drawn again with replacement for the intervals.
+0.50, 0.55, ..., 0.95 is "map50_95", at 0.50 alone it is "map50", at 0.75 "map75". A class of which a part has no object
+counts in none of them. Pictures (or whole groups of them) are drawn again with replacement for the intervals.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def detection_scores(
 
     truth, answers: of N pictures; an ignored true box is neither found nor missed. threshold: the confidence from
     which "precision", "recall" and "f1" count an answer, at an IoU of 0.5. clusters: (N,) the same number for
-    pictures that belong together. "per_class" holds "ap50", "ap50_95", "precision", "recall", "f1" and "n", its objects.
+    pictures that belong together. "per_class" holds "ap50", "ap50_95", "precision", "recall", "f1" and its "n" objects.
     """
     n = len(truth)
     objects = sum(int(_counted(boxes).sum()) for boxes in truth)

@@ -158,7 +158,7 @@ def peaks(maps: Tensor, reach: tuple[float, float]) -> list[tuple[Tensor, Tensor
     A peak is a cell that no neighbour of its class exceeds; of boxes that overlap by SAME the surest stays.
     """
     sure = centre_logits(maps).sigmoid()
-    sure = sure * (F.max_pool2d(sure, 3, stride=1, padding=1) == sure)
+    sure = sure * is_peak(sure)
     said, answers = side_boxes(maps, reach), []
     for row in range(len(maps)):
         confidence, places = sure[row].flatten().topk(min(MOST, sure[row].numel()))
@@ -169,6 +169,11 @@ def peaks(maps: Tensor, reach: tuple[float, float]) -> list[tuple[Tensor, Tensor
         kept = suppressed(kinds, boxes)
         answers.append((kinds[kept], boxes[kept], confidence[kept]))
     return answers
+
+
+def is_peak(maps: Tensor) -> Tensor:
+    """(B, K, h, w) whether a cell is exceeded by none of its eight neighbours."""
+    return F.max_pool2d(maps, 3, stride=1, padding=1) == maps
 
 
 def suppressed(kinds: Tensor, boxes: Tensor, same: float = SAME) -> Tensor:

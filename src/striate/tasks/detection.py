@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from striate import files
 from striate.augment.recipe import Recipe
+from striate.data.annotated import box_texts
+from striate.data.boxtable import HEADER, box_rows
+from striate.data.coco import coco_record
 from striate.data.prepare import Shape
 from striate.data.sample import Boxes, Found
 from striate.draw.boxes import draw_boxes, recall_curves
@@ -130,8 +135,11 @@ class Detection(Task):
         return answers
 
     def score(self, logits: Tensor, index: int) -> Tensor:
-        """The evidence for the surest object of a class."""
-        return centres.centre_logits(logits)[:, index].amax(dim=(1, 2))
+        """The mean evidence for the objects of a class that are told; for the surest where none is."""
+        there = centres.centre_logits(logits)[:, index].flatten(1)
+        told = centres.is_peak(there.detach().view(len(logits), 1, *logits.shape[2:])).flatten(1)
+        told &= there.sigmoid() >= torch.minimum(there.sigmoid().amax(dim=1), torch.tensor(self.threshold))[:, None]
+        return (there * told).sum(dim=1) / told.sum(dim=1)
 
     def per_class(self, answer: Boxes) -> np.ndarray:
         """How sure the surest object of every class is."""
@@ -156,6 +164,27 @@ class Detection(Task):
         names = self.target_of(answer).names
         return (self.say(answer), *(str(names.count(name)) for name in self.classes))
 
+    def columns(self) -> tuple[str, ...]:
+        return (*HEADER[1:], "confidence")
+
+    def lines(self, answer: Boxes) -> list[tuple[str, ...]]:
+        """A box a line, all that are sure by 1 % or more; an empty one for a picture without."""
+        return [tuple(map(str, row[1:])) for row in box_rows([("", answer.size, answer)])]
+
+    def save(self, out: Path, told: Sequence[tuple[str, Boxes, tuple[int, int]]]) -> None:
+        """FILE.json in the form of COCO with scores; a folder of YOLO texts with confidences. Both hold all boxes that
+        are sure by 1 % or more, as a mAP needs them."""
+        pictures = [(path, size, answer) for path, answer, size in told]
+        if out.suffix.lower() == ".json":
+            files.write_json(out, coco_record(pictures, self.classes))
+            return
+        if out.suffix:
+            rule = "boxes are written as FILE.csv, FILE.json (COCO) or into a folder (YOLO)"
+            raise StriateError(rule, received=out, where="--out")
+        named = [(Path(path).name, size, answer) for path, size, answer in pictures]
+        for name, text in box_texts("yolo", named, self.classes):
+            files.write_text(out / name, text)
+
     def knows(self, target: Boxes) -> str:
         return super().knows(_real(target))
 
@@ -172,18 +201,15 @@ class Detection(Task):
         said = {"main": "map50", "baseline": 0.0 if len(targets) else None, "baseline_is": "no box anywhere"}
         return detection_scores(targets, answers, self.classes, threshold=self.threshold, clusters=clusters) | said
 
-    def worst(self, targets: Sequence[Boxes], answers: Sequence[Boxes], most: int) -> list[int]:
-        """Pictures with the most objects missed and boxes too many."""
-        told = [hit_or_miss(*pair, self.threshold) for pair in zip(targets, answers, strict=True)]
-        wrong = [len(missed) + extra for _, missed, extra in told]
-        order = np.argsort(-np.array(wrong), kind="stable").tolist() if wrong else []
-        return [place for place in order if wrong[place]][:most]
+    def errors(self, targets: Sequence[Boxes], answers: Sequence[Boxes]) -> np.ndarray:
+        """Objects missed and boxes too many on every picture."""
+        told = (hit_or_miss(*pair, self.threshold) for pair in zip(targets, answers, strict=True))
+        return np.array([len(missed) + extra for _, missed, extra in told], np.float64)
 
     def best(self, targets: Sequence[Boxes], answers: Sequence[Boxes], most: int) -> list[int]:
         """Pictures without a mistake, those with most objects first."""
-        told = [hit_or_miss(*pair, self.threshold) for pair in zip(targets, answers, strict=True)]
-        right = [place for place, (found, missed, extra) in enumerate(told) if found and not len(missed) and not extra]
-        return sorted(right, key=lambda place: -told[place][0])[:most]
+        right = np.flatnonzero(self.errors(targets, answers) == 0).tolist()
+        return sorted(right, key=lambda place: -len(targets[place].names))[:most]
 
     def figures(self, targets: Sequence[Boxes], answers: Sequence[Boxes], record: dict) -> dict[str, Figure]:
         if not len(answers):

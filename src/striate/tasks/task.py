@@ -36,7 +36,7 @@ class Task(ABC):
     targets lie on the picture, so it keeps its size while training, and mirroring it is always right. tunes: whether
     `tuned` does anything. tabular: whether `read` knows an answer from its row in predictions.csv.
     longest: pixels of the shorter side that `--network auto` brings large pictures to; step: what sides are multiples
-    of then.
+    of then. batch_pixels: of a whole batch, where every pixel is an answer and it is not pictures that count, else 0.
     """
 
     classes: tuple[str, ...]
@@ -49,6 +49,7 @@ class Task(ABC):
     tabular: ClassVar[bool] = False
     longest: ClassVar[int] = 64
     step: ClassVar[int] = 4
+    batch_pixels: ClassVar[int] = 0
 
     # What is learned.
 
@@ -79,6 +80,11 @@ class Task(ABC):
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
         """The network of `--network auto` for pictures of this size, `base` filters wide at first."""
         return auto_line(channels, height, width, base)
+
+    @property
+    def symmetry(self) -> tuple[str, str]:
+        """Which symmetry keeps targets true that lie on the picture, and why."""
+        return "mirror", "targets are mirrored with their picture"
 
     def recipe(self, usual: Recipe) -> Recipe:
         """The random changes of `--augment auto`, from those that are usual for pictures with these channels."""
@@ -216,6 +222,14 @@ class Task(ABC):
         The answer is in pixels of the picture's own size, and so is the truth; the picture may have been stretched.
         """
         return picture
+
+    def columns(self) -> tuple[str, ...]:
+        """The columns of an answer in the table of `striate predict`."""
+        return self.header()
+
+    def lines(self, answer: object) -> list[tuple[str, ...]]:
+        """The cells of an answer below `columns`: one line, or one for each thing on the picture."""
+        return [self.row(answer)]
 
     def save(self, out: Path, told: Sequence[tuple[str, object, tuple[int, int] | None]]) -> None:
         """Write answers in another form than a table, which the name of the file or folder `out` chooses.

@@ -37,8 +37,8 @@ class Facts:
 
     height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class; of a task
     that does not divide pictures into classes, of all together. classes: how many outputs, where counts do not say so.
-    line: what makes the network of `auto`; recipe: what makes its random changes, from the usual ones. spatial: whether
-    targets lie on the picture.
+    line: what makes the network of `auto`; recipe: what makes its random changes, from the usual ones. symmetry: as of
+    the task, where targets lie on the picture. batch_pixels: as of the task.
     """
 
     height: int
@@ -48,7 +48,8 @@ class Facts:
     classes: int = 0
     line: Callable[[int, int, int, int], str] = auto_line
     recipe: Callable[[Recipe], Recipe] = lambda usual: usual
-    spatial: bool = False
+    symmetry: tuple[str, str] | None = None
+    batch_pixels: int = 0
 
     @property
     def pictures(self) -> int:
@@ -114,7 +115,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     needed for a budget of minutes only."""
     channels, height, width = facts.channels, facts.height, facts.width
     auto = settings.network.strip() == "auto"
-    batch = settings.batch_size or (_batch(facts.pictures) if auto else 32)
+    batch = settings.batch_size or (_batch(facts) if auto else 32)
     batch = max(min(batch, facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
@@ -123,13 +124,13 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     recipe = parse("none" if settings.augment == "auto" else settings.augment)
     plan = Plan(
         line=line, height=height, width=width, channels=channels, classes=facts.outputs, batch_size=batch,
-        epochs=None if seconds else settings.epochs or _epochs(facts.pictures, batch),
+        epochs=None if seconds else settings.epochs or _epochs(facts, batch),
         minutes=settings.minutes, optimizer=optimizer,
         lr=settings.lr or _LEARNING_RATES["auto" if auto else "other"][optimizer],
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
         filter_lr=0.24 * (settings.lr or 0.2) / 0.2, filter_momentum=_given(settings.momentum, 0.6),
         weight_decay=_given(settings.weight_decay, 5e-4 if auto else 0.0),
-        smoothing=_given(settings.smoothing, 0.1 if auto else 0.0),
+        smoothing=_given(settings.smoothing, 0.1 if auto and not facts.batch_pixels else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
         patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
         sizes=SIZES if auto and _may_shrink(settings, facts) else ((1.0, 1.0),),
@@ -139,8 +140,8 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     symmetry = usual_symmetry(channels)
     if settings.symmetry != "auto":
         symmetry = settings.symmetry, "asked for"
-    elif facts.spatial:
-        symmetry = "mirror", "targets are mirrored with their picture"
+    elif facts.symmetry is not None:
+        symmetry = facts.symmetry
     plan = plan.with_symmetry(*symmetry)
     return replace(plan, recipe=str(facts.recipe(parse(plan.recipe))))
 
@@ -159,10 +160,15 @@ def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SID
     )
 
 
-def measure_speed(channels: int, height: int, width: int, device: torch.device) -> float:
-    """Operations per second of training steps of auto's network on this machine; under half a second."""
-    shape, batch = (channels, height, width), 32
-    network = build(auto_line(channels, height, width, 32), shape, 2).to(device, memory_format=torch.channels_last)
+def measure_speed(
+    channels: int, height: int, width: int, device: torch.device, line: Callable[..., str] = auto_line
+) -> float:
+    """Operations per second of training steps of auto's network on this machine; under half a second for 64 x 64.
+
+    line: what makes the network.
+    """
+    shape, batch = (channels, height, width), max(1, min(32, 32 * LARGEST_SIDE**2 // (height * width)))
+    network = build(line(channels, height, width, 32), shape, 2).to(device, memory_format=torch.channels_last)
     x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
     times, threads = [], torch.get_num_threads()
     for count in (threads, threads, 1, 1):  # on one as well: other work may hold the rest
@@ -218,23 +224,28 @@ def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
 
 
 def _may_shrink(settings: Settings, facts: Facts) -> bool:
-    return min(facts.height, facts.width) >= 24 and settings.patience is None and not facts.spatial
+    return min(facts.height, facts.width) >= 24 and settings.patience is None and facts.symmetry is None
 
 
-def _batch(pictures: int) -> int:
-    """About 20 steps in an epoch, between 16 and 128 pictures each."""
-    return int(min(max(2 ** round(np.log2(max(pictures / 20, 1))), 16), 128))
+def _batch(facts: Facts) -> int:
+    """About 20 steps in an epoch, between 16 and 128 pictures each; fewer large ones where every pixel is an answer."""
+    usual = int(min(max(2 ** round(np.log2(max(facts.pictures / 20, 1))), 16), 128))
+    return max(1, min(usual, facts.batch_pixels // (facts.height * facts.width))) if facts.batch_pixels else usual
 
 
-def _epochs(pictures: int, batch: int) -> int:
-    """Until PICTURES_SEEN, but at most 40 for the sake of middling sets, at least 8, and never under 800 steps."""
-    steps = max(pictures // batch, 1)
-    return round(max(min(PICTURES_SEEN / pictures, 40), 8, LEAST_STEPS / steps))
+def _epochs(facts: Facts, batch: int) -> int:
+    """Until PICTURES_SEEN, but at most 40 for the sake of middling sets, at least 8, and never under 800 steps.
+
+    Where every pixel is an answer, a picture counts for as many of 64 x 64 as it has pixels for.
+    """
+    steps = max(facts.pictures // batch, 1)
+    worth = max(facts.height * facts.width / LARGEST_SIDE**2, 1) if facts.batch_pixels else 1
+    return round(max(min(PICTURES_SEEN / worth / facts.pictures, 40), 8, LEAST_STEPS / steps))
 
 
 def _auto(facts: Facts, batch: int, operations: float) -> str:
     """auto's widest line with which the budget still shows the pictures often enough."""
-    seen = facts.pictures * _epochs(facts.pictures, batch)
+    seen = facts.pictures * _epochs(facts, batch)
     shape = (facts.channels, facts.height, facts.width)
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
         line = facts.line(*shape, base)

@@ -149,9 +149,10 @@ def _facts(data: Dataset) -> planning.Facts:
             remedy="lower --test and --val, or give more pictures of these classes",
         )
     return planning.Facts(
-        height=shape.height, width=shape.width, channels=shape.channels, classes=len(task.classes), line=task.auto_line,
-        counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),), spatial=task.spatial,
-        recipe=task.recipe,
+        height=shape.height, width=shape.width, channels=shape.channels, classes=len(task.classes),
+        counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),),
+        line=task.auto_line, recipe=task.recipe, symmetry=task.symmetry if task.spatial else None,
+        batch_pixels=task.batch_pixels,
     )  # fmt: skip
 
 

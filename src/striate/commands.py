@@ -109,9 +109,9 @@ def predict(options: argparse.Namespace) -> int:
         asked = ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
     if options.out and Path(options.out).suffix.lower() == ".csv":
-        blank = ("",) * len(task.header())
-        rows = ((one.path, *(blank if one.reason else task.row(one.answer))) for one in told)
-        files.write_csv(Path(options.out), ("path", *task.header()), rows)
+        blank = [("",) * len(task.columns())]
+        rows = ((one.path, *cells) for one in told for cells in (blank if one.reason else task.lines(one.answer)))
+        files.write_csv(Path(options.out), ("path", *task.columns()), rows)
     elif options.out:
         task.save(Path(options.out), [(one.path, one.answer, one.size) for one in told if not one.reason])
     if options.out:

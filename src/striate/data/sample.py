@@ -16,12 +16,14 @@ class Boxes:
         displayed (EXIF applied), half-open: a box of one pixel at the upper left is 0, 0, 1, 1.
     confidence: (N,) 0 to 1 of predicted boxes, else None.
     ignored: (N,) of bool, boxes that are neither right nor wrong ("crowd", "difficult"); None for none of them.
+    size: height and width of the picture.
     """
 
     names: tuple[str, ...]
     corners: np.ndarray
     confidence: np.ndarray | None = None
     ignored: np.ndarray | None = None
+    size: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -122,9 +124,10 @@ class Found:
 
     root: the absolute folder or file, or a word such as "digits" or "arrays".
     kind: "classes" (FOLDER/<class>), "parts" (FOLDER/<part>/<class>), "names" (--label-regex), "labels"
-        (--labels), "table", "packed" (.npz, .idx, ...), "arrays" or "digits".
+        (--labels), "table", "boxes", "packed" (.npz, .idx, ...), "arrays" or "digits".
     task: which task the targets are for: "classification", "multilabel", "regression", "detection", "segmentation".
     names: what the outputs are called where targets do not say: the columns of numbers.
+    mended: labels of pictures that are used which were changed or dropped, and why: one line each.
     hidden: how many hidden files and folders were passed over (.DS_Store, Thumbs.db, ...).
     labels: where the classes come from, in words, when it is neither folders nor the table given.
     """
@@ -137,6 +140,7 @@ class Found:
     labels: str = ""
     task: str = "classification"
     names: tuple[str, ...] = ()
+    mended: list[LeftOut] = field(default_factory=list)
 
     @property
     def classes(self) -> list[str]:

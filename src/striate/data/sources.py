@@ -39,7 +39,7 @@ class Reader(Protocol):
 
 
 # By task, in the order in which they are asked: the module that reads its targets, a Reader.
-READERS: dict[str, str] = {"segmentation": "striate.data.masks"}
+READERS: dict[str, str] = {"detection": "striate.data.annotated", "segmentation": "striate.data.masks"}
 
 
 def read_source(

@@ -22,6 +22,11 @@ _NAMES: dict[str, tuple[str, bool, bool]] = {
     "iou_per_picture": ("IoU, mean over pictures", _SHARE, False),
     "object_f1": ("F1 of objects", _SHARE, False),
     "count_error": ("Objects miscounted per picture", False, _LOWER),
+    "map50": ("mAP50", _SHARE, False),
+    "map50_95": ("mAP50-95", _SHARE, False),
+    "map75": ("mAP75", _SHARE, False),
+    "ap50": ("AP50", _SHARE, False),
+    "ap50_95": ("AP50-95", _SHARE, False),
     "calibration_error": ("Calibration error", _SHARE, _LOWER),
     "log_loss": ("Log loss", False, _LOWER),
 }

@@ -225,6 +225,14 @@ class Task(ABC):
         """
         return picture
 
+    def columns(self) -> tuple[str, ...]:
+        """The columns of an answer in the table of `striate predict`."""
+        return self.header()
+
+    def lines(self, answer: object) -> list[tuple[str, ...]]:
+        """The cells of an answer below `columns`: one line, or one for each thing on the picture."""
+        return [self.row(answer)]
+
     def save(self, out: Path, told: Sequence[tuple[str, object, tuple[int, int] | None]]) -> None:
         """Write answers in another form than a table, which the name of the file or folder `out` chooses.
 
@@ -234,7 +242,7 @@ class Task(ABC):
         raise StriateError(rule, received=out, where="--out", remedy="give a name that ends in .csv")
 
 
-_TASKS = {"classification": "Classification", "segmentation": "Segmentation"}
+_TASKS = {"classification": "Classification", "detection": "Detection", "segmentation": "Segmentation"}
 
 
 def task_kind(name: str) -> type[Task]:

@@ -266,6 +266,9 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     if data.left_out:
         shown = [f"{item.path} ({item.reason})" for item in data.left_out]
         tell(Note(f"Left out  {len(shown):,}: {first_few(shown, 3)}; all are listed in data.csv"))
+    if data.found.mended:
+        shown = [f"{item.path} ({item.reason})" for item in data.found.mended]
+        tell(Note(f"Mended    {len(shown):,} labels: {first_few(shown, 2)}; all are listed in data.csv"))
     if data.found.hidden:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)
@@ -293,5 +296,6 @@ def write_data(folder: Path, data: Dataset) -> None:
         for row in data.used
     ]
     rows += [(item.path, item.label, item.part, "", "left out", item.reason) for item in data.left_out]
+    rows += [(item.path, item.label, item.part, "", "mended", item.reason) for item in data.found.mended]
     files.write_csv(folder / "data.csv", ("path", "label", "part", "group", "status", "reason"), rows)
     files.write_json(folder / "check.json", data.check.to_dict())

@@ -16,7 +16,7 @@ OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
 SYMMETRIES = ("auto", "none", "mirror", "dihedral")
 BALANCES = ("auto", "none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16")
-TASKS = ("classification", "segmentation")
+TASKS = ("classification", "detection", "segmentation")
 LEAST_MINUTES = 0.2  # of each of several runs
 
 

@@ -236,7 +236,7 @@ def test_labels_from_names(tmp_path: Path) -> None:
     reasons = {item.path: item.reason for item in found.left_out}
     assert reasons == {"a.txt": "empty file", "other.png": "its name does not match --label-regex"}
     found = read_source(folder, label_regex="(?P<group>p[0-9])_(?P<label>[a-z]+)_")
-    assert [s.group for s in found.samples] == ["p1", "p1", "p2"]
+    assert [s.group for s in found.samples] == ["p2", "p1", "p1"]
     assert [s.target for s in read_source(folder, label_regex="cat|dog").samples] == ["cat", "cat", "dog"]
     assert [s.path for s in read_source(folder, label_regex="(album)/").samples] == ["my_dog_album/p2_cat_3.png"]
     assert "none of 4 pictures" in refused(folder, label_regex="_(wolf)_")

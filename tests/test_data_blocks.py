@@ -1,5 +1,7 @@
 """A series is cut in time: contiguous parts, the last is tested, and nothing near a border is on both sides."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,7 +34,7 @@ def test_blocks_follow_each_other(shape: tuple[int, float, float]) -> None:
     gap = max(1, round(0.01 * count))
     assert len(aside) == gap * (len(set(kinds)) - 1)
     places = [n for n in range(count) if n not in aside]
-    jumps = [b - a for a, b in zip(places, places[1:], strict=False) if parts[a] != parts[b]]
+    jumps = [b - a for a, b in pairwise(places) if parts[a] != parts[b]]
     assert all(jump == gap + 1 for jump in jumps)
 
 

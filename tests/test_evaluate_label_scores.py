@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
-from striate.evaluate.label_scores import average_precision, best_thresholds, in_words, label_scores
+from striate.evaluate.label_scores import average_precision, best_thresholds, label_scores
+from striate.evaluate.scores import headline
 
 NAMES = ("a", "b", "c")
 
@@ -34,14 +35,14 @@ def test_the_scores_of_scikit_learn(seed: int, n: int, ties: bool) -> None:
     each = reference.f1_score(truth, said, average=None, zero_division=0.0)
     assert record["macro_f1"]["value"] == pytest.approx(each[named].mean())
     assert record["all_right"]["value"] == pytest.approx(reference.accuracy_score(truth, said))
-    for k, row in enumerate(record["per_label"].values()):
+    for k, row in enumerate(record["per_class"].values()):
         if known[k] and not truth[:, k].all():
             assert row["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth[:, k], chances[:, k]))
         if known[k]:
             assert row["recall"]["value"] == pytest.approx(reference.recall_score(truth[:, k], said[:, k]))
         if said[:, k].any():
             assert row["precision"]["value"] == pytest.approx(reference.precision_score(truth[:, k], said[:, k]))
-        for score in (row["f1"], row["average_precision"], row["precision"], row["recall"]):
+        for score in (row["f1"], row["ap"], row["precision"], row["recall"]):
             assert score["value"] is None or score["low"] <= score["value"] <= score["high"]
 
 
@@ -73,7 +74,7 @@ def test_the_baseline() -> None:
     truth = np.array([[1, 0], [1, 1], [1, 0], [0, 0]], bool)
     record = label_scores(truth, np.zeros((4, 2)), ("a", "b"), np.array([0.5, 0.5]), [True, False])
     assert record["baseline"] == pytest.approx((6 / 7 + 0) / 2)
-    assert "would score 42.9 %" in in_words(record)
+    assert "would score 42.9 %" in headline(record)
 
 
 def test_labels_that_are_not_there() -> None:
@@ -81,7 +82,7 @@ def test_labels_that_are_not_there() -> None:
     for truth in (np.zeros((0, 2), bool), np.zeros((4, 2), bool)):
         record = label_scores(truth, np.full(truth.shape, 0.1), ("a", "b"), np.array([0.5, 0.5]), [True, False])
         assert record["map"]["value"] is None
-        assert record["per_label"]["a"]["auroc"]["value"] is None
+        assert record["per_class"]["a"]["auroc"]["value"] is None
     with pytest.raises(StriateError, match="finite"):
         label_scores(np.zeros((1, 1), bool), np.array([[np.nan]]), ("a",), np.array([0.5]), [True])
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
-from striate.evaluate.number_scores import MEAN, PREVIOUS, half_widths, in_words, number_scores
+from striate.evaluate.number_scores import MEAN, PREVIOUS, half_widths, number_scores
+from striate.evaluate.scores import headline
 
 
 def pair(seed: int, n: int = 60, columns: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -41,12 +42,12 @@ def test_baselines() -> None:
     """Saying the training mean, and the value before, are scored with the same pictures."""
     truth, predicted = pair(1)
     record = number_scores(truth, predicted, ("x",), [10.0], ordered=True)
-    floors = record["per_target"]["x"]["baselines"]
+    floors = record["baselines"]
     assert record["baseline"] == pytest.approx(float(np.sqrt(np.mean((truth - 10) ** 2))))
     assert floors[MEAN]["mae"] == pytest.approx(float(np.mean(np.abs(truth - 10))))
     assert floors[PREVIOUS]["rmse"] == pytest.approx(float(np.sqrt(np.mean((truth[1:] - truth[:-1]) ** 2))))
-    assert PREVIOUS not in number_scores(truth, predicted, ("x",), [10.0])["per_target"]["x"]["baselines"]
-    assert "always the mean of the training part would score" in in_words(record)
+    assert PREVIOUS not in number_scores(truth, predicted, ("x",), [10.0])["baselines"]
+    assert "always the mean of the training part would score" in headline(record)
 
 
 def test_several_columns() -> None:
@@ -57,7 +58,7 @@ def test_several_columns() -> None:
     assert (record["main"], "rmse" in record) == ("r2", False)
     assert record["r2"]["value"] == pytest.approx(reference.r2_score(truth, predicted))
     one = number_scores(truth[:, 1:2], predicted[:, 1:2], ("b",), [1.0])
-    assert record["per_target"]["b"]["rmse"] == one["rmse"]
+    assert record["per_class"]["b"]["rmse"] == one["rmse"]
 
 
 def test_scores_that_do_not_exist() -> None:
@@ -66,7 +67,7 @@ def test_scores_that_do_not_exist() -> None:
         record = number_scores(np.full((n, 1), truth), np.zeros((n, 1)), ("x",), [1.0], reach=[3.0], ordered=True)
         assert record["r2"]["value"] is None
         assert record["rmse"]["value"] == (truth if n else None)
-    assert in_words(number_scores(np.zeros((0, 1)), np.zeros((0, 1)), ("x",), [1.0])).startswith("not scored")
+    assert headline(number_scores(np.zeros((0, 1)), np.zeros((0, 1)), ("x",), [1.0])).startswith("not scored")
     with pytest.raises(StriateError, match="1 of 2 pictures with NaN"):
         number_scores(np.zeros((2, 1)), np.array([[0.0], [np.nan]]), ("x",), [1.0])
 

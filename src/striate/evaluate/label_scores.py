@@ -9,8 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.errors import StriateError
-from striate.evaluate import intervals
-from striate.tasks import metrics
+from striate.evaluate import intervals, metrics
 
 _MOST_CELLS = 200_000_000  # resamples x pictures x labels of an average precision
 COMMON = "always the labels that most training pictures have"
@@ -64,8 +63,8 @@ def label_scores(
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
     common: (K,) whether most training pictures have the label, which is what the baseline says of every picture.
-    clusters: (N,) the same number for pictures that belong together. "per_label" holds threshold, precision, recall,
-    F1, AUROC and average precision of each. Raises StriateError where a probability is not a number.
+    clusters: (N,) the same number for pictures that belong together. "per_class" holds threshold, precision, recall,
+    F1, AUROC and average precision of each label. Raises StriateError where a probability is not a number.
     """
     truth = np.asarray(truth, bool).reshape(-1, len(names))
     chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
@@ -92,7 +91,7 @@ def label_scores(
         "map": _record(metrics.mean_of_known(ordering[0]), metrics.mean_of_known(redrawn[0]), worth),
         "auroc": _record(metrics.mean_of_known(ordering[1]), metrics.mean_of_known(redrawn[1]), worth),
         "all_right": _share((said == truth).all(axis=1), clusters),
-        "per_label": {
+        "per_class": {
             name: {
                 "n": int(truth[:, k].sum()),
                 "threshold": float(thresholds[k]),
@@ -100,7 +99,7 @@ def label_scores(
                 "recall": _share(said[:, k], clusters, truth[:, k]),
                 "f1": _record(metrics.f1(*right)[k], metrics.f1(*drawn)[:, k], worth),
                 "auroc": _record(ordering[1][k], redrawn[1][:, k], worth),
-                "average_precision": _record(ordering[0][k], redrawn[0][:, k], worth),
+                "ap": _record(ordering[0][k], redrawn[0][:, k], worth),
             }
             for k, name in enumerate(names)
         },
@@ -165,14 +164,3 @@ def _record(value: float, replicates: np.ndarray, worth: float) -> dict:
 
 def _plain(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def in_words(record: dict) -> str:
-    """One line that says how good it is: "macro F1 91.2 % [86.1, 94.6], n = 180; always ... would score 55.0 %"."""
-    score = record["macro_f1"]
-    if not record["n"] or score["value"] is None:
-        return "not scored: no pictures in this part"
-    value, low, high = (100 * score[key] for key in ("value", "low", "high"))
-    floor = "nothing" if record["baseline"] is None else f"{100 * record['baseline']:.1f} %"
-    said = f"macro F1 {value:.1f} % [{low:.1f}, {high:.1f}], n = {record['n']:,}"
-    return f"{said}; {record['baseline_is']} would score {floor}"

@@ -15,6 +15,13 @@ _NAMES: dict[str, tuple[str, bool, bool]] = {
     "auroc": ("AUROC", False, False),
     "ap": ("Average precision", False, False),
     "map": ("mAP, mean over labels", False, False),
+    "all_right": ("All labels right", _SHARE, False),
+    "rmse": ("RMSE", False, _LOWER),
+    "mae": ("MAE", False, _LOWER),
+    "r2": ("R²", False, False),
+    "pearson": ("Pearson's correlation", False, False),
+    "spearman": ("Spearman's correlation", False, False),
+    "coverage": ("Inside the 90 % interval", _SHARE, False),
     "calibration_error": ("Calibration error", _SHARE, _LOWER),
     "log_loss": ("Log loss", False, _LOWER),
 }

@@ -5,7 +5,7 @@ ends come from pictures, or whole clusters, drawn again (see `intervals`), all s
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -44,8 +44,8 @@ def number_scores(
     coverage is measured. ordered: pictures follow each other in time, so the value before is a baseline too. clusters:
     (N,) the same number for pictures that belong together.
     One column: its scores, the main one "rmse". Several: means over columns, without those in units, the main one "r2".
-    "per_target" holds all scores of each column with the errors of the baselines. Raises StriateError where a
-    prediction is not a number.
+    "baselines" holds the errors of these; of several columns they and all scores stand in "per_class". Raises
+    StriateError where a prediction is not a number.
     """
     truth = np.asarray(truth, np.float64).reshape(-1, len(names))
     predicted = np.asarray(predicted, np.float64).reshape(truth.shape)
@@ -62,11 +62,11 @@ def number_scores(
         for k in range(len(names))
     ]
     if len(names) == 1:
-        own = {key: value for key, value in columns[0].items() if key not in ("baselines", "reach")}
-        main, floor = "rmse", columns[0]["baselines"][MEAN]["rmse"]
+        own, main, floor = columns[0], "rmse", columns[0]["baselines"][MEAN]["rmse"]
     else:
         main, floor = "r2", _plain(np.mean(floors[MEAN]["r2"]))
         own = {name: _record(values[name].mean(), drawn[name].mean(axis=1)) for name in ("r2", "pearson", "spearman")}
+        own["per_class"] = {name: {"n": len(truth), **one} for name, one in zip(names, columns, strict=True)}
     return {
         "n": len(truth),
         **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
@@ -74,7 +74,6 @@ def number_scores(
         "baseline": floor,
         "baseline_is": MEAN,
         **own,
-        "per_target": dict(zip(names, columns, strict=True)),
     }
 
 
@@ -105,7 +104,11 @@ def _scores(
     moments = [np.abs(errors), errors**2, y, y**2, p, p**2, y * p]
     moments += [ranks, ranks**2, guessed, guessed**2, ranks * guessed]
     columns, scale = np.concatenate(moments, axis=1), size**2
-    drawn = intervals.resampled_means(columns, clusters=clusters) if len(truth) > 1 else np.full((1, columns.shape[1]), np.nan)
+    drawn = (
+        intervals.resampled_means(columns, clusters=clusters)
+        if len(truth) > 1
+        else np.full((1, columns.shape[1]), np.nan)
+    )
     return _of_means(columns.mean(axis=0)[None], scale, row=True), _of_means(drawn, scale)
 
 
@@ -172,14 +175,3 @@ def _record(value: float, replicates: np.ndarray) -> dict:
 
 def _plain(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def in_words(record: Mapping) -> str:
-    """One line that says how good it is: "RMSE 0.12 [0.10, 0.14], n = 160; always the mean ... would score 0.2"."""
-    score = record[record["main"]]
-    if not record["n"] or score["value"] is None:
-        return "not scored: no pictures in this part"
-    name = {"rmse": "RMSE", "r2": "R²"}[record["main"]]
-    ends = f" [{score['low']:.4g}, {score['high']:.4g}]"
-    floor = f"{record['baseline']:.4g}" if record["baseline"] is not None else "nothing"
-    return f"{name} {score['value']:.4g}{ends}, n = {record['n']:,}; {record['baseline_is']} would score {floor}"

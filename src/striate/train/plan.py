@@ -37,7 +37,8 @@ class Facts:
 
     height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class; of a task
     that does not divide pictures into classes, of all together. classes: how many outputs, where counts do not say so.
-    line: what makes the network of `auto`. spatial: whether targets lie on the picture.
+    line: what makes the network of `auto`. spatial: whether targets lie on the picture. moves: whether they change when
+    it is moved or mirrored.
     """
 
     height: int
@@ -47,6 +48,7 @@ class Facts:
     classes: int = 0
     line: Callable[[int, int, int, int], str] = auto_line
     spatial: bool = False
+    moves: bool = False
 
     @property
     def pictures(self) -> int:
@@ -136,7 +138,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         return plan
     if settings.symmetry != "auto":
         return plan.with_symmetry(settings.symmetry, "asked for")
-    if facts.spatial:
+    if facts.moves:
         return plan.with_symmetry("mirror", "targets are mirrored with their picture")
     return plan.with_symmetry(*usual_symmetry(channels))
 

@@ -151,6 +151,7 @@ def _facts(data: Dataset) -> planning.Facts:
     return planning.Facts(
         height=shape.height, width=shape.width, channels=shape.channels, classes=len(task.classes), line=task.auto_line,
         counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),), spatial=task.spatial,
+        moves=task.moves,
     )  # fmt: skip
 
 

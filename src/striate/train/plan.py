@@ -132,7 +132,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         smoothing=_given(settings.smoothing, 0.1 if auto else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
         patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
-        sizes=SIZES if auto and _may_shrink(settings, facts) else ((1.0, 1.0),),
+        sizes=SIZES if auto and _may_shrink(settings, facts, line) else ((1.0, 1.0),),
     )  # fmt: skip
     if settings.augment != "auto":
         return plan
@@ -215,8 +215,9 @@ def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
     return (longest, longer) if form >= 1 else (longer, longest)
 
 
-def _may_shrink(settings: Settings, facts: Facts) -> bool:
-    return min(facts.height, facts.width) >= 24 and settings.patience is None and not facts.spatial
+def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
+    fixed = facts.spatial or "flatten" in line  # a dense layer over all places fits one size alone
+    return min(facts.height, facts.width) >= 24 and settings.patience is None and not fixed
 
 
 def _batch(pictures: int) -> int:

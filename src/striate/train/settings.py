@@ -17,7 +17,7 @@ SYMMETRIES = ("auto", "none", "mirror", "dihedral")
 SPLITS = ("content", "blocks")
 BALANCES = ("auto", "none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16")
-TASKS = ("classification",)
+TASKS = ("classification", "multilabel", "regression")
 LEAST_MINUTES = 0.2  # of each of several runs
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.arrays import read_rows
+from striate.data.arrays import cells_of, meaning_of_rows, read_rows
 from striate.data.columns import COLUMNS
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES, visible
@@ -77,22 +77,31 @@ def is_packed(source: Path) -> bool:
     return any(one.is_sure for one in _sets(source, files))
 
 
-def read_packed(source: Path) -> Found:
+def read_packed(source: Path, task: str | None = None) -> Found:
     """The labelled pictures of `source`, with their parts where names tell several; rows are views of one array.
 
-    Raises StriateError for pictures without labels, a damaged file, one that is larger than the memory, and
-    where there is no telling which array is which.
+    task: as in `arrays.read_arrays`. Raises StriateError for pictures without labels, a damaged file, one that is
+    larger than the memory, and where there is no telling which array is which.
     """
     samples, left_out, sets = [], [], _sets(source, _files(source))
-    for one in sets:
-        if one.labels is None:
-            raise _unclear(source, f"no labels for {one.pictures.name}")
+    if bare := [one.pictures.name for one in sets if one.labels is None]:
+        raise _unclear(source, f"no labels for {bare[0]}")
+    pictures = [_pixels(one) for one in sets]
+    cells = [
+        cells_of(one.labels.load(), len(pixels), one.part or "array")
+        for one, pixels in zip(sets, pictures, strict=True)
+    ]
+    meaning = meaning_of_rows([line for lines in cells for line in lines], task)
+    for one, pixels, lines in zip(sets, pictures, cells, strict=True):
         groups = one.groups.load() if one.groups else None
         part = one.part if one.part and len(sets) > 1 else None
-        rows, bare = read_rows(_pixels(one), one.labels.load(), groups, one.part or "array", part)
+        rows, bare = read_rows(pixels, lines, meaning, groups, one.part or "array", part)
         samples += rows
         left_out += bare
-    return Found(root=os.path.abspath(source), kind="packed", samples=samples, left_out=left_out)  # noqa: PTH100
+    return Found(
+        root=os.path.abspath(source), kind="packed", samples=samples, left_out=left_out,  # noqa: PTH100
+        task=meaning.task, names=meaning.outputs,
+    )  # fmt: skip
 
 
 def packed_pictures(source: Path) -> Iterator[tuple[str, np.ndarray]]:

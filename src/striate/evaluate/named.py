@@ -27,6 +27,13 @@ _NAMES: dict[str, tuple[str, bool, bool]] = {
     "map75": ("mAP75", _SHARE, False),
     "ap50": ("AP50", _SHARE, False),
     "ap50_95": ("AP50-95", _SHARE, False),
+    "all_right": ("All labels right", _SHARE, False),
+    "rmse": ("RMSE", False, _LOWER),
+    "mae": ("MAE", False, _LOWER),
+    "r2": ("R²", False, False),
+    "pearson": ("Pearson's correlation", False, False),
+    "spearman": ("Spearman's correlation", False, False),
+    "coverage": ("Inside the 90 % interval", _SHARE, False),
     "calibration_error": ("Calibration error", _SHARE, _LOWER),
     "log_loss": ("Log loss", False, _LOWER),
 }

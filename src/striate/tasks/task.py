@@ -69,6 +69,10 @@ class Task(ABC):
         """The same with what is chosen by the trained network's answers on the validation part, such as thresholds."""
         return self
 
+    def trial(self, targets: Sequence[Target]) -> tuple[np.ndarray, tuple[str, ...]] | None:
+        """Classes by which symmetries are tried: the number of each target's (N,), and their names; None: untried."""
+        return None
+
     @property
     def calibrated(self) -> bool:
         """Whether logits may be divided by a temperature, since answers are probabilities."""
@@ -242,7 +246,13 @@ class Task(ABC):
         raise StriateError(rule, received=out, where="--out", remedy="give a name that ends in .csv")
 
 
-_TASKS = {"classification": "Classification", "detection": "Detection", "segmentation": "Segmentation"}
+_TASKS = {
+    "classification": "Classification",
+    "multilabel": "Multilabel",
+    "regression": "Regression",
+    "detection": "Detection",
+    "segmentation": "Segmentation",
+}
 
 
 def task_kind(name: str) -> type[Task]:

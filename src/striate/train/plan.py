@@ -38,7 +38,7 @@ class Facts:
     height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class; of a task
     that does not divide pictures into classes, of all together. classes: how many outputs, where counts do not say so.
     line: what makes the network of `auto`; recipe: what makes its random changes, from the usual ones. symmetry: as of
-    the task, where targets lie on the picture. batch_pixels: as of the task.
+    the task, where targets move with the picture. spatial, batch_pixels: as of the task.
     """
 
     height: int
@@ -49,6 +49,7 @@ class Facts:
     line: Callable[[int, int, int, int], str] = auto_line
     recipe: Callable[[Recipe], Recipe] = lambda usual: usual
     symmetry: tuple[str, str] | None = None
+    spatial: bool = False
     batch_pixels: int = 0
 
     @property
@@ -133,7 +134,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         smoothing=_given(settings.smoothing, 0.1 if auto and not facts.batch_pixels else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
         patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
-        sizes=SIZES if auto and _may_shrink(settings, facts) else ((1.0, 1.0),),
+        sizes=SIZES if auto and _may_shrink(settings, facts, line) else ((1.0, 1.0),),
     )  # fmt: skip
     if settings.augment != "auto":
         return plan
@@ -223,8 +224,9 @@ def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
     return (longest, longer) if form >= 1 else (longer, longest)
 
 
-def _may_shrink(settings: Settings, facts: Facts) -> bool:
-    return min(facts.height, facts.width) >= 24 and settings.patience is None and facts.symmetry is None
+def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
+    fixed = facts.spatial or "flatten" in line  # a dense layer over all places fits one size alone
+    return min(facts.height, facts.width) >= 24 and settings.patience is None and not fixed
 
 
 def _batch(facts: Facts) -> int:

@@ -151,8 +151,8 @@ def _facts(data: Dataset) -> planning.Facts:
     return planning.Facts(
         height=shape.height, width=shape.width, channels=shape.channels, classes=len(task.classes),
         counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),),
-        line=task.auto_line, recipe=task.recipe, symmetry=task.symmetry if task.spatial else None,
-        batch_pixels=task.batch_pixels,
+        line=task.auto_line, recipe=task.recipe, symmetry=task.symmetry if task.moves else None,
+        spatial=task.spatial, batch_pixels=task.batch_pixels,
     )  # fmt: skip
 
 

@@ -177,18 +177,18 @@ def test_the_column_of_labels_must_be_plain(tmp_path: Path) -> None:
 
 
 def test_groups_and_parts_of_a_joined_table(tmp_path: Path) -> None:
-    """The table's group and part are used; without a part, folders called train and test give it."""
+    """The table's group, part and order are used; without a part, folders called train and test give it."""
     folder = touch(tmp_path, "train/p1_1.png", "train/p1_2.png", "test/p2_3.png")
     (folder / "t.csv").write_text("file,label,animal,split\np1_1,a,rex,\np1_2,b,rex,val\np2_3,a,tom,\n")
     facts = [(s.path, s.group, s.part) for s in read_source(folder, labels=folder / "t.csv", group="animal",
                                                             label_column="label").samples]  # fmt: skip
     assert facts == [
-        ("test/p2_3.png", "tom", "test"),
         ("train/p1_1.png", "rex", "train"),
         ("train/p1_2.png", "rex", "validation"),
+        ("test/p2_3.png", "tom", "test"),
     ]
     found = read_source(folder, labels=folder / "t.csv", group=r"(p\d)_")
-    assert [s.group for s in found.samples] == ["p2", "p1", "p1"]
+    assert [s.group for s in found.samples] == ["p1", "p1", "p2"]
 
 
 def test_the_only_table_of_a_folder_is_used(tmp_path: Path) -> None:

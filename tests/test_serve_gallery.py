@@ -10,6 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from striate import files
+from striate.draw.pixels import visible
 from striate.serve import gallery as gallery_module
 from striate.serve.gallery import Gallery
 from striate.serve.reply import Refusal
@@ -28,10 +29,8 @@ def make_run(folder: Path, source: object, rows: list[tuple] = ROWS, scored: dic
     listed.insert(1, ("cat/bad.png", "cat", "", "", "left out", "damaged PNG"))
     files.write_csv(folder / "data.csv", ("path", "label", "part", "group", "status", "reason"), listed)
     if scored is not None:
-        predicted = [
-            (path, answer, sure, 0 if path.startswith(answer) else sure) for path, (answer, sure) in scored.items()
-        ]
-        files.write_csv(folder / "predictions.csv", ("path", "predicted", "confidence", "error"), predicted)
+        predicted = [(path, *answer) for path, answer in scored.items()]
+        files.write_csv(folder / "predictions.csv", ("path", "predicted", "confidence"), predicted)
     return folder
 
 
@@ -67,7 +66,7 @@ def test_the_tables_become_a_list(tmp_path: Path, pictures: Path) -> None:
     assert [item["name"] for item in page["pictures"]][:4] == ["cat/2.png", "dog/2.png", "dog/3.png", "dog/1.png"]
     assert page["pictures"][0] == {
         **{"id": "2", "name": "cat/2.png", "part": "test", "truth": "cat"},
-        **{"predicted": "dog", "confidence": 0.6, "error": 0.6},
+        **{"predicted": "dog", "confidence": 0.6, "error": None},
     }
     assert page["pictures"][3]["predicted"] is None
     some = gallery.page("test", 1, 1)
@@ -206,8 +205,8 @@ def test_every_depth_and_channel_count_is_shown(channels: int, shown: int, depth
     """Any decoded picture becomes a PNG in 8 bits of at most 512 pixels, in its own proportions."""
     values = np.random.default_rng(0).integers(0, 200, (600, 150, channels)).astype(depth)
     small = values[:20]
-    assert pixels_of(gallery_module._shown(values)).shape == (512, 128, 3)
-    png = pixels_of(gallery_module._shown(small))
+    assert pixels_of(gallery_module.shown(visible(values))).shape == (512, 128, 3)
+    png = pixels_of(gallery_module.shown(visible(small)))
     assert png.shape == (20, 150, 3)
     if depth == "uint8" and channels == shown:
         assert np.array_equal(png[:, :, :shown], small)

@@ -143,7 +143,7 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
 def _label_options(parser: argparse.ArgumentParser) -> None:
     """Where labels come from, as for train."""
     for item in fields(Settings):
-        if item.name.startswith("label"):
+        if item.name.startswith("label") or item.name == "columns":
             flag, facts = "--" + item.name.replace("_", "-"), item.metadata
             parser.add_argument(flag, metavar=facts["meta"], help=facts["help"])
 

@@ -15,8 +15,8 @@ from striate.train.settings import Settings
 
 DONE, PROBLEMS, INTERRUPTED = 0, 2, 130
 CHECK_SETTINGS = (
-    "group", "labels", "label_column", "label_regex", "page", "channels", "img_size", "seed", "device", "workers",
-    "out",
+    "group", "labels", "label_column", "columns", "label_regex", "page", "channels", "img_size", "seed", "device",
+    "workers", "out",
 )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def evaluate(options: argparse.Namespace) -> int:
         from striate.export.model import load_model
 
         model = load_model(options.model, choose_device(options.device))
-        labels_from = {name: getattr(options, name) for name in ("labels", "label_column", "label_regex")}
+        labels_from = {name: getattr(options, name) for name in ("labels", "label_column", "columns", "label_regex")}
         scores = model.evaluate(options.source, options.part, **labels_from)
         print(score_table({options.part or "all": scores}))
         for warning in warnings({"test": scores}):
@@ -109,9 +109,9 @@ def predict(options: argparse.Namespace) -> int:
         asked = ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
     if options.out and Path(options.out).suffix.lower() == ".csv":
-        blank = ("",) * len(task.header())
-        rows = ((one.path, *(blank if one.reason else task.row(one.answer))) for one in told)
-        files.write_csv(Path(options.out), ("path", *task.header()), rows)
+        blank = [("",) * len(task.columns())]
+        rows = ((one.path, *cells) for one in told for cells in (blank if one.reason else task.lines(one.answer)))
+        files.write_csv(Path(options.out), ("path", *task.columns()), rows)
     elif options.out:
         task.save(Path(options.out), [(one.path, one.answer, one.size) for one in told if not one.reason])
     if options.out:

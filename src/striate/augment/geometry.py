@@ -77,6 +77,20 @@ def warp(pictures: torch.Tensor, recipe: Recipe, uniforms: torch.Tensor) -> torc
     return torch.lerp(before, after, share.expand_as(pictures))
 
 
+def move_labels(labels: torch.Tensor, sources: torch.Tensor, recipe: Recipe, unknown: int) -> torch.Tensor:
+    """Label maps (B, H, W) uint8 that follow their pictures: every pixel is a copy of the nearest one.
+
+    Beyond the border they are mirrored where the picture is, and elsewhere `unknown`, since nothing was seen there.
+    """
+    fill = "reflect" if recipe.fill == "reflect" else "constant"
+    numbers = labels[:, None].to(torch.float32)
+    if recipe.interpolates:
+        moved = _interpolate(numbers, sources, fill, float(unknown), mode="nearest")
+    else:
+        moved = _copy_whole(numbers, sources, fill, float(unknown))
+    return moved[:, 0].round().to(torch.uint8)
+
+
 def _linear(recipe: Recipe, columns: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The four entries of (1 / zoom) · (shear back) · (rotate back), each (B,)."""
     angle = math.radians(recipe.rotate) * _both_ways(columns[Draw.ROTATE])
@@ -121,8 +135,10 @@ def _shift(recipe: Recipe, draws: torch.Tensor, side: int) -> torch.Tensor:
     return torch.floor(draws * (2 * most + 1)) - most
 
 
-def _interpolate(pictures: torch.Tensor, sources: torch.Tensor, fill: str, value: float) -> torch.Tensor:
-    """Bilinear reading at the sources; outside counts from half a pixel beyond the outermost centres."""
+def _interpolate(
+    pictures: torch.Tensor, sources: torch.Tensor, fill: str, value: float, mode: str = "bilinear"
+) -> torch.Tensor:
+    """Bilinear (or "nearest") reading at the sources; outside counts from half a pixel beyond the outermost centres."""
     batch, _, height, width = pictures.shape
     grid = torch.empty(batch, height, width, 2, device=pictures.device)
     for axis, side in ((0, width), (1, height)):
@@ -132,12 +148,13 @@ def _interpolate(pictures: torch.Tensor, sources: torch.Tensor, fill: str, value
         along_y = down * torch.arange(height)
         along_x, along_y = (part.to(pictures.device, torch.float32) for part in (along_x, along_y))
         torch.add(along_x[:, None, :], along_y[:, :, None], out=grid[..., axis])
-    mode = {"nearest": "border", "reflect": "reflection", "constant": "zeros"}[fill]
+    how = {"nearest": "border", "reflect": "reflection", "constant": "zeros"}[fill]
+    how = {"mode": mode, "padding_mode": how, "align_corners": False}
     if fill != "constant" or value == 0:
-        return torch.nn.functional.grid_sample(pictures, grid, padding_mode=mode, align_corners=False)
+        return torch.nn.functional.grid_sample(pictures, grid, **how)
     # Zeros are the only constant that grid_sample knows, so the pictures are lowered by `value` and raised.
     lowered = pictures - value
-    return torch.nn.functional.grid_sample(lowered, grid, padding_mode=mode, align_corners=False) + value
+    return torch.nn.functional.grid_sample(lowered, grid, **how) + value
 
 
 def _copy_whole(pictures: torch.Tensor, sources: torch.Tensor, fill: str, value: float) -> torch.Tensor:

@@ -39,7 +39,8 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
     """
     first, same = _same(contents)
     rows = sorted(first.values(), key=lambda row: hashlib.blake2b(str(contents[row]).encode()).digest())
-    rows = np.array([row for row in rows if facts["look"][row].std() > 1], np.int64)
+    blocks = np.array_split(np.array(rows, np.int64), len(rows) // 4096 + 1)
+    rows = np.concatenate([block[_varied(facts["look"][block])] for block in blocks])
     pairs, sure = [], []
     if len(rows) >= FEWEST:
         shapes = np.stack([facts["height"][rows], facts["width"][rows]], axis=1)
@@ -61,6 +62,11 @@ def _same(contents: Sequence[str]) -> tuple[dict[Hashable, int], list[tuple[int,
     """The first row of each content, and links from it to all rows that have it."""
     first: dict[Hashable, int] = {}
     return first, [(first.setdefault(content, row), row, True) for row, content in enumerate(contents)]
+
+
+def _varied(looks: np.ndarray) -> np.ndarray:
+    """Which of them (K, S, S) are of more than a single value."""
+    return looks.std(axis=(1, 2)) > 1
 
 
 def _joined(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:

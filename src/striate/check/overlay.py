@@ -12,7 +12,8 @@ import functools
 import numpy as np
 
 from striate.check import register
-from striate.check.signature import blur, contrast, unit
+from striate.check.nearest import nearest, over_blocks
+from striate.check.signature import blur, contrast, filled, unit
 
 NEIGHBOURS = 8  # candidates of every picture
 MOST_PAIRS = 20_000  # that are laid over each other: those whose statistics agree best
@@ -29,13 +30,11 @@ def overlaid(looks: np.ndarray, tints: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
     looks (N, S, S) and tints (N, T, T, 3) of the pictures' facts.
     """
-    blocks = [slice(start, start + _ROWS) for start in range(0, len(looks), _ROWS)]
-    seen = np.concatenate([contrast(looks[block]) for block in blocks])
-    known = [_statistics(looks[block], tints[block], np.isnan(seen[block])) for block in blocks]
-    pairs = _candidates(_whitened(np.concatenate(known)))
+    known = over_blocks(len(looks), _ROWS, lambda block: _statistics(looks[block], tints[block], filled(looks[block])))
+    pairs = _candidates(_whitened(np.concatenate(list(known))))
     random = np.random.default_rng(0).integers(0, len(looks), (_RANDOM, 2))
-    unrelated, _ = _laid(seen, random[random[:, 0] != random[:, 1]])
-    agreement, poses = _laid(seen, pairs)
+    unrelated, _ = _laid(looks, random[random[:, 0] != random[:, 1]])
+    agreement, poses = _laid(looks, pairs)
     made = _chance(_distance(agreement), np.sort(_distance(unrelated)), len(pairs))
     kept = made < np.log10(CHANCE)
     return pairs[kept], made[kept], agreement[kept], poses[kept]
@@ -87,33 +86,34 @@ def _whitened(values: np.ndarray) -> np.ndarray:
 
 def _candidates(described: np.ndarray) -> np.ndarray:
     """(P, 2), the lesser first: the nearest neighbours of every row, at most MOST_PAIRS."""
-    count, near, close = len(described), [], []
-    for start in range(0, count, _ROWS):
-        alike = described[start : start + _ROWS] @ described.T
-        alike[np.arange(len(alike)), start + np.arange(len(alike))] = -2
-        near.append(np.argpartition(-alike, NEIGHBOURS, axis=1)[:, :NEIGHBOURS])
-        close.append(np.take_along_axis(alike, near[-1], axis=1))
-    pairs = np.sort(np.stack([np.repeat(np.arange(count), NEIGHBOURS), np.concatenate(near).ravel()], axis=1), axis=1)
+    count, (near, close) = len(described), nearest(described, NEIGHBOURS)
+    pairs = np.sort(np.stack([np.repeat(np.arange(count), near.shape[1]), near.ravel()], axis=1), axis=1)
     _, once = np.unique(pairs[:, 0] * count + pairs[:, 1], return_index=True)
-    strongest = once[np.argsort(-np.concatenate(close).ravel()[once], kind="stable")[:MOST_PAIRS]]
+    strongest = once[np.argsort(-close.ravel()[once], kind="stable")[:MOST_PAIRS]]
     return pairs[strongest]
 
 
-def _laid(seen: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _laid(looks: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Correlations (P,) and poses (P, 2, 3) of pairs (P, 2) laid over each other at their best."""
-    agreement, poses = np.full(len(pairs), -1, np.float32), np.zeros((len(pairs), 2, 3), np.float32)
-    halved = np.nan_to_num(seen).reshape(len(seen), seen.shape[1] // 2, 2, seen.shape[2] // 2, 2).mean(axis=(2, 4))
     order = np.argsort(pairs[:, 1], kind="stable")  # so that turns of one picture serve all its pairs
-    for start in range(0, len(pairs), _PAIRS):
-        some = order[start : start + _PAIRS]
-        first, second = pairs[some].T
+
+    def of(block: slice) -> tuple[np.ndarray, np.ndarray]:
+        rows, places = np.unique(pairs[order[block]], return_inverse=True)
+        seen = contrast(looks[rows])
+        halved = np.nan_to_num(seen).reshape(len(seen), seen.shape[1] // 2, 2, seen.shape[2] // 2, 2).mean(axis=(2, 4))
+        first, second = places.reshape(-1, 2).T
+        agreement, poses = np.full(len(first), -1, np.float32), np.zeros((len(first), 2, 3), np.float32)
         for tried in _turned_and_shifted(halved, first, second):
             coarse = register.align(halved[first], halved[second], tried, 6)
             fine = register.align(seen[first], seen[second], coarse, 4)
             fits = register.agreement(seen[first], seen[second], fine)
-            better = fits > agreement[some]
-            agreement[some[better]], poses[some[better]] = fits[better], fine[better]
-    return agreement, poses
+            better = fits > agreement
+            agreement[better], poses[better] = fits[better], fine[better]
+        return agreement, poses
+
+    found = [np.concatenate(each) for each in zip(*over_blocks(len(pairs), _PAIRS, of), strict=True)]
+    back = np.argsort(order, kind="stable")
+    return found[0][back], found[1][back]
 
 
 @functools.cache

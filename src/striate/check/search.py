@@ -1,11 +1,11 @@
 """Links between pictures of a set that show the same: candidates, and the two looks that decide (see alike.py)."""
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
 from striate.check import chance, register
+from striate.check.nearest import nearest, over_blocks
 from striate.check.overlay import overlaid
 from striate.check.signature import Whitening, contrast, lengths, likeness, rings, unturned
 
@@ -14,7 +14,7 @@ CHANCE = 1e-4  # pairs that the first look may find by chance in a whole set
 LEAST_AGREEMENT = 0.8  # correlation of two pictures laid over each other
 HOW = ("the same", "resized or shifted", "turned", "mirrored")
 _SAMPLE, _OF_SAMPLE = 4096, 4  # pictures that the first look is held against; how many of them become candidates
-_ROWS, _PAIRS, _CELLS = 512, 256, 1 << 25  # of one block
+_ROWS, _PAIRS = 128, 256  # of one block
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Links:
 def search(looks: np.ndarray, tints: np.ndarray, shapes: np.ndarray) -> Links:
     """All links among N pictures, at least 40: looks (N, 32, 32) and tints (N, 8, 8, 3) of their facts, shapes (N, 2)
     their height and width."""
-    near = _neighbours(unturned(rings(looks, lengths(shapes))))
+    near = nearest(unturned(rings(looks, lengths(shapes))), NEIGHBOURS)[0]
     first = _first_look(looks, tints, near, Whitening(looks, tints))
     second = _settled(Links(*overlaid(looks, tints)))
     both = Links(*(np.concatenate(parts) for parts in zip(*map(_fields, (first, second)), strict=True)))
@@ -55,39 +55,13 @@ def _fields(links: Links) -> tuple[np.ndarray, ...]:
     return links.pairs, links.chance, links.agreement, links.poses
 
 
-def _neighbours(vectors: np.ndarray) -> np.ndarray:
-    """(N, NEIGHBOURS): the rows of the nearest unit vectors, in no order.
-
-    A limit that about three times as many pass is read off a sample of columns; only where fewer passed than are
-    wanted, a whole row is searched.
-    """
-    count, found = len(vectors), np.empty((len(vectors), NEIGHBOURS), np.int32)
-    sample = slice(None, None, max(1, count // 8192))
-    rank = min(count - 1, max(1, round(3 * NEIGHBOURS * len(vectors[sample]) / count)))
-    rows = max(1, _CELLS // count)
-    for start in range(0, count, rows):
-        held = vectors[start : start + rows] @ vectors.T
-        held[np.arange(len(held)), start + np.arange(len(held))] = -2
-        limit = -np.partition(-held[:, sample], rank - 1, axis=1)[:, rank - 1]
-        row, column = np.divmod(np.flatnonzero(held >= limit[:, None]), count)
-        order = np.lexsort((column, -held[row, column], row))
-        row, column = row[order], column[order]
-        firsts = np.searchsorted(row, np.arange(len(held) + 1))
-        for at, (begin, end) in enumerate(itertools.pairwise(firsts)):
-            best = column[begin:end] if end - begin >= NEIGHBOURS else np.argsort(-held[at], kind="stable")
-            found[start + at] = best[:NEIGHBOURS]
-    return found
-
-
 def _first_look(looks: np.ndarray, tints: np.ndarray, near: np.ndarray, whitening: Whitening) -> Links:
     """Whitened pictures in the eight positions of a square."""
     count, sample = len(looks), min(len(looks), _SAMPLE)
-    blocks = [slice(start, start + _ROWS) for start in range(0, count, _ROWS)]
-    upright = np.concatenate([next(whitening.features(looks[block], tints[block])) for block in blocks])
-    least = np.empty((count, chance.COLUMNS), np.float32)
-    near = np.concatenate([near, np.empty((count, _OF_SAMPLE), np.int32)], axis=1)
-    best, view = np.empty(near.shape, np.float32), np.empty(near.shape, np.uint8)
-    for block in blocks:
+    upright = over_blocks(count, _ROWS, lambda block: next(whitening.features(looks[block], tints[block])))
+    upright = np.concatenate(list(upright))
+
+    def compared(block: slice) -> tuple[np.ndarray, ...]:
         seen = np.stack(list(whitening.features(looks[block], tints[block])), axis=1)
         held = likeness(seen[:, 0], upright[:sample], whitening.light)
         for number in range(1, 8):
@@ -96,10 +70,13 @@ def _first_look(looks: np.ndarray, tints: np.ndarray, near: np.ndarray, whitenin
         held[own < sample, own[own < sample]] = 0
         nearest = np.argpartition(-held, chance.COLUMNS - 1, axis=1)[:, : chance.COLUMNS]
         nearest = np.take_along_axis(nearest, np.argsort(-np.take_along_axis(held, nearest, 1), kind="stable"), 1)
-        least[block] = 1 - np.take_along_axis(held, nearest, 1) ** 2
-        near[block, NEIGHBOURS:] = nearest[:, :_OF_SAMPLE]
-        compared = likeness(seen, upright[near[block]], whitening.light)
-        best[block], view[block] = compared.max(axis=1), compared.argmax(axis=1)
+        least = 1 - np.take_along_axis(held, nearest, 1) ** 2
+        candidates = np.concatenate([near[block], nearest[:, :_OF_SAMPLE].astype(np.int32)], axis=1)
+        alike = likeness(seen, upright[candidates], whitening.light)
+        return least, candidates, alike.max(axis=1), alike.argmax(axis=1).astype(np.uint8)
+
+    made = zip(*over_blocks(count, _ROWS, compared), strict=True)
+    least, near, best, view = (np.concatenate(each) for each in made)
     odds = chance.measured(least, sample - (sample == count), count)
     pairs = np.stack([np.repeat(np.arange(count), near.shape[1]), near.ravel()], axis=1)
     distance = 1 - best.ravel() ** 2
@@ -123,20 +100,24 @@ def _settled(links: Links) -> Links:
 
 def _laid_over(looks: np.ndarray, pairs: np.ndarray, tried: np.ndarray) -> Links:
     """Pairs (P, 2) registered from the best of the poses `tried` (n, P, 2, 3)."""
-    agreement, poses = np.empty(len(pairs), np.float32), np.empty((len(pairs), 2, 3), np.float32)
-    for start in range(0, len(pairs), _PAIRS):
-        some = slice(start, start + _PAIRS)
-        halved = looks[pairs[some]].reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4), dtype=np.float32)
+
+    def of(block: slice) -> tuple[np.ndarray, np.ndarray]:
+        some, poses = looks[pairs[block]], [pose[block] for pose in tried]
+        halved = some.reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4), dtype=np.float32)
         still, moving = _both(contrast(halved, 1.3, 5.0))
-        signs = [np.where(register.agreement(still, moving, pose[some]) < 0, -1, 1) for pose in tried]  # negatives
+        signs = [np.where(register.agreement(still, moving, pose) < 0, -1, 1) for pose in poses]  # negatives
         signs = np.array(signs, np.float32)[:, :, None, None]
-        coarse = [register.align(still, moving * sign, pose[some], 6) for sign, pose in zip(signs, tried, strict=True)]
+        coarse = [register.align(still, moving * sign, pose, 6) for sign, pose in zip(signs, poses, strict=True)]
         fits = [register.agreement(still, moving * sign, pose) for sign, pose in zip(signs, coarse, strict=True)]
         best = np.argmax(fits, axis=0), np.arange(len(still))
-        still, moving = _both(contrast(looks[pairs[some]].reshape(-1, *looks.shape[1:])))
-        poses[some] = register.align(still, moving * signs[best], np.stack(coarse)[best], 4)
-        agreement[some] = register.agreement(still, moving * signs[best], poses[some])
-    return Links(pairs, np.zeros(len(pairs)), agreement, poses)
+        still, moving = _both(contrast(some.reshape(-1, *looks.shape[1:])))
+        laid = register.align(still, moving * signs[best], np.stack(coarse)[best], 4)
+        return register.agreement(still, moving * signs[best], laid), laid
+
+    if not len(pairs):
+        return Links(pairs, np.zeros(0), np.zeros(0, np.float32), np.zeros((0, 2, 3), np.float32))
+    found = zip(*over_blocks(len(pairs), _PAIRS, of), strict=True)
+    return Links(pairs, np.zeros(len(pairs)), *(np.concatenate(each) for each in found))
 
 
 def _both(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,8 @@
 """Pictures that are in memory already: NumPy arrays, and the digits that come with scikit-learn."""
 
 import importlib.util
+import json
+import math
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 
 from striate.data.sample import Found, LeftOut, Sample
 from striate.data.series import alike_rows, rows_of_array
+from striate.data.targets import Meaning, meaning_of
 from striate.errors import StriateError
 
 _DIGITS = ("datasets", "data", "digits.csv.gz")
@@ -18,16 +21,23 @@ def read_arrays(
     pictures: np.ndarray | Sequence[np.ndarray],
     labels: Sequence[object],
     groups: Sequence[object] | None = None,
+    *,
+    task: str | None = None,
     form: str = "auto",
 ) -> Found:
     """Samples from N pictures, (N, H, W), (N, H, W, C) or a list of such arrays, N labels and, if wanted, N groups.
 
-    Labels and groups may be words or whole numbers; a missing label (None, NaN, "") leaves its picture out.
+    Labels may be words, numbers, lists of words, or rows (N, K) of numbers or of 0 and 1; task says what they
+    mean where that is not plain (see `targets.meaning_of`). A missing label (None, NaN, "") leaves its picture out.
     form: one of FORMS; by default an array (N, L), or a list of arrays (L,), holds series.
     """
-    form = form_of(pictures, form)
-    samples, left_out, mended = read_rows(pictures, labels, groups, "array", None, form)
-    return Found(root="arrays", kind="arrays", samples=samples, left_out=left_out, form=form, mended=mended)
+    cells = cells_of(labels, len(pictures), "array")
+    meaning, form = meaning_of_rows(cells, task), form_of(pictures, form)
+    samples, left_out, notes = read_rows(pictures, cells, meaning, groups, "array", None, form)
+    return Found(
+        root="arrays", kind="arrays", samples=samples, left_out=left_out, task=meaning.task, names=meaning.outputs,
+        form=form, notes=notes,
+    )  # fmt: skip
 
 
 def form_of(pictures: np.ndarray | Sequence[np.ndarray], form: str) -> str:
@@ -39,33 +49,39 @@ def form_of(pictures: np.ndarray | Sequence[np.ndarray], form: str) -> str:
     return "series" if flat else "picture"
 
 
+def meaning_of_rows(cells: Sequence[Sequence[str]], task: str | None) -> Meaning:
+    """What rows of K labels mean: one is called "value", several "0", "1", ..."""
+    width = max(map(len, cells), default=1)
+    return meaning_of(cells, range(width), [str(number) for number in range(width)] if width > 1 else ["value"], task)
+
+
 def read_rows(
     pictures: np.ndarray | Sequence[np.ndarray],
-    labels: Sequence[object],
+    cells: Sequence[Sequence[str]],
+    meaning: Meaning,
     groups: Sequence[object] | None,
     name: str,
     part: str | None,
     form: str = "picture",
 ) -> tuple[list[Sample], list[LeftOut], tuple[str, ...]]:
-    """The same, as samples called NAME/0, NAME/1, ... of `part`: views of `pictures`, which is kept once; those left
-    out; and what was mended."""
+    """Samples called NAME/0, NAME/1, ... of `part`: views of `pictures`, which is kept once; cells: of `cells_of`.
+
+    Then those left out, and what was done to use others."""
     pictures = rows_of_form(pictures, form, name)
-    words = _words(labels, "labels", len(pictures), name)
-    together = [None] * len(words) if groups is None else _words(groups, "groups", len(pictures), name)
-    samples, left_out, series = [], [], []
-    for row, (picture, word, group) in enumerate(zip(pictures, words, together, strict=True)):
-        path = f"{name}/{row}"
-        about = {"target": word, "group": group or None, "part": part}
-        if not word:
-            left_out.append(LeftOut(path=path, reason="no label", part=part or ""))
-        elif form == "series":
-            series.append((path, np.asarray(picture), about))
+    together = [None] * len(cells)
+    if groups is not None:
+        together = [word for (word,) in cells_of(groups, len(pictures), name, "groups")]
+    taken, left_out = [], []
+    for row, (picture, line, group) in enumerate(zip(pictures, cells, together, strict=True)):
+        path, (target, problem) = f"{name}/{row}", meaning.target(line)
+        if problem:
+            left_out.append(LeftOut(path=path, reason=problem, label=", ".join(filter(None, line)), part=part or ""))
         else:
-            samples.append(Sample(path=path, source=np.asarray(picture), **about))
+            taken.append((path, np.asarray(picture), {"target": target, "group": group or None, "part": part}))
     if form != "series":
-        return samples, left_out, ()
-    samples, unusable, mended = alike_rows(series)
-    return samples, left_out + unusable, mended
+        return [Sample(path=path, source=picture, **about) for path, picture, about in taken], left_out, ()
+    samples, unusable, notes = alike_rows(taken)
+    return samples, left_out + unusable, notes
 
 
 def rows_of_form(
@@ -111,25 +127,24 @@ def _require_layout(pictures: np.ndarray, name: str) -> None:
         )
 
 
-def _words(values: Sequence[object], what: str, count: int, name: str) -> list[str]:
-    """`values`, one per picture, as words: a column (N, 1) as well, and rows of one 1 and zeros as its number."""
+def cells_of(values: Sequence[object], count: int, name: str, what: str = "labels") -> list[tuple[str, ...]]:
+    """`values`, one per picture, as cells of a table: words, rows (N, K) of them, or one list of words for each."""
+    if not hasattr(values, "__array__") and any(isinstance(value, list | tuple | set) for value in values):
+        if any(isinstance(word, str) for value in values if isinstance(value, list | tuple | set) for word in value):
+            values = [json.dumps([str(word) for word in value]) if value is not None else None for value in values]
+        else:
+            values = [list(value) if isinstance(value, set) else value for value in values]
     values = np.atleast_1d(np.asarray(values, dtype=None if hasattr(values, "__array__") else object))
-    if values.ndim == 2 and values.shape[1] > 1 and _is_one_hot(values):
-        values = values.argmax(axis=1)
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
-    if len(values) != count or values.size != count:
+    if len(values) != count or (values.ndim > (2 if what == "labels" else 1) and values.size != count):
         raise StriateError(
             f"pictures and {what} must be equally many, one for each picture",
             received=f"{count:,} pictures and {len(values):,} {what}"
             + (f" of shape {values.shape[1:]}" if values.size != len(values) else ""),
             where=name,
         )
-    return [_word(value) for value in values.ravel().tolist()]
-
-
-def _is_one_hot(values: np.ndarray) -> bool:
-    return values.dtype.kind in "biuf" and bool(np.all((values == 0) | (values == 1)) and np.all(values.sum(1) == 1))
+    return [tuple(map(_word, row)) for row in values.reshape(count, math.prod(values.shape[1:])).tolist()]
 
 
 def _word(value: object) -> str:

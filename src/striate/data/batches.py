@@ -14,6 +14,7 @@ from torch import Tensor
 from striate.data.prepare import FORMS, REACH, Preparation, Shape
 
 PREDICT_BATCH = 64  # fixed and padded, so that a prediction never depends on its neighbours
+PREDICT_PIXELS = 1 << 20  # of such a batch at most
 
 
 def scale(pictures: np.ndarray | Tensor, preparation: Preparation, device: torch.device) -> Tensor:
@@ -86,7 +87,8 @@ class Batches:
             yield self._take(order[step * size : (step + 1) * size])
 
     def in_order(self, batch_size: int = PREDICT_BATCH) -> Iterator[Batch]:
-        """Every sample once, in the order of `rows`."""
+        """Every sample once, in the order of `rows`; of large pictures fewer at a time."""
+        batch_size = max(1, min(batch_size, PREDICT_PIXELS // (self.pictures.shape[1] * self.pictures.shape[2])))
         for first in range(0, len(self), batch_size):
             yield self._take(np.arange(first, min(first + batch_size, len(self))))
 

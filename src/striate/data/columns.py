@@ -3,14 +3,15 @@
 import csv
 import io
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES
+from striate.data.sample import Target
+from striate.data.targets import Asked, Meaning, are_marks, meaning_of
 from striate.errors import StriateError, first_few, nearest
 
 COLUMNS = {
@@ -22,8 +23,6 @@ COLUMNS = {
 _DELIMITERS = "\t;,|"
 _LOOKED_AT = 100  # lines from which the separator is read
 _REMEDY = "begin it with a line of column names: path,label (and part or group if wanted)"
-_WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
-_MARKS = {"0": 0, "0.0": 0, "false": 0, "": 0, "1": 1, "1.0": 1, "true": 1}
 
 Line = tuple[int, list[str]]  # its number in the file, counted from 1, and its cells without blanks around them
 FindPath = Callable[[list[str], list[list[str]]], int | None]
@@ -35,7 +34,7 @@ class Row:
 
     line: int
     name: str
-    label: str
+    target: Target
     part: str | None = None
     group: str | None = None
     problem: str = ""
@@ -43,31 +42,30 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Numbers of columns; None where there is no such column.
+    """What columns hold, by their numbers from 0; None where there is no such column.
 
-    header: the names; None when the table has none. classes: one column per class, where no column holds
-    the label. whole: labels are whole numbers, some of them written as decimals ("1.0").
+    header: the names; None when the table has none. meaning: what the columns of the label say.
     """
 
     header: list[str] | None
     path: int
-    label: int | None
-    classes: dict[int, str] = field(default_factory=dict)
+    meaning: Meaning
     part: int | None = None
     group: int | None = None
-    whole: bool = False
 
     def say(self) -> str:
         """The columns that are used, in words: "image_id → dx"; "" without a line of names."""
-        if not self.header:
-            return ""
-        label = self.header[self.label] if self.label is not None else f"{len(self.classes)} columns of classes"
-        return f"{self.header[self.path]} → {label}"
+        many, kind = len(self.meaning.columns), "classes" if self.meaning.kind == "marked" else "labels"
+        label = (
+            f"{many} columns of {kind}" if self.meaning.kind in ("marked", "marks") else ", ".join(self.meaning.names)
+        )
+        return f"{self.header[self.path]} → {label}" if self.header else ""
 
 
-def read_lines(file: Path) -> list[Line]:
+def read_lines(file: Path, columns: str | None = None) -> list[Line]:
     """Every line of a table that is not empty; separator and encoding are found out.
 
+    columns: names, by commas, for the columns of a table that has none; they become line 0.
     Raises StriateError for a file that is unreadable, empty or no proper CSV.
     """
     text = read_text(file)
@@ -77,7 +75,13 @@ def read_lines(file: Path) -> list[Line]:
     lines = _parse(file, text, delimiter, strict=True)
     if not lines:
         raise StriateError("the table must have lines", received="an empty table", where=file, remedy=_REMEDY)
-    return lines
+    if columns is None:
+        return lines
+    names, width = [name.strip() for name in columns.split(",")], len(lines[0][1])
+    if len(names) != width:
+        received = f"{len(names)} names for {width} columns"
+        raise StriateError("--columns names every column of the table", received=received, where=file)
+    return [(0, names), *lines]
 
 
 def read_layout(
@@ -85,14 +89,13 @@ def read_layout(
     lines: Sequence[Line],
     find_path: FindPath,
     is_path: Callable[[str], bool],
-    group: str | None,
-    label_column: str | None,
+    asked: Asked,
 ) -> Layout:
     """Which column is what.
 
     find_path(first, others): the column that names the pictures, by the first line and the others. is_path:
-    whether a cell names one. group, label_column: names of columns, where given (a `group` that is none is
-    left to others). Raises StriateError when there is no column of paths, or no telling which is the label.
+    whether a cell names one. A group that was asked for and is no column is left to others. Raises StriateError when
+    there is no column of paths, or no telling which is the label.
     """
     rows = [cells for _, cells in lines]
     first = rows[0]
@@ -100,28 +103,31 @@ def read_layout(
     named = {kind: find_column(first, words) for kind, words in COLUMNS.items()}
     if path is None:
         raise _no_columns(file, first)
-    asked = {name.strip().casefold() for name in (label_column, group) if name}
-    known = any(column is not None for column in named.values()) or any(cell.casefold() in asked for cell in first)
-    if is_path(first[path]) or not (known or _unlike(rows, path)):
-        return _without_names(file, rows, path, label_column)
-    column = find_column(first, (group,)) if group else named["group"]
-    taken = {path, named["part"], column, named["group"]}
-    label, classes = _label_column(file, rows, taken, named["label"], label_column)
-    whole = label is not None and _are_whole(rows[1:], label)
-    return Layout(header=first, path=path, label=label, classes=classes, part=named["part"], group=column, whole=whole)
+    words = {word.casefold() for word in (*_words(asked.label_column), asked.group) if word and not word.isdecimal()}
+    known = any(column is not None for column in named.values()) or any(cell.casefold() in words for cell in first)
+    if asked.columns is None and (is_path(first[path]) or not (known or _unlike(rows, path))):
+        columns = _asked_columns(file, None, len(first), asked.label_column) or _beside(file, first, path)
+        names = [f"column {number}" for number in columns]
+        return Layout(header=None, path=path, meaning=meaning_of(rows, columns, names, asked.task))
+    group = find_column(first, (asked.group,)) if asked.group else named["group"]
+    taken = {path, named["part"], group, named["group"]}
+    columns = _asked_columns(file, first, len(first), asked.label_column)
+    columns = columns or _label_columns(file, rows, taken, named["label"])
+    meaning = meaning_of(rows[1:], columns, [first[number] for number in columns], asked.task)
+    return Layout(header=first, path=path, meaning=meaning, part=named["part"], group=group)
 
 
 def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
     """What every line below the names says."""
     for number, cells in lines[1:] if layout.header else lines:
         name, word = _cell(cells, layout.path), _cell(cells, layout.part)
-        label, problem = _label(cells, layout)
+        target, problem = layout.meaning.target(cells)
         part = PART_NAMES.get(word.lower())
         if word and part is None:
             problem = problem or f"{word!r} is not one of train, validation, test"
         problem = problem if name else "no path"
         yield Row(
-            line=number, name=name, label=label, part=part, group=_cell(cells, layout.group) or None, problem=problem
+            line=number, name=name, target=target, part=part, group=_cell(cells, layout.group) or None, problem=problem
         )
 
 
@@ -177,70 +183,61 @@ def _unlike(rows: list[list[str]], path: int) -> bool:
     return bool(others) and not re.search(r"\d", first[path]) and not any(again)
 
 
-def _without_names(file: Path, rows: list[list[str]], path: int, label_column: str | None) -> Layout:
-    """The labels follow the paths; in a table whose last column holds the paths they stand before them."""
-    others = [n for n, cell in enumerate(rows[0]) if Path(cell.replace("\\", "/")).suffix.lower() not in IMAGE_SUFFIXES]
+def _beside(file: Path, first: list[str], path: int) -> tuple[int, ...]:
+    """Without names the label follows the paths; in a table whose last column holds these it stands before them."""
+    others = [n for n, cell in enumerate(first) if Path(cell.replace("\\", "/")).suffix.lower() not in IMAGE_SUFFIXES]
     label = min((n for n in others if n > path), default=path - 1)
-    if label_column or label < 0:
-        raise _no_columns(file, rows[0])
-    return Layout(header=None, path=path, label=label, whole=_are_whole(rows, label))
+    if label < 0:
+        raise _no_columns(file, first)
+    return (label,)
 
 
-def _label_column(
-    file: Path, rows: list[list[str]], taken: set[int | None], known: int | None, asked: str | None
-) -> tuple[int | None, dict[int, str]]:
-    """The column of labels, or None and the columns of classes of which every line marks one with a 1."""
-    first = rows[0]
-    if asked:
-        column = find_column(first, (asked,))
+def _words(asked: str | None) -> list[str]:
+    return [word.strip() for word in asked.split(",") if word.strip()] if asked else []
+
+
+def _asked_columns(file: Path, header: list[str] | None, width: int, asked: str | None) -> tuple[int, ...]:
+    """The columns that --label-column names, or counts from 0; none where it is not given."""
+    if asked and header and (whole := find_column(header, (asked,))) is not None:
+        return (whole,)
+    found = []
+    for word in _words(asked):
+        column = find_column(header, (word,)) if header else None
+        if column is None and word.isdecimal() and int(word) < width:
+            column = int(word)
         if column is None:
+            known = [name for name in header or () if name]
             raise StriateError(
-                "--label-column names a column of the table",
-                received=asked,
+                "--label-column names a column of the table, or several with commas between them",
+                received=word,
                 where=file,
-                remedy=nearest(asked, [name for name in first if name]),
+                remedy=nearest(word, known) if known else f"give its number, 0 to {width - 1}, or name all: --columns",
             )
-        return column, {}
+        found.append(column)
+    return tuple(found)
+
+
+def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None], known: int | None) -> tuple[int, ...]:
+    """The column of labels, or the columns of classes or labels that every line marks with 0 and 1."""
+    first = rows[0]
     if known is not None:
-        return known, {}
+        return (known,)
     rest = [n for n, name in enumerate(first) if n not in taken and not re.fullmatch(r"(unnamed: \d+)?", name.lower())]
-    if len(rest) == 1:
-        return rest[0], {}
-    marked = [[_MARKS.get(_cell(cells, n).lower(), 9) for n in rest] for cells in rows[1:]]
-    if rest and sum(sum(marks) == 1 for marks in marked) > 0.9 * len(marked):
-        return None, {n: unicodedata.normalize("NFC", first[n]) for n in rest}
+    if len(rest) == 1 or (rest and are_marks([[_cell(cells, n) for n in rest] for cells in rows[1:]])):
+        return tuple(rest)
     if not rest:
         raise _no_columns(file, first)
     raise StriateError(
         "there must be no doubt which column of a table holds the label",
         received=f"the columns {first_few([first[n] for n in rest], 10)}",
         where=file,
-        remedy=f"name it, for example --label-column {first[rest[0]]!r}",
+        remedy=f"name it, for example --label-column {first[rest[0]]!r}, or several with commas between them",
     )
 
 
 def _no_columns(file: Path, first: Sequence[str]) -> StriateError:
     what = f"the columns {first_few(first)}"
     return StriateError("a table needs a column path and a column label", received=what, where=file, remedy=_REMEDY)
-
-
-def _are_whole(rows: Sequence[Sequence[str]], label: int) -> bool:
-    cells = [cell for row in rows if (cell := _cell(row, label)) and cell.lower() != "nan"]
-    return all(map(_WHOLE.fullmatch, cells)) and not all(cell.lstrip("+-").isdigit() for cell in cells)
-
-
-def _label(cells: Sequence[str], layout: Layout) -> tuple[str, str]:
-    """The label of a line, and what is wrong with it."""
-    if layout.label is None:
-        marks = [name for number, name in layout.classes.items() if _MARKS.get(_cell(cells, number).lower())]
-        if len(marks) > 1:
-            return "", f"marked as {' and '.join(marks)}"
-        return (marks[0], "") if marks else ("", "no label")
-    label = unicodedata.normalize("NFC", _cell(cells, layout.label))
-    if not label or label.lower() == "nan":
-        return "", "no label"
-    match = _WHOLE.fullmatch(label) if layout.whole else None
-    return (str(int(match[1])) if match else label), ""
 
 
 def _cell(cells: Sequence[str], number: int | None) -> str:

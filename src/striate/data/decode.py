@@ -5,7 +5,9 @@ palettes and CMYK become RGB, the EXIF orientation is applied, 16 bits stay 16 b
 header, before any pixel is unpacked.
 """
 
+import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -20,19 +22,33 @@ from striate.data.header import WHOLE, Header, Pick, Unreadable, chosen, require
 from striate.data.npy import decode_npy, header_of, look_npy, require_axes
 from striate.data.pixels import as_depth, upright
 from striate.data.quiet import quiet
-from striate.data.raster import decode_image, look_image
+from striate.data.raster import decode_image, look_image, read_image
 from striate.data.tiff import decode_tiff, look_tiff
 
 __all__ = ["FORMATS", "IMAGE_SUFFIXES", "VERSION", "Header", "Pick", "Unreadable", "decode", "look", "read"]
 
 VERSION = 3  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
 
+_TWICE = ("TIFF", "NPY", "DICOM")  # header and pixels are read apart
+
 Source = Path | bytes | np.ndarray
 
 
 def read(source: Source, enough: int = 0, pick: Pick = WHOLE) -> tuple[np.ndarray, Header]:
     """The picture as in `decode`, and what its header says (of the whole size, also where it was unpacked smaller)."""
-    return decode(source, enough, pick), look(source, pick)
+    if isinstance(source, np.ndarray):
+        return decode(source, enough, pick), look(source, pick)
+    data = _bytes_of(source)
+    kind = recognise(data[:START])
+    with unpacking(kind):
+        if kind in _TWICE or (kind == "PNG" and _is_deep(data)):
+            pixels, header = _pixels(data, kind, enough, pick), _look(io.BytesIO(data), data[:START], kind, pick)
+        else:
+            if kind == "PNG":
+                png.verify(data)
+            pixels, header = read_image(io.BytesIO(data), kind, pick.page, enough)
+            pixels, header = _finished(pixels, pick), _narrowed(header, pick)
+        return np.ascontiguousarray(pixels), header
 
 
 def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
@@ -51,18 +67,11 @@ def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
         if pick.volume:
             return _volume_of(source, pick)
         return _picked(as_depth(source.reshape(header.height, header.width, -1)), pick)
-    data = bytes(source) if isinstance(source, bytes | bytearray) else read_file(Path(source))
+    data = _bytes_of(source)
     kind = recognise(data[:START])
-    try:
-        with quiet():
-            unpack = _volume if pick.volume else _pixels
-            return np.ascontiguousarray(unpack(data, kind, enough, pick))
-    except Unreadable:
-        raise
-    except MemoryError:
-        raise Unreadable("needs more memory than there is for one picture", "size") from None
-    except Exception as error:  # whatever a library does on hostile bytes, one bad file must not end a run
-        raise _damaged(kind, error) from None
+    with unpacking(kind):
+        unpack = _volume if pick.volume else _pixels
+        return np.ascontiguousarray(unpack(data, kind, enough, pick))
 
 
 def look(source: Source, pick: Pick = WHOLE) -> Header:
@@ -73,18 +82,30 @@ def look(source: Source, pick: Pick = WHOLE) -> Header:
     if isinstance(source, np.ndarray):
         return _array_header(source, pick)
     with io.BytesIO(source) if isinstance(source, bytes | bytearray) else open_file(Path(source)) as file:
-        try:
-            start = file.read(START)
-            kind = recognise(start)
-            file.seek(0)
-            with quiet():
-                return _look(file, start, kind, pick)
-        except Unreadable:
-            raise
-        except MemoryError:
-            raise Unreadable("needs more memory than there is for one picture", "size") from None
-        except Exception as error:
-            raise _damaged(kind, error) from None
+        start = file.read(START)
+        kind = recognise(start)
+        file.seek(0)
+        with unpacking(kind):
+            return _look(file, start, kind, pick)
+
+
+def _bytes_of(source: Path | bytes | bytearray) -> bytes:
+    return bytes(source) if isinstance(source, bytes | bytearray) else read_file(Path(source))
+
+
+@contextlib.contextmanager
+def unpacking(kind: str) -> Iterator[None]:
+    """While a library unpacks a file of this kind: it says nothing, and whatever it raises on hostile bytes becomes
+    Unreadable, since one bad file must not end a run."""
+    try:
+        with quiet():
+            yield
+    except Unreadable:
+        raise
+    except MemoryError:
+        raise Unreadable("needs more memory than there is for one picture", "size") from None
+    except Exception as error:
+        raise _damaged(kind, error) from None
 
 
 def _damaged(kind: str, error: Exception) -> Unreadable:
@@ -117,6 +138,10 @@ def _pixels(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
             if kind == "PNG":
                 png.verify(data)
             pixels = decode_image(file, kind, pick.page, enough)
+    return _finished(pixels, pick)
+
+
+def _finished(pixels: np.ndarray, pick: Pick) -> np.ndarray:
     return _picked(as_depth(pixels.reshape(*pixels.shape[:2], -1)), pick)
 
 
@@ -166,7 +191,12 @@ def _look(file: BinaryIO, start: bytes, kind: str, pick: Pick) -> Header:
             header = replace(look_image(file, kind), depth="uint16", channels=channels, pages=1)
         case _:
             header = look_image(file, kind, pick.page)
-    return replace(header, channels=len(chosen(header.channels, pick)))
+    return _narrowed(header, pick)
+
+
+def _narrowed(header: Header, pick: Pick) -> Header:
+    """`header` with as many channels as `pick` takes."""
+    return replace(header, channels=len(chosen(header.channels, pick))) if pick.channels else header
 
 
 def _array_header(pixels: np.ndarray, pick: Pick) -> Header:
@@ -176,5 +206,4 @@ def _array_header(pixels: np.ndarray, pick: Pick) -> Header:
     if pixels.dtype.kind not in "biuf":
         raise Unreadable(f"pixel values of type {pixels.dtype} are not supported", "values")
     require_page(pick.page, 1)
-    header = header_of(pixels.shape, pixels.dtype, "array", pick.volume)
-    return replace(header, channels=len(chosen(header.channels, pick)))
+    return _narrowed(header_of(pixels.shape, pixels.dtype, "array", pick.volume), pick)

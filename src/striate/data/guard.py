@@ -1,13 +1,15 @@
 """Decoding in processes of its own, so that a file which crashes, hangs or swells a decoder costs only itself.
 
-A worker takes sources on its standard input and answers on its standard output (see `worker`); nothing that comes back
-is ever run. When one dies, the file that it was at is left out with the reason, and a fresh worker goes on with the
-rest. Workers do not import torch, ignore Ctrl-C and end when their input does, that is with this process at the latest.
+A worker takes sources on its standard input and answers on its standard output, many at a time (see `worker`); nothing
+that comes back is ever run. When one dies, the file that it was at is left out with the reason, and a fresh worker goes
+on with the others. Workers do not import torch, ignore Ctrl-C and end when their input does, that is with this process
+at the latest.
 """
 
 import atexit
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -19,21 +21,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from threading import Event
 from typing import TypeVar
 
 import numpy as np
 
 from striate.data.facts import FACTS
 from striate.data.header import Header, Unreadable
-from striate.data.load import Loaded, Source, Want, load
+from striate.data.load import Loaded, Source, Want, load, load_all
 from striate.data.quiet import quiet
-from striate.data.worker import HELLO, PATIENCE, seconds_for
+from striate.data.worker import HELLO, LENGTHS, PATIENCE, seconds_for
 from striate.errors import StriateError
 
 Key = TypeVar("Key")
 PROGRAM = "from striate.data.worker import main; main()"
-_CHUNK, _CHUNK_BYTES, _AHEAD = 32, 8_000_000, 4
+_CHUNK, _CHUNK_BYTES, _AHEAD = 64, 8_000_000, 4
 _START = "import sys; sys.path[:] = sys.argv[1:]; "  # before anything of ours is imported
 _ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # threads would only take each other's time
 HERE = (np.ndarray, Unreadable)  # sources that never leave this process
@@ -46,8 +47,8 @@ class Worker:
     """A process that decodes one file after the other. due: how many answers it owes."""
 
     def __init__(self) -> None:
-        self.due = 0
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - what it says before it is ready: why it cannot start
+        self.due, self._ready = 0, False
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - why it cannot start; then the number of what it is at
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _START + PROGRAM, *sys.path],
@@ -62,40 +63,52 @@ class Worker:
             raise _cannot_start(str(error)) from error
 
     def _require_ready(self) -> None:
-        if self._said is None:
+        if self._ready:
             return
-        said, self._said = self._said, None
-        with said:
-            if self.process.stdout.read(len(HELLO)) != HELLO:
-                self.stop()
-                said.seek(0)
-                raise _cannot_start(said.read().decode(errors="replace").strip()[-300:])
+        if self.process.stdout.read(len(HELLO)) != HELLO:
+            self._end()
+            with self._said:
+                self._said.seek(0)
+                raise _cannot_start(self._said.read().decode(errors="replace").strip()[-300:])
+        self._ready = True
 
     def ask(self, want: Want, sources: Sequence[Source]) -> None:
-        """Hand over sources; `answer` gives what came of each, in order."""
+        """Hand over sources; `answers` gives what came of each, in order."""
         self._require_ready()
-        here, self.due = Path.cwd(), len(sources)  # the worker may have been started elsewhere
-        listed = [len(source) if isinstance(source, bytes) else str(here / source) for source in sources]
+        self._said.seek(0)
+        self._said.truncate()
+        here, self.due = os.getcwd(), len(sources)  # noqa: PTH109 - the worker may have been started elsewhere
+        listed = [len(one) if isinstance(one, bytes) else os.path.join(here, one) for one in sources]  # noqa: PTH118
         pipe = self.process.stdin
         pipe.write(json.dumps({"want": asdict(want), "sources": listed}).encode() + b"\n")
         pipe.writelines(source for source in sources if isinstance(source, bytes))
         pipe.flush()
 
-    def answer(self) -> Loaded:
-        """The next answer; EOFError when the worker is no more."""
-        facts = json.loads(self._read(int.from_bytes(self._read(4), "little")))
-        picture = header = problem = noted = None
-        if "picture" in facts:
-            shape, dtype, size = facts.pop("picture")
-            picture = np.frombuffer(self._read(size), dtype).reshape(shape)
-        if facts.pop("noted", False):
-            noted = np.frombuffer(self._read(FACTS.itemsize), FACTS)[0]
-        if "problem" in facts:
-            problem = Unreadable(*facts.pop("problem"))
-        if "header" in facts:
-            header = Header(**facts.pop("header"))
-        self.due -= 1
-        return Loaded(picture=picture, header=header, facts=noted, problem=problem, **facts)
+    def answers(self) -> list[Loaded]:
+        """What came of each source; EOFError when the worker is no more."""
+        text, size = LENGTHS.unpack(self._read(LENGTHS.size))
+        told, data = json.loads(self._read(text)), self._read(size)
+        made, place = [], 0
+        for shape, dtype, noted, problem, header, channels, depth, content in told:
+            picture = facts = None
+            if shape is not None:
+                count = math.prod(shape)
+                picture = np.frombuffer(data, dtype, count, place).reshape(shape)
+                place += count * picture.itemsize
+            if noted:
+                facts = np.frombuffer(data, FACTS, 1, place)[0]
+                place += FACTS.itemsize
+            problem, header = problem and Unreadable(*problem), header and Header(**header)
+            known = {"problem": problem, "header": header, "channels": channels, "depth": depth, "content": content}
+            made.append(Loaded(picture=picture, facts=facts, **known))
+        self.due = 0
+        return made
+
+    @property
+    def place(self) -> int:
+        """The number, among those it was asked for, of the source that it is or was at."""
+        self._said.seek(0)
+        return min(int(self._said.read(8) or 0), self.due - 1)
 
     def cause(self, source: Path | bytes) -> Unreadable:
         """Why it died, as the reason for the file that it was at."""
@@ -113,6 +126,10 @@ class Worker:
         return Unreadable(f"the decoder crashed (signal {-code})", "crash")
 
     def stop(self) -> None:
+        self._end()
+        self._said.close()
+
+    def _end(self) -> None:
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self._said):
@@ -149,7 +166,19 @@ if hasattr(os, "register_at_fork"):
 
 def load_one(source: Source, want: Want) -> Loaded:
     """`load` of one source, in a process of its own unless it is an array."""
-    return load(source, want) if isinstance(source, HERE) else _in_worker([source], want, Event())[0]
+    return load(source, want) if isinstance(source, HERE) else _in_worker([source], want, _Call())[0]
+
+
+class _Call:
+    """One call of `load_each`: whether it is over, and the workers that are at it."""
+
+    def __init__(self) -> None:
+        self.stopped, self.busy = False, set()
+
+    def stop(self) -> None:
+        self.stopped = True
+        for worker in list(self.busy):
+            worker.process.kill()
 
 
 def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> Iterator[tuple[Key, Loaded]]:
@@ -158,16 +187,16 @@ def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> 
     workers: processes for files, which work a bounded number and size ahead; 0 decodes in this process. Arrays never
     leave it.
     """
-    items, chunk, stopped = iter(items), _chunk(want), Event()
+    items, chunk, call = iter(items), _chunk(want), _Call()
     if workers == 0:
         while part := list(islice(items, chunk)):
             with quiet():
-                made = [(key, load(source, want)) for key, source in part]
-            yield from made
+                made = load_all([source for _, source in part], want)
+            yield from zip((key for key, _ in part), made, strict=True)
         return
 
     def several(part: list[tuple[Key, Source]]) -> list[tuple[Key, Loaded]]:
-        files = iter(_in_worker([source for _, source in part if not isinstance(source, HERE)], want, stopped))
+        files = iter(_in_worker([source for _, source in part if not isinstance(source, HERE)], want, call))
         with quiet():
             return [(key, load(s, want) if isinstance(s, HERE) else next(files)) for key, s in part]
 
@@ -181,7 +210,7 @@ def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> 
         while waiting:
             yield from waiting.popleft().result()
     finally:
-        stopped.set()
+        call.stop()
         pool.shutdown(cancel_futures=True)
 
 
@@ -193,22 +222,25 @@ def _chunk(want: Want) -> int:
     return max(1, min(_CHUNK, _CHUNK_BYTES // max(values * np.dtype(want.shape.depth).itemsize, 1)))
 
 
-def _in_worker(sources: Sequence[Source], want: Want, stopped: Event) -> list[Loaded]:
-    """What a worker makes of each, and after its death a fresh one of those that are left."""
+def _in_worker(sources: Sequence[Source], want: Want, call: _Call) -> list[Loaded]:
+    """What workers make of each; after the death of one, a fresh one goes on with all but the file that it was at."""
     made: list[Loaded] = []
-    while len(made) < len(sources) and not stopped.is_set():
-        worker = _idle_or_new()
+    while len(made) < len(sources) and not call.stopped:
+        left, worker = sources[len(made) :], _idle_or_new()
+        call.busy.add(worker)
         try:
-            worker.ask(want, sources[len(made) :])
-            while worker.due and not stopped.is_set():
-                made.append(worker.answer())
+            worker.ask(want, left)
+            made += worker.answers()
+            _idle.append(worker)
         except (EOFError, OSError):
-            made.append(Loaded(problem=worker.cause(sources[len(made)])))
+            if not call.stopped:
+                place = worker.place
+                guilty = Loaded(problem=worker.cause(left[place]))
+                made += [*_in_worker(left[:place], want, call), guilty]
         finally:
+            call.busy.discard(worker)
             if worker.due:
                 worker.stop()
-            else:
-                _idle.append(worker)
     return made
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES, read_flat, visible
-from striate.data.sample import Found, LeftOut, Sample
+from striate.data.sample import Found, LeftOut, Sample, text_of
+from striate.data.targets import Asked, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
 from striate.files import readable
 
@@ -23,12 +24,12 @@ _BY_NUMBER = 3  # how loose that is
 _LOOKED_AT = 20_000  # lines from which the column of names is told
 
 
-def label_by_pattern(folder: Path, pattern: str) -> Found:
-    """The pictures anywhere in `folder`, each with the class that a regular expression finds in its file name.
+def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Found:
+    """The pictures anywhere in `folder`, each with the label that a regular expression finds in its file name.
 
-    The class is the bracket named `label`, else the first one, else the whole match; brackets named `group`
-    and `part` give these. A pattern with a "/" is searched in the path below the folder. A picture that does
-    not match is left out; StriateError when none does.
+    The label is the bracket named `label`, else the first one, else the whole match; brackets named `group`
+    and `part` give these. A pattern with a "/" is searched in the path below the folder. task: where it is said; else
+    labels mean what they would in a table. A picture that does not match is left out; StriateError when none does.
     """
     try:
         expression = re.compile(pattern)
@@ -42,16 +43,25 @@ def label_by_pattern(folder: Path, pattern: str) -> Found:
         (samples if isinstance(labelled, Sample) else left_out).append(labelled)
     if not samples:
         raise _no_pattern(pattern, f"none of {len(found.samples):,} pictures, for example {found.samples[0].path}")
+    meaning = meaning_of([(sample.target,) for sample in samples], (0,), ("label",), task)
+    meant = [(sample, *meaning.target((sample.target,))) for sample in samples]
+    samples = [replace(sample, target=target) for sample, target, problem in meant if not problem]
+    left_out += [LeftOut(path=s.path, reason=problem, label=s.target) for s, _, problem in meant if problem]
+    said = f"the names, by {pattern}{number_words(meaning.task, samples)}"
     return replace(
-        found, kind="names", samples=samples, left_out=found.left_out + left_out, labels=f"the names, by {pattern}"
-    )
+        found, kind="names", samples=_by_numbers(samples), left_out=found.left_out + left_out, labels=said,
+        task=meaning.task, names=meaning.outputs,
+    )  # fmt: skip
 
 
-def label_by_table(
-    folder: Path, file: Path, group: str | None = None, label_column: str | None = None
-) -> tuple[Found, str | None]:
-    """The pictures anywhere in `folder`, each with the label of its line in the table `file`, and `group` again
-    unless it named a column that was used.
+def _by_numbers(samples: list[Sample]) -> list[Sample]:
+    """Numbered pictures in the order of their numbers: frame2 before frame10."""
+    return sorted(samples, key=lambda s: [int(c) if c.isdecimal() else c for c in re.split(r"(\d+)", s.path)])
+
+
+def label_by_table(folder: Path, file: Path, asked: Asked) -> tuple[Found, str | None]:
+    """The pictures anywhere in `folder`, each with the label of its line in the table `file` and in the order of these,
+    and the group asked for unless it named a column that was used.
 
     A line belongs to the picture of that name: as it is written, then whatever the case and without the ending,
     then without zeros before numbers, then by number alone, where "123" is `IMG_00123.png`. Folders may be missing
@@ -60,36 +70,36 @@ def label_by_table(
     nothing fits.
     """
     found = _flat(folder)
-    index, lines = _Index([sample.path for sample in found.samples]), read_lines(file)
+    index, lines = _Index([sample.path for sample in found.samples]), read_lines(file, asked.columns)
     find_path = partial(_name_column, file, index)
-    layout = read_layout(file, lines, find_path, lambda cell: bool(index.find(cell)[1]), group, label_column)
-    join, matches = _Join(), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
+    layout = read_layout(file, lines, find_path, lambda cell: bool(index.find(cell)[1]), asked)
+    join, matches = _Join(layout.meaning), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
     for looseness, fits, row in sorted(matches, key=lambda match: match[0]):
         _take(join, found.samples, looseness, fits, row)
     samples, bare = _pictures(join, found.samples, file.name)
     own = os.path.realpath(file)
     others = [item for item in found.left_out if os.path.realpath(os.path.join(found.root, item.path)) != own]  # noqa: PTH118
     lost = [item for _, item in sorted(join.left_out, key=lambda item: item[0])]
-    used = group is not None and layout.group is not None
-    said = " ".join(filter(None, (file.name, layout.say())))
-    return replace(found, samples=samples, left_out=others + lost + bare, labels=said), None if used else group
+    task, names = layout.meaning.task, layout.meaning.outputs
+    said = " ".join(filter(None, (file.name, layout.say()))) + number_words(task, samples)
+    found = replace(found, samples=samples, left_out=others + lost + bare, labels=said, task=task, names=names)
+    return found, asked.group if layout.group is None else None
 
 
-def fitting_table(
-    folder: Path, group: str | None = None, label_column: str | None = None
-) -> tuple[Found, str | None] | None:
+def fitting_table(folder: Path, asked: Asked) -> tuple[Found, str | None] | None:
     """The same with the one table that lies in `folder`, or None when there is none, or it does not give half of the
     pictures (or half of its own lines) a label, of two or more."""
     tables = [path for path in visible(folder) if path.suffix.lower() in (".csv", ".tsv") and path.is_file()]
     if len(tables) != 1:
         return None
     try:
-        found, group = label_by_table(folder, tables[0], group, label_column)
+        found, group = label_by_table(folder, tables[0], asked)
     except StriateError:
         return None
     lost = sum(item.reason.startswith("line ") for item in found.left_out)
     bare = sum(item.reason.startswith(NO_LINE) for item in found.left_out)
-    return (found, group) if len(found.classes) > 1 and len(found.samples) >= min(lost, bare) else None
+    various = len({sample.target for sample in found.samples}) > 1
+    return (found, group) if various and len(found.samples) >= min(lost, bare) else None
 
 
 def _flat(folder: Path) -> Found:
@@ -229,6 +239,7 @@ def _name_column(file: Path, index: _Index, first: list[str], others: list[list[
 class _Join:
     """Which picture got which line: `taken` holds how loosely it was found, and the line."""
 
+    meaning: Meaning
     taken: dict[int, tuple[int, Row]] = field(default_factory=dict)
     clashes: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     doubtful: dict[int, int] = field(default_factory=dict)  # picture: a line that fits it and others
@@ -244,30 +255,34 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
         join.doubtful.update(dict.fromkeys(fits, row.line))
     if not problem and fits[0] in join.taken:
         how, earlier = join.taken[fits[0]]
-        if how == looseness and row.label != earlier.label:
+        joined = join.meaning.joined(earlier.target, row.target) if how == looseness else earlier.target
+        if joined is None:
             join.clashes[fits[0]].append(row.line)
+            return
+        if joined != earlier.target:
+            join.taken[fits[0]] = how, replace(earlier, target=joined)
             return
         problem = f"the same picture as in line {earlier.line}"
     if problem:
         path = samples[fits[0]].path if len(fits) == 1 else row.name.replace("\\", "/")
-        item = LeftOut(path=path, reason=f"line {row.line}: {problem}", label=row.label, part=row.part or "")
+        item = LeftOut(path=path, reason=f"line {row.line}: {problem}", label=text_of(row.target), part=row.part or "")
         join.left_out.append((row.line, item))
     else:
         join.taken[fits[0]] = looseness, row
 
 
 def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Sample], list[LeftOut]]:
-    """The pictures with their labels, and those without one."""
-    labelled, bare, told = [], [], {item.path for _, item in join.left_out}
+    """The pictures with their labels, in the order of the lines, and those without one."""
+    labelled, bare, told = {}, [], {item.path for _, item in join.left_out}
     for number, sample in enumerate(samples):
         if number in join.clashes:
             lines = first_few([join.taken[number][1].line, *join.clashes[number]])
             bare.append(LeftOut(path=sample.path, reason=f"lines {lines} give it different labels"))
         elif number in join.taken:
             row = join.taken[number][1]
-            labelled.append(replace(sample, target=row.label, group=row.group, part=row.part or sample.part))
+            labelled[row.line] = replace(sample, target=row.target, group=row.group, part=row.part or sample.part)
         elif number in join.doubtful:
             bare.append(LeftOut(path=sample.path, reason=f"line {join.doubtful[number]} fits other pictures too"))
         elif sample.path not in told:
             bare.append(LeftOut(path=sample.path, reason=f"{NO_LINE} {table}"))
-    return labelled, bare
+    return [labelled[line] for line in sorted(labelled)], bare

@@ -4,6 +4,7 @@ It runs in this process (arrays) or in one of its own (files, see `guard`), with
 """
 
 import hashlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from striate.data.decode import decode, look, read
 from striate.data.facts import facts_of
 from striate.data.header import WHOLE, Header, Pick, Unreadable
 from striate.data.prepare import Shape, fit
+from striate.data.values import mask_values
 
 HASH = 32  # letters of a content hash
+_TOGETHER = 1_000_000  # bytes of decoded pictures
 
 Source = Path | bytes | np.ndarray | Unreadable  # the last: what is known to be none, and why
+Begin = Callable[[int, Source], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +29,14 @@ class Want:
     """What is wanted of a source: its header alone; with a shape, the picture made to fit; else as it is decoded.
 
     noted: its facts and the hash of its contents too. pick: page and channels, where there is no shape to say so.
+    values: the numbers of a mask as they are written (see `mask_values`), in place of a picture.
     """
 
     shape: Shape | None = None
     noted: bool = False
     header: bool = False
     pick: Pick = WHOLE
+    values: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,32 +59,94 @@ class Loaded:
 
 def load(source: Source, want: Want) -> Loaded:
     """`source` as it is wanted; what is wrong with it is in `problem`, nothing is raised."""
-    known = {}
-    if isinstance(source, Unreadable):
-        return Loaded(problem=source)
+    return load_all([source], want)[0]
+
+
+def load_all(sources: Iterable[Source], want: Want, begin: Begin = lambda number, source: None) -> list[Loaded]:
+    """`load` of each, whatever stands beside it: decoded one after the other, then noted, then made to fit.
+
+    Step by step, because the code of one step stays in the processor's cache, which halves the time that small
+    pictures take; no more than _TOGETHER bytes of decoded pictures wait for the next step. begin: called with the
+    number of a source and the source whenever a step of it begins.
+    """
+    made: list[_Work] = []
+    done = held = 0
+    for number, source in enumerate(sources):
+        begin(number, source)
+        made.append(work := _Work(source))
+        _step(work, want, _decoded)
+        held += 0 if work.picture is None else work.picture.nbytes
+        if held >= _TOGETHER:
+            _finish(made, done, want, begin)
+            done, held = len(made), 0
+    _finish(made, done, want, begin)
+    return [work.loaded for work in made]
+
+
+class _Work:
+    """A source on its way: what is known of it, its decoded picture while that is needed, and what came of it."""
+
+    __slots__ = ("header", "known", "loaded", "picture", "size", "source")
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.size, self.known = source, 0, {}
+        self.picture = self.header = self.loaded = None
+
+
+def _step(work: _Work, want: Want, step: Callable[[_Work, Want], None]) -> None:
     try:
-        if want.header:
-            return Loaded(header=look(source, want.pick))
-        data = read_file(source) if isinstance(source, Path) else source
-        if want.noted:
-            known["content"] = hash_of(data)
-        if want.shape is None:
-            return Loaded(picture=decode(data, 0, want.pick), **known)
-        enough = max(want.shape.height, want.shape.width)
-        if want.noted:
-            picture, header = read(data, enough, want.shape.pick)
-            known["facts"] = facts_of(picture, header, data.nbytes if isinstance(data, np.ndarray) else len(data))
-        else:
-            picture = decode(data, enough, want.shape.pick)
-        frames = header.pages if want.noted and want.shape.form == "volume" else 1
-        known.update(channels=picture.shape[2] // frames, depth=picture.dtype.name)
-        return Loaded(picture=fit(picture, want.shape), **known)
+        step(work, want)
     except Unreadable as problem:
-        return Loaded(problem=problem, **known)
+        work.loaded = Loaded(problem=problem, **work.known)
     except MemoryError:
-        return Loaded(problem=Unreadable("needs more memory than there is for one picture", "size"), **known)
+        problem = Unreadable("needs more memory than there is for one picture", "size")
+        work.loaded = Loaded(problem=problem, **work.known)
     except ValueError as error:  # it does not fit
-        return Loaded(problem=Unreadable(str(error), "values"), **known)
+        work.loaded = Loaded(problem=Unreadable(str(error), "values"), **work.known)
+
+
+def _finish(made: Sequence[_Work], first: int, want: Want, begin: Begin) -> None:
+    for step in (_noted, _fitted):
+        for number in range(first, len(made)):
+            if made[number].loaded is None:
+                begin(number, made[number].source)
+                _step(made[number], want, step)
+    for work in made[first:]:
+        work.picture = None
+
+
+def _decoded(work: _Work, want: Want) -> None:
+    if isinstance(work.source, Unreadable):
+        raise work.source
+    if want.header:
+        work.loaded = Loaded(header=look(work.source, want.pick))
+        return
+    data = read_file(work.source) if isinstance(work.source, Path) else work.source
+    if want.noted:
+        work.known["content"] = hash_of(data)
+    if want.values:
+        work.loaded = Loaded(picture=mask_values(data))
+        return
+    if want.shape is None:
+        work.loaded = Loaded(picture=decode(data, 0, want.pick), **work.known)
+        return
+    enough = max(want.shape.height, want.shape.width)
+    if want.noted:
+        work.size = data.nbytes if isinstance(data, np.ndarray) else len(data)
+        work.picture, work.header = read(data, enough, want.shape.pick)
+    else:
+        work.picture = decode(data, enough, want.shape.pick)
+
+
+def _noted(work: _Work, want: Want) -> None:
+    if want.noted:
+        work.known["facts"] = facts_of(work.picture, work.header, work.size)
+    frames = work.header.pages if want.noted and want.shape.form == "volume" else 1
+    work.known.update(channels=work.picture.shape[2] // frames, depth=work.picture.dtype.name)
+
+
+def _fitted(work: _Work, want: Want) -> None:
+    work.loaded = Loaded(picture=fit(work.picture, want.shape), **work.known)
 
 
 def hash_of(data: bytes | np.ndarray) -> str:

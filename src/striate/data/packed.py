@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.arrays import read_rows, rows_of_form
+from striate.data.arrays import cells_of, meaning_of_rows, read_rows, rows_of_form
 from striate.data.columns import COLUMNS
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES, visible
@@ -78,24 +78,33 @@ def is_packed(source: Path) -> bool:
     return any(one.is_sure for one in _sets(source, files))
 
 
-def read_packed(source: Path, form: str = "auto") -> Found:
+def read_packed(source: Path, task: str | None = None, form: str = "auto") -> Found:
     """The labelled pictures of `source`, with their parts where names tell several; rows are views of one array.
 
-    form: one of FORMS; by default arrays (N, L) hold series. Raises StriateError for pictures without labels, a damaged
-    file, one that is larger than the memory, and where there is no telling which array is which.
+    task: as in `arrays.read_arrays`. form: one of FORMS; by default arrays (N, L) hold series. Raises StriateError for
+    pictures without labels, a damaged file, one that is larger than the memory, and where there is no telling which
+    array is which.
     """
-    samples, left_out, mended, sets = [], [], (), _sets(source, _files(source))
+    samples, left_out, notes, sets = [], [], (), _sets(source, _files(source))
+    if bare := [one.pictures.name for one in sets if one.labels is None]:
+        raise _unclear(source, f"no labels for {bare[0]}")
     if form == "auto":
         form = "series" if len(sets[0].pictures.shape) == 2 else "picture"
-    for one in sets:
-        if one.labels is None:
-            raise _unclear(source, f"no labels for {one.pictures.name}")
+    pictures = [_pixels(one, form) for one in sets]
+    cells = [
+        cells_of(one.labels.load(), len(pixels), one.part or "array")
+        for one, pixels in zip(sets, pictures, strict=True)
+    ]
+    meaning = meaning_of_rows([line for lines in cells for line in lines], task)
+    for one, pixels, lines in zip(sets, pictures, cells, strict=True):
         groups = one.groups.load() if one.groups else None
         part = one.part if one.part and len(sets) > 1 else None
-        rows, bare, told = read_rows(_pixels(one, form), one.labels.load(), groups, one.part or "array", part, form)
-        samples, left_out, mended = samples + rows, left_out + bare, mended + told
-    root = os.path.abspath(source)  # noqa: PTH100
-    return Found(root=root, kind="packed", samples=samples, left_out=left_out, form=form, mended=mended)
+        rows, bare, told = read_rows(pixels, lines, meaning, groups, one.part or "array", part, form)
+        samples, left_out, notes = samples + rows, left_out + bare, notes + told
+    return Found(
+        root=os.path.abspath(source), kind="packed", samples=samples, left_out=left_out,  # noqa: PTH100
+        task=meaning.task, names=meaning.outputs, form=form, notes=notes,
+    )  # fmt: skip
 
 
 def packed_pictures(source: Path, form: str = "picture") -> Iterator[tuple[str, np.ndarray]]:

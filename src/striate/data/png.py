@@ -97,6 +97,8 @@ def _unpack(packed: bytes, start: PngStart) -> np.ndarray:
 
 def exif_orientation(exif: bytes) -> object:
     """The orientation in a block of EXIF data; None when it has none or cannot be read."""
+    if not exif:
+        return None
     block = Image.Exif()
     try:
         block.load(exif)

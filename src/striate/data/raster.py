@@ -82,9 +82,24 @@ def _webp_size(start: bytes) -> tuple[int, int]:
     return int.from_bytes(body[8:10], "little") & 0x3FFF, int.from_bytes(body[6:8], "little") & 0x3FFF
 
 
+def read_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> tuple[np.ndarray, Header]:
+    """`decode_image` and `look_image` from one opening."""
+    image = open_image(file, kind, page)
+    header = _header(file, image, kind)
+    return _unpacked(image, kind, page, enough), header
+
+
 def decode_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> np.ndarray:
     """The upright pixels (H, W, 1 or 3) of a file; see `decode.decode` for `enough`."""
-    image = open_image(file, kind, page)
+    return _unpacked(open_image(file, kind, page), kind, page, enough)
+
+
+def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:
+    """What the file says about its picture, after the EXIF orientation."""
+    return _header(file, open_image(file, kind, page), kind)
+
+
+def _unpacked(image: Image.Image, kind: str, page: int, enough: int) -> np.ndarray:
     if kind == "JPEG" and enough and not page:
         image.draft(None, (2 * enough, 2 * enough))
     image.load()
@@ -93,9 +108,7 @@ def decode_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> n
     return pixels if kind == "TIFF" else upright(pixels, _orientation(image))  # Pillow turns TIFF itself
 
 
-def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:
-    """What the file says about its picture, after the EXIF orientation."""
-    image = open_image(file, kind, page)
+def _header(file: BinaryIO, image: Image.Image, kind: str) -> Header:
     height, width = image.height, image.width
     if kind == "PNG":  # getexif of a PNG may decode all of it, so only what comes first is used
         height, width = turned_size(height, width, exif_orientation(image.info.get("exif", b"")))

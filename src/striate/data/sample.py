@@ -16,30 +16,48 @@ class Boxes:
         displayed (EXIF applied), half-open: a box of one pixel at the upper left is 0, 0, 1, 1.
     confidence: (N,) 0 to 1 of predicted boxes, else None.
     ignored: (N,) of bool, boxes that are neither right nor wrong ("crowd", "difficult"); None for none of them.
+    size: height and width of the picture.
     """
 
     names: tuple[str, ...]
     corners: np.ndarray
     confidence: np.ndarray | None = None
     ignored: np.ndarray | None = None
+    size: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Runs:
+    """An area of a picture of height x width pixels: `counts` pixels outside, inside, outside, ..., column by column
+    from the upper left, as COCO writes them."""
+
+    height: int
+    width: int
+    counts: np.ndarray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Mask:
     """Where the class of every pixel of one picture is written.
 
-    sources: files or arrays (H, W). kind: what they hold: "index" (one file; its values are class numbers or, by
-        `names`, stand for classes), "objects" (one file per object, not zero where it is; all of class names[1]), or
-        "polygons" (`polygons` of class names on the picture, sources empty).
-    names: the class of each value from 0 on. ignore: the value that stands for "not known", or None.
-    polygons: (class name, (N, 2) float64 corners x, y in pixels of the picture), painted in this order.
+    names: the classes. sources: files or arrays (H, W). kind: what they hold: "index" (one; `values` says which number
+        stands for which class), "binary" (one; names[1] from half of values[1] on), "numbers" (one; 0, or the number
+        of an object of class names[1]), "objects" (one per object of class names[1], not zero where it is), or
+        "polygons" (none: `polygons` has a class name for each object, and its rings, (N, 2) float64 corners x, y in
+        pixels, or runs; painted in this order).
+    values: per class, in the order of `names`; those of colours as in `mask_values`. ignore: the value, or the class
+        name of polygons, that stands for "not known". size: height and width that polygons refer to.
+    orientation: the EXIF orientation of the picture where the mask lacks it, else 1.
     """
 
     kind: str
     names: tuple[str, ...]
     sources: tuple[Path | np.ndarray, ...] = ()
-    ignore: int | None = None
-    polygons: tuple[tuple[str, np.ndarray], ...] = ()
+    values: tuple[int, ...] = ()
+    ignore: int | str | None = None
+    polygons: tuple[tuple[str, tuple[np.ndarray | Runs, ...]], ...] = ()
+    size: tuple[int, int] | None = None
+    orientation: int = 1
 
 
 # A class name; the names of all classes that are there (several labels); numbers in the user's units; boxes; a mask.
@@ -107,12 +125,13 @@ class Found:
 
     root: the absolute folder or file, or a word such as "digits" or "arrays".
     kind: "classes" (FOLDER/<class>), "parts" (FOLDER/<part>/<class>), "names" (--label-regex), "labels"
-        (--labels), "table", "packed" (.npz, .idx, ...), "arrays" or "digits".
+        (--labels), "table", "boxes", "packed" (.npz, .idx, ...), "arrays" or "digits".
     task: which task the targets are for: "classification", "multilabel", "regression", "detection", "segmentation".
     names: what the outputs are called where targets do not say: the columns of numbers.
+    mended: labels of pictures that are used which were changed or dropped, and why: one line each.
     hidden: how many hidden files and folders were passed over (.DS_Store, Thumbs.db, ...).
     labels: where the classes come from, in words, when it is neither folders nor the table given.
-    form: what each sample is, one of prepare.FORMS. mended: what had to be changed to use samples, in sentences.
+    form: what each sample is, one of prepare.FORMS. notes: what was done to use samples as they are, in sentences.
     """
 
     root: str
@@ -123,8 +142,9 @@ class Found:
     labels: str = ""
     task: str = "classification"
     names: tuple[str, ...] = ()
+    mended: list[LeftOut] = field(default_factory=list)
     form: str = "picture"
-    mended: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> list[str]:

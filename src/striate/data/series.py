@@ -12,7 +12,7 @@ from striate.data.attributes import rows_of_arff, rows_of_ts
 from striate.data.columns import read_text
 from striate.data.folder import PART_NAMES, visible
 from striate.data.measurements import Row, is_measurements, rows_of_table
-from striate.data.sample import PARTS, Found, LeftOut, Sample
+from striate.data.sample import PARTS, Found, LeftOut, Sample, text_of
 from striate.errors import StriateError, counted, first_few
 
 LEAST = 3  # values of a series
@@ -119,7 +119,7 @@ def _mended(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
 
 
 def _left(path: str, reason: str, about: dict[str, object]) -> LeftOut:
-    return LeftOut(path=path, reason=reason, label=str(about["target"]), part=str(about.get("part") or ""))
+    return LeftOut(path=path, reason=reason, label=text_of(about["target"]), part=str(about.get("part") or ""))
 
 
 def _found(root: str, rows: Sequence[tuple[str, str, Row]], labelled: bool) -> Found:
@@ -131,9 +131,9 @@ def _found(root: str, rows: Sequence[tuple[str, str, Row]], labelled: bool) -> F
             left_out.append(_left(path, f"line {row.line}: {problem}", about))
         else:
             taken.append((path, row.values, about))
-    samples, unusable, mended = alike_rows(taken)
+    samples, unusable, notes = alike_rows(taken)
     left_out += unusable
-    return Found(root=root, kind="table", samples=samples, left_out=left_out, form="series", mended=mended)
+    return Found(root=root, kind="table", samples=samples, left_out=left_out, form="series", notes=notes)
 
 
 def _files(source: Path) -> dict[str, Path]:

@@ -20,6 +20,7 @@ from striate.data.packed import is_packed, read_packed
 from striate.data.sample import Found, Sample
 from striate.data.series import is_series, read_series
 from striate.data.table import read_table
+from striate.data.targets import LABELS, NUMBERS, Asked
 from striate.data.texts import read_texts
 from striate.errors import StriateError, first_few
 
@@ -42,7 +43,7 @@ class Reader(Protocol):
 
 
 # By task, in the order in which they are asked: the module that reads its targets, a Reader.
-READERS: dict[str, str] = {}
+READERS: dict[str, str] = {"detection": "striate.data.annotated", "segmentation": "striate.data.masks"}
 
 
 def read_source(
@@ -53,6 +54,7 @@ def read_source(
     labels: str | Path | None = None,
     label_regex: str | None = None,
     label_column: str | None = None,
+    columns: str | None = None,
     form: str = "auto",
     text: str | None = None,
 ) -> Found:
@@ -62,16 +64,17 @@ def read_source(
     task: what the targets are for; found out by default. group: None, "parent", a column of the table, or a regular
     expression (see `grouping.regroup`). labels: a table with the labels of the folder's pictures (see
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
-    label_column: the column of the table that holds the label, where that is not plain. form: one of prepare.FORMS,
+    label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
+    that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
     where that is not plain either. text: the column of a table that holds the texts to learn from.
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
     is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(map(_has_length, source))
     if source is None or is_given:
-        if labels is not None or label_regex is not None or label_column is not None:
+        if any(option is not None for option in (labels, label_regex, label_column, columns)):
             where = "arrays" if is_given else "no FOLDER"
             raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
-        found = read_digits() if source is None else read_arrays(*source, form=form)
+        found = read_digits() if source is None else read_arrays(*source, task=task, form=form)
     elif not isinstance(source, str | PathLike):
         rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
@@ -80,12 +83,13 @@ def read_source(
         if not str(source):  # an unset variable of a shell; Path would make the current folder of it
             raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
         _require_agreement(path, labels, label_regex, label_column)
-        is_plain = labels is None and label_regex is None and label_column is None and text is None and form == "auto"
+        is_plain = form == "auto" and not any((labels, label_regex, label_column, columns, text))
         found = _read_other(path, task, group) if task in READERS or (task is None and is_plain) else None
         if text is not None:
             found, group = read_texts(path, text, group, label_column)
         elif found is None:
-            found, group = _found_in(path, group, labels, label_regex, label_column, form)
+            asked = Asked(task=task, label_column=label_column, columns=columns, group=group)
+            found, group = _found_in(path, labels, label_regex, asked, form)
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
@@ -132,39 +136,36 @@ def _require_agreement(path: Path, labels: object, label_regex: object, label_co
 
 
 def _found_in(
-    path: Path,
-    group: str | None,
-    labels: str | Path | None,
-    label_regex: str | None,
-    label_column: str | None,
-    form: str,
+    path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked, form: str
 ) -> tuple[Found, str | None]:
-    """What is found at a path, and `group` again unless it named a column that was used."""
+    """What is found at a path, and the group asked for unless it named a column that was used."""
     if labels is None and label_regex is None and form in ("auto", "series") and is_series(path):
-        return read_series(path, group, label_column)
+        return read_series(path, asked.group, asked.label_column)
     if path.is_dir() and labels is not None:
         file = Path(labels)
-        return label_by_table(path, file if file.exists() else path / file, group, label_column)
+        return label_by_table(path, file if file.exists() else path / file, asked)
     if path.is_dir() and label_regex is not None:
-        return label_by_pattern(path, label_regex), group
+        return label_by_pattern(path, label_regex, asked.task), asked.group
     if is_packed(path):
-        return read_packed(path, form), group
+        return read_packed(path, asked.task, form), asked.group
     if path.is_dir():
-        return _of_folder(path, group, label_column)
+        return _of_folder(path, asked)
     _require_table(path)
-    return read_table(path, group, label_column)
+    return read_table(path, asked)
 
 
-def _of_folder(path: Path, group: str | None, label_column: str | None) -> tuple[Found, str | None]:
+def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     """Class folders; where there are none, the pictures with the labels of the one table beside them."""
     problem, found = None, None
     try:
         found = read_folder(path)
     except StriateError as error:
         problem = error
-    if found is not None and len(found.classes) > 1 and not _is_unlabelled(found) and label_column is None:
-        return found, group
-    fitting = fitting_table(path, group, label_column)
+    given = (asked.label_column and "--label-column", asked.columns and "--columns")
+    of_table = next(filter(None, given), f"--task {asked.task}" if asked.task in (LABELS, NUMBERS) else "")
+    if found is not None and len(found.classes) > 1 and not _is_unlabelled(found) and not of_table:
+        return found, asked.group
+    fitting = fitting_table(path, asked)
     if fitting is not None:
         return fitting
     if problem is not None:
@@ -176,9 +177,10 @@ def _of_folder(path: Path, group: str | None, label_column: str | None) -> tuple
             where=path,
             remedy=f"arrange it as {LAYOUT}, or {_other_labels(found)}",
         )
-    if label_column is not None:
-        raise StriateError("--label-column is for a table", received="a folder", where=path, remedy="add --labels FILE")
-    return found, group
+    if of_table:
+        rule = f"{of_table} is for a table"
+        raise StriateError(rule, received="a folder", where=path, remedy="add --labels FILE")
+    return found, asked.group
 
 
 def _is_unlabelled(found: Found) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.data.sample import PARTS, Sample
+from striate.data.strata import strata
 from striate.errors import StriateError
 
 TRAIN, VALIDATION, TEST = PARTS
@@ -42,12 +43,13 @@ def split(
     """The part of every sample: "train", "validation" or "test".
 
     contents: a hash of each sample's bytes, in the order of `samples`.
-    test, validation: fractions of the pictures that are split here, per class (0 or more, sum below 1).
+    test, validation: fractions of the pictures that are split here, per stratum (0 or more, sum below 1), which is the
+    class, the rarest label or the size of a number (see `strata`).
     together: rows that look alike and so belong into one part.
     Parts that samples bring along are kept; a part that none of them has is taken from the training
     pictures, so a set given as train and validation gets its test part from train. Samples without a
     part in a set that has all three are for training. Groups, look-alikes and pictures with identical bytes
-    stay together, unless given parts say otherwise. A class with three units or more is in all three parts,
+    stay together, unless given parts say otherwise. A stratum with three units or more is in all three parts,
     one with two in train and test.
     """
     _require_fractions(test, validation)
@@ -97,12 +99,13 @@ def folds(
     with bounded loads; Mirrokni, Thorup and Zadimoghaddam 2018), so more pictures move few of the old ones. Large
     units choose first; one that fits nowhere goes where it does least harm.
     """
-    totals = Counter(sample.label for sample in samples)
+    kinds = strata([sample.target for sample in samples])
+    totals = Counter(kinds)
     load: list[Counter[str]] = [Counter() for _ in range(k)]
     fold = np.zeros(len(samples), np.int64)
     found = [(_place(rows, samples, contents, seed), rows) for rows in units(samples, contents, together)]
     for place, rows in sorted(found, key=lambda unit: (-len(unit[1]), unit[0])):
-        counts = Counter(samples[row].label for row in rows)
+        counts = Counter(kinds[row] for row in rows)
         number = place % k
         if not _fits(load[number], counts, totals, k):
             others = random.Random(place).sample(range(k), k)
@@ -153,10 +156,11 @@ def units(
 def _by_class(
     pool: list[list[int]], samples: Sequence[Sample], contents: Sequence[str], seed: int
 ) -> dict[str, list[_Unit]]:
-    """Units by their most frequent class, each class in the order of hashes."""
+    """Units by their most frequent stratum, each of these in the order of hashes."""
+    kinds = strata([sample.target for sample in samples])
     classes: defaultdict[str, list[_Unit]] = defaultdict(list)
     for rows in pool:
-        counts = Counter(samples[row].label for row in rows)
+        counts = Counter(kinds[row] for row in rows)
         label = min(counts, key=lambda name: (-counts[name], name))
         classes[label].append(_Unit(place=_place(rows, samples, contents, seed), rows=tuple(rows)))
     for inside in classes.values():

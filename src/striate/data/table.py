@@ -4,13 +4,14 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.sample import Found, LeftOut, Sample
+from striate.data.sample import Found, LeftOut, Sample, text_of
+from striate.data.targets import Asked, Meaning
 from striate.errors import first_few
 
 _LOOKED_AT = 100  # lines in which the column of paths is looked for
@@ -20,32 +21,34 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 @dataclass(slots=True)
 class _Reading:
     folder: str
+    meaning: Meaning
     rows: dict[str, tuple[int, Sample]] = field(default_factory=dict)  # by file, with its first line
     clashes: dict[str, list[int]] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     dropped: int = 0  # leading folders of absolute paths from another machine that are not there
 
 
-def read_table(file: Path, group: str | None = None, label_column: str | None = None) -> tuple[Found, str | None]:
-    """The samples that a table lists, and `group` again unless it named a column that was used.
+def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
+    """The samples that a table lists, and the group asked for unless it named a column that was used.
 
     The separator (comma, semicolon, tab or bar), the encoding and the columns are found out; without a
     line of names the column of paths is followed by the labels. Paths are relative to the table's folder,
     may lead out of it and may be Windows ones. A missing file or label, and one file with two labels, is
     left out with the number of its line. Raises StriateError for a table without paths or labels.
     """
-    lines = read_lines(file)
+    lines = read_lines(file, asked.columns)
     folder = os.path.abspath(file.parent)  # noqa: PTH100 - resolve() would follow links
     is_path = partial(_is_path, folder)
-    layout = read_layout(file, lines, partial(_path_column, is_path), is_path, group, label_column)
-    reading = _Reading(folder)
+    layout = read_layout(file, lines, partial(_path_column, is_path), is_path, asked)
+    reading = _Reading(folder, layout.meaning)
     for row in rows_of(lines, layout):
         _take(reading, row)
     samples = [sample for key, (_, sample) in reading.rows.items() if key not in reading.clashes]
     _set_clashes_aside(reading)
-    root, used = os.path.abspath(file), group is not None and layout.group is not None  # noqa: PTH100
-    found = Found(root=root, kind="table", samples=samples, left_out=reading.left_out)
-    return found, None if used else group
+    task, names = layout.meaning.task, layout.meaning.outputs
+    root = os.path.abspath(file)  # noqa: PTH100
+    found = Found(root=root, kind="table", samples=samples, left_out=reading.left_out, task=task, names=names)
+    return found, asked.group if layout.group is None else None
 
 
 def _path_column(is_path, first: list[str], others: list[list[str]]) -> int | None:
@@ -67,7 +70,7 @@ def _is_path(folder: str, cell: str) -> bool:
 def _take(reading: _Reading, row: Row) -> None:
     def leave(reason: str) -> None:
         path, reason = row.name.replace("\\", "/"), f"line {row.line}: {reason}"
-        reading.left_out.append(LeftOut(path=path, reason=reason, label=row.label, part=row.part or ""))
+        reading.left_out.append(LeftOut(path=path, reason=reason, label=text_of(row.target), part=row.part or ""))
 
     if row.problem:
         return leave(row.problem)
@@ -77,7 +80,7 @@ def _take(reading: _Reading, row: Row) -> None:
     if file is None:
         return leave("no such file")
     name = _shown(file, reading.folder)
-    sample = Sample(path=name, source=Path(file), target=row.label, group=row.group, part=row.part)
+    sample = Sample(path=name, source=Path(file), target=row.target, group=row.group, part=row.part)
     return _keep(reading, row.line, sample, leave)
 
 
@@ -87,8 +90,11 @@ def _keep(reading: _Reading, number: int, sample: Sample, leave) -> None:
         reading.rows[key] = (number, sample)
         return
     line, earlier = reading.rows[key]
-    if earlier.target != sample.target:
+    joined = reading.meaning.joined(earlier.target, sample.target)
+    if joined is None:
         reading.clashes.setdefault(key, [line]).append(number)
+    elif joined != earlier.target:
+        reading.rows[key] = (line, replace(earlier, target=joined))
     elif key not in reading.clashes:
         leave(f"the same file as in line {line}")
 
@@ -96,8 +102,8 @@ def _keep(reading: _Reading, number: int, sample: Sample, leave) -> None:
 def _set_clashes_aside(reading: _Reading) -> None:
     for key, lines in reading.clashes.items():
         sample = reading.rows[key][1]
-        reason = f"lines {first_few(lines)} give it different labels"
-        reading.left_out.append(LeftOut(path=sample.path, reason=reason, label=sample.target, part=sample.part or ""))
+        label, reason = text_of(sample.target), f"lines {first_few(lines)} give it different labels"
+        reading.left_out.append(LeftOut(path=sample.path, reason=reason, label=label, part=sample.part or ""))
 
 
 def _locate(reading: _Reading, written: str) -> str | None:

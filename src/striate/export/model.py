@@ -176,15 +176,16 @@ class Model:
     ) -> dict:
         """The scores of this model on labelled pictures (a folder of classes, a table, arrays with labels).
 
-        part: use only this part of a folder or table that has parts. labels_from: labels, label_column and
-        label_regex, as for train. The result is the record of one part as in scores.json, with "left_out": a list
+        part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns
+        and label_regex, as for train. The result is the record of one part as in scores.json, with "left_out": a list
         of {path, reason}. If most of the run's test pictures are among them, "openings" says how often they have been
         opened, this time too, which is written down in the run.
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
         form, text = self.preparation.shape.form, self.about.get("text")
-        found = read_source(source, form=form if form in ("series", "volume") else "auto", text=text, **labels_from)
+        asked = form if form in ("series", "volume") else "auto"
+        found = read_source(source, task=self.task.name, form=asked, text=text, **labels_from)
         if found.form != form:
             raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
         samples = [s for s in found.samples if part is None or s.part == part]

@@ -201,7 +201,7 @@ def _read_layer(word: str, given: list[str], text: str) -> Layer:
 def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
     if form == _FLAG and raw in {"yes", "no"}:
         return raw
-    if form == _COUNT and raw == "classes" and name == "units":
+    if form == _COUNT and raw == "classes" and name in _OUTPUTS:
         return raw
     if form == _PADDING and raw in {"same", "valid"}:
         return raw
@@ -219,7 +219,7 @@ def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
             return number
     forms = {
         _FLAG: "yes or no",
-        _COUNT: "a whole number from 1" + (" or the word classes" if name == "units" else ""),
+        _COUNT: "a whole number from 1" + (" or the word classes" if name in _OUTPUTS else ""),
         _SIZE: "a whole number from 1, or 3x5 for height x width",
         _PADDING: "same, valid, or a whole number",
         _NUMBER: "a number from 0 to below 1" if kind == "dropout" else "a number",
@@ -240,6 +240,7 @@ def _layer_text(layer: Layer) -> str:
     return " ".join(words)
 
 
+_OUTPUTS = {"units", "filters"}  # what `classes` may stand for
 _POSITIONAL = {"filters", "kernel", "size", "rate", "units", "factor", "slope", "alpha"}
 
 

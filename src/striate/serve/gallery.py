@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from striate import files
+from striate.data import shown as drawing
 from striate.data.arrays import read_digits
 from striate.data.guard import load_one
 from striate.data.header import WHOLE, Unreadable
 from striate.data.load import Want
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import Shape, fit
-from striate.data.shown import shown
 from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
 from striate.export.items import items
@@ -36,7 +36,7 @@ YOURS = "yours"  # the part of dropped pictures
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A picture as the page lists it; what is not known is None. error: how wrong the answer is, 0 for right."""
+    """A picture as the page lists it; what is not known is None. error: how wrong an answer is that names no class."""
 
     id: str
     name: str
@@ -105,7 +105,7 @@ class Gallery:
     def png(self, picture: str) -> bytes:
         """The picture for the eye: 8 bits, the longer side at most 512 pixels."""
         if (png := self._shown.find((picture, self.pick))) is None:
-            png = _shown(self.pixels(picture), self.shape)
+            png = shown(self.seen(self.pixels(picture)))
             self._shown.put((picture, self.pick), png, len(png))
         return png
 
@@ -123,7 +123,12 @@ class Gallery:
     def mistakes(self) -> list[dict]:
         """Test pictures with their predictions: the worst first, and of those that are right the surest."""
         rows = [entry for entry in self.entries.values() if entry.part == "test" and entry.predicted is not None]
-        return [asdict(e) for e in sorted(rows, key=lambda e: (-(e.error or 0), -(e.confidence or 0)))]
+
+        def order(entry: Entry) -> tuple[float, float]:
+            error = float(entry.predicted != entry.truth) if entry.error is None else entry.error
+            return -error, -(entry.confidence or 0)
+
+        return [asdict(entry) for entry in sorted(rows, key=order)]
 
     def _source(self, entry: Entry) -> Path | np.ndarray:
         root = _root(self.run / "settings.toml")
@@ -138,6 +143,12 @@ class Gallery:
         path = (folder.parent if folder.is_file() else folder) / entry.name
         # What is no UTF-8 in a file's name is written in our tables as \udcff.
         return path if path.exists() else Path(re.sub(r"\\u(dc[89a-f].)", lambda m: chr(int(m[1], 16)), str(path)))
+
+    def seen(self, picture: np.ndarray) -> np.ndarray:
+        """A decoded picture, series, text or volume (H, W, C) for the eye: uint8 (H, W, 1 or 3)."""
+        if self.shape is None or self.shape.form == "picture":
+            return visible(picture)
+        return drawing.shown(fit(picture, self.shape), self.shape)
 
     def _rows(self, source: Path) -> dict[str, np.ndarray]:
         """The series, texts or volumes of a file or folder by their names, read once."""
@@ -166,10 +177,9 @@ class Gallery:
                 return Unreadable(f"{error.rule}; received: {error.received}", "text")
 
 
-def _shown(picture: np.ndarray, shape: Shape | None) -> bytes:
-    if shape is not None and shape.form != "picture":
-        return picture_png(shown(fit(picture, shape), shape))
-    return picture_png(visible(picture), LONGEST if max(picture.shape[:2]) > LONGEST else None)
+def shown(picture: np.ndarray) -> bytes:
+    """A picture for the eye (H, W, 1 or 3) as a PNG file, the longer side at most LONGEST."""
+    return picture_png(picture, LONGEST if max(picture.shape[:2]) > LONGEST else None)
 
 
 def _read_entries(data: Path, scored: Path | None) -> dict[str, Entry]:

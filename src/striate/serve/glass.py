@@ -20,7 +20,7 @@ from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
 from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of
-from striate.serve.gallery import Gallery
+from striate.serve.gallery import Gallery, shown
 from striate.serve.looking import Look, Looking, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
 from striate.serve.thumbnails import thumbnail
@@ -78,6 +78,7 @@ class Glass:
 
     def model(self, request: Request) -> Reply:
         facts = {"network": "", "task": "", "classes": [], "input_shape": [], "parameters": 0, "note": ""}
+        facts |= {"one_label": True, "spatial": False, "shares": True}
         try:
             facts |= self._model_facts()
         except Refusal as refusal:
@@ -109,6 +110,7 @@ class Glass:
             "network": model.network.text,
             "task": model.task.name,
             "classes": model.classes,
+            **{name: getattr(model.task, name) for name in ("one_label", "spatial", "shares")},
             "input_shape": (shape.channels, shape.height * shape.frames, shape.width),
             "form": shape.form,
             "parameters": sum(p.numel() for p in model.network.parameters()),
@@ -125,6 +127,11 @@ class Glass:
 
     def image(self, request: Request, picture: str) -> Reply:
         return Reply(self.gallery.png(picture), "image/png")
+
+    def drawn(self, request: Request, picture: str) -> Reply:
+        """The picture with what the model says of it drawn on it."""
+        seen = self.gallery.seen(self.gallery.pixels(picture))
+        return Reply(shown(self.looking.model.task.drawn(seen, self._look(picture).answer)), "image/png")
 
     def input(self, request: Request, picture: str) -> Reply:
         """The prepared picture; display: per channel, the values that stand for black and for full brightness."""
@@ -144,7 +151,8 @@ class Glass:
         values = look.trace.recording.values
         layers = [asdict(layer) | _extremes(values[layer.index]) for layer in look.trace.layers]
         entry = self.gallery.entry(picture)
-        return json_reply({"layers": layers, "predictions": said, "name": entry.name, "truth": entry.truth})
+        about = {"name": entry.name, "truth": entry.truth, "said": self.looking.model.task.say(look.answer)}
+        return json_reply({"layers": layers, "predictions": said, **about})
 
     def strip(self, request: Request, picture: str) -> Reply:
         seen = self._look(picture).trace
@@ -207,7 +215,7 @@ class Glass:
         facts |= {**figures(heat.map), "maximum": heat.maximum, "signed": heat.signed, "grid": as_plane(heat.map).shape}
         return array_reply(as_plane(heat.on_picture).astype(np.float32), **facts)
 
-    def drawn(self, request: Request, picture: str) -> Reply:
+    def heat_drawn(self, request: Request, picture: str) -> Reply:
         """The heatmap on its picture as a PNG: on a line, on letters, on the middle frame."""
         wish, look = self._wish(request, picture)
         heat, shape = self.looking.heat(wish, look, request), self.looking.model.preparation.shape
@@ -286,6 +294,7 @@ _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
     ("GET", "api", "pictures"): Glass.pictures,
     ("POST", "api", "pictures"): Glass.drop,
     ("GET", "api", "pictures", "*", "image"): Glass.image,
+    ("GET", "api", "pictures", "*", "drawn"): Glass.drawn,
     ("GET", "api", "pictures", "*", "input"): Glass.input,
     ("GET", "api", "trace", "*"): Glass.trace,
     ("GET", "api", "trace", "*", "strip"): Glass.strip,
@@ -296,7 +305,7 @@ _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
     ("GET", "api", "filters"): Glass.filters,
     ("GET", "api", "filters", "*"): Glass.filter,
     ("GET", "api", "heatmap", "*"): Glass.heatmap,
-    ("GET", "api", "heatmap", "*", "drawn"): Glass.drawn,
+    ("GET", "api", "heatmap", "*", "drawn"): Glass.heat_drawn,
     ("GET", "api", "trust", "*"): Glass.trust,
     ("GET", "api", "training"): Glass.overview,
     ("GET", "api", "training", "events"): Glass.events,

@@ -29,13 +29,15 @@ class Look:
     """One picture in the network.
 
     input: (C, H, W) float32, the prepared picture. trace: its pass. logits: (classes,) of that pass.
-    probabilities: (classes,) as `striate predict` says, with mirror image and temperature.
+    probabilities: (classes,) as `striate predict` says, with mirror image and temperature. answer: what they come
+    from, in the picture's own pixels.
     """
 
     input: Tensor
     trace: Trace
     logits: np.ndarray
     probabilities: np.ndarray
+    answer: object
 
     @property
     def bytes(self) -> int:
@@ -91,11 +93,13 @@ class Looking:
     def _look(self, picture: np.ndarray) -> Look:
         model, (stored, x) = self.model, self.prepared(picture)
         logits = logits_of(model.network, x[None])
+        answer = model.answers(stored[None], np.array([picture.shape[:2]]))[0]
         return Look(
             input=x,
             trace=trace(model.network, x),
             logits=np.array([float(model.task.score(logits, index)[0]) for index in range(len(model.classes))]),
-            probabilities=model.probabilities(stored[None])[0],
+            probabilities=model.task.per_class(answer),
+            answer=answer,
         )
 
     def heat(self, wish: Wish, look: Look, request: Request) -> Heatmap:

@@ -67,6 +67,9 @@ class Classification(Task):
         index = {name: number for number, name in enumerate(self.classes)}
         return torch.tensor([index[target] for target in targets], dtype=torch.int64)
 
+    def trial(self, targets: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+        return self.encode(targets).numpy(), self.classes
+
     def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         if logits.shape[1] > 1:
             return F.cross_entropy(logits, encoded, weights, label_smoothing=smoothing)

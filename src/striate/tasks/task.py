@@ -35,8 +35,9 @@ class Task(ABC):
     picture is of one class; then parts are drawn class by class, symmetries are tried and labels doubted. spatial:
     targets lie on the picture, so it keeps its size while training, and mirroring it is always right. tunes: whether
     `tuned` does anything. tabular: whether `read` knows an answer from its row in predictions.csv.
+    shares: whether `per_class` gives shares from 0 to 1, which are shown in percent.
     longest: pixels of the shorter side that `--network auto` brings large pictures to; step: what sides are multiples
-    of then.
+    of then. batch_pixels: of a whole batch, where every pixel is an answer and it is not pictures that count, else 0.
     """
 
     classes: tuple[str, ...]
@@ -47,8 +48,10 @@ class Task(ABC):
     spatial: ClassVar[bool] = False
     tunes: ClassVar[bool] = False
     tabular: ClassVar[bool] = False
+    shares: ClassVar[bool] = True
     longest: ClassVar[int] = 64
     step: ClassVar[int] = 4
+    batch_pixels: ClassVar[int] = 0
 
     # What is learned.
 
@@ -66,6 +69,10 @@ class Task(ABC):
         """The same with what is chosen by the trained network's answers on the validation part, such as thresholds."""
         return self
 
+    def trial(self, targets: Sequence[Target]) -> tuple[np.ndarray, tuple[str, ...]] | None:
+        """Classes by which symmetries are tried: the number of each target's (N,), and their names; None: untried."""
+        return None
+
     @property
     def calibrated(self) -> bool:
         """Whether logits may be divided by a temperature, since answers are probabilities."""
@@ -79,6 +86,15 @@ class Task(ABC):
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
         """The network of `--network auto` for pictures of this size, `base` filters wide at first."""
         return auto_line(channels, height, width, base)
+
+    @property
+    def symmetry(self) -> tuple[str, str]:
+        """Which symmetry keeps targets true that lie on the picture, and why."""
+        return "mirror", "targets are mirrored with their picture"
+
+    def recipe(self, usual: Recipe) -> Recipe:
+        """The random changes of `--augment auto`, from those that are usual for pictures with these channels."""
+        return usual
 
     def make_head(self, line: str) -> int:
         """How many outputs a network of this line must have for this task (its `classes` word)."""
@@ -213,6 +229,14 @@ class Task(ABC):
         """
         return picture
 
+    def columns(self) -> tuple[str, ...]:
+        """The columns of an answer in the table of `striate predict`."""
+        return self.header()
+
+    def lines(self, answer: object) -> list[tuple[str, ...]]:
+        """The cells of an answer below `columns`: one line, or one for each thing on the picture."""
+        return [self.row(answer)]
+
     def save(self, out: Path, told: Sequence[tuple[str, object, tuple[int, int] | None]]) -> None:
         """Write answers in another form than a table, which the name of the file or folder `out` chooses.
 
@@ -222,7 +246,13 @@ class Task(ABC):
         raise StriateError(rule, received=out, where="--out", remedy="give a name that ends in .csv")
 
 
-_TASKS = {"classification": "Classification"}
+_TASKS = {
+    "classification": "Classification",
+    "multilabel": "Multilabel",
+    "regression": "Regression",
+    "detection": "Detection",
+    "segmentation": "Segmentation",
+}
 
 
 def task_kind(name: str) -> type[Task]:

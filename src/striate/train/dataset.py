@@ -11,9 +11,10 @@ import torch
 from striate import files
 from striate.check.doctor import check_store
 from striate.check.finding import Check
+from striate.data.blocks import blocks
 from striate.data.guard import rest
 from striate.data.prepare import Preparation
-from striate.data.sample import PARTS, Found, LeftOut, Target, text_of
+from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, text_of
 from striate.data.sources import read_source, require_trainable
 from striate.data.split import folds, split, twins, units
 from striate.data.store import Store, build_store
@@ -27,7 +28,7 @@ from striate.train.events import Decoded, Note, Watch
 from striate.train.plan import shape_of
 from striate.train.settings import Settings, as_table
 
-PLACES = ("task", "group", "labels", "label_column", "label_regex", "form", "text")  # settings that say what to read
+PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text")  # what to read
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 TWIN, UNUSED = "twin", ""  # what a row is that is in none of the parts
 Source = str | Path | tuple | None  # None: the digits
@@ -47,8 +48,9 @@ class Dataset:
     """The pictures of a run, decoded, checked and divided.
 
     parts: the part of every row of the store, TWIN or UNUSED. task: with the classes, in order. check: what was found.
-    kin: (K,) the same number for rows that belong together: by group, by content, by looks. opened: earlier runs
-    that have opened most of these test pictures, and how often.
+    kin: (K,) the same number for rows that belong together: by group, by content, by looks; of blocks in time by
+    group or as neighbours. aside: rows that the division uses for nothing, and why. opened: earlier runs that have
+    opened most of these test pictures, and how often.
     """
 
     found: Found
@@ -58,6 +60,7 @@ class Dataset:
     task: Task
     check: Check
     kin: np.ndarray
+    aside: Mapping[int, str] = field(default_factory=dict)
     opened: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -87,7 +90,7 @@ class Dataset:
         kept = [self.found.samples[i] for i in self.store.kept]
         aside = [
             LeftOut(path=kept[row].path, reason=why, label=text_of(kept[row].target), part=kept[row].part or "")
-            for row, why in sorted(self.check.set_aside.items())
+            for row, why in sorted((self.check.set_aside | self.aside).items())
         ]
         return [*self.found.left_out, *self.store.left_out, *aside]
 
@@ -123,9 +126,11 @@ class Dataset:
         said = [
             f"{found.what} {found.done}".strip()
             for found in self.check.findings
-            if found.level != "note" and not unread.issuperset(found.examples or [None])
+            if found.level != "note"
+            and not unread.issuperset(found.examples or [None])
+            and not (self.aside and found.kind == "near-duplicates")  # neighbours in time, which borders keep apart
         ]
-        said += self.found.mended
+        said += self.found.notes
         leaks = {part: int(self.leaked(part).sum()) for part in PARTS[1:]}
         if any(leaks.values()) and all(found.kind != "leak" for found in self.check.findings):  # by group alone
             counts = " and ".join(f"{count:,} of the {part} part" for part, count in leaks.items() if count)
@@ -219,6 +224,8 @@ def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
     place = {int(row): number for number, row in enumerate(used)}
     samples = [data.found.samples[data.store.kept[row]] for row in used]
     contents = [data.store.contents[row] for row in used]
+    if settings.split == "blocks":
+        return _in_blocks(data, settings, division, used, samples, contents)
     together = [[place[row] for row in rows if row in place] for rows in data.check.together]
     together = [rows for rows in together if len(rows) > 1]
     if division.folds:
@@ -237,6 +244,27 @@ def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
     held = twins(samples, contents, parts[used], together) if settings.test and data.task.one_label else []
     parts[used[held]] = TWIN
     data = replace(data, parts=parts)
+    return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
+
+
+def _in_blocks(
+    data: Dataset, settings: Settings, division: Division, used: np.ndarray, samples: list[Sample], contents: list[str]
+) -> Dataset:
+    """The same pictures in parts that follow each other in the order given.
+
+    Neighbours in time say much the same: scores draw runs of n^(1/3) of the n pictures of a part together, as the block
+    bootstrap does (Künsch 1989).
+    """
+    shares, fold = {"test": settings.test, "validation": settings.val}, (division.fold, division.folds)
+    named, beside = blocks(samples, contents, **shares, fold=fold)
+    parts, kin = np.full(len(data.store.kept), UNUSED, object), np.arange(len(data.store.kept))
+    parts[used] = named
+    for part in PARTS:
+        rows = np.flatnonzero(parts == part)
+        kin[rows] = rows[np.arange(len(rows)) - np.arange(len(rows)) % max(round(len(rows) ** (1 / 3)), 1)]
+    for rows in units([replace(sample, part=None) for sample in samples], [str(row) for row in used]):
+        kin[used[rows]] = kin[used[rows[0]]] if len(rows) > 1 else kin[used[rows]]
+    data = replace(data, parts=parts, kin=kin, aside={int(used[row]): why for row, why in beside.items()})
     return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
 
 
@@ -277,6 +305,9 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     if data.left_out:
         shown = [f"{item.path} ({item.reason})" for item in data.left_out]
         tell(Note(f"Left out  {len(shown):,}: {first_few(shown, 3)}; all are listed in data.csv"))
+    if data.found.mended:
+        shown = [f"{item.path} ({item.reason})" for item in data.found.mended]
+        tell(Note(f"Mended    {len(shown):,} labels: {first_few(shown, 2)}; all are listed in data.csv"))
     if data.found.hidden:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)
@@ -304,5 +335,6 @@ def write_data(folder: Path, data: Dataset) -> None:
         for row in data.used
     ]
     rows += [(item.path, item.label, item.part, "", "left out", item.reason) for item in data.left_out]
+    rows += [(item.path, item.label, item.part, "", "mended", item.reason) for item in data.found.mended]
     files.write_csv(folder / "data.csv", ("path", "label", "part", "group", "status", "reason"), rows)
     files.write_json(folder / "check.json", data.check.to_dict())

@@ -41,7 +41,8 @@ class Facts:
 
     height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class; of a task
     that does not divide pictures into classes, of all together. classes: how many outputs, where counts do not say so.
-    line: what makes the network of `auto`. spatial: whether targets lie on the picture. form: one of prepare.FORMS.
+    line: what makes the network of `auto`; recipe: what makes its random changes, from the usual ones. symmetry: as of
+    the task, where targets move with the picture. spatial, batch_pixels: as of the task. form: one of prepare.FORMS.
     seen: the axes of one sample as the network takes it; () for a picture.
     """
 
@@ -51,7 +52,10 @@ class Facts:
     counts: tuple[int, ...]
     classes: int = 0
     line: Callable[[int, int, int, int], str] = auto_line
+    recipe: Callable[[Recipe], Recipe] = lambda usual: usual
+    symmetry: tuple[str, str] | None = None
     spatial: bool = False
+    batch_pixels: int = 0
     form: str = "picture"
     seen: tuple[int, ...] = ()
 
@@ -123,7 +127,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     needed for a budget of minutes only."""
     channels, height, width = facts.channels, facts.height, facts.width
     auto = settings.network.strip() == "auto"
-    batch = settings.batch_size or (_batch(facts.pictures) if auto else 32)
+    batch = settings.batch_size or (_batch(facts) if auto else 32)
     batch = max(min(batch, facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
@@ -134,27 +138,29 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     usual = "other" if not auto else "auto" if facts.form == "picture" else "form"
     plan = Plan(
         line=line, height=height, width=width, channels=channels, classes=facts.outputs, batch_size=batch,
-        epochs=None if seconds else settings.epochs or _epochs(facts.pictures, batch, facts.form),
+        epochs=None if seconds else settings.epochs or _epochs(facts, batch),
         minutes=settings.minutes, optimizer=optimizer,
         lr=settings.lr or _LEARNING_RATES[usual][optimizer],
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
         filter_lr=0.24 * (settings.lr or (0.05 if usual == "form" else 0.2)) / 0.2,
         filter_momentum=_given(settings.momentum, 0.6),
         weight_decay=_given(settings.weight_decay, 5e-4 if auto else 0.0),
-        smoothing=_given(settings.smoothing, 0.1 if auto else 0.0),
+        smoothing=_given(settings.smoothing, 0.1 if auto and not facts.batch_pixels else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
         patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
-        sizes=SIZES if auto and _may_shrink(settings, facts) else ((1.0, 1.0),),
+        sizes=SIZES if auto and _may_shrink(settings, facts, line) else ((1.0, 1.0),),
     )  # fmt: skip
     if settings.augment != "auto":
         return plan
     if facts.form != "picture":
         return _of_form(plan, recipe, settings.symmetry, facts.form)
+    symmetry = usual_symmetry(channels)
     if settings.symmetry != "auto":
-        return plan.with_symmetry(settings.symmetry, "asked for")
-    if facts.spatial:
-        return plan.with_symmetry("mirror", "targets are mirrored with their picture")
-    return plan.with_symmetry(*usual_symmetry(channels))
+        symmetry = settings.symmetry, "asked for"
+    elif facts.symmetry is not None:
+        symmetry = facts.symmetry
+    plan = plan.with_symmetry(*symmetry)
+    return replace(plan, recipe=str(facts.recipe(parse(plan.recipe))))
 
 
 def _of_form(plan: Plan, recipe: Recipe, symmetry: str, form: str) -> Plan:
@@ -195,11 +201,22 @@ def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SID
     )
 
 
-def measure_speed(line: str, shape: tuple[int, ...], device: torch.device) -> float:
-    """Operations per second of training steps of auto's network on this machine; under half a second."""
-    batch = 32
-    network = build(line, shape, 2).to(device, memory_format=memory_format(len(shape) + 1))
-    x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=memory_format(len(shape) + 1))
+def measure_speed(
+    channels: int,
+    height: int,
+    width: int,
+    device: torch.device,
+    line: Callable[..., str] = auto_line,
+    seen: tuple[int, ...] = (),
+) -> float:
+    """Operations per second of training steps of auto's network on this machine; under half a second for 64 x 64.
+
+    line: what makes the network. seen: the axes that it takes, where they are not those of a picture.
+    """
+    shape, batch = seen or (channels, height, width), max(1, min(32, 32 * LARGEST_SIDE**2 // (height * width)))
+    layout = memory_format(len(shape) + 1)
+    network = build(line(channels, height, width, 32), shape, 2).to(device, memory_format=layout)
+    x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=layout)
     times, threads = [], torch.get_num_threads()
     for count in (threads, threads, 1, 1):  # on one as well: other work may hold the rest
         torch.set_num_threads(count)
@@ -255,25 +272,30 @@ def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
     return (longest, longer) if form >= 1 else (longer, longest)
 
 
-def _may_shrink(settings: Settings, facts: Facts) -> bool:
-    fits = facts.form == "picture" and min(facts.height, facts.width) >= 24
-    return fits and settings.patience is None and not facts.spatial
+def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
+    fixed = facts.spatial or "flatten" in line or facts.form != "picture"  # a dense layer over all places fits one size
+    return min(facts.height, facts.width) >= 24 and settings.patience is None and not fixed
 
 
-def _batch(pictures: int) -> int:
-    """About 20 steps in an epoch, between 16 and 128 pictures each."""
-    return int(min(max(2 ** round(np.log2(max(pictures / 20, 1))), 16), 128))
+def _batch(facts: Facts) -> int:
+    """About 20 steps in an epoch, between 16 and 128 pictures each; fewer large ones where every pixel is an answer."""
+    usual = int(min(max(2 ** round(np.log2(max(facts.pictures / 20, 1))), 16), 128))
+    return max(1, min(usual, facts.batch_pixels // (facts.height * facts.width))) if facts.batch_pixels else usual
 
 
-def _epochs(pictures: int, batch: int, form: str = "picture") -> int:
-    """Until PICTURES_SEEN, but at most 40 for the sake of middling sets, at least 8, and never under LEAST_STEPS."""
-    steps, least = max(pictures // batch, 1), LEAST_STEPS if form == "picture" else FEWER_STEPS
-    return round(max(min(PICTURES_SEEN / pictures, 40), 8, least / steps))
+def _epochs(facts: Facts, batch: int) -> int:
+    """Until PICTURES_SEEN, but at most 40 for the sake of middling sets, at least 8, and never under LEAST_STEPS.
+
+    Where every pixel is an answer, a picture counts for as many of 64 x 64 as it has pixels for.
+    """
+    steps, least = max(facts.pictures // batch, 1), LEAST_STEPS if facts.form == "picture" else FEWER_STEPS
+    worth = max(facts.height * facts.width / LARGEST_SIDE**2, 1) if facts.batch_pixels else 1
+    return round(max(min(PICTURES_SEEN / worth / facts.pictures, 40), 8, least / steps))
 
 
 def _auto(facts: Facts, batch: int, operations: float) -> str:
     """auto's widest line with which the budget still shows the pictures often enough."""
-    seen, shape = facts.pictures * _epochs(facts.pictures, batch, facts.form), facts.shape
+    seen, shape = facts.pictures * _epochs(facts, batch), facts.shape
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
         line = facts.line(facts.channels, facts.height, facts.width, base)
         if operations >= ENOUGH * SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape):

@@ -228,12 +228,10 @@ def _values(record: dict) -> dict[str, float | None]:
 
 def _write_predictions(folder: Path, said: _Answers, data: Dataset) -> None:
     """predictions.csv: every answer to a test picture, with the run that gave it."""
-    header, names = ("path", *data.task.header(), "part", "truth", "error", "run"), data.names
-    targets = data.targets_of(said.rows)
-    told = zip(said.rows, said.answers, targets, data.task.errors(targets, said.answers), said.runs, strict=True)
+    header, names = ("path", *data.task.header(), "part", "truth", "run"), data.names
     rows = (
-        (names[row], *data.task.row(answer), "test", text_of(target), f"{error:.6g}", run)
-        for row, answer, target, error, run in told
+        (names[row], *data.task.row(answer), "test", text_of(target), run)
+        for row, answer, target, run in zip(said.rows, said.answers, data.targets_of(said.rows), said.runs, strict=True)
     )
     files.write_csv(folder / "predictions.csv", header, rows)
 

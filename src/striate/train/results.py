@@ -91,9 +91,11 @@ def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mappi
             errors = task.errors(targets, predicted[part])
             for row, target, answer, error in zip(held, targets, predicted[part], errors, strict=True):
                 name = data.found.samples[data.store.kept[row]].path
-                yield name, *task.row(answer), part, text_of(target), f"{error:.6g}"
+                wrong = () if task.one_label else (f"{error:.6g}",)  # where prediction and truth do not say it
+                yield name, *task.row(answer), part, text_of(target), *wrong
 
-    files.write_csv(folder / "predictions.csv", ("path", *task.header(), "part", "truth", "error"), rows())
+    header = ("path", *task.header(), "part", "truth", *(() if task.one_label else ("error",)))
+    files.write_csv(folder / "predictions.csv", header, rows())
 
 
 def _write_images(folder: Path, model: Model, data: Dataset, history: list[dict]) -> dict[str, bytes]:

@@ -15,9 +15,10 @@ from striate.files import readable
 OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
 FORMS = ("auto", "picture", "series", "volume")  # besides text, which its column says
 SYMMETRIES = ("auto", "none", "mirror", "dihedral")
+SPLITS = ("content", "blocks")
 BALANCES = ("auto", "none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16")
-TASKS = ("classification",)
+TASKS = ("classification", "multilabel", "regression", "detection", "segmentation")
 LEAST_MINUTES = 0.2  # of each of several runs
 
 
@@ -71,11 +72,23 @@ class Settings:
     folds: int | None = option(
         None, DATA, "divide the pictures into K folds, and train K times with each as the test part once", meta="K"
     )
+    split: str = option(
+        "content", DATA, "by content, or in blocks of the order given (video, series): train first, test last",
+        choices=SPLITS,
+    )  # fmt: skip
     group: str | None = option(
         None, DATA, "keep groups in one part: 'parent', a table's column, or a regular expression on the path"
     )
     labels: str | None = option(None, DATA, "a CSV or TSV table with the labels of FOLDER's pictures", meta="FILE")
-    label_column: str | None = option(None, DATA, "the table's column of labels, where in doubt", meta="NAME")
+    label_column: str | None = option(
+        None,
+        DATA,
+        "the table's column of labels or numbers, or several with commas; by name, or number from 0",
+        meta="NAME",
+    )
+    columns: str | None = option(
+        None, DATA, "names for the columns of a table that has none, with commas", meta="NAMES"
+    )
     label_regex: str | None = option(
         None, DATA, "the label in the picture's file name: '_(cat|dog)_' finds what the brackets match", meta="PATTERN"
     )
@@ -84,6 +97,9 @@ class Settings:
     )
     symmetry: str = option(
         "auto", DATA, "turns that keep labels true: auto finds out, dihedral is all of them", choices=SYMMETRIES
+    )
+    mirror_negates: str | None = option(
+        None, DATA, "columns of numbers, with commas, whose sign a mirrored picture turns round: steering", meta="NAMES"
     )
     balance: str = option("auto", DATA, "what to do about rare classes", choices=BALANCES)
     batch_size: int | None = option(None, LEARNING, "pictures per step", "-b", "--batch", meta="N")
@@ -192,8 +208,8 @@ class Settings:
 
 
 _WORDS = (
-    "network", "form", "text", "group", "labels", "label_column", "label_regex", "augment", "symmetry", "balance",
-    "optimizer", "device", "precision", "out", "name",
+    "network", "form", "text", "group", "labels", "label_column", "columns", "label_regex", "mirror_negates", "augment",
+    "symmetry", "balance", "optimizer", "device", "precision", "out", "name",
 )  # fmt: skip
 _KINDS = {
     "repeats": (int,), "folds": (int,), "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,),

@@ -68,13 +68,12 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
     speed: operations per second, of a budget of minutes, which may spend 3 % of its time here.
     """
     settings, data = job.settings, job.data
-    is_open = settings.augment == "auto" and settings.symmetry == "auto"
-    if is_open and data.task.one_label and data.store.shape.form == "picture":
+    trial = data.task.trial(data.targets) if data.store.shape.form == "picture" else None
+    if settings.augment == "auto" and settings.symmetry == "auto" and not data.task.moves and trial is not None:
         rows = np.flatnonzero(np.isin(data.parts, ("train", "validation")))
         plan = plan.with_symmetry(
             *choose_symmetry(
-                data.store.pictures, rows, data.encoded(np.arange(len(data.parts))).numpy(), data.task.classes,
-                job.preparation, job.device, kin=data.kin, seed=plan.seed,
+                data.store.pictures, rows, *trial, job.preparation, job.device, kin=data.kin, seed=plan.seed,
                 operations=_operations(plan, len(data.rows("train")), speed),
             )
         )  # fmt: skip

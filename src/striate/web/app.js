@@ -42,10 +42,14 @@ function tabRow(go) {
   } };
 }
 
-/* The prediction for the chosen picture: the five most probable classes as bars. */
-function predictionBars(trace) {
+/* The prediction for the chosen picture: the five most probable classes as bars; of other tasks what is said, in words. */
+function predictionBars(trace, model) {
   if (!trace.predictions?.length) return [];
-  const right = trace.truth === null || trace.truth === undefined ? null : trace.truth === trace.predictions[0].label;
+  const known = trace.truth !== null && trace.truth !== undefined;
+  if (!model.one_label) {
+    return [h("strong", { class: "said" }, trace.said), known && trace.truth !== trace.said ? h("span", { class: "quiet" }, `in truth ${trace.truth}`) : null];
+  }
+  const right = known ? trace.truth === trace.predictions[0].label : null;
   const bars = trace.predictions.slice(0, SHOWN).map(({ label, probability }) => {
     const percent = 100 * probability;
     return h("li", { class: label === trace.truth ? "truth" : null, title: `${label}: ${percent} %` },
@@ -56,6 +60,18 @@ function predictionBars(trace) {
   const verdict = right === null ? null : h("span", { class: `verdict ${right ? "good" : "bad"}` },
     right ? "✓ right" : `✗ in truth ${trace.truth}`);
   return [h("ol", { class: "predictions", "aria-label": "Prediction, most probable first" }, bars), verdict];
+}
+
+/* Opens the picture with the answer drawn on it. */
+function drawnButton(picture, { name, said }) {
+  const dialog = h("dialog", { class: "sheet", "aria-labelledby": "drawn-title" },
+    h("div", { class: "spread" }, h("h2", { id: "drawn-title" }, name), button("Close", () => dialog.close(), { class: "plain" })),
+    h("p", {}, said),
+    h("img", { class: "drawn", alt: `${name} with the answer drawn on it: ${said}` }));
+  return [button("Show on the picture", () => {
+    dialog.querySelector("img").src = `/api/pictures/${picture}/drawn`;
+    dialog.showModal();
+  }), dialog];
 }
 
 function helpDialog() {
@@ -161,7 +177,7 @@ function header(parts, { model, trace }) {
       if (shown !== picture) return;
       parts.name.textContent = answer.name ?? `picture ${picture}`;
       parts.name.title = parts.name.textContent;
-      fill(parts.prediction, predictionBars(answer));
+      fill(parts.prediction, predictionBars(answer, model), model.spatial ? drawnButton(picture, answer) : null);
     } catch (error) { if (!cancelled(error) && shown === picture) fill(parts.prediction, note(error.message, "error")); }
   };
 }

@@ -117,7 +117,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
 
   function showControls({ layers, predictions: said }) {
     predictions = said.map((one) => ({ ...one, class: one.class ?? model.classes.indexOf(one.label) }));
-    const chances = predictions.map((one) => [String(one.class), `${one.label} · ${(100 * one.probability).toFixed(1)} %`]);
+    const chances = predictions.map((one) => [String(one.class), `${one.label} · ${model.shares ? `${(100 * one.probability).toFixed(1)} %` : digits(one.probability)}`]);
     controls.class.options([["", `the most likely: ${predictions[0]?.label ?? ""}`], ...chances]);
     controls.versus.options([["", "no other class"], ...chances]);
     const maps = layers.filter(({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1));

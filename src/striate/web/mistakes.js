@@ -2,7 +2,7 @@
 
    State of its own in the address: show ("" = wrong, unsure, all), pair ("truth-predicted", numbers of two classes). */
 
-import { button, empty, fill, h, note, panel, segmented } from "./dom.js";
+import { button, digits, empty, fill, h, note, panel, segmented } from "./dom.js";
 
 const AT_ONCE = 48;
 const LARGEST_TABLE = 16; // classes up to which the whole table of truth and prediction is shown
@@ -44,7 +44,40 @@ function commonest(classes, counts, choose) {
     button(`${words(pair)} · ${count}`, () => choose(pair), { data: { pair }, class: "mistakes-pair" })));
 }
 
-export function mount(root, { api, model, go, store }) {
+/* Of a task without one class per picture: every test picture, the worst answer first. */
+function mountPlain(root, { api, model, store }) {
+  const stage = h("div", { class: "mistakes" });
+  root.append(stage);
+  const image = model.spatial ? "drawn" : "image";
+  let limit = AT_ONCE, rows = [];
+
+  function card({ id, name, truth, predicted, error }) {
+    const links = ["explain", "see"].map((tab) => store.link({ tab, picture: id, class: null, versus: null }));
+    return h("li", { class: "mistakes-card" },
+      h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${predicted}, in truth ${truth}` },
+        h("img", { loading: "lazy", alt: "", width: 96, height: 96, src: `/api/pictures/${encodeURIComponent(id)}/${image}` })),
+      h("p", { class: error > 0 ? "mistakes-wrong" : "mistakes-right" }, predicted || "nothing"),
+      h("p", { class: "quiet" }, `in truth ${truth || "nothing"}`, h("br"), `error ${digits(error)}`),
+      h("p", { class: "mistakes-links" },
+        h("a", { href: links[0], "aria-label": `Explain ${name}` }, "Explain"), h("a", { href: links[1], "aria-label": `See ${name} in the network` }, "See")));
+  }
+
+  function paint() {
+    const more = button(`Show ${Math.min(AT_ONCE, rows.length - limit)} more`, () => { limit += AT_ONCE; paint(); });
+    fill(stage, rows.length ? panel("", h("h2", {}, `${rows.length} test pictures, the worst answer first`),
+      h("ul", { class: "mistakes-list" }, rows.slice(0, limit).map(card)), rows.length > limit ? more : null)
+      : empty("No test pictures", "A run folder holds the test pictures and what the network said of them, once its training has ended."));
+  }
+
+  api.json("/api/mistakes", { keep: false }).then((answer) => { rows = answer.rows; paint(); }, (error) => fill(stage, note(error.message, "error")));
+  return { update() {}, unmount() {} };
+}
+
+export function mount(root, context) {
+  return context.model.one_label ? mountClasses(root, context) : mountPlain(root, context);
+}
+
+function mountClasses(root, { api, model, go, store }) {
   let classes = model.classes;
   let rows = null, state = null, limit = AT_ONCE, shown = "";
   const stage = h("div", { class: "mistakes" });

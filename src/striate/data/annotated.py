@@ -1,0 +1,127 @@
+"""Folders and files with boxes: which format they have, how they are read, and how boxes are written in each."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from striate.data.boxes import KINDS, Pictures, settle
+from striate.data.boxtable import HEADER, box_rows, is_box_table, read_box_table
+from striate.data.coco import coco_record, find_coco, read_coco
+from striate.data.labelme import find_labelme, labelme_records, read_labelme
+from striate.data.sample import Boxes, Found
+from striate.data.voc import find_voc, read_voc, voc_texts
+from striate.data.yolo import find_yolo, read_yolo, yolo_texts
+from striate.errors import StriateError, nearest
+
+Labelled = tuple[str, tuple[int, int], Boxes]  # a path, (height, width) and boxes
+
+
+def recognises(path: Path) -> bool:
+    """Whether a folder or file plainly holds boxes."""
+    return boxes_kind(path) is not None
+
+
+def read(path: Path, group: str | None) -> Found:
+    """Its pictures with their boxes, and what is wrong with others."""
+    return read_boxes(path)
+
+
+def boxes_kind(source: Path) -> str | None:
+    """Which of KINDS the labels of a folder or file are, or None where it has no boxes.
+
+    A data.yaml or *.data says so itself; then Annotations with XML, then JSON, then a table, then text files.
+    """
+    if source.is_file():
+        return _kind_of_file(source)
+    yolo = find_yolo(source)
+    if yolo is not None and yolo.suffix in (".yaml", ".yml", ".data"):
+        return "yolo"
+    looks = (("voc", find_voc), ("coco", find_coco), ("labelme", find_labelme), ("table", _tables))
+    return next((kind for kind, find in looks if find(source)), "yolo" if yolo is not None else None)
+
+
+def _kind_of_file(file: Path) -> str | None:
+    if file.suffix.lower() == ".json" and file in find_coco(file.parent):
+        return "coco"
+    if is_box_table(file):
+        return "table"
+    return "yolo" if file.suffix in (".yaml", ".yml", ".data") and find_yolo(file.parent) is not None else None
+
+
+def _tables(folder: Path) -> list[Path]:
+    return [file for file in sorted(folder.glob("*.csv")) + sorted(folder.glob("*.tsv")) if is_box_table(file)]
+
+
+def read_boxes(source: Path, kind: str | None = None, workers: int = 0) -> Found:
+    """The pictures of a folder (or a COCO file, a table, a data.yaml) with their boxes.
+
+    kind: one of KINDS, where the folder has labels of several. workers: processes that read the pictures' headers.
+    Raises StriateError where there are no such labels.
+    """
+    source = Path(os.path.abspath(source))  # noqa: PTH100 - resolve() would follow links
+    kind = kind or boxes_kind(source)
+    folder = source.parent if source.is_file() else source
+    pictures = Pictures.below(folder)
+    unlabelled = f"no {KINDS.get(kind or '', 'labels')} for this picture"
+    lost = []
+    match kind:
+        case "voc":
+            files = find_voc(folder)
+            notes, lost = read_voc(folder, pictures, files)
+        case "coco":
+            files = [source] if source.is_file() else find_coco(folder)
+            notes, lost = read_coco(folder, files)
+        case "labelme":
+            files = find_labelme(folder)
+            notes = read_labelme(folder, files)
+        case "table":
+            files = [source] if source.is_file() else _tables(folder)
+            notes = [note for file in files for note in read_box_table(file)]
+        case "yolo":
+            files = [file for file in (source if source.is_file() else find_yolo(folder),) if file is not None]
+            notes, lost, unlabelled = read_yolo(folder, files[0], pictures) if files else ([], [], "")
+        case _:
+            raise _no_boxes(source, kind)
+    if not files:
+        raise _no_boxes(source, kind)
+    named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
+    said = f"{KINDS[kind]} ({named})"
+    return settle(pictures, notes, labels=said, workers=workers, unlabelled=unlabelled, left_out=lost)
+
+
+def _no_boxes(source: Path, kind: str | None) -> StriateError:
+    kinds = ", ".join(KINDS.values())
+    what = "none of them" if kind is None else f"no {KINDS[kind]}" if kind in KINDS else nearest(kind, list(KINDS))
+    return StriateError(f"boxes are read from {kinds}", received=what, where=source)
+
+
+def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(name of a file, its text) for all files that hold the boxes of `pictures` in one of KINDS.
+
+    classes: every class in order; what numbers stand for in COCO and YOLO.
+    """
+    match kind:
+        case "voc":
+            yield from ((f"Annotations/{name}", text) for name, text in voc_texts(pictures))
+        case "coco":
+            yield "annotations.json", json.dumps(coco_record(pictures, classes), ensure_ascii=False, indent=1) + "\n"
+        case "labelme":
+            for name, record in labelme_records(pictures):
+                yield name, json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+        case "yolo":
+            yield "classes.txt", "".join(f"{name}\n" for name in classes)
+            yield from ((f"labels/{name}", text) for name, text in yolo_texts(pictures, classes))
+        case "table":
+            table = io.StringIO()
+            is_predicted = any(boxes.confidence is not None for _, _, boxes in pictures)
+            writer = csv.writer(table, lineterminator="\n")
+            writer.writerow((*HEADER, "confidence" if is_predicted else "ignored"))
+            writer.writerows(box_rows(pictures))
+            yield "boxes.csv", table.getvalue()
+        case _:
+            raise StriateError(
+                "boxes are written in a format by its word", received=kind, remedy=nearest(kind, [*KINDS])
+            )

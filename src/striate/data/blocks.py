@@ -1,0 +1,74 @@
+"""Parts of pictures in time: a video's frames or a series of measurements, cut into blocks in their given order."""
+
+from collections.abc import Sequence
+
+from striate.data.sample import PARTS, Sample
+from striate.errors import StriateError
+
+TRAIN, VALIDATION, TEST = PARTS
+GAP = 0.01  # of the samples, left out at each border, where neighbours are nearly alike
+_NEIGHBOUR, _COPY = "beside a border between two parts of the series", "the same bytes as a picture of a later part"
+
+
+def blocks(
+    samples: Sequence[Sample],
+    contents: Sequence[str],
+    *,
+    test: float = 0.2,
+    validation: float = 0.1,
+    fold: tuple[int, int] = (0, 0),
+) -> tuple[list[str], dict[int, str]]:
+    """The part of every sample in its given order (first train, then validation, the last is the test part), and the
+    samples that are in none ("") with the reason.
+
+    contents: a hash of each sample's bytes. test, validation: shares of the samples. fold (k, K): the k-th of K blocks,
+    from 1, is the test part instead, the block before it validates (from the end on before the first), and the rest is
+    for training. A group is cut nowhere: it lies where its first sample does. Before each border (and behind a test
+    block that others follow) 1 % of the samples, one at least, is used for nothing, and so is what has the same bytes
+    as a sample of a later part. Raises StriateError where parts are given.
+    """
+    if any(sample.part for sample in samples):
+        raise StriateError(
+            "a series is cut into blocks where no parts are given",
+            received="parts as given",
+            where="--split blocks",
+            remedy="leave --split out, or the parts",
+        )
+    number, folds = fold
+    order = _order(samples)
+    count = len(order)
+    start, end = (round((number - back) * count / (folds or 1)) for back in (1, 0))
+    size = end - start if folds else round(test * count)
+    end = end if folds else count
+    order = order[end:] + order[:end]
+    borders = [count - size - round(validation * count), count - size]
+    named = _named(order, samples, borders)
+    gap, parts, aside, seen = max(1, round(GAP * count)), [""] * count, {}, set[str]()
+    near = {place - back for place in range(1, count) for back in range(1, gap + 1) if named[place] != named[place - 1]}
+    near |= set(range(gap)) if end < count else set()
+    for place in reversed(range(count)):
+        row = order[place]
+        if place in near or contents[row] in seen:
+            aside[row] = _NEIGHBOUR if place in near else _COPY
+        else:
+            parts[row] = named[place]
+        if place == 0 or named[place - 1] != named[place]:
+            seen |= {contents[other] for other in order[place:] if parts[other] == named[place]}
+    return parts, aside
+
+
+def _order(samples: Sequence[Sample]) -> list[int]:
+    """Rows in the order given, where each group stands at its first sample."""
+    first: dict[str, int] = {}
+    place = [row if s.group is None else first.setdefault(s.group, row) for row, s in enumerate(samples)]
+    return sorted(range(len(samples)), key=lambda row: (place[row], row))
+
+
+def _named(order: list[int], samples: Sequence[Sample], borders: list[int]) -> list[str]:
+    """The part at every place of the order: that of the place, or of the first place of its group."""
+    parts, first = [], {}
+    for place, row in enumerate(order):
+        part = PARTS[sum(place >= border for border in borders)]
+        group = samples[row].group
+        parts.append(part if group is None else first.setdefault(group, part))
+    return parts

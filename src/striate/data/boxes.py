@@ -1,0 +1,299 @@
+"""Boxes as people annotate them become boxes that can be learned: one check for every format.
+
+A reader of a format (`voc`, `coco`, `yolo`, `labelme`, `boxtable`) says what stands in its files as `Noted`; `settle`
+finds the pictures, brings corners into pixels of the picture as it is displayed, and mends, drops or leaves out what
+cannot be, each with its reason.
+"""
+
+import os
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from striate.data.content import open_file, read_file
+from striate.data.folder import list_pictures, sort_key
+from striate.data.guard import load_each, rest
+from striate.data.header import Header, Unreadable
+from striate.data.load import Loaded, Want
+from striate.data.sample import Boxes, Found, LeftOut, Sample
+from striate.errors import StriateError
+from striate.files import readable
+
+MOST_TEXT = 200_000_000  # bytes of a file of labels
+SLIP = 0.01  # pixels: what rounding in a file may move a corner
+ANOTHER_FORM = 0.02  # by which the form of a picture may differ from that of the one that was annotated
+KINDS = {"voc": "VOC XML", "coco": "COCO JSON", "yolo": "YOLO text", "labelme": "labelme JSON", "table": "a table"}
+_BESIDE = ("JPEGImages", "images", "imgs", "img")  # where pictures lie beside a folder that has only labels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thing:
+    """One object as it is written. corners: x0, y0, x1, y1 in pixels, or in shares of the sides where `shares`.
+
+    problem: why the reader could make no box of it. place: where it stands, in words ("line 3", "object 2").
+    """
+
+    place: str
+    name: str = ""
+    corners: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    ignored: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted:
+    """What a file says of one picture.
+
+    picture: its name as written, or its path. file: the file of labels, as it is shown. size: (height, width) of the
+    picture that was annotated, where the file says so. problem: why nothing of it can be used.
+    """
+
+    picture: str | Path
+    file: str
+    things: Sequence[Thing] = ()
+    size: tuple[int, int] | None = None
+    shares: bool = False
+    part: str | None = None
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Pictures:
+    """The pictures below a folder, by path, by name and by name without its ending."""
+
+    root: Path
+    by_path: dict[str, Path] = field(default_factory=dict)
+    by_name: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def below(cls, folder: Path) -> "Pictures":
+        """Those in the folder; where it has none, those of the folders beside it that are made to hold them."""
+        root = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow links
+        pictures = cls(root)
+        places = [root, *(root.parent / name for name in _BESIDE)]
+        files = next((found for place in places if place.is_dir() and (found := list(list_pictures(place)))), [])
+        for file in files:
+            name = Path(os.path.relpath(file, root)).as_posix()
+            pictures.by_path[_plain(name)] = file
+            for key in {_plain(file.name), _plain(file.stem)}:
+                pictures.by_name.setdefault(key, []).append(_plain(name))
+        return pictures
+
+    def find(self, written: str | Path) -> Path | str:
+        """The file, or why there is none. A path from another machine is matched by as much of its end as fits."""
+        if isinstance(written, Path):
+            return written if written.is_file() else "no such picture"
+        if Path(written).is_absolute() and "\0" not in written and Path(written).is_file():
+            return Path(written)
+        words = [word for word in _plain(written).split("/") if word not in ("", ".")]
+        for first in range(len(words)):
+            if (file := self.by_path.get("/".join(words[first:]))) is not None:
+                return file
+        named = self.by_name.get(words[-1] if words else "", []) or self.by_name.get(_stem(words[-1:]), [])
+        if len(named) > 1:
+            return f"{len(named)} pictures have this name"
+        return self.by_path[named[0]] if named else "no such picture"
+
+    def shown(self, file: Path) -> str:
+        """The name of a picture in every table: from the folder on, or whole where it lies somewhere else."""
+        name = Path(os.path.relpath(file, self.root)).as_posix()
+        return file.as_posix() if name.startswith("../..") else name
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name.replace("\\", "/"))
+
+
+def _stem(words: list[str]) -> str:
+    return os.path.splitext(words[0])[0] if words else ""  # noqa: PTH122
+
+
+def text_of(file: Path) -> str:
+    """The text of a file of labels; StriateError where it is no text."""
+    try:
+        data = read_file(file)
+    except Unreadable as problem:
+        raise StriateError("a file of labels must be readable", received=problem.reason, where=file) from None
+    if len(data) > MOST_TEXT:
+        raise StriateError("a file of labels has at most 200 MB", received=f"{len(data):,} bytes", where=file)
+    try:
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def class_name(written: object) -> str:
+    return readable(unicodedata.normalize("NFC", str(written)).strip())
+
+
+def settle(
+    pictures: Pictures,
+    notes: Iterable[Noted],
+    *,
+    labels: str,
+    workers: int = 0,
+    unlabelled: str = "no labels for this picture",
+    left_out: Sequence[LeftOut] = (),
+) -> Found:
+    """What can be learned from `notes`: pictures with boxes, those left out, and every box mended or dropped.
+
+    labels: where the labels come from, in words. unlabelled: why a picture that no note names is left out; "" where
+    it has no objects. workers: processes that read the pictures' headers.
+    """
+    named, lost = _join(pictures, notes, list(left_out), unlabelled)
+    order = sorted(named, key=sort_key)
+    sources = [(name, Path(os.path.abspath(named[name].picture))) for name in order]  # noqa: PTH100
+    samples, mended = [], []
+    for (name, source), (_, loaded) in zip(sources, load_each(sources, Want(header=True), workers), strict=True):
+        note = named[name]
+        target = _boxes(note, source, loaded, _Teller(name, note, mended))
+        if isinstance(target, str):
+            lost.append(LeftOut(path=name, reason=target, part=note.part or ""))
+        else:
+            samples.append(Sample(path=name, source=source, target=target, part=note.part))
+    if workers:
+        rest()
+    lost.sort(key=lambda item: sort_key(item.path))
+    root = str(pictures.root)
+    return Found(
+        root=root, kind="boxes", samples=samples, left_out=lost, mended=mended, labels=labels, task="detection"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Says what was done to the objects of one picture."""
+
+    name: str
+    note: Noted
+    mended: list[LeftOut]
+
+    def __call__(self, thing: Thing, what: str) -> None:
+        reason = f"{self.note.file}, {thing.place}: {what}"
+        self.mended.append(LeftOut(path=self.name, reason=reason, label=thing.name, part=self.note.part or ""))
+
+
+def _join(
+    pictures: Pictures, notes: Iterable[Noted], lost: list[LeftOut], unlabelled: str
+) -> tuple[dict[str, Noted], list[LeftOut]]:
+    """The note of every picture by its name, and what is left out of both."""
+    named: dict[str, Noted] = {}
+    for note in notes:
+        file = pictures.find(note.picture)
+        missing = isinstance(file, str)
+        name = _plain(str(note.picture)) if missing else pictures.shown(file)
+        problem = note.problem or (f"{file}, and {note.file} has labels for it" if missing else "")
+        if not problem and name in named:
+            problem = f"{note.file} gives it labels, and so does {named[name].file}"
+        if problem:
+            lost.append(LeftOut(path=name, reason=problem, part=note.part or ""))
+        else:
+            named[name] = replace(note, picture=file)
+    told = {item.path for item in lost} | named.keys()
+    bare = [file for file in pictures.by_path.values() if pictures.shown(file) not in told]
+    if unlabelled:
+        lost += [LeftOut(path=pictures.shown(file), reason=unlabelled) for file in bare]
+    else:
+        named |= {pictures.shown(file): Noted(picture=file, file="") for file in bare}
+    return named, lost
+
+
+def _boxes(note: Noted, source: Path, loaded: Loaded, tell: Callable[[Thing, str], None]) -> Boxes | str:
+    """The boxes of a picture in pixels as it is displayed, or why it cannot be used."""
+    if loaded.header is None:
+        return loaded.problem.reason
+    size = (loaded.header.height, loaded.header.width)
+    turn = _turn(note, source, loaded.header)
+    if turn is None:
+        return f"{note.file} is for a picture of {_form(note.size)} pixels, and it has {_form(size)}"
+    kept: list[tuple[Thing, np.ndarray]] = []
+    for thing in note.things:
+        corners, what = (None, f"{thing.problem}, dropped") if thing.problem else _mended(turn(thing.corners), size)
+        if corners is not None and (twin := _twin(thing, corners, kept)):
+            corners, what = None, f"the same box as {twin}, dropped"
+        if what:
+            tell(thing, what)
+        if corners is not None:
+            kept.append((thing, corners))
+    ignored = np.array([thing.ignored for thing, _ in kept], bool)
+    return Boxes(
+        names=tuple(thing.name for thing, _ in kept),
+        corners=np.array([corners for _, corners in kept], np.float64).reshape(-1, 4),
+        ignored=ignored if ignored.any() else None,
+        size=size,
+    )
+
+
+def _turn(note: Noted, source: Path, header: Header) -> Callable[[Sequence[float]], np.ndarray] | None:
+    """From corners as written to pixels of the picture as displayed; None where the labels are of another picture.
+
+    A tool that did not heed the EXIF orientation wrote the size that the picture has without it: then the corners
+    are turned as the picture is. Labels of a picture of another size and the same form are stretched.
+    """
+    height, width = header.height, header.width
+    written = note.size or (height, width)
+    shape = np.array([written[1], written[0]] * 2, np.float64)
+    turned = height != width and written == (width, height)
+    orientation = _orientation(source) if turned else 1
+    if turned and orientation not in (5, 6, 7, 8):
+        return None
+    if not turned and abs(written[1] * height / (written[0] * width) - 1) > ANOTHER_FORM:
+        return None
+
+    def turn(corners: Sequence[float]) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            x0, y0, x1, y1 = np.asarray(corners, np.float64) / (1.0 if note.shares else shape)
+            if orientation in (5, 6, 7, 8):
+                x0, y0, x1, y1 = y0, x0, y1, x1
+            if orientation in (6, 7):
+                x0, x1 = 1 - x1, 1 - x0
+            if orientation in (7, 8):
+                y0, y1 = 1 - y1, 1 - y0
+            exact = not note.shares and orientation == 1 and written == (height, width)
+            scaled = np.array([x0, y0, x1, y1]) * np.array([width, height, width, height], np.float64)
+            return np.asarray(corners, np.float64) if exact else scaled
+
+    return turn
+
+
+def _orientation(source: Path) -> int:
+    """The EXIF orientation of a picture file, 1 where it cannot be read."""
+    try:
+        with open_file(source) as file, Image.open(file) as image:
+            return image.getexif().get(274, 1)
+    except Exception:  # whatever a damaged block of EXIF does, the labels are then refused
+        return 1
+
+
+def _mended(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray | None, str]:
+    """The corners as they can be used (None: not at all), and what was done ("" for nothing)."""
+    if not np.isfinite(corners).all():
+        return None, "its corners are no numbers, dropped"
+    low, high = np.minimum(corners[:2], corners[2:]), np.maximum(corners[:2], corners[2:])
+    what = "" if (corners[:2] <= corners[2:]).all() else "corners in the wrong order, swapped"
+    if not (high > low).all():
+        return None, f"no area ({_numbers(corners)}), dropped"
+    limit = np.array(size[::-1], np.float64)
+    if (high <= 0).any() or (low >= limit).any():
+        return None, f"outside the picture ({_numbers(corners)} in {_form(size)}), dropped"
+    inside = np.concatenate([np.clip(low, 0, limit), np.clip(high, 0, limit)])
+    if np.abs(inside - np.concatenate([low, high])).max() > SLIP:
+        what = f"reaches out of the picture ({_numbers(corners)} in {_form(size)}), cut at its edge"
+    return inside, what
+
+
+def _twin(thing: Thing, corners: np.ndarray, kept: list[tuple[Thing, np.ndarray]]) -> str:
+    same = (earlier.place for earlier, box in kept if earlier.name == thing.name and np.abs(box - corners).max() < SLIP)
+    return next(same, "")
+
+
+def _numbers(corners: np.ndarray) -> str:
+    return ", ".join(f"{value:.6g}" for value in corners)
+
+
+def _form(size: tuple[int, int]) -> str:
+    return f"{size[1]} × {size[0]}"

@@ -1,0 +1,91 @@
+"""A table with a box per line: path, class and corners in pixels; what `striate predict` writes for a detector.
+
+The columns are `path, label, x0, y0, x1, y1`; those that TensorFlow's converters write (`filename, width, height,
+class, xmin, ymin, xmax, ymax`) are known too. `ignored` (0 or 1), `part` and `confidence` may follow. A line with a
+path and nothing else is a picture without objects.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from striate.data.boxes import Noted, Thing, class_name
+from striate.data.columns import COLUMNS, read_lines
+from striate.data.folder import PART_NAMES
+from striate.data.sample import Boxes
+from striate.errors import StriateError
+
+HEADER = ("path", "label", "x0", "y0", "x1", "y1")
+_CORNERS = (("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"), ("x_min", "y_min", "x_max", "y_max"))
+
+
+def is_box_table(file: Path) -> bool:
+    """Whether the first line of a CSV or TSV table names a path, a class and four corners."""
+    if file.suffix.lower() not in (".csv", ".tsv", ".txt") or not file.is_file():
+        return False
+    try:
+        lines = read_lines(file)
+    except StriateError:
+        return False
+    return bool(lines) and _columns(lines[0][1]) is not None
+
+
+def _columns(header: Sequence[str]) -> dict[str, int] | None:
+    names = [name.strip().casefold() for name in header]
+    corners = next((corners for corners in _CORNERS if all(name in names for name in corners)), None)
+    found = {
+        word: next((names.index(n) for n in COLUMNS[word] if n in names), None) for word in ("path", "label", "part")
+    }
+    if corners is None or found["path"] is None or found["label"] is None:
+        return None
+    columns = {word: number for word, number in found.items() if number is not None}
+    columns |= dict(zip(HEADER[2:], map(names.index, corners), strict=True))
+    return columns | {word: names.index(word) for word in ("width", "height", "ignored") if word in names}
+
+
+def read_box_table(file: Path) -> list[Noted]:
+    """What a table says of every picture, in the order in which it first names them."""
+    lines = read_lines(file)
+    columns = _columns(lines[0][1])
+    rows: dict[str, list[tuple[int, dict[str, str]]]] = {}
+    for number, cells in lines[1:]:
+        values = {word: cells[column] if column < len(cells) else "" for word, column in columns.items()}
+        if values["path"]:
+            rows.setdefault(values["path"], []).append((number, values))
+    return [_note(file, path, listed) for path, listed in rows.items()]
+
+
+def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]]) -> Noted:
+    things = [_thing(number, row) for number, row in rows if any(row[word] for word in HEADER[1:])]
+    words = {row.get("part", "") for _, row in rows} - {""}
+    parts = {PART_NAMES.get(word.lower()) for word in words}
+    problem = ""
+    if len(parts) > 1 or None in parts:
+        problem = f"{file.name} gives it the parts {', '.join(sorted(words))}"
+    sides = [rows[0][1].get(side, "") for side in ("height", "width")]
+    size = tuple(int(side) for side in sides) if all(side.isdigit() and int(side) > 0 for side in sides) else None
+    part = next(iter(parts), None)
+    return Noted(picture=path, file=file.name, things=things, size=size, part=part, problem=problem)
+
+
+def _thing(number: int, row: dict[str, str]) -> Thing:
+    place, name = f"line {number}", class_name(row["label"])
+    try:
+        corners = tuple(float(row[word]) for word in HEADER[2:])
+    except ValueError:
+        said = ", ".join(row[word] or "nothing" for word in HEADER[2:])
+        return Thing(place=place, name=name, problem=f"four corners are numbers, and these are {said}")
+    ignored = row.get("ignored", "").lower() in ("1", "true")
+    return Thing(place=place, name=name, corners=corners, ignored=ignored, problem="" if name else "it has no class")
+
+
+def box_rows(pictures: Sequence[tuple[str, tuple[int, int], Boxes]]) -> Iterator[tuple[object, ...]]:
+    """The lines below HEADER and "ignored" or, of predicted boxes, "confidence"; corners to a thousandth of a pixel."""
+    for path, _, boxes in pictures:
+        if not boxes.names:
+            yield (path, *[""] * 6)
+        for place, (name, corners) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
+            if boxes.confidence is not None:
+                last = f"{boxes.confidence[place]:.6f}"
+            else:
+                last = int(boxes.ignored is not None and bool(boxes.ignored[place]))
+            yield (path, name, *(f"{round(value, 3):.10g}" for value in corners), last)

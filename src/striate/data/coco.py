@@ -1,0 +1,118 @@
+"""COCO JSON: pictures, categories and annotations in one file, or in one per part."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from striate.data.boxes import Noted, Thing, class_name, text_of
+from striate.data.folder import PART_NAMES, is_hidden, sort_key
+from striate.data.sample import Boxes, LeftOut
+from striate.errors import StriateError
+
+_FIELDS = ("images", "annotations", "categories")
+
+
+def read_json(file: Path) -> object:
+    """What a JSON file holds; StriateError where it is damaged."""
+    try:
+        return json.loads(text_of(file))
+    except (ValueError, RecursionError) as problem:
+        what = f"damaged JSON: {problem}"
+        raise StriateError("a file of labels must be whole", received=what, where=file) from None
+
+
+def find_coco(folder: Path) -> list[Path]:
+    """The JSON files of `folder` and the folders in it that have a COCO file's three lists, sorted."""
+    return [file for file in json_files(folder) if _is_coco(file)]
+
+
+def json_files(folder: Path) -> list[Path]:
+    """The JSON files of `folder` and, two steps down, of the folders in it."""
+    files = [file for pattern in ("*.json", "*/*.json", "*/*/*.json") for file in folder.glob(pattern)]
+    shown = [file for file in files if not any(is_hidden(part) for part in file.relative_to(folder).parts)]
+    return sorted((file for file in shown if file.is_file()), key=lambda file: sort_key(file.as_posix()))
+
+
+def _is_coco(file: Path) -> bool:
+    try:
+        text = text_of(file)
+    except StriateError:
+        return False
+    return all(f'"{name}"' in text for name in _FIELDS)
+
+
+def part_of(file: Path) -> str | None:
+    """The part that a file's name stands for: instances_train2017.json, _annotations.coco.json in valid/."""
+    words = "".join(letter if letter.isalpha() else " " for letter in f"{file.parent.name} {file.stem}".lower())
+    parts = {PART_NAMES[word] for word in words.split() if word in PART_NAMES}
+    return parts.pop() if len(parts) == 1 else None
+
+
+def read_coco(folder: Path, files: Sequence[Path]) -> tuple[list[Noted], list[LeftOut]]:
+    """What each file says of its pictures; in a part where the files are called so."""
+    notes: list[Noted] = []
+    lost: list[LeftOut] = []
+    for file in files:
+        part = part_of(file.relative_to(folder)) if len(files) > 1 else None
+        notes += _read(read_json(file), file, folder, part, lost)
+    return notes, lost
+
+
+def _read(data: object, file: Path, folder: Path, part: str | None, lost: list[LeftOut]) -> Iterator[Noted]:
+    shown = file.relative_to(folder).as_posix()
+    if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in _FIELDS):
+        rule = "a COCO file holds the lists images, annotations and categories"
+        raise StriateError(rule, received=type(data).__name__, where=file)
+    names = {item["id"]: class_name(item["name"]) for item in _items(data["categories"], "id", "name")}
+    things: dict[object, list[Thing]] = {item["id"]: [] for item in _items(data["images"], "id", "file_name")}
+    for number, item in enumerate(data["annotations"], start=1):
+        place = f"annotation {item.get('id', number) if isinstance(item, dict) else number}"
+        picture = item.get("image_id") if isinstance(item, dict) else None
+        if not isinstance(picture, int | str) or picture not in things:
+            lost.append(LeftOut(path=shown, reason=f"{place}: it is of a picture that images does not list"))
+            continue
+        things[picture].append(_thing(place, item, names))
+    beside = file.parent.relative_to(folder).as_posix()
+    for item in _items(data["images"], "id", "file_name"):
+        size = tuple(item.get(side) for side in ("height", "width"))
+        known = all(isinstance(side, int) and side > 0 for side in size)
+        name = str(item["file_name"])
+        near = file.parent / name  # the same name may be in several parts
+        picture = near if "\0" not in name and len(name) < 2000 and near.is_file() else f"{beside}/{name}"
+        yield Noted(picture=picture, file=shown, things=things[item["id"]], size=size if known else None, part=part)
+
+
+def _items(listed: list, *needed: str) -> Iterator[Mapping]:
+    for item in listed:
+        if isinstance(item, dict) and all(isinstance(item.get(name), int | str) for name in needed):
+            yield item
+
+
+def _thing(place: str, item: Mapping, names: Mapping) -> Thing:
+    kind = item.get("category_id")
+    name = names.get(kind, "") if isinstance(kind, int | str) else ""
+    if not name:
+        return Thing(place=place, problem=f"category {kind!r} is none of the {len(names)} that are listed")
+    try:
+        x, y, width, height = (float(value) for value in item["bbox"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return Thing(place=place, name=name, problem="a box has the four numbers x, y, width, height")
+    problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
+    crowd = item.get("iscrowd") in (1, True)
+    return Thing(place=place, name=name, corners=(x, y, x + width, y + height), ignored=crowd, problem=problem)
+
+
+def coco_record(pictures: Sequence[tuple[str, tuple[int, int], Boxes]], classes: Sequence[str]) -> dict:
+    """One COCO file of every (path, (height, width), boxes); predicted boxes have their score."""
+    numbers = {name: number for number, name in enumerate(classes, start=1)}
+    images, annotations = [], []
+    for number, (path, (height, width), boxes) in enumerate(pictures, start=1):
+        images.append({"id": number, "file_name": path, "height": height, "width": width})
+        for place, (name, (x0, y0, x1, y1)) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
+            crowd = boxes.ignored is not None and bool(boxes.ignored[place])
+            box = [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)]
+            item = {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[name], "bbox": box}
+            score = {} if boxes.confidence is None else {"score": round(float(boxes.confidence[place]), 6)}
+            annotations.append({**item, "area": round(box[2] * box[3], 3), "iscrowd": int(crowd), **score})
+    categories = [{"id": number, "name": name} for name, number in numbers.items()]
+    return {"images": images, "annotations": annotations, "categories": categories}

@@ -1,0 +1,131 @@
+"""A mask becomes numbers: a class for every pixel, and where objects are separate an object for every pixel."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from striate.data.header import Unreadable
+from striate.data.load import Want, load
+from striate.data.painted import painted
+from striate.data.pixels import turned_size, upright
+from striate.data.sample import Mask
+
+UNKNOWN = 255  # in a label map: the class of this pixel is not known
+MOST_CLASSES = 255
+
+
+def read_labels(mask: Mask, height: int | None = None, width: int | None = None) -> np.ndarray:
+    """Class numbers (H, W) uint8 in the order of `mask.names`, UNKNOWN where the mask says so.
+
+    height, width: of the picture as it is displayed; None takes the size that the mask has. Raises Unreadable where
+    the mask is not of that size, is damaged, or holds a value that stands for no class.
+    """
+    if mask.kind == "polygons":
+        return upright(_painted_classes(mask, *_own_size(mask, height, width)), mask.orientation)
+    if mask.kind == "objects":
+        return np.maximum.reduce([_read(source, mask, height, width) > 0 for source in mask.sources]).astype(np.uint8)
+    values = _read(mask.sources[0], mask, height, width)
+    if mask.kind == "binary":
+        labels = (2 * values >= mask.values[1]).astype(np.uint8)
+    elif mask.kind == "numbers":
+        labels = (values > 0).astype(np.uint8)
+    else:
+        labels = class_numbers(values, mask.values)
+    if mask.ignore is not None:
+        labels[values == mask.ignore] = UNKNOWN
+    elif mask.kind == "index" and (labels == UNKNOWN).any():
+        raise Unreadable(strangers(np.unique(values[labels == UNKNOWN])), "values")
+    return labels
+
+
+def read_objects(mask: Mask, height: int, width: int) -> np.ndarray | None:
+    """Object numbers (H, W) int32 from 1 on, 0 where there is none; None where the mask knows classes alone.
+
+    A pixel of several objects belongs to the last. Raises Unreadable as `read_labels` does.
+    """
+    if mask.kind == "numbers":
+        return _read(mask.sources[0], mask, height, width)
+    if mask.kind not in ("objects", "polygons"):
+        return None
+    if mask.kind == "polygons":
+        size = _own_size(mask, height, width)
+        objects = np.zeros(size, np.int32)
+        for number, (name, pieces) in enumerate(mask.polygons, 1):
+            objects[painted(pieces, *size)] = 0 if name == mask.ignore else number
+        return upright(objects, mask.orientation)
+    objects = np.zeros((height, width), np.int32)
+    for number, source in enumerate(mask.sources, 1):
+        objects[_read(source, mask, height, width) > 0] = number
+    return objects
+
+
+def class_numbers(values: np.ndarray, known: tuple[int, ...]) -> np.ndarray:
+    """The place of each value (H, W) in `known`, UNKNOWN for others, as uint8."""
+    table = np.asarray(known)
+    order = np.argsort(table)
+    places = np.minimum(np.searchsorted(table, values, sorter=order), len(table) - 1)
+    return np.where(table[order[places]] == values, order[places], UNKNOWN).astype(np.uint8)
+
+
+def strangers(values: np.ndarray) -> str:
+    """The reason for a mask with values that stand for no class."""
+    several = "values" if len(values) > 1 else "value"
+    shown = ", ".join(value_text(value) for value in values[:3].tolist()) + ("…" if len(values) > 3 else "")
+    return f"its mask holds the {several} {shown}, which no class has"
+
+
+def value_text(value: int) -> str:
+    """A mask's value for people: 7, or #ff0000 for a colour."""
+    return str(value) if value < 1 << 24 else f"#{value - (1 << 24):06x}"
+
+
+def resampled(labels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A label map (H, W) at another size: each pixel takes the label at its centre, so no new labels arise."""
+    rows, columns = (
+        ((np.arange(new) * 2 + 1) * old // (2 * new)) for new, old in zip((height, width), labels.shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]
+
+
+def png_of(labels: np.ndarray, colours: np.ndarray) -> bytes:
+    """A label map (H, W) uint8 as a PNG of palette indices; colours (K, 3) uint8 are what viewers show."""
+    image = Image.fromarray(labels, "L")
+    image.putpalette(np.asarray(colours, np.uint8).tobytes())
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue()
+
+
+def _own_size(mask: Mask, height: int | None, width: int | None) -> tuple[int, int]:
+    """Height and width before the picture is turned upright."""
+    if height is None or width is None:
+        return mask.size
+    size = turned_size(height, width, mask.orientation)
+    if mask.size not in (None, size):
+        raise Unreadable(misfit(*mask.size, *size), "size")
+    return size
+
+
+def _painted_classes(mask: Mask, height: int, width: int) -> np.ndarray:
+    number = {name: place for place, name in enumerate(mask.names)}
+    labels = np.zeros((height, width), np.uint8)
+    for name, pieces in mask.polygons:
+        labels[painted(pieces, height, width)] = UNKNOWN if name == mask.ignore else number[name]
+    return labels
+
+
+def _read(source: Path | np.ndarray, mask: Mask, height: int | None, width: int | None) -> np.ndarray:
+    loaded = load(source, Want(values=True))  # in this process: the reader has had it opened in another before
+    if loaded.problem:
+        raise Unreadable(f"its mask: {loaded.problem.reason}", loaded.problem.code)
+    values = upright(loaded.picture, mask.orientation)
+    if height is not None and values.shape != (height, width):
+        raise Unreadable(misfit(*values.shape, height, width), "size")
+    return values
+
+
+def misfit(rows: int, columns: int, height: int, width: int) -> str:
+    """The reason for a mask that is not as large as its picture."""
+    return f"its mask is {columns} × {rows} pixels, the picture {width} × {height}"

@@ -1,0 +1,89 @@
+"""labelme JSON: one file per picture, with shapes. Boxes are rectangles, and the bounds of everything with an area."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from striate.data.boxes import Noted, Thing, class_name, text_of
+from striate.data.coco import json_files, read_json
+from striate.data.sample import Boxes
+from striate.errors import StriateError
+
+IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong
+_WITH_AREA = ("rectangle", "polygon", "mask", "circle", "linestrip", "oriented_rectangle")
+
+
+def find_labelme(folder: Path) -> list[Path]:
+    """The JSON files of `folder` and the folders in it that hold shapes on a picture, sorted."""
+    return [file for file in json_files(folder) if _is_labelme(file)]
+
+
+def _is_labelme(file: Path) -> bool:
+    try:
+        text = text_of(file)
+    except StriateError:
+        return False
+    return '"shapes"' in text and '"imagePath"' in text
+
+
+def read_labelme(folder: Path, files: Sequence[Path]) -> list[Noted]:
+    """What each of `files` says of its picture."""
+    return [_read(file, folder) for file in files]
+
+
+def _read(file: Path, folder: Path) -> Noted:
+    shown = file.relative_to(folder).as_posix()
+    try:
+        data = read_json(file)
+    except StriateError as problem:
+        return Noted(picture=file.stem, file=shown, problem=f"{shown}: {problem.received}")
+    if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
+        return Noted(picture=file.stem, file=shown, problem=f"{shown}: it has no list of shapes")
+    written = str(data.get("imagePath") or file.stem).replace("\\", "/")
+    near = file.parent / written if "\0" not in written and len(written) < 2000 else file
+    picture = near if near.is_file() and near != file else written
+    size = tuple(data.get(side) for side in ("imageHeight", "imageWidth"))
+    known = all(isinstance(side, int) and side > 0 for side in size)
+    things = [_thing(f"shape {number}", shape) for number, shape in enumerate(data["shapes"], start=1)]
+    return Noted(picture=picture, file=shown, things=things, size=size if known else None)
+
+
+def _thing(place: str, shape: object) -> Thing:
+    if not isinstance(shape, dict):
+        return Thing(place=place, problem="a shape has a label and points")
+    kind, name = shape.get("shape_type", "polygon"), class_name(shape.get("label") or "")
+    if kind not in _WITH_AREA:
+        return Thing(place=place, name=name, problem=f"a {kind} has no area")
+    if not name:
+        return Thing(place=place, problem="it has no label")
+    try:
+        points = [(float(x), float(y)) for x, y in shape["points"]]
+        x0, y0, x1, y1 = _bounds(str(kind), points)
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
+        return Thing(place=place, name=name, problem="a shape has points of two numbers")
+    flags = shape.get("flags")
+    ignored = name == IGNORE or bool(isinstance(flags, Mapping) and flags.get("ignored"))
+    return Thing(place=place, name=name, corners=(x0, y0, x1, y1), ignored=ignored)
+
+
+def _bounds(kind: str, points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:
+    if kind == "circle":  # its centre, and a point on it
+        (x, y), (rim_x, rim_y) = points[:2]
+        radius = ((rim_x - x) ** 2 + (rim_y - y) ** 2) ** 0.5
+        return x - radius, y - radius, x + radius, y + radius
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def labelme_records(pictures: Sequence[tuple[str, tuple[int, int], Boxes]]) -> Iterator[tuple[str, dict]]:
+    """(name of the file, what it holds) for every (path, (height, width), boxes)."""
+    for path, (height, width), boxes in pictures:
+        shapes = []
+        for place, (name, corners) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
+            ignored = boxes.ignored is not None and bool(boxes.ignored[place])
+            points = [corners[:2], corners[2:]]
+            flags = {"ignored": True} if ignored else {}
+            shapes.append(
+                {"label": name, "points": points, "group_id": None, "shape_type": "rectangle", "flags": flags}
+            )
+        record = {"version": "5.0.1", "flags": {}, "shapes": shapes, "imagePath": Path(path).name, "imageData": None}
+        yield Path(path).with_suffix(".json").as_posix(), {**record, "imageHeight": height, "imageWidth": width}

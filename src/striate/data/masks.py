@@ -1,0 +1,189 @@
+"""A folder of pictures and masks becomes samples: FOLDER/images and FOLDER/masks, x.png and x_mask.png, or one folder
+per picture with one mask file per object."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.content import START, open_file, recognise
+from striate.data.decode import unpacking
+from striate.data.folder import read_flat, sort_key
+from striate.data.guard import load_each
+from striate.data.header import Unreadable
+from striate.data.labelmap import misfit, strangers, value_text
+from striate.data.load import Want
+from striate.data.pairs import Pairs, may_hold_masks, pair
+from striate.data.pixels import turned_size
+from striate.data.raster import open_image
+from striate.data.sample import Found, LeftOut, Mask, Sample
+from striate.data.vocabulary import CLASS_FILE, TWO, Classes, Seen, Vocabulary, are_photographs, decide, read_classes
+from striate.errors import StriateError, counted, first_few
+
+LAYOUT = "FOLDER/images/001.png and FOLDER/masks/001.png"
+WORKERS = 2  # processes that look at masks
+LOOKED_AT = 8  # pictures by which a folder is recognised
+_OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
+
+
+def recognises(path: Path) -> bool:
+    """Whether a fifth of a folder's pictures and more have masks, the first few of which are as large as they are."""
+    if not path.is_dir() or not may_hold_masks(str(path)):
+        return False
+    try:
+        pairs = pair(read_flat(path).samples)
+    except StriateError:
+        return False
+    some = Pairs(pictures=pairs.pictures[:LOOKED_AT], masks=pairs.masks, objects=pairs.objects)
+    looked = _look(some)
+    enough = 4 * len(pairs.pictures) >= len(pairs.lone) and 2 * len(looked.sources) > len(some.pictures)
+    return enough and not any(are_photographs(seen.values) for seen in looked.seen.values())
+
+
+def read(path: Path, group: str | None = None) -> Found:
+    """The samples of a folder whose pictures have masks.
+
+    Every mask is looked at once, because what its values stand for is decided over all of them (see `vocabulary`).
+    """
+    if not path.is_dir():
+        raise StriateError("pictures and their masks are in a folder", received="a file", where=path, remedy=LAYOUT)
+    flat = read_flat(path)
+    pairs = pair(flat.samples)
+    looked = _look(pairs)
+    if not looked.sources:
+        shown = [f"{item.path} ({item.reason})" for item in looked.left_out]
+        raise StriateError(
+            "pictures to segment have a mask of their own size",
+            received=first_few(shown, 3) or f"no mask for any of {len(flat.samples):,} pictures",
+            where=path,
+            remedy=f"arrange them as {LAYOUT}",
+        )
+    classes = _listed_classes(path, flat.left_out)
+    vocabulary = decide(list(looked.seen.values()), classes, path) if looked.seen else _OBJECTS
+    samples, strange = _samples(pairs, looked, vocabulary)
+    left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
+    left_out += [_left(item, "no mask goes with it") for item in pairs.lone]
+    left_out += [_left(item, reason) for item, reason in pairs.over]
+    return Found(
+        root=flat.root,
+        kind="masks",
+        task="segmentation",
+        samples=sorted(samples, key=lambda sample: sort_key(sample.path)),
+        left_out=sorted(left_out, key=lambda item: sort_key(item.path)),
+        hidden=flat.hidden,
+        labels=_told(samples, looked, vocabulary),
+        names=vocabulary.names,
+    )
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What is in the masks of every picture, by its path.
+
+    sources: the files to use, only where all are well. seen: the values of masks that are one file. orientation:
+    of the picture, where the masks lack it.
+    """
+
+    sources: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    seen: dict[str, Seen] = field(default_factory=dict)
+    orientation: dict[str, int] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def _look(pairs: Pairs) -> _Looked:
+    """Every mask, opened once; a picture with one that cannot be used is left out."""
+    headers = load_each(((sample.path, sample.source) for sample in pairs.pictures), Want(header=True), WORKERS)
+    sizes = {path: loaded.header and (loaded.header.height, loaded.header.width) for path, loaded in headers}
+    files = (((sample, mask), mask.source) for sample in pairs.pictures for mask in pairs.masks[sample.path])
+    looked, wrong = _Looked(), {}
+    for (sample, mask), loaded in load_each(files, Want(values=True), WORKERS):
+        path, values = sample.path, loaded.picture
+        if loaded.problem:
+            wrong[path] = _left(sample, f"its mask {mask.path}: {loaded.problem.reason}")
+            continue
+        size = sizes[path]
+        if size and values.shape != size:
+            turn = looked.orientation[path] = exif_of(sample.source)
+            if turned_size(*values.shape, turn) != size:
+                wrong[path] = _left(sample, misfit(*values.shape, *size))
+                continue
+        if path not in pairs.objects:
+            looked.seen[path] = Seen.of(values)
+        elif not values.any():
+            looked.left_out.append(_left(mask, "an empty mask: no object in it"))
+            continue
+        looked.sources[path] = (*looked.sources.get(path, ()), mask.source)
+    bare = [sample for sample in pairs.pictures if sample.path not in looked.sources and sample.path not in wrong]
+    looked.left_out += [*wrong.values(), *(_left(sample, "all its masks are empty") for sample in bare)]
+    for path in wrong:
+        looked.sources.pop(path, None)
+        looked.seen.pop(path, None)
+    return looked
+
+
+def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[list[Sample], list[LeftOut]]:
+    """The pictures with their masks, and those whose mask holds a value that no class has."""
+    samples, strange = [], []
+    known = [*vocabulary.values, *([] if vocabulary.ignore is None else [vocabulary.ignore])]
+    for sample in pairs.pictures:
+        if sample.path not in looked.sources:
+            continue
+        used = vocabulary
+        if sample.path in pairs.objects:
+            used = replace(_OBJECTS, names=vocabulary.names)
+        elif vocabulary.kind == "index" and len(others := np.setdiff1d(looked.seen[sample.path].values, known)):
+            strange.append(_left(sample, strangers(others)))
+            continue
+        mask = Mask(
+            kind=used.kind,
+            names=used.names,
+            sources=looked.sources[sample.path],
+            values=used.values,
+            ignore=used.ignore,
+            orientation=looked.orientation.get(sample.path, 1),
+        )
+        samples.append(replace(sample, target=mask))
+    return samples, strange
+
+
+def _left(sample: Sample, reason: str) -> LeftOut:
+    return LeftOut(path=sample.path, reason=reason, part=sample.part or "")
+
+
+def _listed_classes(folder: Path, others: list[LeftOut]) -> Classes:
+    """The classes of the first text file that lists some."""
+    for item in others:
+        if (
+            CLASS_FILE.fullmatch(item.path.rpartition("/")[2])
+            and (found := read_classes(folder / item.path, item.path)).names
+        ):
+            return found
+    return Classes()
+
+
+def _told(samples: list[Sample], looked: _Looked, vocabulary: Vocabulary) -> str:
+    """Where the classes come from, in words."""
+    several = "one mask per object" if vocabulary.kind == "objects" else "masks"
+    parts = [f"{several} of {first_few(vocabulary.names)}", vocabulary.note]
+    if vocabulary.kind == "index" and vocabulary.values != tuple(range(len(vocabulary.values))):
+        pairs = zip(vocabulary.values, vocabulary.names, strict=True)
+        parts.append(first_few([f"{value_text(value)} is {name}" for value, name in pairs]))
+    if vocabulary.ignore is not None:
+        parts.append(f"{vocabulary.ignore} is not known")
+    first = vocabulary.values[0] if vocabulary.values else 0
+    empty = sum(set(looked.seen[s.path].values.tolist()) == {first} for s in samples if s.path in looked.seen)
+    if empty:
+        parts.append(f"nothing marked on {counted(empty, 'picture')}")
+    return "; ".join(part for part in parts if part)
+
+
+def exif_of(source: Path) -> int:
+    """The EXIF orientation of a picture, 1 where it has none."""
+    try:
+        with open_file(source) as file:
+            kind = recognise(file.read(START))
+            with unpacking(kind):
+                found = open_image(file, kind).getexif().get(274)
+    except Unreadable:
+        return 1
+    return found if found in range(1, 9) else 1

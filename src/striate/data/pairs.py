@@ -1,0 +1,181 @@
+"""Which mask goes with which picture: by folders that are called so, by suffixes, by what tells their names apart."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
+
+from striate.data.folder import PART_NAMES
+from striate.data.sample import Sample
+
+_PICTURES = re.compile(r"images?|imgs?|inputs?|pictures?|photos?|frames?|jpegimages|leftimg8bit|raw")
+_MASKS = re.compile(
+    r"masks?|labels?|labelmaps?|annotations?|annots?|groundtruths?|gts?|segs?|segmentations?|segmentationclass(?:png)?|"
+    r"segmentationobject|trimaps?|(?:1st)?manual|targets?|gtfine"
+)
+_MASK_FOLDER = re.compile(r"(.+?)[ _.-]*(?:masks?|labels?|annot(?:ation)?s?|ground_?truth|gt|seg(?:mentation)?s?)")
+_PICTURE_FOLDER = re.compile(r"(.+?)[ _.-]*(?:images?|imgs?|pictures?)")
+_MASK_NAME = re.compile(
+    r"(.+?)[ _.-]+(?:masks?|labels?|labelids|seg|segmentation|gt|gtfine_labelids|ground_?truth|annot(?:ation)?|manual)"
+    r"[ _.-]?\d*",
+    re.IGNORECASE,
+)
+_SECOND_CHOICE = re.compile(r"object|instance|colou?r", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+$")
+
+
+@dataclass(slots=True)
+class Pairs:
+    """pictures: those with masks, with their part. masks: the files that go with each, by its path. objects: paths of
+    pictures whose masks are one object each. lone: pictures without a mask. over: masks not used, with the reason."""
+
+    pictures: list[Sample] = field(default_factory=list)
+    masks: dict[str, list[Sample]] = field(default_factory=dict)
+    objects: set[str] = field(default_factory=set)
+    lone: list[Sample] = field(default_factory=list)
+    over: list[tuple[Sample, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """folders: without those that only say what the file is. bare: the stem without a mask's suffix."""
+
+    sample: Sample
+    folders: tuple[str, ...]
+    stem: str
+    bare: str
+    in_masks: bool
+
+
+def may_hold_masks(folder: str) -> bool:
+    """Whether a name below `folder` speaks of masks; nothing is opened, and one is enough."""
+    for _, folders, files in os.walk(folder):
+        if any(_folder_words(name)[1] for name in folders):
+            return True
+        if any(_MASK_NAME.fullmatch(os.path.splitext(name)[0]) for name in files):  # noqa: PTH122 - maybe a million
+            return True
+    return False
+
+
+def pair(samples: Sequence[Sample]) -> Pairs:
+    """Which of the files are masks, and of which pictures.
+
+    First by folder and name; a folder with one picture and other masks has one mask per object. Where nothing of a
+    folder finds its partner like this, names alone count, and at last what tells the names of a folder apart.
+    """
+    files = [_file(sample) for sample in samples]
+    stems = {(file.folders, file.stem) for file in files if not file.in_masks}
+    masks = [file for file in files if file.in_masks or (file.bare != file.stem and (file.folders, file.bare) in stems)]
+    taken = {id(file) for file in masks}
+    join = _Join([file for file in files if id(file) not in taken], masks)
+    join.by(lambda file: (file.folders, file.stem), lambda file: (file.folders, file.stem))
+    join.by(lambda file: (file.folders, file.stem), lambda file: (file.folders, file.bare))
+    join.by(lambda file: file.folders, lambda file: file.folders or None, objects=True)
+    lone, join.pictures = _apart(join.pictures, join.met)
+    over, join.masks = _apart(join.masks, join.met)
+    join.by(lambda file: file.stem, lambda file: file.stem)
+    join.by(lambda file: file.stem, lambda file: file.bare)
+    join.by(_trimmer(join.pictures), _trimmer(join.masks))
+    pairs = join.pairs
+    pairs.pictures = [file.sample for file in files if file.sample.path in pairs.masks]
+    pairs.lone = [file.sample for file in lone + join.pictures]
+    pairs.over += [(file.sample, "a mask that goes with no picture") for file in over + join.masks]
+    return pairs
+
+
+_Key = Callable[[_File], Hashable]
+
+
+class _Join:
+    """Pictures and masks without a partner, the pairs made so far, and the folders that have met in them."""
+
+    def __init__(self, pictures: list[_File], masks: list[_File]) -> None:
+        self.pictures, self.masks, self.pairs = pictures, masks, Pairs()
+        self.met: set[tuple[str, ...]] = set()
+        self._counts = Counter(file.folders for file in pictures)
+        self._gone: set[int] = set()
+
+    def by(self, of_picture: _Key, of_mask: _Key, objects: bool = False) -> None:
+        """Join each picture with the masks that have its key, unless two pictures have it.
+
+        objects: the masks are one object each, and only a picture that is alone in its folder is joined.
+        """
+        pictures, masks = defaultdict(list), defaultdict(list)
+        for found, files, key_of in ((pictures, self.pictures, of_picture), (masks, self.masks, of_mask)):
+            for file in files:
+                found[key_of(file)].append(file)
+        for key in sorted(pictures.keys() & masks.keys() - {None}):
+            picture, *others = pictures[key]
+            partners = [mask for mask in masks[key] if _agree(mask.sample.part, picture.sample.part)]
+            if partners and not others and (not objects or self._counts[picture.folders] == 1):
+                self._take(picture, partners, objects)
+        self.pictures, self.masks = (
+            [file for file in files if id(file) not in self._gone] for files in (self.pictures, self.masks)
+        )
+
+    def _take(self, picture: _File, masks: list[_File], objects: bool) -> None:
+        masks.sort(key=lambda mask: (bool(_SECOND_CHOICE.search(mask.sample.path)), mask.sample.path))
+        path, first = picture.sample.path, masks[0].sample
+        if objects or (len(masks) > 1 and len({_NUMBER.sub("", mask.sample.path) for mask in masks}) == 1):
+            self.pairs.objects.add(path)
+        else:
+            reason = f"another mask of its picture is used: {first.path}"
+            self.pairs.over += [(mask.sample, reason) for mask in masks[1:]]
+        self.pairs.masks[path] = [mask.sample for mask in masks] if path in self.pairs.objects else [first]
+        self.met |= {file.folders for file in (picture, *masks)}
+        self._gone |= {id(file) for file in (picture, *masks)}
+
+
+def _apart(files: list[_File], met: set[tuple[str, ...]]) -> tuple[list[_File], list[_File]]:
+    """Files of folders in which others have found their partners, and the rest."""
+    return [file for file in files if file.folders in met], [file for file in files if file.folders not in met]
+
+
+def _agree(part: str | None, other: str | None) -> bool:
+    return part == other or part is None or other is None
+
+
+def _file(sample: Sample) -> _File:
+    *folders, name = sample.path.split("/")
+    stem = os.path.splitext(name)[0]  # noqa: PTH122
+    kept, in_masks, part = [], False, None
+    for folder in folders:
+        left, speaks_of_masks = _folder_words(folder)
+        in_masks |= speaks_of_masks
+        part = part or PART_NAMES.get(left or "")
+        kept += [left] if left else []
+    found = _MASK_NAME.fullmatch(stem)
+    bare = found[1] if found else stem
+    return _File(replace(sample, part=part), tuple(kept), stem, bare, in_masks)
+
+
+def _folder_words(name: str) -> tuple[str, bool]:
+    """A folder's name without the word that says what is in it, and whether that word is "masks"."""
+    low = name.lower()
+    plain = re.sub(r"[ _.-]+", "", low)
+    is_mask = _MASKS.fullmatch(plain) is not None
+    if is_mask or _PICTURES.fullmatch(plain):
+        return "", is_mask
+    if found := _MASK_FOLDER.fullmatch(low):
+        return found[1], True
+    found = _PICTURE_FOLDER.fullmatch(low)
+    return (found[1] if found else low), False
+
+
+def _trimmer(files: list[_File]) -> _Key:
+    """A name without what all of these names begin and end with; no digit is cut off."""
+    stems = [file.stem for file in files]
+    if len(stems) < 2:
+        return lambda file: None
+    start = re.sub(r"\d+$", "", _common(stems))
+    end = re.sub(r"^\d+", "", _common([stem[::-1] for stem in stems])[::-1])
+    return lambda file: file.stem[len(start) : len(file.stem) - len(end)] or None
+
+
+def _common(names: list[str]) -> str:
+    """The letters that all names begin with."""
+    first, last = min(names), max(names)  # no other differs earlier
+    same = (a == b for a, b in zip(first, last, strict=False))
+    return first[: sum(takewhile(bool, same))]

@@ -1,0 +1,241 @@
+"""What the cells of a table say of a picture: one class, several labels or numbers; which of them is found out."""
+
+import json
+import math
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from striate.data.sample import Sample, Target
+from striate.errors import StriateError
+
+NOTHING = ("", "nan")
+_MISSING = (*NOTHING, "na", "n/a", "null", "none", "-", "?")  # where a number should be
+CLASS, LABELS, NUMBERS = "classification", "multilabel", "regression"
+MEASURES = {"age", "angle", "count", "counts", "steering", "speed", "height", "weight", "length", "temperature"}
+_WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+_YES, _NO = ("1", "1.0", "true", "yes", "y", "x"), ("0", "0.0", "false", "no", "n")
+_SEPARATORS = ("|", ";", ",")
+_MOSTLY = 0.9  # of the lines; the others are left out
+_FEW_FRACTIONS, _FEW_WHOLE, _SINGLE = 10, 20, 0.1  # distinct values up to which numbers are classes; share met once
+
+Cells = Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
+    that have none, and the column of groups."""
+
+    task: str | None = None
+    label_column: str | None = None
+    columns: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """How the cells of a line become the target of its picture.
+
+    kind: "word" (the class), "marked" (a column per class, one has a 1), "marks" (a column per label), "list" (labels
+    in one cell) or "numbers". columns: where they stand; names: what these are called. whole: words are whole numbers,
+    some written as decimals. separator: of a list; "[" for JSON. commas: what a comma in each column of numbers
+    becomes. blank, minus: whether a blank mark, or -1, says no.
+    """
+
+    task: str
+    kind: str
+    columns: tuple[int, ...]
+    names: tuple[str, ...]
+    whole: bool = False
+    separator: str = ""
+    commas: tuple[str, ...] = ()
+    blank: bool = True
+    minus: bool = False
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the outputs are called where targets do not say."""
+        return self.names if self.kind in ("numbers", "marks") else ()
+
+    def target(self, line: Cells) -> tuple[Target, str]:
+        """The target of a line, and what is wrong with it ("" when nothing is)."""
+        cells = [line[column] if column < len(line) else "" for column in self.columns]
+        return {"word": self._word, "marked": self._marked, "list": self._list, "numbers": self._numbers}.get(
+            self.kind, self._marks
+        )(cells)
+
+    def joined(self, first: Target, second: Target) -> Target | None:
+        """The target of a picture with two lines; None where they contradict each other."""
+        if first == second:
+            return first
+        return tuple(sorted({*first, *second})) if self.kind == "list" else None
+
+    def _word(self, cells: Cells) -> tuple[Target, str]:
+        word = unicodedata.normalize("NFC", cells[0])
+        if word.lower() in NOTHING:
+            return "", "no label"
+        match = _WHOLE.fullmatch(word) if self.whole else None
+        return (str(int(match[1])) if match else word), ""
+
+    def _marked(self, cells: Cells) -> tuple[Target, str]:
+        names = [name for name, cell in zip(self.names, cells, strict=True) if cell.lower() in _YES]
+        if len(names) > 1:
+            return "", f"marked as {' and '.join(names)}"
+        return (names[0], "") if names else ("", "no label")
+
+    def _marks(self, cells: Cells) -> tuple[Target, str]:
+        present = []
+        for name, cell in zip(self.names, cells, strict=True):
+            word = cell.lower()
+            if word in _YES:
+                present.append(name)
+            elif not (word in _NO or (word in NOTHING and self.blank) or (word == "-1" and self.minus)):
+                return "", f"{cell!r} in {name} is neither yes nor no" if word not in NOTHING else f"no value of {name}"
+        return tuple(sorted(present)), ""
+
+    def _list(self, cells: Cells) -> tuple[Target, str]:
+        if cells[0].lower() == "nan":
+            return "", "no label"
+        names = listed(cells[0], self.separator)
+        return (tuple(sorted(set(names))), "") if names is not None else ("", f"{cells[0]!r} is no list of labels")
+
+    def _numbers(self, cells: Cells) -> tuple[Target, str]:
+        values = []
+        for name, cell, comma in zip(self.names, cells, self.commas, strict=True):
+            value = number(cell, comma)
+            if value is None:
+                said = f"no number in {name}" if cell.lower() in _MISSING else f"{cell!r} in {name} is no number"
+                return "", said if not cell.lower().lstrip("+-").startswith("inf") else f"{name} is infinite"
+            values.append(value)
+        return tuple(values), ""
+
+
+def meaning_of(lines: Sequence[Cells], columns: Sequence[int], names: Sequence[str], asked: str | None) -> Meaning:
+    """What these columns of all lines mean; asked: the task, where a person said it.
+
+    Several columns are classes where most lines mark just one with a 1, labels where they mark any, else numbers. One
+    column holds numbers where most cells are such, and more than 10 distinct with decimals, or more than 20 whole ones
+    of which a tenth is met only once, or which are called an age, a count or the like; it holds lists where cells are
+    cut into labels that are met in other cells too; else it holds the class. Raises StriateError where the task that
+    was asked for cannot be.
+    """
+    columns, names = tuple(columns), tuple(unicodedata.normalize("NFC", name) for name in names)
+    several = [[line[c].strip() if c < len(line) else "" for c in columns] for line in lines]
+    made = _of_many(several, asked) if len(columns) > 1 else _of_one([cells[0] for cells in several], names[0], asked)
+    if made is None:
+        rule = f"the columns of labels fit the task{f' {asked}' if asked else ''}"
+        remedy = "numbers for regression; 0 and 1 for multilabel; one column of words for classification"
+        raise StriateError(rule, received=", ".join(names), where="--label-column", remedy=remedy)
+    return Meaning(columns=columns, names=names, **made)
+
+
+def number(cell: str, comma: str = ".") -> float | None:
+    """The finite number that is written in a cell, or None. comma: what a comma stands for, "." or "" (thousands)."""
+    text = cell.replace("\u2212", "-")
+    if "," in text:
+        if "." in text and text.rindex(",") > text.rindex("."):  # 1.234,5
+            text = text.replace(".", "")
+        text = text.replace(",", comma)
+    value = float(text) if _NUMBER.fullmatch(text) else math.inf
+    return value if math.isfinite(value) else None
+
+
+def listed(cell: str, separator: str) -> list[str] | None:
+    """The labels in a cell, cut at `separator` ("[": a JSON or Python list); None for a broken list."""
+    text = unicodedata.normalize("NFC", cell).strip()
+    if separator != "[" or not text:
+        return [part.strip() for part in text.split(None if separator == " " else separator) if part.strip()]
+    try:
+        values = json.loads(text if '"' in text else text.replace("'", '"'))
+    except ValueError:
+        return None
+    return [str(value).strip() for value in values if str(value).strip()] if isinstance(values, list) else None
+
+
+def are_marks(lines: Sequence[Cells]) -> bool:
+    """Whether the cells of most lines say yes or no."""
+    marks = {*_YES, *_NO, *NOTHING, "-1"}
+    return _most({cell.lower() for cell in cells} <= marks for cells in lines)
+
+
+def _of_many(lines: list[list[str]], asked: str | None) -> dict | None:
+    is_marks, known = are_marks(lines), [[cell.lower() for cell in cells] for cells in lines if any(cells)]
+    if asked in (None, CLASS) and is_marks and _most(sum(cell in _YES for cell in cells) == 1 for cells in known):
+        return {"task": CLASS, "kind": "marked"}
+    if asked in (None, LABELS) and is_marks:
+        said_no = any(cell in _NO for cells in known for cell in cells)
+        return {"task": LABELS, "kind": "marks", "blank": not said_no, "minus": not said_no}
+    commas = tuple(_comma(column) for column in zip(*lines, strict=True))
+    measured = (all(number(c, comma) is not None for c, comma in zip(cells, commas, strict=True)) for cells in lines)
+    if asked == NUMBERS or (asked is None and _most(measured)):
+        return {"task": NUMBERS, "kind": "numbers", "commas": commas}
+    return None
+
+
+def _of_one(cells: list[str], name: str, asked: str | None) -> dict | None:
+    known = [cell for cell in cells if cell.lower() not in NOTHING]
+    comma = _comma(known)
+    if asked == NUMBERS or (asked is None and _are_measures(known, name, comma)):
+        return {"task": NUMBERS, "kind": "numbers", "commas": (comma,)}
+    if asked == LABELS and known and all(cell.lower() in (*_YES, *_NO) for cell in known):
+        return {"task": LABELS, "kind": "marks", "blank": False}
+    separator = _separator(known, asked) if asked in (None, LABELS) else None
+    if asked == LABELS or separator is not None:
+        return {"task": LABELS, "kind": "list", "separator": separator or "|"}
+    whole = all(map(_WHOLE.fullmatch, known)) and not all(cell.lstrip("+-").isdigit() for cell in known)
+    return {"task": CLASS, "kind": "word", "whole": whole} if asked in (None, CLASS) else None
+
+
+def _most(hits: object) -> bool:
+    found = list(hits)
+    return bool(found) and sum(found) > _MOSTLY * len(found)
+
+
+def _comma(cells: Sequence[str]) -> str:
+    """ "" where commas stand between thousands: all have three digits behind, and not all cells are so."""
+    held = [cell for cell in cells if "," in cell]
+    plain = any("," not in cell and number(cell) is not None for cell in cells)
+    sure = plain or any("." in cell or cell.count(",") > 1 for cell in held)
+    return "" if held and sure and all(map(_THOUSANDS.fullmatch, held)) else "."
+
+
+def _are_measures(cells: Sequence[str], name: str, comma: str) -> bool:
+    found = [number(cell, comma) for cell in cells if cell.lower() not in _MISSING]
+    values = Counter(value for value in found if value is not None)
+    if not values or values.total() <= _MOSTLY * len(found):
+        return False
+    if not all(value.is_integer() for value in values):
+        return len(values) > _FEW_FRACTIONS
+    single = sum(count == 1 for count in values.values())
+    return len(values) > _FEW_WHOLE and (single >= _SINGLE * len(values) or name.casefold() in MEASURES)
+
+
+def _separator(cells: Sequence[str], asked: str | None) -> str | None:
+    """What cuts cells into labels, or None where they are no lists: labels that come in different company."""
+    if cells and _most(cell.startswith("[") and cell.endswith("]") for cell in cells):
+        return "["
+    for separator in _SEPARATORS if asked is None else (*_SEPARATORS, " "):
+        company = defaultdict(set)
+        cut = [listed(cell, separator) or [] for cell in cells]
+        for names in cut:
+            for label in names:
+                company[label].add(tuple(names))
+        together = {label for names in cut if len(names) > 1 for label in names}
+        known = 2 * sum(len(company[label]) > 1 for label in together) - len(together)
+        sure = asked is not None and separator != " "
+        if together and (sure or known > 0 or (known == 0 and separator in "|;")):
+            return separator
+    return None
+
+
+def number_words(task: str, samples: Sequence[Sample]) -> str:
+    """A remark for where whole numbers were read as many classes."""
+    named = {sample.target for sample in samples} if task == CLASS else set()
+    if len(named) <= _FEW_WHOLE or not all(map(_WHOLE.fullmatch, named)):
+        return ""
+    return f" (whole numbers as {len(named)} classes; --task regression measures them)"

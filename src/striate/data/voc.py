@@ -1,0 +1,179 @@
+"""Pascal VOC: one XML file per picture, and lists of the pictures of each part in ImageSets/Main.
+
+Corners are taken as they are written, in pixels from 0 at the upper left edge, as the tools that people draw boxes
+with write them today. (The challenge of 2007 counted pixels from 1; that is half a pixel, and no file says which.)
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, TreeBuilder, indent, tostring
+from xml.parsers import expat
+
+from striate.data.boxes import Noted, Pictures, Thing, class_name
+from striate.data.content import read_file
+from striate.data.folder import PART_NAMES, is_hidden, sort_key
+from striate.data.header import Unreadable
+from striate.data.sample import Boxes, LeftOut
+from striate.errors import first_few
+
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
+MOST_DEEP = 100  # elements inside each other
+
+
+def find_voc(folder: Path) -> list[Path]:
+    """The XML files below `folder` that describe a picture, sorted; those of Annotations/ where it has one."""
+    inner = folder / "Annotations"
+    files = (inner if inner.is_dir() else folder).rglob("*.xml")
+    shown = [file for file in files if not any(is_hidden(part) for part in file.relative_to(folder).parts)]
+    return sorted((file for file in shown if _starts_well(file)), key=lambda file: sort_key(file.as_posix()))
+
+
+def _starts_well(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(1000)
+    except OSError:
+        return True  # listed as unreadable, not passed over
+    text = start.replace(b"\0", b"").lower()
+    return b"<annotation" in text or b"<" not in text or b"<!doctype" in text or not start
+
+
+def read_voc(folder: Path, pictures: Pictures, files: Sequence[Path]) -> tuple[list[Noted], list[LeftOut]]:
+    """What each of `files` says of its picture, with the part that ImageSets gives it."""
+    parts, clashes = _parts(folder)
+    notes = []
+    for file in files:
+        shown, stem = file.relative_to(folder).as_posix(), file.stem
+        note = _read(file, shown, pictures)
+        notes.append(Noted(picture=note.picture, file=shown, things=note.things, size=note.size,
+                           part=parts.get(stem), problem=note.problem or clashes.get(stem, "")))  # fmt: skip
+    known = {file.stem for file in files}
+    lost = [
+        LeftOut(path=stem, reason=f"ImageSets lists it for {part}, and no XML file has this name", part=part)
+        for stem, part in parts.items()
+        if stem not in known
+    ]
+    return notes, lost
+
+
+def _parts(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The part of every stem in ImageSets/Main/train.txt, val.txt, test.txt, and those that two of them claim.
+
+    What trainval.txt alone has is for training; the lists of single classes beside them are not looked at.
+    """
+    found: dict[str, set[str]] = {}
+    rest: dict[str, str] = {}
+    for file in sorted((folder / "ImageSets" / "Main").glob("*.txt")):
+        part = PART_NAMES.get(file.stem.lower())
+        if part is None and file.stem.lower() != "trainval":
+            continue
+        for line in _lines(file):
+            stem = Path(line.split()[0]).name
+            if part is None:
+                rest[stem] = "train"
+            else:
+                found.setdefault(stem, set()).add(part)
+    clashes = {
+        stem: f"ImageSets lists it for {first_few(sorted(parts))}" for stem, parts in found.items() if len(parts) > 1
+    }
+    return {**rest, **{stem: min(parts) for stem, parts in found.items()}}, clashes
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        text = read_file(file).decode("utf-8-sig", "replace")
+    except Unreadable:
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _read(file: Path, shown: str, pictures: Pictures) -> Noted:
+    try:
+        root = parse_xml(read_file(file))
+    except Unreadable as problem:
+        return Noted(picture=file.stem, file=shown, problem=f"{shown}: {problem.reason}")
+    written = (root.findtext("filename") or "").strip()
+    places = [name for name in (written, file.stem) if name]
+    picture = next((name for name in places if isinstance(pictures.find(name), Path)), places[0])
+    things = [_thing(number, element) for number, element in enumerate(root.iter("object"), start=1)]
+    return Noted(picture=picture, file=shown, things=things, size=_size(root))
+
+
+def _size(root: Element) -> tuple[int, int] | None:
+    try:
+        height, width = (int(float(root.findtext(f"size/{side}") or 0)) for side in ("height", "width"))
+    except (ValueError, OverflowError):
+        return None
+    return (height, width) if height > 0 and width > 0 else None
+
+
+def _thing(number: int, element: Element) -> Thing:
+    place, name = f"object {number}", class_name(element.findtext("name") or "")
+    written = [element.findtext(f"bndbox/{side}") for side in _SIDES]
+    try:
+        corners = tuple(float(value or "") for value in written)
+    except ValueError:
+        said = ", ".join(str(value) for value in written)
+        return Thing(place=place, name=name, problem=f"a box has the numbers {', '.join(_SIDES)}, and this has {said}")
+    ignored = (element.findtext("difficult") or "").strip() in ("1", "true")
+    return Thing(place=place, name=name, corners=corners, ignored=ignored, problem="" if name else "it has no name")
+
+
+def parse_xml(data: bytes) -> Element:
+    """The tree of an XML file; Unreadable where it is damaged, or declares entities or a document type.
+
+    Nothing that a file declares is expanded or fetched: no annotation needs that, and a few lines of it can fill the
+    memory.
+    """
+    builder, parser, depth = TreeBuilder(), expat.ParserCreate(), 0
+
+    def refuse(*_: object) -> None:
+        raise Unreadable("XML with a document type of its own is not read", "unsupported")
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MOST_DEEP:
+            raise Unreadable(f"XML with more than {MOST_DEEP} elements inside each other")
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.ExternalEntityRefHandler = refuse
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
+    try:
+        parser.Parse(data, True)
+        return builder.close()
+    except (expat.ExpatError, ValueError, LookupError) as problem:
+        raise Unreadable(f"damaged XML: {problem}") from None
+
+
+def voc_texts(pictures: Sequence[tuple[str, tuple[int, int], Boxes]]) -> Iterator[tuple[str, str]]:
+    """(name of the file, its XML) for every (path, (height, width), boxes); whole numbers where corners are whole."""
+    for path, (height, width), boxes in pictures:
+        root = Element("annotation")
+        for name, value in (("folder", Path(path).parent.as_posix()), ("filename", Path(path).name)):
+            SubElement(root, name).text = value
+        size = SubElement(root, "size")
+        for name, value in (("width", width), ("height", height), ("depth", 3)):
+            SubElement(size, name).text = str(value)
+        for number, (name, corners) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
+            thing = SubElement(root, "object")
+            SubElement(thing, "name").text = name
+            is_ignored = boxes.ignored is not None and bool(boxes.ignored[number])
+            SubElement(thing, "difficult").text = str(int(is_ignored))
+            if boxes.confidence is not None:
+                SubElement(thing, "confidence").text = f"{boxes.confidence[number]:.6g}"
+            box = SubElement(thing, "bndbox")
+            for side, value in zip(_SIDES, corners, strict=True):
+                SubElement(box, side).text = written_number(value)
+        indent(root, "\t")
+        yield f"{Path(path).with_suffix('.xml').as_posix()}", tostring(root, encoding="unicode") + "\n"
+
+
+def written_number(value: float) -> str:
+    """Whole numbers without a point; others to a thousandth of a pixel."""
+    return f"{round(value, 3):.10g}"

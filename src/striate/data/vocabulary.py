@@ -1,0 +1,182 @@
+"""What the numbers in masks mean: which value stands for which class, decided over all masks together."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.labelmap import MOST_CLASSES, UNKNOWN, value_text
+from striate.data.values import COLOUR, mask_values
+from striate.errors import StriateError
+
+BACKGROUND = "background"
+TWO = (BACKGROUND, "foreground")
+CLASS_FILE = re.compile(
+    r"(class(es)?([_-]?(names|dict))?|labels?([_-]?(colors|names|map))?|codes|names)\.(txt|csv)", re.IGNORECASE
+)
+MOST_SEEN = 4096  # different values of one mask that are kept
+MOST_COLOURS = 64  # of classes
+_SOFT = 0.95  # of the pixels of a two-valued mask whose edges are blurred are one of the two
+_LEAST_SOFT, _LEAST_NUMBERS = 16, 8
+_COLOURED = re.compile(r"(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(.+)")
+_NAMED_COLOUR = re.compile(r"([^#:,][^:,]*)[:,][ \t]*(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})(?:[:,].*)?")
+_NUMBERED = re.compile(r"(\d{1,5})[ :,;\t]+(.+)")
+_HEADER = re.compile(r"\W*(names?|class(es)?|labels?)\W+r\w*\W+g\w*\W+b\w*\W*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Seen:
+    """What one mask holds: its height and width, its different values in rising order (not all of many), and of how
+    many pixels each is the value."""
+
+    size: tuple[int, int]
+    values: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Seen":
+        if values.max() < MOST_SEEN:
+            counts = np.bincount(values.ravel())
+            kinds = np.flatnonzero(counts)
+            return cls(size=values.shape, values=kinds, counts=counts[kinds])
+        kinds, counts = np.unique(values, return_counts=True)
+        return cls(size=values.shape, values=kinds[:MOST_SEEN], counts=counts[:MOST_SEEN])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """kind, names, values and ignore as in `Mask`. note: what was assumed, in words."""
+
+    kind: str
+    names: tuple[str, ...]
+    values: tuple[int, ...]
+    ignore: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """The classes that a file lists: value (or number of the line) to name."""
+
+    file: str = ""
+    names: dict[int, str] = field(default_factory=dict)
+    are_colours: bool = False
+
+
+def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary:
+    """The vocabulary of masks that are one file each; StriateError where their values cannot be classes.
+
+    Two values are background and foreground. 255 beside small numbers is "not known", as in VOC. Numbers that run from
+    1 without a gap, to another end in every mask, are objects. Many greys, nearly all of them black or white, are two
+    values with blurred edges.
+    """
+    counts: Counter[int] = Counter()
+    for mask in masks:
+        counts.update(dict(zip(mask.values.tolist(), mask.counts.tolist(), strict=True)))
+    values = sorted(counts)
+    if classes.names and _names_fit(values, classes):
+        return _as_listed(values, classes)
+    top = max(values, default=0)
+    if len(values) > _LEAST_SOFT and counts[0] + counts[top] > _SOFT * counts.total() and top < COLOUR:
+        note = f"values between 0 and {top} are cut at the middle"
+        return Vocabulary(kind="binary", names=TWO, values=(0, top), note=note)
+    if _are_numbers(masks, values):
+        note = "every value is one object"
+        return Vocabulary(kind="numbers", names=TWO, values=(), note=note)
+    ignore = None
+    if UNKNOWN in values and len(values) > 2 and 1 <= values[-2] < 128 and values[-1] == UNKNOWN:
+        ignore, values = UNKNOWN, values[:-1]
+    if len(values) > MOST_CLASSES or are_photographs(values):
+        raise StriateError(
+            "a mask has one value, or one colour, per class",
+            received=f"{len(values):,} different ones",
+            where=where,
+            remedy="save masks without smoothing, or list the classes and their colours in classes.txt",
+        )
+    if len(values) < 2:
+        received = f"the value {value_text(values[0])} alone" if values else "no mask that can be read"
+        raise StriateError("masks mark something in at least one picture", received=received, where=where)
+    return Vocabulary(kind="index", names=_names(values), values=tuple(values), ignore=ignore)
+
+
+def are_photographs(values: Sequence[int] | np.ndarray) -> bool:
+    """Whether values in rising order are of a photograph: they are coloured, and many."""
+    return len(values) > MOST_COLOURS and values[-1] >= COLOUR
+
+
+def _names(values: list[int]) -> tuple[str, ...]:
+    """What classes without names are called."""
+    if len(values) == 2 and values[0] == 0:
+        return TWO
+    words = ("class" if value < COLOUR else "colour" for value in values)
+    return tuple(
+        f"{word} {value_text(value)}" if value else BACKGROUND for word, value in zip(words, values, strict=True)
+    )
+
+
+def _are_numbers(masks: Sequence[Seen], values: list[int]) -> bool:
+    """Whether values are numbers of objects: 1, 2, ... n in nearly every mask that marks something, with another n."""
+    marked = [mask.values[mask.values > 0] for mask in masks]
+    ends = [len(found) if found[-1] == len(found) else 0 for found in marked if len(found)]
+    plenty = bool(values) and _LEAST_NUMBERS <= values[-1] < COLOUR
+    return plenty and sum(end > 0 for end in ends) >= 0.9 * len(ends) and (len(ends) == 1 or len(set(ends)) > 1)
+
+
+def _names_fit(values: list[int], classes: Classes) -> bool:
+    """Whether a list of classes is meant for these values: most of them are on it."""
+    listed = sum(value in classes.names for value in values)
+    is_binary = len(classes.names) == 2 and len(values) == 2 and not classes.are_colours
+    return is_binary or 2 * listed > len(values)
+
+
+def _as_listed(values: list[int], classes: Classes) -> Vocabulary:
+    known = dict(classes.names)
+    if len(known) == 2 and len(values) == 2 and not set(values) <= known.keys():
+        known = dict(zip(values, known.values(), strict=True))
+    elif (
+        not classes.are_colours and 0 in values and len(known) in values and BACKGROUND not in known[min(known)].lower()
+    ):
+        known = {0: BACKGROUND} | {number + 1: name for number, name in known.items()}  # background is not listed
+    ignore = UNKNOWN if UNKNOWN in values and UNKNOWN not in known else None
+    ordered = sorted(known)
+    names = tuple(known[value] for value in ordered)
+    return Vocabulary(
+        kind="index", names=names, values=tuple(ordered), ignore=ignore, note=f"names from {classes.file}"
+    )
+
+
+def read_classes(path: Path, name: str) -> Classes:
+    """The classes that a text file lists, one a line: a name, with its number or its colour before or behind."""
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")[:200_000]
+    except OSError:
+        return Classes()
+    found: dict[int, str] = {}
+    colours = number = 0
+    for line in (row.strip().strip(",;") for row in text.splitlines()):
+        if not line or line.startswith("#") or _HEADER.fullmatch(line) or line.strip("_").lower() == "ignore":
+            continue
+        value, label, is_colour = _listed(line, number)
+        found[value] = label.strip().strip("_\"'") or label.strip()
+        colours, number = colours + is_colour, number + 1
+    if not found or len(found) != number or len(set(found.values())) < number or number > MOST_CLASSES:
+        return Classes()
+    return Classes(name, found, colours == number)
+
+
+def _listed(line: str, number: int) -> tuple[int, str, bool]:
+    """Value, name and whether the value is a colour, of one line of a list; `number` is its place."""
+    if match := _COLOURED.fullmatch(line):
+        return _colour(*match.groups()[:3]), match[4], True
+    if match := _NAMED_COLOUR.fullmatch(line):
+        return _colour(*match.groups()[1:]), match[1], True
+    match = _NUMBERED.fullmatch(line)
+    return (int(match[1]), match[2], False) if match else (number, line, False)
+
+
+def _colour(red: str, green: str, blue: str) -> int:
+    """The number that `mask_values` gives a pixel of this colour."""
+    return int(mask_values(np.array([[[int(red), int(green), int(blue)]]]))[0, 0])

@@ -1,0 +1,247 @@
+"""YOLO text: a file per picture with `class cx cy w h` in shares of its sides, as darknet and Ultralytics have it.
+
+Which pictures there are, their parts and the names of the classes stand in a data.yaml (Ultralytics), in a *.data file
+(darknet), or nowhere: then every picture counts, and names come from obj.names or classes.txt.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from striate.data.boxes import Noted, Pictures, Thing, class_name, text_of
+from striate.data.folder import is_hidden, list_pictures, sort_key
+from striate.data.sample import Boxes, LeftOut
+from striate.errors import StriateError
+
+_NAME_FILES = ("obj.names", "classes.txt", "data/obj.names", "labels/classes.txt")
+_OTHER_TEXTS = {"classes.txt", "train.txt", "valid.txt", "val.txt", "test.txt", "requirements.txt", "readme.txt"}
+_PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+
+Files = dict[Path, Path | None]  # a file of labels (or none) of every picture
+
+
+def find_yolo(folder: Path) -> Path | None:
+    """What tells that `folder` has YOLO labels: a data.yaml, a *.data, a file of names, or None."""
+    for pattern in ("*.yaml", "*.yml", "*.data", "data/*.data"):
+        for file in sorted(folder.glob(pattern)):
+            if not is_hidden(file.name) and file.is_file() and _has_parts(file):
+                return file
+    for name in _NAME_FILES:
+        if (folder / name).is_file() and next(_texts(folder), None) is not None:
+            return folder / name
+    return None
+
+
+def _has_parts(file: Path) -> bool:
+    try:
+        text = text_of(file)
+    except StriateError:
+        return False
+    starts = {line.split(":" if file.suffix != ".data" else "=")[0].strip() for line in text.splitlines()}
+    return "names" in starts and bool(starts & {"train", "val", "valid", "test"})
+
+
+def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted], list[LeftOut], str]:
+    """The notes of every picture, what is left out, and why a picture without a text file is."""
+    if found.suffix == ".data":
+        names, listed, lost = _darknet(folder, found, pictures)
+    elif found.suffix in (".yaml", ".yml"):
+        names, listed, lost = _ultralytics(found, pictures)
+    else:
+        names, lost = _names(found), []
+        listed = dict.fromkeys(pictures.by_path.values())
+    texts = _Texts(folder)
+    notes: list[Noted] = []
+    is_strict = found.suffix not in (".yaml", ".yml")  # Ultralytics: no file, no objects
+    for picture, part in listed.items():
+        file = texts.of(picture)
+        if file is not None:
+            notes.append(_read(picture, file, _shown(file, folder), names, part))
+        elif not is_strict:
+            notes.append(Noted(picture=picture, file=found.name, part=part))
+    known = {os.path.abspath(text) for picture in listed if (text := texts.of(picture)) is not None}  # noqa: PTH100
+    for file in texts.files:
+        if os.path.abspath(file) not in known and found.suffix not in (".data", ".yaml", ".yml"):  # noqa: PTH100
+            lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
+    why = "no text file has labels for it (an empty one says that it has no objects)"
+    return notes, lost, why
+
+
+class _Texts:
+    """The text file of a picture: beside it, or in labels/ where it is in images/."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = list(_texts(folder))
+        self.by_stem: dict[str, list[Path]] = {}
+        for file in self.files:
+            self.by_stem.setdefault(file.stem, []).append(file)
+
+    def of(self, picture: Path) -> Path | None:
+        beside = picture.with_suffix(".txt")
+        head, images, tail = str(beside).rpartition(f"{os.sep}images{os.sep}")
+        mirrored = Path(f"{head}{os.sep}labels{os.sep}{tail}") if images else beside
+        for place in (mirrored, beside):
+            if place.is_file() and place.name not in _OTHER_TEXTS:
+                return place
+        named = self.by_stem.get(picture.stem, [])
+        return named[0] if len(named) == 1 else None
+
+
+def _texts(folder: Path) -> Iterator[Path]:
+    """Every text file below `folder` whose first line is that of a box, or that is empty in a folder of labels."""
+    for file in sorted(folder.rglob("*.txt"), key=lambda file: sort_key(file.as_posix())):
+        inner = file.relative_to(folder)
+        if file.name.lower() in _OTHER_TEXTS or any(is_hidden(part) for part in inner.parts) or not file.is_file():
+            continue
+        try:
+            with file.open("rb") as opened:
+                words = opened.readline(2000).split()
+        except OSError:
+            continue
+        if (len(words) >= 5 and words[0].isdigit()) or (not words and "labels" in inner.parts):
+            yield file
+
+
+def _names(file: Path) -> list[str]:
+    lines = [class_name(line) for line in text_of(file).splitlines()]
+    return [line for line in lines if line]
+
+
+def _darknet(folder: Path, found: Path, pictures: Pictures) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
+    pairs = (line.partition("=") for line in text_of(found).splitlines() if "=" in line)
+    said = {key.strip(): value.strip() for key, _, value in pairs}
+    names = _names(_near(said["names"], found, folder))
+    listed: dict[Path, str | None] = {}
+    lost: list[LeftOut] = []
+    lists = {part: said[word] for word, part in _PARTS.items() if said.get(word)}
+    if len(set(lists.values())) < len(lists):  # one list for all: darknet wants a name for each
+        lists = {"": lists["train"]} if "train" in lists else {}
+    for part, written in lists.items():
+        for line in text_of(_near(written, found, folder)).splitlines():
+            if line.strip():
+                _list(listed, lost, pictures.find(line.strip()), line.strip(), part or None)
+    return names, listed, lost
+
+
+def _near(written: str, found: Path, folder: Path) -> Path:
+    """A file that another one names, by as much of its path's end as there is."""
+    words = [word for word in written.replace("\\", "/").split("/") if word]
+    for root in (found.parent, folder):
+        for first in range(len(words)):
+            if (place := root.joinpath(*words[first:])).is_file():
+                return place
+    raise StriateError("a file that another one names must be there", received=written, where=found)
+
+
+def _list(
+    listed: dict[Path, str | None], lost: list[LeftOut], file: Path | str, written: str, part: str | None
+) -> None:
+    if isinstance(file, str):
+        lost.append(LeftOut(path=written, reason=file, part=part or ""))
+    elif listed.get(file, part) != part:
+        reason = f"listed for {listed[file]} too"
+        lost.append(LeftOut(path=written, reason=reason, part=part or ""))
+    else:
+        listed[file] = part
+
+
+def _ultralytics(found: Path, pictures: Pictures) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
+    said = _yaml(found)
+    names = said["names"]
+    names = names if isinstance(names, dict) else dict(enumerate(names if isinstance(names, list) else []))
+    if not names or not all(isinstance(key, int) and not isinstance(key, bool) and key >= 0 for key in names):
+        rule = "names of a data.yaml is a list, or a number and a name on each line"
+        raise StriateError(rule, received=type(said["names"]).__name__, where=found)
+    ordered = [class_name(names.get(number, "")) for number in range(min(max(names), 10_000) + 1)]
+    listed: dict[Path, str | None] = {}
+    lost: list[LeftOut] = []
+    for word, part in _PARTS.items():
+        places = said.get(word) or []
+        for written in places if isinstance(places, list) else [places]:
+            place = _place(str(written), str(said.get("path") or ""), found)
+            if place is None:
+                lost.append(LeftOut(path=str(written), reason=f"{found.name} gives it for {word}, and it is not there"))
+            elif place.is_dir():
+                for file in list_pictures(place):
+                    _list(listed, lost, Path(os.path.abspath(file)), pictures.shown(file), part)  # noqa: PTH100
+            else:
+                for line in text_of(place).splitlines():
+                    near = place.parent / line.strip()
+                    file = Path(os.path.abspath(near)) if near.is_file() else pictures.find(line.strip())  # noqa: PTH100
+                    if line.strip():
+                        _list(listed, lost, file, line.strip(), part)
+    return ordered, listed, lost
+
+
+def _yaml(found: Path) -> Mapping:
+    import yaml
+
+    try:
+        said = yaml.safe_load(text_of(found))
+    except (yaml.YAMLError, RecursionError, ValueError) as problem:
+        what = " ".join(str(problem).split())[:200]
+        raise StriateError("a data.yaml must be readable", received=what, where=found) from None
+    if not isinstance(said, dict) or "names" not in said:
+        raise StriateError("a data.yaml names the classes", received=type(said).__name__, where=found)
+    return said
+
+
+def _place(written: str, root: str, found: Path) -> Path | None:
+    """A folder or list of a data.yaml: below `path`, beside the file, or by the end of its path."""
+    words = [word for word in written.replace("\\", "/").split("/") if word not in ("", ".", "..")]
+    near = [found.parent.joinpath(*words[first:]) for first in range(len(words))]
+    places = [Path(root) / written, found.parent / root / written, found.parent / written, *near]
+    return next((place for place in places if place.exists()), None)
+
+
+def _read(picture: Path, file: Path, shown: str, names: Sequence[str], part: str | None) -> Noted:
+    try:
+        lines = text_of(file).splitlines() if file.stat().st_size else []
+    except StriateError as problem:
+        return Noted(picture=picture, file=shown, part=part, problem=f"{shown}: {problem.received}")
+    things = [_thing(number, line.split(), names) for number, line in enumerate(lines, start=1) if line.strip()]
+    return Noted(picture=picture, file=shown, things=things, shares=True, part=part)
+
+
+def _thing(number: int, words: Sequence[str], names: Sequence[str]) -> Thing:
+    place = f"line {number}"
+    try:
+        kind, values = int(words[0]), [float(word) for word in words[1:]]
+    except ValueError:
+        return Thing(place=place, problem="a line is numbers: class cx cy w h")
+    if not 0 <= kind < len(names) or not names[kind]:
+        return Thing(place=place, problem=f"class {kind}, and there are {len(names)} names (the first is 0)")
+    if len(values) > 5 and len(values) % 2 == 0:  # an outline: x y x y ...
+        xs, ys = values[::2], values[1::2]
+        return Thing(place=place, name=names[kind], corners=(min(xs), min(ys), max(xs), max(ys)))
+    if len(values) not in (4, 5):
+        return Thing(
+            place=place, name=names[kind], problem=f"a line is class cx cy w h, and this has {len(words)} words"
+        )
+    x, y, width, height = values[:4]
+    corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
+    return Thing(place=place, name=names[kind], corners=corners, problem=problem)
+
+
+def _shown(file: Path, folder: Path) -> str:
+    return Path(os.path.relpath(file, folder)).as_posix()
+
+
+def yolo_texts(
+    pictures: Sequence[tuple[str, tuple[int, int], Boxes]], classes: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """(name of the file, its lines) for every (path, (height, width), boxes); predicted boxes have their confidence.
+
+    Boxes that are to be ignored are left out: the format has no word for them.
+    """
+    numbers = {name: number for number, name in enumerate(classes)}
+    for path, (height, width), boxes in pictures:
+        lines = []
+        for place, (name, (x0, y0, x1, y1)) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
+            if boxes.ignored is not None and boxes.ignored[place]:
+                continue
+            shares = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
+            words = [str(numbers[name]), *(f"{share:.6f}" for share in shares)]
+            lines.append(" ".join(words + ([f"{boxes.confidence[place]:.6f}"] if boxes.confidence is not None else [])))
+        yield Path(path).with_suffix(".txt").as_posix(), "".join(f"{line}\n" for line in lines)

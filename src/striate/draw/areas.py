@@ -1,0 +1,67 @@
+"""Label maps on pictures: areas in thin colour, their outlines in full colour, the true outlines in white."""
+
+import colorsys
+import functools
+
+import numpy as np
+
+from striate.draw import style
+from striate.draw.pixels import three_channels
+
+GROWN = 320  # dots to which smaller pictures are enlarged, so that outlines do not cover what they surround
+_FIRST = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442")  # Okabe and Ito
+_TURN = 0.61803398875  # of the circle of hues: no two of these are near each other for long
+_TINT = 0.35
+
+
+@functools.cache
+def class_colours(count: int) -> np.ndarray:
+    """(count, 3) uint8: black for the first class, then colours that are far apart."""
+    hues = [colorsys.hsv_to_rgb(number * _TURN % 1, 0.75 - 0.3 * (number % 2), 0.95) for number in range(count)]
+    further = [tuple(round(255 * part) for part in hue) for hue in hues]
+    return np.array([(0, 0, 0), *map(style.rgb, _FIRST), *further][:count], np.uint8)
+
+
+def palette() -> np.ndarray:
+    """(256, 3) uint8 for index files: the colours of classes, and white for 255."""
+    return np.concatenate([class_colours(255), np.full((1, 3), 255, np.uint8)])
+
+
+def with_areas(
+    picture: np.ndarray, told: np.ndarray, truth: np.ndarray | None = None, background: int | None = 0
+) -> np.ndarray:
+    """A uint8 picture (H, W, 1 or 3) with label maps (H, W) drawn on it, as (H', W', 3); small ones grow.
+
+    told: its areas are tinted and outlined in the colours of their classes, the background's not. truth: outlined in
+    white on black. Labels of 255 are not drawn.
+    """
+    times = max(1, GROWN // max(picture.shape[:2]))
+    drawn = _grown(three_channels(picture), times)
+    told = _grown(told, times)
+    shown = told != 255 if background is None else (told != 255) & (told != background)
+    colours = class_colours(256)[told]
+    drawn[shown] = np.rint((1 - _TINT) * drawn[shown] + _TINT * colours[shown]).astype(np.uint8)
+    rim = outlines(told) & shown
+    drawn[rim] = colours[rim]
+    if truth is not None:
+        edge = outlines(_grown(truth, times))
+        drawn[_thicker(edge)] = 0
+        drawn[edge] = 255
+    return drawn
+
+
+def outlines(labels: np.ndarray) -> np.ndarray:
+    """Which pixels (H, W) have another label to the right or below; those beside unknown pixels (255) have not."""
+    rim = np.zeros(labels.shape, bool)
+    for mine, other in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
+        rim[: mine.shape[0], : mine.shape[1]] |= (mine != other) & (mine != 255) & (other != 255)
+    return rim
+
+
+def _thicker(edge: np.ndarray) -> np.ndarray:
+    wide = np.pad(edge, 1)
+    return wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
+
+
+def _grown(pixels: np.ndarray, times: int) -> np.ndarray:
+    return pixels.repeat(times, axis=0).repeat(times, axis=1)

@@ -1,0 +1,109 @@
+"""Boxes drawn on a picture, each in the colour of its class, with its name where there is room for it."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from striate.draw import style
+from striate.draw.pixels import fitted, three_channels
+
+# Okabe and Ito's eight without black, brightest first; classes beyond them begin again.
+COLOURS = ((240, 228, 66), (86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0), (0, 114, 178))
+LEAST = 480  # pixels of the longer side, so that words can be read
+_LETTER = 12  # pixels, of a picture of LEAST
+_DASH = 4
+
+
+def colour_of(number: int) -> tuple[int, int, int]:
+    """Red, green and blue of the class with this number."""
+    return COLOURS[number % len(COLOURS)]
+
+
+def draw_boxes(
+    picture: np.ndarray,
+    corners: np.ndarray,
+    kinds: Sequence[int],
+    captions: Sequence[str] = (),
+    dashed: Sequence[bool] = (),
+) -> np.ndarray:
+    """A uint8 picture (H, W, 1 or 3) with its boxes (N, 4) of half-open x0, y0, x1, y1, as uint8 (h, w, 3).
+
+    Small pictures are enlarged by a whole number first. kinds: the class number of each box, for its colour. captions:
+    a word for each, or none. dashed: boxes to draw so, e.g. true ones beside those that were found. Large boxes are
+    drawn first, so that small ones in front of them stay visible.
+    """
+    plain = fitted(three_channels(picture), LEAST) if max(picture.shape[:2]) < LEAST else three_channels(picture)
+    times = plain.shape[1] / picture.shape[1]
+    image = Image.fromarray(np.ascontiguousarray(plain))
+    pen, thick = ImageDraw.Draw(image), max(1, round(max(image.size) / 400))
+    font = _font(round(_LETTER * max(1.0, max(image.size) / 960)))
+    corners = np.asarray(corners, np.float64).reshape(-1, 4)
+    order = np.argsort(-(corners[:, 2:] - corners[:, :2]).prod(axis=1), kind="stable")
+    for place in order:
+        x0, y0, x1, y1 = (round(float(value) * times) for value in corners[place])
+        edges = (max(x0, 0), max(y0, 0), min(max(x1 - 1, x0), image.width - 1), min(max(y1 - 1, y0), image.height - 1))
+        if edges[2] < edges[0] or edges[3] < edges[1]:
+            continue
+        colour = colour_of(kinds[place])
+        if len(dashed) > place and dashed[place]:
+            _dashes(pen, edges, colour, thick)
+        else:
+            pen.rectangle(edges, outline=colour, width=thick)
+        if len(captions) > place and captions[place]:
+            _caption(pen, image.size, edges, captions[place], colour, font)
+    return np.asarray(image)
+
+
+def recall_curves(curves: Mapping[str, np.ndarray]) -> bytes:
+    """Precision over recall for every class, from arrays of precision at evenly spaced recalls from 0 to 1."""
+    figure = style.new_figure(6.4, 4.4)
+    axes = style.plain_axes(figure.subplots(), grid="both")
+    for number, (name, precision) in enumerate(curves.items()):
+        colour = tuple(part / 255 for part in colour_of(number))
+        label = f"{style.legible(style.shorten(name, 24))}, AP50 {np.mean(precision):.3f}"
+        axes.plot(np.linspace(0, 1, len(precision)), precision, color=colour, linewidth=2, label=label)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+    if curves:
+        axes.legend(loc="lower left", frameon=False, fontsize=8)
+    return style.to_png(figure)
+
+
+def _dashes(pen: ImageDraw.ImageDraw, edges: Sequence[int], colour: tuple[int, int, int], thick: int) -> None:
+    x0, y0, x1, y1 = edges
+    step = 2 * _DASH * thick
+    for start in range(x0, x1 + 1, step):
+        end = min(start + step // 2, x1)
+        pen.rectangle((start, y0, end, min(y0 + thick - 1, y1)), fill=colour)
+        pen.rectangle((start, max(y1 - thick + 1, y0), end, y1), fill=colour)
+    for start in range(y0, y1 + 1, step):
+        end = min(start + step // 2, y1)
+        pen.rectangle((x0, start, min(x0 + thick - 1, x1), end), fill=colour)
+        pen.rectangle((max(x1 - thick + 1, x0), start, x1, end), fill=colour)
+
+
+def _caption(
+    pen: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    edges: Sequence[int],
+    words: str,
+    colour: tuple[int, int, int],
+    font: ImageFont.FreeTypeFont,
+) -> None:
+    """Words on a ground of the box's colour: above the box where there is room, else at its upper edge."""
+    left, top, right, bottom = pen.textbbox((0, 0), words, font=font)
+    wide, high = right - left + 4, bottom - top + 4
+    x = max(0, min(edges[0], size[0] - wide))
+    y = edges[1] - high if edges[1] >= high else edges[1]
+    bright = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+    pen.rectangle((x, y, x + wide - 1, y + high - 1), fill=colour)
+    pen.text((x + 2 - left, y + 2 - top), words, font=font, fill=(0, 0, 0) if bright > 110 else (255, 255, 255))
+
+
+@functools.cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

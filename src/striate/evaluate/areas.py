@@ -1,0 +1,247 @@
+"""How well areas agree with the truth: label maps of every part, with 95 % intervals, as scores.json holds them.
+
+A label map is (H, W) uint8 of class numbers; UNKNOWN pixels of the truth count nowhere. Sums are kept per picture, so
+intervals come from drawing pictures (or clusters of them) again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from striate.data.labelmap import UNKNOWN
+from striate.evaluate import intervals, metrics
+
+BACKGROUND = "background"
+TOLERANCE = 0.0075  # of the diagonal: how far an outline may lie from the true one (Csurka et al. 2013)
+MOST_OUTLINES = 200  # pictures whose outlines and objects are compared
+ENOUGH = 0.5  # an object is found where it shares more than this of its union with one that is told
+
+Pair = tuple[np.ndarray, np.ndarray | None, np.ndarray]  # truth, its object numbers or None, answer
+
+
+def area_scores(
+    pairs: Iterable[Pair],
+    count: int,
+    classes: Sequence[str],
+    majority: str,
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """The record of one part for scores.json, from `count` pairs that are read one after the other.
+
+    majority: the class of most pixels of the training part, which the baseline always answers. clusters: (N,) the same
+    number for pictures that belong together. "iou" is the mean over all classes that occur, "dice" that without the
+    background, both over all pixels of the part; "iou_per_picture" is the mean over pictures. "outline" is the F1 of
+    outlines; n of a class counts pixels. "object_f1" and "count_error" are there where objects are separate.
+    """
+    sums = _summed(pairs, count, len(classes))
+    inner = [number for number, name in enumerate(classes) if name != BACKGROUND] or [0]
+    drawn = _Drawn(sums, clusters)
+    return {
+        "n": count,
+        **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
+        "main": "iou",
+        "baseline": _floor(sums.matrix, list(classes).index(majority)),
+        "baseline_is": f"always answering {majority!r}",
+        "majority": majority,
+        "iou": drawn.score(lambda counts: metrics.mean_of_known(iou(counts))),
+        "dice": drawn.score(lambda counts: metrics.mean_of_known(dice(counts)[..., inner])),
+        "outline": drawn.score(lambda counts: metrics.mean_of_known(outline_f1(counts)[..., inner])),
+        "pixel_accuracy": drawn.score(lambda counts: _share(counts[..., _BOTH].sum(-1), counts[..., _TRUE].sum(-1))),
+        "iou_per_picture": drawn.mean(metrics.mean_of_known(iou(sums.counts))),
+        **_objects(drawn),
+        "per_class": {
+            name: {
+                "n": int(sums.counts[:, number, _TRUE].sum()),
+                **{key: drawn.score(lambda c, of=of, k=number: of(c)[..., k]) for key, of in _PER_CLASS.items()},
+            }
+            for number, name in enumerate(classes)
+        },
+        "confusion": sums.matrix.tolist(),
+    }
+
+
+def pixel_matrix(truth: np.ndarray, told: np.ndarray, classes: int) -> np.ndarray:
+    """Counts (K, K) of pixels whose truth is known: row = true class, column = told class."""
+    known = truth != UNKNOWN
+    return metrics.confusion(truth[known], told[known], classes)
+
+
+def pixel_counts(truth: np.ndarray, told: np.ndarray, classes: int) -> np.ndarray:
+    """(K, 3) pixels that are both, true, told."""
+    return _margins(pixel_matrix(truth, told, classes))
+
+
+def _margins(matrix: np.ndarray) -> np.ndarray:
+    return np.stack([np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)], axis=1)
+
+
+def iou(counts: np.ndarray) -> np.ndarray:
+    """Per class the shared part of what is true and what is told, of both together (Jaccard 1901): (..., K).
+
+    counts: (..., K, 3 or more) pixels that are both, true, told. NaN for a class that is nowhere.
+    """
+    both, true, told = np.moveaxis(counts[..., :3], -1, 0)
+    return _share(both, true + told - both)
+
+
+def dice(counts: np.ndarray) -> np.ndarray:
+    """Per class twice the shared part, of the sum of both (Dice 1945), which is the F1 of pixels: (..., K)."""
+    return metrics.f1(counts[..., _BOTH], counts[..., _TRUE], counts[..., _TOLD])
+
+
+def outline_f1(counts: np.ndarray) -> np.ndarray:
+    """Per class the F1 of outlines, whose precision and recall are shares that lie near the other: (..., K).
+
+    counts: (..., K, 7), at last those of `outline_counts`. NaN for a class without outlines, 0 where one side has none.
+    """
+    told, near_truth, true, near_told = np.moveaxis(np.asarray(counts, np.float64)[..., 3:], -1, 0)
+    precision, recall = (
+        np.where(whole > 0, _share(part, whole), np.where(told + true > 0, 0.0, np.nan))
+        for part, whole in ((near_truth, told), (near_told, true))
+    )
+    return np.where(precision + recall == 0, 0.0, _share(2 * precision * recall, precision + recall))
+
+
+_BOTH, _TRUE, _TOLD = range(3)
+_PER_CLASS = {"iou": iou, "dice": dice, "outline": outline_f1}
+
+
+def outline_counts(truth: np.ndarray, told: np.ndarray, classes: int, tolerance: float | None = None) -> np.ndarray:
+    """(K, 4) int64: pixels of the told outline, of them within `tolerance` pixels of the true one, and the other way.
+
+    The outline of a class are its pixels with a neighbour (above, below, left, right) of another class.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    reach = max(TOLERANCE * float(np.hypot(*truth.shape)), 1.0) if tolerance is None else tolerance
+    told = np.where(truth == UNKNOWN, UNKNOWN, told)
+    counts = np.zeros((classes, 4), np.int64)
+    for number in np.intersect1d(np.union1d(np.unique(truth), np.unique(told)), np.arange(classes)):
+        edges = [_outline(labels, number) for labels in (told, truth)]
+        for place, (mine, other) in enumerate((edges, edges[::-1])):
+            near = mine & (distance_transform_edt(~other) <= reach) if other.any() else np.zeros_like(mine)
+            counts[number, 2 * place : 2 * place + 2] = mine.sum(), near.sum()
+    return counts
+
+
+def _outline(labels: np.ndarray, number: int) -> np.ndarray:
+    """Which pixels of a class have a neighbour of another known class."""
+    inside = np.pad(labels == number, 1)
+    other = np.pad((labels != number) & (labels != UNKNOWN), 1)
+    rim = other[:-2, 1:-1] | other[2:, 1:-1] | other[1:-1, :-2] | other[1:-1, 2:]
+    return inside[1:-1, 1:-1] & rim
+
+
+def objects_in(labels: np.ndarray, background: int | None = 0) -> np.ndarray:
+    """Object numbers (H, W) int32 from 1 on: the connected areas of every class but the background."""
+    from scipy.ndimage import label
+
+    out, last = np.zeros(labels.shape, np.int32), 0
+    for number in np.setdiff1d(np.unique(labels), [UNKNOWN if background is None else background, UNKNOWN]):
+        areas, found = label(labels == number)
+        out = np.where(areas > 0, areas + last, out).astype(np.int32)
+        last += found
+    return out
+
+
+def object_counts(truth: np.ndarray, told: np.ndarray) -> tuple[int, int, int]:
+    """How many objects are true, how many told, and how many of these are found: they share more than half of their
+    union, so each is found at most once. truth, told: object numbers (H, W), 0 where there is none."""
+    kinds = [np.unique(numbers, return_inverse=True, return_counts=True) for numbers in (truth, told)]
+    (true_names, true_places, true_sizes), (told_names, told_places, told_sizes) = kinds
+    pairs, shared = np.unique(true_places.ravel() * len(told_names) + told_places.ravel(), return_counts=True)
+    true_of, told_of = pairs // len(told_names), pairs % len(told_names)
+    union = true_sizes[true_of] + told_sizes[told_of] - shared
+    found = (shared > ENOUGH * union) & (true_names[true_of] > 0) & (told_names[told_of] > 0)
+    return int((true_names > 0).sum()), int((told_names > 0).sum()), int(found.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What is counted on N pictures.
+
+    matrix: (K, K) pixels by true and told class. counts: (N, K, 7) pixels that are both, true, told, and those of
+    `outline_counts`. objects: (N, 3) true, told, found; NaN where objects are not separate.
+    """
+
+    matrix: np.ndarray
+    counts: np.ndarray
+    objects: np.ndarray
+
+
+def _summed(pairs: Iterable[Pair], count: int, classes: int) -> _Sums:
+    every = max(-(-count // MOST_OUTLINES), 1)
+    whole = np.zeros((classes, classes), np.int64)
+    counts, objects = np.zeros((count, classes, 7), np.int64), np.full((count, 3), np.nan)
+    for place, (truth, numbers, told) in enumerate(pairs):
+        matrix = pixel_matrix(truth, told, classes)
+        whole += matrix
+        counts[place, :, :3] = _margins(matrix)
+        if place % every:
+            continue
+        counts[place, :, 3:] = outline_counts(truth, told, classes)
+        if numbers is not None:
+            objects[place] = object_counts(numbers, objects_in(np.where(truth == UNKNOWN, 0, told)))
+    return _Sums(whole, counts, objects)
+
+
+class _Drawn:
+    """Scores of sums over pictures, with intervals from the sums over pictures drawn again."""
+
+    def __init__(self, sums: _Sums, clusters: np.ndarray | None) -> None:
+        self.sums, self.count, self.clusters = sums, len(sums.counts), clusters
+        self.worth = self.count if clusters is None else intervals.clusters_worth(clusters)
+        self.again = sums.counts
+        if self.count:
+            columns = sums.counts.reshape(self.count, -1).astype(np.float64)
+            drawn = intervals.resampled_means(columns, clusters=clusters)
+            self.again = drawn.reshape(-1, *sums.counts.shape[1:]) * self.count
+
+    def score(self, of: Callable[[np.ndarray], np.ndarray]) -> dict[str, float | None]:
+        """{"value", "low", "high"} of a score of counts (..., K, 7), summed over pictures."""
+        return self.told(float(of(self.sums.counts.sum(axis=0))), of(self.again))
+
+    def mean(self, values: np.ndarray) -> dict[str, float | None]:
+        """The same of a mean over the pictures (N,) whose value is known."""
+        known = ~np.isnan(values)
+        if not known.any():
+            return self.told(float("nan"), np.array([]))
+        clusters = None if self.clusters is None else self.clusters[known]
+        return self.told(float(values[known].mean()), intervals.resampled_means(values[known, None], clusters=clusters))
+
+    def told(self, value: float, again: np.ndarray) -> dict[str, float | None]:
+        if np.isnan(value):
+            return {"value": None, "low": None, "high": None}
+        low, high = intervals.proportion_like(value, again.ravel(), self.worth)
+        return {"value": value, "low": low, "high": high}
+
+
+def _objects(drawn: _Drawn) -> dict[str, dict]:
+    """Scores of objects, where they are separate on some pictures."""
+    known = ~np.isnan(drawn.sums.objects[:, 0])
+    if not known.any():
+        return {}
+    clusters = None if drawn.clusters is None else drawn.clusters[known]
+    true, told, found = drawn.sums.objects[known].T
+    again = intervals.resampled_means(
+        np.stack([true + told, 2 * found, np.abs(told - true)], axis=1), clusters=clusters
+    )
+    low, high = intervals.percentile(again[:, 2])
+    share = float(_share(2 * found.sum(), (true + told).sum()))
+    return {
+        "object_f1": drawn.told(share, _share(again[:, 1], again[:, 0])),
+        "count_error": {"value": float(np.abs(told - true).mean()), "low": low, "high": high},
+    }
+
+
+def _floor(matrix: np.ndarray, number: int) -> float | None:
+    """The mean IoU of always answering one class: its share of the pixels, and 0 for every other that occurs."""
+    true = matrix.sum(axis=1)
+    others = np.count_nonzero(np.delete(true, number))
+    return float(true[number] / true.sum() / (others + 1)) if true.any() else None
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)

@@ -1,0 +1,209 @@
+"""Scores of a detector: COCO's mean average precision with its 95 % intervals, and what is found at one confidence.
+
+Matching and averaging are faster-coco-eval's, whose numbers are those of pycocotools. The mean over the IoU limits
+0.50, 0.55, ..., 0.95 is "map50_95", at 0.50 alone it is "map50", at 0.75 "map75". A class of which a part has no object
+counts in none of them. Pictures (or whole groups of them) are drawn again with replacement for the intervals.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from striate.data.sample import Boxes
+from striate.evaluate import intervals
+
+MOST = 100  # boxes of a picture that count, as in COCO
+_LEAST, _MOST_RESAMPLES, _CELLS = 100, 1000, 1_000_000  # resamples, so that predictions x resamples stay bounded
+_AT = {"map50": 0, "map50_95": slice(None), "map75": 5}
+
+
+def detection_scores(
+    truth: Sequence[Boxes],
+    answers: Sequence[Boxes],
+    classes: Sequence[str],
+    *,
+    threshold: float = 0.3,
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """The record of one part for scores.json: plain numbers, None for what is not defined.
+
+    truth, answers: of N pictures; an ignored true box is neither found nor missed. threshold: the confidence from
+    which "precision", "recall" and "f1" count an answer, at an IoU of 0.5. clusters: (N,) the same number for
+    pictures that belong together. "per_class" holds "ap50", "ap50_95", "precision", "recall", "f1" and its "n" objects.
+    """
+    n = len(truth)
+    objects = sum(int(_counted(boxes).sum()) for boxes in truth)
+    if not n:
+        empty = {"value": None, "low": None, "high": None}
+        return {"n": 0, "objects": 0, **dict.fromkeys([*_AT, "precision", "recall", "f1"], empty), "per_class": {}}
+    matches = _Matches(truth, answers, classes)
+    value, drawn = matches.precisions(np.arange(n)), matches.resampled(clusters)
+    worth = n if clusters is None else intervals.clusters_worth(clusters)
+    found = {name: _score(_mean(value[at]), [_mean(one[at]) for one in drawn], worth) for name, at in _AT.items()}
+    per_class = {}
+    counts = _counts(truth, answers, classes, threshold)
+    for number, name in enumerate(classes):
+        only = {"ap50": 0, "ap50_95": slice(None)}
+        areas = {
+            word: _score(_mean(value[at, :, number]), [_mean(one[at, :, number]) for one in drawn], worth)
+            for word, at in only.items()
+        }
+        per_class[name] = {**areas, **_shares(counts[:, number]), "n": int(counts[:, number, 1].sum())}
+    return {
+        "n": n, **({} if clusters is None else {"clusters": len(np.unique(clusters))}), "objects": objects,
+        "threshold": threshold, **found, **_shares(counts.sum(axis=1)), "per_class": per_class,
+    }  # fmt: skip
+
+
+class _Matches:
+    """Which answers fit which true boxes at every IoU limit, from which any choice of pictures is scored at once."""
+
+    def __init__(self, truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str]) -> None:
+        from faster_coco_eval import COCO, COCOeval_faster
+
+        numbers = {name: number for number, name in enumerate(classes, start=1)}
+        images = [{"id": row, "height": 1, "width": 1} for row in range(len(truth))]
+        categories = [{"id": number, "name": name} for name, number in numbers.items()]
+        true = [item for row, boxes in enumerate(truth) for item in _items(row, boxes, numbers)]
+        said = [item for row, boxes in enumerate(answers) for item in _items(row, boxes, numbers)]
+        for number, item in enumerate(true, start=1):
+            item["id"] = number
+        quiet = {"print_function": lambda *_: None}
+        known = COCO({"images": images, "categories": categories, "annotations": true, "info": {}}, **quiet)
+        self.size, self.classes, self.said = len(truth), len(classes), len(said)
+        self._empty = not true or not said
+        self._has = np.array([any(i["category_id"] == k and not i["iscrowd"] for i in true) for k in numbers.values()])
+        if self._empty:
+            return
+        judge = COCOeval_faster(known, known.loadRes(said), "bbox", separate_eval=True, **quiet)
+        judge.params.areaRng, judge.params.areaRngLbl, judge.params.maxDets = [[0, 1e10]], ["all"], [MOST]
+        judge.evaluate()
+        self._params, self._matched = judge._paramsEval, judge._evalImgs_cpp
+
+    def precisions(self, rows: np.ndarray) -> np.ndarray:
+        """(10, 101, K) precision by IoU limit, recall and class over these pictures; -1 for a class without objects."""
+        if self._empty:
+            return np.broadcast_to(np.where(self._has, 0.0, -1.0), (10, 101, self.classes))
+        from faster_coco_eval.faster_eval_api_cpp import COCOevalAccumulate
+
+        self._params.imgIds = list(range(len(rows)))
+        matched = [self._matched[kind * self.size + row] for kind in range(self.classes) for row in rows.tolist()]
+        return np.array(COCOevalAccumulate(self._params, matched)["precision"])[:, :, :, 0, 0]
+
+    def resampled(self, clusters: np.ndarray | None) -> list[np.ndarray]:
+        """The same for pictures, or clusters, drawn again; more often where there are fewer answers."""
+        numbers = np.arange(self.size) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+        members = [np.flatnonzero(numbers == number) for number in range(int(numbers.max()) + 1)]
+        times = int(np.clip(_CELLS / max(self.said, 1), _LEAST, _MOST_RESAMPLES))
+        draws = np.random.default_rng(0).integers(0, len(members), (times, len(members)))
+        return [self.precisions(np.concatenate([members[number] for number in draw])) for draw in draws]
+
+
+def _items(row: int, boxes: Boxes, numbers: dict[str, int]) -> list[dict]:
+    items = []
+    for place, (name, (x0, y0, x1, y1)) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
+        if name not in numbers:  # an ignored region may have a name of its own
+            continue
+        box = [x0, y0, x1 - x0, y1 - y0]
+        item = {"image_id": row, "category_id": numbers[name], "bbox": box, "area": box[2] * box[3]}
+        if boxes.confidence is not None:
+            item["score"] = float(boxes.confidence[place])
+        items.append(item | {"iscrowd": int(boxes.ignored is not None and bool(boxes.ignored[place]))})
+    return items
+
+
+def _counted(boxes: Boxes) -> np.ndarray:
+    return np.ones(len(boxes.names), bool) if boxes.ignored is None else ~np.asarray(boxes.ignored, bool)
+
+
+def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(N, M) intersection over union of half-open boxes (N, 4) and (M, 4)."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    both = np.clip(high - low, 0, None).prod(axis=2)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
+    either = areas[0][:, None] + areas[1][None, :] - both
+    return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+
+
+def matched(truth: Boxes, answer: Boxes, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """For every true box the number of the answer that finds it (-1: none), and for every answer whether it counts.
+
+    The most confident answers choose first, each the true box of its class that it overlaps most, by 0.5 at least.
+    Answers below the threshold, and those that fit an ignored box alone, do not count.
+    """
+    finder, counts = np.full(len(truth.names), -1), np.asarray(answer.confidence) >= threshold
+    shared, real = overlaps(truth.corners, answer.corners), _counted(truth)
+    for place in np.argsort(-np.asarray(answer.confidence), kind="stable"):
+        if not counts[place]:
+            continue
+        same = np.array([name == answer.names[place] for name in truth.names], bool) & (shared[:, place] >= 0.5)
+        free = np.flatnonzero(same & real & (finder < 0))
+        if len(free):
+            finder[free[np.argmax(shared[free, place])]] = place
+        elif (same & ~real).any():
+            counts[place] = False
+    return finder, counts
+
+
+def hit_or_miss(truth: Boxes, answer: Boxes, threshold: float) -> tuple[int, np.ndarray, int]:
+    """How many objects are found, the numbers of those missed, and how many answers are too many."""
+    finder, counts = matched(truth, answer, threshold)
+    real = _counted(truth)
+    missed = np.flatnonzero(real & (finder < 0))
+    found = int((finder >= 0).sum())
+    return found, missed, int(counts.sum()) - found
+
+
+def best_threshold(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str], otherwise: float) -> float:
+    """The confidence, in steps of 0.05, from which on answers have the best F1; `otherwise` where nothing is found."""
+    scores = {}
+    for threshold in np.arange(0.05, 0.96, 0.05).round(2).tolist():
+        found, objects, told = _counts(truth, answers, classes, threshold).sum(axis=(0, 1)).tolist()
+        scores[threshold] = 2 * found / (objects + told) if found else 0.0
+    best = max(scores, key=lambda threshold: (scores[threshold], threshold), default=otherwise)
+    return best if scores[best] else otherwise
+
+
+def recall_precision(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str]) -> dict[str, np.ndarray]:
+    """(101,) precision of every class that has objects, at the recalls 0, 0.01, ..., 1 and an IoU of 0.5."""
+    precision = _Matches(truth, answers, classes).precisions(np.arange(len(truth)))[0]
+    return {name: precision[:, k] for k, name in enumerate(classes) if precision[0, k] > -1}
+
+
+def _counts(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str], threshold: float) -> np.ndarray:
+    """(N, K, 3) per picture and class: found objects, objects, answers that count."""
+    counts, numbers = np.zeros((len(truth), len(classes), 3)), {name: k for k, name in enumerate(classes)}
+    for row, (boxes, answer) in enumerate(zip(truth, answers, strict=True)):
+        finder, told = matched(boxes, answer, threshold)
+        for place in np.flatnonzero(_counted(boxes)):
+            if boxes.names[place] in numbers:
+                counts[row, numbers[boxes.names[place]], :2] += (finder[place] >= 0, 1)
+        for place in np.flatnonzero(told):
+            counts[row, numbers[answer.names[place]], 2] += 1
+    return counts
+
+
+def _shares(counts: np.ndarray) -> dict:
+    """Precision, recall and F1 of counts (N, 3) with intervals over pictures."""
+    drawn = intervals.resampled_means(counts) * len(counts)
+    whole, found = counts.sum(axis=0), {}
+    for name, over in (("precision", (2,)), ("recall", (1,)), ("f1", (1, 2))):
+        factor = len(over)
+        below, drawn_below = whole[list(over)].sum(), drawn[:, list(over)].sum(axis=1)
+        value = factor * whole[0] / below if below else float("nan")
+        shares = np.divide(factor * drawn[:, 0], drawn_below, out=np.full(len(drawn), np.nan), where=drawn_below > 0.5)
+        found[name] = _score(value, shares, float(below))
+    return found
+
+
+def _mean(precision: np.ndarray) -> float:
+    known = precision[precision > -1]
+    return float(known.mean()) if known.size else float("nan")
+
+
+def _score(value: float, drawn: Sequence[float] | np.ndarray, worth: float) -> dict:
+    if np.isnan(value):
+        return {"value": None, "low": None, "high": None}
+    low, high = intervals.proportion_like(value, np.asarray(drawn, np.float64), worth)
+    return {"value": float(value), "low": float(low), "high": float(high)}

@@ -1,0 +1,166 @@
+"""Scores of several labels per picture, with 95 % intervals, beside always saying what most pictures have.
+
+Legend: N pictures, K labels; truth is (N, K) of bool, probabilities (N, K) 0 to 1, thresholds (K,). Every score is
+{"value", "low", "high"}; the ends come from pictures, or whole clusters, drawn again (see `intervals`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from striate.errors import StriateError
+from striate.evaluate import intervals, metrics
+
+_MOST_CELLS = 200_000_000  # resamples x pictures x labels of an average precision
+COMMON = "always the labels that most training pictures have"
+
+
+def best_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """(K,) the threshold of each label with the greatest F1 on these N pictures; 0.5 where all or none have the label.
+
+    Thresholds lie half way between two neighbouring probabilities; of equals the one nearest to 0.5.
+    """
+    found = np.full(truth.shape[1], 0.5)
+    for k, (known, chances) in enumerate(zip(np.asarray(truth, bool).T, np.asarray(probabilities).T, strict=True)):
+        if not known.any() or known.all():
+            continue
+        levels = np.unique(chances)
+        tried = np.unique([levels[0] / 2, 0.5, *((levels[1:] + levels[:-1]) / 2)])
+        said = chances >= tried[:, None]
+        f1 = metrics.f1((said & known).sum(axis=1), np.full(len(tried), known.sum()), said.sum(axis=1))
+        best = tried[f1 >= f1.max() - 1e-12]
+        found[k] = best[np.argmin(np.abs(best - 0.5))]
+    return found
+
+
+def average_precision(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """(R,) area under precision over recall, sum of (R_i - R_i-1) P_i, of one label (N,); NaN where no picture has it.
+
+    weights: (R, N) how often each picture was drawn; once when None.
+    """
+    if not len(truth):
+        return np.full(1 if weights is None else len(weights), np.nan)
+    weights = np.ones((1, len(truth))) if weights is None else weights
+    levels = metrics.tie_levels(-np.asarray(probabilities, np.float64))
+    order = np.argsort(levels, kind="stable")
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(levels[order]) > 0)))
+    every = np.add.reduceat(weights[:, order], starts, axis=1)
+    hits = np.add.reduceat(weights[:, order] * np.asarray(truth, bool)[order], starts, axis=1)
+    said = np.cumsum(every, axis=1)
+    precision = np.divide(np.cumsum(hits, axis=1), said, out=np.zeros_like(said), where=said > 0)
+    area, known = (hits * precision).sum(axis=1), hits.sum(axis=1)
+    return np.divide(area, known, out=np.full(len(known), np.nan), where=known > 0)
+
+
+def label_scores(
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    names: Sequence[str],
+    thresholds: np.ndarray,
+    common: Sequence[bool],
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """The record of one part for scores.json: plain numbers, None for what is not defined.
+
+    common: (K,) whether most training pictures have the label, which is what the baseline says of every picture.
+    clusters: (N,) the same number for pictures that belong together. "per_class" holds threshold, precision, recall,
+    F1, AUROC and average precision of each label. Raises StriateError where a probability is not a number.
+    """
+    truth = np.asarray(truth, bool).reshape(-1, len(names))
+    chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
+    if broken := int(np.count_nonzero(~np.isfinite(chances).all(axis=1))):
+        raise StriateError(
+            "every predicted probability must be a finite number",
+            received=f"{broken:,} of {len(truth):,} pictures with NaN or infinity",
+            remedy="train again with a lower learning rate (--lr)",
+        )
+    clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
+    worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
+    said = chances >= np.asarray(thresholds)
+    always = np.broadcast_to(np.asarray(common, bool), truth.shape)
+    ordering, redrawn = _ordering(truth, chances, clusters)
+    right, drawn = _counts(truth, said, clusters)
+    return {
+        "n": len(truth),
+        **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
+        "main": "macro_f1",
+        "baseline": _plain(metrics.macro_f1(*_sums(truth, always))),
+        "baseline_is": COMMON,
+        "macro_f1": _record(metrics.macro_f1(*right), metrics.macro_f1(*drawn), worth),
+        "micro_f1": _record(_micro(*right), _micro(*drawn), worth),
+        "map": _record(metrics.mean_of_known(ordering[0]), metrics.mean_of_known(redrawn[0]), worth),
+        "auroc": _record(metrics.mean_of_known(ordering[1]), metrics.mean_of_known(redrawn[1]), worth),
+        "all_right": _share((said == truth).all(axis=1), clusters),
+        "per_class": {
+            name: {
+                "n": int(truth[:, k].sum()),
+                "threshold": float(thresholds[k]),
+                "precision": _share(truth[:, k], clusters, said[:, k]),
+                "recall": _share(said[:, k], clusters, truth[:, k]),
+                "f1": _record(metrics.f1(*right)[k], metrics.f1(*drawn)[:, k], worth),
+                "auroc": _record(ordering[1][k], redrawn[1][:, k], worth),
+                "ap": _record(ordering[0][k], redrawn[0][:, k], worth),
+            }
+            for k, name in enumerate(names)
+        },
+    }
+
+
+def _sums(truth: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pictures (K,) rightly said to have each label, those that have it, those said to."""
+    return (truth & said).sum(axis=0), truth.sum(axis=0), said.sum(axis=0)
+
+
+def _counts(truth: np.ndarray, said: np.ndarray, clusters: np.ndarray | None) -> tuple[tuple, tuple]:
+    """The same, and redrawn (R, K), as shares of the pictures."""
+    if not len(truth):
+        nothing = np.zeros(truth.shape[1])
+        return (nothing,) * 3, (nothing[None],) * 3
+    columns = np.concatenate([truth & said, truth, said], axis=1).astype(np.float64)
+    drawn = intervals.resampled_means(columns, clusters=clusters)
+    return _sums(truth, said), tuple(np.split(np.clip(drawn, 0, 1), 3, axis=1))
+
+
+def _micro(correct: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndarray:
+    return metrics.f1(correct.sum(axis=-1), actual.sum(axis=-1), said.sum(axis=-1))
+
+
+def _ordering(
+    truth: np.ndarray, chances: np.ndarray, clusters: np.ndarray | None
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Average precision and AUROC of every label (K,), and redrawn (R, K): what does not hang on thresholds."""
+    n, labels = truth.shape
+    pairs = list(zip(truth.T, chances.T, strict=True))
+    found = np.array([average_precision(*pair)[0] for pair in pairs]), np.array([metrics.auroc(c, t) for t, c in pairs])
+    if not n:
+        return found, (found[0][None], found[1][None])
+    numbers = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    draws = int(np.clip(_MOST_CELLS // (n * labels), 100, intervals.RESAMPLES))
+    levels = np.stack([metrics.tie_levels(column) for column in chances.T])
+    areas = intervals.resampled_auroc(levels, truth.T, draws, clusters=clusters)
+    blocks = [
+        np.stack([average_precision(*pair, drawn[:, numbers]) for pair in pairs], axis=1)
+        for drawn in intervals.resampled_weights(int(numbers.max()) + 1, draws)
+    ]
+    return found, (np.concatenate(blocks), areas)
+
+
+def _share(hits: np.ndarray, clusters: np.ndarray | None, among: np.ndarray | None = None) -> dict:
+    """The share of hits (N,) among some pictures, with its interval."""
+    among = np.ones(len(hits), bool) if among is None else among
+    right = hits[among]
+    ends = intervals.wilson(float(right.sum()), float(len(right)))
+    if clusters is not None:
+        ends = intervals.clustered(right, clusters[among])
+    return {"value": float(right.mean()) if len(right) else None, "low": _plain(ends[0]), "high": _plain(ends[1])}
+
+
+def _record(value: float, replicates: np.ndarray, worth: float) -> dict:
+    if np.isnan(value):
+        return {"value": None, "low": None, "high": None}
+    low, high = intervals.proportion_like(float(value), replicates, float(worth))
+    return {"value": float(value), "low": _plain(low), "high": _plain(high)}
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

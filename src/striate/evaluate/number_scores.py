@@ -1,0 +1,177 @@
+"""Scores of predicted numbers, in the user's units and with 95 % intervals, beside what costs nothing to say.
+
+Legend: N pictures, K columns of numbers; truth and predicted are (N, K). Every score is {"value", "low", "high"}; the
+ends come from pictures, or whole clusters, drawn again (see `intervals`), all scores from the same draws.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from striate.errors import StriateError
+from striate.evaluate import intervals
+
+LEVEL = 0.9  # share of new pictures whose number a prediction interval is to hold
+NAMES = ("mae", "rmse", "r2", "pearson", "spearman")
+MEAN, PREVIOUS = "always the mean of the training part", "the value before"
+
+
+def half_widths(truth: np.ndarray, predicted: np.ndarray, level: float = LEVEL) -> np.ndarray:
+    """(K,) how far a prediction interval reaches to both sides, from N pictures that were not learned from.
+
+    Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018): the ceil((N + 1) level)-th smallest absolute
+    error. Of pictures like these N, an interval holds at least `level`. Infinite where N is too small to say.
+    """
+    errors = np.sort(np.abs(np.asarray(truth, np.float64) - predicted), axis=0)
+    place = math.ceil(round((len(errors) + 1) * level, 9))
+    return errors[place - 1] if place <= len(errors) else np.full(errors.shape[1], np.inf)
+
+
+def number_scores(
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    names: Sequence[str],
+    mean: Sequence[float],
+    *,
+    reach: Sequence[float] | None = None,
+    ordered: bool = False,
+    clusters: np.ndarray | None = None,
+) -> dict:
+    """The record of one part for scores.json: plain numbers, None for what is not defined.
+
+    names: of the K columns. mean: (K,) of the training part. reach: (K,) half widths of prediction intervals, whose
+    coverage is measured. ordered: pictures follow each other in time, so the value before is a baseline too. clusters:
+    (N,) the same number for pictures that belong together.
+    One column: its scores, the main one "rmse". Several: means over columns, without those in units, the main one "r2".
+    "baselines" holds the errors of these; of several columns they and all scores stand in "per_class". Raises
+    StriateError where a prediction is not a number.
+    """
+    truth = np.asarray(truth, np.float64).reshape(-1, len(names))
+    predicted = np.asarray(predicted, np.float64).reshape(truth.shape)
+    _require_finite(predicted)
+    clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
+    values, drawn = _scores(truth, predicted, clusters)
+    floors = _floors(truth, np.asarray(mean, np.float64), ordered)
+    columns = [
+        {
+            **{name: _record(values[name][k], drawn[name][:, k]) for name in NAMES},
+            **_covered(truth[:, k], predicted[:, k], None if reach is None else reach[k], clusters),
+            "baselines": {word: {name: _plain(floor[name][k]) for name in floor} for word, floor in floors.items()},
+        }
+        for k in range(len(names))
+    ]
+    if len(names) == 1:
+        own, main, floor = columns[0], "rmse", columns[0]["baselines"][MEAN]["rmse"]
+    else:
+        main, floor = "r2", _plain(np.mean(floors[MEAN]["r2"]))
+        own = {name: _record(values[name].mean(), drawn[name].mean(axis=1)) for name in ("r2", "pearson", "spearman")}
+        own["per_class"] = {name: {"n": len(truth), **one} for name, one in zip(names, columns, strict=True)}
+    return {
+        "n": len(truth),
+        **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
+        "main": main,
+        "baseline": floor,
+        "baseline_is": MEAN,
+        **own,
+    }
+
+
+def _require_finite(predicted: np.ndarray) -> None:
+    broken = int(np.count_nonzero(~np.isfinite(predicted).all(axis=1)))
+    if broken:
+        raise StriateError(
+            "every predicted value must be a finite number",
+            received=f"{broken:,} of {len(predicted):,} pictures with NaN or infinity",
+            remedy="train again with a lower learning rate (--lr)",
+        )
+
+
+def _scores(
+    truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Every score of every column (K,) and redrawn (R, K): all are functions of a few means.
+
+    Ranks are those of all pictures and not drawn anew, which is right to first order.
+    """
+    if not len(truth):
+        nothing = np.full(truth.shape[1], np.nan)
+        return dict.fromkeys(NAMES, nothing), dict.fromkeys(NAMES, nothing[None])
+    centre, size = truth.mean(axis=0), truth.std(axis=0)
+    size = np.where(size > 0, size, 1.0)  # sums of squares are taken of numbers around 0, for precision
+    y, p, errors = (truth - centre) / size, (predicted - centre) / size, predicted - truth
+    ranks, guessed = _ranks(truth), _ranks(predicted)
+    moments = [np.abs(errors), errors**2, y, y**2, p, p**2, y * p]
+    moments += [ranks, ranks**2, guessed, guessed**2, ranks * guessed]
+    columns, scale = np.concatenate(moments, axis=1), size**2
+    drawn = (
+        intervals.resampled_means(columns, clusters=clusters)
+        if len(truth) > 1
+        else np.full((1, columns.shape[1]), np.nan)
+    )
+    return _of_means(columns.mean(axis=0)[None], scale, row=True), _of_means(drawn, scale)
+
+
+def _of_means(means: np.ndarray, scale: np.ndarray, *, row: bool = False) -> dict[str, np.ndarray]:
+    mae, mse, y, yy, p, pp, yp, r, rr, g, gg, rg = np.split(means, 12, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = {
+            "mae": mae,
+            "rmse": np.sqrt(np.clip(mse, 0, None)),
+            "r2": 1 - mse / _positive((yy - y**2) * scale),
+            "pearson": (yp - y * p) / np.sqrt(_positive(yy - y**2) * _positive(pp - p**2)),
+            "spearman": (rg - r * g) / np.sqrt(_positive(rr - r**2) * _positive(gg - g**2)),
+        }
+    return {name: values[0] if row else values for name, values in found.items()}
+
+
+def _positive(variance: np.ndarray) -> np.ndarray:
+    return np.where(variance > 1e-12 * np.max(np.abs(variance), initial=0), variance, np.nan)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """(N, K) ranks of each column around 0, from -1 to 1; equal values share the mean of theirs."""
+    from scipy.stats import rankdata
+
+    count = max(len(values), 2)
+    return (rankdata(values, axis=0) - (count + 1) / 2) * 2 / (count - 1)
+
+
+def _floors(truth: np.ndarray, mean: np.ndarray, ordered: bool) -> dict[str, dict[str, np.ndarray]]:
+    """The errors of saying always the mean, and of saying the value before (which the first picture has none of)."""
+    guesses = {MEAN: (truth, np.broadcast_to(mean, truth.shape))}
+    if ordered and len(truth) > 1:
+        guesses[PREVIOUS] = (truth[1:], truth[:-1])
+    found = {}
+    for word, (known, guess) in guesses.items():
+        errors, spread = known - guess, np.var(known, axis=0) if len(known) else np.full(len(mean), np.nan)
+        if not len(known):
+            found[word] = {name: np.full(len(mean), np.nan) for name in ("mae", "rmse", "r2")}
+            continue
+        mse = np.mean(errors**2, axis=0)
+        r2 = 1 - np.divide(mse, spread, out=np.full(len(mean), np.nan), where=spread > 0)
+        found[word] = {"mae": np.mean(np.abs(errors), axis=0), "rmse": np.sqrt(mse), "r2": r2}
+    return found
+
+
+def _covered(truth: np.ndarray, predicted: np.ndarray, reach: float | None, clusters: np.ndarray | None) -> dict:
+    """How many of the prediction intervals hold the true number, and how far these reach."""
+    if reach is None or not math.isfinite(reach) or not len(truth):
+        return {}
+    inside = np.abs(truth - predicted) <= reach
+    ends = intervals.wilson(float(inside.sum()), len(inside))
+    if clusters is not None:
+        ends = intervals.clustered(inside, clusters)
+    low, high = map(_plain, ends)
+    return {"coverage": {"value": _plain(inside.mean()), "low": low, "high": high}, "reach": float(reach)}
+
+
+def _record(value: float, replicates: np.ndarray) -> dict:
+    if np.isnan(value):
+        return {"value": None, "low": None, "high": None}
+    low, high = intervals.percentile(replicates)
+    return {"value": _plain(value), "low": _plain(np.fmin(low, value)), "high": _plain(np.fmax(high, value))}
+
+
+def _plain(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

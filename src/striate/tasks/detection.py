@@ -1,0 +1,257 @@
+"""Objects on a picture: where each is, as a box, and of which class."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate import files
+from striate.augment.recipe import Recipe
+from striate.data.annotated import box_texts
+from striate.data.boxtable import HEADER, box_rows
+from striate.data.coco import coco_record
+from striate.data.prepare import Shape
+from striate.data.sample import Boxes, Found
+from striate.draw.boxes import draw_boxes, recall_curves
+from striate.errors import StriateError
+from striate.evaluate.boxes import best_threshold, detection_scores, hit_or_miss, recall_precision
+from striate.evaluate.facts import Figure
+from striate.tasks import centres
+from striate.tasks.task import Task
+
+SMALL = 0.3  # an answer is told from this confidence on, until the validation part knows better
+
+
+@dataclass(frozen=True)
+class Detection(Task):
+    """Boxes of classes. An answer is `Boxes` with confidences in pixels of the picture's own size; see `centres`.
+
+    reach: the typical half width and half height of a box in the training part, as shares of the picture's sides.
+    threshold: the confidence from which an answer is told, drawn and counted; the mAP looks at all.
+    """
+
+    reach: tuple[float, float] = (0.1, 0.1)
+    threshold: float = SMALL
+
+    name: ClassVar[str] = "detection"
+    measure: ClassVar[str] = "found"
+    spatial: ClassVar[bool] = True
+    tunes: ClassVar[bool] = True
+    longest: ClassVar[int] = 256
+    step: ClassVar[int] = 32
+
+    @classmethod
+    def of(cls, found: Found, targets: Sequence[Boxes], options: Mapping[str, object]) -> Self:
+        classes = sorted({name for target in targets for name in _real(target).names})
+        if not classes:
+            raise StriateError("a detector learns from boxes", received="no box on any picture", where=found.root)
+        return cls(tuple(classes))
+
+    def fitted(self, targets: Sequence[Boxes]) -> Self:
+        sides = np.concatenate([_shares(_real(target)) for target in targets] or [np.zeros((0, 4))])
+        if not len(sides):
+            return self
+        halves = np.exp(np.log(np.maximum(sides[:, 2:] - sides[:, :2], 1e-4)).mean(axis=0)) / 2
+        return replace(self, reach=(float(halves[0]), float(halves[1])))
+
+    def tuned(self, targets: Sequence[Boxes], answers: Sequence[Boxes]) -> Self:
+        """With the threshold that gives the best F1 on the validation part."""
+        return replace(self, threshold=best_threshold(targets, answers, self.classes, self.threshold))
+
+    def counts(self, targets: Sequence[Boxes]) -> dict[str, int]:
+        named = [set(_real(target).names) for target in targets]
+        return {name: sum(name in names for names in named) for name in self.classes}
+
+    def recipe(self, usual: Recipe) -> Recipe:
+        """Sizes and light vary too; what comes in from outside is plain, since a mirrored object would have no box."""
+        return replace(usual, shift=0.1, zoom=0.15, brightness=0.1, contrast=0.2, fill="constant", value=0.5)
+
+    def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
+        """Maps at a quarter, an eighth, ... of the picture's size, put together again at a quarter (as in a U-Net)."""
+        block = "conv {0} 3 bias=no, batchnorm, silu"
+        residual, plain = f"residual({block})", "conv {0} 1 bias=no, batchnorm, silu"
+        depth = next((steps for steps in (3, 2, 1) if min(height, width) >= 2 ** (steps + 4)), 0)
+        inner = ""
+        for step in range(depth, 0, -1):
+            down = f"{block.replace('3 bias', '3 stride=2 padding=1 bias')}, {residual}".format(base * (step + 1))
+            deepest = f", {residual}".format(base * (step + 1)) if step == depth else ""
+            back = "" if step == depth else f", {inner}, {plain}, {residual}".format(base * (step + 1))
+            inner = f"skip({down}{deepest}{back}, {plain.format(base * step)})"
+        stem = f"conv {base} 8 stride=4 bias=no, batchnorm, silu, {residual.format(base)}"
+        mixed = f", {inner}, {plain}, {residual}".format(base) if inner else ""
+        return f"{stem}{mixed}, conv classes 1"
+
+    def make_head(self, line: str) -> int:
+        return len(self.classes) + 4
+
+    def require_output(self, shape: tuple[int, ...]) -> None:
+        wanted = len(self.classes) + 4
+        if len(shape) != 3 or shape[0] != wanted:
+            raise StriateError(
+                "a detector's network ends in maps: one per class, and four for the sides of boxes",
+                received=f"{'×'.join(map(str, shape))} where {wanted} maps are needed",
+                where="--network",
+                remedy="end it with `conv classes 1`",
+            )
+
+    def encode(self, targets: Sequence[Boxes], sizes: np.ndarray, shape: Shape) -> Tensor:
+        """(N, 1 + M, 5) float32 for at most M boxes on a picture; see `centres`."""
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        most = max((len(target.names) for target in targets), default=0)
+        encoded = torch.zeros(len(targets), 1 + most, 5)
+        encoded[:, :, 0] = centres.EMPTY
+        encoded[:, 0, :3] = torch.tensor([centres.SIZE, shape.width, shape.height])
+        for row, (target, (height, width)) in enumerate(zip(targets, sizes.tolist(), strict=True)):
+            ignored = np.zeros(len(target.names), bool) if target.ignored is None else target.ignored
+            for place, name in enumerate(target.names):
+                kind = centres.IGNORED if ignored[place] else numbers.get(name, centres.IGNORED)
+                edges = target.corners[place] / (width, height, width, height)
+                encoded[row, 1 + place] = torch.tensor([kind, *edges.tolist()])
+        return encoded
+
+    def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
+        return centres.moved(encoded, sources)
+
+    def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
+        return centres.centre_loss(logits, encoded, self.reach, weights)
+
+    def hits(self, logits: Tensor, encoded: Tensor) -> float:
+        return centres.found_shares(logits, encoded, self.reach)
+
+    def unmirrored(self, logits: Tensor) -> Tensor:
+        return centres.mirrored_back(logits)
+
+    def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> list[Boxes]:
+        answers = []
+        for row, (kinds, boxes, sure) in enumerate(centres.peaks(logits.detach().float().cpu(), self.reach)):
+            height, width = (1, 1) if sizes is None else sizes[row].tolist()
+            corners = boxes.double().numpy() * (width, height, width, height)
+            names = tuple(self.classes[kind] for kind in kinds.tolist())
+            answers.append(Boxes(names=names, corners=corners, confidence=sure.double().numpy(), size=(height, width)))
+        return answers
+
+    def score(self, logits: Tensor, index: int) -> Tensor:
+        """The mean evidence for the objects of a class that are told; for the surest where none is."""
+        there = centres.centre_logits(logits)[:, index].flatten(1)
+        told = centres.is_peak(there.detach().view(len(logits), 1, *logits.shape[2:])).flatten(1)
+        told &= there.sigmoid() >= torch.minimum(there.sigmoid().amax(dim=1), torch.tensor(self.threshold))[:, None]
+        return (there * told).sum(dim=1) / told.sum(dim=1)
+
+    def per_class(self, answer: Boxes) -> np.ndarray:
+        """How sure the surest object of every class is."""
+        best = np.zeros(len(self.classes))
+        for name, sure in zip(answer.names, answer.confidence.tolist(), strict=True):
+            best[self.classes.index(name)] = max(best[self.classes.index(name)], sure)
+        return best
+
+    def target_of(self, answer: Boxes) -> Boxes:
+        """The boxes that are sure enough to be told."""
+        kept = np.flatnonzero(answer.confidence >= self.threshold)
+        names = tuple(answer.names[place] for place in kept)
+        return replace(answer, names=names, corners=answer.corners[kept], confidence=answer.confidence[kept])
+
+    def say(self, answer: Boxes) -> str:
+        return super().say(answer) or "nothing"
+
+    def header(self) -> tuple[str, ...]:
+        return ("predicted", *(f"n_{name}" for name in self.classes))
+
+    def row(self, answer: Boxes) -> tuple[str, ...]:
+        names = self.target_of(answer).names
+        return (self.say(answer), *(str(names.count(name)) for name in self.classes))
+
+    def columns(self) -> tuple[str, ...]:
+        return (*HEADER[1:], "confidence")
+
+    def lines(self, answer: Boxes) -> list[tuple[str, ...]]:
+        """A box a line, all that are sure by 1 % or more; an empty one for a picture without."""
+        return [tuple(map(str, row[1:])) for row in box_rows([("", answer.size, answer)])]
+
+    def save(self, out: Path, told: Sequence[tuple[str, Boxes, tuple[int, int]]]) -> None:
+        """FILE.json in the form of COCO with scores; a folder of YOLO texts with confidences. Both hold all boxes that
+        are sure by 1 % or more, as a mAP needs them."""
+        pictures = [(path, size, answer) for path, answer, size in told]
+        if out.suffix.lower() == ".json":
+            files.write_json(out, coco_record(pictures, self.classes))
+            return
+        if out.suffix:
+            rule = "boxes are written as FILE.csv, FILE.json (COCO) or into a folder (YOLO)"
+            raise StriateError(rule, received=out, where="--out")
+        named = [(Path(path).name, size, answer) for path, size, answer in pictures]
+        for name, text in box_texts("yolo", named, self.classes):
+            files.write_text(out / name, text)
+
+    def knows(self, target: Boxes) -> str:
+        return super().knows(_real(target))
+
+    def floor(self, targets: Sequence[Boxes]) -> dict[str, object]:
+        return {}
+
+    def scores(
+        self,
+        targets: Sequence[Boxes],
+        answers: Sequence[Boxes],
+        floor: Mapping[str, object],
+        clusters: np.ndarray | None = None,
+    ) -> dict:
+        said = {"main": "map50", "baseline": 0.0 if len(targets) else None, "baseline_is": "no box anywhere"}
+        return detection_scores(targets, answers, self.classes, threshold=self.threshold, clusters=clusters) | said
+
+    def errors(self, targets: Sequence[Boxes], answers: Sequence[Boxes]) -> np.ndarray:
+        """Objects missed and boxes too many on every picture."""
+        told = (hit_or_miss(*pair, self.threshold) for pair in zip(targets, answers, strict=True))
+        return np.array([len(missed) + extra for _, missed, extra in told], np.float64)
+
+    def best(self, targets: Sequence[Boxes], answers: Sequence[Boxes], most: int) -> list[int]:
+        """Pictures without a mistake, those with most objects first."""
+        right = np.flatnonzero(self.errors(targets, answers) == 0).tolist()
+        return sorted(right, key=lambda place: -len(targets[place].names))[:most]
+
+    def figures(self, targets: Sequence[Boxes], answers: Sequence[Boxes], record: dict) -> dict[str, Figure]:
+        if not len(answers):
+            return {}
+        return {
+            "recall_precision": Figure(
+                recall_curves(recall_precision(targets, answers, self.classes)),
+                "Precision over recall for every class",
+                "How many boxes are right as more and more objects are found, at an overlap (IoU) of 0.5; the area "
+                "under a curve is the class's AP50.",
+            )
+        }
+
+    def drawn(self, picture: np.ndarray, answer: Boxes, target: Boxes | None = None) -> np.ndarray:
+        """Boxes in the colours of their classes; true ones that were not found are dashed."""
+        told = self.target_of(answer)
+        captions = [f"{name} {100 * sure:.0f}" for name, sure in zip(told.names, told.confidence, strict=True)]
+        corners, names, dashed = _on(picture, told), list(told.names), [False] * len(told.names)
+        if target is not None:
+            missed = hit_or_miss(target, told, self.threshold)[1].tolist()
+            corners = np.concatenate([corners, _on(picture, target)[missed]])
+            names += [target.names[place] for place in missed]
+            dashed += [True] * len(missed)
+        kinds = [self.classes.index(name) if name in self.classes else len(self.classes) for name in names]
+        return draw_boxes(picture, corners, kinds, captions, dashed)
+
+
+def _real(target: Boxes) -> Boxes:
+    """The boxes without those to be ignored."""
+    if target.ignored is None:
+        return target
+    kept = np.flatnonzero(~np.asarray(target.ignored, bool))
+    names = tuple(target.names[place] for place in kept)
+    return replace(target, names=names, corners=target.corners[kept], ignored=None)
+
+
+def _shares(target: Boxes) -> np.ndarray:
+    """The corners (N, 4) as shares of the sides of their picture."""
+    height, width = target.size
+    return target.corners / (width, height, width, height)
+
+
+def _on(picture: np.ndarray, boxes: Boxes) -> np.ndarray:
+    """The corners in pixels of a picture that may have been stretched."""
+    return _shares(boxes) * (picture.shape[1], picture.shape[0], picture.shape[1], picture.shape[0])

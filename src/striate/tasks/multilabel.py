@@ -1,0 +1,135 @@
+"""Several labels per picture, any number of them at once: a sigmoid for each label, with a threshold of its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from striate.data.prepare import Shape
+from striate.data.sample import Found
+from striate.draw import number_charts
+from striate.errors import StriateError
+from striate.evaluate.facts import Figure
+from striate.evaluate.label_scores import best_thresholds, label_scores
+from striate.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Multilabel(Task):
+    """Pictures with any of K labels. An answer is a row (K,) of probabilities.
+
+    thresholds: (K,) the probability from which a label is said, with the greatest F1 on the validation part.
+    """
+
+    thresholds: tuple[float, ...] = ()
+    name: ClassVar[str] = "multilabel"
+    tunes: ClassVar[bool] = True
+    tabular: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, found: Found, targets: Sequence[tuple[str, ...]], options: Mapping[str, object]) -> Self:
+        """Labels in the order of their columns, or by name; those that no picture has are not learned."""
+        present = {name for target in targets for name in target}
+        if options.get("balance") == "sampling":
+            raise StriateError(
+                "pictures of several labels cannot be drawn evenly", received="sampling", where="--balance"
+            )
+        if not present:
+            raise StriateError("some picture has a label", received="none", where=found.root)
+        return cls(tuple(name for name in found.names if name in present) or tuple(sorted(present)))
+
+    def tuned(self, targets: Sequence[tuple[str, ...]], answers: Sequence[np.ndarray]) -> Self:
+        if not len(answers):
+            return self
+        return replace(self, thresholds=tuple(best_thresholds(self._marks(targets), np.array(answers)).tolist()))
+
+    @property
+    def calibrated(self) -> bool:
+        return True
+
+    def trial(self, targets: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, tuple[str, ...]]:
+        """With and without the label that is nearest to half of the pictures."""
+        marks = self._marks(targets)
+        label = int(np.argmin(np.abs(marks.mean(axis=0) - 0.5)))
+        return marks[:, label].astype(np.int64), (f"without {self.classes[label]}", self.classes[label])
+
+    def encode(self, targets: Sequence[tuple[str, ...]], sizes: np.ndarray, shape: Shape) -> Tensor:
+        return torch.from_numpy(self._marks(targets)).float()
+
+    def _marks(self, targets: Sequence[tuple[str, ...]]) -> np.ndarray:
+        """(N, K) of bool: which labels each target has."""
+        return np.array([[name in target for name in self.classes] for target in targets], bool).reshape(
+            -1, len(self.classes)
+        )
+
+    def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
+        """Binary cross-entropy, the mean over labels; weights: a factor for each, so that rare ones count as much."""
+        soft = encoded * (1 - smoothing) + smoothing / 2
+        each = F.binary_cross_entropy_with_logits(logits, soft.to(logits.dtype), reduction="none")
+        return each.mean() if weights is None else (each * (weights / weights.mean())).mean()
+
+    def hits(self, logits: Tensor, encoded: Tensor) -> float:
+        return float(((logits > 0) == (encoded > 0.5)).float().mean(dim=1).sum())
+
+    def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> np.ndarray:
+        return logits.detach().double().cpu().sigmoid().numpy()
+
+    def score(self, logits: Tensor, index: int) -> Tensor:
+        return logits[:, index]
+
+    def _thresholds(self) -> np.ndarray:
+        return np.array(self.thresholds or [0.5] * len(self.classes))
+
+    def target_of(self, answer: np.ndarray) -> tuple[str, ...]:
+        said = np.asarray(answer) >= self._thresholds()
+        return tuple(sorted(name for name, yes in zip(self.classes, said, strict=True) if yes))
+
+    def say(self, answer: np.ndarray) -> str:
+        return ", ".join(self.target_of(answer)) or "none"
+
+    def header(self) -> tuple[str, ...]:
+        return ("predicted", *(f"p_{name}" for name in self.classes))
+
+    def row(self, answer: np.ndarray) -> tuple[str, ...]:
+        return ("; ".join(self.target_of(answer)), *(f"{p:.6f}" for p in answer))
+
+    def read(self, row: Mapping[str, str]) -> np.ndarray:
+        return np.array([float(row[f"p_{name}"]) for name in self.classes])
+
+    def floor(self, targets: Sequence[tuple[str, ...]]) -> dict[str, object]:
+        return {"common": (self._marks(targets).mean(axis=0) > 0.5).tolist()}
+
+    def scores(
+        self,
+        targets: Sequence[tuple[str, ...]],
+        answers: Sequence[np.ndarray],
+        floor: Mapping[str, object],
+        clusters: np.ndarray | None = None,
+    ) -> dict:
+        common = floor.get("common", [False] * len(self.classes))
+        chances = np.array(answers, np.float64)
+        return label_scores(self._marks(targets), chances, self.classes, self._thresholds(), common, clusters)
+
+    def errors(self, targets: Sequence[tuple[str, ...]], answers: Sequence[np.ndarray]) -> np.ndarray:
+        """The sum over wrong labels of how sure the wrong answer was."""
+        if not len(answers):
+            return np.zeros(0)
+        truth, chances = self._marks(targets), np.array(answers)
+        wrong = truth != (chances >= self._thresholds())
+        return (wrong * np.where(truth, 1 - chances, chances)).sum(axis=1)
+
+    def figures(self, targets: Sequence[tuple[str, ...]], answers: Sequence, record: dict) -> dict[str, Figure]:
+        if not len(answers):
+            return {}
+        return {
+            "labels": Figure(
+                number_charts.labels(record["per_class"]),
+                "Precision, recall and F1 of every label",
+                "Precision: of the pictures said to have the label, how many do. Recall: of those that do, how many "
+                "were found. Lines are 95 % intervals.",
+            )
+        }

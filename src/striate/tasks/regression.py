@@ -1,0 +1,188 @@
+"""One or several numbers per picture: how many, how old, how far to steer; with an interval for each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from striate.augment.recipe import Recipe
+from striate.data.prepare import Shape
+from striate.data.sample import Found
+from striate.draw import number_charts
+from striate.errors import StriateError, nearest
+from striate.evaluate.facts import Figure
+from striate.evaluate.number_scores import half_widths, number_scores
+from striate.network.auto import auto_line
+from striate.tasks.task import Task
+
+CLOSE = 0.5  # of a column's standard deviation in the training part: an error that `hits` lets pass
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """Pictures with K numbers each. An answer is a row (K,) of numbers in the user's units.
+
+    centres, scales: (K,) what targets are standardised by, from the training part. reach: (K,) half widths of the 90 %
+    intervals, from the validation part; empty where it was too small to say. negated: columns whose sign is turned
+    round in a mirrored picture. ordered: pictures follow each other in time.
+    """
+
+    centres: tuple[float, ...] = ()
+    scales: tuple[float, ...] = ()
+    reach: tuple[float, ...] = ()
+    negated: tuple[str, ...] = ()
+    ordered: bool = False
+    name: ClassVar[str] = "regression"
+    measure: ClassVar[str] = "close"
+    tunes: ClassVar[bool] = True
+    tabular: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, found: Found, targets: Sequence[tuple[float, ...]], options: Mapping[str, object]) -> Self:
+        columns = zip(found.names, zip(*targets, strict=True), strict=True)
+        still = [name for name, column in columns if len(set(column)) < 2]
+        if still:
+            raise StriateError("numbers to learn differ from picture to picture", received=still[0], where=found.root)
+        if options.get("balance") == "sampling":
+            raise StriateError("numbers have no classes to draw evenly", received="sampling", where="--balance")
+        negated = [word.strip() for word in str(options.get("mirror_negates") or "").split(",") if word.strip()]
+        for word in negated:
+            if word not in found.names:
+                remedy = nearest(word, found.names)
+                raise StriateError("--mirror-negates names columns that are learned", received=word, remedy=remedy)
+        return cls(found.names, negated=tuple(negated), ordered=options.get("split") == "blocks")
+
+    def fitted(self, targets: Sequence[tuple[float, ...]]) -> Self:
+        values = np.array(targets, np.float64).reshape(-1, len(self.classes))
+        centres = np.where([name in self.negated for name in self.classes], 0.0, values.mean(axis=0))
+        scales = np.sqrt(((values - centres) ** 2).mean(axis=0))
+        return replace(self, centres=tuple(centres.tolist()), scales=tuple(np.where(scales > 0, scales, 1).tolist()))
+
+    def tuned(self, targets: Sequence[tuple[float, ...]], answers: Sequence[np.ndarray]) -> Self:
+        if not len(answers):
+            return self
+        reach = half_widths(np.array(targets), np.array(answers))
+        return replace(self, reach=tuple(reach.tolist()) if np.isfinite(reach).all() else ())
+
+    def trial(self, targets: Sequence[tuple[float, ...]]) -> tuple[np.ndarray, tuple[str, ...]]:
+        """The lower and the upper half of the first column."""
+        first = np.array([target[0] for target in targets])
+        return (first > np.median(first)).astype(np.int64), ("the lower half", "the upper half")
+
+    def counts(self, targets: Sequence[tuple[float, ...]]) -> dict[str, int]:
+        return dict.fromkeys(self.classes, len(targets))
+
+    def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
+        """The usual one, which ends in what every place of the last maps says instead of the strongest."""
+        line = auto_line(channels, height, width, base)
+        return line.replace("globalmaxpool, dense classes bias=no, scale 0.125", HEAD)
+
+    def encode(self, targets: Sequence[tuple[float, ...]], sizes: np.ndarray, shape: Shape) -> Tensor:
+        values = np.array(targets, np.float64).reshape(-1, len(self.classes))
+        return torch.from_numpy((values - self.centres) / self.scales).float()
+
+    @property
+    def moves(self) -> bool:
+        return bool(self.negated)
+
+    def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
+        """Negated columns change their sign where left and right were exchanged."""
+        mirrored = sources[:, 0, 0] < 0
+        return torch.where(mirrored[:, None], self.unmirrored(encoded), encoded)
+
+    def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
+        return F.mse_loss(logits, encoded)
+
+    def hits(self, logits: Tensor, encoded: Tensor) -> float:
+        return float(((logits - encoded).abs() < CLOSE).float().mean(dim=1).sum())
+
+    def unmirrored(self, logits: Tensor) -> Tensor:
+        signs = [-1.0 if name in self.negated else 1.0 for name in self.classes]
+        return logits * logits.new_tensor(signs)
+
+    def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> np.ndarray:
+        return logits.detach().double().cpu().numpy() * self.scales + self.centres
+
+    def score(self, logits: Tensor, index: int) -> Tensor:
+        return logits[:, index]
+
+    def output_of(self, answer: np.ndarray) -> int:
+        return 0
+
+    def target_of(self, answer: np.ndarray) -> tuple[float, ...]:
+        return tuple(float(value) for value in answer)
+
+    def say(self, answer: np.ndarray) -> str:
+        """ "12.3 (9.8 to 14.8)"; several by their names."""
+        said = [
+            f"{value:.4g}" + (f" ({value - self.reach[k]:.4g} to {value + self.reach[k]:.4g})" if self.reach else "")
+            for k, value in enumerate(answer)
+        ]
+        return said[0] if len(said) == 1 else ", ".join(f"{n} {s}" for n, s in zip(self.classes, said, strict=True))
+
+    def header(self) -> tuple[str, ...]:
+        words = ("predicted", "low", "high") if self.reach else ("predicted",)
+        if len(self.classes) == 1:
+            return words
+        return tuple(f"{word}_{name}" for name in self.classes for word in words)
+
+    def row(self, answer: np.ndarray) -> tuple[str, ...]:
+        reach = np.array(self.reach) if self.reach else np.zeros((0, len(answer)))
+        columns = [answer, answer - reach, answer + reach] if self.reach else [answer]
+        return tuple(f"{value:.6g}" for value in np.stack(columns, axis=1).ravel())
+
+    def read(self, row: Mapping[str, str]) -> np.ndarray:
+        if len(self.classes) == 1:
+            return np.array([float(row["predicted"])])
+        return np.array([float(row[f"predicted_{name}"]) for name in self.classes])
+
+    def knows(self, target: tuple[float, ...]) -> str:
+        many = len(self.classes)
+        return "" if len(target) == many else f"{len(target)} numbers where the model says {many}"
+
+    def floor(self, targets: Sequence[tuple[float, ...]]) -> dict[str, object]:
+        return {"means": np.mean(np.array(targets), axis=0).tolist()}
+
+    def scores(
+        self,
+        targets: Sequence[tuple[float, ...]],
+        answers: Sequence[np.ndarray],
+        floor: Mapping[str, object],
+        clusters: np.ndarray | None = None,
+    ) -> dict:
+        means, reach = floor.get("means", self.centres), self.reach or None
+        pair = np.array(targets, np.float64), np.array(answers, np.float64)
+        return number_scores(*pair, self.classes, means, reach=reach, ordered=self.ordered, clusters=clusters)
+
+    def errors(self, targets: Sequence[tuple[float, ...]], answers: Sequence[np.ndarray]) -> np.ndarray:
+        """The greatest error of a picture's numbers, in standard deviations of the training part."""
+        if not len(answers):
+            return np.zeros(0)
+        return (np.abs(np.array(targets) - np.array(answers)) / self.scales).max(axis=1)
+
+    def figures(self, targets: Sequence[tuple[float, ...]], answers: Sequence, record: dict) -> dict[str, Figure]:
+        if not len(answers):
+            return {}
+        truth, said, found = np.array(targets), np.array(answers), {}
+        for k, name in enumerate(self.classes):
+            word, reach = ("" if len(self.classes) == 1 else f"_{k}"), self.reach[k] if self.reach else None
+            found[f"scatter{word}"] = Figure(
+                number_charts.scatter(truth[:, k], said[:, k], name, reach),
+                f"Predicted against true {name}",
+                "On the line the prediction is right; the band holds nine of ten if intervals are right.",
+                title=f"Predicted {name}",
+            )
+            found[f"errors{word}"] = Figure(
+                number_charts.errors(truth[:, k], said[:, k], name),
+                f"Errors of {name}",
+                "How often which error is made, and whether it depends on the true value.",
+                title=f"Errors of {name}",
+            )
+        return found
+
+
+HEAD = "flatten, dropout 0.2, dense classes"

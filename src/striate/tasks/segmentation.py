@@ -1,0 +1,287 @@
+"""A class for every pixel: cross-entropy and Dice together, answers as label maps of the picture's own size."""
+
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from striate import files
+from striate.augment.geometry import move_labels
+from striate.augment.recipe import RECIPES, Recipe, parse
+from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
+from striate.data.prepare import Shape
+from striate.data.sample import Found, Mask
+from striate.draw import charts
+from striate.draw.areas import palette, with_areas
+from striate.errors import StriateError
+from striate.evaluate.areas import BACKGROUND, Pair, area_scores, iou, objects_in, pixel_counts
+from striate.evaluate.facts import Figure
+from striate.network.unet import unet_line
+from striate.tasks.task import Task
+
+MEASURED = 200  # masks of the training part that are looked at for shares and sides
+SIDED = 3.0  # standard errors between two halves of the masks, from which one side is up
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Areas:
+    """An answer: packed class numbers (height, width) of uint8, the share of every class (K,), the mean probability of
+    what is told."""
+
+    packed: bytes
+    height: int
+    width: int
+    shares: np.ndarray
+    confidence: float
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(height, width) uint8 class numbers."""
+        return np.frombuffer(zlib.decompress(self.packed), np.uint8).reshape(self.height, self.width)
+
+
+@dataclass(frozen=True)
+class Segmentation(Task):
+    """Pictures with a mask each. An answer is an `Areas`.
+
+    shares: of the pixels of the training part's masks, per class. turns: whether these masks lie alike whichever
+    side is up, so that turned pictures are as good as the ones given.
+    """
+
+    shares: tuple[float, ...] = ()
+    turns: bool = False
+
+    name: ClassVar[str] = "segmentation"
+    measure: ClassVar[str] = "iou"
+    spatial: ClassVar[bool] = True
+    longest: ClassVar[int] = 512
+    step: ClassVar[int] = 16
+    batch_pixels: ClassVar[int] = 2**17
+
+    @classmethod
+    def of(cls, found: Found, targets: Sequence[Mask], options: Mapping[str, object]) -> "Segmentation":
+        return cls(found.names)
+
+    def fitted(self, targets: Sequence[Mask]) -> "Segmentation":
+        chosen = targets[:: max(1, -(-len(targets) // MEASURED))]
+        labels = [self._labels(target) for target in chosen]
+        shares = np.mean([_shares(each, len(self.classes)) for each in labels], axis=0)
+        return replace(self, shares=tuple(shares.tolist()), turns=_lies_alike(labels, len(self.classes)))
+
+    @property
+    def symmetry(self) -> tuple[str, str]:
+        if self.turns:
+            return "dihedral", "the training masks lie alike whichever side is up"
+        return "mirror", "masks are mirrored with their picture, and one side is up"
+
+    def recipe(self, usual: Recipe) -> Recipe:
+        """That for microscopy where no side is up, else the same with turns and zooms; with the usual symmetry."""
+        plain = parse(RECIPES["microscopy"])
+        return replace(plain, hflip=usual.hflip, dihedral=usual.dihedral)
+
+    def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
+        return unet_line(channels, height, width, base)
+
+    def require_output(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != 3 or shape[0] != len(self.classes):
+            raise StriateError(
+                "a network that divides pictures into areas ends in one map per class",
+                received=f"{'×'.join(map(str, shape))} for {len(self.classes)} classes",
+                where="--network",
+                remedy="end it with `conv classes 1`, without flatten, dense and global pools",
+            )
+
+    def encode(self, targets: Sequence[Mask], sizes: np.ndarray, shape: Shape) -> Tensor:
+        """(N, height, width) uint8 class numbers on the grid of the stored pictures, UNKNOWN where not known."""
+        out = np.zeros((len(targets), shape.height, shape.width), np.uint8)
+        for place, (target, size) in enumerate(zip(targets, sizes, strict=True)):
+            out[place] = resampled(self._labels(target, *map(int, size)), shape.height, shape.width)
+        return torch.from_numpy(out)
+
+    def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
+        return move_labels(encoded, sources, recipe, UNKNOWN)
+
+    def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
+        """Cross-entropy of the known pixels, and 1 minus the mean Dice of the classes there (Milletari et al. 2016)."""
+        truth = _fitting(encoded, logits).long()
+        known = truth != UNKNOWN
+        if not known.any():
+            return 0 * logits.sum()
+        entropy = F.cross_entropy(logits, truth, weights, ignore_index=UNKNOWN, label_smoothing=smoothing)
+        chances = logits.softmax(dim=1) * known[:, None]
+        numbers = truth[known]
+        right = chances.gather(1, truth.clamp(max=logits.shape[1] - 1)[:, None])[:, 0][known]
+        shared = torch.zeros_like(chances[0, :, 0, 0]).index_add(0, numbers, right)
+        true = torch.bincount(numbers, minlength=logits.shape[1]).to(shared)
+        dice = (2 * shared + 1) / (chances.sum(dim=(0, 2, 3)) + true + 1)
+        return entropy + 1 - dice[true > 0].mean()
+
+    def hits(self, logits: Tensor, encoded: Tensor) -> float:
+        """The sum of the pictures' mean IoU."""
+        told, truth = logits.argmax(dim=1).cpu().numpy(), _fitting(encoded, logits).cpu().numpy()
+        counts = [pixel_counts(*pair, len(self.classes)) for pair in zip(truth, told, strict=True)]
+        return float(np.nansum([np.nanmean(iou(each)) if each.any() else 0.0 for each in counts]))
+
+    def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> list[Areas]:
+        chances = logits.detach().float().softmax(dim=1)
+        own = [tuple(logits.shape[2:])] * len(logits) if sizes is None else [tuple(map(int, size)) for size in sizes]
+        return [self._areas(one, size) for one, size in zip(chances, own, strict=True)]
+
+    def _areas(self, chances: Tensor, size: tuple[int, int]) -> Areas:
+        """The likeliest class of each pixel, of a size to which probabilities (K, h, w) are drawn one by one."""
+        best, labels = torch.full(size, -1.0), torch.zeros(size, dtype=torch.uint8)
+        for number, plane in enumerate(chances):
+            drawn = plane
+            if size != plane.shape:
+                smaller = size[0] < plane.shape[0] or size[1] < plane.shape[1]
+                drawn = F.interpolate(plane[None, None], size=size, mode="bilinear", antialias=smaller)[0, 0]
+            labels[drawn > best] = number
+            best = torch.maximum(best, drawn)
+        numbers = labels.numpy()
+        shares = np.bincount(numbers.ravel(), minlength=len(self.classes)) / numbers.size
+        return Areas(zlib.compress(numbers.tobytes(), 1), *size, shares, float(best.mean()))
+
+    def score(self, logits: Tensor, index: int) -> Tensor:
+        """The mean logit of a class over the pixels told to be of it; over all pixels where none is."""
+        told = (logits.argmax(dim=1) == index).flatten(1).to(logits)
+        told = torch.where(told.any(dim=1, keepdim=True), told, torch.ones_like(told))
+        return (logits[:, index].flatten(1) * told).sum(dim=1) / told.sum(dim=1)
+
+    def per_class(self, answer: Areas) -> np.ndarray:
+        return answer.shares
+
+    def output_of(self, answer: Areas) -> int:
+        """The largest area beside the background."""
+        inner = answer.shares * self._inner
+        return int(np.argmax(inner if inner.any() else answer.shares))
+
+    def target_of(self, answer: Areas) -> Mask:
+        values = tuple(range(len(self.classes)))
+        return Mask(kind="index", names=self.classes, sources=(answer.labels,), values=values)
+
+    def confidence(self, answer: Areas) -> float:
+        return answer.confidence
+
+    def say(self, answer: Areas) -> str:
+        order = np.argsort(-answer.shares * self._inner, kind="stable")
+        shown = [
+            f"{self.classes[k]} {100 * answer.shares[k]:.1f} %"
+            for k in order[:3]
+            if answer.shares[k] and self._inner[k]
+        ]
+        return ", ".join(shown) or f"{BACKGROUND} alone"
+
+    def header(self) -> tuple[str, ...]:
+        return ("predicted", "confidence", "objects", *(f"share_{name}" for name in self.classes))
+
+    def row(self, answer: Areas) -> tuple[str, ...]:
+        objects = int(objects_in(answer.labels, self._background).max(initial=0))
+        shares = (f"{share:.6f}" for share in answer.shares)
+        return (self.say(answer), f"{answer.confidence:.6f}", str(objects), *shares)
+
+    def floor(self, targets: Sequence[Mask]) -> dict[str, object]:
+        shares = self.shares or self.fitted(targets).shares
+        return {"majority": self.classes[int(np.argmax(shares))]}
+
+    def scores(
+        self,
+        targets: Sequence[Mask],
+        answers: Sequence[Areas],
+        floor: Mapping[str, object],
+        clusters: np.ndarray | None = None,
+    ) -> dict:
+        majority = str(floor.get("majority", self.classes[0]))
+        return area_scores(self._pairs(targets, answers), len(answers), self.classes, majority, clusters)
+
+    def errors(self, targets: Sequence[Mask], answers: Sequence[Areas]) -> np.ndarray:
+        """What is missing to a mean IoU of 1 on each picture."""
+        found = []
+        for target, answer in zip(targets, answers, strict=True):
+            counts = pixel_counts(self._labels(target, answer.height, answer.width), answer.labels, len(self.classes))
+            found.append(float(np.nanmean(iou(counts))) if counts.any() else 1.0)
+        return 1 - np.array(found)
+
+    def figures(self, targets: Sequence[Mask], answers: Sequence[Areas], record: dict) -> dict[str, Figure]:
+        if not len(answers):
+            return {}
+        png = charts.confusion(np.array(record["confusion"]), self.classes)
+        told = "Pixels. Rows are true classes; blue is right, orange is wrong."
+        return {"confusion_matrix": Figure(png, "Confusion matrix of pixels", told, name="chart matrix")}
+
+    def drawn(self, picture: np.ndarray, answer: Areas, target: Mask | None = None) -> np.ndarray:
+        """What is told in colour, and the true outlines in white."""
+        size = picture.shape[:2]
+        truth = None if target is None else resampled(self._labels(target, answer.height, answer.width), *size)
+        return with_areas(picture, resampled(answer.labels, *size), truth, self._background)
+
+    def save(self, out: Path, told: Sequence[tuple[str, Areas, tuple[int, int] | None]]) -> None:
+        """A folder of index PNG files by the pictures' names, with the names of their values in classes.txt."""
+        if out.suffix:
+            rule = "masks are written as a table of shares (.csv) or into a folder"
+            raise StriateError(rule, received=out, where="--out", remedy="give a name without an ending")
+        stems = Counter(Path(path).stem for path, _, _ in told)
+        for number, (path, answer, _) in enumerate(told, 1):
+            stem = Path(path).stem
+            name = stem if stems[stem] == 1 else f"{stem}-{number}"
+            files.write_bytes(out / f"{name}.png", png_of(answer.labels, palette()))
+        files.write_text(out / "classes.txt", "".join(f"{name}\n" for name in self.classes))
+
+    @property
+    def _inner(self) -> np.ndarray:
+        """(K,) 1 for classes, 0 for the background."""
+        return np.array([float(name != BACKGROUND) for name in self.classes])
+
+    @property
+    def _background(self) -> int | None:
+        return self.classes.index(BACKGROUND) if BACKGROUND in self.classes else None
+
+    def _labels(self, target: Mask, height: int | None = None, width: int | None = None) -> np.ndarray:
+        """The target's classes as numbers of this task."""
+        labels = read_labels(target, height, width)
+        if target.names == self.classes:
+            return labels
+        table = np.full(256, UNKNOWN, np.uint8)
+        table[: len(target.names)] = [self.classes.index(name) for name in target.names]
+        return table[labels]
+
+    def _pairs(self, targets: Sequence[Mask], answers: Sequence[Areas]) -> Iterator[Pair]:
+        for target, answer in zip(targets, answers, strict=True):
+            size = answer.height, answer.width
+            yield self._labels(target, *size), read_objects(target, *size), answer.labels
+
+
+def _fitting(encoded: Tensor, logits: Tensor) -> Tensor:
+    """Label maps (B, H, W) at the size of maps that are smaller than their pictures."""
+    if encoded.shape[1:] == logits.shape[2:]:
+        return encoded
+    rows, columns = (
+        (torch.arange(new, device=encoded.device) * 2 + 1) * old // (2 * new)
+        for new, old in zip(logits.shape[2:], encoded.shape[1:], strict=True)
+    )
+    return encoded[:, rows][:, :, columns]
+
+
+def _lies_alike(labels: Sequence[np.ndarray], classes: int) -> bool:
+    """Whether no class keeps to the upper or to the lower half more than chance explains."""
+    differences = []
+    for each in labels:
+        half = max(len(each) // 2, 1)
+        top, bottom = (_shares(part, classes) for part in (each[:half], each[-half:]))
+        differences.append(top - bottom)
+    values = np.array(differences)
+    if len(values) < 2:
+        return True
+    error = values.std(axis=0, ddof=1) / len(values) ** 0.5
+    return bool((np.abs(values.mean(axis=0)) <= SIDED * error + 1e-3).all())
+
+
+def _shares(labels: np.ndarray, classes: int) -> np.ndarray:
+    """(K,) the share of all pixels that each class has."""
+    return np.bincount(labels[labels != UNKNOWN], minlength=classes) / labels.size

@@ -1,0 +1,73 @@
+"""A series is cut in time: contiguous parts, the last is tested, and nothing near a border is on both sides."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from striate.data.blocks import blocks
+from striate.data.sample import Sample
+from striate.errors import StriateError
+
+SHAPE = st.tuples(st.integers(20, 300), st.sampled_from([0.1, 0.2, 0.3]), st.sampled_from([0.0, 0.1, 0.2]))
+
+
+def frames(count: int, groups: list[int] | None = None) -> list[Sample]:
+    pixels = np.zeros((1, 1), np.uint8)
+    return [
+        Sample(path=f"{n}.png", source=pixels, target=(float(n),), group=str(groups[n]) if groups else None)
+        for n in range(count)
+    ]
+
+
+@given(SHAPE)
+def test_blocks_follow_each_other(shape: tuple[int, float, float]) -> None:
+    """Training comes first, then validation, the test part last; shares are as asked, and a gap lies between parts."""
+    count, test, validation = shape
+    parts, aside = blocks(frames(count), [str(n) for n in range(count)], test=test, validation=validation)
+    kinds = [part for n, part in enumerate(parts) if n not in aside]
+    order = {"train": 0, "validation": 1, "test": 2}
+    assert kinds == sorted(kinds, key=order.get)
+    assert kinds.count("test") == round(test * count)
+    gap = max(1, round(0.01 * count))
+    assert len(aside) == gap * (len(set(kinds)) - 1)
+    places = [n for n in range(count) if n not in aside]
+    jumps = [b - a for a, b in pairwise(places) if parts[a] != parts[b]]
+    assert all(jump == gap + 1 for jump in jumps)
+
+
+@given(st.integers(40, 200), st.integers(2, 6))
+def test_folds_test_every_frame_once(count: int, k: int) -> None:
+    """Each of K blocks is the test part once, in one piece, and no training frame touches it."""
+    contents, tested = [str(n) for n in range(count)], []
+    for number in range(1, k + 1):
+        parts, aside = blocks(frames(count), contents, validation=0.1, fold=(number, k))
+        rows = [n for n, part in enumerate(parts) if part == "test"]
+        assert rows == list(range(rows[0], rows[-1] + 1))
+        assert all(0 <= n < count for n in aside)
+        beside = {rows[0] - 1, rows[-1] + 1} & set(range(count))
+        assert all(parts[n] == "" for n in beside)
+        tested += rows
+    assert tested == list(range(count))
+
+
+def test_groups_and_copies() -> None:
+    """A group is cut nowhere, and a copy of a test frame is not learned from."""
+    groups = [n // 9 for n in range(90)]
+    parts, aside = blocks(frames(90, groups), [str(n) for n in range(90)])
+    for group in range(10):
+        assert len({parts[n] for n in range(90) if groups[n] == group and n not in aside}) == 1
+    contents = [str(n) for n in range(90)]
+    contents[5] = contents[89]
+    parts, aside = blocks(frames(90), contents)
+    assert (parts[5], aside[5]) == ("", "the same bytes as a picture of a later part")
+    assert parts[89] == "test"
+
+
+def test_given_parts_are_not_cut() -> None:
+    """Parts that the user gave and blocks do not go together."""
+    sample = Sample(path="a", source=np.zeros((1, 1)), target=(1.0,), part="test")
+    with pytest.raises(StriateError, match="where no parts are given"):
+        blocks([sample], ["a"])

@@ -1,0 +1,355 @@
+"""Boxes of every format become the same boxes, in pixels of the picture as it is shown; bad ones are listed."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from striate.data.annotated import box_texts, boxes_kind, read_boxes
+from striate.data.boxes import KINDS
+from striate.data.decode import decode
+from striate.data.header import Unreadable
+from striate.data.sample import Boxes, Found
+from striate.data.voc import parse_xml
+from striate.errors import StriateError
+
+
+def draw(file: Path, width: int = 40, height: int = 30, **options: object) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height), (90, 120, 150)).save(file, **options)
+    return file
+
+
+def write(file: Path, text: str | dict) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
+    return file
+
+
+def voc(*objects: tuple[str, object, object, object, object], name: str = "a.jpg", size: str = "") -> str:
+    things = "".join(
+        f"<object><name>{kind}</name><difficult>0</difficult><bndbox><xmin>{x0}</xmin><ymin>{y0}</ymin>"
+        f"<xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox></object>"
+        for kind, x0, y0, x1, y1 in objects
+    )
+    return f"<annotation><filename>{name}</filename>{size}{things}</annotation>"
+
+
+def boxes_of(found: Found) -> dict[str, list[tuple]]:
+    return {
+        sample.path: [
+            (name, *map(float, box)) for name, box in zip(sample.target.names, sample.target.corners, strict=True)
+        ]
+        for sample in found.samples
+    }
+
+
+def reasons(found: Found) -> dict[str, str]:
+    return {item.path: item.reason for item in found.left_out}
+
+
+def mended(found: Found) -> list[str]:
+    return [item.reason for item in found.mended]
+
+
+def test_voc_with_its_image_sets(tmp_path: Path) -> None:
+    """ImageSets/Main gives the parts, corners are as written, and a stem without XML is listed."""
+    for stem in ("a", "b", "c"):
+        draw(tmp_path / f"JPEGImages/{stem}.jpg")
+        write(tmp_path / f"Annotations/{stem}.xml", voc(("cell", 2, 3, 12.5, 23), name=f"{stem}.jpg"))
+    for part, stems in (
+        ("train", "a\n"),
+        ("val", "b\n"),
+        ("test", "c\nd\n"),
+        ("trainval", "a\nb\n"),
+        ("cell_train", "c 1"),
+    ):
+        write(tmp_path / f"ImageSets/Main/{part}.txt", stems)
+    found = read_boxes(tmp_path)
+    assert boxes_kind(tmp_path) == "voc"
+    assert found.task == "detection"
+    assert {s.path: s.part for s in found.samples} == {
+        "JPEGImages/a.jpg": "train", "JPEGImages/b.jpg": "validation", "JPEGImages/c.jpg": "test"
+    }  # fmt: skip
+    assert boxes_of(found)["JPEGImages/a.jpg"] == [("cell", 2, 3, 12.5, 23)]
+    assert reasons(found) == {"d": "ImageSets lists it for test, and no XML file has this name"}
+
+
+def test_every_bad_box_is_told_and_the_good_ones_stay(tmp_path: Path) -> None:
+    """No area, outside, twice, wrong order, no number: each has its line, and nothing else is lost."""
+    draw(tmp_path / "a.jpg")
+    things = [
+        ("good", 1, 1, 9, 9), ("flat", 5, 5, 5, 9), ("far", 50, 5, 60, 9), ("edge", -4, 5, 8, 33),
+        ("good", 1, 1, 9, 9), ("turned", 20, 20, 10, 10), ("word", "x", 1, 2, 3), ("nan", "nan", 1, 2, 3),
+        ("", 1, 1, 2, 2),
+    ]  # fmt: skip
+    write(tmp_path / "a.xml", voc(*things))
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {"a.jpg": [("good", 1, 1, 9, 9), ("edge", 0, 5, 8, 30), ("turned", 10, 10, 20, 20)]}
+    assert mended(found) == [
+        "a.xml, object 2: no area (5, 5, 5, 9), dropped",
+        "a.xml, object 3: outside the picture (50, 5, 60, 9 in 40 × 30), dropped",
+        "a.xml, object 4: reaches out of the picture (-4, 5, 8, 33 in 40 × 30), cut at its edge",
+        "a.xml, object 5: the same box as object 1, dropped",
+        "a.xml, object 6: corners in the wrong order, swapped",
+        "a.xml, object 7: a box has the numbers xmin, ymin, xmax, ymax, and this has x, 1, 2, 3, dropped",
+        "a.xml, object 8: its corners are no numbers, dropped",
+        "a.xml, object 9: it has no name, dropped",
+    ]
+
+
+def test_pictures_and_labels_without_each_other_are_left_out(tmp_path: Path) -> None:
+    """A picture without XML, XML without a picture, damaged XML and a damaged picture each have their reason."""
+    draw(tmp_path / "a.jpg")
+    draw(tmp_path / "alone.jpg")
+    draw(tmp_path / "broken.jpg")
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing more")
+    write(tmp_path / "a.xml", voc(("cell", 1, 1, 9, 9)))
+    write(tmp_path / "gone.xml", voc(("cell", 1, 1, 9, 9), name="gone.jpg"))
+    write(tmp_path / "broken.xml", "<annotation><object>")
+    write(tmp_path / "bad.xml", voc(("cell", 1, 1, 9, 9), name="bad.jpg"))
+    found = read_boxes(tmp_path)
+    assert [s.path for s in found.samples] == ["a.jpg"]
+    told = reasons(found)
+    assert told["alone.jpg"] == "no VOC XML for this picture"
+    assert told["gone.jpg"] == "no such picture, and gone.xml has labels for it"
+    assert told["broken.jpg"].startswith("broken.xml: damaged XML: no element found")
+    assert "damaged JPEG" in told["bad.jpg"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;&b;">]><annotation>&c;</annotation>',
+        '<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotation/>',
+        '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><annotation>&b;</annotation>',
+        "<annotation>" * 101,
+        "<annotation>&b;</annotation>",
+        "no XML at all",
+        "",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_hostile_xml_is_refused(text: str, encoding: str) -> None:
+    """Nothing that a file declares is expanded or fetched, whatever its encoding."""
+    with pytest.raises(Unreadable):
+        parse_xml(text.encode(encoding))
+
+
+def test_labels_without_regard_for_exif_are_turned_with_the_picture(tmp_path: Path) -> None:
+    """For orientations 5 to 8 with the size of the untouched pixels, the box still holds the white patch."""
+    for orientation in range(5, 9):
+        pixels = np.zeros((30, 40, 3), np.uint8)
+        pixels[4:10, 3:15] = 255
+        exif = Image.Exif()
+        exif[274] = orientation
+        Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+        size = "<size><width>40</width><height>30</height></size>"
+        write(tmp_path / "a.xml", voc(("patch", 3, 4, 15, 10), name="a.png", size=size))
+        ((_, x0, y0, x1, y1),) = boxes_of(read_boxes(tmp_path))["a.png"]
+        shown = decode(tmp_path / "a.png")[:, :, 0]
+        assert shown.shape == (40, 30)
+        rows, columns = np.nonzero(shown)
+        assert (x0, y0, x1, y1) == pytest.approx((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+
+
+def test_labels_of_another_size_are_stretched_and_of_another_form_refused(tmp_path: Path) -> None:
+    """Twice the size: half the corners. Another form: left out, with both sizes."""
+    draw(tmp_path / "a.jpg")
+    twice = "<size><width>80</width><height>60</height></size>"
+    write(tmp_path / "a.xml", voc(("cell", 10, 20, 30, 40), size=twice))
+    assert boxes_of(read_boxes(tmp_path)) == {"a.jpg": [("cell", 5, 10, 15, 20)]}
+    write(tmp_path / "a.xml", voc(("cell", 10, 20, 30, 40), size=twice.replace("80", "50")))
+    assert reasons(read_boxes(tmp_path)) == {"a.jpg": "a.xml is for a picture of 50 × 60 pixels, and it has 40 × 30"}
+
+
+def test_coco_of_several_parts(tmp_path: Path) -> None:
+    """A file per part gives the parts; crowds are ignored; unknown categories and pictures are told."""
+    for part in ("train", "valid"):
+        draw(tmp_path / part / "a.jpg")
+        record = {
+            "images": [{"id": 7, "file_name": "a.jpg", "width": 40, "height": 30}],
+            "categories": [{"id": 3, "name": "cell"}],
+            "annotations": [
+                {"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 10, 20], "iscrowd": 0},
+                {"id": 2, "image_id": 7, "category_id": 3, "bbox": [1, 2, 4.5, 5], "iscrowd": 1},
+                {"id": 3, "image_id": 7, "category_id": 9, "bbox": [1, 2, 10, 20]},
+                {"id": 4, "image_id": 8, "category_id": 3, "bbox": [1, 2, 10, 20]},
+                {"id": 5, "image_id": 7, "category_id": 3, "bbox": [1, 2, -10, 20]},
+                {"id": 6, "image_id": 7, "category_id": 3, "bbox": "none"},
+            ],
+        }
+        write(tmp_path / part / "_annotations.coco.json", record)
+    found = read_boxes(tmp_path)
+    assert {s.path: s.part for s in found.samples} == {"train/a.jpg": "train", "valid/a.jpg": "validation"}
+    assert boxes_of(found)["train/a.jpg"] == [("cell", 1, 2, 11, 22), ("cell", 1, 2, 5.5, 7)]
+    assert found.samples[0].target.ignored.tolist() == [False, True]
+    told = "\n".join(mended(found))
+    assert "annotation 3: category 9 is none of the 1 that are listed, dropped" in told
+    assert "annotation 5: a width and height of -10 and 20, dropped" in told
+    assert "annotation 6: a box has the four numbers" in told
+    assert (
+        "annotation 4: it is of a picture that images does not list" in reasons(found)["train/_annotations.coco.json"]
+    )
+
+
+def test_broken_json_is_an_error_with_its_file(tmp_path: Path) -> None:
+    """One file holds all labels, so a damaged one ends the reading, in words."""
+    draw(tmp_path / "a.jpg")
+    write(tmp_path / "all.json", '{"images": [], "annotations": [], "categories": [')
+    with pytest.raises(StriateError, match=r"damaged JSON.*all\.json"):
+        read_boxes(tmp_path)
+
+
+def test_darknet_lists(tmp_path: Path) -> None:
+    """obj.data's lists from another machine are found by the end of their paths; a picture that is gone is told."""
+    draw(tmp_path / "img/a.jpg")
+    draw(tmp_path / "img/b.jpg")
+    draw(tmp_path / "img/c.jpg")
+    write(tmp_path / "img/a.txt", "1 0.5 0.5 0.5 0.5\n2 0.5 0.5 0.1 0.1\n0 0.5 0.5\nx\n")
+    write(tmp_path / "img/b.txt", "")
+    write(tmp_path / "obj.names", "air\nbird\n")
+    write(tmp_path / "obj.data", "classes= 2\ntrain = data/train.txt\nvalid = data/train.txt\nnames = data/obj.names\n")
+    write(tmp_path / "train.txt", "data/img/a.jpg\ndata/img/b.jpg\n/home/me/img/gone.jpg\n")
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {"img/a.jpg": [("bird", 10, 7.5, 30, 22.5)], "img/b.jpg": []}
+    assert {s.part for s in found.samples} == {None}
+    told = reasons(found)
+    assert told["/home/me/img/gone.jpg"] == "no such picture"
+    assert told["img/c.jpg"].startswith("no text file has labels for it")
+    assert len(mended(found)) == 3
+
+
+def test_ultralytics_yaml(tmp_path: Path) -> None:
+    """Parts and names come from data.yaml; a picture without text has no objects; outlines become their bounds."""
+    for part in ("train", "val"):
+        draw(tmp_path / f"images/{part}/a.jpg")
+    draw(tmp_path / "images/train/empty.jpg")
+    write(tmp_path / "labels/train/a.txt", "0 0.25 0.2 0.5 0.2 0.5 0.8 0.25 0.8\n")
+    write(tmp_path / "labels/val/a.txt", "4 0.5 0.5 1 1\n")
+    names = "names:\n  0: cell\n  4: 'white cell'\n"
+    write(
+        tmp_path / "data.yaml", f"path: ../datasets/x\ntrain: images/train\nval: images/val\ntest: images/test\n{names}"
+    )
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {
+        "images/train/a.jpg": [("cell", 10, 6, 20, 24)], "images/train/empty.jpg": [],
+        "images/val/a.jpg": [("white cell", 0, 0, 40, 30)],
+    }  # fmt: skip
+    assert [s.part for s in found.samples] == ["train", "train", "validation"]
+    assert reasons(found) == {"images/test": "data.yaml gives it for test, and it is not there"}
+
+
+def test_labelme_shapes(tmp_path: Path) -> None:
+    """Rectangles, polygons and circles become boxes, __ignore__ is ignored, points are told."""
+    draw(tmp_path / "a.jpg")
+    shapes = [
+        {"label": "box", "shape_type": "rectangle", "points": [[20, 25], [5, 5]]},
+        {"label": "outline", "shape_type": "polygon", "points": [[1, 1], [9, 2], [4, 8]]},
+        {"label": "disc", "shape_type": "circle", "points": [[20, 10], [20, 14]]},
+        {"label": "__ignore__", "shape_type": "rectangle", "points": [[0, 0], [5, 5]]},
+        {"label": "dot", "shape_type": "point", "points": [[3, 3]]},
+    ]
+    write(tmp_path / "a.json", {"imagePath": "a.jpg", "imageHeight": 30, "imageWidth": 40, "shapes": shapes})
+    found = read_boxes(tmp_path)
+    assert boxes_kind(tmp_path) == "labelme"
+    assert boxes_of(found)["a.jpg"] == [
+        ("box", 5, 5, 20, 25), ("outline", 1, 1, 9, 8), ("disc", 16, 6, 24, 14), ("__ignore__", 0, 0, 5, 5)
+    ]  # fmt: skip
+    assert found.samples[0].target.ignored.tolist() == [False, False, False, True]
+    assert mended(found) == ["a.json, shape 5: a point has no area, dropped"]
+
+
+def test_table_of_boxes(tmp_path: Path) -> None:
+    """The columns of TensorFlow's converters are read, with parts; a path alone has no objects."""
+    draw(tmp_path / "a.jpg")
+    draw(tmp_path / "b.jpg")
+    lines = "filename,width,height,class,xmin,ymin,xmax,ymax,split\na.jpg,40,30,cell,1,2,3,4,val\nb.jpg,,,,,,,,train\n"
+    file = write(tmp_path / "boxes.csv", lines)
+    for source in (file, tmp_path):
+        found = read_boxes(source)
+        assert boxes_of(found) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
+        assert [s.part for s in found.samples] == ["validation", "train"]
+
+
+def test_a_folder_without_boxes_has_no_kind(tmp_path: Path) -> None:
+    """Class folders, their tables and text beside them are not taken for boxes."""
+    draw(tmp_path / "cat/a.jpg")
+    write(tmp_path / "labels.csv", "path,label\ncat/a.jpg,cat\n")
+    write(tmp_path / "classes.txt", "cat\ndog\n")
+    write(tmp_path / "notes.json", '{"images": 3}')
+    assert boxes_kind(tmp_path) is None
+    with pytest.raises(StriateError, match="boxes are read from VOC XML"):
+        read_boxes(tmp_path)
+
+
+NAMES = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=","), min_size=1, max_size=8)
+SIZES = st.tuples(st.integers(8, 60), st.integers(8, 60))
+
+
+@st.composite
+def labelled(draws: st.DrawFn) -> Iterator[list[tuple[str, tuple[int, int], Boxes]]]:
+    """Up to three pictures of their own sizes with up to four distinct boxes each, in thousandths of a pixel."""
+    classes = sorted(draws(st.sets(NAMES.map(str.strip).filter(bool), min_size=1, max_size=3)))
+    pictures = []
+    for number in range(draws(st.integers(1, 3))):
+        height, width = draws(SIZES)
+        boxes: dict[tuple, str] = {}
+        for _ in range(draws(st.integers(0, 4))):
+            x0, y0 = draws(st.integers(0, 1000 * width - 1000)), draws(st.integers(0, 1000 * height - 1000))
+            x1, y1 = draws(st.integers(x0 + 500, 1000 * width)), draws(st.integers(y0 + 500, 1000 * height))
+            if all(max(abs(a - b) for a, b in zip(box, (x0, y0, x1, y1), strict=True)) > 20 for box in boxes):
+                boxes[(x0, y0, x1, y1)] = draws(st.sampled_from(classes))
+        ignored = np.array([draws(st.booleans()) for _ in boxes], bool)
+        corners = np.array(list(boxes), np.float64).reshape(-1, 4) / 1000
+        kept = ignored if ignored.any() else None
+        pictures.append(
+            (f"{number}.png", (height, width), Boxes(names=(*boxes.values(),), corners=corners, ignored=kept))
+        )
+    return pictures, classes
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(labelled(), st.permutations(sorted(KINDS)))
+def test_round_trips_lose_nothing_but_their_own_rounding(
+    tmp_path_factory: object, drawn: tuple, order: list[str]
+) -> None:
+    """From format to format in any order, boxes, names and what is ignored stay, to a hundredth of a pixel."""
+    pictures, classes = drawn
+    first = pictures
+    has_ignored = any(boxes.ignored is not None for _, _, boxes in pictures)
+    for kind in order:
+        if kind == "yolo" and has_ignored:
+            continue  # it has no word for them
+        folder = tmp_path_factory.mktemp("trip")
+        for path, (height, width), _ in pictures:
+            draw(folder / path, width, height)
+        for name, text in box_texts(kind, pictures, classes):
+            write(folder / name, text)
+        found = read_boxes(folder, kind)
+        assert not found.left_out
+        assert not found.mended
+        assert [s.path for s in found.samples] == [path for path, _, _ in first]
+        pictures = [(s.path, size, s.target) for s, (_, size, _) in zip(found.samples, first, strict=True)]
+        for (_, _, before), (_, _, after) in zip(first, pictures, strict=True):
+            assert after.names == before.names
+            assert np.abs(after.corners - before.corners).max(initial=0) < 0.01
+            assert (after.ignored is None) == (before.ignored is None)
+            assert after.ignored is None or (after.ignored == before.ignored).all()
+
+
+def test_predicted_boxes_keep_their_confidence(tmp_path: Path) -> None:
+    """COCO, YOLO and the table carry it as score, sixth number and last column."""
+    boxes = Boxes(names=("b",), corners=np.array([[1.0, 2, 3, 4]]), confidence=np.array([0.875]))
+    texts = {
+        kind: dict(box_texts(kind, [("x/a.png", (8, 10), boxes)], ["a", "b"])) for kind in ("coco", "yolo", "table")
+    }
+    assert json.loads(texts["coco"]["annotations.json"])["annotations"][0]["score"] == 0.875
+    assert texts["yolo"]["labels/x/a.txt"] == "1 0.200000 0.375000 0.200000 0.250000 0.875000\n"
+    assert io.StringIO(texts["table"]["boxes.csv"]).readlines()[1] == "x/a.png,b,1,2,3,4,0.875000\n"

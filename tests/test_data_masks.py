@@ -1,0 +1,255 @@
+"""Folders of pictures with masks become samples: every layout, what values mean, and what is wrong with which file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.data.labelmap import UNKNOWN, read_labels, read_objects
+from striate.data.masks import read, recognises
+from striate.errors import StriateError
+
+SIDE = 12
+
+
+def draw(path: Path, pixels: np.ndarray, **options: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def picture(number: int) -> np.ndarray:
+    return np.random.default_rng(number).integers(0, 256, (SIDE, SIDE + 2), dtype=np.uint8)
+
+
+def two_values(number: int, top: int = 255) -> np.ndarray:
+    """Something marked in a place of its own."""
+    mask = np.zeros((SIDE, SIDE + 2), np.uint8)
+    mask[number % 5 : number % 5 + 4, 2 : 5 + number % 7] = top
+    return mask
+
+
+LAYOUTS = {
+    "images beside masks": ("images/{n}.png", "masks/{n}.png"),
+    "parts above": ("train/image/{n}.png", "train/label/{n}.png"),
+    "parts below": ("images/train/{n}.png", "labels/train/{n}.png"),
+    "folders of parts": ("train/{n}.png", "train_masks/{n}.png"),
+    "one word": ("train/{n}.png", "trainannot/{n}.png"),
+    "another ending": ("img/{n}.bmp", "gt/{n}.tif"),
+    "a suffix in another folder": ("images/{n}.png", "masks/{n}_mask.png"),
+    "a suffix in the same folder": ("all/{n}.png", "all/{n}_segmentation.png"),
+    "VOC": ("JPEGImages/2007_{n:06}.png", "SegmentationClass/2007_{n:06}.png"),
+    "deeper on one side": ("images/{n}.png", "annotations/trimaps/{n}.png"),
+    "numbers in other words": ("training/images/{n:02}_training.png", "training/1st_manual/{n:02}_manual1.png"),
+    "other words before numbers": ("images/img_{n}.png", "labels/seg-{n}.png"),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_usual_layout_joins_each_picture_with_its_mask(tmp_path: Path, name: str) -> None:
+    """Six pictures find their own six masks; what is marked comes back pixel by pixel; parts are as the folders say."""
+    for number in range(1, 7):
+        of_picture, of_mask = (place.format(n=number) for place in LAYOUTS[name])
+        draw(tmp_path / of_picture, picture(number))
+        draw(tmp_path / of_mask, two_values(number))
+    assert recognises(tmp_path)
+    found = read(tmp_path)
+    assert found.task == "segmentation"
+    assert found.names == ("background", "foreground")
+    assert not found.left_out
+    assert [sample.path for sample in found.samples] == [LAYOUTS[name][0].format(n=n) for n in range(1, 7)]
+    for number, sample in enumerate(found.samples, 1):
+        assert np.array_equal(np.asarray(Image.open(sample.source)), picture(number))
+        assert np.array_equal(read_labels(sample.target, SIDE, SIDE + 2), two_values(number) // 255)
+    part = "train" if "train" in LAYOUTS[name][0].split("/")[0] + LAYOUTS[name][0].split("/")[1] else None
+    assert {sample.part for sample in found.samples} == {part}
+
+
+def test_one_folder_per_picture_holds_one_mask_per_object(tmp_path: Path) -> None:
+    """Objects that touch stay apart; an empty mask is listed, and so is a picture whose masks are all empty."""
+    for number in range(3):
+        folder = tmp_path / f"id{number}"
+        draw(folder / "images" / f"id{number}.png", picture(number))
+        for place in range(number + 1):
+            mask = np.zeros((SIDE, SIDE + 2), np.uint8)
+            mask[2:6, 3 * place : 3 * place + 3] = 255
+            draw(folder / "masks" / f"{place}{number}abc.png", mask)
+    draw(tmp_path / "id1/masks/empty.png", np.zeros((SIDE, SIDE + 2), np.uint8))
+    draw(tmp_path / "id9/images/id9.png", picture(9))
+    draw(tmp_path / "id9/masks/nothing.png", np.zeros((SIDE, SIDE + 2), np.uint8))
+    found = read(tmp_path)
+    assert [len(sample.target.sources) for sample in found.samples] == [1, 2, 3]
+    for number, sample in enumerate(found.samples):
+        assert sample.target.kind == "objects"
+        assert np.unique(read_objects(sample.target, SIDE, SIDE + 2)).tolist() == list(range(number + 2))
+        assert read_labels(sample.target, SIDE, SIDE + 2).sum() == 12 * (number + 1)
+    assert {item.path: item.reason for item in found.left_out} == {
+        "id1/masks/empty.png": "an empty mask: no object in it",
+        "id9/masks/nothing.png": "an empty mask: no object in it",
+        "id9/images/id9.png": "all its masks are empty",
+    }
+
+
+def test_everything_that_is_wrong_is_listed_with_its_reason(tmp_path: Path) -> None:
+    """Wrong size, unknown value, damaged, missing and left-over masks: a line each, and the rest is used."""
+    for number in range(8):
+        draw(tmp_path / f"images/{number}.png", picture(number))
+        draw(tmp_path / f"masks/{number}.png", two_values(number, 1))
+    (tmp_path / "classes.txt").write_text("tissue\nvessel\n")
+    draw(tmp_path / "masks/1.png", two_values(1, 1)[:5])
+    draw(tmp_path / "masks/2.png", two_values(2, 9))
+    (tmp_path / "masks/3.png").write_bytes((tmp_path / "masks/0.png").read_bytes()[:60])
+    (tmp_path / "masks/4.png").unlink()
+    draw(tmp_path / "masks/77.png", two_values(2, 1))
+    (tmp_path / "notes.docx").write_bytes(b"PK\x03\x04")
+    found = read(tmp_path)
+    assert found.names == ("tissue", "vessel")
+    assert [sample.path for sample in found.samples] == [f"images/{n}.png" for n in (0, 5, 6, 7)]
+    reasons = {item.path: item.reason for item in found.left_out}
+    assert reasons["images/1.png"] == f"its mask is 14 × 5 pixels, the picture 14 × {SIDE}"
+    assert reasons["images/2.png"] == "its mask holds the value 9, which no class has"
+    assert reasons["images/3.png"].startswith("its mask masks/3.png: ")
+    assert reasons["images/4.png"] == "no mask goes with it"
+    assert reasons["masks/77.png"] == "a mask that goes with no picture"
+    assert "notes.docx" in reasons
+    assert "classes.txt" not in reasons
+
+
+VALUES = {
+    "two values": ([0, 255], None, ("background", "foreground"), None),
+    "two small values": ([0, 1], None, ("background", "foreground"), None),
+    "index": ([0, 1, 2, 3], None, ("background", "class 1", "class 2", "class 3"), None),
+    "without background": ([1, 2, 3], None, ("class 1", "class 2", "class 3"), None),
+    "255 is not known": ([0, 1, 2, 255], None, ("background", "class 1", "class 2"), 255),
+    "three greys": ([0, 128, 255], None, ("background", "class 128", "class 255"), None),
+    "listed": ([0, 1, 255], "_background_\ncell\nnucleus\n", ("background", "cell", "nucleus"), 255),
+    "listed with numbers": ([0, 4, 7], "0 ground\n4: tree\n7,road\n", ("ground", "tree", "road"), None),
+    "listed without background": ([0, 1, 2], "cell\nnucleus\n", ("background", "cell", "nucleus"), None),
+    "two listed": ([0, 255], "skin\nmole\n", ("skin", "mole"), None),
+    "labelme's list": ([0, 1, 2], "__ignore__\n_background_\ncat\ndog\n", ("background", "cat", "dog"), None),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_stand_for_classes(tmp_path: Path, name: str) -> None:
+    """What values mean follows from all masks together and from a list of classes, where there is one."""
+    values, listed, names, ignore = VALUES[name]
+    if listed:
+        (tmp_path / "classes.txt").write_text(listed)
+    drawn = []
+    for number in range(6):
+        draw(tmp_path / f"images/{number}.png", picture(number))
+        drawn.append(np.random.default_rng(number).choice(np.array(values, np.uint8), (SIDE, SIDE + 2)))
+        draw(tmp_path / f"masks/{number}.png", drawn[-1])
+    found = read(tmp_path)
+    assert found.names == names
+    assert found.samples[0].target.ignore == ignore
+    known = [value for value in values if value != ignore]
+    order = {
+        value: value if listed and "__" not in listed and len(names) > len(known) else i
+        for i, value in enumerate(known)
+    }
+    for mask, sample in zip(drawn, found.samples, strict=True):
+        expected = np.vectorize(lambda value: UNKNOWN if value == ignore else order[value])(mask)
+        assert np.array_equal(read_labels(sample.target, SIDE, SIDE + 2), expected)
+
+
+COLOUR_LISTS = {
+    "class_dict.csv": "name,r,g,b\nsky,0,0,255\nroad,128,128,128\ncar,255,0,0\n",
+    "labelmap.txt": "# label:color_rgb:parts:actions\nsky:0,0,255::\nroad:128,128,128::\ncar:255,0,0::\n",
+    "label_colors.txt": "0 0 255\tsky\n128 128 128\troad\n255 0 0\tcar\n",
+    "": "",
+}
+
+
+@pytest.mark.parametrize("name", COLOUR_LISTS)
+def test_colours_stand_for_classes(tmp_path: Path, name: str) -> None:
+    """Colours get their names from a list, and else are named by themselves."""
+    if name:
+        (tmp_path / name).write_text(COLOUR_LISTS[name])
+    table = np.array([[0, 0, 255], [128, 128, 128], [255, 0, 0]], np.uint8)
+    numbers = np.random.default_rng(3).integers(0, 3, (4, SIDE, SIDE + 2))
+    for number in range(4):
+        draw(tmp_path / f"images/{number}.png", picture(number))
+        draw(tmp_path / f"masks/{number}.png", table[numbers[number]])
+    found = read(tmp_path)
+    words = ("sky", "road", "car") if name else ("colour #0000ff", "class 128", "colour #ff0000")
+    for mask, sample in zip(numbers, found.samples, strict=True):
+        labels = read_labels(sample.target, SIDE, SIDE + 2)
+        assert all(found.names[label] == words[k] for label, k in zip(labels.ravel(), mask.ravel(), strict=True))
+
+
+def test_numbers_of_objects_are_told_from_classes(tmp_path: Path) -> None:
+    """1, 2, ... n with another n on every picture are objects; classes that are not all on every picture are not."""
+    for number in range(5):
+        draw(tmp_path / f"images/{number}.tif", picture(number))
+        objects = np.zeros((SIDE, SIDE + 2), np.uint16)
+        objects.ravel()[: 7 + number] = np.arange(1, 8 + number)
+        draw(tmp_path / f"masks/{number}.tif", objects)
+    found = read(tmp_path)
+    assert found.samples[0].target.kind == "numbers"
+    assert read_objects(found.samples[4].target, SIDE, SIDE + 2).max() == 11
+    for number in range(5):
+        draw(
+            tmp_path / f"masks/{number}.tif",
+            np.random.default_rng(number).choice(np.arange(number, 12, dtype=np.uint16)[::2], (SIDE, SIDE + 2)),
+        )
+    assert read(tmp_path).samples[0].target.kind == "index"
+
+
+def test_blurred_edges_are_cut_at_the_middle(tmp_path: Path) -> None:
+    """A black-and-white mask that was made smaller with smoothing is still two classes, and it is said."""
+    for number in range(3):
+        draw(tmp_path / f"images/{number}.png", np.zeros((80, 80), np.uint8))
+        soft = np.zeros((80, 80), np.uint8)
+        soft[20:60, 10 + number : 50] = 255
+        soft[20, 10:50], soft[59, 10:50] = np.arange(40) * 3, 255 - np.arange(40) * 4
+        draw(tmp_path / f"masks/{number}.png", soft)
+    found = read(tmp_path)
+    assert found.samples[0].target.kind == "binary"
+    assert "values between 0 and 255 are cut at the middle" in found.labels
+    assert np.array_equal(read_labels(found.samples[2].target, 80, 80), soft > 127)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_mask_drawn_on_the_unturned_picture_is_turned_with_it(tmp_path: Path, orientation: int) -> None:
+    """A mask of the stored size goes the way of a picture that EXIF lays on its side; one of the shown size stays."""
+    exif = Image.Exif()
+    exif[274] = orientation
+    draw(tmp_path / "images/a.png", picture(1), exif=exif)
+    draw(tmp_path / "masks/a.png", two_values(1))
+    found = read(tmp_path)
+    shape = (SIDE, SIDE + 2) if orientation < 5 else (SIDE + 2, SIDE)
+    expected = {6: np.rot90(two_values(1), -1), 8: np.rot90(two_values(1))}.get(orientation, two_values(1))
+    assert np.array_equal(read_labels(found.samples[0].target, *shape), expected // 255)
+    draw(tmp_path / "masks/a.png", expected)
+    assert np.array_equal(read_labels(read(tmp_path).samples[0].target, *shape), expected // 255)
+
+
+def test_folders_of_classes_are_not_taken_for_masks(tmp_path: Path) -> None:
+    """Classes called mask and no_mask, or pictures without any word of masks, are none of ours."""
+    for folder in ("mask", "no_mask"):
+        for number in range(4):
+            draw(tmp_path / "a" / folder / f"{number}.png", picture(number))
+            draw(tmp_path / "b" / folder.replace("mask", "cat") / f"{number}.png", picture(number))
+    assert not recognises(tmp_path / "a")
+    assert not recognises(tmp_path / "b")
+    with pytest.raises(StriateError, match="no mask for any of 8 pictures"):
+        read(tmp_path / "b")
+
+
+def test_photographs_are_no_masks(tmp_path: Path) -> None:
+    """Many colours, or nothing marked anywhere, are an error when masks were asked for."""
+    for number in range(3):
+        draw(tmp_path / f"images/{number}.png", picture(number))
+        draw(
+            tmp_path / f"masks/{number}.png",
+            np.random.default_rng(number).integers(0, 256, (SIDE, SIDE + 2, 3), np.uint8),
+        )
+    assert not recognises(tmp_path)
+    with pytest.raises(StriateError, match="one value, or one colour, per class"):
+        read(tmp_path)
+    for number in range(3):
+        draw(tmp_path / f"masks/{number}.png", np.zeros((SIDE, SIDE + 2), np.uint8))
+    with pytest.raises(StriateError, match="received: the value 0 alone"):
+        read(tmp_path)

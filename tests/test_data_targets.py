@@ -1,0 +1,229 @@
+"""What cells mean is found out: a class, several labels or numbers, in tables, file names and arrays."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from striate.data.sources import read_source
+from striate.data.targets import listed, meaning_of, number
+from striate.errors import StriateError
+
+
+def table(folder: Path, text: str, count: int = 30) -> Path:
+    """A table beside `count` pictures 0.png, 1.png, ...; each line of `text` begins with the number of its picture."""
+    for name in range(count):
+        Image.new("L", (2, 2), name).save(folder / f"{name}.png")
+    (folder / "t.csv").write_text(text, encoding="utf-8")
+    return folder / "t.csv"
+
+
+def lines(*columns: list, header: str = "id,value", separator: str = ",") -> str:
+    rows = [separator.join([f"{n}.png", *map(str, cells)]) for n, cells in enumerate(zip(*columns, strict=True))]
+    return "\n".join([header.replace(",", separator), *rows])
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.booleans())
+def test_numbers_as_written(value: float, comma: bool) -> None:
+    """A number as Python writes it is read back exactly, with a decimal comma too."""
+    text = repr(value)
+    assert number(text.replace(".", ",") if comma else text) == value
+
+
+def test_odd_numbers() -> None:
+    """Signs, exponents and both ways of writing thousands are read; words, infinity and NaN are no numbers."""
+    cases = {"-3": -3, "\u22122.5": -2.5, "1e3": 1000, "+.5": 0.5, "1.234,5": 1234.5, "7.": 7}
+    assert {text: number(text) for text in cases} == cases
+    assert number("12,345.6", "") == 12345.6
+    for text in ("", "nan", "inf", "-inf", "1e999", "1_000", "0x10", "12 mm", "1 2", "abc", "1,2,3", "--1"):
+        assert number(text) is None, text
+
+
+def test_commas_between_thousands() -> None:
+    """Counts of 950 and 1,020 are thousands; 1,234 and 0,456 alone are decimals."""
+    assert meaning_of([("950",), ("1,020",)], (0,), ("n",), "regression").target(["1,020"]) == ((1020.0,), "")
+    assert meaning_of([("0,456",), ("1,234",)], (0,), ("n",), "regression").target(["1,234"]) == ((1.234,), "")
+    assert meaning_of([("2,456",), ("1,234",)], (0,), ("n",), "regression").target(["1,234"]) == ((1.234,), "")
+
+
+def test_a_column_of_decimals_is_measured(tmp_path: Path) -> None:
+    """More than ten decimals are numbers with the name of their column; ten are classes, unless the task is said."""
+    found = read_source(table(tmp_path, lines([n / 7 for n in range(30)])))
+    assert (found.task, found.names) == ("regression", ("value",))
+    assert found.samples[3].target == (3 / 7,)
+    table(tmp_path, lines([n % 10 / 2 for n in range(30)]))
+    assert read_source(tmp_path / "t.csv").task == "classification"
+    assert read_source(tmp_path / "t.csv", task="regression").samples[3].target == (1.5,)
+
+
+def test_whole_numbers(tmp_path: Path) -> None:
+    """Whole numbers are classes, unless many are met once, the column is called a measure, or the task is said."""
+    several = [n % 22 for n in range(44)]
+    assert read_source(table(tmp_path, lines(several), 44)).task == "classification"
+    assert read_source(tmp_path / "t.csv", task="regression").samples[23].target == (1.0,)
+    assert read_source(table(tmp_path, lines(several, header="id,Age"), 44)).task == "regression"
+    assert read_source(table(tmp_path, lines([n * n for n in range(44)]), 44)).task == "regression"
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (tmp_path / "t.csv").write_text(lines(several))
+    for n in range(44):
+        (tmp_path / f"{n}.png").rename(folder / f"{n}.png")
+    told = read_source(folder, labels=tmp_path / "t.csv").labels
+    assert told == "t.csv id → value (whole numbers as 22 classes; --task regression measures them)"
+
+
+def test_bad_numbers_are_listed(tmp_path: Path) -> None:
+    """What is missing, infinite or no number is left out with its line; decimal commas and a BOM are understood."""
+    cells = [f"{n},5" for n in range(30)]
+    cells[1:7] = ["", "NaN", "inf", "-Infinity", "n/a", "1,5 mm"]
+    cells[8] = "1e999"
+    file = table(tmp_path, "\ufeff" + lines(cells, separator=";"))
+    found = read_source(file, task="regression")
+    assert [s.target for s in found.samples[:3]] == [(0.5,), (7.5,), (9.5,)]
+    assert {item.path: item.reason for item in found.left_out} == {
+        "1.png": "line 3: no number in value",
+        "2.png": "line 4: no number in value",
+        "3.png": "line 5: value is infinite",
+        "4.png": "line 6: value is infinite",
+        "5.png": "line 7: no number in value",
+        "6.png": "line 8: '1,5 mm' in value is no number",
+        "8.png": "line 10: '1e999' in value is no number",
+    }
+
+
+def test_several_columns_by_name_and_number(tmp_path: Path) -> None:
+    """--label-column takes several columns, by name or counted from 0; a name that is none is told the nearest."""
+    text = lines(*([n + c / 10 for n in range(30)] for c in range(3)), header="id,x,y,z")
+    found = read_source(table(tmp_path, text), label_column="z, x")
+    assert (found.names, found.samples[2].target) == (("z", "x"), (2.2, 2.0))
+    assert read_source(tmp_path / "t.csv", label_column="3,1").samples[2].target == (2.2, 2.0)
+    with pytest.raises(StriateError, match="did you mean 'x'"):
+        read_source(tmp_path / "t.csv", label_column="xx")
+    with pytest.raises(StriateError, match="no doubt"):
+        read_source(tmp_path / "t.csv", task="regression")
+
+
+def test_a_table_without_names(tmp_path: Path) -> None:
+    """A driving log without a header: columns by number, or with names given by --columns."""
+    rows = [f"C:\\me\\IMG\\{n}.png, C:\\me\\IMG\\left_{n}.png,{n / 7},{n}" for n in range(30)]
+    file = table(tmp_path, "\n".join(rows))
+    found = read_source(file)
+    assert (found.task, found.names, len(found.samples)) == ("regression", ("column 2",), 30)
+    assert read_source(file, label_column="3").names == ("column 3",)
+    found = read_source(file, label_column="steering", columns="centre,left,steering,speed")
+    assert (found.names, found.samples[1].target) == (("steering",), (1 / 7,))
+    with pytest.raises(StriateError, match="2 names for 4 columns"):
+        read_source(file, columns="centre,left")
+    with pytest.raises(StriateError, match="name all: --columns"):
+        read_source(file, label_column="steering")
+
+
+@pytest.mark.parametrize("separator", ["|", ";", ",", "json", "python", " "])
+def test_lists_of_labels(tmp_path: Path, separator: str) -> None:
+    """Labels in one cell are told by what is between them; none is legal; blanks only where the task is said."""
+    sets = [("cat", "dog"), ("dog",), (), ("bird", "dog"), ("bird", "cat"), ("cat",)] * 5
+    written = {"json": json.dumps, "python": lambda names: str(list(names))}
+    join = written.get(separator, separator.join)
+    cells = ['"' + join(names).replace('"', '""') + '"' for names in sets]
+    found = read_source(table(tmp_path, lines(cells)), task="multilabel" if separator == " " else None)
+    assert found.task == "multilabel"
+    assert not found.left_out
+    assert [s.target for s in found.samples] == sets
+    assert found.classes == ["bird", "cat", "dog"]
+
+
+def test_names_with_commas_are_no_lists(tmp_path: Path) -> None:
+    """Class names such as "carcinoma, ductal" stay whole."""
+    cells = ['"carcinoma, ductal"', '"carcinoma, lobular"', "normal"] * 10
+    found = read_source(table(tmp_path, lines(cells)))
+    assert (found.task, found.classes) == ("classification", ["carcinoma, ductal", "carcinoma, lobular", "normal"])
+
+
+def test_a_line_for_every_label(tmp_path: Path) -> None:
+    """A picture with several lines has the labels of all of them, where several labels are asked for."""
+    file = table(tmp_path, "id,label\n0.png,dog\n1.png,cat\n0.png,cat\n2.png,dog\n", 3)
+    assert [s.target for s in read_source(file, task="multilabel").samples] == [("cat", "dog"), ("cat",), ("dog",)]
+    assert [s.path for s in read_source(file).samples] == ["1.png", "2.png"]
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("1", "0"), ("yes", "no"), ("True", "False"), ("1.0", "0.0"), ("x", ""), ("1", "-1")]
+)
+def test_a_column_for_every_label(tmp_path: Path, yes: str, no: str) -> None:
+    """Columns of yes and no are labels, in the order of the columns; where every line has one yes they are classes."""
+    marks = np.random.default_rng(0).random((30, 3)) < 0.6
+    columns = [[yes if mark else no for mark in column] for column in marks.T]
+    found = read_source(table(tmp_path, lines(*columns, header="id,dog,cat,bird")))
+    assert (found.task, found.names) == ("multilabel", ("dog", "cat", "bird"))
+    assert [set(s.target) for s in found.samples] == [
+        {name for name, mark in zip(("dog", "cat", "bird"), row, strict=True) if mark} for row in marks
+    ]
+    one = [[yes if row % 3 == column else no for row in range(30)] for column in range(3)]
+    found = read_source(table(tmp_path, lines(*one, header="id,dog,cat,bird")))
+    assert (found.task, [s.target for s in found.samples[:3]]) == ("classification", ["dog", "cat", "bird"])
+    assert read_source(tmp_path / "t.csv", task="multilabel").samples[0].target == ("dog",)
+
+
+def test_bad_marks_are_listed(tmp_path: Path) -> None:
+    """A mark that is neither yes nor no, or missing beside a no, leaves its line out."""
+    columns = [["1", "0", "1"] * 10, ["1", "1", "0"] * 10]
+    columns[0][3], columns[1][5] = "-1", ""
+    found = read_source(table(tmp_path, lines(*columns, header="id,dog,cat")))
+    assert {item.path: item.reason for item in found.left_out} == {
+        "3.png": "line 5: '-1' in dog is neither yes nor no",
+        "5.png": "line 7: no value of cat",
+    }
+
+
+def test_numbers_in_file_names(tmp_path: Path) -> None:
+    """--label-regex finds numbers too, in the order of the names' numbers."""
+    for n in range(30):
+        Image.new("L", (2, 2), n).save(tmp_path / f"frame{n}_{n * n}cells.png")
+    found = read_source(tmp_path, label_regex=r"_(\d+)cells")
+    assert (found.task, [s.target for s in found.samples]) == ("regression", [(float(n * n),) for n in range(30)])
+    assert read_source(tmp_path, label_regex=r"_(\d+)cells", task="classification").task == "classification"
+
+
+def test_arrays_of_numbers_and_labels(tmp_path: Path) -> None:
+    """Arrays (N,), (N, K), 0 and 1, and lists of words mean what they would in a table; .npz as well."""
+    pictures, values = np.zeros((30, 4, 4), np.uint8), np.linspace(0, 1, 30)
+    values[3] = np.nan
+    found = read_source((pictures, values))
+    assert (found.task, found.names, len(found.samples)) == ("regression", ("value",), 29)
+    assert [item.reason for item in found.left_out] == ["no number in value"]
+    pairs = np.stack([values, values**2], axis=1)
+    assert read_source((pictures, pairs)).samples[1].target == (values[1], values[1] ** 2)
+    marks = np.random.default_rng(1).random((30, 3)) < 0.5
+    found = read_source((pictures, marks))
+    assert (found.task, found.names) == ("multilabel", ("0", "1", "2"))
+    assert [s.target for s in found.samples] == [tuple(str(k) for k in np.flatnonzero(row)) for row in marks]
+    found = read_source((pictures, [["b", "a"], [], ["b"]] * 10))
+    assert [s.target for s in found.samples[:3]] == [("a", "b"), (), ("b",)]
+    np.savez(
+        tmp_path / "set.npz",
+        train_images=pictures,
+        train_labels=pairs,
+        test_images=pictures[:5],
+        test_labels=pairs[5:10],
+    )
+    found = read_source(tmp_path / "set.npz")
+    assert (found.task, len(found.samples), found.samples[-1].part) == ("regression", 34, "test")
+
+
+def test_tasks_that_cannot_be(tmp_path: Path) -> None:
+    """Columns of words are no numbers and no marks; several columns are no class."""
+    file = table(tmp_path, lines(["a", "b"] * 15, ["c", "d"] * 15, header="id,p,q"))
+    with pytest.raises(StriateError, match="columns of labels fit the task classification"):
+        read_source(file, label_column="p,q", task="classification")
+    assert not read_source(file, label_column="p,q", task="regression").samples
+
+
+@given(st.lists(st.text("abcXYZ äß", min_size=1).map(str.strip).filter(bool), unique=True), st.sampled_from("|;,["))
+def test_lists_come_back(names: list[str], separator: str) -> None:
+    """A list that is written with a separator, or as JSON, is read back."""
+    cell = json.dumps(names) if separator == "[" else separator.join(names)
+    assert listed(cell, separator) == [n for n in map(str.strip, names) if n]

@@ -1,0 +1,154 @@
+"""COCO's numbers are pycocotools' own; intervals hold the value; counts at one confidence are those worked by hand."""
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from striate.data.sample import Boxes
+from striate.evaluate.boxes import detection_scores, matched, overlaps
+
+CLASSES = ["disc", "square", "never"]
+
+
+def boxes(*items: tuple, predicted: bool = False, ignored: tuple[int, ...] = ()) -> Boxes:
+    corners = np.array([item[1:5] for item in items], np.float64).reshape(-1, 4)
+    sure = np.array([item[5] for item in items]) if predicted else None
+    skipped = np.isin(np.arange(len(items)), ignored) if ignored else None
+    return Boxes(names=tuple(item[0] for item in items), corners=corners, confidence=sure, ignored=skipped)
+
+
+def drawn(seed: int, pictures: int, crowds: bool = True) -> tuple[list[Boxes], list[Boxes]]:
+    """Random true boxes, and answers that are shaken, doubled, of the wrong class or nowhere."""
+    random = np.random.default_rng(seed)
+    truth, answers = [], []
+    for _ in range(pictures):
+        true, said = [], []
+        for _ in range(random.integers(0, 6)):
+            x, y = random.uniform(0, 60, 2)
+            w, h = random.uniform(3, 30, 2)
+            true.append((CLASSES[random.integers(2)], x, y, x + w, y + h))
+            for _ in range(random.integers(0, 4)):
+                a, b = random.normal(0, 0.15, 2) * (w, h)
+                name = true[-1][0] if random.random() < 0.9 else CLASSES[random.integers(3)]
+                said.append((name, x + a, y + b, x + a + w, y + b + h, round(random.random(), 2)))
+        crowd = tuple(np.flatnonzero(random.random(len(true)) < 0.15).tolist()) if crowds else ()
+        truth.append(boxes(*true, ignored=crowd))
+        answers.append(boxes(*said, predicted=True))
+    return truth, answers
+
+
+def by_pycocotools(truth: list[Boxes], answers: list[Boxes]) -> np.ndarray:
+    """(10, 101, K) precision, -1 where a class has no object."""
+    coco = pytest.importorskip("pycocotools.coco", reason="pip install pycocotools")
+    from pycocotools.cocoeval import COCOeval
+
+    def items(listed: list[Boxes]) -> list[dict]:
+        made = []
+        for row, b in enumerate(listed):
+            for place, (name, c) in enumerate(zip(b.names, b.corners.tolist(), strict=True)):
+                box = [c[0], c[1], c[2] - c[0], c[3] - c[1]]
+                item = {"id": 0, "image_id": row + 1, "category_id": CLASSES.index(name) + 1, "bbox": box}
+                crowd = int(b.ignored is not None and b.ignored[place])
+                score = float(b.confidence[place]) if b.confidence is not None else 1.0
+                made.append({**item, "area": box[2] * box[3], "iscrowd": crowd, "score": score})
+        return made
+
+    true = items(truth)
+    for number, item in enumerate(true, start=1):
+        item["id"] = number
+    with contextlib.redirect_stdout(io.StringIO()):
+        known = coco.COCO()
+        images = [{"id": row + 1} for row in range(len(truth))]
+        categories = [{"id": k + 1, "name": name} for k, name in enumerate(CLASSES)]
+        known.dataset = {"images": images, "annotations": true, "categories": categories, "info": {}}
+        known.createIndex()
+        judge = COCOeval(known, known.loadRes(items(answers)), "bbox")
+        judge.evaluate()
+        judge.accumulate()
+    return judge.eval["precision"][:, :, :, 0, 2]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 12))
+def test_average_precision_is_that_of_pycocotools(seed: int, pictures: int) -> None:
+    """mAP, mAP50, mAP75 and the AP of every class to 1e-6, with crowds, doubles, ties and empty pictures."""
+    truth, answers = drawn(seed, pictures)
+    if not any(b.names for b in truth) or not any(b.names for b in answers):
+        return
+    theirs, ours = by_pycocotools(truth, answers), detection_scores(truth, answers, CLASSES)
+
+    def mean(values: np.ndarray) -> float | None:
+        return float(values[values > -1].mean()) if (values > -1).any() else None
+
+    for name, at in (("map50_95", slice(None)), ("map50", 0), ("map75", 5)):
+        assert ours[name]["value"] == pytest.approx(mean(theirs[at]), abs=1e-6)
+    for k, name in enumerate(CLASSES):
+        assert ours["per_class"][name]["ap50_95"]["value"] == pytest.approx(mean(theirs[:, :, k]), abs=1e-6)
+        assert ours["per_class"][name]["ap50"]["value"] == pytest.approx(mean(theirs[0, :, k]), abs=1e-6)
+
+
+def test_intervals_hold_the_value_and_are_the_same_again() -> None:
+    """Low <= value <= high, narrower for more pictures, and drawn alike each time."""
+    widths = []
+    for pictures in (20, 200):
+        truth, answers = drawn(1, pictures)
+        first, second = (detection_scores(truth, answers, CLASSES) for _ in range(2))
+        assert first == second
+        for name in ("map50_95", "map50", "precision", "recall", "f1"):
+            assert first[name]["low"] <= first[name]["value"] <= first[name]["high"]
+        widths.append(first["map50"]["high"] - first["map50"]["low"])
+    assert widths[1] < 0.6 * widths[0]
+
+
+def test_groups_widen_the_interval() -> None:
+    """Every picture ten times is no news: with its group the interval is about as wide as of one each."""
+    truth, answers = drawn(2, 15)
+    groups = np.repeat(np.arange(15), 10)
+    many = [b for b in truth for _ in range(10)], [b for b in answers for _ in range(10)]
+    alone, naive = detection_scores(truth, answers, CLASSES), detection_scores(*many, CLASSES)
+    grouped = detection_scores(*many, CLASSES, clusters=groups)
+    width = {name: s["map50"]["high"] - s["map50"]["low"] for name, s in (("a", alone), ("n", naive), ("g", grouped))}
+    assert width["g"] > 2 * width["n"]
+    assert width["g"] == pytest.approx(width["a"], rel=0.3)
+    assert grouped["clusters"] == 15
+
+
+def test_perfect_empty_and_nothing() -> None:
+    """Right boxes score 1 with an interval below it; no answers score 0; no pictures score None."""
+    truth, _ = drawn(3, 30, crowds=False)
+    right = [Boxes(names=b.names, corners=b.corners, confidence=np.ones(len(b.names))) for b in truth]
+    perfect = detection_scores(truth, right, CLASSES)
+    assert perfect["map50"]["value"] == perfect["f1"]["value"] == 1
+    assert 0.8 < perfect["map50"]["low"] < 1
+    none = detection_scores(truth, [boxes(predicted=True)] * 30, CLASSES)
+    assert (none["map50"]["value"], none["recall"]["value"], none["precision"]["value"]) == (0, 0, None)
+    assert none["per_class"]["never"]["ap50_95"]["value"] is None
+    assert detection_scores([], [], CLASSES)["map50"]["value"] is None
+
+
+def test_counts_at_one_confidence_by_hand() -> None:
+    """A found box, a double, a miss, one too unsure, one in an ignored box."""
+    truth = boxes(("disc", 0, 0, 10, 10), ("disc", 20, 0, 30, 10), ("disc", 40, 0, 50, 10), ignored=(2,))
+    said = boxes(
+        ("disc", 0, 0, 10, 9, 0.9), ("disc", 0, 0, 10, 10, 0.8), ("disc", 20, 0, 30, 10, 0.2),
+        ("disc", 40, 0, 50, 10, 0.7), ("square", 20, 0, 30, 10, 0.6), predicted=True,
+    )  # fmt: skip
+    finder, counts = matched(truth, said, 0.5)
+    assert finder.tolist() == [0, -1, -1]
+    assert counts.tolist() == [True, True, False, False, True]
+    scores = detection_scores([truth], [said], CLASSES, threshold=0.5)
+    assert scores["objects"] == 2
+    assert scores["precision"]["value"] == pytest.approx(1 / 3)
+    assert scores["recall"]["value"] == pytest.approx(1 / 2)
+    assert scores["f1"]["value"] == pytest.approx(2 / 5)
+
+
+def test_overlap_by_hand() -> None:
+    """Half-open: boxes that touch share nothing; a quarter shift of a square shares 3/5."""
+    first = np.array([[0, 0, 4, 4]], float)
+    second = np.array([[4, 0, 8, 4], [1, 0, 5, 4], [0, 0, 4, 4], [1, 1, 3, 3]], float)
+    assert overlaps(first, second)[0].tolist() == pytest.approx([0, 3 / 5, 1, 1 / 4])

@@ -1,0 +1,97 @@
+"""Scores of several labels are those of scikit-learn; thresholds are the best ones."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from striate.errors import StriateError
+from striate.evaluate.label_scores import average_precision, best_thresholds, label_scores
+from striate.evaluate.scores import headline
+
+NAMES = ("a", "b", "c")
+
+
+def drawn(seed: int, n: int = 60, ties: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    truth = random.random((n, 3)) < [0.1, 0.5, 0.9]
+    chances = np.clip(truth * 0.3 + random.random((n, 3)) * 0.7, 0, 1)
+    return truth, chances.round(1) if ties else chances
+
+
+@given(st.integers(0, 10_000), st.integers(5, 80), st.booleans())
+@settings(max_examples=8, deadline=None)
+def test_the_scores_of_scikit_learn(seed: int, n: int, ties: bool) -> None:
+    """F1 micro and macro, mAP, AUROC, precision and recall equal those of scikit-learn, also with equal chances."""
+    reference = pytest.importorskip("sklearn.metrics")
+    truth, chances = drawn(seed, n, ties)
+    thresholds = np.array([0.4, 0.5, 0.6])
+    said, record = chances >= thresholds, label_scores(truth, chances, NAMES, thresholds, [False, True, True])
+    known = truth.any(axis=0)
+    areas = [reference.average_precision_score(truth[:, k], chances[:, k]) for k in range(3) if known[k]]
+    assert record["map"]["value"] == pytest.approx(np.mean(areas)) if areas else record["map"]["value"] is None
+    assert record["micro_f1"]["value"] == pytest.approx(reference.f1_score(truth, said, average="micro"))
+    named = known | said.any(axis=0)
+    each = reference.f1_score(truth, said, average=None, zero_division=0.0)
+    assert record["macro_f1"]["value"] == pytest.approx(each[named].mean())
+    assert record["all_right"]["value"] == pytest.approx(reference.accuracy_score(truth, said))
+    for k, row in enumerate(record["per_class"].values()):
+        if known[k] and not truth[:, k].all():
+            assert row["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth[:, k], chances[:, k]))
+        if known[k]:
+            assert row["recall"]["value"] == pytest.approx(reference.recall_score(truth[:, k], said[:, k]))
+        if said[:, k].any():
+            assert row["precision"]["value"] == pytest.approx(reference.precision_score(truth[:, k], said[:, k]))
+        for score in (row["f1"], row["ap"], row["precision"], row["recall"]):
+            assert score["value"] is None or score["low"] <= score["value"] <= score["high"]
+
+
+@given(st.integers(0, 10_000), st.booleans())
+@settings(max_examples=8, deadline=None)
+def test_no_threshold_is_better(seed: int, ties: bool) -> None:
+    """The chosen threshold has the greatest F1 of all that a list of a hundred could have."""
+    reference = pytest.importorskip("sklearn.metrics")
+    truth, chances = drawn(seed, 40, ties)
+    for k, threshold in enumerate(best_thresholds(truth, chances)):
+        if not truth[:, k].any() or truth[:, k].all():
+            assert threshold == 0.5
+            continue
+        best = max(reference.f1_score(truth[:, k], chances[:, k] >= t) for t in np.linspace(0, 1, 101))
+        assert reference.f1_score(truth[:, k], chances[:, k] >= threshold) >= best - 1e-9
+
+
+def test_drawn_again_by_weight() -> None:
+    """Average precision with weights is that of the pictures written down as often."""
+    truth, chances = drawn(5, 30, ties=True)
+    weights = np.random.default_rng(0).integers(0, 3, (4, 30)).astype(float)
+    weighted = average_precision(truth[:, 1], chances[:, 1], weights)
+    for row, value in zip(weights.astype(int), weighted, strict=True):
+        assert value == pytest.approx(average_precision(np.repeat(truth[:, 1], row), np.repeat(chances[:, 1], row))[0])
+
+
+def test_the_baseline() -> None:
+    """Always saying what most training pictures have is scored like any other answer."""
+    truth = np.array([[1, 0], [1, 1], [1, 0], [0, 0]], bool)
+    record = label_scores(truth, np.zeros((4, 2)), ("a", "b"), np.array([0.5, 0.5]), [True, False])
+    assert record["baseline"] == pytest.approx((6 / 7 + 0) / 2)
+    assert "would score 42.9 %" in headline(record)
+
+
+def test_labels_that_are_not_there() -> None:
+    """No pictures, and labels that no picture has, give None and neither an error nor a warning."""
+    for truth in (np.zeros((0, 2), bool), np.zeros((4, 2), bool)):
+        record = label_scores(truth, np.full(truth.shape, 0.1), ("a", "b"), np.array([0.5, 0.5]), [True, False])
+        assert record["map"]["value"] is None
+        assert record["per_class"]["a"]["auroc"]["value"] is None
+    with pytest.raises(StriateError, match="finite"):
+        label_scores(np.zeros((1, 1), bool), np.array([[np.nan]]), ("a",), np.array([0.5]), [True])
+
+
+def test_clusters_widen() -> None:
+    """Copies of pictures do not make a score surer, where it is known that they belong together."""
+    truth, chances = drawn(7, 25)
+    numbers = np.repeat(np.arange(25), 8)
+    many = label_scores(truth[numbers], chances[numbers], NAMES, np.full(3, 0.5), [False] * 3)
+    kin = label_scores(truth[numbers], chances[numbers], NAMES, np.full(3, 0.5), [False] * 3, numbers)
+    for name in ("macro_f1", "micro_f1", "map", "auroc", "all_right"):
+        assert kin[name]["high"] - kin[name]["low"] > 1.7 * (many[name]["high"] - many[name]["low"]), name

@@ -1,0 +1,269 @@
+"""A detector from a folder of drawn discs and squares to boxes on pictures, through every command."""
+
+import csv
+import io
+import json
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+import striate
+from striate import cli, files
+from striate.data.annotated import read_boxes
+from striate.data.prepare import Shape
+from striate.data.sample import Boxes
+from striate.errors import StriateError
+from striate.evaluate.boxes import overlaps
+from striate.export.model import load_model
+from striate.network.build import build
+from striate.tasks.detection import Detection
+from striate.tasks.task import make_task
+from striate.train import single
+
+LINE = (
+    "conv 16 8 stride=4 bias=no, batchnorm, silu, skip(conv 32 3 stride=2 padding=1 bias=no, batchnorm, silu, "
+    "residual(conv 32 3 bias=no, batchnorm, silu)), conv 32 3 bias=no, batchnorm, silu, conv classes 1"
+)
+HEIGHT, WIDTH = 48, 64
+
+
+def draw_shapes(folder: Path, count: int, seed: int = 0) -> Path:
+    """COCO: pictures of 48×64 with one to three discs and squares that do not touch."""
+    random = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    images, annotations = [], []
+    for number in range(count):
+        image = Image.fromarray(random.integers(50, 80, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+        pen, taken = ImageDraw.Draw(image), []
+        images.append({"id": number, "file_name": f"{number:02}.png", "height": HEIGHT, "width": WIDTH})
+        for _ in range(20):
+            side = int(random.integers(11, 20))
+            x, y = int(random.integers(0, WIDTH - side)), int(random.integers(0, HEIGHT - side))
+            apart = all(x + side < a or a + s < x or y + side < b or b + s < y for a, b, s in taken)
+            if not apart or len(taken) == 3:
+                continue
+            taken.append((x, y, side))
+            kind, edges = int(random.integers(2)), (x, y, x + side - 1, y + side - 1)
+            (pen.ellipse if kind else pen.rectangle)(edges, fill=(230, 220, 90) if kind else (90, 230, 240))
+            box = {"id": len(annotations) + 1, "image_id": number, "category_id": kind, "bbox": [x, y, side, side]}
+            annotations.append({**box, "area": side * side, "iscrowd": 0})
+        image.save(folder / f"{number:02}.png")
+    kinds = [{"id": 0, "name": "square"}, {"id": 1, "name": "disc"}]
+    record = {"images": images, "annotations": annotations, "categories": kinds}
+    (folder / "all.json").write_text(json.dumps(record))
+    return folder
+
+
+OPTIONS = {"network": LINE, "optimizer": "muon", "lr": 0.2, "batch_size": 8, "precision": "fp32", "workers": 0}
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, striate.Run]:
+    """The folder, and a run that has learned it by heart."""
+    place = tmp_path_factory.mktemp("detector")
+    folder = draw_shapes(place / "shapes", 16)
+    changes = {"epochs": 110, "augment": "hflip", "test": 0.25, "val": 0.1}
+    return folder, striate.train(folder, out=str(place), name="r", quiet=True, **OPTIONS, **changes)
+
+
+def test_a_tiny_set_is_learned_by_heart(learned: tuple[Path, striate.Run]) -> None:
+    """mAP50 of 0.99 or more on the pictures learned from, and every box of them overlaps the true one well."""
+    folder, run = learned
+    assert run.scores["train"]["map50"]["value"] >= 0.99
+    record = run.test
+    assert record["main"] == "map50"
+    assert (record["baseline"], record["baseline_is"]) == (0.0, "no box anywhere")
+    assert record["map50"]["low"] <= record["map50"]["value"] <= record["map50"]["high"]
+    assert set(record["per_class"]) == {"disc", "square"}
+    learned_from = {row["path"] for row in table(run.folder / "data.csv") if row["part"] == "train"}
+    for sample in read_boxes(folder).samples:
+        if sample.path in learned_from:
+            (one,) = run.model.predict([sample.source])
+            assert (overlaps(sample.target.corners, one.answer.corners).max(axis=1) > 0.6).all()
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_the_run_tells_what_it_saw(learned: tuple[Path, striate.Run]) -> None:
+    """predictions.csv counts, history has the measure, data.csv the boxes, the report its curve and drawn pictures."""
+    _, run = learned
+    rows = table(run.folder / "predictions.csv")
+    assert {"predicted", "n_disc", "n_square", "part", "truth"} <= rows[0].keys()
+    assert {"train_found", "validation_found"} <= table(run.folder / "history.csv")[0].keys()
+    assert "mAP50" in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert (run.folder / "recall_precision.png").is_file()
+    assert files.is_complete(run.folder)
+
+
+def test_every_command_works_on_it(learned: tuple[Path, striate.Run], tmp_path: Path) -> None:
+    """evaluate, predict into a table, COCO and YOLO with pictures drawn, look and summary, on the command line."""
+    folder, run = learned
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert cli.main(["evaluate", str(run.folder), str(folder), "--out", str(tmp_path / "scores.json")]) == 0
+    assert "mAP50-95" in out.getvalue()
+    assert json.loads((tmp_path / "scores.json").read_text())["n"] == 16
+    picture = str(folder / "00.png")
+    for name in ("boxes.csv", "boxes.json", "yolo"):
+        arguments = [
+            "predict",
+            str(run.folder),
+            picture,
+            "--out",
+            str(tmp_path / name),
+            "--draw",
+            str(tmp_path / "drawn"),
+        ]
+        assert cli.main(arguments) == 0
+    rows = table(tmp_path / "boxes.csv")
+    assert list(rows[0]) == ["path", "label", "x0", "y0", "x1", "y1", "confidence"]
+    record = json.loads((tmp_path / "boxes.json").read_text())
+    assert len(record["annotations"]) == len(rows)
+    assert {item["name"] for item in record["categories"]} == {"disc", "square"}
+    lines = (tmp_path / "yolo/labels/00.txt").read_text().splitlines()
+    assert len(lines) == len(rows)
+    first = [float(word) for word in lines[0].split()[1:]]
+    corners = [float(rows[0][name]) for name in ("x0", "y0", "x1", "y1")]
+    assert first[0] * WIDTH == pytest.approx((corners[0] + corners[2]) / 2, abs=0.01)
+    with Image.open(tmp_path / "drawn/00.png") as drawn:
+        assert drawn.width > WIDTH
+    with redirect_stdout(io.StringIO()):
+        assert cli.main(["look", str(run.folder), picture, "--out", str(tmp_path)]) == 0
+
+
+def test_what_predict_writes_can_be_learned_from(learned: tuple[Path, striate.Run], tmp_path: Path) -> None:
+    """Its table is one that `striate train` reads: pictures, classes and corners."""
+    folder, run = learned
+    assert cli.main(["predict", str(run.folder), str(folder / "00.png"), "--out", str(tmp_path / "b.csv")]) == 0
+    (one,) = run.model.predict(folder / "00.png")
+    (sample,) = read_boxes(tmp_path / "b.csv").samples
+    assert sample.target.names == one.answer.names
+    assert sample.target.corners == pytest.approx(one.answer.corners, abs=0.01)
+
+
+def test_a_heatmap_explains_the_objects_that_are_told(learned: tuple[Path, striate.Run]) -> None:
+    """The task's own score goes through the network, and its map is highest inside a box of that class."""
+    folder, run = learned
+    model, name = load_model(run.folder), "00.png"
+    (one,) = model.predict(folder / name)
+    kind = one.predicted.names[0]
+    seen = striate.heatmap(
+        model.network, model.look(folder / name).trace.picture, score=model.score_of(model.classes.index(kind))
+    )
+    y, x = np.unravel_index(np.argmax(seen.on_picture), seen.on_picture.shape)
+    boxes = [box for found, box in zip(one.predicted.names, one.predicted.corners, strict=True) if found == kind]
+    assert any(x0 - 2 <= x <= x1 + 2 and y0 - 2 <= y <= y1 + 2 for x0, y0, x1, y1 in boxes)
+
+
+def test_answers_are_in_pixels_of_the_pictures_own_size(learned: tuple[Path, striate.Run], tmp_path: Path) -> None:
+    """The same picture three times as large has the same boxes, three times as large."""
+    folder, run = learned
+    with Image.open(folder / "00.png") as image:
+        image.resize((3 * WIDTH, 3 * HEIGHT), Image.Resampling.NEAREST).save(tmp_path / "large.png")
+    small, large = run.model.predict([folder / "00.png", tmp_path / "large.png"])
+    sure = run.model.task.target_of(small.answer)
+    assert len(sure.names)
+    found = overlaps(3 * sure.corners, run.model.task.target_of(large.answer).corners).max(axis=1)
+    assert (found > 0.8).all()
+    assert large.answer.size == (3 * HEIGHT, 3 * WIDTH)
+
+
+def test_resume_is_bit_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped after an epoch and resumed: the same weights, thresholds and predictions as in one go."""
+    monkeypatch.setattr(single, "CHECKPOINT_SECONDS", 0)
+    folder = draw_shapes(tmp_path / "shapes", 12)
+    options = {**OPTIONS, "epochs": 3, "augment": "rotate 10, shift 0.1, zoom 0.2, hflip, fill constant 0.5"}
+    whole = striate.train(folder, out=str(tmp_path), name="whole", quiet=True, **options)
+
+    class Killed(Exception):
+        pass
+
+    def kill(event: object) -> None:
+        if getattr(event, "epoch", 0) == 2 and hasattr(event, "learning_rate"):
+            raise Killed
+
+    with pytest.raises(Killed):
+        striate.train(folder, out=str(tmp_path), name="cut", quiet=True, watch=kill, **options)
+    resumed = striate.train(resume=tmp_path / "cut", quiet=True)
+    ours, theirs = (run.model.network.state_dict() for run in (resumed, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert resumed.model.task == whole.model.task
+    name = "predictions.csv"
+    assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def boxes(names: tuple[str, ...], corners: list, size: tuple[int, int] = (100, 200), **more: object) -> Boxes:
+    return Boxes(names=names, corners=np.array(corners, np.float64).reshape(-1, 4), size=size, **more)
+
+
+def test_facts_go_through_the_model_file() -> None:
+    """Classes, reach and threshold come back as they were."""
+    task = Detection(("a", "b"), reach=(0.25, 0.5), threshold=0.35)
+    assert make_task("detection", {"classes": ["a", "b"], "reach": [0.25, 0.5], "threshold": 0.35}) == task
+
+
+def test_classes_and_reach_come_from_boxes_that_count() -> None:
+    """An ignored region gives no class and no size; the reach is half the geometric mean of the sides."""
+    from striate.data.sample import Found
+
+    ignored = np.array([False, False, True])
+    target = boxes(("b", "a", "zone"), [[0, 0, 20, 10], [0, 0, 80, 40], [0, 0, 200, 100]], ignored=ignored)
+    found = Found(root="here", kind="boxes", samples=[], task="detection")
+    task = Detection.of(found, [target], {}).fitted([target])
+    assert task.classes == ("a", "b")
+    assert task.reach == pytest.approx((0.1, 0.1))  # sqrt(0.1 * 0.4) / 2
+    assert task.knows(target) == ""
+    assert "'c' is not one" in task.knows(boxes(("c",), [[0, 0, 1, 1]]))
+    with pytest.raises(StriateError, match="no box on any picture"):
+        Detection.of(found, [boxes((), [])], {})
+
+
+def test_encoding_is_in_shares_of_the_pictures_own_size() -> None:
+    """Kinds by number, ignored ones marked, padded to the picture with most boxes."""
+    target = boxes(("b", "a"), [[20, 10, 60, 50], [0, 0, 200, 100]], ignored=np.array([False, True]))
+    encoded = Detection(("a", "b")).encode(
+        [target, boxes((), [])], np.array([[100, 200], [50, 50]]), Shape(height=32, width=64, channels=3)
+    )
+    assert encoded.shape == (2, 3, 5)
+    rows = [[-3, 64, 32, 0, 0], [1, 0.1, 0.1, 0.3, 0.5], [-2, 0, 0, 1, 1]]
+    assert torch.allclose(encoded[0], torch.tensor(rows))
+    assert encoded[1, 1:, 0].tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 96), (128, 128), (256, 352), (40, 72)])
+def test_autos_line_gives_maps_at_a_quarter_of_the_size(height: int, width: int) -> None:
+    """For every size of pictures, one line of the notation with as many maps as the task needs."""
+    task = Detection(("a", "b", "c"))
+    line = task.auto_line(3, height, width, 16)
+    network = build(line, (3, height, width), task.make_head(line))
+    assert network.output_shape == (7, -(-height // 4), -(-width // 4))
+    task.require_output(network.output_shape)
+    assert network(torch.zeros(1, 3, height, width)).shape[1:] == network.output_shape
+
+
+def test_a_network_that_does_not_end_in_maps_is_refused() -> None:
+    """What is wrong and what to write."""
+    with pytest.raises(StriateError, match=r"ends in maps.*conv classes 1"):
+        Detection(("a",)).require_output((5,))
+
+
+def test_missed_boxes_are_drawn_dashed_and_unsure_ones_not_at_all() -> None:
+    """On the picture: what is told, and what was missed."""
+    task = Detection(("a",), threshold=0.5)
+    said = boxes(("a", "a"), [[10, 10, 60, 60], [100, 10, 150, 60]], confidence=np.array([0.9, 0.2]))
+    true = boxes(("a", "a"), [[10, 10, 60, 60], [20, 70, 60, 95]])
+    picture = np.zeros((100, 200, 3), np.uint8)
+    drawn, with_truth = task.drawn(picture, said), task.drawn(picture, said, true)
+    times = len(drawn) // 100
+    assert drawn[10 * times : 60 * times, 10 * times : 60 * times].any()
+    assert not drawn[:, 100 * times :].any()
+    assert with_truth[70 * times : 95 * times, 20 * times : 60 * times].any()
+    assert not drawn[72 * times : 95 * times, 20 * times : 60 * times].any()
+    assert task.errors([true], [said]).tolist() == [1]

@@ -1,0 +1,315 @@
+"""A class for every pixel: masks that follow pictures, loss and answers against torch, NumPy and hand-worked numbers,
+and the whole way on the command line."""
+
+import csv
+import json
+import os
+import signal
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.metrics import jaccard_score
+from torch.nn import functional
+
+import striate
+from striate.augment.chance import uniforms
+from striate.augment.geometry import matrices, move, move_labels
+from striate.augment.recipe import parse
+from striate.cli import main
+from striate.data.labelmap import UNKNOWN
+from striate.data.prepare import Shape
+from striate.data.sample import Mask
+from striate.data.values import mask_values
+from striate.errors import StriateError
+from striate.tasks.segmentation import Segmentation
+from striate.tasks.task import make_task
+from striate.train.events import Epoch, Event
+
+TASK = Segmentation(("background", "cell", "nucleus"))
+RECIPES = (
+    "dihedral",
+    "shift 0.3, dihedral, fill reflect",
+    "shift 0.2, hflip, fill nearest",
+    "shift 0.4, vflip, fill constant",
+    "rotate 40, zoom 0.4, shear 20, shift 0.2, dihedral, fill reflect",
+    "rotate 90, zoom 0.5, hflip, fill constant 1",
+    "rotate 20, shift 0.5, fill nearest",
+)
+
+
+def blocks(seed: int, height: int, width: int, kinds: int = 4) -> np.ndarray:
+    """Areas of several pixels, each of a class."""
+    coarse = np.random.default_rng(seed).integers(0, kinds, (height // 6 + 1, width // 6 + 1))
+    return coarse.repeat(6, axis=0).repeat(6, axis=1)[:height, :width].astype(np.uint8)
+
+
+def mask(labels: np.ndarray, ignore: int | None = None) -> Mask:
+    return Mask(kind="index", names=TASK.classes, sources=(labels,), values=(0, 1, 2), ignore=ignore)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(RECIPES), st.integers(0, 99), st.integers(12, 40), st.integers(12, 40), st.booleans())
+def test_a_mask_moves_with_its_picture(line: str, seed: int, height: int, width: int, square: bool) -> None:
+    """Wherever all that a pixel is interpolated from is of one class, that class is in the moved mask; beyond the
+    border the mask is mirrored as the picture is, or unknown."""
+    width = height if square else width
+    recipe, labels = parse(line), torch.from_numpy(np.stack([blocks(seed + k, height, width) for k in range(3)]))
+    sources = matrices(recipe, uniforms(seed, 1, torch.arange(3)), height, width)
+    moved = move_labels(labels, sources, recipe, UNKNOWN)
+    planes = functional.one_hot(labels.long(), 4).movedim(-1, 1).float()
+    mirrored = parse(line.replace("fill constant 1", "fill constant"))
+    drawn = move(planes, sources, mirrored)
+    known = moved != UNKNOWN
+    sure = (drawn > 0.999).any(dim=1)
+    if recipe.fill == "reflect":
+        assert known.all()
+    else:
+        inside = move(torch.ones(3, 1, height, width), sources, parse("rotate 1, fill constant"))[:, 0]
+        assert known[inside > 0.999].all()
+        assert not known[inside < 0.001].any()
+    both = known & sure
+    assert torch.equal(drawn.argmax(dim=1)[both], moved[both].long())
+    assert both.float().mean() > 0.2 or recipe.interpolates or recipe.fill != "reflect"
+    if not recipe.interpolates and recipe.fill == "reflect":
+        assert sure.all()
+
+
+def test_a_mask_on_the_grid_is_the_mask_of_the_stretched_picture() -> None:
+    """Half the size takes the labels at the pixels' centres; unknown pixels stay unknown; names decide, not numbers."""
+    labels = blocks(1, 24, 36, 3)
+    labels[:12, :12] = 255
+    shape = Shape(height=12, width=18, channels=1)
+    encoded = TASK.encode([mask(labels, 255)], np.array([[24, 36]]), shape)
+    assert np.array_equal(encoded[0], labels[1::2, 1::2])
+    other = Mask(kind="index", names=("cell", "background"), sources=(labels % 2,), values=(0, 1))
+    assert np.array_equal(
+        TASK.encode([other], np.array([[24, 36]]), Shape(height=24, width=36, channels=1))[0], 1 - labels % 2
+    )
+
+
+def test_the_loss_by_hand() -> None:
+    """Cross-entropy of the known pixels as torch has it, plus 1 minus the mean Dice of the classes that are there."""
+    logits = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    truth = torch.from_numpy(np.random.default_rng(0).integers(0, 2, (2, 4, 5)).astype(np.uint8))
+    truth[0, :2] = UNKNOWN
+    known = truth != UNKNOWN
+    chances = logits.softmax(dim=1).movedim(1, -1)[known].numpy()
+    numbers = truth[known].numpy()
+    entropy = -np.log(chances[np.arange(len(numbers)), numbers]).mean()
+    dice = [
+        (2 * chances[numbers == k, k].sum() + 1) / (chances[:, k].sum() + (numbers == k).sum() + 1) for k in range(2)
+    ]
+    assert float(TASK.loss(logits, truth, None, 0.0)) == pytest.approx(entropy + 1 - np.mean(dice), rel=1e-5)
+
+
+def test_unknown_pixels_teach_nothing() -> None:
+    """They get no gradient, and a picture without any known pixel gives a loss of zero."""
+    logits = torch.randn(1, 3, 6, 6, requires_grad=True)
+    truth = torch.zeros(1, 6, 6, dtype=torch.uint8)
+    truth[0, 3:] = UNKNOWN
+    TASK.loss(logits, truth, None, 0.1).backward()
+    assert logits.grad[0, :, 3:].abs().max() == 0
+    assert logits.grad[0, :, :3].abs().min() > 0
+    assert float(TASK.loss(logits, torch.full_like(truth, UNKNOWN), None, 0.0).detach()) == 0
+
+
+def test_a_perfect_answer_has_no_loss_and_all_hits() -> None:
+    """Very sure logits of the truth: loss near 0, mean IoU 1 on each picture; a coarser map is held against its own."""
+    labels = torch.from_numpy(np.stack([blocks(seed, 16, 16, 3) for seed in (1, 2)]))
+    logits = 50 * functional.one_hot(labels.long(), 3).movedim(-1, 1).float()
+    assert float(TASK.loss(logits, labels, None, 0.0)) < 1e-3
+    assert TASK.hits(logits, labels) == pytest.approx(2)
+    fine = labels.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    assert TASK.hits(logits, fine) == pytest.approx(2)
+
+
+def test_hits_are_the_iou_of_scikit_learn() -> None:
+    """The sum of the pictures' mean IoU over the classes that are true or told."""
+    logits = torch.randn(3, 3, 8, 9, generator=torch.Generator().manual_seed(1))
+    truth = torch.randint(0, 3, (3, 8, 9), generator=torch.Generator().manual_seed(2)).to(torch.uint8)
+    expected = sum(
+        jaccard_score(t.ravel(), p.ravel(), average="macro")
+        for t, p in zip(truth.numpy(), logits.argmax(dim=1).numpy(), strict=True)
+    )
+    assert TASK.hits(logits, truth) == pytest.approx(expected)
+
+
+def test_answers_have_the_pictures_own_size() -> None:
+    """Probabilities are drawn large and the likeliest class of each pixel told; shares and confidence follow."""
+    labels = blocks(3, 12, 12, 3)
+    logits = 20 * functional.one_hot(torch.from_numpy(labels).long(), 3).movedim(-1, 0)[None].double()
+    same, large = TASK.decode(logits)[0], TASK.decode(logits, np.array([[36, 48]]))[0]
+    assert np.array_equal(same.labels, labels)
+    assert large.labels.shape == (36, 48)
+    middle = large.labels[1::3, 2::4]
+    assert np.mean(middle == labels) > 0.95
+    np.testing.assert_allclose(same.shares, np.bincount(labels.ravel(), minlength=3) / 144)
+    assert 0.99 < same.confidence <= 1
+    assert TASK.row(same)[0] == TASK.say(same)
+    assert len(TASK.row(same)) == len(TASK.header())
+    again = TASK.target_of(same)
+    assert np.array_equal(again.sources[0], labels)
+    told = TASK.scores([mask(labels)], [same], {"majority": "background"})
+    assert told["iou"]["value"] == 1
+    assert TASK.errors([mask(labels)], [same]).tolist() == [0]
+
+
+def test_a_heatmap_explains_the_mean_logit_of_what_is_told() -> None:
+    """The mean over the class's own pixels; over all where none is told so."""
+    logits = torch.zeros(1, 3, 2, 2)
+    logits[0, 1] = torch.tensor([[5.0, 3.0], [-1.0, -1.0]])
+    assert TASK.score(logits, 1).tolist() == [4.0]
+    assert TASK.score(logits, 2).tolist() == [0.0]
+
+
+def test_which_side_is_up_is_told_by_the_masks() -> None:
+    """Masks whose class keeps to the lower half are only mirrored; those that lie anyhow are turned as well."""
+    random = np.random.default_rng(4)
+    lying, standing = [], []
+    for _ in range(20):
+        labels = np.zeros((20, 20), np.uint8)
+        y, x = random.integers(0, 14, 2)
+        labels[y : y + 6, x : x + 6] = 1
+        lying.append(mask(labels))
+        ground = np.zeros((20, 20), np.uint8)
+        ground[random.integers(10, 14) :] = 1
+        standing.append(mask(ground))
+    assert TASK.fitted(lying).symmetry[0] == "dihedral"
+    assert TASK.fitted(standing).symmetry[0] == "mirror"
+    assert "dihedral" in str(TASK.recipe(parse("shift 0.1, dihedral")))
+    assert TASK.fitted(lying).floor(lying) == {"majority": "background"}
+
+
+def test_the_task_is_stored_as_plain_data() -> None:
+    """What was learned comes back from JSON."""
+    task = TASK.fitted([mask(blocks(1, 20, 20, 3))])
+    assert make_task("segmentation", json.loads(json.dumps(asdict(task)))) == task
+
+
+def test_a_network_without_maps_is_refused() -> None:
+    """The remedy says how to end the line."""
+    with pytest.raises(StriateError, match=r"one map per class.*conv classes 1"):
+        TASK.require_output((3,))
+    TASK.require_output((3, 7, 9))
+
+
+def draw_set(root: Path, count: int = 12) -> Path:
+    """Discs that are brighter than their ground, in pictures of two sizes; two files that are wrong."""
+    random = np.random.default_rng(0)
+    for number in range(count):
+        height, width = (32, 32) if number % 3 else (40, 34)
+        y, x = np.mgrid[:height, :width]
+        labels = np.zeros((height, width), np.uint8)
+        for _ in range(2):
+            cy, cx = random.integers(6, 26, 2)
+            labels[(y - cy) ** 2 + (x - cx) ** 2 < random.integers(9, 36)] = 255
+        pixels = np.clip(random.normal(80, 10, labels.shape) + 0.5 * labels, 0, 255).astype(np.uint8)
+        for folder, array in (("images", pixels), ("masks", labels)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(array).save(root / folder / f"{number:02}.png")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(root / "masks" / "03.png")
+    (root / "masks" / "04.png").unlink()
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(the folder of pictures, the run folder)."""
+    place = tmp_path_factory.mktemp("masks")
+    source = draw_set(place / "set")
+    line = "conv 8 3 bias=no, batchnorm, relu, skip(maxpool 2, conv 8 3, relu), conv classes 1"
+    words = [
+        "train",
+        str(source),
+        "--network",
+        line,
+        "--epochs",
+        "15",
+        "--lr",
+        "0.02",
+        "--batch-size",
+        "3",
+        "--out",
+        str(place / "runs"),
+        "--name",
+        "a",
+    ]
+    assert main(words) == 0
+    return source, place / "runs" / "a"
+
+
+def test_a_training_finds_the_areas_and_lists_what_is_wrong(trained: tuple[Path, Path]) -> None:
+    """Scores well above the baseline, every result file, and a line with its reason for each picture left out."""
+    scores = json.loads((trained[1] / "scores.json").read_text())
+    assert scores["test"]["main"] == "iou"
+    assert scores["test"]["iou"]["value"] > scores["test"]["baseline"] + 0.2
+    with (trained[1] / "data.csv").open() as file:
+        out = {row["path"]: row["reason"] for row in csv.DictReader(file) if row["status"] == "left out"}
+    assert out == {
+        "images/03.png": "its mask is 9 × 9 pixels, the picture 34 × 40",
+        "images/04.png": "no mask goes with it",
+    }
+    with (trained[1] / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10
+    assert {"predicted", "confidence", "objects", "share_background", "share_foreground"} <= rows[0].keys()
+    assert "Confusion matrix of pixels" in (trained[1] / "report.html").read_text()
+
+
+def test_predictions_are_masks_and_pictures(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    """Into a folder go index files of the pictures' own sizes that can be learned from again; --draw shows them."""
+    source, run = trained
+    masks, shown = tmp_path / "set" / "masks", tmp_path / "shown"
+    assert main(["predict", str(run), str(source / "images"), "--out", str(masks), "--draw", str(shown)]) == 0
+    for number in range(12):
+        name = f"{number:02}.png"
+        labels = mask_values((masks / name).read_bytes())
+        assert labels.shape == np.asarray(Image.open(source / "images" / name)).shape
+        assert set(np.unique(labels).tolist()) <= {0, 1}
+        assert np.asarray(Image.open(shown / name)).ndim == 3
+    assert (masks / "classes.txt").read_text() == "background\nforeground\n"
+
+
+def test_a_model_scores_and_looks_at_other_pictures(trained: tuple[Path, Path]) -> None:
+    """In Python: evaluate, predict and look give the task's own answers."""
+    source, run = trained
+    model = striate.load(run)
+    scores = model.evaluate(source)
+    assert scores["n"] == 10
+    assert scores["iou"]["value"] > 0.6
+    one = model.predict(source / "images" / "00.png")[0]
+    assert one.size == (40, 34)
+    assert one.answer.labels.shape == (40, 34)
+    assert one.probabilities["foreground"] == pytest.approx(one.answer.labels.mean())
+    assert "foreground" in model.look(source / "images" / "00.png").answer
+
+
+def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
+    """Stopped after the first of four epochs and gone on with, bit for bit as one that was never stopped."""
+    source = draw_set(tmp_path / "set", 8)
+    given = {
+        "network": "conv 4 3, relu, conv classes 1",
+        "augment": "rotate 20, shift 0.1, dihedral, fill constant",
+        "batch_size": 3,
+        "epochs": 4,
+        "out": str(tmp_path / "runs"),
+        "quiet": True,
+    }
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Epoch) and event.epoch == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    whole = striate.train(source, name="whole", **given)
+    stopped = striate.train(source, name="stopped", watch=stop, **given)
+    assert stopped.stopped
+    resumed = striate.train(resume=stopped.folder, quiet=True)
+    weights = resumed.model.network.state_dict()
+    for name, tensor in whole.model.network.state_dict().items():
+        assert torch.equal(tensor, weights[name])

@@ -1,4 +1,4 @@
-"""Areas learned from scratch with the settings that Striate chooses: python benchmarks/segmentation.py OUT.json FOLDER...
+"""Areas learned from scratch with settings chosen by Striate: python benchmarks/segmentation.py OUT.json FOLDER...
 
 Each folder is one run of `striate train FOLDER --minutes 10 --test 0.33`, a process of its own, timed from its start to
 its report; its test part is scored once. The result holds every score with its interval, what was chosen, versions and
@@ -23,7 +23,18 @@ CHOSEN = ("line", "height", "width", "batch_size", "recipe", "optimizer")
 def one_run(folder: Path, options: list[str], out: Path) -> dict:
     """The test scores, the wall time and the chosen settings of one run."""
     started = time.monotonic()
-    command = [sys.executable, "-m", "striate", "train", str(folder), "--quiet", "--out", str(out), "--name", folder.name]
+    command = [
+        sys.executable,
+        "-m",
+        "striate",
+        "train",
+        str(folder),
+        "--quiet",
+        "--out",
+        str(out),
+        "--name",
+        folder.name,
+    ]
     subprocess.run([*command, *options], check=True)
     seconds = time.monotonic() - started
     scores = json.loads((out / folder.name / "scores.json").read_text())["test"]

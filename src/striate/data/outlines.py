@@ -77,7 +77,6 @@ def read_outlines(source: Path) -> Found:
     samples, wrong, mended = _settled(pictures, found, names)
     lone = set(pictures.by_path.values()) - found.keys()
     left_out += wrong + [LeftOut(path=pictures.shown(file), reason="no outlines go with it") for file in lone]
-    kind = "COCO JSON" if coco else "labelme JSON"
     named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
     return Found(
         root=str(pictures.root),
@@ -85,7 +84,7 @@ def read_outlines(source: Path) -> Found:
         task="segmentation",
         samples=sorted(samples, key=lambda sample: sort_key(sample.path)),
         left_out=sorted(left_out, key=lambda item: sort_key(item.path)),
-        labels=f"outlines in {kind} ({named})",
+        labels=f"outlines in {'COCO' if coco else 'labelme'} JSON ({named})",
         names=names,
         mended=mended,
     )

@@ -2,6 +2,7 @@
 and the whole way on the command line."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn_page import Visitor, served
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -27,6 +29,7 @@ from striate.data.prepare import Shape
 from striate.data.sample import Mask
 from striate.data.values import mask_values
 from striate.errors import StriateError
+from striate.serve.glass import Glass
 from striate.tasks.segmentation import Segmentation
 from striate.tasks.task import make_task
 from striate.train.events import Epoch, Event
@@ -288,6 +291,23 @@ def test_a_model_scores_and_looks_at_other_pictures(trained: tuple[Path, Path]) 
     assert one.answer.labels.shape == (40, 34)
     assert one.probabilities["foreground"] == pytest.approx(one.answer.labels.mean())
     assert "foreground" in model.look(source / "images" / "00.png").answer
+
+
+def test_the_page_shows_areas(trained: tuple[Path, Path]) -> None:
+    """See, Explain with the task's own score, and Mistakes with the worst picture first."""
+    with served(Glass(trained[1]).answer) as server:
+        visitor = Visitor(server)
+        first = visitor.json("/api/model")["first_picture"]
+        seen = visitor.json(f"/api/trace/{first}")
+        assert seen["said"].startswith("foreground")
+        header, heat = visitor.array(f"/api/heatmap/{first}?method=hirescam&target=1")
+        assert header["target"] == "foreground"
+        assert np.abs(heat).max() > 0
+        status, _, png = visitor.ask(f"/api/pictures/{first}/drawn")
+        assert status == 200
+        assert np.asarray(Image.open(io.BytesIO(png))).ndim == 3
+        errors = [row["error"] for row in visitor.json("/api/mistakes")["rows"]]
+        assert errors == sorted(errors, reverse=True)
 
 
 def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:

@@ -51,11 +51,11 @@ class Areas:
 class Segmentation(Task):
     """Pictures with a mask each. An answer is an `Areas`.
 
-    shares: of the pixels of the training part's masks, per class. turns: whether these masks lie alike whichever
-    side is up, so that turned pictures are as good as the ones given.
+    usual: the mean share that each class has of the training part's masks. turns: whether these masks lie alike
+    whichever side is up, so that turned pictures are as good as the ones given.
     """
 
-    shares: tuple[float, ...] = ()
+    usual: tuple[float, ...] = ()
     turns: bool = False
 
     name: ClassVar[str] = "segmentation"
@@ -73,7 +73,7 @@ class Segmentation(Task):
         chosen = targets[:: max(1, -(-len(targets) // MEASURED))]
         labels = [self._labels(target) for target in chosen]
         shares = np.mean([_shares(each, len(self.classes)) for each in labels], axis=0)
-        return replace(self, shares=tuple(shares.tolist()), turns=_lies_alike(labels, len(self.classes)))
+        return replace(self, usual=tuple(shares.tolist()), turns=_lies_alike(labels, len(self.classes)))
 
     @property
     def symmetry(self) -> tuple[str, str]:
@@ -187,7 +187,7 @@ class Segmentation(Task):
         return (self.say(answer), f"{answer.confidence:.6f}", str(objects), *shares)
 
     def floor(self, targets: Sequence[Mask]) -> dict[str, object]:
-        shares = self.shares or self.fitted(targets).shares
+        shares = self.usual or self.fitted(targets).usual
         return {"majority": self.classes[int(np.argmax(shares))]}
 
     def scores(

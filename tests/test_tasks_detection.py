@@ -155,7 +155,7 @@ def test_a_heatmap_explains_the_objects_that_are_told(learned: tuple[Path, stria
     (one,) = model.predict(folder / name)
     kind = one.predicted.names[0]
     seen = striate.heatmap(
-        model.network, model.look(folder / name).trace.picture, score=model.score_of(model.classes.index(kind))
+        model.network, model.look(folder / name).trace.recording.picture, score=model.score_of(model.classes.index(kind))
     )
     y, x = np.unravel_index(np.argmax(seen.on_picture), seen.on_picture.shape)
     boxes = [box for found, box in zip(one.predicted.names, one.predicted.corners, strict=True) if found == kind]

@@ -155,7 +155,9 @@ def test_a_heatmap_explains_the_objects_that_are_told(learned: tuple[Path, stria
     (one,) = model.predict(folder / name)
     kind = one.predicted.names[0]
     seen = striate.heatmap(
-        model.network, model.look(folder / name).trace.picture, score=model.score_of(model.classes.index(kind))
+        model.network,
+        model.look(folder / name).trace.recording.picture,
+        score=model.score_of(model.classes.index(kind)),
     )
     y, x = np.unravel_index(np.argmax(seen.on_picture), seen.on_picture.shape)
     boxes = [box for found, box in zip(one.predicted.names, one.predicted.corners, strict=True) if found == kind]
@@ -223,6 +225,16 @@ def test_classes_and_reach_come_from_boxes_that_count() -> None:
     assert "'c' is not one" in task.knows(boxes(("c",), [[0, 0, 1, 1]]))
     with pytest.raises(StriateError, match="no box on any picture"):
         Detection.of(found, [boxes((), [])], {})
+
+
+@pytest.mark.parametrize(("pixels", "side"), [(100, 256), (30, 352), (15, 512)])
+def test_small_objects_are_seen_on_larger_pictures(pixels: int, side: int) -> None:
+    """The picture that the network sees grows until they have 20 pixels on it, to twice the usual at most."""
+    from striate.data.sample import Found, Sample
+
+    target = boxes(("a",) * 20, [[10, 10, 10 + pixels, 10 + pixels]] * 20, size=(500, 700))
+    sample = Sample(path="a.png", source=Path("a.png"), target=target)
+    assert Detection.side(Found(root="here", kind="boxes", samples=[sample], task="detection")) == side
 
 
 def test_encoding_is_in_shares_of_the_pictures_own_size() -> None:

@@ -122,6 +122,18 @@ def predict(options: argparse.Namespace) -> int:
     return DONE
 
 
+def convert(options: argparse.Namespace) -> int:
+    from striate.data.annotated import read_boxes
+    from striate.data.convert import write_boxes
+
+    found = read_boxes(Path(options.source), workers=options.workers)
+    write_boxes(found, options.to, Path(options.out))
+    boxes = sum(len(sample.target.names) for sample in found.samples)
+    print(f"{found.labels}: {len(found.samples):,} pictures with {boxes:,} boxes in {options.out}")
+    _tell_left_out([(item.path, item.reason) for item in (*found.left_out, *found.mended)])
+    return DONE
+
+
 def open_(options: argparse.Namespace) -> int:
     from striate.data.guard import warm
 

@@ -1,4 +1,4 @@
-"""Numbers and several labels on real pictures: python benchmarks/numbers_and_labels.py FOLDER [OUT.json] [--minutes M] [--seeds N]
+"""Numbers and several labels on real pictures: python benchmarks/numbers_and_labels.py FOLDER [OUT.json] [--minutes M]
 
 FOLDER holds driving_steering_small, adipocyte_counting and bccd_voc. Every set becomes a table here (cells are counted
 by the dots of their maps, kinds of cells read from their XML), is trained with nothing but the options named in SETS,
@@ -95,7 +95,9 @@ def runs(make: Callable[[Path, Path], Path], options: dict, asked: argparse.Name
     """The scores of each training."""
     place, found = Path(tempfile.mkdtemp()), []
     table = make(asked.folder, place)
-    several = {"folds": asked.folds, "minutes": asked.minutes * asked.folds} if asked.folds else {"minutes": asked.minutes}
+    several = (
+        {"folds": asked.folds, "minutes": asked.minutes * asked.folds} if asked.folds else {"minutes": asked.minutes}
+    )
     for seed in range(1 if asked.folds else asked.seeds):
         run = striate.train(table, out=place / "runs", seed=seed, **several, **options)
         found.append({"seed": seed, "seconds": run.scores["seconds"], "test": run.scores["test"]})

@@ -20,9 +20,9 @@ def decode_dicom(file: BinaryIO, page: int = 0) -> np.ndarray:
     Rescale slope and intercept are applied (PS3.3, C.11.1), so that CT is in Hounsfield units; MONOCHROME1 is
     turned round before that. Windows are not: they cut what a network may need.
     """
+    data = _open(file, pixels=True)  # which says what to install
     from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 
-    data = _open(file, pixels=True)
     header = _header(data)
     require_page(page, header.pages)
     values = pixel_array(data, index=page if header.pages > 1 else None)

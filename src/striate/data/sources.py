@@ -79,22 +79,30 @@ def read_source(
         rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
     else:
-        path = Path(source)
         if not str(source):  # an unset variable of a shell; Path would make the current folder of it
             raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
-        _require_agreement(path, labels, label_regex, label_column)
-        is_plain = form == "auto" and not any((labels, label_regex, label_column, columns, text))
-        found = _read_other(path, task, group) if task in READERS or (task is None and is_plain) else None
-        if text is not None:
-            found, group = read_texts(path, text, group, label_column)
-        elif found is None:
-            asked = Asked(task=task, label_column=label_column, columns=columns, group=group)
-            found, group = _found_in(path, labels, label_regex, asked, form)
+        asked = Asked(task=task, label_column=label_column, columns=columns, group=group)
+        found, group = _read_path(Path(source), asked, labels, label_regex, form, text)
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
     found = _of_form(found, form)
     return found if group is None else regroup(found, group)
+
+
+def _read_path(
+    path: Path, asked: Asked, labels: str | Path | None, label_regex: str | None, form: str, text: str | None
+) -> tuple[Found, str | None]:
+    """What is found at a path, and the group again unless it named a column that was used."""
+    _require_agreement(path, labels, label_regex, asked.label_column)
+    if text is not None:
+        return read_texts(path, text, asked.group, asked.label_column)
+    is_plain = form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
+    if asked.task in READERS or (asked.task is None and is_plain):
+        found = _read_other(path, asked.task, asked.group)
+        if found is not None:
+            return found, asked.group
+    return _found_in(path, labels, label_regex, asked, form)
 
 
 def _of_form(found: Found, form: str) -> Found:

@@ -19,7 +19,7 @@ from striate.data.content import read_file
 from striate.data.guard import load_each, load_one
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import DEPTHS, FORMS, Preparation
-from striate.data.sample import PARTS, Target
+from striate.data.sample import PARTS, Found, Target
 from striate.data.sources import read_source
 from striate.device import memory_format
 from striate.draw.pixels import picture_png, visible
@@ -183,16 +183,9 @@ class Model:
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
-        form, text = self.preparation.shape.form, self.about.get("text")
-        asked = form if form in ("series", "volume") else "auto"
-        found = read_source(source, task=self.task.name, form=asked, text=text, **labels_from)
-        if found.form != form:
-            raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
+        found = self._found(source, labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
-        if found.task != self.task.name:
-            received = f"targets for {found.task}"
-            raise StriateError(f"this model was trained for {self.task.name}", received=received, where=found.root)
         left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
         samples = [s for s in samples if not self.task.knows(s.target)]
         predictions = list(self._predicted(((s.path, s.source) for s in samples), workers))
@@ -212,6 +205,15 @@ class Model:
             if opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores):
                 scores["openings"] = opened
         return {**scores, "left_out": left}
+
+    def _found(self, source: str | Path | tuple, labels_from: dict) -> Found:
+        """What is at a source, as this model's task and form of input read it."""
+        form, text = self.preparation.shape.form, self.about.get("text")
+        asked = form if form in ("series", "volume") else "auto"
+        found = read_source(source, task=self.task.name, form=asked, text=text, **labels_from)
+        if found.form != form:
+            raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
+        return found
 
     def look(self, picture: str | Path | np.ndarray) -> Look:
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.

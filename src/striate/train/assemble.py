@@ -28,7 +28,8 @@ def speed_of(job: Job) -> float | None:
     if job.settings.minutes is None:
         return None
     shape = job.data.store.shape
-    return planning.measure_speed(shape.channels, shape.height, shape.width, job.device, job.data.task.auto_line)
+    sides = (min(side, job.data.task.crop or side) for side in (shape.height, shape.width))
+    return planning.measure_speed(shape.channels, *sides, job.device, job.data.task.auto_line)
 
 
 def network_of(plan: Plan, job: Job) -> Network:

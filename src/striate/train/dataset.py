@@ -176,7 +176,7 @@ def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, S
     store = build_store(
         found.samples,
         Path(settings.out) / ".store",
-        picture_shape(settings, looked, kind.longest, kind.step),
+        picture_shape(settings, looked, kind.longest, kind.step, kind.mirrored),
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
         fixed_channels=settings.channels is not None or settings.network in CATALOG,

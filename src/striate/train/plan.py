@@ -6,7 +6,7 @@ weights again. A budget of minutes also looks at the measured speed of this mach
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -51,6 +51,13 @@ class Facts:
     symmetry: tuple[str, str] | None = None
     spatial: bool = False
     batch_pixels: int = 0
+    crop: int = 0
+
+    @property
+    def area(self) -> int:
+        """Pixels of one picture that a step is on."""
+        height, width = (min(side, self.crop or side) for side in (self.height, self.width))
+        return height * width
 
     @property
     def pictures(self) -> int:
@@ -67,7 +74,8 @@ class Plan:
 
     symmetry: which mirrorings and turns the recipe may make, and why; "" where the recipe was asked for.
     sizes: share of the schedule up to which pictures are shrunk to a share of their side, e.g.
-    ((0.6, 0.75), (1.0, 1.0)): three quarters of the side for the first 60 %.
+    ((0.6, 0.75), (1.0, 1.0)): three quarters of the side for the first 60 %. crop: the side of the squares that are
+    trained on, 0 for whole pictures.
     """
 
     line: str
@@ -91,6 +99,7 @@ class Plan:
     patience: int | None
     mirror: bool
     symmetry: str = ""
+    crop: int = 0
     sizes: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
 
     @property
@@ -100,7 +109,8 @@ class Plan:
     @classmethod
     def from_table(cls, table: dict) -> "Plan":
         """The plan stored by an earlier sitting."""
-        values = {item.name: table.get(item.name) for item in fields(cls)} | {"symmetry": table.get("symmetry", "")}
+        values = {item.name: table.get(item.name, item.default) for item in fields(cls)}
+        values = {name: None if value is MISSING else value for name, value in values.items()}
         values["sizes"] = tuple(tuple(pair) for pair in values["sizes"])
         return cls(**values)
 
@@ -133,7 +143,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         weight_decay=_given(settings.weight_decay, 5e-4 if auto else 0.0),
         smoothing=_given(settings.smoothing, 0.1 if auto and not facts.batch_pixels else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
-        patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
+        patience=settings.patience, mirror=recipe.hflip or recipe.dihedral, crop=facts.crop,
         sizes=SIZES if auto and _may_shrink(settings, facts, line) else ((1.0, 1.0),),
     )  # fmt: skip
     if settings.augment != "auto":
@@ -147,18 +157,24 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     return replace(plan, recipe=str(facts.recipe(parse(plan.recipe))))
 
 
-def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4) -> Shape:
+def picture_shape(
+    settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4, mirrored: bool = False
+) -> Shape:
     """The size, channels and depth that every picture is brought to: as asked, as the named network was drawn
-    for, or as the pictures are, with the shorter side up to `longest` and sides that are multiples of `step`."""
+    for, or as the pictures are, with the shorter side up to `longest` and sides that are multiples of `step`.
+
+    mirrored: as of Shape; pictures of several sizes then share a square that nine of ten fit into, up to `longest`.
+    """
     entry = CATALOG.get(settings.network)
     channels = settings.channel_count or (entry.channels if entry else looked.channels)
-    height, width = settings.size or (
-        (entry.height, entry.width) if entry else _size(*looked.typical_size, longest, step)
-    )
-    pick = settings.pick
+    usual = looked.typical_size
+    if mirrored and not looked.same_size:
+        usual = (min(-(-looked.longer_side(0.9) // step) * step, longest),) * 2
+    height, width = settings.size or ((entry.height, entry.width) if entry else _size(*usual, longest, step))
     return Shape(
-        height=height, width=width, channels=channels, depth=looked.depth, page=pick.page, picked=pick.channels
-    )
+        height=height, width=width, channels=channels, depth=looked.depth, page=settings.page,
+        picked=settings.pick.channels, mirrored=mirrored,
+    )  # fmt: skip
 
 
 def measure_speed(
@@ -232,7 +248,7 @@ def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
 def _batch(facts: Facts) -> int:
     """About 20 steps in an epoch, between 16 and 128 pictures each; fewer large ones where every pixel is an answer."""
     usual = int(min(max(2 ** round(np.log2(max(facts.pictures / 20, 1))), 16), 128))
-    return max(1, min(usual, facts.batch_pixels // (facts.height * facts.width))) if facts.batch_pixels else usual
+    return max(1, min(usual, facts.batch_pixels // facts.area)) if facts.batch_pixels else usual
 
 
 def _epochs(facts: Facts, batch: int) -> int:
@@ -241,14 +257,14 @@ def _epochs(facts: Facts, batch: int) -> int:
     Where every pixel is an answer, a picture counts for as many of 64 x 64 as it has pixels for.
     """
     steps = max(facts.pictures // batch, 1)
-    worth = max(facts.height * facts.width / LARGEST_SIDE**2, 1) if facts.batch_pixels else 1
+    worth = max(facts.area / LARGEST_SIDE**2, 1) if facts.batch_pixels else 1
     return round(max(min(PICTURES_SEEN / worth / facts.pictures, 40), 8, LEAST_STEPS / steps))
 
 
 def _auto(facts: Facts, batch: int, operations: float) -> str:
     """auto's widest line with which the budget still shows the pictures often enough."""
     seen = facts.pictures * _epochs(facts, batch)
-    shape = (facts.channels, facts.height, facts.width)
+    shape = (facts.channels, *(min(side, facts.crop or side) for side in (facts.height, facts.width)))
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
         line = facts.line(*shape, base)
         if operations >= ENOUGH * SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape):

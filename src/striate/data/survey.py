@@ -2,6 +2,7 @@
 
 import hashlib
 import heapq
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,11 @@ class Survey:
     def typical_size(self) -> tuple[int, int]:
         """Median height and median width, in pixels; (0, 0) when nothing was readable."""
         return _median(self.sizes, 0), _median(self.sizes, 1)
+
+    def longer_side(self, share: float) -> int:
+        """The number of pixels that the longer side of this share of the pictures does not exceed."""
+        sides = sorted(max(size) for size in self.sizes.elements())
+        return sides[math.ceil(share * len(sides)) - 1] if sides else 0
 
     @property
     def typical_pages(self) -> int:

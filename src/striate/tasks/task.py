@@ -37,8 +37,9 @@ class Task(ABC):
     `tuned` does anything. tabular: whether `read` knows an answer from its row in predictions.csv.
     shares: whether `per_class` gives shares from 0 to 1, which are shown in percent.
     longest: pixels of the shorter side that `--network auto` brings large pictures to, unless `side` looks at the
-    targets; step: what sides are multiples of then. batch_pixels: of a whole batch, where every pixel is an answer and
-    it is not pictures that count, else 0.
+    targets; step: what sides are multiples of then. mirrored: pictures keep their form (see Shape). crop: the side of
+    the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch, where every pixel is an
+    answer and it is not pictures that count, else 0.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +54,8 @@ class Task(ABC):
     longest: ClassVar[int] = 64
     step: ClassVar[int] = 4
     batch_pixels: ClassVar[int] = 0
+    mirrored: ClassVar[bool] = False
+    crop: ClassVar[int] = 0
 
     # What is learned.
 

@@ -186,7 +186,7 @@ def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, S
     store = build_store(
         found.samples,
         Path(settings.out) / ".store",
-        shape_of(found.form, settings, looked, kind.side(found), kind.step),
+        shape_of(found.form, settings, looked, kind.side(found), kind.step, kind.mirrored),
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
         fixed_channels=settings.channels is not None or settings.network in CATALOG,

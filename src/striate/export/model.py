@@ -19,7 +19,7 @@ from striate.data.content import read_file
 from striate.data.guard import load_each, load_one
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import DEPTHS, FORMS, Preparation
-from striate.data.sample import PARTS, Target
+from striate.data.sample import PARTS, Found, Target
 from striate.data.sources import read_source
 from striate.device import memory_format
 from striate.draw.pixels import picture_png, visible
@@ -183,11 +183,7 @@ class Model:
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
-        form, text = self.preparation.shape.form, self.about.get("text")
-        asked = form if form in ("series", "volume") else "auto"
-        found = read_source(source, task=self.task.name, form=asked, text=text, **labels_from)
-        if found.form != form:
-            raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
+        found = self._labelled(source, **labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
         if found.task != self.task.name:
@@ -212,6 +208,15 @@ class Model:
             if opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores):
                 scores["openings"] = opened
         return {**scores, "left_out": left}
+
+    def _labelled(self, source: str | Path | tuple, **labels_from: str | Path | None) -> Found:
+        """Samples of the form and for the task that the model was trained for."""
+        form = self.preparation.shape.form
+        asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
+        found = read_source(source, task=self.task.name, **asked, **labels_from)
+        if found.form != form:
+            raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
+        return found
 
     def look(self, picture: str | Path | np.ndarray) -> Look:
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.

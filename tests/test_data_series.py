@@ -119,7 +119,7 @@ def test_missing_values(tmp_path: Path) -> None:
         ("a", [[2, 2, 3, 4, 5, 6, 7, 8, 9]]),
     ]
     assert reasons(found) == ["0 values, and a series has at least 3", "2 values, and a series has at least 3"]
-    assert found.mended == (
+    assert found.notes == (
         "2 series had missing values, which were filled in along straight lines.",
         "Series have from 5 to 9 values; each is stretched to one length.",
     )

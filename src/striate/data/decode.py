@@ -36,7 +36,7 @@ Source = Path | bytes | np.ndarray
 
 def read(source: Source, enough: int = 0, pick: Pick = WHOLE) -> tuple[np.ndarray, Header]:
     """The picture as in `decode`, and what its header says (of the whole size, also where it was unpacked smaller)."""
-    if isinstance(source, np.ndarray):
+    if isinstance(source, np.ndarray) or pick.volume:
         return decode(source, enough, pick), look(source, pick)
     data = _bytes_of(source)
     kind = recognise(data[:START])

@@ -70,8 +70,9 @@ def read_source(
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
     is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(map(_has_length, source))
+    asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text)
     if source is None or is_given:
-        if any(option is not None for option in (labels, label_regex, label_column, columns)):
+        if any(option is not None for option in (labels, label_regex, label_column, columns, text)):
             where = "arrays" if is_given else "no FOLDER"
             raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
         found = read_digits() if source is None else read_arrays(*source, task=task, form=form)
@@ -79,10 +80,7 @@ def read_source(
         rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
     else:
-        if not str(source):  # an unset variable of a shell; Path would make the current folder of it
-            raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
-        asked = Asked(task=task, label_column=label_column, columns=columns, group=group)
-        found, group = _read_path(Path(source), asked, labels, label_regex, form, text)
+        found, group = _read_path(source, labels, label_regex, asked)
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
@@ -91,18 +89,18 @@ def read_source(
 
 
 def _read_path(
-    path: Path, asked: Asked, labels: str | Path | None, label_regex: str | None, form: str, text: str | None
+    source: Path | str, labels: str | Path | None, label_regex: str | None, asked: Asked
 ) -> tuple[Found, str | None]:
-    """What is found at a path, and the group again unless it named a column that was used."""
+    """What is found at a path, and the group asked for unless it named a column that was used."""
+    path, group = Path(source), asked.group
+    if not str(source):  # an unset variable of a shell; Path would make the current folder of it
+        raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
     _require_agreement(path, labels, label_regex, asked.label_column)
-    if text is not None:
-        return read_texts(path, text, asked.group, asked.label_column)
-    is_plain = form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
-    if asked.task in READERS or (asked.task is None and is_plain):
-        found = _read_other(path, asked.task, asked.group)
-        if found is not None:
-            return found, asked.group
-    return _found_in(path, labels, label_regex, asked, form)
+    if asked.text is not None:
+        return read_texts(path, asked.text, group, asked.label_column)
+    is_plain = asked.form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
+    found = _read_other(path, asked.task, group) if asked.task in READERS or (asked.task is None and is_plain) else None
+    return _found_in(path, labels, label_regex, asked) if found is None else (found, group)
 
 
 def _of_form(found: Found, form: str) -> Found:
@@ -143,11 +141,9 @@ def _require_agreement(path: Path, labels: object, label_regex: object, label_co
         raise StriateError("--label-column names a column of a table", received=label_column, where=path)
 
 
-def _found_in(
-    path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked, form: str
-) -> tuple[Found, str | None]:
+def _found_in(path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked) -> tuple[Found, str | None]:
     """What is found at a path, and the group asked for unless it named a column that was used."""
-    if labels is None and label_regex is None and form in ("auto", "series") and is_series(path):
+    if labels is None and label_regex is None and asked.form in ("auto", "series") and is_series(path):
         return read_series(path, asked.group, asked.label_column)
     if path.is_dir() and labels is not None:
         file = Path(labels)
@@ -155,7 +151,7 @@ def _found_in(
     if path.is_dir() and label_regex is not None:
         return label_by_pattern(path, label_regex, asked.task), asked.group
     if is_packed(path):
-        return read_packed(path, asked.task, form), asked.group
+        return read_packed(path, asked.task, asked.form), asked.group
     if path.is_dir():
         return _of_folder(path, asked)
     _require_table(path)

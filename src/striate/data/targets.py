@@ -29,12 +29,14 @@ Cells = Sequence[str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
-    that have none, and the column of groups."""
+    that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts."""
 
     task: str | None = None
     label_column: str | None = None
     columns: str | None = None
     group: str | None = None
+    form: str = "auto"
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,7 +183,7 @@ class Model:
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
-        found = self._found(source, labels_from)
+        found = self._labelled(source, **labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
         left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
@@ -206,11 +206,11 @@ class Model:
                 scores["openings"] = opened
         return {**scores, "left_out": left}
 
-    def _found(self, source: str | Path | tuple, labels_from: dict) -> Found:
-        """What is at a source, as this model's task and form of input read it."""
-        form, text = self.preparation.shape.form, self.about.get("text")
-        asked = form if form in ("series", "volume") else "auto"
-        found = read_source(source, task=self.task.name, form=asked, text=text, **labels_from)
+    def _labelled(self, source: str | Path | tuple, **labels_from: str | Path | None) -> Found:
+        """Samples of the form and for the task that the model was trained for."""
+        form = self.preparation.shape.form
+        asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
+        found = read_source(source, task=self.task.name, **asked, **labels_from)
         if found.form != form:
             raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
         return found

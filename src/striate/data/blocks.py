@@ -34,12 +34,10 @@ def blocks(
             where="--split blocks",
             remedy="leave --split out, or the parts",
         )
-    number, folds = fold
-    order = _order(samples)
+    (number, folds), order = fold, _order(samples)
     count = len(order)
     start, end = (round((number - back) * count / (folds or 1)) for back in (1, 0))
-    size = end - start if folds else round(test * count)
-    end = end if folds else count
+    size, end = (end - start, end) if folds else (round(test * count), count)
     order = order[end:] + order[:end]
     named = _named(order, samples, [count - size - round(validation * count), count - size])
     near, parts, aside, seen = _borders(named, is_turned=end < count), [""] * count, {}, set[str]()

@@ -74,18 +74,14 @@ def label_scores(
     always = np.broadcast_to(np.asarray(common, bool), truth.shape)
     ordering, redrawn = _ordering(truth, chances, clusters)
     right, drawn = _counts(truth, said, clusters)
-
-    def of_label(k: int) -> dict:
-        return {
-            "n": int(truth[:, k].sum()),
+    each = _each(truth, said, clusters)
+    for k, one in enumerate(each):
+        one |= {
             "threshold": float(thresholds[k]),
-            "precision": _share(truth[:, k], clusters, said[:, k]),
-            "recall": _share(said[:, k], clusters, truth[:, k]),
             "f1": _record(metrics.f1(*right)[k], metrics.f1(*drawn)[:, k], worth),
             "auroc": _record(ordering[1][k], redrawn[1][:, k], worth),
             "ap": _record(ordering[0][k], redrawn[0][:, k], worth),
         }
-
     return {
         "n": len(truth),
         **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
@@ -97,8 +93,20 @@ def label_scores(
         "map": _record(metrics.mean_of_known(ordering[0]), metrics.mean_of_known(redrawn[0]), worth),
         "auroc": _record(metrics.mean_of_known(ordering[1]), metrics.mean_of_known(redrawn[1]), worth),
         "all_right": _share((said == truth).all(axis=1), clusters),
-        "per_class": {name: of_label(k) for k, name in enumerate(names)},
+        "per_class": dict(zip(names, each, strict=True)),
     }
+
+
+def _each(truth: np.ndarray, said: np.ndarray, clusters: np.ndarray | None) -> list[dict]:
+    """How many pictures have each label, and the shares of right ones among those said and those that have it."""
+    return [
+        {
+            "n": int(known.sum()),
+            "precision": _share(known, clusters, called),
+            "recall": _share(called, clusters, known),
+        }
+        for known, called in zip(truth.T, said.T, strict=True)
+    ]
 
 
 def _sums(truth: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

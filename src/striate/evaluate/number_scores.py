@@ -52,29 +52,20 @@ def number_scores(
     clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
     values, drawn = _scores(truth, predicted, clusters)
     floors = _floors(truth, np.asarray(mean, np.float64), ordered)
-
-    def of_column(k: int) -> dict:
-        return {
-            **{name: _record(values[name][k], drawn[name][:, k]) for name in NAMES},
-            **_covered(truth[:, k], predicted[:, k], None if reach is None else reach[k], clusters),
-            "baselines": {word: {name: _plain(floor[name][k]) for name in floor} for word, floor in floors.items()},
-        }
-
-    columns = [of_column(k) for k in range(len(names))]
+    columns = [
+        {name: _record(values[name][k], drawn[name][:, k]) for name in NAMES}
+        | _covered(truth[:, k], predicted[:, k], None if reach is None else reach[k], clusters)
+        | {"baselines": {word: {name: _plain(floor[name][k]) for name in floor} for word, floor in floors.items()}}
+        for k in range(len(names))
+    ]
     if len(names) == 1:
         own, main, floor = columns[0], "rmse", columns[0]["baselines"][MEAN]["rmse"]
     else:
         main, floor = "r2", _plain(np.mean(floors[MEAN]["r2"]))
         own = {name: _record(values[name].mean(), drawn[name].mean(axis=1)) for name in ("r2", "pearson", "spearman")}
         own["per_class"] = {name: {"n": len(truth), **one} for name, one in zip(names, columns, strict=True)}
-    return {
-        "n": len(truth),
-        **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
-        "main": main,
-        "baseline": floor,
-        "baseline_is": MEAN,
-        **own,
-    }
+    grouped = {} if clusters is None else {"clusters": len(np.unique(clusters))}
+    return {"n": len(truth), **grouped, "main": main, "baseline": floor, "baseline_is": MEAN, **own}
 
 
 def _scores(

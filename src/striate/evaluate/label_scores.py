@@ -74,14 +74,11 @@ def label_scores(
     always = np.broadcast_to(np.asarray(common, bool), truth.shape)
     ordering, redrawn = _ordering(truth, chances, clusters)
     right, drawn = _counts(truth, said, clusters)
-    each = _each(truth, said, clusters)
-    for k, one in enumerate(each):
-        one |= {
-            "threshold": float(thresholds[k]),
-            "f1": _record(metrics.f1(*right)[k], metrics.f1(*drawn)[:, k], worth),
-            "auroc": _record(ordering[1][k], redrawn[1][:, k], worth),
-            "ap": _record(ordering[0][k], redrawn[0][:, k], worth),
-        }
+    each = _each(truth, said, thresholds, clusters)
+    of_labels = {"f1": (metrics.f1(*right), metrics.f1(*drawn)), "auroc": (ordering[1], redrawn[1])}
+    for name, (values, replicates) in (of_labels | {"ap": (ordering[0], redrawn[0])}).items():
+        for k, one in enumerate(each):
+            one[name] = _record(values[k], replicates[:, k], worth)
     return {
         "n": len(truth),
         **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
@@ -97,15 +94,16 @@ def label_scores(
     }
 
 
-def _each(truth: np.ndarray, said: np.ndarray, clusters: np.ndarray | None) -> list[dict]:
+def _each(truth: np.ndarray, said: np.ndarray, thresholds: np.ndarray, clusters: np.ndarray | None) -> list[dict]:
     """How many pictures have each label, and the shares of right ones among those said and those that have it."""
     return [
         {
             "n": int(known.sum()),
+            "threshold": float(threshold),
             "precision": _share(known, clusters, called),
             "recall": _share(called, clusters, known),
         }
-        for known, called in zip(truth.T, said.T, strict=True)
+        for known, called, threshold in zip(truth.T, said.T, thresholds, strict=True)
     ]
 
 

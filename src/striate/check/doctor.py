@@ -30,7 +30,9 @@ def check_store(found: Found, store: Store) -> Check:
     left_out = [*found.left_out, *store.left_out]
 
     def make() -> dict[str, object]:
-        return examine(samples, left_out, store.facts, store.contents, hidden=found.hidden).to_dict()
+        return examine(
+            samples, left_out, store.facts, store.contents, hidden=found.hidden, mended=found.mended
+        ).to_dict()
 
     return Check.from_dict(remembered("check", found, store, make))
 
@@ -45,7 +47,7 @@ def remembered(name: str, found: Found, store: Store, make: Callable[[], Mapping
     for item in found.samples:
         line = f"{item.path}\0{text_of(item.target)}\0{item.group}\0{item.part}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
-    for item in (*found.left_out, *store.left_out):
+    for item in (*found.left_out, *store.left_out, *found.mended):
         digest.update(f"{item.path}\0{item.reason}\n".encode("utf-8", "surrogateescape"))
     place = store.folder / f"{name}-{digest.hexdigest()}.json"
     try:
@@ -63,15 +65,18 @@ def examine(
     contents: Sequence[str],
     *,
     hidden: int = 0,
+    mended: Sequence[LeftOut] = (),
 ) -> Check:
     """All findings of a set, the rows that must stay together and those to set aside; nothing is opened or changed.
 
     samples: the K readable ones with class, group and given part. facts: (K,) of FACTS and contents: K hashes of the
     files' bytes, both in the order of the samples. left_out: what could not be used. hidden: files passed over.
+    mended: single labels that were changed or dropped.
     """
     case = Case(
-        samples=samples, left_out=left_out, facts=facts, contents=contents, hidden=hidden, alike=alike(facts, contents)
-    )
+        samples=samples, left_out=left_out, facts=facts, contents=contents, hidden=hidden, mended=mended,
+        alike=alike(facts, contents),
+    )  # fmt: skip
     found = [finding for detect in DETECTORS for finding in detect(case)] if len(samples) else []
     counts: dict[str, Counter[str]] = {name: Counter() for name in case.classes}
     for sample in samples:

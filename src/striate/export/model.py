@@ -25,6 +25,7 @@ from striate.device import memory_format
 from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
 from striate.evaluate import seal
+from striate.export.answers import write_answers
 from striate.export.items import items
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
@@ -271,6 +272,10 @@ class Model:
             path=name, predicted=self.task.target_of(answer), confidence=self.task.confidence(answer),
             probabilities=self._per_class(answer), size=size, answer=answer,
         )  # fmt: skip
+
+    def save_predictions(self, path: str | Path, predictions: Iterable[Prediction]) -> None:
+        """Write predictions as `striate predict --out` does: FILE.csv, or another form that the task has."""
+        write_answers(self.task, [(one.path, one.answer, one.size) for one in predictions], Path(path))
 
     def draw_into(self, folder: Path, prediction: Prediction) -> Path:
         """Write the picture of a prediction, at its own size and with what was predicted drawn on it, into `folder`

@@ -8,7 +8,6 @@ import sys
 
 import numpy as np
 from matplotlib import pyplot
-from torch import from_numpy
 
 import striate
 
@@ -27,8 +26,7 @@ def main(file: str, epochs: int) -> None:
     pictures = np.load(file)["test_images"]
     chances = [answer.probabilities[ill] for answer in run.model.predict(list(pictures))]
     surest = int(np.argmax(chances))
-    seen = run.model.look(pictures[surest])  # what each layer made of it
-    evidence = striate.heatmap(run.model.network, from_numpy(seen.trace.picture), score=run.model.score_of(1))
+    evidence = run.model.heatmap(pictures[surest], ill)
     pyplot.imsave("pneumonia.png", evidence.on_picture, cmap="magma")
     print(f"surest of test picture {surest}: {100 * chances[surest]:.1f} %; the evidence is in pneumonia.png")
 

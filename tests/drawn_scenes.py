@@ -125,6 +125,17 @@ def draw_xrays(file: Path, counts: dict[str, int], side: int = 28) -> Path:
     return file
 
 
+def draw_texts(file: Path, count: int) -> Path:
+    """A table of texts and labels: those that hold the word good or bad among others that say nothing."""
+    random, filler = np.random.default_rng(0), ("the", "film", "was", "we", "saw", "a", "long", "day", "of", "rain")
+    rows = [("text", "label")]
+    for number in range(count):
+        words = list(random.choice(filler, 6))
+        words[int(random.integers(6))] = ("bad", "good")[number % 2]
+        rows.append((" ".join(words), ("no", "yes")[number % 2]))
+    return write_table(file, rows)
+
+
 def write_table(file: Path, rows: Iterable[Sequence[object]]) -> Path:
     with file.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows(rows)

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn_scenes import draw_chests, draw_drive, draw_lesions, draw_shapes, draw_skin, draw_xrays
+from drawn_scenes import draw_chests, draw_drive, draw_lesions, draw_shapes, draw_skin, draw_texts, draw_xrays
+from drawn_series import write_ucr
 from matplotlib import image
 from PIL import Image
 from scipy.ndimage import convolve
@@ -282,3 +283,32 @@ def test_layer_pictures(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     look = striate.load(here / "runs/two").look("two/no/0.png")
     assert look.table("conv1") in capsys.readouterr().out
     assert look.maps("conv1").shape == (4, 16, 16)
+
+
+def test_time_series(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fast waves are told from slow ones on the archive's own test part, and the evidence is drawn along the series."""
+    write_ucr(here / "Waves", train=20, test=10)
+    run_example("time_series.py", "Waves", 8)
+    printed, score = capsys.readouterr().out, scores_of(here / "runs/series")
+    assert score["n"] == 20
+    assert score["accuracy"]["value"] >= 0.9
+    assert re.search(r"^the first is fast; said is (fast|slow), \d+ % sure$", printed, re.M)
+    place = re.search(r"^most evidence around place (\d+) of 40$", printed, re.M)
+    assert 0 <= int(place[1]) < 40
+    assert len(np.unique(image.imread(here / "series.png").reshape(-1, 4), axis=0)) > 20
+
+
+def test_characters(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Texts are told apart by the one word that says it, and marks stand below their letters."""
+    draw_texts(here / "texts.csv", 120)
+    run_example("characters.py", "texts.csv", 12)
+    printed = capsys.readouterr().out
+    assert scores_of(here / "runs/texts")["accuracy"]["value"] > 0.8
+    lines = printed.splitlines()
+    with (here / "texts.csv").open(encoding="utf-8") as file:
+        texts = [row["text"] for row in csv.DictReader(file)][:3]
+    for text in texts:
+        marks = lines[lines.index(text) + 1]
+        assert len(marks) == len(text)
+        assert "#" in marks
+        assert set(marks) <= set(" .:*#")

@@ -23,12 +23,13 @@ from striate.data.sample import PARTS, Target
 from striate.data.sources import read_source
 from striate.device import memory_format
 from striate.draw.pixels import picture_png, visible
-from striate.errors import StriateError
+from striate.errors import StriateError, nearest
 from striate.evaluate import seal
 from striate.export.answers import write_answers
 from striate.export.items import items
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
+from striate.inside.heatmap import Heatmap, heatmap
 from striate.inside.trace import trace
 from striate.network.build import Network
 from striate.network.summary import total_operations
@@ -241,6 +242,18 @@ class Model:
         sure = self.task.confidence(answer)
         said = self.task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")
         return Look(name, stored, seen, self._per_class(answer), said, self.preparation.shape)
+
+    def heatmap(
+        self, picture: str | Path | np.ndarray, of: str | None = None, method: str = "hirescam", **settings: object
+    ) -> Heatmap:
+        """Where on a picture the evidence lies for the output called `of`, by default for what is predicted; method and
+        settings as for `striate.heatmap`, and the score is the task's own."""
+        look = self.look(picture)
+        if of is not None and of not in self.classes:
+            raise StriateError("a heatmap explains one of the outputs", received=of, remedy=nearest(of, self.classes))
+        index = self.task.output_of(self.answers(look.stored[None])[0]) if of is None else self.classes.index(of)
+        x = torch.from_numpy(look.trace.picture).to(next(self.network.parameters()).device)
+        return heatmap(self.network, x, method, score=self.score_of(index), **settings)
 
     def score_of(self, index: int) -> int | Callable[[torch.Tensor], torch.Tensor]:
         """What a heatmap for output `index` explains: the number of an output, or a function of the whole output."""

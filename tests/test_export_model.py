@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn import draw_folder, picture
+from drawn import draw_folder, picture, read_table
 from PIL import Image
 
 from striate.data.prepare import Preparation, Shape, fit
 from striate.errors import StriateError
 from striate.export.model import MODEL_FILE, Model, load_model
 from striate.export.tensors import read_tensors, write_tensors
+from striate.inside.heatmap import heatmap
 from striate.network.build import build
 from striate.tasks.classification import Classification
 
@@ -142,6 +143,30 @@ def test_workers_do_not_change_predictions(workers: int) -> None:
     """However many pictures are decoded side by side, the answers and their order are the same."""
     model, arrays = make_model(), [picture(n % 3, n) for n in range(20)]
     assert model.predict(arrays, workers) == model.predict(arrays)
+
+
+def test_a_heatmap_is_that_of_the_prepared_picture() -> None:
+    """Of the output named, or of what is predicted, in the score of the task; another name is refused."""
+    model, one = make_model(), picture(1, 4)
+    x = torch.from_numpy(model.look(one).trace.picture)
+    for of, index in (("b", 1), (None, int(np.argmax(model.probabilities(one[None, :, :, None]))))):
+        wanted = heatmap(model.network, x, "gradcam", score=index)
+        np.testing.assert_array_equal(model.heatmap(one, of, "gradcam").map, wanted.map)
+    with pytest.raises(StriateError, match="explains one of the outputs"):
+        model.heatmap(one, "d")
+
+
+def test_predictions_are_saved_as_a_table(tmp_path: Path) -> None:
+    """A line for each picture, blank cells where it could not be read; other names are what the task knows."""
+    model = make_model()
+    (tmp_path / "text.png").write_text("no picture")
+    said = model.predict([picture(0, 1), tmp_path / "text.png"])
+    model.save_predictions(tmp_path / "said.csv", said)
+    rows = read_table(tmp_path / "said.csv")
+    assert [row["predicted"] for row in rows] == [said[0].predicted, ""]
+    assert float(rows[0]["p_b"]) == pytest.approx(said[0].probabilities["b"], abs=1e-6)
+    with pytest.raises(StriateError, match="written as a table"):
+        model.save_predictions(tmp_path / "said.json", said)
 
 
 def test_evaluation_equals_counting(tmp_path: Path) -> None:

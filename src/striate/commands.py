@@ -87,7 +87,6 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    from striate import files
     from striate.data.guard import warm
 
     warm(min(options.workers, 1))  # while torch is imported
@@ -108,13 +107,8 @@ def predict(options: argparse.Namespace) -> int:
     if not told:
         asked = ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
-    if options.out and Path(options.out).suffix.lower() == ".csv":
-        blank = [("",) * len(task.columns())]
-        rows = ((one.path, *cells) for one in told for cells in (blank if one.reason else task.lines(one.answer)))
-        files.write_csv(Path(options.out), ("path", *task.columns()), rows)
-    elif options.out:
-        task.save(Path(options.out), [(one.path, one.answer, one.size) for one in told if not one.reason])
     if options.out:
+        model.save_predictions(options.out, told)
         print(f"{len(told) - len(refused):,} pictures in {options.out}", file=sys.stderr)
     _tell_left_out(refused)
     if len(refused) == len(told):

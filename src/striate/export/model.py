@@ -23,11 +23,13 @@ from striate.data.sample import PARTS, Found, Target
 from striate.data.sources import read_source
 from striate.device import memory_format
 from striate.draw.pixels import picture_png, visible
-from striate.errors import StriateError
+from striate.errors import StriateError, nearest
 from striate.evaluate import seal
+from striate.export.answers import write_answers
 from striate.export.items import items
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
+from striate.inside.heatmap import Heatmap, heatmap
 from striate.inside.trace import trace
 from striate.network.build import Network
 from striate.network.summary import total_operations
@@ -243,6 +245,18 @@ class Model:
         said = self.task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")
         return Look(name, stored, seen, self._per_class(answer), said, self.preparation.shape)
 
+    def heatmap(
+        self, picture: str | Path | np.ndarray, of: str | None = None, method: str = "hirescam", **settings: object
+    ) -> Heatmap:
+        """Where on a picture the evidence lies for the output called `of`, by default for what is predicted; method and
+        settings as for `striate.heatmap`, and the score is the task's own."""
+        look = self.look(picture)
+        if of is not None and of not in self.classes:
+            raise StriateError("a heatmap explains one of the outputs", received=of, remedy=nearest(of, self.classes))
+        index = self.task.output_of(self.answers(look.stored[None])[0]) if of is None else self.classes.index(of)
+        x = torch.from_numpy(look.trace.picture).to(next(self.network.parameters()).device)
+        return heatmap(self.network, x, method, score=self.score_of(index), **settings)
+
     def score_of(self, index: int) -> int | Callable[[torch.Tensor], torch.Tensor]:
         """What a heatmap for output `index` explains: the number of an output, or a function of the whole output."""
         if not 0 <= index < len(self.classes):
@@ -273,6 +287,10 @@ class Model:
             path=name, predicted=self.task.target_of(answer), confidence=self.task.confidence(answer),
             probabilities=self._per_class(answer), size=size, answer=answer,
         )  # fmt: skip
+
+    def save_predictions(self, path: str | Path, predictions: Iterable[Prediction]) -> None:
+        """Write predictions as `striate predict --out` does: FILE.csv, or another form that the task has."""
+        write_answers(self.task, [(one.path, one.answer, one.size) for one in predictions], Path(path))
 
     def draw_into(self, folder: Path, prediction: Prediction) -> Path:
         """Write the picture of a prediction, at its own size and with what was predicted drawn on it, into `folder`

@@ -261,3 +261,23 @@ def test_one_output_stands_for_two_classes(tmp_path: Path) -> None:
         logits = model.network.logits(x)[:, 0].double().numpy()
     np.testing.assert_allclose(rows[:, 1], 1 / (1 + np.exp(-logits / 2)), atol=1e-6)
     np.testing.assert_allclose(rows.sum(axis=1), 1)
+
+
+def test_patterns_and_films_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pattern stands for its files in order, also from the root; a film for its frames, which can be drawn on."""
+    cv2 = pytest.importorskip("cv2", reason="needs: pip install 'striate[video]'")
+    model, folder = make_model(), draw_folder(tmp_path / "d", {"x": 2, "y": 1})
+    monkeypatch.chdir(tmp_path)
+    assert [row.path for row in model.predict("d/*/00.png")] == ["d/x/00.png", "d/y/00.png"]
+    assert [row.path for row in model.predict(f"{folder}/**/*.png")] == sorted(map(str, folder.glob("*/*.png")))
+    assert model.predict("d/nothing*.png") == []
+    film = cv2.VideoWriter("film.avi", cv2.VideoWriter_fourcc(*"MJPG"), 10, (16, 16))
+    for level in (10, 200):
+        film.write(np.full((16, 16, 3), level, np.uint8))
+    film.release()
+    rows = model.predict("film.avi")
+    assert [row.path for row in rows] == ["film.avi/000000", "film.avi/000001"]
+    assert rows[0].predicted in model.classes
+    drawn = model.draw_into(tmp_path / "drawn", rows[1])
+    assert drawn == tmp_path / "drawn/000001.png"
+    assert abs(int(np.asarray(Image.open(drawn)).mean()) - 200) < 8

@@ -158,7 +158,7 @@ def _convert_options(parser: argparse.ArgumentParser) -> None:
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="pictures, or folders of them")
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="pictures, folders, films, or camera")
     parser.add_argument(
         "--out", metavar="FILE", help="write a table (FILE.csv), or another form that the model's task has"
     )

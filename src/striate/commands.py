@@ -7,7 +7,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from striate.errors import StriateError, printable
@@ -96,7 +96,7 @@ def predict(options: argparse.Namespace) -> int:
     model = load_model(options.model, choose_device(options.device))
     task, told, refused = model.task, [], []
     for one in model.predict_each(options.sources, options.workers):
-        told.append(one)
+        told.append(replace(one, source=None))  # frames of a film would fill the memory
         if one.reason:
             refused.append((one.path, one.reason))
         elif not options.out:

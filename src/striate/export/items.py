@@ -15,6 +15,7 @@ from striate.data.prepare import Shape
 from striate.data.series import as_series, is_series, read_series, rows_of_array
 from striate.data.symbols import symbols_of
 from striate.data.texts import read_texts
+from striate.data.video import frames, is_video
 from striate.errors import StriateError
 
 _AXES = {"picture": 3, "series": 2, "text": 2, "volume": 4}  # of one array with a last axis of channels
@@ -39,10 +40,20 @@ def items(sources: object, shape: Shape, column: str = "") -> Iterator[tuple[str
             yield from _series(Path(source), shape)
         elif is_packed(Path(source)):
             yield from packed_pictures(Path(source), shape.form)
+        elif is_video(source):
+            yield from frames(source)
         elif Path(source).is_dir():
             yield from ((str(path), path) for path in list_pictures(Path(source)))
+        elif any(mark in str(source) for mark in "*?[") and not Path(source).exists():
+            yield from ((str(path), path) for path in _matching(str(source)))
         else:
             yield str(source), Path(source)
+
+
+def _matching(pattern: str) -> list[Path]:
+    """The files of a pattern such as `cells/*.tif`, where the shell has not looked for them."""
+    anchor = Path(pattern).anchor
+    return sorted(path for path in Path(anchor or ".").glob(pattern[len(anchor) :]) if path.is_file())
 
 
 def _is_one(sources: object, shape: Shape) -> bool:

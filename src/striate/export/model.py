@@ -1,9 +1,10 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -13,19 +14,17 @@ import torch
 from torch import nn
 
 import striate
-from striate import files
 from striate.data.batches import scale, standardise
 from striate.data.content import read_file
 from striate.data.guard import load_each, load_one
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import DEPTHS, FORMS, Preparation
-from striate.data.sample import PARTS, Found, Target
+from striate.data.sample import PARTS, Found
 from striate.data.sources import read_source
 from striate.device import memory_format
-from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError, nearest
 from striate.evaluate import seal
-from striate.export.answers import write_answers
+from striate.export.answers import Prediction, draw_answer, write_answers
 from striate.export.items import items
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
@@ -37,26 +36,6 @@ from striate.tasks.task import Task, logits_of, make_task
 
 MODEL_FILE = "model.safetensors"
 BATCH_OPERATIONS = 4e9  # of one prediction batch, so that its memory and delay stay small
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """What a model says of one picture.
-
-    predicted: in the form of a target (see data.sample): the most probable class; labels, numbers, boxes or a mask for
-    other tasks. "" where the picture could not be read (see `reason`). confidence: the probability of what is
-    predicted, 0..1, None where the task has none. probabilities: what is said of every output, in the model's order:
-    a probability for classes. size: height and width of the picture where an answer is in its pixels. answer: as the
-    task gives it.
-    """
-
-    path: str
-    predicted: Target = ""
-    confidence: float | None = None
-    probabilities: dict[str, float] = field(default_factory=dict)
-    reason: str = ""
-    size: tuple[int, int] | None = None
-    answer: object = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -161,17 +140,25 @@ class Model:
         yield from self._predicted(self._items(sources), workers)
 
     def _predicted(self, named: Iterable[tuple[str, Source]], workers: int) -> Iterator[Prediction]:
-        with closing(load_each(named, self._want, workers)) as loaded:
+        asked: deque[Source] = deque()  # what is on its way through the processes that decode
+
+        def noted() -> Iterator[tuple[str, Source]]:
+            for name, source in named:
+                asked.append(source)
+                yield name, source
+
+        with closing(load_each(noted(), self._want, workers)) as loaded:
             while chunk := list(islice(loaded, 4 * self.batch)):
                 good = [one for _, one in chunk if one.picture is not None]
                 sizes = self._sizes(good)
                 own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
                 said = iter(self.answers(np.stack([one.picture for one in good]), sizes) if good else ())
                 for name, one in chunk:
+                    source = asked.popleft()
                     if one.problem:
-                        yield Prediction(path=name, reason=str(one.problem))
+                        yield Prediction(path=name, reason=str(one.problem), source=source)
                     else:
-                        yield self._named(name, next(said), next(own))
+                        yield replace(self._named(name, next(said), next(own)), source=source)
 
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
@@ -295,15 +282,7 @@ class Model:
     def draw_into(self, folder: Path, prediction: Prediction) -> Path:
         """Write the picture of a prediction, at its own size and with what was predicted drawn on it, into `folder`
         as a PNG file of its name, with a number where that is taken."""
-        one = load_one(Path(prediction.path), Want(pick=self.preparation.shape.pick))
-        if one.problem:
-            raise StriateError("the picture must be readable", received=one.problem, where=prediction.path)
-        drawn = self.task.drawn(visible(one.picture), prediction.answer)
-        stem, number = Path(prediction.path).stem, 1
-        while (place := folder / f"{stem}{'' if number == 1 else f'-{number}'}.png").exists():
-            number += 1
-        files.write_bytes(place, picture_png(drawn))
-        return place
+        return draw_answer(self.task, self.preparation.shape.pick, prediction, folder)
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:

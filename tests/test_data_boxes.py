@@ -19,6 +19,7 @@ from striate.data.header import Unreadable
 from striate.data.sample import Boxes, Found
 from striate.data.voc import parse_xml
 from striate.errors import StriateError
+from striate.train.doctor import check
 
 
 def draw(file: Path, width: int = 40, height: int = 30, **options: object) -> Path:
@@ -395,3 +396,16 @@ def test_convert_into_an_unknown_format_says_which_there_are(tmp_path: Path, cap
     write(tmp_path / "a.xml", voc(("cell", 1, 1, 9, 9), name="a.png"))
     assert cli.main(["convert", str(tmp_path), "--to", "coko", "--out", str(tmp_path / "out"), "--workers", "0"]) == 2
     assert "did you mean 'coco'" in capsys.readouterr().err
+
+
+def test_the_check_tells_of_mended_boxes(tmp_path: Path) -> None:
+    """`striate check` has one caution for them, with the pictures concerned and every reason."""
+    for name in "ab":
+        pixels = np.random.default_rng(ord(name)).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        write(tmp_path / f"{name}.xml", voc(("cell", 1, 1, 9, 9), ("cell", 5, 5, 5, 9), name=f"{name}.png"))
+    result = check(tmp_path, quick=True, quiet=True, out=str(tmp_path / "out"), workers=0)
+    (finding,) = [finding for finding in result.findings if finding.kind == "mended"]
+    assert (finding.level, finding.count) == ("caution", 2)
+    assert "2 labels of 2 pictures cannot be used as written: a.png (a.xml, object 2: no area" in finding.what
+    assert "b.xml, object 2" in (tmp_path / f"out/check-{tmp_path.name}/check.html").read_text(encoding="utf-8")

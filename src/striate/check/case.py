@@ -17,6 +17,7 @@ class Case:
     """One set of K pictures.
 
     samples, facts (K,) of FACTS and contents belong together row by row. left_out, hidden: what is not among them.
+    mended: labels of theirs that were changed or dropped.
     alike: which of them are the same picture.
     """
 
@@ -27,6 +28,7 @@ class Case:
     hidden: int
     alike: Alike = field(repr=False)
     form: str = "picture"
+    mended: Sequence[LeftOut] = ()
 
     @cached_property
     def one_label(self) -> bool:

@@ -73,7 +73,7 @@ class Detection(Task):
 
     def tuned(self, targets: Sequence[Boxes], answers: Sequence[Boxes]) -> Self:
         """With the threshold that gives the best F1 on the validation part."""
-        return replace(self, threshold=best_threshold(targets, answers, self.classes, self.threshold))
+        return replace(self, threshold=best_threshold(targets, answers, self.threshold))
 
     def counts(self, targets: Sequence[Boxes]) -> dict[str, int]:
         named = [set(_real(target).names) for target in targets]

@@ -305,9 +305,6 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     if data.left_out:
         shown = [f"{item.path} ({item.reason})" for item in data.left_out]
         tell(Note(f"Left out  {len(shown):,}: {first_few(shown, 3)}; all are listed in data.csv"))
-    if data.found.mended:
-        shown = [f"{item.path} ({item.reason})" for item in data.found.mended]
-        tell(Note(f"Mended    {len(shown):,} labels: {first_few(shown, 2)}; all are listed in data.csv"))
     if data.found.hidden:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)

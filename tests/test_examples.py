@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_boxes import draw_shapes
 from matplotlib import image
 from PIL import Image
 from scipy.ndimage import convolve
@@ -84,6 +85,15 @@ def test_binary100(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "dense 1, sigmoid" in printed
     assert re.search(r"^test auroc [01]\.\d{3}, ", printed, re.M)
+
+
+def test_find_objects(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From boxes in COCO's form to scores and pictures with boxes drawn on them."""
+    draw_shapes(here / "shapes", 8)
+    run_example("find_objects.py", "shapes", 1)
+    printed = capsys.readouterr().out
+    assert re.search(r"^mAP50 [01]\.\d{3}, 95 % interval [01]\.\d{3} to [01]\.\d{3}$", printed, re.M)
+    assert list((here / "runs/train/drawn").glob("*.png"))
 
 
 def test_filters(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

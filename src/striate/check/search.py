@@ -1,4 +1,4 @@
-"""Links between pictures of a set that show the same: candidates, and the two looks that decide (see alike.py)."""
+"""Links between pictures of a set that show the same: candidates, and the looks that decide (see alike.py)."""
 
 import itertools
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ import numpy as np
 
 from striate.check import chance, register
 from striate.check.overlay import overlaid
-from striate.check.signature import Whitening, contrast, lengths, likeness, rings, unturned
+from striate.check.signature import Plain, lengths, likeness, rings, unturned
 
 NEIGHBOURS = 24  # candidates of every picture
-CHANCE = 1e-4  # pairs that the first look may find by chance in a whole set
+CHANCE = 0.03  # pairs of pictures as they are that chance may make in a whole set
 LEAST_AGREEMENT = 0.8  # correlation of two pictures laid over each other
 HOW = ("the same", "resized or shifted", "turned", "mirrored")
-_SAMPLE, _OF_SAMPLE = 4096, 4  # pictures that the first look is held against; how many of them become candidates
-_ROWS, _PAIRS, _CELLS = 512, 256, 1 << 25  # of one block
+_SAMPLE, _OF_SAMPLE = 1024, 4  # pictures that each is held against; how many of them become candidates
+_ROWS, _MEETING, _CELLS = 512, 64, 1 << 25  # of one block
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,11 @@ def search(looks: np.ndarray, tints: np.ndarray, shapes: np.ndarray) -> Links:
     """All links among N pictures, at least 40: looks (N, 32, 32) and tints (N, 8, 8, 3) of their facts, shapes (N, 2)
     their height and width."""
     near = _neighbours(unturned(rings(looks, lengths(shapes))))
-    first = _first_look(looks, tints, near, Whitening(looks, tints))
-    second = _settled(Links(*overlaid(looks, tints)))
-    both = Links(*(np.concatenate(parts) for parts in zip(*map(_fields, (first, second)), strict=True)))
-    both = both[np.argsort(both.chance, kind="stable")]
-    _, once = np.unique(both.pairs[:, 0] * len(looks) + both.pairs[:, 1], return_index=True)
-    return both[np.sort(once)]
+    both = _as_they_are(looks, tints, near), _settled(Links(*overlaid(looks, tints)))
+    found = Links(*(np.concatenate(parts) for parts in zip(*map(_fields, both), strict=True)))
+    found = found[np.argsort(found.chance, kind="stable")]
+    _, once = np.unique(found.pairs[:, 0] * len(looks) + found.pairs[:, 1], return_index=True)
+    return found[np.sort(once)]
 
 
 def _fields(links: Links) -> tuple[np.ndarray, ...]:
@@ -79,27 +78,20 @@ def _neighbours(vectors: np.ndarray) -> np.ndarray:
     return found
 
 
-def _first_look(looks: np.ndarray, tints: np.ndarray, near: np.ndarray, whitening: Whitening) -> Links:
-    """Whitened pictures in the eight positions of a square."""
-    count, sample = len(looks), min(len(looks), _SAMPLE)
+def _as_they_are(looks: np.ndarray, tints: np.ndarray, near: np.ndarray) -> Links:
+    """Pictures held against each other in the eight positions of a square: those of every row with its neighbours
+    `near` (N, n) and the most alike of a sample that chance makes fewer than CHANCE of in a whole set."""
+    count, sample, plain = len(looks), min(len(looks), _SAMPLE), Plain(looks)
     blocks = [slice(start, start + _ROWS) for start in range(0, count, _ROWS)]
-    upright = np.concatenate([next(whitening.features(looks[block], tints[block])) for block in blocks])
+    upright = np.concatenate([next(plain.features(looks[block], tints[block])) for block in blocks])
     least = np.empty((count, chance.COLUMNS), np.float32)
     near = np.concatenate([near, np.empty((count, _OF_SAMPLE), np.int32)], axis=1)
     best, view = np.empty(near.shape, np.float32), np.empty(near.shape, np.uint8)
     for block in blocks:
-        seen = np.stack(list(whitening.features(looks[block], tints[block])), axis=1)
-        held = likeness(seen[:, 0], upright[:sample], whitening.light)
-        for number in range(1, 8):
-            np.maximum(held, likeness(seen[:, number], upright[:sample], whitening.light), out=held)
-        own = np.arange(count)[block]
-        held[own < sample, own[own < sample]] = 0
-        nearest = np.argpartition(-held, chance.COLUMNS - 1, axis=1)[:, : chance.COLUMNS]
-        nearest = np.take_along_axis(nearest, np.argsort(-np.take_along_axis(held, nearest, 1), kind="stable"), 1)
-        least[block] = 1 - np.take_along_axis(held, nearest, 1) ** 2
+        seen = np.stack(list(plain.features(looks[block], tints[block])), axis=1)
+        nearest, least[block] = _nearest(seen, upright[:sample], np.arange(count)[block], plain.light)
         near[block, NEIGHBOURS:] = nearest[:, :_OF_SAMPLE]
-        compared = likeness(seen, upright[near[block]], whitening.light)
-        best[block], view[block] = compared.max(axis=1), compared.argmax(axis=1)
+        best[block], view[block] = _best_view(seen, upright, near[block], plain.light)
     odds = chance.measured(least, sample - (sample == count), count)
     pairs = np.stack([np.repeat(np.arange(count), near.shape[1]), near.ravel()], axis=1)
     distance = 1 - best.ravel() ** 2
@@ -107,8 +99,31 @@ def _first_look(looks: np.ndarray, tints: np.ndarray, near: np.ndarray, whitenin
     kept = np.flatnonzero((made < np.log10(CHANCE)) & (pairs[:, 0] != pairs[:, 1]))
     mirrored, quarters = np.divmod(view.ravel()[kept].astype(int), 4)
     poses = register.first_poses(np.pi * mirrored - np.pi / 2 * quarters, mirrored > 0)
-    links = _laid_over(looks, pairs[kept], poses[None])
-    return _settled(Links(links.pairs, made[kept], links.agreement, links.poses))
+    return _settled(Links(pairs[kept], made[kept], best.ravel()[kept], poses))
+
+
+def _nearest(seen: np.ndarray, sample: np.ndarray, rows: np.ndarray, light: int) -> tuple[np.ndarray, np.ndarray]:
+    """(K, COLUMNS): which of the sample (S, F) are most like the rows in any of their eight views (K, 8, F), the first
+    the most; and their distances, 1 - likeness². No row, itself a member of the sample, is its own neighbour."""
+    held = likeness(seen[:, 0], sample, light)
+    for number in range(1, 8):
+        np.maximum(held, likeness(seen[:, number], sample, light), out=held)
+    inside = np.flatnonzero(rows < len(sample))
+    held[inside, rows[inside]] = 0
+    nearest = np.argpartition(-held, chance.COLUMNS - 1, axis=1)[:, : chance.COLUMNS]
+    nearest = np.take_along_axis(nearest, np.argsort(-np.take_along_axis(held, nearest, 1), kind="stable"), 1)
+    return nearest, 1 - np.take_along_axis(held, nearest, 1) ** 2
+
+
+def _best_view(seen: np.ndarray, upright: np.ndarray, near: np.ndarray, light: int) -> tuple[np.ndarray, np.ndarray]:
+    """(K, n) the likeness of eight views (K, 8, F) to the rows `near` (K, n) of `upright` (N, F), and which view it
+    is; few at a time, since every row meets others."""
+    best, view = np.empty(near.shape, np.float32), np.empty(near.shape, np.uint8)
+    for start in range(0, len(near), _MEETING):
+        some = slice(start, start + _MEETING)
+        compared = likeness(seen[some], upright[near[some]], light)
+        best[some], view[some] = compared.max(axis=1), compared.argmax(axis=1)
+    return best, view
 
 
 def _settled(links: Links) -> Links:
@@ -119,27 +134,3 @@ def _settled(links: Links) -> Links:
     back = np.linalg.inv(square)[:, :2] if len(square) else links.poses
     poses = np.where(turned[:, None, None], back, links.poses).astype(np.float32)
     return Links(np.sort(links.pairs, axis=1), links.chance, links.agreement, poses)
-
-
-def _laid_over(looks: np.ndarray, pairs: np.ndarray, tried: np.ndarray) -> Links:
-    """Pairs (P, 2) registered from the best of the poses `tried` (n, P, 2, 3)."""
-    agreement, poses = np.empty(len(pairs), np.float32), np.empty((len(pairs), 2, 3), np.float32)
-    for start in range(0, len(pairs), _PAIRS):
-        some = slice(start, start + _PAIRS)
-        halved = looks[pairs[some]].reshape(-1, 16, 2, 16, 2).mean(axis=(2, 4), dtype=np.float32)
-        still, moving = _both(contrast(halved, 1.3, 5.0))
-        signs = [np.where(register.agreement(still, moving, pose[some]) < 0, -1, 1) for pose in tried]  # negatives
-        signs = np.array(signs, np.float32)[:, :, None, None]
-        coarse = [register.align(still, moving * sign, pose[some], 6) for sign, pose in zip(signs, tried, strict=True)]
-        fits = [register.agreement(still, moving * sign, pose) for sign, pose in zip(signs, coarse, strict=True)]
-        best = np.argmax(fits, axis=0), np.arange(len(still))
-        still, moving = _both(contrast(looks[pairs[some]].reshape(-1, *looks.shape[1:])))
-        poses[some] = register.align(still, moving * signs[best], np.stack(coarse)[best], 4)
-        agreement[some] = register.agreement(still, moving * signs[best], poses[some])
-    return Links(pairs, np.zeros(len(pairs)), agreement, poses)
-
-
-def _both(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Firsts and seconds of the pairs."""
-    first, second = maps.reshape(-1, 2, *maps.shape[1:]).transpose(1, 0, 2, 3)
-    return np.ascontiguousarray(first), np.ascontiguousarray(second)

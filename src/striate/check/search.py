@@ -11,6 +11,8 @@ from striate.check.signature import Plain, lengths, likeness, rings, unturned
 
 NEIGHBOURS = 24  # candidates of every picture
 CHANCE = 0.03  # pairs of pictures as they are that chance may make in a whole set
+MOST_APART = 0.015  # 1 - likeness²: what saving anew, resizing and retouching change is less; stripes may be as near by
+# accident, where most of their kind are far apart
 LEAST_AGREEMENT = 0.8  # correlation of two pictures laid over each other
 HOW = ("the same", "resized or shifted", "turned", "mirrored")
 _SAMPLE, _OF_SAMPLE = 1024, 4  # pictures that each is held against; how many of them become candidates
@@ -96,7 +98,7 @@ def _as_they_are(looks: np.ndarray, tints: np.ndarray, near: np.ndarray) -> Link
     pairs = np.stack([np.repeat(np.arange(count), near.shape[1]), near.ravel()], axis=1)
     distance = 1 - best.ravel() ** 2
     made = np.maximum(odds.of(pairs[:, 0], distance), odds.of(pairs[:, 1], distance))
-    kept = np.flatnonzero((made < np.log10(CHANCE)) & (pairs[:, 0] != pairs[:, 1]))
+    kept = np.flatnonzero((made < np.log10(CHANCE)) & (distance < MOST_APART) & (pairs[:, 0] != pairs[:, 1]))
     mirrored, quarters = np.divmod(view.ravel()[kept].astype(int), 4)
     poses = register.first_poses(np.pi * mirrored - np.pi / 2 * quarters, mirrored > 0)
     return _settled(Links(pairs[kept], made[kept], best.ravel()[kept], poses))

@@ -235,3 +235,20 @@ def _chunks(resamples: int, width: int) -> Iterator[slice]:
     step = max(1, min(resamples, _CHUNK_CELLS // max(width, 1)))
     for start in range(0, resamples, step):
         yield slice(start, min(start + step, resamples))
+
+
+def scored(value: float, low: float = np.nan, high: float = np.nan) -> dict[str, float | None]:
+    """A score as scores.json holds it, with None for what is not defined."""
+    return {"value": plain(value), "low": plain(low), "high": plain(high)}
+
+
+def bootstrapped(value: float, replicates: np.ndarray, effective: float) -> dict[str, float | None]:
+    """A share as a score, with the interval of `proportion_like` from its replicates; all None where it is NaN."""
+    if np.isnan(value):
+        return scored(value)
+    return scored(value, *proportion_like(float(value), np.asarray(replicates, np.float64).ravel(), float(effective)))
+
+
+def plain(value: float) -> float | None:
+    """A number for JSON: None where it is NaN."""
+    return None if np.isnan(value) else float(value)

@@ -10,6 +10,7 @@ Pictures of one patient, or copies of one picture, say less than as many others.
 proportions get Wilson's interval for as many pictures as theirs are worth, and whole clusters are drawn again.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import NormalDist
 
@@ -180,6 +181,25 @@ def resampled_means(
     values, vectors = np.linalg.eigh(spread)
     normal = np.random.default_rng(seed).standard_normal((resamples, columns.shape[1]))
     return mean + (normal * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+
+
+def mean_scores(values: Mapping[str, np.ndarray], clusters: np.ndarray | None = None) -> dict[str, dict]:
+    """The mean of every row of values (N,) as a score {"value", "low", "high"}; None where there is none.
+
+    Rows of bool are shares, whose interval always has a width. clusters: (N,) the same number for pictures that belong
+    together.
+    """
+    columns = np.stack(list(values.values()), axis=1).astype(np.float64)
+    n, scores = len(columns), {}
+    drawn = resampled_means(columns, clusters=clusters).T if n > 1 else np.full((columns.shape[1], 1), np.nan)
+    worth = n if clusters is None else clusters_worth(clusters)
+    for (name, row), replicates in zip(values.items(), drawn, strict=True):
+        value = float(np.mean(row)) if n else None
+        is_share = n and np.asarray(row).dtype == bool
+        low, high = proportion_like(value, replicates, worth) if is_share and n > 1 else percentile(replicates)
+        ends = {end: None if math.isnan(at) else at for end, at in (("low", low), ("high", high))}
+        scores[name] = {"value": value, **ends}
+    return scores
 
 
 def resampled_weights(n: int, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:

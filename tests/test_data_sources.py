@@ -273,7 +273,7 @@ def test_arrays() -> None:
     assert [s.target for s in read_source((pictures, np.array([[b"a"], [b"b"]] * 2))).samples] == ["a", "b"] * 2
     assert "4 pictures and 4 labels of shape (2, 2)" in refused((pictures, np.ones((4, 2, 2))))
     assert "pictures in folders" in refused((pictures, [1, 2, 3, 4]), group="parent")
-    assert "shape (5, 6)" in refused((pictures[0], [0] * 5))
+    assert "shape (5, 6, 1, 1, 1)" in refused((np.zeros((5, 6, 1, 1, 1)), [0] * 5))
 
 
 def test_digits_are_those_of_scikit_learn() -> None:

@@ -124,6 +124,12 @@ def choose_precision(asked: str, device: torch.device, network: nn.Module, batch
     return "bf16", reason
 
 
+def memory_format(axes: int) -> torch.memory_format:
+    """How batches (B, C, ...) with so many axes in all, and the filters for them, lie in memory: channels last, for
+    which the kernels are fastest, where torch has that (pictures and volumes)."""
+    return {4: torch.channels_last, 5: torch.channels_last_3d}.get(axes, torch.contiguous_format)
+
+
 @contextlib.contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
     """Inside, torch's global randomness is a function of `numbers`; afterwards it is as it was before."""

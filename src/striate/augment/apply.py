@@ -4,7 +4,7 @@ import torch
 
 from striate.augment import chance
 from striate.augment.colour import add_noise, recolour
-from striate.augment.geometry import matrices, move
+from striate.augment.geometry import matrices, move, warp
 from striate.augment.recipe import Recipe
 from striate.errors import StriateError
 
@@ -26,6 +26,7 @@ def augment(pictures: torch.Tensor, recipe: Recipe, *, seed: int, epoch: int, sa
     draws = chance.uniforms(seed, epoch, sample_ids)
     if recipe.moves:
         pictures = move(pictures, matrices(recipe, draws, *pictures.shape[2:]), recipe)
+        pictures = warp(pictures, recipe, draws)
     pictures = recolour(pictures, recipe, draws)
     return add_noise(pictures, recipe, seed=seed, epoch=epoch, sample_ids=sample_ids)
 

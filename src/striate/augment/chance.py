@@ -33,6 +33,9 @@ class Draw(IntEnum):
     ZOOM_Y = 6
     BRIGHTNESS = 7
     CONTRAST = 8
+    WARP_1 = 9
+    WARP_2 = 10
+    WARP_3 = 11
 
 
 def uniforms(seed: int, epoch: int, sample_ids: torch.Tensor) -> torch.Tensor:

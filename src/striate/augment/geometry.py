@@ -69,6 +69,28 @@ def move_labels(labels: torch.Tensor, sources: torch.Tensor, recipe: Recipe, unk
     return moved[:, 0].round().to(torch.uint8)
 
 
+def warp(pictures: torch.Tensor, recipe: Recipe, uniforms: torch.Tensor) -> torch.Tensor:
+    """Pictures (B, C, H, W) with their columns moved along the width, by linear interpolation; the ends stay.
+
+    uniforms: (B, len(Draw)). A place s of 0 to 1 is read at s + sum of a_k sin(pi k s) / (pi k), k = 1, 2, 3, where
+    the |a_k| add up to at most `recipe.warp`: so the pace lies between 1 - warp and 1 + warp.
+    """
+    if not recipe.warp:
+        return pictures
+    width = pictures.shape[3]
+    steps = torch.arange(width, dtype=torch.float64) / max(width - 1, 1)
+    places = steps.expand(len(pictures), width)
+    for order, draw in enumerate((Draw.WARP_1, Draw.WARP_2, Draw.WARP_3), 1):
+        wave = torch.sin(math.pi * order * steps) / (math.pi * order)
+        places = places + (recipe.warp / 3) * _both_ways(uniforms[:, draw, None]) * wave
+    places = (places * (width - 1)).clamp(0, width - 1).to(pictures.device)
+    left = places.floor().clamp(max=max(width - 2, 0))
+    share = (places - left).to(torch.float32)[:, None, None]
+    index = left.to(torch.int64)[:, None, None].expand_as(pictures)
+    before, after = (pictures.gather(3, (index + step).clamp(max=width - 1)) for step in (0, 1))
+    return torch.lerp(before, after, share.expand_as(pictures))
+
+
 def _linear(recipe: Recipe, columns: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The four entries of (1 / zoom) · (shear back) · (rotate back), each (B,)."""
     angle = math.radians(recipe.rotate) * _both_ways(columns[Draw.ROTATE])

@@ -6,6 +6,7 @@ Items are parted by commas: "rotate 30, shift 0.1, shear 0.2, zoom 0.2, hflip, f
     shift F        move by up to F of the width and, apart from that, of the height (0 to 1)
     shear A        slant by up to A degrees (0 to 80), in degrees as Keras counts it
     zoom F         enlarge by a factor of 1 - F to 1 + F, width and height apart (0 to 0.9)
+    warp F         of series: let time run unevenly, at 1 - F to 1 + F of its pace, both ends fixed (0 to 0.9)
     hflip, vflip   mirror left-right, top-bottom
     dihedral       the eight turns and mirrorings of a square (four on pictures that are not square)
     brightness F   add up to F, where black is 0 and white about 1 (0 to 1)
@@ -13,6 +14,7 @@ Items are parted by commas: "rotate 30, shift 0.1, shear 0.2, zoom 0.2, hflip, f
     noise F        add bell-shaped noise of standard deviation F (0 to 1)
     fill HOW       what comes in from outside: nearest, reflect, or constant with a value
 
+A series is a picture of one row, so of these shift, zoom, hflip, brightness, contrast and noise mean something for it.
 "none" changes nothing, and each name in RECIPES stands for its line. No torch is needed here.
 """
 
@@ -25,6 +27,7 @@ LARGEST = {
     "shift": 1.0,
     "shear": 80.0,
     "zoom": 0.9,
+    "warp": 0.9,
     "brightness": 1.0,
     "contrast": 1.0,
     "noise": 1.0,
@@ -38,7 +41,9 @@ RECIPES = {
     "digits": "rotate 10, shift 0.1, zoom 0.1, fill nearest",
     "photo": "shift 0.125, hflip, fill reflect",
     "microscopy": "shift 0.1, dihedral, brightness 0.1, contrast 0.2, fill reflect",
+    "series": "shift 0.05, warp 0.1, contrast 0.1, noise 0.01, fill nearest",
 }
+NOT_OF_SERIES = ("rotate", "shear", "vflip", "dihedral")  # a single row has no second axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,7 @@ class Recipe:
     shift: float = 0.0
     shear: float = 0.0
     zoom: float = 0.0
+    warp: float = 0.0
     hflip: bool = False
     vflip: bool = False
     dihedral: bool = False
@@ -84,11 +90,18 @@ class Recipe:
     @property
     def moves(self) -> bool:
         """Whether it changes where things are, so that boxes and masks must follow."""
-        return self.interpolates or bool(self.shift or self.hflip or self.vflip or self.dihedral)
+        return self.interpolates or bool(self.warp or self.shift or self.hflip or self.vflip or self.dihedral)
 
     @property
     def recolours(self) -> bool:
         return bool(self.brightness or self.contrast or self.noise)
+
+    def require_axes(self, axes: int) -> None:
+        """Raise StriateError where it asks for what samples of so many axes cannot do: 1 series, 2 pictures, 3."""
+        wrong = next((name for name in (NOT_OF_SERIES if axes == 1 else ("warp",)) if getattr(self, name)), None)
+        if wrong:
+            rule = f"{wrong} is a change of {'pictures' if axes == 1 else 'series'}"
+            raise StriateError(rule, received=str(self), where="--augment", remedy="leave it out")
 
     def __str__(self) -> str:
         """The one canonical line: `parse(str(recipe)) == recipe`."""

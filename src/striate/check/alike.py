@@ -37,8 +37,7 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
     Pictures of a single value are alike, and another finding. The order of the rows does not matter: where only some
     of many pictures are measured, it is those whose contents come first by a hash.
     """
-    first: dict[Hashable, int] = {}
-    same = [(first.setdefault(content, row), row, True) for row, content in enumerate(contents)]
+    first, same = _same(contents)
     rows = sorted(first.values(), key=lambda row: hashlib.blake2b(str(contents[row]).encode()).digest())
     blocks = np.array_split(np.array(rows, np.int64), len(rows) // 4096 + 1)
     rows = np.concatenate([block[_varied(facts["look"][block])] for block in blocks])
@@ -56,6 +55,18 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
 def _varied(looks: np.ndarray) -> np.ndarray:
     """Which of them (K, S, S) are of more than a single value."""
     return looks.std(axis=(1, 2)) > 1
+
+
+def copied(contents: Sequence[str]) -> Alike:
+    """The groups of copies alone, where looks cannot be compared."""
+    groups = _joined(len(contents), _same(contents)[1])
+    return Alike(copies=groups, near=groups, pairs=[])
+
+
+def _same(contents: Sequence[str]) -> tuple[dict[Hashable, int], list[tuple[int, int, bool]]]:
+    """The first row of each content, and links from it to all rows that have it."""
+    first: dict[Hashable, int] = {}
+    return first, [(first.setdefault(content, row), row, True) for row, content in enumerate(contents)]
 
 
 def _joined(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:

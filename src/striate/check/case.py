@@ -26,6 +26,7 @@ class Case:
     contents: Sequence[str]
     hidden: int
     alike: Alike = field(repr=False)
+    form: str = "picture"
 
     @cached_property
     def one_label(self) -> bool:

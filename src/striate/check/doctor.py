@@ -9,7 +9,7 @@ import numpy as np
 
 import striate
 from striate import files
-from striate.check.alike import alike
+from striate.check.alike import alike, copied
 from striate.check.case import Case
 from striate.check.copies import copies, set_aside
 from striate.check.finding import LEVELS, Check
@@ -21,6 +21,7 @@ from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.store import Store
 from striate.errors import StriateError
 
+FORM_DETECTORS = (copies, series, inventory)  # what says something of series, texts and volumes
 DETECTORS = (copies, shortcuts, series, inventory, outliers)  # in the order in which a level's findings are told
 
 
@@ -30,7 +31,8 @@ def check_store(found: Found, store: Store) -> Check:
     left_out = [*found.left_out, *store.left_out]
 
     def make() -> dict[str, object]:
-        return examine(samples, left_out, store.facts, store.contents, hidden=found.hidden).to_dict()
+        known = store.facts, store.contents
+        return examine(samples, left_out, *known, hidden=found.hidden, form=found.form).to_dict()
 
     return Check.from_dict(remembered("check", found, store, make))
 
@@ -39,7 +41,7 @@ def remembered(name: str, found: Found, store: Store, make: Callable[[], Mapping
     """What `make` gives, as plain values for JSON, kept beside the store under a hash of all that is known of it."""
     if store.folder is None:
         return make()
-    digest = hashlib.blake2b(f"{striate.__version__} {found.hidden}\n".encode(), digest_size=12)
+    digest = hashlib.blake2b(f"{striate.__version__} {found.hidden} {found.form}\n".encode(), digest_size=12)
     for file in sorted(Path(__file__).parent.glob("*.py")):  # other checks would find something else
         digest.update(file.read_bytes())
     for item in found.samples:
@@ -63,16 +65,20 @@ def examine(
     contents: Sequence[str],
     *,
     hidden: int = 0,
+    form: str = "picture",
 ) -> Check:
     """All findings of a set, the rows that must stay together and those to set aside; nothing is opened or changed.
 
     samples: the K readable ones with class, group and given part. facts: (K,) of FACTS and contents: K hashes of the
-    files' bytes, both in the order of the samples. left_out: what could not be used. hidden: files passed over.
+    files' bytes, both in the order of the samples. left_out: what could not be used. hidden: files passed over. form:
+    one of prepare.FORMS; of others than pictures only copies are sought, since light, border or likeness say nothing.
     """
+    same = alike(facts, contents) if form == "picture" else copied(contents)
     case = Case(
-        samples=samples, left_out=left_out, facts=facts, contents=contents, hidden=hidden, alike=alike(facts, contents)
+        samples=samples, left_out=left_out, facts=facts, contents=contents, hidden=hidden, alike=same, form=form
     )
-    found = [finding for detect in DETECTORS for finding in detect(case)] if len(samples) else []
+    detectors = DETECTORS if form == "picture" else FORM_DETECTORS
+    found = [finding.of_form(form) for detect in detectors for finding in detect(case)] if len(samples) else []
     counts: dict[str, Counter[str]] = {name: Counter() for name in case.classes}
     for sample in samples:
         counts[sample.label][sample.part or ""] += 1

@@ -1,7 +1,9 @@
 """What the checks say: one record per thing found, which the command line, check.json and the report show."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+
+from striate.data.wording import worded
 
 SHOWN = 5  # thumbnails of one finding
 LEVELS = ("problem", "caution", "note")
@@ -36,6 +38,10 @@ class Finding:
     def examples(self) -> tuple[str, ...]:
         """The paths of `shown`, one after the other."""
         return tuple(path for group in self.shown for path in group)
+
+    def of_form(self, form: str) -> "Finding":
+        """The same, in words for samples of this form, one of prepare.FORMS."""
+        return replace(self, **{name: worded(getattr(self, name), form) for name in ("what", "done", "change")})
 
     def to_dict(self) -> dict[str, object]:
         """As it stands in check.json."""

@@ -27,7 +27,8 @@ def inventory(case: Case) -> Iterator[Finding]:
     yield _found(case)
     yield from _left_out(case)
     yield from _wrong_names(case)
-    yield from _pages(case)
+    if case.form == "picture":
+        yield from _pages(case)
     if case.one_label:
         yield from _classes(case)
     yield from _constant(case)
@@ -42,6 +43,10 @@ def _found(case: Case) -> Finding:
         "channels": Counter({1: "grey", 3: "colour"}.get(n, f"{n} channels") for n in facts["channels"].tolist()),
         "depths": Counter(np.array(DEPTHS, object)[facts["depth"]].tolist()),
     }
+    if case.form in ("series", "text"):
+        kinds = {"lengths": Counter({f"{width:,} values": n for width, n in Counter(facts["width"].tolist()).items()})}
+        if case.form == "series":
+            kinds["channels"] = Counter(counted(n, "channel") for n in facts["channels"].tolist())
     said = "; ".join(_mixture(counts) for counts in kinds.values())
     hidden = f" {counted(case.hidden, 'hidden file')} passed over." if case.hidden else ""
     kinds_of = f" of {counted(len(case.classes), 'class')}" if case.one_label else ""

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.sample import Found, LeftOut, Sample
-from striate.data.targets import Meaning, meaning_of
+from striate.data.series import all_series, rows_of_array
+from striate.data.targets import Meaning, meaning_of_rows
 from striate.errors import StriateError
 
 _DIGITS = ("datasets", "data", "digits.csv.gz")
@@ -22,24 +23,31 @@ def read_arrays(
     groups: Sequence[object] | None = None,
     *,
     task: str | None = None,
+    form: str = "auto",
 ) -> Found:
     """Samples from N pictures, (N, H, W), (N, H, W, C) or a list of such arrays, N labels and, if wanted, N groups.
 
     Labels may be words, numbers, lists of words, or rows (N, K) of numbers or of 0 and 1; task says what they
     mean where that is not plain (see `targets.meaning_of`). A missing label (None, NaN, "") leaves its picture out.
+    form: one of FORMS; by default an array (N, L), or a list of arrays (L,), holds series.
     """
-    cells = cells_of(labels, len(pictures), "array")
+    form, cells = form_of(pictures, form), cells_of(labels, len(pictures), "array")
     meaning = meaning_of_rows(cells, task)
-    samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None)
-    return Found(
-        root="arrays", kind="arrays", samples=samples, left_out=left_out, task=meaning.task, names=meaning.outputs
-    )
+    samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None, form)
+    found = Found(
+        root="arrays", kind="arrays", samples=samples, left_out=left_out, task=meaning.task, names=meaning.outputs,
+        form=form,
+    )  # fmt: skip
+    return all_series(found) if form == "series" else found
 
 
-def meaning_of_rows(cells: Sequence[Sequence[str]], task: str | None) -> Meaning:
-    """What rows of K labels mean: one is called "value", several "0", "1", ..."""
-    width = max(map(len, cells), default=1)
-    return meaning_of(cells, range(width), [str(number) for number in range(width)] if width > 1 else ["value"], task)
+def form_of(pictures: np.ndarray | Sequence[np.ndarray], form: str) -> str:
+    """The form asked for, or by "auto" that of rows of numbers: "series" where each has one axis, else "picture"."""
+    if form != "auto":
+        return form
+    is_array = isinstance(pictures, np.ndarray)
+    flat = pictures.ndim == 2 if is_array else len(pictures) > 0 and all(np.ndim(one) == 1 for one in pictures)
+    return "series" if flat else "picture"
 
 
 def read_rows(
@@ -49,10 +57,10 @@ def read_rows(
     groups: Sequence[object] | None,
     name: str,
     part: str | None,
+    form: str,
 ) -> tuple[list[Sample], list[LeftOut]]:
     """Samples called NAME/0, NAME/1, ... of `part`: views of `pictures`, which is kept once; cells: of `cells_of`."""
-    if isinstance(pictures, np.ndarray):
-        _require_layout(pictures, name)
+    pictures = rows_of_form(pictures, form, name)
     together = [None] * len(cells)
     if groups is not None:
         together = [word for (word,) in cells_of(groups, len(pictures), name, "groups")]
@@ -65,6 +73,32 @@ def read_rows(
             sample = Sample(path=path, source=np.asarray(picture), target=target, group=group or None, part=part)
             samples.append(sample)
     return samples, left_out
+
+
+def rows_of_form(
+    pictures: np.ndarray | Sequence[np.ndarray], form: str, name: str
+) -> np.ndarray | Sequence[np.ndarray]:
+    """An array with the axes that its form has: (N, H, W[, C]) of pictures, (N, L, C) of series. Lists as they are."""
+    if not isinstance(pictures, np.ndarray):
+        return pictures
+    if form == "series":
+        if pictures.ndim not in (2, 3):
+            raise StriateError(
+                "an array of series has the axes (series, values) or (series, values, channels)",
+                received=f"shape {pictures.shape}",
+                where=name,
+            )
+        return rows_of_array(pictures)
+    if form == "volume":
+        if pictures.ndim not in (4, 5):
+            raise StriateError(
+                "an array of volumes has the axes (volumes, frames, height, width[, channels])",
+                received=f"shape {pictures.shape}",
+                where=name,
+            )
+        return pictures
+    _require_layout(pictures, name)
+    return pictures
 
 
 def _require_layout(pictures: np.ndarray, name: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.data.prepare import REACH, Preparation
+from striate.data.prepare import FORMS, REACH, Preparation, Shape
 
 PREDICT_BATCH = 64  # fixed and padded, so that a prediction never depends on its neighbours
 PREDICT_PIXELS = 1 << 20  # of such a batch at most
@@ -21,17 +21,29 @@ def scale(pictures: np.ndarray | Tensor, preparation: Preparation, device: torch
     """Stored pictures (B, H, W, C) as float32 (B, C, H, W), 0 at `low`, 1 at `high`, within REACH, channels-last."""
     batch = torch.from_numpy(pictures) if isinstance(pictures, np.ndarray) else pictures
     batch = batch.to(device).permute(0, 3, 1, 2).to(torch.float32)
-    low, high = (_per_channel(values, device) for values in (preparation.low, preparation.high))
+    low, high = (_per_channel(preparation, values, device) for values in (preparation.low, preparation.high))
     return ((batch - low) / (high - low)).clamp(*REACH)
 
 
 def standardise(scaled: Tensor, preparation: Preparation) -> Tensor:
-    """Scaled pictures as the network sees them: minus the mean, divided by the standard deviation."""
-    mean, std = (_per_channel(values, scaled.device) for values in (preparation.mean, preparation.std))
-    return (scaled - mean) / std
+    """Scaled pictures (B, C, H, W) as the network sees them: minus the mean, divided by the standard deviation, on as
+    many axes as their form has."""
+    mean, std = (_per_channel(preparation, values, scaled.device) for values in (preparation.mean, preparation.std))
+    return _on_axes((scaled - mean) / std, preparation.shape)
 
 
-def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+def _on_axes(x: Tensor, shape: Shape) -> Tensor:
+    """(B, C, L) of a series or text (B, C, 1, L), and (B, C, D, H, W) of a volume (B, D x C, H, W), of any size."""
+    match FORMS[shape.form]:
+        case 1:
+            return x.squeeze(2)
+        case 3:
+            return x.unflatten(1, (shape.frames, shape.channels)).transpose(1, 2)
+    return x
+
+
+def _per_channel(preparation: Preparation, values: tuple[float, ...], device: torch.device) -> Tensor:
+    values = values * preparation.shape.frames
     return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
 
 

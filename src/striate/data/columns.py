@@ -68,7 +68,7 @@ def read_lines(file: Path, columns: str | None = None) -> list[Line]:
     columns: names, by commas, for the columns of a table that has none; they become line 0.
     Raises StriateError for a file that is unreadable, empty or no proper CSV.
     """
-    text = _text(file)
+    text = read_text(file)
     delimiter = _delimiter(file, text)
     if re.match(r"sep=.\r?\n", text[:7]):  # how Excel is told the separator
         delimiter, text = text[4], "\n" + text.split("\n", 1)[1]
@@ -100,19 +100,19 @@ def read_layout(
     rows = [cells for _, cells in lines]
     first = rows[0]
     path = find_path(first, rows[1:] or rows)
-    named = {kind: _named(first, words) for kind, words in COLUMNS.items()}
+    named = {kind: find_column(first, words) for kind, words in COLUMNS.items()}
     if path is None:
         raise _no_columns(file, first)
     words = {word.casefold() for word in (*_words(asked.label_column), asked.group) if word and not word.isdecimal()}
     known = any(column is not None for column in named.values()) or any(cell.casefold() in words for cell in first)
     if asked.columns is None and (is_path(first[path]) or not (known or _unlike(rows, path))):
-        columns = _asked_columns(file, None, len(first), asked.label_column) or _beside(file, first, path)
+        columns = asked_columns(file, None, len(first), asked.label_column) or _beside(file, first, path)
         names = [f"column {number}" for number in columns]
         return Layout(header=None, path=path, meaning=meaning_of(rows, columns, names, asked.task))
-    group = _named(first, (asked.group,)) if asked.group else named["group"]
+    group = find_column(first, (asked.group,)) if asked.group else named["group"]
     taken = {path, named["part"], group, named["group"]}
-    columns = _asked_columns(file, first, len(first), asked.label_column)
-    columns = columns or _label_columns(file, rows, taken, named["label"])
+    columns = asked_columns(file, first, len(first), asked.label_column)
+    columns = columns or label_columns(file, rows, taken, named["label"])
     meaning = meaning_of(rows[1:], columns, [first[number] for number in columns], asked.task)
     return Layout(header=first, path=path, meaning=meaning, part=named["part"], group=group)
 
@@ -131,7 +131,8 @@ def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
         )
 
 
-def _text(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """All of a file of text, in whatever encoding it is."""
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -168,7 +169,8 @@ def _parse(file: Path, text: str, delimiter: str, *, strict: bool = False) -> li
         raise StriateError("the table must be proper CSV", received=error, where=where) from None
 
 
-def _named(header: Sequence[str], words: Sequence[str]) -> int | None:
+def find_column(header: Sequence[str], words: Sequence[str]) -> int | None:
+    """The number of the column that has one of these names, the earlier the better; None if none has."""
     names = [name.casefold() for name in header]
     return next((names.index(word.strip().casefold()) for word in words if word.strip().casefold() in names), None)
 
@@ -194,13 +196,13 @@ def _words(asked: str | None) -> list[str]:
     return [word.strip() for word in asked.split(",") if word.strip()] if asked else []
 
 
-def _asked_columns(file: Path, header: list[str] | None, width: int, asked: str | None) -> tuple[int, ...]:
+def asked_columns(file: Path, header: list[str] | None, width: int, asked: str | None) -> tuple[int, ...]:
     """The columns that --label-column names, or counts from 0; none where it is not given."""
-    if asked and header and (whole := _named(header, (asked,))) is not None:
+    if asked and header and (whole := find_column(header, (asked,))) is not None:
         return (whole,)
     found = []
     for word in _words(asked):
-        column = _named(header, (word,)) if header else None
+        column = find_column(header, (word,)) if header else None
         if column is None and word.isdecimal() and int(word) < width:
             column = int(word)
         if column is None:
@@ -215,7 +217,7 @@ def _asked_columns(file: Path, header: list[str] | None, width: int, asked: str 
     return tuple(found)
 
 
-def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None], known: int | None) -> tuple[int, ...]:
+def label_columns(file: Path, rows: list[list[str]], taken: set[int | None], known: int | None) -> tuple[int, ...]:
     """The column of labels, or the columns of classes or labels that every line marks with 0 and 1."""
     first = rows[0]
     if known is not None:
@@ -224,18 +226,24 @@ def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None], kn
     if len(rest) == 1 or (rest and are_marks([[_cell(cells, n) for n in rest] for cells in rows[1:]])):
         return tuple(rest)
     if not rest:
-        raise _no_columns(file, first)
-    raise StriateError(
+        raise _no_columns(file, first, "a table needs a column label")
+    raise in_doubt(file, [first[n] for n in rest])
+
+
+def in_doubt(file: Path, names: Sequence[str]) -> StriateError:
+    """That any of these columns may hold the label."""
+    return StriateError(
         "there must be no doubt which column of a table holds the label",
-        received=f"the columns {first_few([first[n] for n in rest], 10)}",
+        received=f"the columns {first_few(names, 10)}",
         where=file,
-        remedy=f"name it, for example --label-column {first[rest[0]]!r}, or several with commas between them",
+        remedy=f"name it, for example --label-column {names[0]!r}, or several with commas between them",
     )
 
 
-def _no_columns(file: Path, first: Sequence[str]) -> StriateError:
-    what = f"the columns {first_few(first)}"
-    return StriateError("a table needs a column path and a column label", received=what, where=file, remedy=_REMEDY)
+def _no_columns(
+    file: Path, first: Sequence[str], rule: str = "a table needs a column path and a column label"
+) -> StriateError:
+    return StriateError(rule, received=f"the columns {first_few(first)}", where=file, remedy=_REMEDY)
 
 
 def _cell(cells: Sequence[str], number: int | None) -> str:

@@ -19,7 +19,7 @@ from striate.data import png
 from striate.data.content import FORMATS, IMAGE_SUFFIXES, START, open_file, read_file, recognise
 from striate.data.dicom import decode_dicom, look_dicom
 from striate.data.header import WHOLE, Header, Pick, Unreadable, chosen, require_page, require_size
-from striate.data.npy import decode_npy, header_of, look_npy
+from striate.data.npy import decode_npy, header_of, look_npy, require_axes
 from striate.data.pixels import as_depth, upright
 from striate.data.quiet import quiet
 from striate.data.raster import decode_image, look_image, read_image
@@ -41,8 +41,8 @@ def read(source: Source, enough: int = 0, pick: Pick = WHOLE) -> tuple[np.ndarra
     data = _bytes_of(source)
     kind = recognise(data[:START])
     with unpacking(kind):
-        if kind in _TWICE or (kind == "PNG" and _is_deep(data)):
-            pixels, header = _pixels(data, kind, enough, pick), _look(io.BytesIO(data), data[:START], kind, pick)
+        if pick.volume or kind in _TWICE or (kind == "PNG" and _is_deep(data)):
+            pixels, header = _unpacked(data, kind, enough, pick), _look(io.BytesIO(data), data[:START], kind, pick)
         else:
             if kind == "PNG":
                 png.verify(data)
@@ -57,17 +57,20 @@ def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
     8-bit and 16-bit values are as in the file; signed, 32-bit and float values become float32 unchanged.
     An array is (H, W) or (H, W, C) of numbers or bools. enough: 0, or a side in pixels; a JPEG with at least
     twice as many on both sides is unpacked at 1/2, 1/4 or 1/8 of its size, never below twice `enough`, which
-    is several times faster for photographs (libjpeg leaves out the fine cosines). pick: a page, and channels.
+    is several times faster for photographs (libjpeg leaves out the fine cosines). pick: a page, and channels; of a
+    volume all pages, (H, W, pages x C), where an array is (D, H, W) or (D, H, W, C).
     Raises Unreadable, and nothing else, for a source that is no picture, is damaged, cut short or too large,
     or has no such page or channel.
     """
     if isinstance(source, np.ndarray):
         header = _array_header(source, pick)
+        if pick.volume:
+            return _volume_of(source, pick)
         return _picked(as_depth(source.reshape(header.height, header.width, -1)), pick)
     data = _bytes_of(source)
     kind = recognise(data[:START])
     with unpacking(kind):
-        return np.ascontiguousarray(_pixels(data, kind, enough, pick))
+        return np.ascontiguousarray(_unpacked(data, kind, enough, pick))
 
 
 def look(source: Source, pick: Pick = WHOLE) -> Header:
@@ -116,6 +119,10 @@ def _damaged(kind: str, error: Exception) -> Unreadable:
     return Unreadable(f"{cut} {kind}: {words}")
 
 
+def _unpacked(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
+    return _volume(data, kind, pick) if pick.volume else _pixels(data, kind, enough, pick)
+
+
 def _pixels(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
     file = io.BytesIO(data)
     match kind:
@@ -141,6 +148,26 @@ def _finished(pixels: np.ndarray, pick: Pick) -> np.ndarray:
     return _picked(as_depth(pixels.reshape(*pixels.shape[:2], -1)), pick)
 
 
+def _volume(data: bytes, kind: str, pick: Pick) -> np.ndarray:
+    """All pages, (H, W, pages x C)."""
+    if kind == "NPY":
+        return _volume_of(decode_npy(io.BytesIO(data), volume=True), pick)
+    first = replace(pick, volume=False, page=0)
+    header = _look(io.BytesIO(data), data[:START], kind, first)
+    wide = np.dtype(header.depth).itemsize
+    require_size(header.height, header.width, header.pages * header.channels * wide)
+    pages = [_pixels(data, kind, 0, replace(first, page=number)) for number in range(header.pages)]
+    if len({(page.shape, page.dtype) for page in pages}) > 1:
+        raise Unreadable("its pages are of different sizes or kinds, so they are no volume", "values")
+    return np.concatenate(pages, axis=2)
+
+
+def _volume_of(frames: np.ndarray, pick: Pick) -> np.ndarray:
+    """(H, W, D x C) of an array (D, H, W) or (D, H, W, C)."""
+    each = [_picked(as_depth(frame.reshape(*frame.shape[:2], -1)), pick) for frame in frames]
+    return np.concatenate(each, axis=2)
+
+
 def _is_deep(data: bytes) -> bool:
     """Whether a PNG has 16 bits per channel, once its size is checked."""
     start = png.read_start(data)
@@ -158,7 +185,7 @@ def _look(file: BinaryIO, start: bytes, kind: str, pick: Pick) -> Header:
             return look_tiff(file, pick)
         case "NPY":
             require_page(pick.page, 1)
-            header = look_npy(file)
+            header = look_npy(file, pick.volume)
         case "DICOM":
             header = look_dicom(file, pick.page)
         case "PNG" if _is_deep(start):
@@ -176,11 +203,10 @@ def _narrowed(header: Header, pick: Pick) -> Header:
 
 
 def _array_header(pixels: np.ndarray, pick: Pick) -> Header:
-    if pixels.ndim not in (2, 3):
-        rule = "not (height, width) or (height, width, channels)"
-        raise Unreadable(f"an array of shape {pixels.shape}, {rule}", "values")
-    require_size(*pixels.shape[:2], max(pixels[0, 0].nbytes, 0) if pixels.size else 0)
+    require_axes(pixels.shape, pick.volume)
+    height, width = pixels.shape[pick.volume : pick.volume + 2]
+    require_size(height, width, pixels.nbytes // max(height * width, 1))
     if pixels.dtype.kind not in "biuf":
         raise Unreadable(f"pixel values of type {pixels.dtype} are not supported", "values")
     require_page(pick.page, 1)
-    return _narrowed(header_of(pixels.shape, pixels.dtype, "array"), pick)
+    return _narrowed(header_of(pixels.shape, pixels.dtype, "array", pick.volume), pick)

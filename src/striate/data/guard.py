@@ -37,6 +37,7 @@ PROGRAM = "from striate.data.worker import main; main()"
 _CHUNK, _CHUNK_BYTES, _AHEAD = 64, 8_000_000, 4
 _START = "import sys; sys.path[:] = sys.argv[1:]; "  # before anything of ours is imported
 _ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # threads would only take each other's time
+HERE = (np.ndarray, Unreadable)  # sources that never leave this process
 _OWN_GROUP = {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
 
 _idle: "deque[Worker]" = deque()  # of the whole process, so that one picture after the other needs no new start
@@ -165,7 +166,7 @@ if hasattr(os, "register_at_fork"):
 
 def load_one(source: Source, want: Want) -> Loaded:
     """`load` of one source, in a process of its own unless it is an array."""
-    return load(source, want) if isinstance(source, np.ndarray) else _in_worker([source], want, _Call())[0]
+    return load(source, want) if isinstance(source, HERE) else _in_worker([source], want, _Call())[0]
 
 
 class _Call:
@@ -195,9 +196,9 @@ def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> 
         return
 
     def several(part: list[tuple[Key, Source]]) -> list[tuple[Key, Loaded]]:
-        files = iter(_in_worker([source for _, source in part if not isinstance(source, np.ndarray)], want, call))
+        files = iter(_in_worker([source for _, source in part if not isinstance(source, HERE)], want, call))
         with quiet():
-            return [(key, load(s, want) if isinstance(s, np.ndarray) else next(files)) for key, s in part]
+            return [(key, load(s, want) if isinstance(s, HERE) else next(files)) for key, s in part]
 
     pool, waiting, done = ThreadPoolExecutor(workers, thread_name_prefix="decode"), deque(), 0
     try:
@@ -217,7 +218,7 @@ def _chunk(want: Want) -> int:
     """How many sources are handed over together."""
     if want.shape is None:
         return _CHUNK if want.header else 1
-    values = want.shape.height * want.shape.width * want.shape.channels
+    values = math.prod(want.shape.stored)
     return max(1, min(_CHUNK, _CHUNK_BYTES // max(values * np.dtype(want.shape.depth).itemsize, 1)))
 
 

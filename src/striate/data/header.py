@@ -25,10 +25,12 @@ class Pick:
     """Which part of a file is the picture.
 
     page: the number of a page, slice or frame, from 0. channels: which channels, in this order; () for all.
+    volume: all pages, with the channels of one behind those of the other.
     """
 
     page: int = 0
     channels: tuple[int, ...] = ()
+    volume: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))  # JSON makes a list of it
@@ -61,7 +63,7 @@ def require_size(height: int, width: int, pixel_bytes: int = 1) -> None:
     """
     if height < 1 or width < 1 or pixel_bytes < 1:
         raise Unreadable(f"the picture has no pixels ({width} × {height})", "size")
-    if max(height, width) > MAX_SIDE or height * width > MAX_PIXELS:
+    if (max(height, width) > MAX_SIDE and min(height, width) > 1) or height * width > MAX_PIXELS:
         raise Unreadable(
             f"too large: {width:,} × {height:,} pixels; at most {MAX_SIDE:,} per side"
             f" and {MAX_PIXELS // 1_000_000} million in all",

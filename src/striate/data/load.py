@@ -20,7 +20,7 @@ from striate.data.values import mask_values
 HASH = 32  # letters of a content hash
 _TOGETHER = 1_000_000  # bytes of decoded pictures
 
-Source = Path | bytes | np.ndarray
+Source = Path | bytes | np.ndarray | Unreadable  # the last: what is known to be none, and why
 Begin = Callable[[int, Source], None]
 
 
@@ -116,6 +116,9 @@ def _finish(made: Sequence[_Work], first: int, want: Want, begin: Begin) -> None
 
 
 def _decoded(work: _Work, want: Want) -> None:
+    if isinstance(work.source, Unreadable):
+        work.loaded = Loaded(problem=work.source)
+        return
     if want.header:
         work.loaded = Loaded(header=look(work.source, want.pick))
         return
@@ -139,7 +142,8 @@ def _decoded(work: _Work, want: Want) -> None:
 def _noted(work: _Work, want: Want) -> None:
     if want.noted:
         work.known["facts"] = facts_of(work.picture, work.header, work.size)
-    work.known.update(channels=work.picture.shape[2], depth=work.picture.dtype.name)
+    frames = work.header.pages if want.noted and want.shape.form == "volume" else 1
+    work.known.update(channels=work.picture.shape[2] // frames, depth=work.picture.dtype.name)
 
 
 def _fitted(work: _Work, want: Want) -> None:

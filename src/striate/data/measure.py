@@ -18,16 +18,20 @@ def measure(pictures: np.ndarray, indices: Sequence[int] | np.ndarray, shape: Sh
 
     8-bit: low 0 and high 255. 16-bit and float: the 0.1 and 99.9 percentiles (the whole range where
     these coincide), so that hot pixels do not flatten everything; scaled values beyond them are kept as far as
-    REACH. mean and std are of the values so scaled and cut, std at least 0.001. Integer figures are
-    exact; float percentiles are read from evenly spaced pixels, 4 million per channel.
+    REACH; of series the whole range, since a peak of one value may be what they are about. mean and std are of the
+    values so scaled and cut, std at least 0.001. Integer figures are exact; float percentiles are read from evenly
+    spaced pixels, 4 million per channel. The frames of a volume share the figures of their channels.
     """
     indices = np.sort(np.asarray(indices, dtype=np.intp))
     if len(indices) == 0:
         raise ValueError("no pictures to measure")
-    if pictures.dtype.kind == "u":
-        low, high, mean, std = _from_counts(_counts(pictures, indices))
+    channels = shape.channels
+    if shape.form == "text":  # a symbol that the training part lacks would be beyond all bounds
+        low, high, mean, std = (np.full(channels, value) for value in (0.0, 255.0, 0.0, 1.0))
+    elif pictures.dtype.kind == "u":
+        low, high, mean, std = _from_counts(_counts(pictures, indices, channels))
     else:
-        low, high, mean, std = _from_values(pictures, indices)
+        low, high, mean, std = _from_values(pictures, indices, channels, 0 if shape.form == "series" else _TAIL)
     return Preparation(
         shape=shape,
         low=tuple(low.tolist()),
@@ -37,18 +41,18 @@ def measure(pictures: np.ndarray, indices: Sequence[int] | np.ndarray, shape: Sh
     )
 
 
-def _chunks(pictures: np.ndarray, indices: np.ndarray) -> Iterator[np.ndarray]:
+def _chunks(pictures: np.ndarray, indices: np.ndarray, channels: int) -> Iterator[np.ndarray]:
     """Pixels (pixels, C) of some pictures at a time."""
     size = max(1, _CHUNK_BYTES // max(1, pictures[0].size * 8))
     for start in range(0, len(indices), size):
-        yield np.asarray(pictures[indices[start : start + size]]).reshape(-1, pictures.shape[3])
+        yield np.asarray(pictures[indices[start : start + size]]).reshape(-1, channels)
 
 
-def _counts(pictures: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def _counts(pictures: np.ndarray, indices: np.ndarray, channels: int) -> np.ndarray:
     """How often each value occurs: (C, 256) or (C, 65536)."""
     levels = np.iinfo(pictures.dtype).max + 1
-    counts = np.zeros((pictures.shape[3], levels), np.int64)
-    for pixels in _chunks(pictures, indices):
+    counts = np.zeros((channels, levels), np.int64)
+    for pixels in _chunks(pictures, indices, channels):
         for channel, values in enumerate(pixels.T):
             counts[channel] += np.bincount(values, minlength=levels)
     return counts
@@ -75,19 +79,18 @@ def _bounds_of_counts(counts: np.ndarray) -> tuple[float, float]:
     return _bounds(low, high, present[0], present[-1])
 
 
-def _from_values(pictures: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, ...]:
-    height, width, channels = pictures.shape[1:]
-    step = max(1, -(-len(indices) * height * width // _SAMPLED))
-    while math.gcd(step, width) > 1:  # or the same few columns would be taken from every row
+def _from_values(pictures: np.ndarray, indices: np.ndarray, channels: int, tail: float) -> tuple[np.ndarray, ...]:
+    step = max(1, -(-len(indices) * pictures[0].size // channels // _SAMPLED))
+    while math.gcd(step, pictures.shape[2]) > 1:  # or the same few columns would be taken from every row
         step += 1
     chosen, total = [], 0
-    for pixels in _chunks(pictures, indices):
+    for pixels in _chunks(pictures, indices, channels):
         chosen.append(pixels[(-total) % step :: step])
         total += len(pixels)
-    edges = np.quantile(np.concatenate(chosen), [0, _TAIL, 1 - _TAIL, 1], axis=0).astype(np.float64)
+    edges = np.quantile(np.concatenate(chosen), [0, tail, 1 - tail, 1], axis=0).astype(np.float64)
     low, high = np.array([_bounds(e[1], e[2], e[0], e[3]) for e in edges.T]).T
     first, squares = np.zeros(channels), np.zeros(channels)
-    for pixels in _chunks(pictures, indices):
+    for pixels in _chunks(pictures, indices, channels):
         scaled = np.clip((pixels - low) / (high - low), *REACH)
         first += scaled.sum(axis=0)
         squares += (scaled**2).sum(axis=0)

@@ -14,12 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.arrays import cells_of, meaning_of_rows, read_rows
+from striate.data.arrays import cells_of, read_rows, rows_of_form
 from striate.data.columns import COLUMNS
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES, visible
+from striate.data.measurements import FEWEST
 from striate.data.packs import Array, arrays_of
 from striate.data.sample import Found
+from striate.data.series import all_series
+from striate.data.targets import meaning_of_rows
 from striate.errors import StriateError, first_few
 
 _FILE = re.compile(r"(.+?)([.-]idx\d?(-u?byte)?|-ubyte|\.npz|\.npy|\.h5|\.hdf5)(\.gz)?", re.IGNORECASE)
@@ -77,16 +80,18 @@ def is_packed(source: Path) -> bool:
     return any(one.is_sure for one in _sets(source, files))
 
 
-def read_packed(source: Path, task: str | None = None) -> Found:
+def read_packed(source: Path, task: str | None = None, form: str = "auto") -> Found:
     """The labelled pictures of `source`, with their parts where names tell several; rows are views of one array.
 
-    task: as in `arrays.read_arrays`. Raises StriateError for pictures without labels, a damaged file, one that is
+    task, form: as in `arrays.read_arrays`. Raises StriateError for pictures without labels, a damaged file, one that is
     larger than the memory, and where there is no telling which array is which.
     """
     samples, left_out, sets = [], [], _sets(source, _files(source))
     if bare := [one.pictures.name for one in sets if one.labels is None]:
         raise _unclear(source, f"no labels for {bare[0]}")
-    pictures = [_pixels(one) for one in sets]
+    if form == "auto":
+        form = "series" if len(sets[0].pictures.shape) == 2 else "picture"
+    pictures = [_pixels(one, form) for one in sets]
     cells = [
         cells_of(one.labels.load(), len(pixels), one.part or "array")
         for one, pixels in zip(sets, pictures, strict=True)
@@ -95,25 +100,28 @@ def read_packed(source: Path, task: str | None = None) -> Found:
     for one, pixels, lines in zip(sets, pictures, cells, strict=True):
         groups = one.groups.load() if one.groups else None
         part = one.part if one.part and len(sets) > 1 else None
-        rows, bare = read_rows(pixels, lines, meaning, groups, one.part or "array", part)
+        rows, bare = read_rows(pixels, lines, meaning, groups, one.part or "array", part, form)
         samples += rows
         left_out += bare
-    return Found(
+    found = Found(
         root=os.path.abspath(source), kind="packed", samples=samples, left_out=left_out,  # noqa: PTH100
-        task=meaning.task, names=meaning.outputs,
+        task=meaning.task, names=meaning.outputs, form=form,
     )  # fmt: skip
+    return all_series(found) if form == "series" else found
 
 
-def packed_pictures(source: Path) -> Iterator[tuple[str, np.ndarray]]:
+def packed_pictures(source: Path, form: str = "picture") -> Iterator[tuple[str, np.ndarray]]:
     """Every picture of `source` with its name ("test/12"), whether it has a label or not."""
     for one in _sets(source, _files(source)):
-        for row, pixels in enumerate(_pixels(one)):
+        for row, pixels in enumerate(rows_of_form(_pixels(one, form), form, one.part)):
             yield f"{one.part or 'array'}/{row}", pixels
 
 
-def _pixels(one: _Set) -> np.ndarray:
+def _pixels(one: _Set, form: str) -> np.ndarray:
     """(N, H, W) or (N, H, W, C); channels that come first, as PyTorch has them, are moved last."""
     pixels = one.pictures.load()
+    if form == "volume":
+        return pixels
     first = pixels.ndim == 4 and pixels.shape[1] in (1, 3) and min(pixels.shape[2:]) > 4
     return np.moveaxis(pixels, 1, -1) if first else pixels
 
@@ -156,7 +164,7 @@ def _sets(source: Path, files: list[Path]) -> list[_Set]:
         outer = _Name.of(_FILE.fullmatch(array.file.name)[1])
         inner = _Name.of("" if array.name == array.file.name else array.name)
         holds = inner.holds or (outer.holds if alone else "")
-        if holds == "pictures" and len(array.shape) < 3:
+        if holds == "pictures" and not _is_many(array, arrays):
             holds = ""  # image_ids
         known[holds, inner.part or outer.part, outer.rest + inner.rest].append(array)
     pictures = [key for key in known if key[0] == "pictures"]
@@ -173,9 +181,15 @@ def _sets(source: Path, files: list[Path]) -> list[_Set]:
     return sets
 
 
+def _is_many(array: Array, arrays: list[Array]) -> bool:
+    """Whether an array is one of pictures or, where none of three axes is there, of series (N, L)."""
+    axes = max(len(other.shape) for other in arrays)
+    return len(array.shape) > 2 or (len(array.shape) == axes == 2 and array.shape[1] >= FEWEST)
+
+
 def _by_shape(source: Path, arrays: list[Array]) -> list[_Set]:
     """The only array of three axes or more, with the only other one that is as long."""
-    many = [array for array in arrays if len(array.shape) > 2]
+    many = [array for array in arrays if _is_many(array, arrays)]
     if len(many) != 1:
         return _none(source, arrays)
     labels = [array for array in arrays if array.shape in (many[0].shape[:1], (many[0].shape[0], 1))]

@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image
 
 from striate.data.header import Pick
+from striate.data.symbols import as_channels
 
 DEPTHS = ("uint8", "uint16", "float32")
+FORMS = {"picture": 2, "series": 1, "text": 1, "volume": 3}  # what a sample can be, and its axes besides channels
 REACH = (-1.0, 2.0)  # of scaled values: hot and dead pixels are cut off here, or a few would outweigh the picture
 GREY = np.array([0.2989, 0.5870, 0.1140], np.float32)  # Rec. 601 luma, as the tutorials write it
 
@@ -23,6 +25,8 @@ class Shape:
     (1 grey, 3 RGB, or as many as the pictures have) of `depth` ("uint8", "uint16" or "float32").
 
     page, picked: which page of a file, and which of its channels in this order; () for all (see Pick).
+    form: one of FORMS. A series or a text is kept as a picture of one row. A volume is kept as a picture whose
+    channels are those of its first frame, then of the next, ...: `frames` of them.
     """
 
     height: int
@@ -31,6 +35,8 @@ class Shape:
     depth: str = "uint8"
     page: int = 0
     picked: tuple[int, ...] = ()
+    form: str = "picture"
+    frames: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "picked", tuple(int(number) for number in self.picked))  # JSON has lists
@@ -38,7 +44,18 @@ class Shape:
     @property
     def pick(self) -> Pick:
         """What is taken from each file."""
-        return Pick(page=self.page, channels=self.picked)
+        return Pick(page=self.page, channels=self.picked, volume=self.form == "volume")
+
+    @property
+    def stored(self) -> tuple[int, int, int]:
+        """The axes (H, W, C) of one row of the store."""
+        return self.height, self.width, self.channels * self.frames
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """The axes of one sample as a network takes it: (C, L), (C, H, W) or (C, D, H, W)."""
+        axes = FORMS[self.form]
+        return self.channels, *(self.frames, self.height, self.width)[3 - axes :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +87,27 @@ def fit(picture: np.ndarray, shape: Shape) -> np.ndarray:
 
     Depth is never lost: 8-bit values in a deeper set are stretched (x 257 to 16 bits), grey becomes
     RGB by copying, RGB becomes grey by 0.2989 R + 0.5870 G + 0.1140 B, alpha must be gone already.
-    Resizing is antialiased (triangle filter) and stretches to the asked size.
+    Resizing is antialiased (triangle filter) and stretches to the asked size. A text is cut or filled up to it.
+    The frames (H, W, D x C) of a volume are stretched to the asked number as well.
     """
-    return _resize(_depth(_channels(picture, shape.channels), shape.depth), shape)
+    if shape.form == "text":
+        return as_channels(picture, shape.width)
+    if shape.form == "picture":
+        return _resize(_depth(_channels(picture, shape.channels), shape.depth), shape)
+    frames, rest = divmod(picture.shape[2], shape.channels)
+    if rest or (shape.form == "series" and frames > 1):
+        raise ValueError(f"{picture.shape[2]} channels where {shape.channels} are expected")
+    return _resize(_stretched(_depth(picture, shape.depth), frames, shape.frames), shape)
+
+
+def _stretched(volume: np.ndarray, have: int, wanted: int) -> np.ndarray:
+    """(H, W, wanted x C) of (H, W, have x C): as many frames as are asked for."""
+    if have == wanted:
+        return volume
+    height, width, channels = *volume.shape[:2], volume.shape[2] // have
+    columns = volume.reshape(height * width, have, channels).transpose(1, 0, 2)
+    shape = Shape(height=wanted, width=height * width, channels=channels)
+    return _resize(columns, shape).transpose(1, 0, 2).reshape(height, width, wanted * channels)
 
 
 def _channels(picture: np.ndarray, wanted: int) -> np.ndarray:

@@ -89,7 +89,8 @@ class Sample:
 
     path: its name in every table we write: relative to the folder given, with '/' ("cat/001.png",
         "array/12" for a row of an array).
-    source: what the decoder opens: an absolute file path, or the pixels themselves (H, W) or (H, W, C).
+    source: what the decoder opens: an absolute file path, or the pixels themselves (H, W) or (H, W, C). A series
+        is one row of pixels (1, length, C), a text one row of symbols (1, length) of uint8.
     target: the class name, or what another task is to learn (see Target).
     group: samples of one group stay in one part (a patient, a slide); None stands alone.
     part: "train", "validation" or "test" where the user's folders or table say so, else None.
@@ -127,9 +128,11 @@ class Found:
         (--labels), "table", "boxes", "packed" (.npz, .idx, ...), "arrays" or "digits".
     task: which task the targets are for: "classification", "multilabel", "regression", "detection", "segmentation".
     names: what the outputs are called where targets do not say: the columns of numbers.
-    mended: labels of pictures that are used which were changed or dropped, and why: one line each.
+    mended: what was changed or dropped of samples that are used, and why: one line for each.
+    remarks: what to know of all of them, in sentences.
     hidden: how many hidden files and folders were passed over (.DS_Store, Thumbs.db, ...).
     labels: where the classes come from, in words, when it is neither folders nor the table given.
+    form: what each sample is, one of prepare.FORMS.
     """
 
     root: str
@@ -140,7 +143,9 @@ class Found:
     labels: str = ""
     task: str = "classification"
     names: tuple[str, ...] = ()
+    form: str = "picture"
     mended: list[LeftOut] = field(default_factory=list)
+    remarks: tuple[str, ...] = ()
 
     @property
     def classes(self) -> list[str]:

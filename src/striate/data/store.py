@@ -173,7 +173,7 @@ def _gather(
 
 def _reason(one: Loaded, shape: Shape, fixed: bool) -> str:
     """Why a picture cannot be used, "" if it can; raises _Wider when it can in another shape."""
-    if one.channels:
+    if one.channels and shape.form in ("picture", "volume"):
         wider = replace(shape, depth=max(shape.depth, one.depth, key=DEPTHS.index))
         if not fixed and shape.channels == 1 and one.channels == 3:
             wider = replace(wider, channels=3)
@@ -185,8 +185,7 @@ def _reason(one: Loaded, shape: Shape, fixed: bool) -> str:
 
 
 def _layout(shape: Shape) -> Layout:
-    row = (shape.height, shape.width, shape.channels)
-    return Layout(name="pictures.npy", dtype=np.dtype(shape.depth), shape=row)
+    return Layout(name="pictures.npy", dtype=np.dtype(shape.depth), shape=shape.stored)
 
 
 def _write_index(place: Path, outcome: _Outcome, shape: Shape) -> None:

@@ -18,7 +18,7 @@ class Survey:
     """Counts over the pictures looked at.
 
     sizes: (height, width) in pixels after the EXIF orientation; channels: 1 grey, 3 RGB, or n;
-    depths: "uint8", "uint16", "float32"; formats: "PNG", ..., "array".
+    depths: "uint8", "uint16", "float32"; formats: "PNG", ..., "array"; pages: how many a file has.
     looked: how many were looked at, unreadable: how many of them had no readable header.
     """
 
@@ -26,6 +26,7 @@ class Survey:
     channel_counts: Counter[int]
     depths: Counter[str]
     formats: Counter[str]
+    pages: Counter[int]
     looked: int
     unreadable: int
 
@@ -33,6 +34,16 @@ class Survey:
     def typical_size(self) -> tuple[int, int]:
         """Median height and median width, in pixels; (0, 0) when nothing was readable."""
         return _median(self.sizes, 0), _median(self.sizes, 1)
+
+    @property
+    def typical_pages(self) -> int:
+        """Median number of pages: the frames of volumes."""
+        return _median(Counter({(pages,): count for pages, count in self.pages.items()}), 0)
+
+    def width_of(self, share: float) -> int:
+        """The width that this share of the pictures does not exceed."""
+        widths = sorted(width for (_, width), count in self.sizes.items() for _ in range(count))
+        return widths[min(int(share * len(widths)), len(widths) - 1)] if widths else 0
 
     @property
     def same_size(self) -> bool:
@@ -69,6 +80,7 @@ def survey(samples: Sequence[Sample], limit: int = 5000, pick: Pick = WHOLE, wor
         channel_counts=Counter(header.channels for header in headers),
         depths=Counter(header.depth for header in headers),
         formats=Counter(header.format for header in headers),
+        pages=Counter(header.pages for header in headers),
         looked=len(chosen),
         unreadable=len(chosen) - len(headers),
     )
@@ -84,7 +96,7 @@ def _chosen(samples: Sequence[Sample], limit: int) -> Sequence[Sample]:
     return heapq.nsmallest(limit, samples, key=rank)
 
 
-def _median(sizes: Counter[tuple[int, int]], axis: int) -> int:
+def _median(sizes: Counter[tuple[int, ...]], axis: int) -> int:
     counts: Counter[int] = Counter()
     for size, count in sizes.items():
         counts[size[axis]] += count

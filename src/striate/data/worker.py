@@ -68,8 +68,7 @@ def seconds_for(source: Path | bytes) -> float:
 
 
 def _wanted(shape: dict | None, pick: dict, **others: bool) -> Want:
-    taken = Pick(page=pick["page"], channels=tuple(pick["channels"]))
-    return Want(shape=Shape(**shape) if shape else None, pick=taken, **others)
+    return Want(shape=Shape(**shape) if shape else None, pick=Pick(**pick), **others)
 
 
 def _limit_memory() -> None:

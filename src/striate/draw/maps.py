@@ -21,7 +21,7 @@ _WIDTH, _NARROWEST, _PICTURE, _TILE, _NAME = 1600, 96, 340, 104, 330
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Row:
-    """One layer: its name, a word about it, its maps (C, H, W) or values (n,), and what its channels are called."""
+    """One layer: its name, a word about it, its maps (C, *grid) or values (n,), and what its channels are called."""
 
     name: str
     note: str
@@ -34,10 +34,10 @@ def layer_sheet(
 ) -> bytes:
     """All feature maps of a layer, numbered, with their legend, beside the picture.
 
-    maps: (C, H, W) or (n,). picture: uint8 (H, W, 1 or 3). at: channel, y, x of a pixel that is marked; field: the
+    maps: (C, *grid) or (n,). picture: uint8 (H, W, 1 or 3). at: channel, y, x of a pixel that is marked; field: the
     box of the picture that it can see. Of more than 256 maps those around the marked channel are shown.
     """
-    maps = _as_maps(maps)
+    is_line, maps = np.ndim(maps) == 2, _as_maps(maps)
     first = at[0] // MOST * MOST
     shown, scale = maps[first : first + MOST], scale_of(maps)
     columns = min(16, max(1, math.ceil(math.sqrt(2.5 * len(shown)))))
@@ -58,16 +58,16 @@ def layer_sheet(
         x, y = MARGIN + place % columns * (side + GAP), below + place // columns * (len(tile) + LINE + GAP)
         canvas.paste(tile, x, y, framed=True)
         if place + first == at[0]:
-            canvas.paste(_marked(tile, at[1:], maps.shape[1]), x - FRAME, y - FRAME)
+            box = (0 if is_line else at[1], len(maps[0]) if is_line else at[1] + 1, at[2], at[2] + 1)
+            canvas.paste(_marked(tile, box, maps.shape[1]), x - FRAME, y - FRAME)
         value = f": {number(float(shown[place, 0, 0]))}" if maps[0].size == 1 else ""
         canvas.write(f"{place + first}{value}", x + tile.shape[1] / 2, y + len(tile) + 6, side + GAP / 2, ha="center")
     return canvas.png()
 
 
-def _marked(tile: np.ndarray, pixel: tuple[int, int], rows: int) -> np.ndarray:
-    """The tile of a map of so many rows with one pixel framed, and a broad frame round all of it."""
-    y, x = pixel
-    drawn = outline(tile, (y, y + 1, x, x + 1), style.MARK, len(tile) / rows)
+def _marked(tile: np.ndarray, box: Box, rows: int) -> np.ndarray:
+    """The tile of a map of so many rows with a box framed, and a broad frame round all of it."""
+    drawn = outline(tile, box, style.MARK, len(tile) / rows)
     framed = np.full((drawn.shape[0] + 2 * FRAME, drawn.shape[1] + 2 * FRAME, 3), style.rgb(style.MARK), np.uint8)
     framed[FRAME:-FRAME, FRAME:-FRAME] = drawn
     return framed
@@ -138,8 +138,12 @@ def strongest(maps: np.ndarray) -> np.ndarray:
 
 
 def _as_maps(values: np.ndarray) -> np.ndarray:
-    """(C, H, W), whatever a layer's values are: a vector is maps of one cell, a line is one cell high."""
+    """(C, H, W), whatever a layer's values are: a vector is maps of one cell, a line a band, a volume its middle."""
     values = np.asarray(values, dtype=np.float64)
+    if values.ndim == 2:
+        return values[:, None].repeat(max(1, values.shape[1] // 5), axis=1)
+    if values.ndim == 4:
+        return values[:, values.shape[1] // 2]
     return values.reshape(len(values), *([1] * (3 - values.ndim)), *values.shape[1:])
 
 

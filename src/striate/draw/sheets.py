@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striate.draw import pixels, style
+from striate.draw import lines, pixels, style
 from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, number
 
 if TYPE_CHECKING:
@@ -35,9 +35,14 @@ def kernels(weights: np.ndarray, title: str = "") -> bytes:
     """The kernels (filters, channels, kh, kw) of a layer, numbered from 0, as squares of one scale.
 
     Three channels are shown as colours around middle grey. One channel is blue below 0, white at 0 and
-    orange above; of any other number of channels the mean is shown so.
+    orange above; of any other number of channels the mean is shown so. Those of series (filters, channels, k) are
+    curves; of those of volumes the middle plane is shown.
     """
     weights = np.nan_to_num(np.asarray(weights, dtype=np.float64))
+    if weights.ndim == 3:
+        return _curves(weights, title)
+    if weights.ndim == 5:
+        weights = weights[:, :, weights.shape[2] // 2]
     shown = weights[:_MOST_KERNELS]
     in_colour = weights.shape[1] == 3
     values = shown.transpose(0, 2, 3, 1) if in_colour else shown.mean(axis=1)
@@ -56,6 +61,17 @@ def kernels(weights: np.ndarray, title: str = "") -> bytes:
         notes.append(f"mean over {weights.shape[1]} channels")
     notes.append(f"grey is 0, black −{reach:.2g}, white {reach:.2g}" if in_colour else _legend(reach))
     return _sheet(tiles, [str(place) for place in range(len(tiles))], columns, " · ".join(notes), framed=True)
+
+
+def _curves(weights: np.ndarray, title: str) -> bytes:
+    shown = weights[:_MOST_KERNELS]
+    reach = float(np.abs(shown).max(initial=0))
+    tiles = [lines.curve(kernel, reach) for kernel in shown]
+    more = f"the first {len(shown)} of {len(weights):,}" if len(weights) > len(shown) else ""
+    notes = [title, more, f"from left to right in time, the middle is 0, the edges are ±{reach:.2g}"]
+    columns = min(16, max(1, math.ceil(math.sqrt(2.5 * len(shown)))))
+    said = " · ".join(note for note in notes if note)
+    return _sheet(tiles, [str(place) for place in range(len(tiles))], columns, said, framed=True)
 
 
 def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formula: str = "") -> bytes:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from striate.check.finding import LEVELS, Check, Finding
-from striate.draw.pixels import picture_png, visible
+from striate.data.prepare import Shape
+from striate.data.shown import shown
+from striate.draw.pixels import picture_png
 from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.facts import ReportFacts
@@ -15,10 +17,11 @@ from striate.evaluate.markup import Html, element, join
 SIDE = 128  # dots of a picture
 
 
-def thumbnails(check: Check, names: Sequence[str], pictures: np.ndarray) -> dict[str, np.ndarray]:
-    """The pictures that the findings show, by path, as uint8 (H, W, 1 or 3); names: the path of each picture."""
+def thumbnails(check: Check, names: Sequence[str], pictures: np.ndarray, shape: Shape) -> dict[str, np.ndarray]:
+    """The pictures that the findings show, by path, as uint8 (H, W, 1 or 3); names: the path of each picture; shape: of
+    the store's."""
     wanted = {path for finding in check.findings for path in finding.examples}
-    return {name: visible(np.asarray(pictures[row])) for row, name in enumerate(names) if name in wanted}
+    return {name: shown(np.asarray(pictures[row]), shape) for row, name in enumerate(names) if name in wanted}
 
 
 def check_section(facts: ReportFacts) -> Html:

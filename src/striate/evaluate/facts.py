@@ -62,6 +62,7 @@ class ReportFacts:
     """Everything that the page says, as plain data; what is empty or None has no place on the page.
 
     run: where the results lie; created: date and time; seconds: wall time of the whole run.
+    form: what is learned from, one of prepare.FORMS.
     warnings: what must be said beside the test score.
     data: (name, value) rows such as folder, kind, sizes, depth, channels, hidden files.
     classes: per class name, its pictures per part, in the order shown.
@@ -81,6 +82,7 @@ class ReportFacts:
     created: str
     version: str
     seconds: float
+    form: str = "picture"
     headline: str = ""
     warnings: Sequence[str] = ()
     data: Sequence[tuple[str, object]] = ()

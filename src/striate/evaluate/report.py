@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
+from striate.data.wording import worded_page
 from striate.draw.canvas import number
 from striate.draw.pixels import picture_png
 from striate.evaluate import markup
@@ -26,6 +27,8 @@ def report(facts: ReportFacts) -> str:
     links = (element("a", name, href=f"#{name.lower()}") for name, _ in sections)
     parts = (element("section", element("h2", name), body, id=name.lower()) for name, body in sections)
     body = element("main", _top(facts), element("nav", *links), _notes(facts), *parts, _foot(facts))
+    said = " ".join(facts.classes).lower()  # a class that is called picture keeps its name
+    body = body if "picture" in said else worded_page(body, facts.form)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'

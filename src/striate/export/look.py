@@ -6,8 +6,9 @@ from functools import cached_property
 
 import numpy as np
 
+from striate.data.prepare import Shape
+from striate.data.shown import box_of, shown
 from striate.draw import maps as drawing
-from striate.draw import pixels
 from striate.errors import StriateError
 from striate.evaluate.markup import element, join, picture
 from striate.inside.capture import Layer
@@ -25,7 +26,7 @@ class Look:
 
     name: of the picture. stored: (H, W, C) as the model was given it. trace: every number on the way.
     probabilities: what is said of every class, as `Model.predict` gives it; answer: what is predicted, in words.
-    A layer is a name or an index everywhere.
+    shape: of what the model is given. A layer is a name or an index everywhere.
 
     >>> look = model.look("cell.png")                    # doctest: +SKIP
     >>> look.maps("conv2")[5, 10, 12]                    # doctest: +SKIP
@@ -37,6 +38,7 @@ class Look:
     trace: Trace
     probabilities: Mapping[str, float]
     answer: str
+    shape: Shape
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -44,7 +46,7 @@ class Look:
         return self.trace.layers
 
     def maps(self, layer: int | str) -> np.ndarray:
-        """The numbers of a layer: float32 (channels, height, width), or (n,)."""
+        """The numbers of a layer: float32 (channels, height, width), or (n,); of series (channels, length)."""
         return self.trace.maps(layer)
 
     def explain(self, layer: int | str, channel: int, *position: int) -> Explanation:
@@ -62,15 +64,16 @@ class Look:
         if layer is None:
             return self._network_sheet
         at, facts = self.place(layer, channel, *position), self.layers[self.trace.index(layer)]
+        picture = shown(self.stored, self.shape)
         field = self.trace.field(layer, *at[1:])
         value = f"{place_text(at)}: {say(float(self.maps(layer)[at]))}"
         note = f"{facts.kind}{_settings(facts)}\n{value}\nsees {span_text(field)} of the picture"
         return drawing.layer_sheet(
             self.maps(layer),
             f"{facts.name} · {_times(facts.output_shape)} · {self.name}: {self.answer}",
-            picture=pixels.visible(self.stored),
-            field=field,
-            at=(*at, 0, 0)[:3],
+            picture=picture,
+            field=box_of(field, picture, self.shape),
+            at=(at[0], *(0, 0, *at[1:])[-2:]),
             note=note,
         )
 
@@ -105,7 +108,7 @@ class Look:
             names = tuple(self.probabilities) if layer.output_shape == (len(self.probabilities),) else ()
             note = f"{layer.kind} {_times(layer.output_shape)}"
             rows.append(drawing.Row(name=layer.name, note=note, maps=self.maps(layer.index), channels=names))
-        return drawing.network_sheet(pixels.visible(self.stored), rows, f"{self.name}: {self.answer}")
+        return drawing.network_sheet(shown(self.stored, self.shape), rows, f"{self.name}: {self.answer}")
 
     def _repr_html_(self) -> str:
         title = element("p", element("b", self.answer), f" · {self.name}")

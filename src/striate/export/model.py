@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,17 @@ import striate
 from striate import files
 from striate.data.batches import scale, standardise
 from striate.data.content import read_file
-from striate.data.folder import list_pictures
 from striate.data.guard import load_each, load_one
-from striate.data.load import Loaded, Want, hash_of
-from striate.data.packed import is_packed, packed_pictures
-from striate.data.prepare import DEPTHS, Preparation
-from striate.data.sample import PARTS, Target
+from striate.data.load import Loaded, Source, Want, hash_of
+from striate.data.prepare import DEPTHS, FORMS, Preparation
+from striate.data.sample import PARTS, Found, Target
 from striate.data.sources import read_source
+from striate.data.wording import worded
+from striate.device import memory_format
 from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
 from striate.evaluate import seal
+from striate.export.items import items
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
 from striate.inside.trace import trace
@@ -85,7 +85,7 @@ class Model:
         """Pictures per pass, few enough for the processor's cache. Always the same and filled up with zeros, so
         that no picture's answer depends on those beside it."""
         shape = self.preparation.shape
-        operations = total_operations(self.network, (shape.channels, shape.height, shape.width))
+        operations = total_operations(self.network, shape.seen)
         return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / max(operations, 1), 1))), 1), 32))
 
     def save(self, path: str | Path) -> None:
@@ -137,10 +137,10 @@ class Model:
             full = np.zeros((size, *part.shape[1:]), part.dtype)
             full[: len(part)] = part
             x = standardise(scale(full, self.preparation, device), self.preparation)
-            x = x.contiguous(memory_format=torch.channels_last)
+            x = x.contiguous(memory_format=memory_format(x.ndim))
             logits = logits_of(network, x)
             if self.mirror:
-                seen = logits_of(network, x.flip(3).contiguous(memory_format=torch.channels_last))
+                seen = logits_of(network, x.flip(-1).contiguous(memory_format=memory_format(x.ndim)))
                 logits = (logits + self.task.unmirrored(seen)) / 2
             yield logits[: len(part)].double().cpu()
 
@@ -157,7 +157,10 @@ class Model:
         self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
     ) -> Iterable[Prediction]:
         """The same, one after the other and in bounded memory."""
-        with closing(load_each(_items(sources), self._want, workers)) as loaded:
+        yield from self._predicted(self._items(sources), workers)
+
+    def _predicted(self, named: Iterable[tuple[str, Source]], workers: int) -> Iterator[Prediction]:
+        with closing(load_each(named, self._want, workers)) as loaded:
             while chunk := list(islice(loaded, 4 * self.batch)):
                 good = [one for _, one in chunk if one.picture is not None]
                 sizes = self._sizes(good)
@@ -168,6 +171,19 @@ class Model:
                         yield Prediction(path=name, reason=str(one.problem))
                     else:
                         yield self._named(name, next(said), next(own))
+
+    def _found(self, source: str | Path | tuple, labels_from: dict[str, str | Path | None]) -> Found:
+        """The labelled samples of a source, which must be of the form and for the task that was learned."""
+        form, text = self.preparation.shape.form, self.about.get("text")
+        asked = form if form in ("series", "volume") else "auto"
+        found = read_source(source, task=self.task.name, form=asked, text=text, **labels_from)
+        if found.form != form:
+            rule, received = (worded("pictures", name) for name in (form, found.form))
+            raise StriateError(f"this model was trained on {rule}", received=received, where=found.root)
+        if found.task != self.task.name:
+            received = f"targets for {found.task}"
+            raise StriateError(f"this model was trained for {self.task.name}", received=received, where=found.root)
+        return found
 
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
@@ -181,15 +197,12 @@ class Model:
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
-        found = read_source(source, task=self.task.name, **labels_from)
+        found = self._found(source, labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
-        if found.task != self.task.name:
-            received = f"targets for {found.task}"
-            raise StriateError(f"this model was trained for {self.task.name}", received=received, where=found.root)
         left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
         samples = [s for s in samples if not self.task.knows(s.target)]
-        predictions = self.predict([s.source for s in samples], workers)
+        predictions = list(self._predicted(((s.path, s.source) for s in samples), workers))
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
         if not scored:
@@ -212,10 +225,10 @@ class Model:
 
         The model's answer may be the mean over the picture and its mirror image; looked at is the picture itself.
         """
-        items = list(islice(_items(picture), 2))
-        if len(items) != 1:
-            raise StriateError("one picture is looked at", received=f"{len(items)} or more", where=str(picture))
-        name, item = items[0]
+        few = list(islice(self._items(picture), 2))
+        if not few or (len(few) > 1 and self.preparation.shape.form == "picture"):
+            raise StriateError("one picture is looked at", received=f"{len(few)} or more", where=str(picture))
+        name, item = few[0]
         one = load_one(item, self._want)
         if one.problem:
             raise StriateError("the picture must be readable", received=one.problem, where=name)
@@ -233,7 +246,7 @@ class Model:
         seen = trace(self.network, x, self.classes)
         sure = self.task.confidence(answer)
         said = self.task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")
-        return Look(name, stored, seen, self._per_class(answer), said)
+        return Look(name, stored, seen, self._per_class(answer), said, self.preparation.shape)
 
     def score_of(self, index: int) -> int | Callable[[torch.Tensor], torch.Tensor]:
         """What a heatmap for output `index` explains: the number of an output, or a function of the whole output."""
@@ -243,6 +256,9 @@ class Model:
         if self.network.output_shape == (len(self.classes),):
             return index
         return lambda output: self.task.score(output[None], index)[0]
+
+    def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
+        return items(sources, self.preparation.shape, self.about.get("text") or "")
 
     @property
     def _want(self) -> Want:
@@ -298,7 +314,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
         raise StriateError(
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device, memory_format=memory_format(len(network.input_shape) + 1))
     return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent)
 
 
@@ -310,7 +326,8 @@ def _require_agreement(network: Network, task: Task, preparation: Preparation, t
     rules = {
         "class names are words": all(isinstance(name, str) for name in task.classes),
         "pictures have a depth that is known": shape.depth in DEPTHS,
-        "pictures have the shape of the network": network.input_shape == (shape.channels, shape.height, shape.width),
+        "pictures have a form that is known": shape.form in FORMS,
+        "pictures have the shape of the network": network.input_shape == shape.seen,
         "there is one figure per channel": is_finite and {len(values) for values in figures} == {shape.channels},
         "the standard deviation is above 0": all(value > 0 for value in preparation.std),
         "the temperature is above 0": 0 < temperature < math.inf,
@@ -319,22 +336,3 @@ def _require_agreement(network: Network, task: Task, preparation: Preparation, t
     if broken:
         raise ValueError(f"not so: {broken[0]}")
     task.require_output(network.output_shape)
-
-
-def _items(sources: object) -> Iterable[tuple[str, Path | np.ndarray]]:
-    """(name, file or pixels) of everything asked for; folders are walked."""
-    if hasattr(sources, "__array__"):
-        sources = np.asarray(sources)
-    one = isinstance(sources, str | PathLike) or (isinstance(sources, np.ndarray) and sources.ndim < 4)
-    for number, source in enumerate([sources] if one else sources):
-        if hasattr(source, "__array__"):
-            yield f"array/{number}", np.asarray(source)
-        elif not isinstance(source, str | PathLike):
-            rule = "pictures to predict are files, folders or arrays (height, width[, channels])"
-            raise StriateError(rule, received=type(source).__name__, where="predict")
-        elif is_packed(Path(source)):
-            yield from packed_pictures(Path(source))
-        elif Path(source).is_dir():
-            yield from ((str(path), path) for path in list_pictures(Path(source)))
-        else:
-            yield str(source), Path(source)

@@ -1,4 +1,6 @@
-"""The network that `auto` stands for where one answer is wanted for a whole picture."""
+"""The networks that `auto` stands for where one answer is wanted for a whole picture, series, text or volume."""
+
+from collections.abc import Callable
 
 from striate.errors import StriateError
 
@@ -25,3 +27,46 @@ def auto_line(channels: int, height: int, width: int, base: int) -> str:
             "auto needs pictures of at least 3×3 pixels", received=f"{height}×{width}", where="--img-size"
         )
     return f"{stem}, silu, {', '.join(stages)}, globalmaxpool, dense classes bias=no, scale 0.125"
+
+
+def series_line(channels: int, height: int, width: int, base: int) -> str:
+    """Our own network for series (height 1), `base` filters wide at first.
+
+    The fully convolutional network of Wang, Yan and Oates 2017: three convolutions of 8, 5 and 3 values, which keep
+    the length of the series, and the mean of every map. `whiten` and pools, which win on pictures, lose here.
+    """
+    first, second, third = (
+        f"conv {filters} {kernel} bias=no, batchnorm, relu" for filters, kernel in ((base, 8), (2 * base, 5), (base, 3))
+    )
+    return f"{first}, {second}, {third}, globalavgpool, dense classes"
+
+
+def text_line(channels: int, height: int, width: int, base: int) -> str:
+    """Our own network for texts, whose channels are symbols, `base` filters wide at first.
+
+    Convolutions of 7 and 3 letters with pools of 3 (Zhang, Zhao and LeCun 2015, with fewer of them and a norm after
+    each), and the largest value of every map: whether a group of letters is there, wherever it stands.
+    """
+    stages = [f"conv {4 * base} 7 bias=no, batchnorm, relu"]
+    side = width
+    while len(stages) < 4 and side >= 9:
+        stages.append(f"maxpool 3, conv {4 * base} 3 bias=no, batchnorm, relu")
+        side //= 3
+    return f"{', '.join(stages)}, globalmaxpool, dropout 0.5, dense classes"
+
+
+def volume_line(channels: int, height: int, width: int, base: int) -> str:
+    """Our own network for volumes, a quarter of `base` filters wide at first: stages as in `auto_line`, three axes."""
+    side, stages = min(height, width), []
+    while len(stages) < 4 and (side >= 4 or not stages):
+        filters = base * 2 ** len(stages) // 4
+        inner = f", residual(conv {filters} 3 bias=no, batchnorm, relu)" if stages else ""
+        pool = f", maxpool {2}" if side >= 2 else ""
+        stages.append(f"conv {filters} 3 bias=no{pool}, batchnorm, relu{inner}")
+        side //= 2
+    return f"{', '.join(stages)}, globalavgpool, dense classes"
+
+
+LINES: dict[str, Callable[[int, int, int, int], str]] = {
+    "picture": auto_line, "series": series_line, "text": text_line, "volume": volume_line,
+}  # fmt: skip

@@ -4,6 +4,7 @@ import csv
 import functools
 import hashlib
 import re
+import tempfile
 import tomllib
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -15,11 +16,15 @@ import numpy as np
 from striate import files
 from striate.data.arrays import read_digits
 from striate.data.guard import load_one
-from striate.data.header import WHOLE, Pick
+from striate.data.header import WHOLE, Unreadable
 from striate.data.load import Want
 from striate.data.packed import is_packed, packed_pictures
+from striate.data.prepare import Shape, fit
+from striate.data.shown import shown
 from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
+from striate.export.items import items
+from striate.export.model import Model
 from striate.serve.reply import Refusal
 from striate.serve.shelf import Shelf
 
@@ -49,13 +54,20 @@ class Gallery:
     """
 
     def __init__(self, run: Path | None) -> None:
-        self.run, self.pick = run, WHOLE
+        self.run, self.pick, self.text = run, WHOLE, ""
+        self.shape: Shape | None = None
+        self._read: dict[str, np.ndarray] | None = None
         self._dropped: Shelf[tuple[Entry, bytes]] = Shelf(DROPPED_BYTES)
         self._shown: Shelf[bytes] = Shelf(SHOWN_BYTES)
 
+    def know(self, model: Model) -> None:
+        """What the pictures are for, which says how they are read."""
+        self.shape, self.text = model.preparation.shape, str(model.about.get("text") or "")
+        self.pick = self.shape.pick
+
     def add(self, data: bytes, name: str) -> Entry:
         """Keep the bytes of a picture file in memory; Refusal (422) says why it is no picture."""
-        _decoded(data, name, self.pick)
+        self._decoded(data, name)
         entry = Entry(f"u{hashlib.blake2b(data, digest_size=8).hexdigest()}", files.readable(name)[:200], YOURS)
         self._dropped.put(entry.id, (entry, data), len(data))
         return entry
@@ -86,14 +98,22 @@ class Gallery:
     def pixels(self, picture: str) -> np.ndarray:
         """The decoded picture (H, W, C); Refusal 404 where it is gone and 422 where it cannot be read."""
         if (dropped := self._dropped.find(picture)) is not None:
-            return _decoded(dropped[1], dropped[0].name, self.pick)
+            return self._decoded(dropped[1], dropped[0].name)
         entry = self.entry(picture)
-        return _decoded(self._source(entry), entry.name, self.pick)
+        return self._decoded(self._source(entry), entry.name)
+
+    def eye(self, picture: str) -> np.ndarray:
+        """The picture for the eye, uint8 (H, W, 1 or 3), in its own size; a line, letters or the middle of a volume."""
+        pixels = self.pixels(picture)
+        if self.shape is None or self.shape.form == "picture":
+            return visible(pixels)
+        return shown(fit(pixels, self.shape), self.shape)
 
     def png(self, picture: str) -> bytes:
         """The picture for the eye: 8 bits, the longer side at most 512 pixels."""
         if (png := self._shown.find((picture, self.pick))) is None:
-            png = shown(visible(self.pixels(picture)))
+            limit = LONGEST if self.shape is None or self.shape.form == "picture" else None
+            png = shown_png(self.eye(picture), limit)
             self._shown.put((picture, self.pick), png, len(png))
         return png
 
@@ -125,24 +145,43 @@ class Gallery:
         if root == "arrays":
             raise Refusal(404, f"{entry.name} was an array in memory, which the run does not hold; drop a picture file")
         folder = Path(root)
-        if entry.name in (packed := _packed(folder)):
-            return packed[entry.name]
+        held = _packed(folder) if self.shape is None or self.shape.form == "picture" else self._rows(folder)
+        if entry.name in held:
+            return held[entry.name]
         path = (folder.parent if folder.is_file() else folder) / entry.name
         # What is no UTF-8 in a file's name is written in our tables as \udcff.
         return path if path.exists() else Path(re.sub(r"\\u(dc[89a-f].)", lambda m: chr(int(m[1], 16)), str(path)))
 
+    def _rows(self, source: Path) -> dict[str, np.ndarray]:
+        """The series, texts or volumes of a file or folder by their names, read once."""
+        if self._read is None:
+            named = items(source, self.shape, self.text) if source.exists() else ()
+            self._read = {name: one for name, one in named if isinstance(one, np.ndarray)}
+        return self._read
 
-def _decoded(source: Path | bytes | np.ndarray, name: str, pick: Pick) -> np.ndarray:
-    loaded = load_one(source, Want(pick=pick))
-    if error := loaded.problem:
-        status = 404 if error.code in ("missing", "link", "permission") else 422
-        raise Refusal(status, str(StriateError("the picture must be readable", received=error, where=name)))
-    return loaded.picture
+    def _decoded(self, source: Path | bytes | np.ndarray, name: str) -> np.ndarray:
+        if isinstance(source, bytes) and self.shape is not None and self.shape.form in ("series", "text"):
+            source = self._first(source, name)
+        loaded = load_one(source, Want(pick=self.pick))
+        if error := loaded.problem:
+            status = 404 if error.code in ("missing", "link", "permission") else 422
+            raise Refusal(status, str(StriateError("the picture must be readable", received=error, where=name)))
+        return loaded.picture
+
+    def _first(self, data: bytes, name: str) -> np.ndarray | Unreadable:
+        """The first series or text of a dropped file."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"dropped{Path(name).suffix}"
+            file.write_bytes(data)
+            try:
+                return next((one for _, one in items(file, self.shape, self.text)), Unreadable("empty file", "empty"))
+            except StriateError as error:
+                return Unreadable(f"{error.rule}; received: {error.received}", "text")
 
 
-def shown(picture: np.ndarray) -> bytes:
-    """A picture for the eye (H, W, 1 or 3) as a PNG file, the longer side at most LONGEST."""
-    return picture_png(picture, LONGEST if max(picture.shape[:2]) > LONGEST else None)
+def shown_png(picture: np.ndarray, longest: int | None = LONGEST) -> bytes:
+    """A picture for the eye (H, W, 1 or 3) as a PNG file, the longer side at most `longest`."""
+    return picture_png(picture, longest if longest and max(picture.shape[:2]) > longest else None)
 
 
 def _read_entries(data: Path, scored: Path | None) -> dict[str, Entry]:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,16 @@ import torch
 
 from striate.data.content import read_file
 from striate.data.decode import Unreadable
+from striate.data.shown import with_heat
 from striate.draw import colours
-from striate.draw.pixels import visible
+from striate.draw.pixels import picture_png
 from striate.errors import StriateError
 from striate.export.model import MODEL_FILE, load_model
 from striate.inside import kernels
-from striate.inside.heatmap import METHODS
+from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
-from striate.serve.gallery import Gallery, shown
+from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of
+from striate.serve.gallery import Gallery, shown_png
 from striate.serve.looking import Look, Looking, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
 from striate.serve.thumbnails import thumbnail
@@ -70,7 +73,7 @@ class Glass:
                 raise Refusal(409, f"this run has no model yet: {when}")
             if self._looking is None or stamp not in (None, self._stamp):
                 self._looking, self._stamp = Looking(load_model(self.file)), stamp
-                self.gallery.pick = self._looking.model.preparation.shape.pick
+                self.gallery.know(self._looking.model)
             return self._looking
 
     def model(self, request: Request) -> Reply:
@@ -108,7 +111,8 @@ class Glass:
             "task": model.task.name,
             "classes": model.classes,
             **{name: getattr(model.task, name) for name in ("one_label", "spatial", "shares")},
-            "input_shape": (shape.channels, shape.height, shape.width),
+            "input_shape": (shape.channels, shape.height * shape.frames, shape.width),
+            "form": shape.form,
             "parameters": sum(p.numel() for p in model.network.parameters()),
             "note": f"Probabilities are {' and '.join(notes)}; logits are of the pass shown." if notes else "",
         }
@@ -126,15 +130,16 @@ class Glass:
 
     def drawn(self, request: Request, picture: str) -> Reply:
         """The picture with what the model says of it drawn on it."""
-        seen = visible(self.gallery.pixels(picture))
-        return Reply(shown(self.looking.model.task.drawn(seen, self._look(picture).answer)), "image/png")
+        seen = self.gallery.eye(picture)
+        return Reply(shown_png(self.looking.model.task.drawn(seen, self._look(picture).answer)), "image/png")
 
     def input(self, request: Request, picture: str) -> Reply:
         """The prepared picture; display: per channel, the values that stand for black and for full brightness."""
         preparation = self.looking.model.preparation
         _, x = self.looking.prepared(self.gallery.pixels(picture))
         low, high = ((edge - np.array(preparation.mean)) / preparation.std for edge in (0.0, 1.0))
-        return array_reply(x.numpy(), display={"minimum": low, "maximum": high}, **figures(x.numpy()))
+        values = as_maps(x.numpy())
+        return array_reply(values, display={"minimum": low, "maximum": high}, **figures(values))
 
     def trace(self, request: Request, picture: str) -> Reply:
         look, classes = self._look(picture), self.looking.model.classes
@@ -157,17 +162,22 @@ class Glass:
     def maps(self, request: Request, picture: str, layer: str) -> Reply:
         seen = self._look(picture).trace
         values = seen.maps(_layer(layer))
-        shown = values.reshape(_three_axes(values.shape))
+        shown = as_maps(values)
         facts = {**figures(values), "zeros": float((values == 0).mean())}
         is_large = values.size > FULL_VALUES and max(-facts["minimum"], facts["maximum"]) < HALF_REACH
         return array_reply(shown.astype(np.float16 if is_large else np.float32), **facts)
 
     def explain(self, request: Request, picture: str, layer: str) -> Reply:
         seen, which, channel, place = self._cell(request, picture, layer)
-        names = {item.index: item.name for item in seen.layers} | {-1: "picture"}
-        steps = [{"layer": index, "name": names[index], "box": _box(box)} for index, box in seen.lineage(which, *place)]
+        known = {item.index: (item.name, item.output_shape) for item in seen.layers}
+        known[-1] = "picture", tuple(self._look(picture).input.shape)
+        steps = [
+            {"layer": index, "name": known[index][0], "box": box_of(box, known[index][1])}
+            for index, box in seen.lineage(which, *place)
+        ]
         chain = [each.as_dict() for each in seen.chain(which, channel, *place)]
-        return json_reply({"chain": chain, "lineage": steps, "picture_box": _box(seen.field(which, *place))})
+        box = box_of(seen.field(which, *place), known[-1][1])
+        return json_reply({"chain": chain, "lineage": steps, "picture_box": box})
 
     def term(self, request: Request, picture: str, layer: str) -> Reply:
         seen, which, channel, place = self._cell(request, picture, layer)
@@ -181,17 +191,18 @@ class Glass:
         seen, which, channel, place = self._cell(request, picture, layer)
         with self.looking.looks.making:
             request.require_waiting()
-            values = np.asarray(seen.actual_field(which, channel, *place), np.float32)
+            values = as_plane(np.asarray(seen.actual_field(which, channel, *place), np.float32))
         return array_reply(values, **figures(values))
 
     def filters(self, request: Request) -> Reply:
         seen = self.looking.blank().trace
-        found = [(layer, values) for layer in seen.layers if (values := _filters(seen, layer.index)) is not None]
+        each = ((layer, as_filters(seen.kernels(layer.index))) for layer in seen.layers)
+        found = [(layer, values) for layer, values in each if values is not None]
         facts = [{"index": layer.index, "name": layer.name, "shape": values.shape} for layer, values in found]
         return json_reply({"layers": facts})
 
     def filter(self, request: Request, layer: str) -> Reply:
-        values = _filters(self.looking.blank().trace, _layer(layer))
+        values = as_filters(self.looking.blank().trace.kernels(_layer(layer)))
         if values is None:
             raise Refusal(404, f"{layer} has no filters")
         return array_reply(values, **figures(values))
@@ -201,8 +212,15 @@ class Glass:
         heat = self.looking.heat(wish, look, request)
         names = ("method", "layer", "score", "total", "gap", "baseline", "warning")
         facts = {name: getattr(heat, name) for name in names} | {"target": self.looking.words(wish)}
-        facts |= {**figures(heat.map), "maximum": heat.maximum, "signed": heat.signed, "grid": heat.map.shape}
-        return array_reply(heat.on_picture.astype(np.float32), **facts)
+        facts |= {**figures(heat.map), "maximum": heat.maximum, "signed": heat.signed, "grid": as_plane(heat.map).shape}
+        return array_reply(as_plane(heat.on_picture).astype(np.float32), **facts)
+
+    def heat_drawn(self, request: Request, picture: str) -> Reply:
+        """The heatmap on its picture as a PNG: on a line, on letters, on the middle frame."""
+        wish, look = self._wish(request, picture)
+        heat, shape = self.looking.heat(wish, look, request), self.looking.model.preparation.shape
+        stored, _ = self.looking.prepared(self.gallery.pixels(picture))
+        return Reply(picture_png(with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed)), "image/png")
 
     def trust(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)
@@ -211,8 +229,9 @@ class Glass:
             "correlation", "edges", "shares", "deletion", "insertion", "areas", "agreement", "other", "fill", "failed",
             "verdict", "warnings",
         )  # fmt: skip
-        step = max(1, -(-max(found.twin.shape) // TWIN_SIDE))
-        return json_reply({"twin": found.twin[::step, ::step], **{name: getattr(found, name) for name in names}})
+        twin = as_plane(found.twin)
+        step = max(1, -(-max(twin.shape) // TWIN_SIDE))
+        return json_reply({"twin": twin[::step, ::step], **{name: getattr(found, name) for name in names}})
 
     def overview(self, request: Request) -> Reply:
         return json_reply(self.training.overview())
@@ -248,8 +267,8 @@ class Glass:
     def _cell(self, request: Request, picture: str, layer: str) -> tuple[Trace, int | str, int, tuple[int, ...]]:
         """The trace, the layer, and the channel and position asked for; a vector has no position, a line has x."""
         seen = self._look(picture).trace
-        axes = len(seen.layers[seen.index(_layer(layer))].output_shape) - 1
-        place = (request.whole("y", 0), request.whole("x", 0))[2 - axes :] if axes else ()
+        shape = seen.layers[seen.index(_layer(layer))].output_shape
+        place = place_of(request.whole("y", 0), request.whole("x", 0), shape)
         return seen, _layer(layer), request.whole("channel", 0), place
 
     def _wish(self, request: Request, picture: str) -> tuple[Wish, Look]:
@@ -264,26 +283,10 @@ def _layer(text: str) -> int | str:
     return int(text) if text.isdecimal() else text
 
 
-def _filters(seen: Trace, layer: int | str) -> np.ndarray | None:
-    """(out, in, kh, kw) float32 of a convolution; None for any other layer."""
-    values = seen.kernels(layer)
-    return None if values is None or np.ndim(values) != 4 else np.asarray(values, np.float32)
-
-
-def _three_axes(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """(channels, height, width) of maps with any number of axes."""
-    return (shape[0], 1, 1) if len(shape) == 1 else (shape[0], 1, -1) if len(shape) == 2 else (shape[0], -1, shape[-1])
-
-
 def _extremes(values: torch.Tensor) -> dict[str, float]:
     """Smallest and largest finite number of a layer, for one colour range over all layers."""
     low, high = values.float().nan_to_num(0.0, 0.0, 0.0).aminmax()
     return {"minimum": float(low), "maximum": float(high)}
-
-
-def _box(box: tuple[int, ...]) -> list[int]:
-    """(y0, y1, x0, x1) of a box on a map or on a line."""
-    return [*(0, 1) * (len(box) < 4), *(box or (0, 1))]
 
 
 _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
@@ -302,6 +305,7 @@ _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
     ("GET", "api", "filters"): Glass.filters,
     ("GET", "api", "filters", "*"): Glass.filter,
     ("GET", "api", "heatmap", "*"): Glass.heatmap,
+    ("GET", "api", "heatmap", "*", "drawn"): Glass.heat_drawn,
     ("GET", "api", "trust", "*"): Glass.trust,
     ("GET", "api", "training"): Glass.overview,
     ("GET", "api", "training", "events"): Glass.events,

@@ -1,6 +1,7 @@
 """From a plan to a training that can begin: network, first filters, batches, precision, clock."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -10,12 +11,13 @@ from striate.data.batches import Batches, scale, standardise
 from striate.data.sample import PARTS
 from striate.errors import counted
 from striate.export.model import Model
+from striate.network.auto import LINES
 from striate.network.build import Network, build
 from striate.network.summary import count_text, total_operations
 from striate.network.weights import whiten_all
 from striate.train import plan as planning
 from striate.train.clock import Clock
-from striate.train.dataset import TWIN, Job
+from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.events import Note, Watch
 from striate.train.loop import Training
 from striate.train.plan import Plan
@@ -28,18 +30,24 @@ def speed_of(job: Job) -> float | None:
     if job.settings.minutes is None:
         return None
     shape = job.data.store.shape
-    return planning.measure_speed(shape.channels, shape.height, shape.width, job.device, job.data.task.auto_line)
+    line = auto_of(job.data)(shape.channels, shape.height, shape.width, 32)
+    return planning.measure_speed(line, shape.seen, job.device)
+
+
+def auto_of(data: Dataset) -> Callable[[int, int, int, int], str]:
+    """What makes the line of `--network auto`: the task for pictures, the form for everything else."""
+    form = data.store.shape.form
+    return data.task.auto_line if form == "picture" else LINES[form]
 
 
 def network_of(plan: Plan, job: Job) -> Network:
     data, preparation = job.data, job.preparation
-    shape = (plan.channels, plan.height, plan.width)
-    network = build(plan.line, shape, data.task.make_head(plan.line), plan.seed)
+    network = build(plan.line, data.store.shape.seen, data.task.make_head(plan.line), plan.seed)
     data.task.require_output(network.output_shape)
     rows = data.rows("train")
     sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 500)]])
     whiten_all(network, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
-    return network.to(job.device, memory_format=torch.channels_last)
+    return network.to(job.device, memory_format=machine.memory_format(len(network.input_shape) + 1))
 
 
 def training_of(plan: Plan, network: Network, job: Job) -> Training:

@@ -19,14 +19,16 @@ from striate.data.sources import read_source, require_trainable
 from striate.data.split import folds, split, twins, units
 from striate.data.store import Store, build_store
 from striate.data.survey import Survey, survey
+from striate.data.wording import extent, worded
 from striate.errors import StriateError, first_few
 from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch
-from striate.train.plan import picture_shape
+from striate.train.plan import shape_of
 from striate.train.settings import Settings, as_table
 
+PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text")  # what to read
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 TWIN, UNUSED = "twin", ""  # what a row is that is in none of the parts
 Source = str | Path | tuple | None  # None: the digits
@@ -128,6 +130,7 @@ class Dataset:
             and not unread.issuperset(found.examples or [None])
             and not (self.aside and found.kind == "near-duplicates")  # neighbours in time, which borders keep apart
         ]
+        said += self.found.remarks
         leaks = {part: int(self.leaked(part).sum()) for part in PARTS[1:]}
         if any(leaks.values()) and all(found.kind != "leak" for found in self.check.findings):  # by group alone
             counts = " and ".join(f"{count:,} of the {part} part" for part, count in leaks.items() if count)
@@ -163,20 +166,27 @@ class Job:
     parent: Path | None = None
 
 
+def in_words_of(form: str, tell: Watch) -> Watch:
+    """`tell` whose notes speak of series, texts or volumes where these are learned from."""
+    if form == "picture":
+        return tell
+    return lambda event: tell(Note(worded(event.text, form)) if isinstance(event, Note) else event)
+
+
 def find(source: Source, settings: Settings) -> Found:
     """The samples of a source, with labels and groups as asked for."""
-    places = ("task", "group", "labels", "label_column", "columns", "label_regex")
-    return read_source(source, **{name: getattr(settings, name) for name in places})
+    return read_source(source, **{name: getattr(settings, name) for name in PLACES})
 
 
 def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, Store]:
     """What the headers say, and all pictures decoded once, in the shape that a training would have."""
-    looked = survey(found.samples, pick=settings.pick, workers=settings.workers)
+    pick = replace(settings.pick, volume=found.form == "volume")
+    looked = survey(found.samples, pick=pick, workers=settings.workers)
     kind = task_kind(found.task)
     store = build_store(
         found.samples,
         Path(settings.out) / ".store",
-        picture_shape(settings, looked, kind.longest, kind.step),
+        shape_of(found.form, settings, looked, kind.longest, kind.step),
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
         fixed_channels=settings.channels is not None or settings.network in CATALOG,
@@ -204,7 +214,7 @@ def read_dataset(
     data = divided(data, settings, division)
     tested = [store.contents[row] for row in data.used] if division.folds else data.contents("test")
     data = replace(data, opened=opened_before(Path(settings.out), tested, run))
-    _tell(data, tell, f" (fold 1 of {division.folds})" if division.folds else "")
+    _tell(data, in_words_of(found.form, tell), f" (fold 1 of {division.folds})" if division.folds else "")
     return data
 
 
@@ -287,6 +297,7 @@ def _require_no_test(found: Found) -> None:
 def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     shape, classes = data.store.shape, data.task.classes
     kinds = f"{shape.depth} " + {1: "grey", 3: "colour"}.get(shape.channels, f"{shape.channels}-channel")
+    kinds = kinds if shape.form == "picture" else extent(shape)
     what = f"of {len(classes)} classes" if data.task.one_label else f"for {data.task.name} of {len(classes)}"
     tell(Note(f"Found     {len(data.used):,} pictures {what} ({first_few(classes)}), {kinds}"))
     if data.found.labels:
@@ -296,7 +307,7 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
         tell(Note(f"Left out  {len(shown):,}: {first_few(shown, 3)}; all are listed in data.csv"))
     if data.found.mended:
         shown = [f"{item.path} ({item.reason})" for item in data.found.mended]
-        tell(Note(f"Mended    {len(shown):,} labels: {first_few(shown, 2)}; all are listed in data.csv"))
+        tell(Note(f"Mended    {len(shown):,}: {first_few(shown, 2)}; all are listed in data.csv"))
     if data.found.hidden:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)

@@ -8,9 +8,10 @@ import numpy as np
 
 import striate
 from striate.data.sample import PARTS, text_of
+from striate.data.shown import shown as drawn
 from striate.data.survey import Survey
+from striate.data.wording import extent
 from striate.device import fingerprint
-from striate.draw import pixels
 from striate.errors import first_few
 from striate.evaluate.check_section import thumbnails
 from striate.evaluate.facts import Figure, MistakePicture, ReportFacts
@@ -51,7 +52,7 @@ def report_facts(
         split=_split_sentence(data, settings),
         split_table=[("part", "pictures"), *((part, len(data.rows(part))) for part in parts)],
         network=plan.line.replace("classes", str(len(model.classes))),
-        summary=summary_text(training.network, (shape.channels, shape.height, shape.width)),
+        summary=summary_text(training.network, shape.seen),
         settings=_setting_rows(training, settings),
         machine=[("precision", training.precision), *fingerprint(job.device).items()],
         **images,
@@ -86,6 +87,7 @@ def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
     data, counts = job.data, {part: job.data.counts(part) for part in PARTS}
     return {
         "run": str(folder),
+        "form": data.found.form,
         "created": time.strftime("%Y-%m-%d %H:%M"),
         "version": striate.__version__,
         "seconds": scores["seconds"],
@@ -97,7 +99,7 @@ def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
         "scores": {part: scores[part] for part in ("test", "validation", "train")},
         "random_split": scores.get("random_split"),
         "check": data.check,
-        "thumbnails": thumbnails(data.check, data.names, data.store.pictures),
+        "thumbnails": thumbnails(data.check, data.names, data.store.pictures, data.store.shape),
         "commands": next_commands(folder),
     }
 
@@ -142,18 +144,21 @@ def _setting_rows(training: Training, settings: Settings) -> list[tuple[str, obj
 def _data_rows(data: Dataset) -> list[tuple[str, object]]:
     looked: Survey = data.survey
     shape = data.store.shape
-    common = looked.sizes.most_common(4)
-    sizes = ", ".join(f"{w}×{h}" + (f" ({n:,})" if not looked.same_size else "") for (h, w), n in common)
-    channels = f"{shape.channels} channel{'s' * (shape.channels > 1)}"
+    sizes, common = looked.sizes, looked.sizes.most_common(4)
+    told = ", ".join(f"{w}×{h}" + (f" ({n:,})" if not looked.same_size else "") for (h, w), n in common)
+    told += f" and {len(sizes) - 4} more" if len(sizes) > 4 else ""
+    lengths = [width for _, width in sizes] if shape.form in ("series", "text") else []
+    if lengths:
+        told = f"{min(lengths):,} to {max(lengths):,}, most often {common[0][0][1]:,}"
     return [
         ("from", data.found.root),
         ("pictures used", f"{len(data.used):,}"),
         ("left out", f"{len(data.left_out):,}"),
         ("hidden files passed over", f"{data.found.hidden:,}"),
-        ("sizes, width×height", sizes + (f" and {len(looked.sizes) - 4} more" if len(looked.sizes) > 4 else "")),
+        ("lengths" if lengths else "sizes, width×height", told),
         ("formats", ", ".join(f"{name} ({n:,})" for name, n in looked.formats.most_common())),
         ("depth", ", ".join(looked.depths)),
-        ("the network sees", f"{shape.width}×{shape.height}, {channels}, {shape.depth}"),
+        ("the network sees", extent(shape)),
     ]
 
 
@@ -188,7 +193,7 @@ def _mistakes(model: Model, data: Dataset, answers: Sequence) -> list[MistakePic
     rows, task = data.scored_rows("test"), model.task
     targets, shown = data.targets_of(rows), []
     for index in task.worst(targets, answers, MISTAKES):
-        picture = pixels.visible(np.asarray(data.store.pictures[rows[index]]))
+        picture = drawn(np.asarray(data.store.pictures[rows[index]]), data.store.shape)
         shown.append(
             MistakePicture(
                 picture=task.drawn(picture, answers[index], targets[index]),

@@ -20,7 +20,7 @@ from striate.device import choose_device
 from striate.evaluate.check_section import thumbnails
 from striate.evaluate.facts import ReportFacts
 from striate.evaluate.report import report
-from striate.train.dataset import Source, find, open_store
+from striate.train.dataset import Source, find, in_words_of, open_store
 from striate.train.events import Note
 from striate.train.progress import Progress
 from striate.train.settings import Settings, settings_from
@@ -46,7 +46,7 @@ def check(source: Source, *, quick: bool = False, quiet: bool = False, **options
         _, store = open_store(found, settings, (lambda event: None) if quiet else progress)
         if not quiet:
             labels = "" if quick else ", and for wrong labels, which takes up to some minutes (--quick does without)"
-            progress(Note(f"Looking   at {len(store.kept):,} pictures{labels}"))
+            in_words_of(found.form, progress)(Note(f"Looking   at {len(store.kept):,} pictures{labels}"))
         result = check_store(found, store)
         if not quick and (doubts := _doubts(found, store, result, settings)):
             result = replace(result, findings=[*result.findings, doubts])
@@ -67,7 +67,7 @@ def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Fi
     rows = np.setdiff1d(np.arange(len(store.kept)), list(result.set_aside))
     samples = [found.samples[store.kept[row]] for row in rows]
     classes = sorted({sample.label for sample in samples})
-    if len(classes) < 2:
+    if len(classes) < 2 or found.form != "picture":  # quick networks are for pictures
         return None
     place = {int(row): number for number, row in enumerate(rows)}
     together = [[place[row] for row in group if row in place] for group in result.together]
@@ -92,6 +92,7 @@ def _write(folder: Path, found: Found, store: Store, result: Check, seconds: flo
     facts = ReportFacts(
         title=f"{Path(found.root).name}: what to know before training",
         run=str(folder),
+        form=found.form,
         created=time.strftime("%Y-%m-%d %H:%M"),
         version=striate.__version__,
         seconds=seconds,
@@ -100,7 +101,7 @@ def _write(folder: Path, found: Found, store: Store, result: Check, seconds: flo
         },
         left_out=[(item.path, item.reason) for item in (*found.left_out, *store.left_out)],
         check=result,
-        thumbnails=thumbnails(result, names, store.pictures),
+        thumbnails=thumbnails(result, names, store.pictures, store.shape),
     )
     files.write_json(folder / "check.json", result.to_dict())
     files.write_text(folder / "check.html", report(facts))

@@ -2,12 +2,14 @@
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from striate.data.batches import scale, standardise
 from striate.data.sample import text_of
-from striate.draw import maps, pixels
+from striate.data.shown import shown as drawn
+from striate.data.shown import with_heat
 from striate.errors import StriateError
 from striate.evaluate.facts import HeatmapPicture
 from striate.export.model import Model
@@ -22,7 +24,6 @@ MISTAKES, HITS = 3, 3  # pictures with a heatmap
 PASSES = 600  # of one picture through the network, to test its heatmap
 SHARE = 0.01  # of a training's work that testing heatmaps may take
 LITTLE = 1e10  # operations that are always spent; under a second
-SIDE = 160  # dots to which smaller pictures grow below their heatmap
 
 
 def layer_picture(model: Model, data: Dataset) -> bytes:
@@ -45,11 +46,11 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
             output = task.output_of(answers[index])
             stored = np.asarray(data.store.pictures[rows[index]])
             heat, verdict = _heat(model, stored, output, is_tested=len(shown) < tested)
-            picture, overlay = _drawn(pixels.visible(stored), heat)
+            shape = data.store.shape
             shown.append(
                 HeatmapPicture(
-                    picture=picture,
-                    overlay=overlay,
+                    picture=drawn(stored, shape),
+                    overlay=with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed),
                     truth=text_of(targets[index]),
                     predicted=task.say(answers[index]),
                     confidence=task.confidence(answers[index]),
@@ -79,10 +80,3 @@ def _heat(model: Model, stored: np.ndarray, output: int, *, is_tested: bool) -> 
     x = standardise(scale(np.array(stored[None]), model.preparation, device), model.preparation)[0]
     heat = heatmap(model.network, x, METHOD, score=model.score_of(output))
     return heat, trust(model.network, x, heat).verdict if is_tested else ""
-
-
-def _drawn(picture: np.ndarray, heat: Heatmap) -> tuple[np.ndarray, np.ndarray]:
-    """The picture (H, W, 1 or 3), grown by a whole number if it is small, without and with its heatmap."""
-    times = max(1, SIDE // max(picture.shape[:2]))
-    grown = picture.repeat(times, axis=0).repeat(times, axis=1)
-    return picture, maps.overlay(grown, enlarge(heat.map, grown.shape[:2]), signed=heat.signed)

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from striate.augment.apply import augment, sources_of
 from striate.augment.recipe import parse
 from striate.data.batches import Batch, Batches, standardise
-from striate.device import Threads, seeded
+from striate.device import Threads, memory_format, seeded
 from striate.errors import StriateError
 from striate.tasks.task import Task, logits_of
 from striate.train.checkpoint import Place
@@ -155,7 +155,7 @@ class Training:
             sources = sources_of(self.recipe, *batch.pictures.shape[2:], **chance)
             targets = self.task.move(targets, sources.to(targets.device), self.recipe)
         x = standardise(self._resized(changed, progress), self.batches.preparation)
-        x = x.to(self.masters.dtype, memory_format=torch.channels_last)
+        x = x.to(self.masters.dtype, memory_format=memory_format(x.ndim))
         self.masters.zero_grad()
         logits = logits_of(self.masters.working, x).float()
         loss = self.task.loss(logits, targets, self.class_weights, self.plan.smoothing)

@@ -4,6 +4,7 @@ A budget of epochs (and the default budget) is planned from the data alone, so t
 weights again. A budget of minutes also looks at the measured speed of this machine.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -12,8 +13,10 @@ import numpy as np
 import torch
 
 from striate.augment.recipe import RECIPES, Recipe, parse
-from striate.data.prepare import Shape
+from striate.data.prepare import FORMS, Shape
 from striate.data.survey import Survey
+from striate.data.symbols import SYMBOLS
+from striate.device import memory_format
 from striate.network.auto import auto_line
 from striate.network.build import build
 from striate.network.catalog import CATALOG, line_of
@@ -26,6 +29,8 @@ LARGEST_SIDE = 64  # pixels of the shorter side, for auto
 SIZES = ((0.6, 0.75), (1.0, 1.0))  # small pictures first: 0.6 of the steps at 0.75 of the side
 SHRUNK = 0.6 * 0.75**2 + 0.4  # the share of the work that this leaves
 LEAST_STEPS = 800  # of a small set's default training
+FEWER_STEPS = 300  # of one of series, texts or volumes
+LONGEST_SERIES, LONGEST_TEXT, LARGEST_VOLUME = 1024, 512, 32  # values, letters, pixels and frames, for auto
 WIDTHS = (64, 48, 32, 16)  # filters of auto's first stage, widest first; others than 16s cost as much as the next 16
 SMALL_SET = 1000  # pictures; with fewer, a first stage of more than 32 filters only learns them by heart
 ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still wins
@@ -38,7 +43,8 @@ class Facts:
     height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class; of a task
     that does not divide pictures into classes, of all together. classes: how many outputs, where counts do not say so.
     line: what makes the network of `auto`; recipe: what makes its random changes, from the usual ones. symmetry: as of
-    the task, where targets move with the picture. spatial, batch_pixels: as of the task.
+    the task, where targets move with the picture. spatial, batch_pixels: as of the task. form: one of prepare.FORMS.
+    seen: the axes of one sample as the network takes it; () for a picture.
     """
 
     height: int
@@ -51,6 +57,12 @@ class Facts:
     symmetry: tuple[str, str] | None = None
     spatial: bool = False
     batch_pixels: int = 0
+    form: str = "picture"
+    seen: tuple[int, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.seen or (self.channels, self.height, self.width)
 
     @property
     def pictures(self) -> int:
@@ -122,14 +134,17 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
     line = _auto(facts, batch, budget) if auto else line_of(settings.network)
     optimizer = settings.optimizer or ("muon" if auto else "adam")
-    recipe = parse("none" if settings.augment == "auto" else settings.augment)
+    recipe = parse(_FORM_RECIPES[facts.form] if settings.augment == "auto" else settings.augment)
+    recipe.require_axes(FORMS[facts.form])
+    usual = "other" if not auto else "auto" if facts.form == "picture" else "form"
     plan = Plan(
         line=line, height=height, width=width, channels=channels, classes=facts.outputs, batch_size=batch,
         epochs=None if seconds else settings.epochs or _epochs(facts, batch),
         minutes=settings.minutes, optimizer=optimizer,
-        lr=settings.lr or _LEARNING_RATES["auto" if auto else "other"][optimizer],
+        lr=settings.lr or _LEARNING_RATES[usual][optimizer],
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
-        filter_lr=0.24 * (settings.lr or 0.2) / 0.2, filter_momentum=_given(settings.momentum, 0.6),
+        filter_lr=0.24 * (settings.lr or (0.05 if usual == "form" else 0.2)) / 0.2,
+        filter_momentum=_given(settings.momentum, 0.6),
         weight_decay=_given(settings.weight_decay, 5e-4 if auto else 0.0),
         smoothing=_given(settings.smoothing, 0.1 if auto and not facts.batch_pixels else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
@@ -138,6 +153,8 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     )  # fmt: skip
     if settings.augment != "auto":
         return plan
+    if facts.form != "picture":
+        return _of_form(plan, recipe, settings.symmetry, facts.form)
     symmetry = usual_symmetry(channels)
     if settings.symmetry != "auto":
         symmetry = settings.symmetry, "asked for"
@@ -145,6 +162,30 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         symmetry = facts.symmetry
     plan = plan.with_symmetry(*symmetry)
     return replace(plan, recipe=str(facts.recipe(parse(plan.recipe))))
+
+
+def _of_form(plan: Plan, recipe: Recipe, symmetry: str, form: str) -> Plan:
+    """The plan for another form than pictures, which is mirrored only where that was asked for."""
+    if symmetry == "auto":
+        return plan
+    recipe = replace(recipe, hflip=symmetry == "mirror", dihedral=symmetry == "dihedral")
+    recipe.require_axes(FORMS[form])
+    return replace(plan, recipe=str(recipe), mirror=symmetry != "none", symmetry=f"{symmetry}: asked for")
+
+
+def shape_of(form: str, settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4) -> Shape:
+    """The shape that samples of a form are brought to: as asked, or as most of them are, up to what `auto` can take."""
+    if form == "picture":
+        return picture_shape(settings, looked, longest, step)
+    if form == "volume":
+        flat = picture_shape(settings, looked, LARGEST_VOLUME, 4)
+        return replace(flat, form=form, frames=max(min(looked.typical_pages, LARGEST_VOLUME), 1))
+    length = settings.size[1] if settings.size else 0
+    if form == "text":
+        return Shape(height=1, width=length or min(looked.width_of(0.95), LONGEST_TEXT), channels=SYMBOLS, form=form)
+    length = length or min(looked.typical_size[1], LONGEST_SERIES)
+    channels = settings.channel_count or looked.channels
+    return Shape(height=1, width=length, channels=channels, depth="float32", picked=settings.pick.channels, form=form)
 
 
 def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4) -> Shape:
@@ -161,16 +202,11 @@ def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SID
     )
 
 
-def measure_speed(
-    channels: int, height: int, width: int, device: torch.device, line: Callable[..., str] = auto_line
-) -> float:
-    """Operations per second of training steps of auto's network on this machine; under half a second for 64 x 64.
-
-    line: what makes the network.
-    """
-    shape, batch = (channels, height, width), max(1, min(32, 32 * LARGEST_SIDE**2 // (height * width)))
-    network = build(line(channels, height, width, 32), shape, 2).to(device, memory_format=torch.channels_last)
-    x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
+def measure_speed(line: str, shape: tuple[int, ...], device: torch.device) -> float:
+    """Operations per second of training steps of a network on this machine; under half a second for 64 x 64."""
+    batch = max(1, min(32, 32 * LARGEST_SIDE**2 // math.prod(shape[1:])))
+    network = build(line, shape, 2).to(device, memory_format=memory_format(len(shape) + 1))
+    x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=memory_format(len(shape) + 1))
     times, threads = [], torch.get_num_threads()
     for count in (threads, threads, 1, 1):  # on one as well: other work may hold the rest
         torch.set_num_threads(count)
@@ -204,7 +240,9 @@ def class_weights(counts: tuple[int, ...]) -> np.ndarray:
     return np.asarray([sum(counts) / (len(counts) * count) for count in counts], np.float32)
 
 
+_FORM_RECIPES = {"picture": "none", "series": "none", "text": "none", "volume": "shift 0.1"}
 _LEARNING_RATES = {
+    "form": {"muon": 0.05, "sgd": 0.05, "adam": 1e-3, "adamw": 1e-3},
     "auto": {"muon": 0.2, "sgd": 0.2, "adam": 2e-3, "adamw": 2e-3},
     "other": {"muon": 0.05, "sgd": 0.01, "adam": 1e-3, "adamw": 1e-3},
 }
@@ -225,8 +263,9 @@ def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
 
 
 def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
+    fits = facts.form == "picture" and min(facts.height, facts.width) >= 24
     fixed = facts.spatial or "flatten" in line  # a dense layer over all places fits one size alone
-    return min(facts.height, facts.width) >= 24 and settings.patience is None and not fixed
+    return fits and settings.patience is None and not fixed
 
 
 def _batch(facts: Facts) -> int:
@@ -236,21 +275,20 @@ def _batch(facts: Facts) -> int:
 
 
 def _epochs(facts: Facts, batch: int) -> int:
-    """Until PICTURES_SEEN, but at most 40 for the sake of middling sets, at least 8, and never under 800 steps.
+    """Until PICTURES_SEEN, but at most 40 for the sake of middling sets, at least 8, and never under LEAST_STEPS.
 
     Where every pixel is an answer, a picture counts for as many of 64 x 64 as it has pixels for.
     """
-    steps = max(facts.pictures // batch, 1)
+    steps, least = max(facts.pictures // batch, 1), LEAST_STEPS if facts.form == "picture" else FEWER_STEPS
     worth = max(facts.height * facts.width / LARGEST_SIDE**2, 1) if facts.batch_pixels else 1
-    return round(max(min(PICTURES_SEEN / worth / facts.pictures, 40), 8, LEAST_STEPS / steps))
+    return round(max(min(PICTURES_SEEN / worth / facts.pictures, 40), 8, least / steps))
 
 
 def _auto(facts: Facts, batch: int, operations: float) -> str:
     """auto's widest line with which the budget still shows the pictures often enough."""
-    seen = facts.pictures * _epochs(facts, batch)
-    shape = (facts.channels, facts.height, facts.width)
+    seen, shape = facts.pictures * _epochs(facts, batch), facts.shape
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
-        line = facts.line(*shape, base)
+        line = facts.line(facts.channels, facts.height, facts.width, base)
         if operations >= ENOUGH * SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape):
             break
     return line

@@ -11,7 +11,9 @@ import torch
 from striate import files
 from striate.augment.apply import augment
 from striate.data.batches import scale
+from striate.data.prepare import Shape
 from striate.data.sample import text_of
+from striate.data.shown import shown as drawn
 from striate.draw import charts, sheets
 from striate.errors import counted
 from striate.evaluate.report import report
@@ -43,7 +45,7 @@ def write_augmentation(folder: Path, training: Training) -> None:
     ]
     tiles, captions = [], []
     for row in range(len(chosen)):
-        tiles += [_tile(plain[row]), *(_tile(changed[row]) for changed in epochs)]
+        tiles += [_tile(several[row], batches.preparation.shape) for several in (plain, *epochs)]
         captions += ["as it is", *(f"epoch {epoch + 1}" for epoch in range(SHEET_CHANGES))]
     title = f"What the network sees: {training.plan.recipe}"
     files.write_bytes(folder / "augmentation.png", sheets.picture_sheet(tiles, captions, SHEET_CHANGES + 1, title))
@@ -99,7 +101,8 @@ def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mappi
 def _write_images(folder: Path, model: Model, data: Dataset, history: list[dict]) -> dict[str, bytes]:
     """The figures of network and training, by the name of their field in the report; each is also a PNG file."""
     images = {"curves": charts.curves(history)} if history else {}
-    first = next((m for m in model.network.modules() if isinstance(m, torch.nn.Conv2d)), None)
+    kinds = torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Conv3d
+    first = next((m for m in model.network.modules() if isinstance(m, kinds)), None)
     if first is not None:
         images["filters"] = sheets.kernels(first.weight.detach().float().cpu().numpy())
     images["layers"] = layer_picture(model, data)
@@ -127,7 +130,9 @@ def tell_next(folder: Path, tell: Watch) -> None:
         tell(Note(f"  {command}"))
 
 
-def _tile(picture: torch.Tensor) -> np.ndarray:
+def _tile(picture: torch.Tensor, shape: Shape) -> np.ndarray:
     """A scaled picture (C, H, W) as uint8 (H, W, 1 or 3) on a fixed scale, so that brightness can be compared."""
+    if shape.form != "picture":
+        return drawn(picture.permute(1, 2, 0).numpy(), shape)
     shown = (picture.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return shown if shown.shape[2] in (1, 3) else shown.mean(axis=2, keepdims=True).astype(np.uint8)

@@ -13,6 +13,7 @@ from striate.errors import StriateError, nearest
 from striate.files import readable
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
+FORMS = ("auto", "picture", "series", "volume")  # besides text, which its column says
 SYMMETRIES = ("auto", "none", "mirror", "dihedral")
 SPLITS = ("content", "blocks")
 BALANCES = ("auto", "none", "weights", "sampling")
@@ -58,6 +59,10 @@ class Settings:
     task: str | None = option(
         None, DATA, "what is learned, where the data leave it open: " + ", ".join(TASKS), choices=TASKS
     )
+    form: str = option(
+        "auto", DATA, "what is learned from, where the data leave it open: picture, series, volume", choices=FORMS
+    )
+    text: str | None = option(None, DATA, "learn from the texts in this column of a table", meta="COLUMN")
     page: int = option(0, DATA, "page, slice or frame of files that hold several, from 0", meta="N")
     test: float = option(0.2, DATA, "share of the pictures for the test part", meta="SHARE")
     val: float = option(0.1, DATA, "share of the pictures for the validation part", meta="SHARE")
@@ -203,8 +208,8 @@ class Settings:
 
 
 _WORDS = (
-    "network", "group", "labels", "label_column", "columns", "label_regex", "mirror_negates", "augment", "symmetry",
-    "balance", "optimizer", "device", "precision", "out", "name",
+    "network", "form", "text", "group", "labels", "label_column", "columns", "label_regex", "mirror_negates", "augment",
+    "symmetry", "balance", "optimizer", "device", "precision", "out", "name",
 )  # fmt: skip
 _KINDS = {
     "repeats": (int,), "folds": (int,), "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,),

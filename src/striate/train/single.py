@@ -23,10 +23,10 @@ from striate.export.model import Model
 from striate.network.build import Network
 from striate.network.summary import total_operations
 from striate.train import plan as planning
-from striate.train.assemble import LEAST_REPORT, network_of, speed_of, training_of
+from striate.train.assemble import LEAST_REPORT, auto_of, network_of, speed_of, training_of
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
-from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
+from striate.train.dataset import Dataset, Division, Job, Source, in_words_of, read_dataset, write_data
 from striate.train.events import Began, Epoch, Note, Watch, write_history
 from striate.train.illustrate import SHARE
 from striate.train.loop import Training
@@ -63,6 +63,7 @@ def read_job(
     """The pictures of a training, read and divided; `run` is the folder of one that goes on."""
     device = machine.choose_device(settings.device)
     data = read_dataset(source, settings, tell, division, run)
+    tell = in_words_of(data.found.form, tell)
     told = DIGITS if source is None else data.found.root
     return Job(settings, data, preparation_of(data), device, tell, started, told, division)
 
@@ -149,9 +150,9 @@ def _facts(data: Dataset) -> planning.Facts:
             remedy="lower --test and --val, or give more pictures of these classes",
         )
     return planning.Facts(
-        height=shape.height, width=shape.width, channels=shape.channels, classes=len(task.classes),
-        counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),),
-        line=task.auto_line, recipe=task.recipe, symmetry=task.symmetry if task.moves else None,
+        height=shape.height, width=shape.width, channels=shape.channels, form=shape.form, seen=shape.seen,
+        classes=len(task.classes), counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),),
+        line=auto_of(data), recipe=task.recipe, symmetry=task.symmetry if task.moves else None,
         spatial=task.spatial, batch_pixels=task.batch_pixels,
     )  # fmt: skip
 
@@ -204,6 +205,7 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
         "data": data.fingerprint(),
         **data.task.floor(data.targets_of(data.rows("train"))),
         "recipe": training.plan.recipe,
+        **({"text": job.settings.text} if job.settings.text else {}),
     }
     network = training.average.network.eval()
     model = Model(network, data.task, job.preparation, training.plan.mirror, about=about, run=folder)

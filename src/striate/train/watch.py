@@ -92,7 +92,7 @@ class Watching:
         found = _learned(self.training.network)
         if found:
             weight = self.training.average.network.get_parameter(f"{found}.weight")
-            arrays["filters"] = weight.detach()[:FILTERS, :FILTERS].float().cpu().numpy()
+            arrays["filters"] = flat(weight.detach()[:FILTERS, :FILTERS].float().cpu().numpy(), 2)
         steps = self.training.batches.steps(self.training.plan.batch_size)
         number, data = self.next, io.BytesIO()
         np.savez(data, **arrays)
@@ -130,14 +130,22 @@ class Watching:
 def _learned(network: nn.Module) -> str:
     """The name of the first convolution whose filters are trained; auto's fixed first layer is not."""
     for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d) and module.weight.requires_grad:
+        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.weight.requires_grad:
             return name
     return ""
 
 
+def flat(values: np.ndarray, leading: int) -> np.ndarray:
+    """Values (..., *grid) with so many leading axes as pictures (..., H, W): a line is one row, a volume its middle."""
+    axes = values.ndim - leading
+    if axes == 3:
+        return values.take(values.shape[leading] // 2, axis=leading)
+    return np.expand_dims(values, leading) if axes == 1 else values
+
+
 def _small(values: Tensor) -> np.ndarray:
-    """Feature maps (C, H, W) as at most CHANNELS maps of at most SIDE pixels, float16."""
-    maps = values.detach()[:CHANNELS].float()
+    """Feature maps (C, *grid) as at most CHANNELS maps (h, w) of at most SIDE pixels, float16."""
+    maps = torch.from_numpy(flat(values.detach()[:CHANNELS].float().cpu().numpy(), 1))
     shrink = max(max(maps.shape[1:]) / SIDE, 1.0)
     if shrink > 1:
         maps = F.interpolate(maps[None], [max(round(n / shrink), 1) for n in maps.shape[1:]], mode="area")[0]

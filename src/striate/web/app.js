@@ -129,6 +129,7 @@ async function start(app) {
   const model = await api.json("/api/model");
   useTables(model.colours);
   document.title = `${model.name} · Striate`;
+  document.body.dataset.form = model.form ?? "picture";
   const complain = (text) => { fill(parts.errors, text ? note(text, "error") : null); };
   const upload = async (file) => {
     complain("");

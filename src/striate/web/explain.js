@@ -86,7 +86,8 @@ export function mount(root, { api, model, go, trace, announce, store }) {
   const labelOf = (name) => methods.find((one) => one.name === name)?.label ?? name;
   const trust = createTrust(labelOf);
   const seeLink = h("a", { href: "#" }, "See this layer's maps");
-  const picturePanel = panel("Where the evidence lies",
+  const drawn = h("img", { class: "explain-drawn", alt: "The same, drawn as a line, as letters or as its middle frame", hidden: true });
+  const picturePanel = panel("Where the evidence lies", drawn,
     h("div", { class: "plane-room" }, plane.element), readout,
     h("div", { class: "spread" }, legend, h("label", { class: "field" }, "Opacity", slider)),
     h("p", { class: "quiet" }, "The map is clear at zero and covers the picture more the further a value is from zero."));
@@ -155,6 +156,8 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     alone.setAttribute("aria-label", `Map of ${about?.label ?? header.method} for ${header.target}: `
       + `smallest ${digits(header.minimum)}, largest ${digits(header.maximum)}`);
     fill(facts, factsOf(header, about));
+    drawn.hidden = model.form === "picture" || !model.form;
+    if (!drawn.hidden) drawn.src = `/api/heatmap/${shown.replace("?", "/drawn?")}`;
     fill(legend, scale.legend(header.signed ? "− against, + for" : "evidence"));
     const index = layers.find(({ name }) => name === header.layer)?.index;
     seeLink.hidden = index === undefined;

@@ -8,7 +8,8 @@ import { range, Scale } from "./colour.js";
 import { button, check, digits, fill, h, shapeText } from "./dom.js";
 import { numberGrid } from "./numbers.js";
 
-const SIDE = 232, PATCH = 5, ROW = 26;
+const SIDE = 232, PATCH = 5, ROW = 40, THIN = 3, LANES = 12;
+const INKS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b58900", "#1d2433"];  // those of draw/lines.py
 const NAMES = { 1: ["grey"], 3: ["red", "green", "blue"] };
 
 /* Prepared numbers back to what a screen can show: one grey channel, red green blue, or one row per channel. */
@@ -26,6 +27,25 @@ function rgba({ shape: [channels, height, width], data, header }) {
     }
   }
   return image;
+}
+
+/* A series as one line per channel, each in a lane of its own, between the values that stand for black and white. */
+function drawLines(canvas, { shape: [channels, , width], data, header }) {
+  const ratio = 2, high = channels * ROW * ratio;
+  Object.assign(canvas, { width: SIDE * ratio, height: high });
+  const pen = canvas.getContext("2d");
+  pen.lineWidth = 1.5 * ratio;
+  pen.lineJoin = "round";
+  for (let channel = 0; channel < channels; channel++) {
+    const low = header.display.minimum[channel], reach = header.display.maximum[channel] - low || 1;
+    pen.strokeStyle = INKS[channel % INKS.length];
+    pen.beginPath();
+    for (let x = 0; x < width; x++) {
+      const share = (data[channel * width + x] - low) / reach;
+      pen.lineTo((x + 0.5) / width * canvas.width, (channel + 0.95 - 0.9 * share) * ROW * ratio);
+    }
+    pen.stroke();
+  }
 }
 
 export function createField({ onPick, onActual }) {
@@ -93,13 +113,17 @@ export function createField({ onPick, onActual }) {
       input = given;
       channel = Math.min(channel, input.shape[0] - 1);
       const [count, height, width] = input.shape;
-      const image = rgba(input);
-      canvas.width = image.width;
-      canvas.height = image.height;
-      canvas.getContext("2d").putImageData(image, 0, 0);
-      const zoom = SIDE / Math.max(width, image.height);
+      const lines = height === 1 && count <= LANES, rows = height === 1 ? count : height;
+      if (lines) drawLines(canvas, input);
+      else {
+        const image = rgba(input);
+        Object.assign(canvas, { width: image.width, height: image.height });
+        canvas.getContext("2d").putImageData(image, 0, 0);
+      }
+      canvas.classList.toggle("smooth", lines);
+      const zoom = SIDE / Math.max(width, rows);
       const whole = height === 1 ? SIDE / width : zoom >= 1 ? Math.floor(zoom) : zoom;
-      Object.assign(stage.style, { width: `${width * whole}px`, height: height === 1 ? `${ROW * count}px` : `${height * whole}px` });
+      Object.assign(stage.style, { width: `${width * whole}px`, height: height === 1 ? `${(lines ? ROW : THIN) * count}px` : `${height * whole}px` });
       canvas.setAttribute("aria-label", `The picture as the network gets it, ${shapeText(input.shape)}`);
       about.textContent = `Network input ${shapeText(input.shape)}`;
       channels();

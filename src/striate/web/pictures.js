@@ -47,5 +47,9 @@ export function createChooser({ api, choose, upload }) {
       if (held) filter.querySelector("[aria-pressed=true]")?.focus();
     } catch (error) { fill(grid, note(error.message, "error")); more.hidden = true; }
   }
-  return { element: dialog, open() { dialog.showModal(); load(true); } };
+  return { element: dialog, open() {
+    if (document.body.dataset.form !== "picture") file.removeAttribute("accept");
+    dialog.showModal();
+    load(true);
+  } };
 }

@@ -11,7 +11,7 @@
 
 import { fill, h, perFrame } from "./dom.js";
 
-const LEAST_BOX = 7;
+const LEAST_BOX = 7, BAND = 36;  // a line of numbers is shown as a band so high
 
 export function createPlane({ label, side = 320, onPick = () => {}, onHover = () => {} }) {
   const canvas = h("canvas", { class: "plane-canvas", "aria-hidden": "true" });
@@ -27,13 +27,13 @@ export function createPlane({ label, side = 320, onPick = () => {}, onHover = ()
   }
 
   function arrange() {
-    const scale = zoom();
-    Object.assign(element.style, { width: `${wide * scale}px`, height: `${high * scale}px` });
+    const scale = zoom(), down = high === 1 && wide > 1 ? Math.max(scale, BAND) : scale;
+    Object.assign(element.style, { width: `${wide * scale}px`, height: `${high * down}px` });
     canvas.style.imageRendering = scale < 1 ? "auto" : "pixelated";
     fill(marks, boxes.map((box) => {
       const least = box.kind === "curtain" ? 0 : LEAST_BOX;
-      const [width, height] = [Math.max(least, box.width * scale), Math.max(least, box.height * scale)];
-      const left = (box.left + box.width / 2) * scale - width / 2, top = (box.top + box.height / 2) * scale - height / 2;
+      const [width, height] = [Math.max(least, box.width * scale), Math.max(least, box.height * down)];
+      const left = (box.left + box.width / 2) * scale - width / 2, top = (box.top + box.height / 2) * down - height / 2;
       return h("div", { class: `plane-box ${box.kind}`,
         style: { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` } });
     }));

@@ -1,0 +1,109 @@
+"""Series in files whose head names what follows: Weka's ARFF, and .ts of the UEA archive (Bagnall et al. 2018)."""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.measurements import Row, numbers_of, word_of
+from striate.errors import StriateError
+
+_ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.+)", re.IGNORECASE)
+_LABELS = ("class", "target", "label", "classes")
+_PAIR = re.compile(r"\(([^()]*)\)")
+
+
+def rows_of_arff(file: Path, text: str) -> Iterator[Row]:
+    """Series of an ARFF file: a number per attribute, or one relational attribute with a line per channel."""
+    attributes, relational, inside, data = [], False, False, False
+    for number, line in enumerate(text.splitlines(), 1):
+        line, word = line.strip(), line.strip().split(None, 1)[:1]
+        lower = word[0].lower() if word else ""
+        if not line or line.startswith("%"):
+            continue
+        if data:
+            yield _of_channels(number, line, attributes) if relational else _of_numbers(number, line, attributes)
+        elif lower == "@end":
+            inside = False
+        elif lower == "@data":
+            data = True
+            _require_labels(file, attributes)
+        elif (match := _ATTRIBUTE.match(line)) and not inside:
+            inside = match[2].strip().lower() == "relational"
+            relational |= inside
+            attributes.append((match[1].strip("'\""), match[2].strip()))
+
+
+def _require_labels(file: Path, attributes: list[tuple[str, str]]) -> None:
+    if _label(attributes) is None:
+        names = [name for name, _ in attributes[-3:]]
+        rule = "an ARFF file of series has an attribute of classes, as in @attribute target {1,2}"
+        raise StriateError(rule, received=f"..., {', '.join(names)}", where=file)
+
+
+def _label(attributes: list[tuple[str, str]]) -> int | None:
+    """The last attribute of classes, or one called class or target."""
+    for number in reversed(range(len(attributes))):
+        name, kind = attributes[number]
+        if kind.startswith("{") or name.lower() in _LABELS:
+            return number
+    return None
+
+
+def _of_channels(line: int, text: str, attributes: list[tuple[str, str]]) -> Row:
+    r"""'1,2,3\n4,5,6',walking : the channels apart by \n, then the class."""
+    quoted = re.match(r"(['\"])(.*)\1\s*,(.*)", text)
+    if quoted is None:
+        return _wrong(line, "it is not written as 'numbers', class")
+    parts = quoted[2].replace("\\r", "").split("\\n")
+    return _stacked(line, [part.split(",") for part in parts if part.strip()], quoted[3])
+
+
+def _of_numbers(line: int, text: str, attributes: list[tuple[str, str]]) -> Row:
+    if text.startswith("{"):
+        return _wrong(line, "sparse ARFF is not read")
+    cells = next(csv.reader([text], quotechar="'", skipinitialspace=True))
+    if len(cells) != len(attributes):
+        return _wrong(line, f"{len(cells)} values for {len(attributes)} attributes")
+    label = _label(attributes)
+    return _stacked(line, [[cell.strip() for n, cell in enumerate(cells) if n != label]], cells[label])
+
+
+def rows_of_ts(file: Path, text: str) -> Iterator[Row]:
+    """Series of a .ts file: channels apart by colons, the class behind the last; of pairs (time, value) the values."""
+    head, data = {}, False
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if not line or line.startswith(("#", "%")):
+            continue
+        if not data:
+            name, _, rest = line.partition(" ")
+            head[name.lower()] = rest.strip().lower()
+            data = name.lower() == "@data"
+            if data and not head.get("@classlabel", "true").startswith("true"):
+                raise StriateError("a .ts file to learn from has classes", received="@classLabel false", where=file)
+            continue
+        *parts, label = line.split(":")
+        if not parts:
+            yield _wrong(number, "no class behind the last colon")
+            continue
+        pairs = [[pair.rpartition(",")[2] for pair in _PAIR.findall(part)] for part in parts]
+        yield _stacked(number, [pair or part.split(",") for pair, part in zip(pairs, parts, strict=True)], label)
+
+
+def _stacked(line: int, channels: list[list[str]], label: str) -> Row:
+    """Channels of numbers side by side; one that ends before the others lacks its last values."""
+    try:
+        made = [numbers_of([cell.strip() for cell in cells]) for cells in channels]
+    except ValueError as error:
+        return _wrong(line, str(error))
+    values = np.full((max(map(len, made), default=0), len(made)), np.nan)
+    for number, channel in enumerate(made):
+        values[: len(channel), number] = channel
+    return Row(line=line, values=values, labels={"label": word_of(label)})
+
+
+def _wrong(line: int, problem: str) -> Row:
+    return Row(line=line, values=np.zeros((0, 1)), problem=problem)

@@ -1,0 +1,176 @@
+"""Tables of numbers, a series in every line: the text files of the UCR archive, and CSV or TSV with column names."""
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.columns import COLUMNS, asked_columns, find_column, in_doubt
+from striate.data.content import IMAGE_SUFFIXES
+from striate.data.folder import PART_NAMES
+from striate.data.targets import Asked
+from striate.errors import StriateError
+
+FEWEST = 8  # numbers in a line, below which a table is none of series
+WORDS = 4  # other columns in a line, above which it is none
+MISSING = frozenset(("", "?", "nan", "na", "n/a", "null", "none", "-"))
+_LOOKED_AT = 20  # lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Row:
+    """One series as a file has it.
+
+    values: (L, C) float64, NaN where one is missing. labels: the cells of the label, "" where one is empty, by the
+    names of their columns. problem: why the line cannot be used, "" if it can.
+    """
+
+    line: int
+    values: np.ndarray
+    labels: dict[str, str] = field(default_factory=dict)
+    group: str | None = None
+    part: str | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Numbers of columns; None where there is no such column. labels: by name; -1 is the last column. values: None for
+    all that are left."""
+
+    labels: dict[str, int]
+    group: int | None = None
+    part: int | None = None
+    values: tuple[int, ...] | None = None
+
+
+def is_measurements(start: str) -> bool:
+    """Whether a file that begins with `start` has a series in every line: many numbers, few words, no pictures."""
+    lines = start.splitlines()
+    lines = lines[:-1] if len(lines) > 2 else lines  # the last may be cut
+    rows = [cells for _, cells in _cells("\n".join(lines[: _LOOKED_AT + 1]))]
+    numeric = [sum(map(is_number, cells)) for cells in rows]
+    many = [count >= FEWEST and len(cells) - count <= WORDS for count, cells in zip(numeric, rows, strict=True)]
+    paths = any(Path(cell).suffix.lower() in IMAGE_SUFFIXES for cells in rows[:2] for cell in cells)
+    return len(rows) > 1 and not paths and sum(many[1:]) >= 0.9 * len(many[1:])
+
+
+def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
+    """The series of a table. Without a line of names the label is the first column, or the last where only that one
+    holds whole numbers or words, as in the UCR archive (Dau et al. 2019)."""
+    lines = list(_cells(text))
+    if not lines:
+        raise StriateError("a table of series must have lines", received="an empty table", where=file)
+    first = lines[0][1]
+    named = sum(not is_number(cell) for cell in first) > len(first) / 2
+    rows = lines[1:] if named else lines
+    if named:
+        columns = _named_columns(file, first, [cells for _, cells in rows], asked)
+    elif numbers := asked_columns(file, None, len(first), asked.label_column):
+        columns = _Columns({f"column {number}": number for number in numbers})
+    else:
+        columns = _plain_columns([cells for _, cells in rows])
+    for line, cells in rows:
+        yield _row(line, cells, columns)
+
+
+def word_of(text: str) -> str:
+    """A label as it is told: "1.0000000e+00" is "1", a missing one ""."""
+    text = unicodedata.normalize("NFC", text.strip().strip("'\""))
+    if text.lower() in MISSING:
+        return ""
+    return str(int(float(text))) if is_whole(text) else text
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number or says that one is missing."""
+    try:
+        float(cell)
+    except ValueError:
+        return cell.lower() in MISSING
+    return True
+
+
+def is_whole(cell: str) -> bool:
+    try:
+        return float(cell).is_integer()
+    except (ValueError, OverflowError):
+        return False
+
+
+def numbers_of(cells: Sequence[str]) -> np.ndarray:
+    """(n,) float64, NaN for what is missing; ValueError names a cell that is no number."""
+    try:
+        return np.array(cells, np.float64)
+    except ValueError:
+        wrong = next((cell for cell in cells if not is_number(cell)), None)
+        if wrong is not None:
+            raise ValueError(f"{wrong[:40]!r} is no number") from None
+        return np.array([np.nan if cell.lower() in MISSING else float(cell) for cell in cells], np.float64)
+
+
+def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The number of every line that is not empty, and its cells: between tabs, semicolons, commas or blanks."""
+    start = text[:100_000]
+    delimiter = next((mark for mark in "\t;," if mark in start), " ")
+    if delimiter == " ":
+        lines = ((number, line.split()) for number, line in enumerate(text.splitlines(), 1))
+    else:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
+        lines = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
+    for number, cells in lines:
+        if any(cells):
+            yield number, [cell.replace(",", ".") for cell in cells] if delimiter == ";" else cells
+
+
+def _plain_columns(rows: Sequence[Sequence[str]]) -> _Columns:
+    for label, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
+        kinds = [cells[label] for cells in rows[:1000]]
+        whole = all(is_whole(cell) or not is_number(cell) or cell.lower() in MISSING for cell in kinds)
+        others = [cell for cells in rows[:_LOOKED_AT] for cell in cells[rest]]
+        if whole and sum(map(is_number, others)) == len(others):
+            return _Columns({"label": label})
+    return _Columns({})
+
+
+def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked) -> _Columns:
+    plain = [name.casefold() for name in names]
+    numeric = {n for n in range(len(names)) if all(is_number(row[n]) for row in rows[:1000] if n < len(row))}
+    known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
+    group = find_column(names, (asked.group,)) if asked.group else known["group"]
+    labels = asked_columns(file, names, len(names), asked.label_column)
+    if not labels and known["label"] is not None:
+        labels = (known["label"],)
+    taken = {*labels, group, known["group"], known["part"]}
+    words = [n for n in range(len(names)) if n not in numeric and n not in taken]
+    if not labels and len(words) > 1:
+        raise in_doubt(file, [names[n] for n in words])
+    labels = labels or tuple(words)
+    taken |= set(labels)
+    values = tuple(n for n in sorted(numeric) if n not in taken and plain[n] not in ("id", "index", "", "unnamed: 0"))
+    return _Columns({names[n]: n for n in labels}, group, known["part"], values)
+
+
+def _row(line: int, cells: list[str], columns: _Columns) -> Row:
+    def cell(number: int | None) -> str:
+        return cells[number] if number is not None and number < len(cells) else ""
+
+    labels = {name: number % len(cells) if number < 0 else number for name, number in columns.labels.items()}
+    chosen = [n for n in range(len(cells)) if n not in labels.values()]
+    chosen = chosen if columns.values is None else [n for n in columns.values if n < len(cells)]
+    word = cell(columns.part)
+    part = PART_NAMES.get(word.lower())
+    problem = f"{word!r} is not one of train, validation, test" if word and part is None else ""
+    values = np.zeros((0, 1))
+    try:
+        values = numbers_of([cells[n] for n in chosen])[:, None]
+    except ValueError as error:
+        problem = problem or str(error)
+    return Row(
+        line=line, values=values, labels={name: word_of(cell(number)) for name, number in labels.items()},
+        group=cell(columns.group) or None, part=part, problem=problem,
+    )  # fmt: skip

@@ -1,0 +1,177 @@
+"""Series of numbers, of one or many channels: rows of a file or an array become samples of one row of pixels."""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.attributes import rows_of_arff, rows_of_ts
+from striate.data.columns import read_text
+from striate.data.folder import PART_NAMES, visible
+from striate.data.measurements import Row, is_measurements, rows_of_table
+from striate.data.sample import PARTS, Found, LeftOut, Sample, text_of
+from striate.data.targets import Asked, meaning_of
+from striate.errors import StriateError, counted, first_few
+
+LEAST = 3  # values of a series
+_LARGEST = 3e38  # float32 ends here; what is beyond counts as missing
+_PARTED = re.compile(r"(.+?)[_-]?(" + "|".join(PART_NAMES) + ")", re.IGNORECASE)
+_READERS: dict[str, Callable[..., Iterable[Row]]] = {
+    ".ts": rows_of_ts, ".arff": rows_of_arff, ".tsv": rows_of_table, ".txt": rows_of_table, ".csv": rows_of_table,
+    ".data": rows_of_table,
+}  # fmt: skip
+_START = 1_000_000  # bytes from which it is told what a file is
+
+
+def is_series(source: Path) -> bool:
+    """Whether `source` is a file of series, or a folder with files such as X_TRAIN.txt and X_TEST.txt of them."""
+    return bool(_files(source))
+
+
+def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[Found, str | None]:
+    """The series of `source`, and the group asked for unless it named a column that was used.
+
+    Missing values (NaN, ?, an empty cell) inside a series are filled in along straight lines, those at its end are
+    cut off. What cannot be used is left out with the number of its line. labelled: without a label a series is left
+    out; else its target is "". Raises StriateError where nothing is to be read.
+    """
+    files = _files(source)
+    if not files:
+        raise StriateError(
+            "series are rows of numbers: UCR text, CSV or TSV with a label, ARFF or .ts",
+            received="another kind of file" if source.is_file() else "no such file or folder",
+            where=source,
+        )
+    rows, used = [], False
+    for part, file in files.items():
+        reader = _READERS[file.suffix.lower()]
+        options = (asked,) if reader is rows_of_table else ()
+        for number, row in enumerate(reader(file, read_text(file), *options)):
+            rows.append((part or row.part, f"{part or file.stem}/{number}", row))
+            used |= row.group is not None
+    root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
+    return _found(root, rows, asked.task, labelled), None if used else asked.group
+
+
+def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:
+    """(1, L, C) float32 of values (L,) or (L, C), NaN where one is missing, and whether any was filled in.
+
+    Missing ones at the end are cut off where all channels lack them. ValueError says why they are no series.
+    """
+    values = np.array(values, np.float64).reshape(len(values), -1)
+    values[~(np.abs(values) < _LARGEST)] = np.nan
+    known = np.isfinite(values)
+    length = int(np.flatnonzero(known.any(axis=1))[-1]) + 1 if known.any() else 0
+    values, known = values[:length], known[:length]
+    if length < LEAST:
+        raise ValueError(f"{counted(length, 'value')}, and a series has at least {LEAST}")
+    empty = np.flatnonzero(~known.any(axis=0))
+    if len(empty):
+        raise ValueError(f"all values of channel {empty[0]} are missing (the first is 0)")
+    for channel in np.flatnonzero(~known.all(axis=0)):
+        there = np.flatnonzero(known[:, channel])
+        values[:, channel] = np.interp(np.arange(length), there, values[there, channel])
+    return values[None].astype(np.float32), not known.all()
+
+
+def rows_of_array(values: np.ndarray) -> np.ndarray:
+    """(N, L, C) of an array of series (N, L), (N, L, C) or (N, C, L): the longer axis is time."""
+    if values.ndim == 2:
+        return values[:, :, None]
+    return np.moveaxis(values, 1, 2) if values.shape[1] < values.shape[2] else values
+
+
+def all_series(found: Found) -> Found:
+    """`found`, whose sources are values (L, C), as series that a network can learn from.
+
+    What is none, and series of another number of channels than most, are left out.
+    """
+    made, left_out, mended = [], list(found.left_out), []
+    for sample in found.samples:
+        try:
+            series, filled = as_series(sample.source)
+        except ValueError as error:
+            left_out.append(_told(sample, str(error)))
+            continue
+        made.append(replace(sample, source=series))
+        if filled:
+            mended.append(_told(sample, "missing values, filled in along straight lines"))
+    channels = Counter(sample.source.shape[2] for sample in made)
+    usual = max(channels, key=lambda count: (channels[count], -count), default=1)
+    left_out += [
+        _told(sample, f"{sample.source.shape[2]} channels where the others have {usual}")
+        for sample in made
+        if sample.source.shape[2] != usual
+    ]
+    samples, unused = [sample for sample in made if sample.source.shape[2] == usual], {item.path for item in left_out}
+    mended = [item for item in mended if item.path not in unused]
+    return replace(found, form="series", samples=samples, left_out=left_out, mended=mended, remarks=_remarks(samples))
+
+
+def _remarks(samples: Sequence[Sample]) -> tuple[str, ...]:
+    lengths = {sample.source.shape[1] for sample in samples}
+    if len(lengths) < 2:
+        return ()
+    return (f"Series have from {min(lengths):,} to {max(lengths):,} values; each is stretched to one length.",)
+
+
+def _told(sample: Sample, reason: str) -> LeftOut:
+    return LeftOut(path=sample.path, reason=reason, label=text_of(sample.target), part=sample.part or "")
+
+
+def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, labelled: bool) -> Found:
+    samples, left_out = [], []
+    usable = [tuple(row.labels.values()) for _, _, row in rows if not row.problem]
+    names = next((tuple(row.labels) for _, _, row in rows if row.labels), ("label",))
+    meaning = meaning_of(usable, range(len(names)), names, task) if labelled else None
+    for part, path, row in rows:
+        cells = tuple(row.labels.values())
+        target, problem = meaning.target(cells) if meaning else ("", "")
+        if problem := row.problem or problem:
+            label = ", ".join(filter(None, cells))
+            left_out.append(LeftOut(path=path, reason=f"line {row.line}: {problem}", label=label, part=part or ""))
+        else:
+            samples.append(Sample(path=path, source=row.values, target=target, group=row.group, part=part or None))
+    about = {"task": meaning.task, "names": meaning.outputs} if meaning else {}
+    return all_series(Found(root=root, kind="table", samples=samples, left_out=left_out, **about))
+
+
+def _files(source: Path) -> dict[str, Path]:
+    """The files to read by their part; "" for a single file."""
+    if source.is_file():
+        return {"": source} if _holds_series(source) else {}
+    sets: defaultdict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
+    for path in visible(source) if source.is_dir() else ():
+        match = _PARTED.fullmatch(path.stem)
+        if match and path.suffix.lower() in _READERS and path.is_file():
+            sets[match[1].lower(), path.suffix.lower()][PART_NAMES[match[2].lower()]] = path
+    sets = {key: parts for key, parts in sets.items() if "train" in parts and _holds_series(parts["train"])}
+    stems = {stem for stem, _ in sets}
+    stems = (
+        stems & {source.absolute().name.lower()} or stems
+    )  # archives also keep single channels in files of their own
+    if len(stems) > 1:
+        rule, names = "a folder holds one set of series", first_few(sorted(stems))
+        raise StriateError(rule, received=names, where=source, remedy="give the file of one")
+    order = list(_READERS)  # one set may be there in several formats
+    found = sorted((order.index(suffix), suffix, stem) for stem, suffix in sets if stem in stems)
+    parts = sets[found[0][2], found[0][1]] if found else {}
+    return {part: parts[part] for part in PARTS if part in parts}
+
+
+def _holds_series(file: Path) -> bool:
+    suffix = file.suffix.lower()
+    if suffix not in _READERS:
+        return False
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(_START)
+    except OSError:
+        return False
+    if suffix in (".ts", ".arff"):
+        return b"@data" in start.lower()
+    return b"\0" not in start and is_measurements(start.decode("utf-8", "replace"))

@@ -1,0 +1,66 @@
+"""Texts in a column of a table, each with a label in another: they become samples of one row of symbols."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.columns import COLUMNS, Layout, asked_columns, find_column, label_columns, read_lines, rows_of
+from striate.data.header import Unreadable
+from striate.data.sample import Found, LeftOut, Sample, text_of
+from striate.data.symbols import symbols_of
+from striate.data.targets import Asked, meaning_of
+from striate.errors import StriateError, nearest
+
+
+def read_texts(file: Path, column: str, asked: Asked) -> tuple[Found, str | None]:
+    """The texts in a column of a CSV or TSV table, and the group asked for unless it named a column that was used.
+
+    The label is in the column or columns asked for, in one called label or the like, or in what is left. A text
+    without a label is left out. Raises StriateError where a column is missing or in doubt.
+    """
+    lines = read_lines(file, asked.columns)
+    layout = _layout(file, [cells for _, cells in lines], column, asked)
+    samples, left_out = [], []
+    for number, row in enumerate(rows_of(lines, layout)):
+        path, problem = f"{file.stem}/{number}", row.problem if row.name else "no text"
+        if problem:
+            reason, label = f"line {row.line}: {problem}", text_of(row.target)
+            left_out.append(LeftOut(path=path, reason=reason, label=label, part=row.part or ""))
+        else:
+            source = symbols_of(row.name)
+            samples.append(Sample(path=path, source=source, target=row.target, group=row.group, part=row.part))
+    found = Found(
+        root=os.path.abspath(file), kind="table", samples=samples, left_out=left_out, form="text",  # noqa: PTH100
+        task=layout.meaning.task, names=layout.meaning.outputs,
+    )  # fmt: skip
+    return found, asked.group if layout.group is None else None
+
+
+def list_texts(file: Path, column: str) -> Iterator[tuple[str, np.ndarray | Unreadable]]:
+    """The symbols of every text in a column with its name, whether it has a label or not."""
+    (_, names), *lines = read_lines(file)
+    text = _text_column(file, names, column)
+    for number, (line, cells) in enumerate(lines):
+        words = cells[text] if text < len(cells) else ""
+        yield f"{file.stem}/{number}", symbols_of(words) if words else Unreadable(f"line {line}: no text", "values")
+
+
+def _layout(file: Path, rows: list[list[str]], column: str, asked: Asked) -> Layout:
+    names, text = rows[0], _text_column(file, rows[0], column)
+    known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
+    group = find_column(names, (asked.group,)) if asked.group else known["group"]
+    taken = {text, known["part"], group, known["group"]}
+    columns = asked_columns(file, names, len(names), asked.label_column)
+    columns = columns or label_columns(file, rows, taken, known["label"])
+    meaning = meaning_of(rows[1:], columns, [names[number] for number in columns], asked.task)
+    return Layout(header=names, path=text, meaning=meaning, part=known["part"], group=group)
+
+
+def _text_column(file: Path, names: Sequence[str], column: str) -> int:
+    found = find_column(names, (column,))
+    if found is None:
+        remedy = nearest(column, [name for name in names if name])
+        raise StriateError("--text names a column of the table", received=column, where=file, remedy=remedy)
+    return found

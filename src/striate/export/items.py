@@ -1,0 +1,100 @@
+"""What a model is asked about: files, folders, arrays, tables of series, texts, each with a name."""
+
+from collections.abc import Iterable, Iterator
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.folder import list_pictures
+from striate.data.header import Unreadable
+from striate.data.load import Source
+from striate.data.packed import is_packed, packed_pictures
+from striate.data.packs import arrays_of
+from striate.data.prepare import Shape
+from striate.data.series import as_series, is_series, read_series, rows_of_array
+from striate.data.symbols import symbols_of
+from striate.data.targets import Asked
+from striate.data.texts import list_texts
+from striate.errors import StriateError
+
+_AXES = {"picture": 3, "series": 2, "text": 2, "volume": 4}  # of one array with a last axis of channels
+
+
+def items(sources: object, shape: Shape, column: str = "") -> Iterator[tuple[str, Source]]:
+    """(name, file, pixels or why there are none) of everything asked for; folders are walked.
+
+    shape: what the model was trained for, whose form tells how sources are read. column: of the texts in a table.
+    """
+    if hasattr(sources, "__array__"):
+        sources = np.asarray(sources)
+    for number, source in enumerate([sources] if _is_one(sources, shape) else sources):
+        if hasattr(source, "__array__"):
+            yield from _of_array(f"array/{number}", np.asarray(source), shape)
+        elif not isinstance(source, str | PathLike):
+            rule = "pictures to predict are files, folders or arrays (height, width[, channels])"
+            raise StriateError(rule, received=type(source).__name__, where="predict")
+        elif shape.form == "text":
+            yield from _texts(source, f"text/{number}", column)
+        elif shape.form == "series":
+            yield from _series(Path(source), shape)
+        elif is_packed(Path(source)):
+            yield from packed_pictures(Path(source), shape.form)
+        elif Path(source).is_dir():
+            yield from ((str(path), path) for path in list_pictures(Path(source)))
+        else:
+            yield str(source), Path(source)
+
+
+def _is_one(sources: object, shape: Shape) -> bool:
+    """Whether this is one sample, or one path, and not several: of arrays the number of axes decides."""
+    if not isinstance(sources, np.ndarray):
+        return isinstance(sources, str | PathLike)
+    axes = _AXES[shape.form]
+    return sources.ndim < axes or (sources.ndim == axes and (shape.channels > 1 or shape.form == "picture"))
+
+
+def _of_array(name: str, values: np.ndarray, shape: Shape) -> Iterator[tuple[str, Source]]:
+    if shape.form == "series":
+        if values.ndim == 2 and values.shape[1] != shape.channels:
+            values = rows_of_array(values[None])[0] if shape.channels > 1 else values
+        yield name, _row(values)
+    else:
+        yield name, values
+
+
+def _row(values: np.ndarray) -> Source:
+    try:
+        return as_series(values)[0]
+    except ValueError as error:
+        return Unreadable(str(error), "values")
+
+
+def _series(path: Path, shape: Shape) -> Iterator[tuple[str, Source]]:
+    if not is_series(path) and path.is_file() and path.suffix.lower() in (".npy", ".npz"):
+        known = arrays_of(path)
+        if len(known) == 1:
+            yield from items(known[0].load(), shape)
+            return
+    if not is_series(path) and is_packed(path):
+        yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
+        return
+    found, _ = read_series(path, Asked(), labelled=False)
+    yield from ((sample.path, sample.source) for sample in found.samples)
+    yield from ((item.path, Unreadable(item.reason, "values")) for item in found.left_out)
+
+
+def _texts(source: str | PathLike, name: str, column: str) -> Iterable[tuple[str, Source]]:
+    """Of a table its texts, of a .txt file its lines; any other words are themselves a text."""
+    path = Path(source)
+    try:
+        is_file = path.is_file()
+    except (OSError, ValueError):  # too long for a name
+        is_file = False
+    if not is_file:
+        yield name, symbols_of(str(source))
+    elif path.suffix.lower() == ".txt":
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        yield from ((f"{path.stem}/{n}", symbols_of(line)) for n, line in enumerate(lines) if line.strip())
+    else:
+        yield from list_texts(path, column)

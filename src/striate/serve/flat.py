@@ -1,0 +1,53 @@
+"""Whatever has one axis or three, as the page's flat pictures: a line is one row, frames lie one below the other."""
+
+import math
+
+import numpy as np
+
+Shape = tuple[int, ...]  # (channels, *grid)
+
+
+def as_maps(values: np.ndarray) -> np.ndarray:
+    """(C, H, W) of a layer's values: (C, *grid), or (n,) as maps of one cell."""
+    return values.reshape(len(values), *_sides(values.shape[1:]))
+
+
+def as_plane(values: np.ndarray) -> np.ndarray:
+    """(H, W) of values (*grid)."""
+    return values.reshape(_sides(values.shape))
+
+
+def as_filters(values: np.ndarray | None) -> np.ndarray | None:
+    """(out, in, kh, kw) float32 of a convolution's filters; None for any other layer."""
+    if values is None or np.ndim(values) < 3:
+        return None
+    return np.asarray(values, np.float32).reshape(*values.shape[:2], *_sides(values.shape[2:]))
+
+
+def place_of(y: int, x: int, shape: Shape) -> tuple[int, ...]:
+    """The place in a grid that is meant by row and column of its flat picture."""
+    match len(shape):
+        case 1:
+            return ()
+        case 2:
+            return (x,)
+        case 4:
+            return (*divmod(y, shape[2]), x)
+    return y, x
+
+
+def box_of(box: tuple[int, ...], shape: Shape) -> list[int]:
+    """(y0, y1, x0, x1) on the flat picture of a half-open box in a grid; of several frames from first to last."""
+    match len(box):
+        case 0:
+            return [0, 1, 0, 1]
+        case 2:
+            return [0, 1, *box]
+        case 6:
+            d0, d1, y0, y1, *sides = box
+            return [d0 * shape[2] + y0, (d1 - 1) * shape[2] + y1, *sides]
+    return list(box)
+
+
+def _sides(grid: tuple[int, ...]) -> tuple[int, int]:
+    return (math.prod(grid[:-1]), grid[-1]) if grid else (1, 1)

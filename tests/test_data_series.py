@@ -1,0 +1,285 @@
+"""Series from files of every kind: the same numbers as were written, and a reason for whatever cannot be used."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn import draw_folder
+from drawn_series import WAVES, drawn, write_ucr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from striate.data.sample import Found
+from striate.data.series import as_series, is_series, read_series
+from striate.data.sources import read_source
+from striate.data.targets import Asked
+from striate.errors import StriateError
+
+RELATIONAL = """%% what it is
+@relation 'two'
+@attribute both relational
+@attribute att0 numeric
+@attribute att1 numeric
+@attribute att2 numeric
+@end both
+@attribute kind {walk, "run fast"}
+@data
+'1,2,3\\n4,5,6',walk
+'1,?,5\\n4,5',"run fast"
+'7,8,9',walk
+1,2,3,walk
+"""
+PLAIN = """@relation one
+@attribute a numeric
+@attribute 'b c' NUMERIC
+@attribute c real
+@attribute target {1,2}
+@data
+1.5,2,3,1
+?,2,4,2
+1,2,1
+{0 1, 2 3}
+"""
+TS = """# a comment
+@problemName two
+@timeStamps false
+@univariate false
+@classLabel true walk run
+@data
+1,2,3:4,5,6:walk
+1,2:4,5,6,7:run
+1,x,3:4,5,6:run
+nothing here
+"""
+
+
+def table(found: Found) -> list[tuple[str, list]]:
+    return [(sample.target, sample.source[0].T.tolist()) for sample in found.samples]
+
+
+def reasons(found: Found) -> list[str]:
+    return [item.reason for item in found.left_out]
+
+
+@pytest.mark.parametrize("separator", ["\t", ",", " "])
+def test_text_of_the_archive(tmp_path: Path, separator: str) -> None:
+    """X_TRAIN and X_TEST in one folder are its parts, whatever stands between the values; notes beside them are not."""
+    write_ucr(tmp_path / "Waves", separator=separator)
+    (tmp_path / "Waves" / "Waves.txt").write_text("Slow and fast waves, 40 values each.\n")
+    found = read_source(tmp_path / "Waves")
+    assert (found.form, found.task, found.classes) == ("series", "classification", ["fast", "slow"])
+    assert [sample.part for sample in found.samples] == ["train"] * 24 + ["test"] * 12
+    assert [sample.path for sample in found.samples[22:26]] == ["train/22", "train/23", "test/0", "test/1"]
+    lines = next((tmp_path / "Waves").glob("*_TRAIN*")).read_text().splitlines()
+    for line, sample in zip(lines, found.samples, strict=False):
+        label, *values = line.split(separator)
+        assert label == sample.target
+        assert (sample.source.shape, sample.source.dtype) == ((1, 40, 1), np.float32)
+        np.testing.assert_allclose(sample.source[0, :, 0], [float(value) for value in values], rtol=1e-6)
+
+
+def test_a_file_alone_has_no_parts(tmp_path: Path) -> None:
+    """Of one file every series is read and none has a part; its neighbour stays closed."""
+    write_ucr(tmp_path)
+    found = read_source(tmp_path / "Waves_TRAIN.tsv")
+    assert len(found.samples) == 24
+    assert {sample.part for sample in found.samples} == {None}
+
+
+def test_labels_written_as_decimals(tmp_path: Path) -> None:
+    """The first column holds the class although it looks like a number; -1 and 1 stay apart and are told as such."""
+    rows = ["  -1.0000000e+00  " + "  ".join(f"{v:.3e}" for v in np.linspace(0, n, 9)) for n in (1, 2)]
+    (tmp_path / "a.txt").write_text("\n".join([*rows, rows[0].replace("-1.0", " 1.0")]))
+    assert [sample.target for sample in read_source(tmp_path / "a.txt").samples] == ["-1", "-1", "1"]
+
+
+def test_the_last_column_holds_the_label(tmp_path: Path) -> None:
+    """Where the first column is no whole number, but the last is, the class stands there."""
+    values = np.round(np.random.default_rng(0).normal(size=(5, 9)), 3) + 0.0005
+    (tmp_path / "beats.csv").write_text("\n".join(",".join(map(str, [*row, n % 2])) for n, row in enumerate(values)))
+    found = read_source(tmp_path / "beats.csv")
+    assert [sample.target for sample in found.samples] == ["0", "1", "0", "1", "0"]
+    np.testing.assert_allclose(found.samples[3].source[0, :, 0], values[3], rtol=1e-6)
+
+
+def test_missing_values(tmp_path: Path) -> None:
+    """Inside they are filled in on a straight line, at the end they are the end, and it is said how many."""
+    rows = [
+        "a,1,NaN,3,?,,6,7,8,9",
+        "b,1,2,3,4,5,NaN,NaN,NaN,NaN",
+        "a,NaN,2,3,4,5,6,7,8,9",
+        "b,,,,,,,,,",
+        "a,1,2,,,,,,,",
+    ]
+    (tmp_path / "gaps.csv").write_text("\n".join(rows))
+    found = read_source(tmp_path / "gaps.csv")
+    assert table(found) == [
+        ("a", [[1, 2, 3, 4, 5, 6, 7, 8, 9]]),
+        ("b", [[1, 2, 3, 4, 5]]),
+        ("a", [[2, 2, 3, 4, 5, 6, 7, 8, 9]]),
+    ]
+    assert reasons(found) == ["0 values, and a series has at least 3", "2 values, and a series has at least 3"]
+    assert [(item.path, item.reason) for item in found.mended] == [
+        (f"gaps/{number}", "missing values, filled in along straight lines") for number in (0, 2)
+    ]
+    assert found.remarks == ("Series have from 5 to 9 values; each is stretched to one length.",)
+
+
+def test_a_table_with_names(tmp_path: Path) -> None:
+    """Columns called label, split and patient are what they say, an id is no value, the rest is the series."""
+    names = "id,patient,split,label," + ",".join(f"t{n}" for n in range(9))
+    rows = ["7,p1,train,ill," + ",".join(map(str, range(9))), "8,p2,test,well," + ",".join(map(str, range(9, 0, -1)))]
+    wrong = ["9,p2,later,well," + ",".join(map(str, range(9))), "10,p2,test,," + ",".join(map(str, range(9)))]
+    (tmp_path / "signals.csv").write_text("\n".join([names, *rows, *wrong]))
+    found = read_source(tmp_path / "signals.csv", group="patient")
+    assert table(found) == [("ill", [list(range(9))]), ("well", [list(range(9, 0, -1))])]
+    assert [(sample.group, sample.part) for sample in found.samples] == [("p1", "train"), ("p2", "test")]
+    assert reasons(found) == ["line 4: 'later' is not one of train, validation, test", "line 5: no label"]
+
+
+def test_the_label_column_in_doubt(tmp_path: Path) -> None:
+    """Two columns of words and neither called label: one clear question, answered by --label-column."""
+    rows = ["kind,place," + ",".join(f"t{n}" for n in range(9))]
+    rows += [f"{'ab'[n % 2]},{'xyz'[n % 3]}," + ",".join(map(str, range(n, n + 9))) for n in range(6)]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    with pytest.raises(
+        StriateError, match=r"there must be no doubt which column of a table holds the label.*kind, place"
+    ):
+        read_source(tmp_path / "t.csv")
+    assert read_source(tmp_path / "t.csv", label_column="place").classes == ["x", "y", "z"]
+    with pytest.raises(StriateError, match="--label-column names a column of the table"):
+        read_source(tmp_path / "t.csv", label_column="plaice")
+
+
+def test_numbers_and_several_labels(tmp_path: Path) -> None:
+    """Labels mean what they do beside pictures: decimals are numbers, columns of 0 and 1 several labels, and a task
+    may say so; without a line of names a column has a number."""
+    values = np.round(np.random.default_rng(1).normal(size=(12, 9)), 3).tolist()
+    rows = [",".join(map(str, [*row, f"{n / 8 + 0.1:.3f}", n % 2, n % 3 % 2])) for n, row in enumerate(values)]
+    names = ",".join([*(f"t{n}" for n in range(9)), "label", "hot", "wet"])
+    (tmp_path / "t.csv").write_text("\n".join([names, *rows]))
+    found = read_source(tmp_path / "t.csv")
+    assert (found.task, found.names, found.form) == ("regression", ("label",), "series")
+    assert [sample.target for sample in found.samples] == [(round(n / 8 + 0.1, 3),) for n in range(12)]
+    assert found.samples[0].source.shape == (1, 11, 1)
+    found = read_source(tmp_path / "t.csv", label_column="hot,wet", task="multilabel")
+    assert [sample.target for sample in found.samples[:4]] == [(), ("hot", "wet"), (), ("hot",)]
+    assert found.names == ("hot", "wet")
+    (tmp_path / "plain.csv").write_text("\n".join(rows))
+    found = read_source(tmp_path / "plain.csv", label_column="9", task="regression")
+    assert found.samples[3].target == (0.475,)
+    found = read_source((np.array(values), [n / 2 for n in range(12)]))
+    assert (found.task, found.form, found.samples[5].target) == ("regression", "series", (2.5,))
+
+
+def test_arff(tmp_path: Path) -> None:
+    """Channels of a relational attribute, missing values and quoted class names; what is malformed has its line."""
+    (tmp_path / "two.arff").write_text(RELATIONAL)
+    found = read_source(tmp_path / "two.arff")
+    assert table(found) == [("walk", [[1, 2, 3], [4, 5, 6]]), ("run fast", [[1, 3, 5], [4, 5, 5]])]
+    assert reasons(found) == [
+        "line 13: it is not written as 'numbers', class",
+        "1 channels where the others have 2",
+    ]
+    (tmp_path / "one.arff").write_text(PLAIN)
+    found = read_source(tmp_path / "one.arff")
+    assert table(found) == [("1", [[1.5, 2, 3]]), ("2", [[2, 2, 4]])]
+    assert reasons(found) == ["line 9: 3 values for 4 attributes", "line 10: sparse ARFF is not read"]
+    (tmp_path / "none.arff").write_text(PLAIN.replace("@attribute target {1,2}\n", ""))
+    with pytest.raises(StriateError, match="has an attribute of classes"):
+        read_source(tmp_path / "none.arff")
+
+
+def test_ts(tmp_path: Path) -> None:
+    """Channels apart by colons, also of unequal length and with times; what is malformed has its line."""
+    (tmp_path / "two.ts").write_text(TS)
+    found = read_source(tmp_path / "two.ts")
+    assert table(found) == [("walk", [[1, 2, 3], [4, 5, 6]]), ("run", [[1, 2, 2, 2], [4, 5, 6, 7]])]
+    assert reasons(found) == ["line 9: 'x' is no number", "line 10: no class behind the last colon"]
+    (tmp_path / "timed.ts").write_text("@timeStamps true\n@classLabel true a b\n@data\n(0,1.5),(1,2),(2,3):a\n")
+    assert table(read_source(tmp_path / "timed.ts")) == [("a", [[1.5, 2, 3]])]
+    (tmp_path / "none.ts").write_text(TS.replace("@classLabel true walk run", "@classLabel false"))
+    with pytest.raises(StriateError, match="has classes"):
+        read_source(tmp_path / "none.ts")
+
+
+def test_one_set_in_several_formats(tmp_path: Path) -> None:
+    """Archives hold the same set several times, and single channels: the one called like its folder is read, once."""
+    folder = tmp_path / "Two"
+    folder.mkdir()
+    for part in ("TRAIN", "TEST"):
+        (folder / f"Two_{part}.arff").write_text(RELATIONAL)
+        (folder / f"Two_{part}.ts").write_text(TS)
+        (folder / f"TwoDimension1_{part}.arff").write_text(PLAIN)
+    found = read_source(folder)
+    assert [(s.path, s.target) for s in found.samples] == [
+        ("train/0", "walk"), ("train/1", "run"), ("test/0", "walk"), ("test/1", "run"),
+    ]  # fmt: skip
+    folder.rename(tmp_path / "Other")
+    with pytest.raises(StriateError, match="a folder holds one set of series"):
+        read_source(tmp_path / "Other")
+
+
+def test_packed_arrays(tmp_path: Path) -> None:
+    """(N, L) in .npz or X.npy and y.npy are series; so are (N, C, L) and (N, L, C) if that is said."""
+    values, labels = drawn({"fast": 4, "slow": 5})
+    np.savez(tmp_path / "waves.npz", X_train=values, y_train=labels, X_test=values[::2], y_test=labels[::2])
+    found = read_source(tmp_path / "waves.npz")
+    assert (found.form, len(found.samples), found.samples[-1].part) == ("series", 14, "test")
+    np.testing.assert_allclose(found.samples[3].source[0, :, 0], values[3], rtol=1e-6)
+    folder = tmp_path / "pair"
+    folder.mkdir()
+    np.save(folder / "X.npy", values)
+    np.save(folder / "y.npy", np.array(labels))
+    assert read_source(folder).form == "series"
+    several, labels = drawn({"fast": 4, "slow": 5}, channels=3)
+    for axes in ((0, 1, 2), (0, 2, 1)):
+        found = read_source((several.transpose(axes), labels), form="series")
+        np.testing.assert_allclose(found.samples[5].source[0], several[5], rtol=1e-6)
+    assert read_source((several, labels)).form == "picture"
+
+
+def test_a_list_of_unequal_series() -> None:
+    """In Python a list of one-axis arrays holds series, whatever their lengths; groups and missing labels as usual."""
+    values = [np.arange(5.0), np.arange(7.0), np.array([1.0, np.nan, 3.0]), np.array([1.0])]
+    found = read_source((values, ["a", "b", None, "b"], ["g", "g", "h", "h"]))
+    assert [sample.source.shape for sample in found.samples] == [(1, 5, 1), (1, 7, 1)]
+    assert reasons(found) == ["no label", "1 value, and a series has at least 3"]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(arrays(np.float64, st.tuples(st.integers(0, 9), st.integers(1, 3)), elements=st.floats(allow_nan=True)))
+def test_whatever_the_numbers(values: np.ndarray) -> None:
+    """A series is finite, or is refused with a reason; values that were there and fit into float32 stay as they are."""
+    try:
+        ours, filled = as_series(values)
+    except ValueError:
+        return
+    assert np.isfinite(ours).all()
+    there = np.abs(values[: ours.shape[1]]) < 3e38
+    np.testing.assert_array_equal(ours[0][there], values[: ours.shape[1]][there].astype(np.float32))
+    assert filled == (not there.all())
+
+
+def test_what_is_no_series(tmp_path: Path) -> None:
+    """Folders of pictures, tables of pictures with many numbers, prose and short tables are left to other readers."""
+    draw_folder(tmp_path / "pictures", {"a": 2, "b": 2})
+    assert not is_series(tmp_path / "pictures")
+    (tmp_path / "notes.txt").write_text("one two three\nfour five\n" * 20)
+    (tmp_path / "numbers.csv").write_text("path,a,b\nx.png,1,2\ny.png,3,4\n")
+    rows = [f"{name}.png," + ",".join("1" * 12) for name in "abcdef"]
+    (tmp_path / "labels.csv").write_text("\n".join(["path," + ",".join("abcdefghijkl"), *rows]))
+    (tmp_path / "bytes.csv").write_bytes(bytes(range(256)) * 10)
+    (tmp_path / "empty_TRAIN.txt").write_text("")
+    for name in ("notes.txt", "numbers.csv", "labels.csv", "bytes.csv", "empty_TRAIN.txt", "missing.csv"):
+        assert not is_series(tmp_path / name), name
+    assert not is_series(tmp_path)
+    with pytest.raises(StriateError, match="series are rows of numbers"):
+        read_series(tmp_path / "notes.txt", Asked())
+
+
+def test_classes_are_those_of_the_waves(tmp_path: Path) -> None:
+    """The drawn series themselves: two classes, equally many."""
+    found = read_source(write_ucr(tmp_path))
+    assert found.classes == sorted(WAVES)

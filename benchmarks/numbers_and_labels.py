@@ -1,4 +1,4 @@
-"""Numbers and several labels on real pictures: python benchmarks/numbers_and_labels.py FOLDER [OUT.json] [--minutes M] [--seeds N]
+"""Numbers and several labels on real pictures: python benchmarks/numbers_and_labels.py FOLDER [OUT.json] [--minutes M]
 
 FOLDER holds driving_steering_small, adipocyte_counting and bccd_voc. Every set becomes a table here (cells are counted
 by the dots of their maps, kinds of cells read from their XML), is trained with nothing but the options named in SETS,

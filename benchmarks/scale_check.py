@@ -1,6 +1,7 @@
 """`striate check` on many small pictures: python benchmarks/scale_check.py [OUT.json] [--sizes 100000]
 
-Seconds of the first check and of a second one, and the most memory that the command and its processes held together.
+Seconds of the first check and of a second one, the processor's seconds of the command and its processes (which tell
+more where other work was running), and the most memory that they held together.
 The pictures are grey PNG files of 28x28: three soft spots each in some noise, so that many look somewhat alike; one
 in a hundred is a copy of another, one in a hundred its mirror image.
 """
@@ -83,29 +84,35 @@ def _held(process: int) -> int:
     return 0
 
 
-def check(folder: Path, out: Path) -> dict:
-    command = [sys.executable, "-m", "striate", "check", str(folder), "--out", str(out)]
+def check(folder: Path, out: Path, *words: str) -> dict:
+    command = [sys.executable, "-m", "striate", "check", str(folder), "--out", str(out), *words]
     began = time.monotonic()
     process = subprocess.Popen(command, env={**os.environ, **own_path()}, stdout=subprocess.DEVNULL)
     memory = Memory(process.pid)
     memory.start()
-    code = process.wait()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     memory.over.set()
-    return {"exit": code, "seconds": round(time.monotonic() - began, 1), "peak_mb": round(memory.most)}
+    return {
+        "exit": process.returncode, "seconds": round(time.monotonic() - began, 1),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1), "peak_mb": round(memory.most),
+    }  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, nargs="?", default=record.RESULTS / "scale_check.json")
     parser.add_argument("--sizes", nargs="+", type=int, default=[10_000, 100_000])
+    parser.add_argument("--quick", action="store_true", help="without the search for wrong labels, which trains")
     asked = parser.parse_args()
-    result = {**record.begin("scale_check", {"sizes": asked.sizes}), "sizes": {}}
+    result = {**record.begin("scale_check", {"sizes": asked.sizes, "quick": asked.quick}), "sizes": {}}
+    words = ["--quick"] if asked.quick else []
     for size in asked.sizes:
         with tempfile.TemporaryDirectory() as place:
             folder, out = Path(place) / "pictures", Path(place) / "out"
             draw(folder, size)
-            first = check(folder, out)
-            second = check(folder, out)
+            first = check(folder, out, *words)
+            second = check(folder, out, *words)
             result["sizes"][str(size)] = {"first": first, "second": second, "load": round(os.getloadavg()[0], 1)}
             say(f"{size:,}: {result['sizes'][str(size)]}")
             record.write(asked.out, result)

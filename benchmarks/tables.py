@@ -113,6 +113,23 @@ def no_overlap(one: dict, other: dict) -> bool:
     return one["low"] > other["high"] or one["high"] < other["low"]
 
 
+def series(records: Sequence[dict], pictures: dict[str, str]) -> str:
+    """Accuracies and times of every set."""
+    parts = []
+    for one in records:
+        rows = []
+        for name, got in one["sets"].items():
+            done = [run for run in got["runs"] if "accuracy" in run]
+            told = ", ".join(percent(run["accuracy"]) for run in done)
+            slowest = max((run["seconds"] for run in done), default=0.0)
+            busy = max((run["processor_seconds"] for run in done), default=0.0)
+            loads = f"{min(run['load'] for run in done):.1f} to {max(run['load'] for run in done):.1f}" if done else ""
+            rows.append((name, f"{done[0]['n']:,}" if done else "", told, f"{slowest:.0f} s", f"{busy:.0f} s", loads))
+        header = ("set", "test series", "accuracy by seed", "slowest run", "of the processors", "load before a run")
+        parts += [about(one), table(header, rows, right=(1, 3, 4, 5))]
+    return _joined(parts)
+
+
 def intake(records: Sequence[dict], pictures: dict[str, str]) -> str:
     """Files into the store, small pictures by the million, the way into a step, and the first step."""
     parts = []

@@ -19,6 +19,7 @@ SECTIONS = {
     "step": ("One training step", "step.py", tables.step),
     "race": ("Accuracy against time", "race.py", tables.race),
     "accuracy": ("Accuracy over seeds", "accuracy.py", tables.accuracy),
+    "series": ("Series", "series.py", tables.series),
     "intake": ("The way in", "intake.py", tables.intake),
     "predict": ("Predicting", "predict.py", tables.predict),
     "dial": ("The budget in minutes", "dial.py", tables.dial),
@@ -37,6 +38,9 @@ of an epoch is lost (Ultralytics by its own option `time`; Keras "-default" keep
 after the budget do not count. Striate averages each answer over a picture and its mirror image where it trained with
 mirroring; that is inside its time.""",
     "accuracy": "`striate train` alone; every seed divides the pictures anew.",
+    "series": """`striate train` alone, with its own settings, on the parts that the sets came with: GunPoint and Coffee
+of the UCR archive (Dau et al. 2019), BasicMotions of the UEA archive (Bagnall et al. 2018). From process start to
+process end, report included.""",
     "intake": "Pictures drawn for the purpose; they were just written, so they come from memory and not from the disk.",
     "predict": """Whole processes, imports included, by turns. The torch program opens pictures with Pillow in a
 DataLoader with one worker per core and computes in fp32, with the same weights and preparation.""",

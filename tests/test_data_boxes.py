@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from striate import cli
 from striate.data.annotated import box_texts, boxes_kind, read_boxes
 from striate.data.boxes import KINDS
 from striate.data.decode import decode
@@ -18,6 +19,7 @@ from striate.data.header import Unreadable
 from striate.data.sample import Boxes, Found
 from striate.data.voc import parse_xml
 from striate.errors import StriateError
+from striate.train.doctor import check
 
 
 def draw(file: Path, width: int = 40, height: int = 30, **options: object) -> Path:
@@ -353,3 +355,57 @@ def test_predicted_boxes_keep_their_confidence(tmp_path: Path) -> None:
     assert json.loads(texts["coco"]["annotations.json"])["annotations"][0]["score"] == 0.875
     assert texts["yolo"]["labels/x/a.txt"] == "1 0.200000 0.375000 0.200000 0.250000 0.875000\n"
     assert io.StringIO(texts["table"]["boxes.csv"]).readlines()[1] == "x/a.png,b,1,2,3,4,0.875000\n"
+
+
+def of_parts(tmp_path: Path) -> Path:
+    """COCO in three parts, two of whose pictures have the same name."""
+    for place, (part, name) in enumerate((("train", "a"), ("valid", "a"), ("test", "b"))):
+        draw(tmp_path / part / f"{name}.png", 40 + place, 30)
+        annotation = {"id": 1, "image_id": 1, "category_id": place % 2, "bbox": [1.25, 2, 10 + place, 20]}
+        record = {
+            "images": [{"id": 1, "file_name": f"{name}.png", "width": 40 + place, "height": 30}],
+            "categories": [{"id": 0, "name": "cell, \u00e4"}, {"id": 1, "name": "dot"}], "annotations": [annotation],
+        }  # fmt: skip
+        write(tmp_path / part / "_annotations.coco.json", record)
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_convert_keeps_pictures_parts_and_boxes(tmp_path: Path, kind: str) -> None:
+    """On the command line into every format and read again: the same sizes, boxes and, where it has them, parts."""
+    source, out = of_parts(tmp_path / "source"), tmp_path / "out"
+    assert cli.main(["convert", str(source), "--to", kind, "--out", str(out), "--workers", "0"]) == 0
+    before, after = read_boxes(source), read_boxes(out)
+    assert boxes_kind(out) == kind
+    assert not after.left_out
+    assert not after.mended
+
+    def told(found: Found) -> list[tuple]:
+        with_part = [(s.target.size, s.part if kind != "labelme" else None, s.target.names) for s in found.samples]
+        return sorted(with_part, key=str)
+
+    assert told(after) == told(before)
+    first, second = (np.sort(np.concatenate([s.target.corners for s in f.samples]), axis=0) for f in (before, after))
+    assert np.abs(first - second).max() < 0.01
+    assert cli.main(["convert", str(source), "--to", kind, "--out", str(out)]) == 2  # not into what is there
+
+
+def test_convert_into_an_unknown_format_says_which_there_are(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Exit code 2 and the nearest word."""
+    draw(tmp_path / "a.png")
+    write(tmp_path / "a.xml", voc(("cell", 1, 1, 9, 9), name="a.png"))
+    assert cli.main(["convert", str(tmp_path), "--to", "coko", "--out", str(tmp_path / "out"), "--workers", "0"]) == 2
+    assert "did you mean 'coco'" in capsys.readouterr().err
+
+
+def test_the_check_tells_of_mended_boxes(tmp_path: Path) -> None:
+    """`striate check` has one caution for them, with the pictures concerned and every reason."""
+    for name in "ab":
+        pixels = np.random.default_rng(ord(name)).integers(0, 255, (30, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        write(tmp_path / f"{name}.xml", voc(("cell", 1, 1, 9, 9), ("cell", 5, 5, 5, 9), name=f"{name}.png"))
+    result = check(tmp_path, quick=True, quiet=True, out=str(tmp_path / "out"), workers=0)
+    (finding,) = [finding for finding in result.findings if finding.kind == "mended"]
+    assert (finding.level, finding.count) == ("caution", 2)
+    assert "2 labels of 2 pictures cannot be used as written: a.png (a.xml, object 2: no area" in finding.what
+    assert "b.xml, object 2" in (tmp_path / f"out/check-{tmp_path.name}/check.html").read_text(encoding="utf-8")

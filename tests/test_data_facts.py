@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from striate.data.decode import look
-from striate.data.facts import FACTS, THUMB, TINT, facts_of
+from striate.data.facts import FACTS, THUMB, TINT, facts_of, facts_of_all
 
 
 def drawn(height: int, width: int, channels: int, dtype: str) -> np.ndarray:
@@ -97,3 +97,29 @@ def test_one_pixel() -> None:
     facts = facts_of(np.full((1, 1, 1), 9, np.uint8), look(np.full((1, 1), 9, np.uint8)), 1)
     assert facts.dtype == FACTS
     assert (facts["mean"], facts["std"], facts["detail"]) == (9, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((28, 28, 1), "uint8"),
+        ((64, 96, 1), "uint8"),
+        ((41, 50, 3), "uint8"),
+        ((3, 7, 3), "uint16"),
+        ((20, 20, 5), "float32"),
+        ((1, 1, 1), "uint8"),
+        ((140, 150, 1), "uint8"),
+        ((300, 301, 3), "uint8"),
+    ],
+)
+def test_what_is_noted_does_not_hang_on_company(shape: tuple[int, int, int], dtype: str) -> None:
+    """Pictures noted together have bit for bit the facts that each has alone, in any order and number."""
+    pictures = [np.roll(drawn(*shape, dtype) // (n % 3 + 1), n, axis=1).astype(dtype) for n in range(9)]
+    headers = [look(picture) for picture in pictures]
+    alone = [
+        facts_of(picture, header, n).tobytes()
+        for n, (picture, header) in enumerate(zip(pictures, headers, strict=True))
+    ]
+    for some in (slice(0, 9), slice(4, 6), slice(None, None, -1), slice(1, 9, 3)):
+        sizes = list(range(9))[some]
+        assert facts_of_all(pictures[some], headers[some], sizes).tobytes() == b"".join(alone[some])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.data.sample import Boxes
-from striate.evaluate.boxes import detection_scores, matched, overlaps
+from striate.evaluate.boxes import best_threshold, detection_scores, matched, overlaps
 
 CLASSES = ["disc", "square", "never"]
 
@@ -152,3 +152,22 @@ def test_overlap_by_hand() -> None:
     first = np.array([[0, 0, 4, 4]], float)
     second = np.array([[4, 0, 8, 4], [1, 0, 5, 4], [0, 0, 4, 4], [1, 1, 3, 3]], float)
     assert overlaps(first, second)[0].tolist() == pytest.approx([0, 3 / 5, 1, 1 / 4])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_the_best_threshold_is_the_one_with_the_best_f1(seed: int) -> None:
+    """Against trying them all one by one; of equals the highest; what was there where nothing is found."""
+    truth, answers = drawn(seed, 6)
+    tried = {}
+    for step in range(1, 20):
+        threshold = round(0.05 * step, 2)
+        pairs = [matched(*pair, threshold) for pair in zip(truth, answers, strict=True)]
+        found = sum(int((finder >= 0).sum()) for finder, _ in pairs)
+        told = sum(int(counts.sum()) for _, counts in pairs)
+        objects = sum(len(b.names) - (0 if b.ignored is None else int(b.ignored.sum())) for b in truth)
+        tried[threshold] = 2 * found / max(objects + told, 1)
+    best = max(tried.values())
+    wanted = max(threshold for threshold, value in tried.items() if value == pytest.approx(best, abs=1e-12))
+    assert best_threshold(truth, answers, 0.33) == (pytest.approx(wanted) if best else 0.33)
+    assert best_threshold([], [], 0.33) == 0.33

@@ -1,6 +1,8 @@
 """Every example does what it says, on small pictures drawn here."""
 
 import contextlib
+import csv
+import json
 import re
 import runpy
 import sys
@@ -8,9 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from drawn_scenes import draw_chests, draw_drive, draw_lesions, draw_shapes, draw_skin, draw_texts, draw_xrays
+from drawn_series import write_ucr
 from matplotlib import image
 from PIL import Image
 from scipy.ndimage import convolve
+
+import striate
+from striate.evaluate.boxes import overlaps
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -27,6 +35,10 @@ def run_example(name: str, *arguments: object) -> None:
         stack.callback(setattr, sys, "argv", sys.argv)
         sys.argv = [name, *map(str, arguments)]
         runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+def scores_of(run: Path) -> dict:
+    return json.loads((run / "scores.json").read_text(encoding="utf-8"))["test"]
 
 
 def save_stripes(folder: Path, kinds: dict[str, float], count: int, side: int, form: str = "png") -> None:
@@ -129,3 +141,174 @@ def test_one_file(capsys: pytest.CaptureFixture[str]) -> None:
     step = re.search(r"= (-?[\d.]+); torch says (-?[\d.]+)$", printed, re.M)
     assert step is not None
     assert float(step[1]) == pytest.approx(float(step[2]), abs=2e-4)
+
+
+def test_self_driving(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The log is joined with its frames, parts follow each other in time, a mirrored frame has the opposite angle, and
+    what is printed is the run's score."""
+    draw_drive(here, 40)
+    run_example("self_driving.py", "IMG", "driving_log.csv", 2)
+    printed, run = capsys.readouterr().out, here / "runs/driving"
+    assert f"rmse {scores_of(run)['rmse']['value']:.3f};" in printed
+    assert re.search(r"^the value before: rmse \d\.\d{3}$", printed, re.M)
+    with (run / "data.csv").open(encoding="utf-8") as file:
+        parts = [row["part"] for row in sorted(csv.DictReader(file), key=lambda row: row["path"]) if row["part"]]
+    assert parts == sorted(parts, key=["train", "validation", "test"].index)
+    task = striate.load(run).task
+    assert task.classes == task.negated == ("steering",)
+
+
+def test_find_objects(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Most drawn shapes are found where they are and under their name; the COCO file holds them, and all are drawn."""
+    record = json.loads((draw_shapes(here / "shapes", 16) / "all.json").read_text())
+    run_example("find_objects.py", "shapes", "shapes", 40)
+    said = json.loads((here / "found/objects.json").read_text())
+    names = [{kind["id"]: kind["name"] for kind in one["categories"]} for one in (record, said)]
+    files = {one["file_name"].rpartition("/")[2]: one["id"] for one in said["images"]}
+    assert set(files) == {one["file_name"] for one in record["images"]}
+    found = 0
+    for true in record["annotations"]:
+        place = files[record["images"][true["image_id"]]["file_name"]]
+        alike = [
+            one["bbox"]
+            for one in said["annotations"]
+            if one["image_id"] == place and names[1][one["category_id"]] == names[0][true["category_id"]]
+        ]
+        corners = [np.array([[x, y, x + w, y + h] for x, y, w, h in boxes], float) for boxes in ([true["bbox"]], alike)]
+        found += bool(alike) and overlaps(*corners).max() > 0.5
+    assert found > 0.7 * len(record["annotations"])
+    drawn, picture = (image.imread(place) for place in (here / "found/00.png", here / "shapes/00.png"))
+    assert drawn.shape[0] / drawn.shape[1] == picture.shape[0] / picture.shape[1]
+    assert re.search(r"^mAP50 [01]\.\d{3} \[", capsys.readouterr().out, re.M)
+
+
+def test_outline_lesions(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The masks written are nearly the drawn ones, and the outline is drawn on every picture."""
+    draw_lesions(here / "lesions", 16)
+    run_example("outline_lesions.py", "lesions", "lesions/images", 10)
+    masks = [
+        [np.asarray(Image.open(place / f"{number:02}.png")) > 0 for number in range(16)]
+        for place in (here / "lesions/masks", here / "outlined/masks")
+    ]
+    truth, said = map(np.array, masks)
+    assert 2 * (truth & said).sum() / (truth.sum() + said.sum()) > 0.9
+    for number in range(16):
+        drawn = np.asarray(Image.open(here / f"outlined/{number:02}.png").convert("RGB"))
+        assert (np.ptp(drawn, axis=2) > 30).any()  # a colour on a grey picture
+    score = scores_of(here / "runs/lesions")["dice"]
+    assert f"Dice {score['value']:.3f} [" in capsys.readouterr().out
+
+
+def test_skin_lesions(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All pictures of a lesion are in one part, and a line for every kind says what the run's score says."""
+    draw_skin(here, {"nv": 20, "mel": 8, "df": 8})
+    run_example("skin_lesions.py", "pictures", "metadata.csv", 2)
+    parts: dict[str, set[str]] = {}
+    with (here / "runs/skin/data.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            parts.setdefault(row["group"], set()).add(row["part"])
+    assert len(parts) == 36
+    assert all(len(part) == 1 for part in parts.values())
+    printed, score = capsys.readouterr().out, scores_of(here / "runs/skin")["per_class"]
+    for kind, name in {"nv": "mole", "mel": "melanoma", "df": "dermatofibroma"}.items():
+        recall, n = score[kind]["recall"]["value"], score[kind]["n"]
+        assert re.search(rf"^{name} +{100 * recall:.0f} % of {n} \(95", printed, re.M)
+
+
+def test_chest_xray(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cell of several findings is several labels; each has its threshold, and its line agrees with the run."""
+    draw_chests(here, 24)
+    run_example("chest_xray.py", "pictures", "findings.csv", 2)
+    printed, score = capsys.readouterr().out, scores_of(here / "runs/chest")
+    assert set(score["per_class"]) == {"Effusion", "Mass", "No Finding"}
+    for name, one in score["per_class"].items():
+        assert re.search(rf"^{name} +{one['n']} .* {one['threshold']:.2f} ", printed, re.M)
+    assert striate.load(here / "runs/chest").task.name == "multilabel"
+
+
+def test_pneumonia(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The parts of the file are kept, sensitivity is the share of the ill that are found, and the evidence is drawn."""
+    draw_xrays(here / "xrays.npz", {"train": 45, "val": 9, "test": 12})
+    run_example("pneumonia.py", "xrays.npz", 2)
+    printed, score = capsys.readouterr().out, scores_of(here / "runs/pneumonia")
+    assert score["n"] == 12
+    confusion = np.array(score["confusion"])
+    assert f"of the ill {100 * confusion[1, 1] / confusion[1].sum():.0f} % are found" in printed
+    assert np.ptp(image.imread(here / "pneumonia.png")[..., :3]) > 0
+
+
+def test_deep_networks(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names say how many layers have weights, the sizes are those published, and a network of the list is trained."""
+    save_stripes(here / "two", {"no": 0.0, "yes": 1.5}, 4, 32)
+    run_example("deep_networks.py", "two", "resnet18", 32, 1)
+    printed = capsys.readouterr().out
+    found = {name: (int(deep), int(many.replace(",", ""))) for name, deep, many in re.findall(
+        r"^(\w+) +(\d+) layers, +([\d,]+) parameters$", printed, re.M
+    )}  # fmt: skip
+    assert all(name.endswith(str(deep)) for name, (deep, _) in found.items())
+    assert found["vgg16"][1] == 138_357_544  # as Simonyan and Zisserman's paper says, 138 million
+    assert found["resnet152"][1] == pytest.approx(60.19e6, rel=1e-3)
+    assert re.search(r"^resnet18: test accuracy [01]\.\d{3} \[", printed, re.M)
+
+
+def test_pretrained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Weights from a file are those that answer: the class and its logit are those of the network itself."""
+    made = runpy.run_path(str(EXAMPLES / "pretrained.py"))
+    torch.manual_seed(0)
+    network = made["resnet18"](5).eval()
+    names = list(network.state_dict())
+    assert len(names) == 122  # of torchvision's file, with the counts of its 20 norms
+    assert {"conv1.weight", "layer1.0.bn2.running_var", "layer4.0.downsample.0.weight", "fc.bias"} <= set(names)
+    torch.save(network.state_dict(), here / "weights.pth")
+    pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(here / "picture.png")
+    run_example("pretrained.py", "weights.pth", "picture.png")
+    x = (torch.from_numpy(pixels / 255).float() - torch.tensor(made["MEAN"])) / torch.tensor(made["STD"])
+    with torch.no_grad():
+        logits = network(x.permute(2, 0, 1)[None])[0]
+    printed = re.search(r"class (\d), with a logit of (-?\d+\.\d+)$", capsys.readouterr().out, re.M)
+    assert int(printed[1]) == int(logits.argmax())
+    assert float(printed[2]) == pytest.approx(float(logits.max()), abs=2e-3)
+    assert image.imread(here / "heatmap.png").shape == (224, 224, 4)
+
+
+def test_layer_pictures(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sheet of the network, and one of every layer that has maps, with the numbers that `Model.look` gives."""
+    save_stripes(here / "two", {"no": 0.0, "yes": 1.5}, 3, 16)
+    line = "conv 4 3, relu, maxpool 2, flatten, dense classes"
+    striate.train(here / "two", network=line, epochs=1, name="two", quiet=True, augment="none")
+    run_example("layer_pictures.py", "runs/two", "two/no/0.png", "sheets")
+    names = {path.name for path in (here / "sheets").iterdir()}
+    assert names == {"network.png", "00-conv1.png", "01-relu1.png", "02-maxpool1.png"}
+    look = striate.load(here / "runs/two").look("two/no/0.png")
+    assert look.table("conv1") in capsys.readouterr().out
+    assert look.maps("conv1").shape == (4, 16, 16)
+
+
+def test_time_series(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fast waves are told from slow ones on the archive's own test part, and the evidence is drawn along the series."""
+    write_ucr(here / "Waves", train=20, test=10)
+    run_example("time_series.py", "Waves", 8)
+    printed, score = capsys.readouterr().out, scores_of(here / "runs/series")
+    assert score["n"] == 20
+    assert score["accuracy"]["value"] >= 0.9
+    assert re.search(r"^the first is fast; said is (fast|slow), \d+ % sure$", printed, re.M)
+    place = re.search(r"^most evidence around place (\d+) of 40$", printed, re.M)
+    assert 0 <= int(place[1]) < 40
+    assert len(np.unique(image.imread(here / "series.png").reshape(-1, 4), axis=0)) > 20
+
+
+def test_characters(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Texts are told apart by the one word that says it, and marks stand below their letters."""
+    draw_texts(here / "texts.csv", 120)
+    run_example("characters.py", "texts.csv", 12)
+    printed = capsys.readouterr().out
+    assert scores_of(here / "runs/texts")["accuracy"]["value"] > 0.8
+    lines = printed.splitlines()
+    with (here / "texts.csv").open(encoding="utf-8") as file:
+        texts = [row["text"] for row in csv.DictReader(file)][:3]
+    for text in texts:
+        marks = lines[lines.index(text) + 1]
+        assert len(marks) == len(text)
+        assert "#" in marks
+        assert set(marks) <= set(" .:*#")

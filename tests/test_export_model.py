@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn import draw_folder, picture
+from drawn import draw_folder, picture, read_table
 from PIL import Image
 
 from striate.data.prepare import Preparation, Shape, fit
 from striate.errors import StriateError
 from striate.export.model import MODEL_FILE, Model, load_model
 from striate.export.tensors import read_tensors, write_tensors
+from striate.inside.heatmap import heatmap
 from striate.network.build import build
 from striate.tasks.classification import Classification
 
@@ -144,6 +145,30 @@ def test_workers_do_not_change_predictions(workers: int) -> None:
     assert model.predict(arrays, workers) == model.predict(arrays)
 
 
+def test_a_heatmap_is_that_of_the_prepared_picture() -> None:
+    """Of the output named, or of what is predicted, in the score of the task; another name is refused."""
+    model, one = make_model(), picture(1, 4)
+    x = torch.from_numpy(model.look(one).trace.picture)
+    for of, index in (("b", 1), (None, int(np.argmax(model.probabilities(one[None, :, :, None]))))):
+        wanted = heatmap(model.network, x, "gradcam", score=index)
+        np.testing.assert_array_equal(model.heatmap(one, of, "gradcam").map, wanted.map)
+    with pytest.raises(StriateError, match="explains one of the outputs"):
+        model.heatmap(one, "d")
+
+
+def test_predictions_are_saved_as_a_table(tmp_path: Path) -> None:
+    """A line for each picture, blank cells where it could not be read; other names are what the task knows."""
+    model = make_model()
+    (tmp_path / "text.png").write_text("no picture")
+    said = model.predict([picture(0, 1), tmp_path / "text.png"])
+    model.save_predictions(tmp_path / "said.csv", said)
+    rows = read_table(tmp_path / "said.csv")
+    assert [row["predicted"] for row in rows] == [said[0].predicted, ""]
+    assert float(rows[0]["p_b"]) == pytest.approx(said[0].probabilities["b"], abs=1e-6)
+    with pytest.raises(StriateError, match="written as a table"):
+        model.save_predictions(tmp_path / "said.json", said)
+
+
 def test_evaluation_equals_counting(tmp_path: Path) -> None:
     """Accuracy by counting; pictures of unknown classes and unreadable ones are listed, not scored."""
     folder = draw_folder(tmp_path, {"a": 5, "b": 4, "c": 3, "zebra": 2})
@@ -236,3 +261,23 @@ def test_one_output_stands_for_two_classes(tmp_path: Path) -> None:
         logits = model.network.logits(x)[:, 0].double().numpy()
     np.testing.assert_allclose(rows[:, 1], 1 / (1 + np.exp(-logits / 2)), atol=1e-6)
     np.testing.assert_allclose(rows.sum(axis=1), 1)
+
+
+def test_patterns_and_films_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pattern stands for its files in order, also from the root; a film for its frames, which can be drawn on."""
+    cv2 = pytest.importorskip("cv2", reason="needs: pip install 'striate[video]'")
+    model, folder = make_model(), draw_folder(tmp_path / "d", {"x": 2, "y": 1})
+    monkeypatch.chdir(tmp_path)
+    assert [row.path for row in model.predict("d/*/00.png")] == ["d/x/00.png", "d/y/00.png"]
+    assert [row.path for row in model.predict(f"{folder}/**/*.png")] == sorted(map(str, folder.glob("*/*.png")))
+    assert model.predict("d/nothing*.png") == []
+    film = cv2.VideoWriter("film.avi", cv2.VideoWriter_fourcc(*"MJPG"), 10, (16, 16))
+    for level in (10, 200):
+        film.write(np.full((16, 16, 3), level, np.uint8))
+    film.release()
+    rows = model.predict("film.avi")
+    assert [row.path for row in rows] == ["film.avi/000000", "film.avi/000001"]
+    assert rows[0].predicted in model.classes
+    drawn = model.draw_into(tmp_path / "drawn", rows[1])
+    assert drawn == tmp_path / "drawn/000001.png"
+    assert abs(int(np.asarray(Image.open(drawn)).mean()) - 200) < 8

@@ -45,7 +45,23 @@ def test_digits_and_binary100_by_hand() -> None:
     assert parameters("binary100") == convolutions + norms + (2 * 2 * 128 + 1) == 1_482_369
 
 
-@pytest.mark.parametrize("name", CATALOG)
+def test_deep_networks_have_the_published_sizes() -> None:
+    """VGG-16 and -19 as published. ResNets lack the norms of shortcuts (two numbers per channel of each stage that
+    changes its width): those published have 11,689,512, 25,557,032 and 60,192,808."""
+    assert (parameters("vgg16"), parameters("vgg19")) == (138_357_544, 143_667_240)
+    assert parameters("resnet18") == 11_689_512 - 2 * (128 + 256 + 512)
+    shortcuts = 2 * (256 + 512 + 1024 + 2048)
+    assert parameters("resnet50") == 25_557_032 - shortcuts
+    assert parameters("resnet152") == 60_192_808 - shortcuts
+
+
+def test_resnet152_has_152_layers_of_weights() -> None:
+    """Convolutions on the main path and the dense layer; the four shortcuts do not count."""
+    layers = [m for m in network("resnet152").modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    assert len(layers) - 4 == 152
+
+
+@pytest.mark.parametrize("name", [name for name, entry in CATALOG.items() if entry.height <= 100])
 def test_every_entry_runs_on_its_own_pictures(name: str) -> None:
     """A picture of the entry's shape gives the entry's number of outputs, and the line is in its written form."""
     entry = CATALOG[name]

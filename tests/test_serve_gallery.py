@@ -205,8 +205,8 @@ def test_every_depth_and_channel_count_is_shown(channels: int, shown: int, depth
     """Any decoded picture becomes a PNG in 8 bits of at most 512 pixels, in its own proportions."""
     values = np.random.default_rng(0).integers(0, 200, (600, 150, channels)).astype(depth)
     small = values[:20]
-    assert pixels_of(gallery_module.shown_png(visible(values))).shape == (512, 128, 3)
-    png = pixels_of(gallery_module.shown_png(visible(small)))
+    assert pixels_of(gallery_module.shown(visible(values))).shape == (512, 128, 3)
+    png = pixels_of(gallery_module.shown(visible(small)))
     assert png.shape == (20, 150, 3)
     if depth == "uint8" and channels == shown:
         assert np.array_equal(png[:, :, :shown], small)

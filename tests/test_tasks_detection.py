@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from drawn_scenes import HEIGHT, WIDTH, draw_shapes
+from PIL import Image
 
 import striate
 from striate import cli, files
@@ -28,36 +29,6 @@ LINE = (
     "conv 16 8 stride=4 bias=no, batchnorm, silu, skip(conv 32 3 stride=2 padding=1 bias=no, batchnorm, silu, "
     "residual(conv 32 3 bias=no, batchnorm, silu)), conv 32 3 bias=no, batchnorm, silu, conv classes 1"
 )
-HEIGHT, WIDTH = 48, 64
-
-
-def draw_shapes(folder: Path, count: int, seed: int = 0) -> Path:
-    """COCO: pictures of 48×64 with one to three discs and squares that do not touch."""
-    random = np.random.default_rng(seed)
-    folder.mkdir(parents=True)
-    images, annotations = [], []
-    for number in range(count):
-        image = Image.fromarray(random.integers(50, 80, (HEIGHT, WIDTH, 3), dtype=np.uint8))
-        pen, taken = ImageDraw.Draw(image), []
-        images.append({"id": number, "file_name": f"{number:02}.png", "height": HEIGHT, "width": WIDTH})
-        for _ in range(20):
-            side = int(random.integers(11, 20))
-            x, y = int(random.integers(0, WIDTH - side)), int(random.integers(0, HEIGHT - side))
-            apart = all(x + side < a or a + s < x or y + side < b or b + s < y for a, b, s in taken)
-            if not apart or len(taken) == 3:
-                continue
-            taken.append((x, y, side))
-            kind, edges = int(random.integers(2)), (x, y, x + side - 1, y + side - 1)
-            (pen.ellipse if kind else pen.rectangle)(edges, fill=(230, 220, 90) if kind else (90, 230, 240))
-            box = {"id": len(annotations) + 1, "image_id": number, "category_id": kind, "bbox": [x, y, side, side]}
-            annotations.append({**box, "area": side * side, "iscrowd": 0})
-        image.save(folder / f"{number:02}.png")
-    kinds = [{"id": 0, "name": "square"}, {"id": 1, "name": "disc"}]
-    record = {"images": images, "annotations": annotations, "categories": kinds}
-    (folder / "all.json").write_text(json.dumps(record))
-    return folder
-
-
 OPTIONS = {"network": LINE, "optimizer": "muon", "lr": 0.2, "batch_size": 8, "precision": "fp32", "workers": 0}
 
 
@@ -155,7 +126,9 @@ def test_a_heatmap_explains_the_objects_that_are_told(learned: tuple[Path, stria
     (one,) = model.predict(folder / name)
     kind = one.predicted.names[0]
     seen = striate.heatmap(
-        model.network, model.look(folder / name).trace.picture, score=model.score_of(model.classes.index(kind))
+        model.network,
+        model.look(folder / name).trace.recording.picture,
+        score=model.score_of(model.classes.index(kind)),
     )
     y, x = np.unravel_index(np.argmax(seen.on_picture), seen.on_picture.shape)
     boxes = [box for found, box in zip(one.predicted.names, one.predicted.corners, strict=True) if found == kind]
@@ -223,6 +196,16 @@ def test_classes_and_reach_come_from_boxes_that_count() -> None:
     assert "'c' is not one" in task.knows(boxes(("c",), [[0, 0, 1, 1]]))
     with pytest.raises(StriateError, match="no box on any picture"):
         Detection.of(found, [boxes((), [])], {})
+
+
+@pytest.mark.parametrize(("pixels", "side"), [(100, 256), (30, 352), (15, 512)])
+def test_small_objects_are_seen_on_larger_pictures(pixels: int, side: int) -> None:
+    """The picture that the network sees grows until they have 20 pixels on it, to twice the usual at most."""
+    from striate.data.sample import Found, Sample
+
+    target = boxes(("a",) * 20, [[10, 10, 10 + pixels, 10 + pixels]] * 20, size=(500, 700))
+    sample = Sample(path="a.png", source=Path("a.png"), target=target)
+    assert Detection.side(Found(root="here", kind="boxes", samples=[sample], task="detection")) == side
 
 
 def test_encoding_is_in_shares_of_the_pictures_own_size() -> None:

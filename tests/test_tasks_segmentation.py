@@ -2,6 +2,7 @@
 and the whole way on the command line."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn_page import Visitor, served
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,15 +20,17 @@ from sklearn.metrics import jaccard_score
 from torch.nn import functional
 
 import striate
+from striate.augment.apply import cropped
 from striate.augment.chance import uniforms
 from striate.augment.geometry import matrices, move, move_labels
 from striate.augment.recipe import parse
 from striate.cli import main
 from striate.data.labelmap import UNKNOWN
-from striate.data.prepare import Shape
+from striate.data.prepare import Shape, fit, placed
 from striate.data.sample import Mask
 from striate.data.values import mask_values
 from striate.errors import StriateError
+from striate.serve.glass import Glass
 from striate.tasks.segmentation import Segmentation
 from striate.tasks.task import make_task
 from striate.train.events import Epoch, Event
@@ -93,6 +97,46 @@ def test_a_mask_on_the_grid_is_the_mask_of_the_stretched_picture() -> None:
     )
 
 
+@pytest.mark.parametrize("size", [(24, 36), (40, 24), (10, 15), (3, 50)])
+def test_picture_and_mask_keep_their_form_on_the_grid(size: tuple[int, int]) -> None:
+    """Too large ones are made smaller, none larger, and both are continued by the same mirror images."""
+    shape = Shape(height=24, width=24, channels=1, mirrored=True)
+    labels = blocks(2, *size, 3)
+    stored = fit((80 * labels)[:, :, None], shape)[:, :, 0]
+    encoded = TASK.encode([mask(labels)], np.array([size]), shape)[0].numpy()
+    height, width = placed(*size, 24, 24)
+    assert height / width == pytest.approx(size[0] / size[1], rel=0.1) or min(height, width) < 3
+    if (height, width) == size:
+        assert np.array_equal(stored, 80 * encoded)
+    assert np.array_equal(encoded[:height, :width][::-1][: 24 - height], encoded[height : 2 * height, :width])
+    assert np.array_equal(encoded[:height, :width][:, ::-1][:, : 24 - width], encoded[:height, width : 2 * width])
+    answer = TASK.decode(
+        20 * functional.one_hot(torch.from_numpy(encoded).long(), 3).movedim(-1, 0)[None], np.array([size])
+    )[0]
+    assert answer.labels.shape == size
+    if (height, width) == size:
+        assert np.array_equal(answer.labels, labels)
+    assert TASK.drawn(stored[:, :, None], answer, mask(labels)).shape[:2] == tuple(
+        side * max(1, 320 // max(height, width)) for side in (height, width)
+    )
+
+
+def test_training_is_on_the_same_square_of_picture_and_mask() -> None:
+    """Squares of every sample's own place, anywhere on the picture, the same for the same epoch; small sides whole."""
+    pictures = torch.arange(40 * 30).reshape(1, 1, 40, 30).repeat(200, 1, 1, 1).float()
+    given = {"seed": 3, "sample_ids": torch.arange(200)}
+    some, labels = cropped([pictures, pictures[:, 0]], 8, epoch=1, **given)
+    assert some.shape == (200, 1, 8, 8)
+    assert torch.equal(some[:, 0], labels)
+    tops, lefts = (some[:, 0, 0, 0] // 30, some[:, 0, 0, 0] % 30)
+    assert (tops.min(), tops.max(), lefts.min(), lefts.max()) == (0, 32, 0, 22)
+    assert torch.equal(some[:, 0, 3, 5], pictures[0, 0, 3, 5] + some[:, 0, 0, 0])
+    again = cropped([pictures], 8, epoch=1, **given)[0]
+    assert torch.equal(again, some)
+    assert not torch.equal(cropped([pictures], 8, epoch=2, **given)[0], some)
+    assert cropped([pictures], 35, epoch=1, **given)[0].shape == (200, 1, 35, 30)
+
+
 def test_the_loss_by_hand() -> None:
     """Cross-entropy of the known pixels as torch has it, plus 1 minus the mean Dice of the classes that are there."""
     logits = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
@@ -144,11 +188,13 @@ def test_answers_have_the_pictures_own_size() -> None:
     """Probabilities are drawn large and the likeliest class of each pixel told; shares and confidence follow."""
     labels = blocks(3, 12, 12, 3)
     logits = 20 * functional.one_hot(torch.from_numpy(labels).long(), 3).movedim(-1, 0)[None].double()
-    same, large = TASK.decode(logits)[0], TASK.decode(logits, np.array([[36, 48]]))[0]
+    same, large = TASK.decode(logits)[0], TASK.decode(logits, np.array([[36, 36]]))[0]
     assert np.array_equal(same.labels, labels)
-    assert large.labels.shape == (36, 48)
-    middle = large.labels[1::3, 2::4]
-    assert np.mean(middle == labels) > 0.95
+    assert large.labels.shape == (36, 36)
+    assert np.array_equal(large.labels[1::3, 1::3], labels)
+    flat, wide = TASK.decode(logits, np.array([[6, 12]]))[0], TASK.decode(logits, np.array([[12, 24]]))[0]
+    assert np.array_equal(flat.labels, labels[:6])
+    assert np.mean(wide.labels[::2, ::2] == labels[:6]) > 0.9
     np.testing.assert_allclose(same.shares, np.bincount(labels.ravel(), minlength=3) / 144)
     assert 0.99 < same.confidence <= 1
     assert TASK.row(same)[0] == TASK.say(same)
@@ -288,6 +334,23 @@ def test_a_model_scores_and_looks_at_other_pictures(trained: tuple[Path, Path]) 
     assert one.answer.labels.shape == (40, 34)
     assert one.probabilities["foreground"] == pytest.approx(one.answer.labels.mean())
     assert "foreground" in model.look(source / "images" / "00.png").answer
+
+
+def test_the_page_shows_areas(trained: tuple[Path, Path]) -> None:
+    """See, Explain with the task's own score, and Mistakes with the worst picture first."""
+    with served(Glass(trained[1]).answer) as server:
+        visitor = Visitor(server)
+        first = visitor.json("/api/model")["first_picture"]
+        seen = visitor.json(f"/api/trace/{first}")
+        assert seen["said"].startswith("foreground")
+        header, heat = visitor.array(f"/api/heatmap/{first}?method=hirescam&target=1")
+        assert header["target"] == "foreground"
+        assert np.abs(heat).max() > 0
+        status, _, png = visitor.ask(f"/api/pictures/{first}/drawn")
+        assert status == 200
+        assert np.asarray(Image.open(io.BytesIO(png))).ndim == 3
+        errors = [row["error"] for row in visitor.json("/api/mistakes")["rows"]]
+        assert errors == sorted(errors, reverse=True)
 
 
 def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:

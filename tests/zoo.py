@@ -311,7 +311,7 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "signal": (signal, (2, 50)),
     "volume": (volume, (1, 8, 8, 8)),
     **{name: (lambda line=line: network(line, (3, 17, 17)), (3, 17, 17)) for name, line in LINES.items()},
-    **{name: _entry(name) for name in CATALOG},
+    **{name: _entry(name) for name, entry in CATALOG.items() if entry.height <= 100},
 }
 
 

@@ -82,6 +82,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     _check_options(command("check", "look for what would make scores wrong: copies, leaks, shortcuts", commands.check))
     _evaluate_options(command("evaluate", "score a trained model on labelled pictures", commands.evaluate))
     _predict_options(command("predict", "name the class of pictures", commands.predict))
+    _convert_options(command("convert", "write pictures with boxes in another format", commands.convert))
     _open_options(command("open", "look into a trained network in the browser, or follow a training", commands.open_))
     _look_options(command("look", "show what every layer makes of a picture, as a sheet and as numbers", commands.look))
     _summary_options(command("summary", "show a network layer by layer", commands.summary))
@@ -148,9 +149,16 @@ def _label_options(parser: argparse.ArgumentParser) -> None:
             parser.add_argument(flag, metavar=facts["meta"], help=facts["help"])
 
 
+def _convert_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="FOLDER", help="pictures with boxes, in any format that train reads")
+    parser.add_argument("--to", required=True, metavar="WORD", help="voc, coco, yolo, labelme or table")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="a new folder")
+    parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that read pictures")
+
+
 def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="pictures, or folders of them")
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help="pictures, folders, films, or camera")
     parser.add_argument(
         "--out", metavar="FILE", help="write a table (FILE.csv), or another form that the model's task has"
     )

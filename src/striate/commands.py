@@ -7,7 +7,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from striate.errors import StriateError, printable
@@ -87,7 +87,6 @@ def evaluate(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    from striate import files
     from striate.data.guard import warm
 
     warm(min(options.workers, 1))  # while torch is imported
@@ -97,7 +96,7 @@ def predict(options: argparse.Namespace) -> int:
     model = load_model(options.model, choose_device(options.device))
     task, told, refused = model.task, [], []
     for one in model.predict_each(options.sources, options.workers):
-        told.append(one)
+        told.append(replace(one, source=None))  # frames of a film would fill the memory
         if one.reason:
             refused.append((one.path, one.reason))
         elif not options.out:
@@ -108,17 +107,24 @@ def predict(options: argparse.Namespace) -> int:
     if not told:
         asked = ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
-    if options.out and Path(options.out).suffix.lower() == ".csv":
-        blank = [("",) * len(task.columns())]
-        rows = ((one.path, *cells) for one in told for cells in (blank if one.reason else task.lines(one.answer)))
-        files.write_csv(Path(options.out), ("path", *task.columns()), rows)
-    elif options.out:
-        task.save(Path(options.out), [(one.path, one.answer, one.size) for one in told if not one.reason])
     if options.out:
+        model.save_predictions(options.out, told)
         print(f"{len(told) - len(refused):,} pictures in {options.out}", file=sys.stderr)
     _tell_left_out(refused)
     if len(refused) == len(told):
         raise StriateError("predict needs at least one readable picture", received=f"{len(told):,} unreadable ones")
+    return DONE
+
+
+def convert(options: argparse.Namespace) -> int:
+    from striate.data.annotated import read_boxes
+    from striate.data.convert import write_boxes
+
+    found = read_boxes(Path(options.source), workers=options.workers)
+    write_boxes(found, options.to, Path(options.out))
+    boxes = sum(len(sample.target.names) for sample in found.samples)
+    print(f"{found.labels}: {len(found.samples):,} pictures with {boxes:,} boxes in {options.out}")
+    _tell_left_out([(item.path, item.reason) for item in (*found.left_out, *found.mended)])
     return DONE
 
 

@@ -1,12 +1,17 @@
 """A recipe applied to a batch."""
 
+from collections.abc import Sequence
+
 import torch
 
 from striate.augment import chance
+from striate.augment.chance import Draw
 from striate.augment.colour import add_noise, recolour
 from striate.augment.geometry import matrices, move, warp
 from striate.augment.recipe import Recipe
 from striate.errors import StriateError
+
+_PLACE = 0x504C4143  # sets the drawing of places apart from that of shifts
 
 
 def augment(pictures: torch.Tensor, recipe: Recipe, *, seed: int, epoch: int, sample_ids: torch.Tensor) -> torch.Tensor:
@@ -36,3 +41,24 @@ def sources_of(
 ) -> torch.Tensor:
     """(B, 2, 3) the matrices by which `augment` moves these samples' pictures (see geometry.matrices)."""
     return matrices(recipe, chance.uniforms(seed, epoch, sample_ids), height, width)
+
+
+def cropped(
+    tensors: Sequence[torch.Tensor], side: int, *, seed: int, epoch: int, sample_ids: torch.Tensor
+) -> list[torch.Tensor]:
+    """The same square of `side` pixels of each of several (B, ..., H, W), at a place of its own for each sample.
+
+    Where a picture is smaller than `side`, all of it along that axis.
+    """
+    draws = chance.uniforms(seed ^ _PLACE, epoch, sample_ids)
+    sizes = tensors[0].shape[-2:]
+    rows, columns = (
+        (draws[:, draw] * (max(size - side, 0) + 1)).floor().to(torch.int64).tolist()
+        for size, draw in zip(sizes, (Draw.SHIFT_Y, Draw.SHIFT_X), strict=True)
+    )
+    return [
+        torch.stack([
+            one[..., top : top + side, left : left + side] for one, top, left in zip(tensor, rows, columns, strict=True)
+        ])
+        for tensor in tensors
+    ]  # fmt: skip

@@ -55,20 +55,6 @@ def move(pictures: torch.Tensor, sources: torch.Tensor, recipe: Recipe) -> torch
     return change(pictures, sources, recipe.fill, recipe.value)
 
 
-def move_labels(labels: torch.Tensor, sources: torch.Tensor, recipe: Recipe, unknown: int) -> torch.Tensor:
-    """Label maps (B, H, W) uint8 that follow their pictures: every pixel is a copy of the nearest one.
-
-    Beyond the border they are mirrored where the picture is, and elsewhere `unknown`, since nothing was seen there.
-    """
-    fill = "reflect" if recipe.fill == "reflect" else "constant"
-    numbers = labels[:, None].to(torch.float32)
-    if recipe.interpolates:
-        moved = _interpolate(numbers, sources, fill, float(unknown), mode="nearest")
-    else:
-        moved = _copy_whole(numbers, sources, fill, float(unknown))
-    return moved[:, 0].round().to(torch.uint8)
-
-
 def warp(pictures: torch.Tensor, recipe: Recipe, uniforms: torch.Tensor) -> torch.Tensor:
     """Pictures (B, C, H, W) with their columns moved along the width, by linear interpolation; the ends stay.
 
@@ -89,6 +75,20 @@ def warp(pictures: torch.Tensor, recipe: Recipe, uniforms: torch.Tensor) -> torc
     index = left.to(torch.int64)[:, None, None].expand_as(pictures)
     before, after = (pictures.gather(3, (index + step).clamp(max=width - 1)) for step in (0, 1))
     return torch.lerp(before, after, share.expand_as(pictures))
+
+
+def move_labels(labels: torch.Tensor, sources: torch.Tensor, recipe: Recipe, unknown: int) -> torch.Tensor:
+    """Label maps (B, H, W) uint8 that follow their pictures: every pixel is a copy of the nearest one.
+
+    Beyond the border they are mirrored where the picture is, and elsewhere `unknown`, since nothing was seen there.
+    """
+    fill = "reflect" if recipe.fill == "reflect" else "constant"
+    numbers = labels[:, None].to(torch.float32)
+    if recipe.interpolates:
+        moved = _interpolate(numbers, sources, fill, float(unknown), mode="nearest")
+    else:
+        moved = _copy_whole(numbers, sources, fill, float(unknown))
+    return moved[:, 0].round().to(torch.uint8)
 
 
 def _linear(recipe: Recipe, columns: torch.Tensor) -> tuple[torch.Tensor, ...]:

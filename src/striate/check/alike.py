@@ -52,11 +52,6 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
     return Alike(copies=_joined(len(facts), same), near=_joined(len(facts), near), pairs=pairs)
 
 
-def _varied(looks: np.ndarray) -> np.ndarray:
-    """Which of them (K, S, S) are of more than a single value."""
-    return looks.std(axis=(1, 2)) > 1
-
-
 def copied(contents: Sequence[str]) -> Alike:
     """The groups of copies alone, where looks cannot be compared."""
     groups = _joined(len(contents), _same(contents)[1])
@@ -67,6 +62,11 @@ def _same(contents: Sequence[str]) -> tuple[dict[Hashable, int], list[tuple[int,
     """The first row of each content, and links from it to all rows that have it."""
     first: dict[Hashable, int] = {}
     return first, [(first.setdefault(content, row), row, True) for row, content in enumerate(contents)]
+
+
+def _varied(looks: np.ndarray) -> np.ndarray:
+    """Which of them (K, S, S) are of more than a single value."""
+    return looks.std(axis=(1, 2)) > 1
 
 
 def _joined(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:

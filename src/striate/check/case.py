@@ -17,6 +17,7 @@ class Case:
     """One set of K pictures.
 
     samples, facts (K,) of FACTS and contents belong together row by row. left_out, hidden: what is not among them.
+    mended: labels of theirs that were changed or dropped.
     alike: which of them are the same picture.
     """
 
@@ -26,6 +27,7 @@ class Case:
     contents: Sequence[str]
     hidden: int
     alike: Alike = field(repr=False)
+    mended: Sequence[LeftOut] = ()
     form: str = "picture"
 
     @cached_property

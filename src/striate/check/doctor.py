@@ -31,8 +31,8 @@ def check_store(found: Found, store: Store) -> Check:
     left_out = [*found.left_out, *store.left_out]
 
     def make() -> dict[str, object]:
-        known = store.facts, store.contents
-        return examine(samples, left_out, *known, hidden=found.hidden, form=found.form).to_dict()
+        known = {"hidden": found.hidden, "mended": found.mended, "form": found.form}
+        return examine(samples, left_out, store.facts, store.contents, **known).to_dict()
 
     return Check.from_dict(remembered("check", found, store, make))
 
@@ -47,7 +47,7 @@ def remembered(name: str, found: Found, store: Store, make: Callable[[], Mapping
     for item in found.samples:
         line = f"{item.path}\0{text_of(item.target)}\0{item.group}\0{item.part}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))
-    for item in (*found.left_out, *store.left_out):
+    for item in (*found.left_out, *store.left_out, *found.mended):
         digest.update(f"{item.path}\0{item.reason}\n".encode("utf-8", "surrogateescape"))
     place = store.folder / f"{name}-{digest.hexdigest()}.json"
     try:
@@ -65,18 +65,21 @@ def examine(
     contents: Sequence[str],
     *,
     hidden: int = 0,
+    mended: Sequence[LeftOut] = (),
     form: str = "picture",
 ) -> Check:
     """All findings of a set, the rows that must stay together and those to set aside; nothing is opened or changed.
 
     samples: the K readable ones with class, group and given part. facts: (K,) of FACTS and contents: K hashes of the
-    files' bytes, both in the order of the samples. left_out: what could not be used. hidden: files passed over. form:
-    one of prepare.FORMS; of others than pictures only copies are sought, since light, border or likeness say nothing.
+    files' bytes, both in the order of the samples. left_out: what could not be used. hidden: files passed over.
+    mended: single labels that were changed or dropped. form: one of prepare.FORMS; of others than pictures only copies
+    are sought, since light, border or likeness say nothing.
     """
     same = alike(facts, contents) if form == "picture" else copied(contents)
     case = Case(
-        samples=samples, left_out=left_out, facts=facts, contents=contents, hidden=hidden, alike=same, form=form
-    )
+        samples=samples, left_out=left_out, facts=facts, contents=contents, hidden=hidden, mended=mended,
+        alike=same, form=form,
+    )  # fmt: skip
     detectors = DETECTORS if form == "picture" else FORM_DETECTORS
     found = [finding.of_form(form) for detect in detectors for finding in detect(case)] if len(samples) else []
     counts: dict[str, Counter[str]] = {name: Counter() for name in case.classes}

@@ -26,6 +26,7 @@ def inventory(case: Case) -> Iterator[Finding]:
     """What is there, as notes; and what of it asks for a look."""
     yield _found(case)
     yield from _left_out(case)
+    yield from _mended(case)
     yield from _wrong_names(case)
     if case.form == "picture":
         yield from _pages(case)
@@ -89,6 +90,22 @@ def _left_out(case: Case) -> Iterator[Finding]:
             change="Fetch or save these files anew, or take them out of the folder.",
             groups=tuple((item.path,) for item in items[:MOST]),
             figures={"reasons": dict(reasons.most_common(100))},
+        )
+
+
+def _mended(case: Case) -> Iterator[Finding]:
+    if case.mended:
+        pictures = list(dict.fromkeys(item.path for item in case.mended))
+        yield Finding(
+            kind="mended",
+            level="caution",
+            what=f"{counted(len(case.mended), 'label')} of {counted(len(pictures), 'picture')} "
+            f"cannot be used as written: {_examples(case.mended)}.",
+            count=len(pictures),
+            done="Mended or dropped; data.csv lists each with its reason.",
+            change="Correct them in the files of labels.",
+            groups=tuple((path,) for path in pictures[:MOST]),
+            figures={"reasons": {f"{item.path}: {item.reason}": 1 for item in case.mended[:100]}},
         )
 
 

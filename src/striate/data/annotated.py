@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from striate.data.boxes import KINDS, Pictures, settle
@@ -89,7 +90,8 @@ def read_boxes(source: Path, kind: str | None = None, workers: int = 0) -> Found
         raise _no_boxes(source, kind)
     named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
     said = f"{KINDS[kind]} ({named})"
-    return settle(pictures, notes, labels=said, workers=workers, unlabelled=unlabelled, left_out=lost)
+    found = settle(pictures, notes, labels=said, workers=workers, unlabelled=unlabelled, left_out=lost)
+    return replace(found, root=str(source))
 
 
 def _no_boxes(source: Path, kind: str | None) -> StriateError:

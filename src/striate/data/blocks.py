@@ -34,18 +34,13 @@ def blocks(
             where="--split blocks",
             remedy="leave --split out, or the parts",
         )
-    number, folds = fold
-    order = _order(samples)
+    (number, folds), order = fold, _order(samples)
     count = len(order)
     start, end = (round((number - back) * count / (folds or 1)) for back in (1, 0))
-    size = end - start if folds else round(test * count)
-    end = end if folds else count
+    size, end = (end - start, end) if folds else (round(test * count), count)
     order = order[end:] + order[:end]
-    borders = [count - size - round(validation * count), count - size]
-    named = _named(order, samples, borders)
-    gap, parts, aside, seen = max(1, round(GAP * count)), [""] * count, {}, set[str]()
-    near = {place - back for place in range(1, count) for back in range(1, gap + 1) if named[place] != named[place - 1]}
-    near |= set(range(gap)) if end < count else set()
+    named = _named(order, samples, [count - size - round(validation * count), count - size])
+    near, parts, aside, seen = _borders(named, is_turned=end < count), [""] * count, {}, set[str]()
     for place in reversed(range(count)):
         row = order[place]
         if place in near or contents[row] in seen:
@@ -55,6 +50,13 @@ def blocks(
         if place == 0 or named[place - 1] != named[place]:
             seen |= {contents[other] for other in order[place:] if parts[other] == named[place]}
     return parts, aside
+
+
+def _borders(named: Sequence[str], *, is_turned: bool) -> set[int]:
+    """The places in a row of parts that are too near to the next part; is_turned: its first follows its last."""
+    count, gap = len(named), max(1, round(GAP * len(named)))
+    near = {place - back for place in range(1, count) for back in range(1, gap + 1) if named[place] != named[place - 1]}
+    return near | set(range(gap)) if is_turned else near
 
 
 def _order(samples: Sequence[Sample]) -> list[int]:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from striate.data.content import open_file, read_file
+from striate.data.content import read_file
 from striate.data.folder import list_pictures, sort_key
 from striate.data.guard import load_each, rest
 from striate.data.header import Header, Unreadable
 from striate.data.load import Loaded, Want
+from striate.data.raster import file_orientation
 from striate.data.sample import Boxes, Found, LeftOut, Sample
 from striate.errors import StriateError
 from striate.files import readable
@@ -238,7 +238,7 @@ def _turn(note: Noted, source: Path, header: Header) -> Callable[[Sequence[float
     written = note.size or (height, width)
     shape = np.array([written[1], written[0]] * 2, np.float64)
     turned = height != width and written == (width, height)
-    orientation = _orientation(source) if turned else 1
+    orientation = file_orientation(source) if turned else 1
     if turned and orientation not in (5, 6, 7, 8):
         return None
     if not turned and abs(written[1] * height / (written[0] * width) - 1) > ANOTHER_FORM:
@@ -258,15 +258,6 @@ def _turn(note: Noted, source: Path, header: Header) -> Callable[[Sequence[float
             return np.asarray(corners, np.float64) if exact else scaled
 
     return turn
-
-
-def _orientation(source: Path) -> int:
-    """The EXIF orientation of a picture file, 1 where it cannot be read."""
-    try:
-        with open_file(source) as file, Image.open(file) as image:
-            return image.getexif().get(274, 1)
-    except Exception:  # whatever a damaged block of EXIF does, the labels are then refused
-        return 1
 
 
 def _mended(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray | None, str]:

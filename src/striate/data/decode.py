@@ -36,13 +36,13 @@ Source = Path | bytes | np.ndarray
 
 def read(source: Source, enough: int = 0, pick: Pick = WHOLE) -> tuple[np.ndarray, Header]:
     """The picture as in `decode`, and what its header says (of the whole size, also where it was unpacked smaller)."""
-    if isinstance(source, np.ndarray):
+    if isinstance(source, np.ndarray) or pick.volume:
         return decode(source, enough, pick), look(source, pick)
     data = _bytes_of(source)
     kind = recognise(data[:START])
     with unpacking(kind):
-        if pick.volume or kind in _TWICE or (kind == "PNG" and _is_deep(data)):
-            pixels, header = _unpacked(data, kind, enough, pick), _look(io.BytesIO(data), data[:START], kind, pick)
+        if kind in _TWICE or (kind == "PNG" and _is_deep(data)):
+            pixels, header = _pixels(data, kind, enough, pick), _look(io.BytesIO(data), data[:START], kind, pick)
         else:
             if kind == "PNG":
                 png.verify(data)
@@ -70,7 +70,8 @@ def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
     data = _bytes_of(source)
     kind = recognise(data[:START])
     with unpacking(kind):
-        return np.ascontiguousarray(_unpacked(data, kind, enough, pick))
+        unpack = _volume if pick.volume else _pixels
+        return np.ascontiguousarray(unpack(data, kind, enough, pick))
 
 
 def look(source: Source, pick: Pick = WHOLE) -> Header:
@@ -119,10 +120,6 @@ def _damaged(kind: str, error: Exception) -> Unreadable:
     return Unreadable(f"{cut} {kind}: {words}")
 
 
-def _unpacked(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
-    return _volume(data, kind, pick) if pick.volume else _pixels(data, kind, enough, pick)
-
-
 def _pixels(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
     file = io.BytesIO(data)
     match kind:
@@ -148,7 +145,7 @@ def _finished(pixels: np.ndarray, pick: Pick) -> np.ndarray:
     return _picked(as_depth(pixels.reshape(*pixels.shape[:2], -1)), pick)
 
 
-def _volume(data: bytes, kind: str, pick: Pick) -> np.ndarray:
+def _volume(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
     """All pages, (H, W, pages x C)."""
     if kind == "NPY":
         return _volume_of(decode_npy(io.BytesIO(data), volume=True), pick)

@@ -1,14 +1,14 @@
 """What is noted of every picture while it is decoded, so that the checks need not open any file again."""
 
 import functools
-import math
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from striate.data.content import FORMATS
 from striate.data.header import Header
-from striate.data.looks import SIDE, look_of
+from striate.data.looks import SIDE, looks_of
 from striate.data.prepare import DEPTHS, GREY
 
 THUMB, TINT = 32, 8  # sides in pixels
@@ -52,25 +52,54 @@ def facts_of(picture: np.ndarray, header: Header, size: int) -> np.ndarray:
     low and high are exact. Of a picture of more than 65,536 pixels, mean, std and detail are those of 16 bands of
     rows spread over it, its corners those of its average over squares, and its tint that of every n-th pixel.
     """
-    facts = np.zeros((), FACTS)
-    facts["bytes"], facts["pages"], facts["channels"] = size, header.pages, min(header.channels, 255)
-    facts["height"], facts["width"], facts["depth"] = header.height, header.width, DEPTHS.index(header.depth)
-    facts["format"] = FORMATS.index(header.format) if header.format in FORMATS else len(FORMATS)
-    grey = _grey(picture)
-    low, high = float(np.minimum.reduce(grey, axis=None)), float(np.maximum.reduce(grey, axis=None))
-    facts["low"], facts["high"] = low, high
-    facts["packed"], facts["coarse"] = _packed(picture, header.format), header.coarse
-    above = _shrunk(grey) - np.float32(low)
-    means = _means(above)
-    mean, facts["std"], facts["detail"] = _statistics(above[None] if above.shape == grey.shape else _bands(grey, low))
-    facts["mean"] = low + mean
-    around = low + means[_AROUND]
-    facts["border"], facts["corners"] = around[:4] if above.shape == grey.shape else _edges(grey), around[4:]
-    stretch = np.float32(255 / max(high - low, 1e-12))
-    facts["thumb"] = means[:THUMB, :THUMB] * stretch + _HALF  # a mean is never out of range
-    facts["tint"] = _tint(picture, means[_TINT, _TINT], low, stretch)
-    facts["look"] = look_of(picture)
+    return facts_of_all([picture], [header], [size])[0]
+
+
+def facts_of_all(pictures: Sequence[np.ndarray], headers: Sequence[Header], sizes: Sequence[int]) -> np.ndarray:
+    """`facts_of` each of some pictures of one shape and type, the same whatever stands beside it: (N,) of FACTS.
+
+    No sum runs over two pictures, and none is cut up otherwise for there being several.
+    """
+    facts = np.zeros(len(pictures), FACTS)
+    for name, values in _known(pictures, headers, sizes).items():
+        facts[name] = values
+    greys, stack = [_grey(picture) for picture in pictures], _stacked(pictures)
+    flat = _stacked(greys).reshape(len(pictures), -1)
+    facts["low"], facts["high"] = np.minimum.reduce(flat, axis=1), np.maximum.reduce(flat, axis=1)
+    low = facts["low"][:, None, None]
+    above = np.stack([_shrunk(grey) for grey in greys]) - low
+    means, whole = _means(above), above.shape[1:] == greys[0].shape
+    measured = above[:, None] if whole else np.stack(list(map(_bands, greys, facts["low"])))
+    mean, facts["std"], facts["detail"] = _statistics(measured)
+    facts["mean"] = facts["low"] + mean
+    around = low[:, 0] + means[:, *_AROUND]
+    facts["border"] = around[:, :4] if whole else np.stack([_edges(grey) for grey in greys])
+    facts["corners"] = around[:, 4:]
+    stretch = np.float32(255) / np.maximum(facts["high"] - facts["low"], np.float32(1e-12))[:, None, None]
+    facts["thumb"] = means[:, :THUMB, :THUMB] * stretch + _HALF  # a mean is never out of range
+    facts["tint"] = _tint(stack, means[:, _TINT, _TINT], low, stretch)
+    facts["look"] = looks_of(stack)
     return facts
+
+
+def _known(pictures: Sequence[np.ndarray], headers: Sequence[Header], sizes: Sequence[int]) -> dict[str, list[float]]:
+    """What the files say, and how well the contents can be packed."""
+    return {
+        "bytes": sizes,
+        "pages": [header.pages for header in headers],
+        "channels": [min(header.channels, 255) for header in headers],
+        "height": [header.height for header in headers],
+        "width": [header.width for header in headers],
+        "depth": [DEPTHS.index(header.depth) for header in headers],
+        "format": [FORMATS.index(one.format) if one.format in FORMATS else len(FORMATS) for one in headers],
+        "coarse": [header.coarse for header in headers],
+        "packed": [_packed(picture, header.format) for picture, header in zip(pictures, headers, strict=True)],
+    }
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """(N, ...), without a copy of a single one, which may be large."""
+    return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:
@@ -87,23 +116,26 @@ def _grey(picture: np.ndarray) -> np.ndarray:
     return grey
 
 
-def _bands(grey: np.ndarray, low: float) -> np.ndarray:
+def _bands(grey: np.ndarray, low: np.float32) -> np.ndarray:
     """(16, rows, W) of float32 above `low`: bands of a large picture; all of it, if it is narrow."""
     rows = min(len(grey), max(2, _BAND // 16 // grey.shape[1]))
     starts = np.linspace(0, len(grey) - rows, 16).astype(int)
     bands = np.stack([grey[row : row + rows] for row in starts]) if grey.size > _BAND else grey[None]
-    return bands.astype(np.float32) - np.float32(low)
+    return bands.astype(np.float32) - low
 
 
-def _statistics(values: np.ndarray) -> tuple[float, float, float]:
-    """Mean, standard deviation, and mean difference between neighbours below and beside each other."""
-    detail = []
-    for step in (values[:, 1:] - values[:, :-1], values[:, :, 1:] - values[:, :, :-1]):
+def _statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(N,) mean, standard deviation, and mean difference between neighbours below and beside each other, of (N, bands,
+    rows, columns)."""
+    detail, flat = [], values.reshape(len(values), -1)
+    for step in (values[:, :, 1:] - values[:, :, :-1], values[..., 1:] - values[..., :-1]):
         if step.size:
-            detail.append(float(np.add.reduce(np.abs(step, out=step), axis=None)) / step.size)
-    mean = float(np.add.reduce(values, axis=None)) / values.size
-    flat = (values - np.float32(mean)).ravel()
-    return mean, math.sqrt(float(flat @ flat) / flat.size), sum(detail) / max(len(detail), 1)
+            step = np.abs(step, out=step).reshape(len(step), -1)
+            detail.append(np.add.reduce(step, axis=1) / np.float32(step.shape[1]))
+    mean = np.add.reduce(flat, axis=1) / np.float32(flat.shape[1])
+    flat = flat - mean[:, None]
+    flat *= flat
+    return mean, np.sqrt(np.add.reduce(flat, axis=1) / np.float32(flat.shape[1])), sum(detail) / max(len(detail), 1)
 
 
 def _edges(grey: np.ndarray) -> np.ndarray:
@@ -122,17 +154,17 @@ def _packed(picture: np.ndarray, kind: str) -> float:
     return len(zlib.compress(rows.data, 1)) / piece[:, :, 0].size
 
 
-def _tint(picture: np.ndarray, grey: np.ndarray, low: float, stretch: np.float32) -> np.ndarray:
-    """(8, 8, 3) from the colours of every n-th pixel, or from `grey`, the means above `low`."""
-    eight = picture.dtype == np.uint8
-    if picture.shape[2] != 3:
-        return (grey + np.float32(low + 0.5) if eight else grey * stretch + _HALF)[:, :, None]
-    tall, wide = (max(1, side // _SMALL) for side in picture.shape[:2])
-    planes = picture[::tall, ::wide].astype(np.float32).transpose(2, 0, 1)
-    rows, columns = (_weights(side)[_TINT] for side in planes.shape[1:])
+def _tint(pictures: np.ndarray, grey: np.ndarray, low: np.ndarray, stretch: np.ndarray) -> np.ndarray:
+    """(N, 8, 8, 3 or 1) from the colours of every n-th pixel, or from `grey`, the means above `low`."""
+    eight = pictures.dtype == np.uint8
+    if pictures.shape[3] != 3:
+        return (grey + (low + _HALF) if eight else grey * stretch + _HALF)[..., None]
+    tall, wide = (max(1, side // _SMALL) for side in pictures.shape[1:3])
+    planes = np.ascontiguousarray(pictures[:, ::tall, ::wide].transpose(0, 3, 1, 2), np.float32)
+    rows, columns = (_weights(side)[_TINT] for side in planes.shape[2:])
     means = rows @ planes @ columns.T
-    means = means if eight else (means - np.float32(low)) * stretch
-    return np.minimum(np.maximum(means + _HALF, 0), 255).transpose(1, 2, 0)
+    means = means if eight else (means - low[:, None]) * stretch[:, None]
+    return np.minimum(np.maximum(means + _HALF, 0), 255).transpose(0, 2, 3, 1)
 
 
 def _shrunk(grey: np.ndarray) -> np.ndarray:
@@ -147,8 +179,8 @@ def _shrunk(grey: np.ndarray) -> np.ndarray:
 
 
 def _means(values: np.ndarray) -> np.ndarray:
-    """The mean of `values` over every pair of stretches of rows and columns that `_weights` knows."""
-    return _weights(values.shape[0]) @ values @ _weights(values.shape[1]).T
+    """The mean of `values` (N, H, W) over every pair of stretches of rows and columns that `_weights` knows."""
+    return _weights(values.shape[1]) @ values @ _weights(values.shape[2]).T
 
 
 @functools.lru_cache(maxsize=256)

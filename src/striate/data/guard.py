@@ -132,8 +132,8 @@ class Worker:
     def _end(self) -> None:
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
+        for pipe in (self.process.stdin, self.process.stdout, self._said):
+            with contextlib.suppress(OSError, AttributeError):
                 pipe.close()
 
     def _read(self, size: int) -> bytes:
@@ -217,8 +217,8 @@ def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> 
 def _chunk(want: Want) -> int:
     """How many sources are handed over together."""
     if want.shape is None:
-        return _CHUNK if want.header else 1
-    values = math.prod(want.shape.stored)
+        return _CHUNK if want.header else 4 if want.values else 1
+    values = want.shape.height * want.shape.width * want.shape.channels
     return max(1, min(_CHUNK, _CHUNK_BYTES // max(values * np.dtype(want.shape.depth).itemsize, 1)))
 
 

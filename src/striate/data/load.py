@@ -12,7 +12,7 @@ import numpy as np
 
 from striate.data.content import read_file
 from striate.data.decode import decode, look, read
-from striate.data.facts import facts_of
+from striate.data.facts import facts_of_all
 from striate.data.header import WHOLE, Header, Pick, Unreadable
 from striate.data.prepare import Shape, fit
 from striate.data.values import mask_values
@@ -106,19 +106,44 @@ def _step(work: _Work, want: Want, step: Callable[[_Work, Want], None]) -> None:
 
 
 def _finish(made: Sequence[_Work], first: int, want: Want, begin: Begin) -> None:
-    for step in (_noted, _fitted):
-        for number in range(first, len(made)):
-            if made[number].loaded is None:
-                begin(number, made[number].source)
-                _step(made[number], want, step)
+    alike: dict[object, list[int]] = {}
+    for number in range(first, len(made)):
+        if made[number].loaded is None:
+            picture = made[number].picture
+            alike.setdefault((picture.shape, picture.dtype), []).append(number)
+    for numbers in alike.values():
+        begin(numbers[0], made[numbers[0]].source)
+        _note([made[number] for number in numbers], want)
+        for number in numbers:
+            begin(number, made[number].source)
+            _step(made[number], want, _fitted)
     for work in made[first:]:
         work.picture = None
 
 
+def _note(works: Sequence[_Work], want: Want) -> None:
+    """Facts of pictures of one shape and type; where that takes too much memory, of one after the other."""
+    try:
+        noted = None
+        if want.noted:
+            noted = facts_of_all(*zip(*((work.picture, work.header, work.size) for work in works), strict=True))
+        for number, work in enumerate(works):
+            frames = work.header.pages if want.noted and want.shape.form == "volume" else 1
+            work.known.update(channels=work.picture.shape[2] // frames, depth=work.picture.dtype.name)
+            if noted is not None:
+                work.known["facts"] = noted[number]
+    except MemoryError:
+        if len(works) > 1:
+            for work in works:
+                _note([work], want)
+        else:
+            problem = Unreadable("needs more memory than there is for one picture", "size")
+            works[0].loaded = Loaded(problem=problem, **works[0].known)
+
+
 def _decoded(work: _Work, want: Want) -> None:
     if isinstance(work.source, Unreadable):
-        work.loaded = Loaded(problem=work.source)
-        return
+        raise work.source
     if want.header:
         work.loaded = Loaded(header=look(work.source, want.pick))
         return
@@ -139,15 +164,9 @@ def _decoded(work: _Work, want: Want) -> None:
         work.picture = decode(data, enough, want.shape.pick)
 
 
-def _noted(work: _Work, want: Want) -> None:
-    if want.noted:
-        work.known["facts"] = facts_of(work.picture, work.header, work.size)
-    frames = work.header.pages if want.noted and want.shape.form == "volume" else 1
-    work.known.update(channels=work.picture.shape[2] // frames, depth=work.picture.dtype.name)
-
-
 def _fitted(work: _Work, want: Want) -> None:
-    work.loaded = Loaded(picture=fit(work.picture, want.shape), **work.known)
+    if work.loaded is None:
+        work.loaded = Loaded(picture=fit(work.picture, want.shape), **work.known)
 
 
 def hash_of(data: bytes | np.ndarray) -> str:

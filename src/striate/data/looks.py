@@ -15,17 +15,22 @@ def look_of(picture: np.ndarray) -> np.ndarray:
     in colour alone are seen; its sign means nothing. Unlike the mean of squares, the weights (a triangle as wide as
     two pixels of the larger grid) keep a small picture and its enlargement alike.
     """
-    means = _means(picture)
-    rows, columns = (_weights(side) for side in means.shape[1:])
+    return looks_of(picture[None])[0]
+
+
+def looks_of(pictures: np.ndarray) -> np.ndarray:
+    """(N, SIDE, SIDE): `look_of` each of (N, H, W, C), the same whatever stands beside it."""
+    means = np.stack([_means(picture) for picture in pictures])
+    rows, columns = (_weights(side) for side in means.shape[2:])
     small = rows @ means @ columns.T
-    flat = small.reshape(len(small), -1)
-    if len(small) > 1:
-        flat = flat - flat.mean(axis=1, keepdims=True)
-        axis = np.linalg.eigh(flat @ flat.T)[1][:, -1]
-        flat = (axis if axis.sum() >= 0 else -axis) @ flat
-    low, high = float(flat.min()), float(flat.max())
-    stretched = (flat - np.float32(low)) * np.float32(255 / max(high - low, 1e-12)) + np.float32(0.5)
-    return stretched.reshape(SIDE, SIDE).astype(np.uint8)
+    flat = small.reshape(*small.shape[:2], -1)
+    if flat.shape[1] > 1:
+        flat = flat - flat.mean(axis=2, keepdims=True)
+        axis = np.linalg.eigh(flat @ flat.transpose(0, 2, 1))[1][:, None, :, -1]
+        flat = np.where(axis.sum(axis=2, keepdims=True) >= 0, axis, -axis) @ flat
+    low, high = flat.min(axis=2, keepdims=True), flat.max(axis=2, keepdims=True)
+    stretched = (flat - low) * (np.float32(255) / np.maximum(high - low, np.float32(1e-12))) + np.float32(0.5)
+    return stretched.reshape(-1, SIDE, SIDE).astype(np.uint8)
 
 
 def _means(picture: np.ndarray) -> np.ndarray:

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.content import START, open_file, recognise
-from striate.data.decode import unpacking
 from striate.data.folder import read_flat, sort_key
 from striate.data.guard import load_each
-from striate.data.header import Unreadable
 from striate.data.labelmap import misfit, strangers, value_text
 from striate.data.load import Want
+from striate.data.outlines import has_outlines, read_outlines
 from striate.data.pairs import Pairs, may_hold_masks, pair
 from striate.data.pixels import turned_size
-from striate.data.raster import open_image
+from striate.data.raster import file_orientation
 from striate.data.sample import Found, LeftOut, Mask, Sample
 from striate.data.vocabulary import CLASS_FILE, TWO, Classes, Seen, Vocabulary, are_photographs, decide, read_classes
 from striate.errors import StriateError, counted, first_few
@@ -27,7 +25,10 @@ _OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
 
 
 def recognises(path: Path) -> bool:
-    """Whether a fifth of a folder's pictures and more have masks, the first few of which are as large as they are."""
+    """Whether a fifth of a folder's pictures and more have masks, the first few of which are as large as they are.
+
+    Outlines in JSON files are not looked for: they are boxes as well, and taken for these unless masks are asked for.
+    """
     if not path.is_dir() or not may_hold_masks(str(path)):
         return False
     try:
@@ -44,11 +45,14 @@ def read(path: Path, group: str | None = None) -> Found:
     """The samples of a folder whose pictures have masks.
 
     Every mask is looked at once, because what its values stand for is decided over all of them (see `vocabulary`).
+    Where there is no mask, outlines in COCO or labelme files are read.
     """
-    if not path.is_dir():
+    flat = read_flat(path) if path.is_dir() else None
+    pairs = pair(flat.samples) if flat else Pairs()
+    if not pairs.masks and has_outlines(path):
+        return read_outlines(path)
+    if flat is None:
         raise StriateError("pictures and their masks are in a folder", received="a file", where=path, remedy=LAYOUT)
-    flat = read_flat(path)
-    pairs = pair(flat.samples)
     looked = _look(pairs)
     if not looked.sources:
         shown = [f"{item.path} ({item.reason})" for item in looked.left_out]
@@ -103,7 +107,7 @@ def _look(pairs: Pairs) -> _Looked:
             continue
         size = sizes[path]
         if size and values.shape != size:
-            turn = looked.orientation[path] = exif_of(sample.source)
+            turn = looked.orientation[path] = file_orientation(sample.source)
             if turned_size(*values.shape, turn) != size:
                 wrong[path] = _left(sample, misfit(*values.shape, *size))
                 continue
@@ -175,15 +179,3 @@ def _told(samples: list[Sample], looked: _Looked, vocabulary: Vocabulary) -> str
     if empty:
         parts.append(f"nothing marked on {counted(empty, 'picture')}")
     return "; ".join(part for part in parts if part)
-
-
-def exif_of(source: Path) -> int:
-    """The EXIF orientation of a picture, 1 where it has none."""
-    try:
-        with open_file(source) as file:
-            kind = recognise(file.read(START))
-            with unpacking(kind):
-                found = open_image(file, kind).getexif().get(274)
-    except Unreadable:
-        return 1
-    return found if found in range(1, 9) else 1

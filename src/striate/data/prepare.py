@@ -24,7 +24,9 @@ class Shape:
     """What every picture is made into before it is stored: `height` x `width` pixels, `channels`
     (1 grey, 3 RGB, or as many as the pictures have) of `depth` ("uint8", "uint16" or "float32").
 
-    page, picked: which page of a file, and which of its channels in this order; () for all (see Pick).
+    page, picked: which page of a file, and which of its channels in this order; () for all (see Pick). mirrored:
+    pictures keep their form: too large ones are made smaller, none larger, and what is left of the size is filled with
+    their mirror images; else they are stretched.
     form: one of FORMS. A series or a text is kept as a picture of one row. A volume is kept as a picture whose
     channels are those of its first frame, then of the next, ...: `frames` of them.
     """
@@ -35,6 +37,7 @@ class Shape:
     depth: str = "uint8"
     page: int = 0
     picked: tuple[int, ...] = ()
+    mirrored: bool = False
     form: str = "picture"
     frames: int = 1
 
@@ -87,17 +90,21 @@ def fit(picture: np.ndarray, shape: Shape) -> np.ndarray:
 
     Depth is never lost: 8-bit values in a deeper set are stretched (x 257 to 16 bits), grey becomes
     RGB by copying, RGB becomes grey by 0.2989 R + 0.5870 G + 0.1140 B, alpha must be gone already.
-    Resizing is antialiased (triangle filter) and stretches to the asked size. A text is cut or filled up to it.
-    The frames (H, W, D x C) of a volume are stretched to the asked number as well.
+    Resizing is antialiased (triangle filter) and stretches to the asked size, unless `shape.mirrored`. A text is cut or
+    filled up to it. The frames (H, W, D x C) of a volume are stretched to the asked number as well.
     """
+    size = shape.height, shape.width
     if shape.form == "text":
         return as_channels(picture, shape.width)
     if shape.form == "picture":
-        return _resize(_depth(_channels(picture, shape.channels), shape.depth), shape)
+        prepared = _depth(_channels(picture, shape.channels), shape.depth)
+        if not shape.mirrored:
+            return _resize(prepared, *size)
+        return continued(_resize(prepared, *placed(*picture.shape[:2], *size)), *size)
     frames, rest = divmod(picture.shape[2], shape.channels)
     if rest or (shape.form == "series" and frames > 1):
         raise ValueError(f"{picture.shape[2]} channels where {shape.channels} are expected")
-    return _resize(_stretched(_depth(picture, shape.depth), frames, shape.frames), shape)
+    return _resize(_stretched(_depth(picture, shape.depth), frames, shape.frames), *size)
 
 
 def _stretched(volume: np.ndarray, have: int, wanted: int) -> np.ndarray:
@@ -106,8 +113,22 @@ def _stretched(volume: np.ndarray, have: int, wanted: int) -> np.ndarray:
         return volume
     height, width, channels = *volume.shape[:2], volume.shape[2] // have
     columns = volume.reshape(height * width, have, channels).transpose(1, 0, 2)
-    shape = Shape(height=wanted, width=height * width, channels=channels)
-    return _resize(columns, shape).transpose(1, 0, 2).reshape(height, width, wanted * channels)
+    return _resize(columns, wanted, height * width).transpose(1, 0, 2).reshape(height, width, wanted * channels)
+
+
+def placed(height: int, width: int, grid_height: int, grid_width: int) -> tuple[int, int]:
+    """The size at which a picture lies in the upper left of a mirrored grid: its own, or smaller in the same form."""
+    share = min(1.0, grid_height / height, grid_width / width)
+    return max(1, round(share * height)), max(1, round(share * width))
+
+
+def continued(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Pixels or labels (h, w, ...) of a picture that is no larger, continued to the right and below by mirroring."""
+    rows, columns = (
+        np.minimum(np.arange(new) % (2 * old), 2 * old - 1 - np.arange(new) % (2 * old))
+        for new, old in zip((height, width), pixels.shape[:2], strict=True)
+    )
+    return np.ascontiguousarray(pixels[np.ix_(rows, columns)])
 
 
 def _channels(picture: np.ndarray, wanted: int) -> np.ndarray:
@@ -134,16 +155,16 @@ def _depth(picture: np.ndarray, depth: str) -> np.ndarray:
     raise ValueError(f"{picture.dtype} pixels where {depth} is expected")
 
 
-def _resize(picture: np.ndarray, shape: Shape) -> np.ndarray:
-    height, width, channels = picture.shape
-    if (height, width) == (shape.height, shape.width):
+def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    channels = picture.shape[2]
+    if (height, width) == picture.shape[:2]:
         return np.ascontiguousarray(picture)
-    size = (shape.width, shape.height)
+    size = (width, height)
     if picture.dtype == np.uint8 and channels in (1, 3):
         flat = picture[:, :, 0] if channels == 1 else picture
         image = Image.fromarray(np.ascontiguousarray(flat))
         out = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
-        return out.reshape(shape.height, shape.width, channels)
+        return out.reshape(height, width, channels)
     planes = [
         np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
         for plane in np.ascontiguousarray(picture.transpose(2, 0, 1)).astype(np.float32)

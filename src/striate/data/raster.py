@@ -1,14 +1,16 @@
 """PNG, JPEG, BMP, WebP, GIF and the kinds of TIFF that are 8-bit at heart, through Pillow."""
 
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from striate.data.content import open_file
 from striate.data.header import MAX_PAGES, MAX_UNPACKED, Header, Unreadable, require_page, require_size
 from striate.data.pixels import as_depth, on_white, turned_size, upright
 from striate.data.png import exif_orientation
-from striate.data.quiet import hush_libtiff
+from striate.data.quiet import hush_libtiff, quiet
 
 _GREY = {"1", "L", "LA"}
 _COLOUR = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
@@ -143,3 +145,13 @@ def _orientation(image: Image.Image) -> object:
         return image.getexif().get(274)
     except Exception:  # EXIF of any kind of damage is no reason to refuse the picture
         return None
+
+
+def file_orientation(path: Path) -> int:
+    """The EXIF orientation of a picture file, 1 to 8; 1 where it has none or cannot be read."""
+    try:
+        with open_file(path) as file, quiet(), Image.open(file) as image:
+            found = _orientation(image)
+    except Exception:  # a file that is no picture is refused elsewhere
+        return 1
+    return found if found in range(1, 9) else 1

@@ -128,11 +128,10 @@ class Found:
         (--labels), "table", "boxes", "packed" (.npz, .idx, ...), "arrays" or "digits".
     task: which task the targets are for: "classification", "multilabel", "regression", "detection", "segmentation".
     names: what the outputs are called where targets do not say: the columns of numbers.
-    mended: what was changed or dropped of samples that are used, and why: one line for each.
-    remarks: what to know of all of them, in sentences.
+    mended: labels of pictures that are used which were changed or dropped, and why: one line each.
     hidden: how many hidden files and folders were passed over (.DS_Store, Thumbs.db, ...).
     labels: where the classes come from, in words, when it is neither folders nor the table given.
-    form: what each sample is, one of prepare.FORMS.
+    form: what each sample is, one of prepare.FORMS. notes: what was done to use samples as they are, in sentences.
     """
 
     root: str
@@ -143,9 +142,9 @@ class Found:
     labels: str = ""
     task: str = "classification"
     names: tuple[str, ...] = ()
-    form: str = "picture"
     mended: list[LeftOut] = field(default_factory=list)
-    remarks: tuple[str, ...] = ()
+    form: str = "picture"
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> list[str]:

@@ -4,7 +4,6 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from striate.data.columns import read_text
 from striate.data.folder import PART_NAMES, visible
 from striate.data.measurements import Row, is_measurements, rows_of_table
 from striate.data.sample import PARTS, Found, LeftOut, Sample, text_of
-from striate.data.targets import Asked, meaning_of
 from striate.errors import StriateError, counted, first_few
 
 LEAST = 3  # values of a series
@@ -32,8 +30,10 @@ def is_series(source: Path) -> bool:
     return bool(_files(source))
 
 
-def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[Found, str | None]:
-    """The series of `source`, and the group asked for unless it named a column that was used.
+def read_series(
+    source: Path, group: str | None = None, label_column: str | None = None, *, labelled: bool = True
+) -> tuple[Found, str | None]:
+    """The series of `source`, and `group` again unless it named a column that was used.
 
     Missing values (NaN, ?, an empty cell) inside a series are filled in along straight lines, those at its end are
     cut off. What cannot be used is left out with the number of its line. labelled: without a label a series is left
@@ -49,12 +49,12 @@ def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[F
     rows, used = [], False
     for part, file in files.items():
         reader = _READERS[file.suffix.lower()]
-        options = (asked,) if reader is rows_of_table else ()
-        for number, row in enumerate(reader(file, read_text(file), *options)):
+        asked = (label_column, group) if reader is rows_of_table else ()
+        for number, row in enumerate(reader(file, read_text(file), *asked)):
             rows.append((part or row.part, f"{part or file.stem}/{number}", row))
             used |= row.group is not None
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
-    return _found(root, rows, asked.task, labelled), None if used else asked.group
+    return _found(root, rows, labelled), None if used else group
 
 
 def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -85,59 +85,55 @@ def rows_of_array(values: np.ndarray) -> np.ndarray:
     return np.moveaxis(values, 1, 2) if values.shape[1] < values.shape[2] else values
 
 
-def all_series(found: Found) -> Found:
-    """`found`, whose sources are values (L, C), as series that a network can learn from.
+def alike_rows(
+    rows: Sequence[tuple[str, np.ndarray, dict[str, object]]],
+) -> tuple[list[Sample], list[LeftOut], tuple[str, ...]]:
+    """Samples of series, each a path, values (L, C) and what else a Sample says; those left out; what was mended.
 
-    What is none, and series of another number of channels than most, are left out.
+    Series of another number of channels than most are left out.
     """
-    made, left_out, mended = [], list(found.left_out), []
-    for sample in found.samples:
+    made, left_out, mended = [], [], 0
+    for path, values, about in rows:
         try:
-            series, filled = as_series(sample.source)
+            series, filled = as_series(values)
         except ValueError as error:
-            left_out.append(_told(sample, str(error)))
+            left_out.append(_left(path, str(error), about))
             continue
-        made.append(replace(sample, source=series))
-        if filled:
-            mended.append(_told(sample, "missing values, filled in along straight lines"))
-    channels = Counter(sample.source.shape[2] for sample in made)
+        made.append((path, series, about))
+        mended += filled
+    channels = Counter(series.shape[2] for _, series, _ in made)
     usual = max(channels, key=lambda count: (channels[count], -count), default=1)
-    left_out += [
-        _told(sample, f"{sample.source.shape[2]} channels where the others have {usual}")
-        for sample in made
-        if sample.source.shape[2] != usual
-    ]
-    samples, unused = [sample for sample in made if sample.source.shape[2] == usual], {item.path for item in left_out}
-    mended = [item for item in mended if item.path not in unused]
-    return replace(found, form="series", samples=samples, left_out=left_out, mended=mended, remarks=_remarks(samples))
+    samples = [Sample(path=p, source=s, **about) for p, s, about in made if s.shape[2] == usual]
+    wrong = [(p, s, about) for p, s, about in made if s.shape[2] != usual]
+    left_out += [_left(p, f"{s.shape[2]} channels where the others have {usual}", about) for p, s, about in wrong]
+    return samples, left_out, _mended(samples, mended)
 
 
-def _remarks(samples: Sequence[Sample]) -> tuple[str, ...]:
-    lengths = {sample.source.shape[1] for sample in samples}
-    if len(lengths) < 2:
-        return ()
-    return (f"Series have from {min(lengths):,} to {max(lengths):,} values; each is stretched to one length.",)
+def _mended(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
+    said, lengths = [], [sample.source.shape[1] for sample in samples]
+    if filled:
+        said.append(f"{filled:,} series had missing values, which were filled in along straight lines.")
+    if lengths and min(lengths) < max(lengths):
+        said.append(f"Series have from {min(lengths):,} to {max(lengths):,} values; each is stretched to one length.")
+    return tuple(said)
 
 
-def _told(sample: Sample, reason: str) -> LeftOut:
-    return LeftOut(path=sample.path, reason=reason, label=text_of(sample.target), part=sample.part or "")
+def _left(path: str, reason: str, about: dict[str, object]) -> LeftOut:
+    return LeftOut(path=path, reason=reason, label=text_of(about["target"]), part=str(about.get("part") or ""))
 
 
-def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, labelled: bool) -> Found:
-    samples, left_out = [], []
-    usable = [tuple(row.labels.values()) for _, _, row in rows if not row.problem]
-    names = next((tuple(row.labels) for _, _, row in rows if row.labels), ("label",))
-    meaning = meaning_of(usable, range(len(names)), names, task) if labelled else None
+def _found(root: str, rows: Sequence[tuple[str, str, Row]], labelled: bool) -> Found:
+    taken, left_out = [], []
     for part, path, row in rows:
-        cells = tuple(row.labels.values())
-        target, problem = meaning.target(cells) if meaning else ("", "")
-        if problem := row.problem or problem:
-            label = ", ".join(filter(None, cells))
-            left_out.append(LeftOut(path=path, reason=f"line {row.line}: {problem}", label=label, part=part or ""))
+        about = {"target": row.label, "group": row.group, "part": part or None}
+        problem = row.problem or ("no label" if labelled and not row.label else "")
+        if problem:
+            left_out.append(_left(path, f"line {row.line}: {problem}", about))
         else:
-            samples.append(Sample(path=path, source=row.values, target=target, group=row.group, part=part or None))
-    about = {"task": meaning.task, "names": meaning.outputs} if meaning else {}
-    return all_series(Found(root=root, kind="table", samples=samples, left_out=left_out, **about))
+            taken.append((path, row.values, about))
+    samples, unusable, notes = alike_rows(taken)
+    left_out += unusable
+    return Found(root=root, kind="table", samples=samples, left_out=left_out, form="series", notes=notes)
 
 
 def _files(source: Path) -> dict[str, Path]:

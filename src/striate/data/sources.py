@@ -22,7 +22,6 @@ from striate.data.series import is_series, read_series
 from striate.data.table import read_table
 from striate.data.targets import LABELS, NUMBERS, Asked
 from striate.data.texts import read_texts
-from striate.data.wording import worded
 from striate.errors import StriateError, first_few
 
 __all__ = ["read_digits", "read_source", "require_trainable"]
@@ -66,23 +65,22 @@ def read_source(
     expression (see `grouping.regroup`). labels: a table with the labels of the folder's pictures (see
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
     label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
-    that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS, where
-    that is not plain either. text: the column of a table that holds the texts to learn from.
+    that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
+    where that is not plain either. text: the column of a table that holds the texts to learn from.
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
-    is_plain = all(option is None for option in (labels, label_regex, label_column, columns, text))
-    if source is None or isinstance(source, tuple):
-        found = _in_memory(source, is_plain, task, form)
+    is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(map(_has_length, source))
+    asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text)
+    if source is None or is_given:
+        if any(option is not None for option in (labels, label_regex, label_column, columns, text)):
+            where = "arrays" if is_given else "no FOLDER"
+            raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
+        found = read_digits() if source is None else read_arrays(*source, task=task, form=form)
+    elif not isinstance(source, str | PathLike):
+        rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
+        raise StriateError(rule, received=type(source).__name__, where="train's source")
     else:
-        path = _path(source)
-        _require_agreement(path, labels, label_regex, label_column)
-        other = task in READERS or (task is None and is_plain and form == "auto")
-        found = _read_other(path, task, group) if other else None
-        asked = Asked(task=task, label_column=label_column, columns=columns, group=group)
-        if text is not None:
-            found, group = read_texts(path, text, asked)
-        elif found is None:
-            found, group = _found_in(path, labels, label_regex, asked, form)
+        found, group = _read_path(source, labels, label_regex, asked)
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
@@ -90,38 +88,32 @@ def read_source(
     return found if group is None else regroup(found, group)
 
 
-def _in_memory(source: tuple | None, is_plain: bool, task: str | None, form: str) -> Found:
-    """The digits, or arrays, with which no option says where labels are."""
-    if source is not None and not (len(source) in (2, 3) and all(map(_has_length, source))):
-        raise _wrong_kind(source)
-    if not is_plain:
-        where = "no FOLDER" if source is None else "arrays"
-        raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
-    return read_digits() if source is None else read_arrays(*source, task=task, form=form)
-
-
-def _path(source: object) -> Path:
-    if not isinstance(source, str | PathLike):
-        raise _wrong_kind(source)
+def _read_path(
+    source: Path | str, labels: str | Path | None, label_regex: str | None, asked: Asked
+) -> tuple[Found, str | None]:
+    """What is found at a path, and the group asked for unless it named a column that was used."""
+    path, group = Path(source), asked.group
     if not str(source):  # an unset variable of a shell; Path would make the current folder of it
         raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
-    return Path(source)
-
-
-def _wrong_kind(source: object) -> StriateError:
-    rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
-    return StriateError(rule, received=type(source).__name__, where="train's source")
+    _require_agreement(path, labels, label_regex, asked.label_column)
+    if asked.text is not None:
+        return read_texts(path, asked.text, group, asked.label_column)
+    is_plain = asked.form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
+    found = _read_other(path, asked.task, group) if asked.task in READERS or (asked.task is None and is_plain) else None
+    return _found_in(path, labels, label_regex, asked) if found is None else (found, group)
 
 
 def _of_form(found: Found, form: str) -> Found:
     """What was found, as the form that was asked for: stacks of pictures may be volumes."""
     if form in ("auto", found.form):
         return found
-    if (form, found.form) == ("volume", "picture") and found.task not in READERS:
+    if (form, found.form) == ("volume", "picture"):
         return replace(found, form=form)
     rule = "series are rows of numbers: UCR text, CSV or TSV with a label, ARFF, .ts or arrays"
-    rule, what = rule if form == "series" else f"this is no {form}", worded("pictures", found.form)
-    raise StriateError(rule, received=f"{what} for {found.task}", where=found.root, remedy="leave --form out")
+    raise StriateError(
+        rule if form == "series" else f"this is no {form}", received=f"{found.form}s", where=found.root,
+        remedy="leave --form out",
+    )  # fmt: skip
 
 
 def _read_other(path: Path, task: str | None, group: str | None) -> Found | None:
@@ -149,19 +141,17 @@ def _require_agreement(path: Path, labels: object, label_regex: object, label_co
         raise StriateError("--label-column names a column of a table", received=label_column, where=path)
 
 
-def _found_in(
-    path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked, form: str
-) -> tuple[Found, str | None]:
+def _found_in(path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked) -> tuple[Found, str | None]:
     """What is found at a path, and the group asked for unless it named a column that was used."""
-    if labels is None and label_regex is None and form in ("auto", "series") and is_series(path):
-        return read_series(path, asked)
+    if labels is None and label_regex is None and asked.form in ("auto", "series") and is_series(path):
+        return read_series(path, asked.group, asked.label_column)
     if path.is_dir() and labels is not None:
         file = Path(labels)
         return label_by_table(path, file if file.exists() else path / file, asked)
     if path.is_dir() and label_regex is not None:
         return label_by_pattern(path, label_regex, asked.task), asked.group
     if is_packed(path):
-        return read_packed(path, asked.task, form), asked.group
+        return read_packed(path, asked.task, asked.form), asked.group
     if path.is_dir():
         return _of_folder(path, asked)
     _require_table(path)

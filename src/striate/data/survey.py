@@ -2,9 +2,10 @@
 
 import hashlib
 import heapq
+import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from striate.data.guard import load_each
 from striate.data.header import WHOLE, Pick
@@ -26,14 +27,19 @@ class Survey:
     channel_counts: Counter[int]
     depths: Counter[str]
     formats: Counter[str]
-    pages: Counter[int]
     looked: int
     unreadable: int
+    pages: Counter[int] = field(default_factory=Counter)
 
     @property
     def typical_size(self) -> tuple[int, int]:
         """Median height and median width, in pixels; (0, 0) when nothing was readable."""
         return _median(self.sizes, 0), _median(self.sizes, 1)
+
+    def longer_side(self, share: float) -> int:
+        """The number of pixels that the longer side of this share of the pictures does not exceed."""
+        sides = sorted(max(size) for size in self.sizes.elements())
+        return sides[math.ceil(share * len(sides)) - 1] if sides else 0
 
     @property
     def typical_pages(self) -> int:

@@ -29,12 +29,14 @@ Cells = Sequence[str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
-    that have none, and the column of groups."""
+    that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts."""
 
     task: str | None = None
     label_column: str | None = None
     columns: str | None = None
     group: str | None = None
+    form: str = "auto"
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +134,6 @@ def meaning_of(lines: Sequence[Cells], columns: Sequence[int], names: Sequence[s
         remedy = "numbers for regression; 0 and 1 for multilabel; one column of words for classification"
         raise StriateError(rule, received=", ".join(names), where="--label-column", remedy=remedy)
     return Meaning(columns=columns, names=names, **made)
-
-
-def meaning_of_rows(lines: Sequence[Cells], task: str | None) -> Meaning:
-    """What rows of K labels mean that have no names: one is called "value", several "0", "1", ..."""
-    width = max(map(len, lines), default=1)
-    return meaning_of(lines, range(width), [str(number) for number in range(width)] if width > 1 else ["value"], task)
 
 
 def number(cell: str, comma: str = ".") -> float | None:

@@ -133,15 +133,17 @@ def matched(truth: Boxes, answer: Boxes, threshold: float) -> tuple[np.ndarray, 
     Answers below the threshold, and those that fit an ignored box alone, do not count.
     """
     finder, counts = np.full(len(truth.names), -1), np.asarray(answer.confidence) >= threshold
+    names = {name: number for number, name in enumerate(dict.fromkeys((*truth.names, *answer.names)))}
+    kinds = [np.array([names[name] for name in boxes.names], np.int64) for boxes in (truth, answer)]
     shared, real = overlaps(truth.corners, answer.corners), _counted(truth)
+    fits = (shared >= 0.5) & (kinds[0][:, None] == kinds[1][None, :])
     for place in np.argsort(-np.asarray(answer.confidence), kind="stable"):
-        if not counts[place]:
+        if not counts[place] or not fits[:, place].any():
             continue
-        same = np.array([name == answer.names[place] for name in truth.names], bool) & (shared[:, place] >= 0.5)
-        free = np.flatnonzero(same & real & (finder < 0))
+        free = np.flatnonzero(fits[:, place] & real & (finder < 0))
         if len(free):
             finder[free[np.argmax(shared[free, place])]] = place
-        elif (same & ~real).any():
+        elif (fits[:, place] & ~real).any():
             counts[place] = False
     return finder, counts
 
@@ -149,20 +151,27 @@ def matched(truth: Boxes, answer: Boxes, threshold: float) -> tuple[np.ndarray, 
 def hit_or_miss(truth: Boxes, answer: Boxes, threshold: float) -> tuple[int, np.ndarray, int]:
     """How many objects are found, the numbers of those missed, and how many answers are too many."""
     finder, counts = matched(truth, answer, threshold)
-    real = _counted(truth)
-    missed = np.flatnonzero(real & (finder < 0))
     found = int((finder >= 0).sum())
-    return found, missed, int(counts.sum()) - found
+    return found, np.flatnonzero(_counted(truth) & (finder < 0)), int(counts.sum()) - found
 
 
-def best_threshold(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str], otherwise: float) -> float:
-    """The confidence, in steps of 0.05, from which on answers have the best F1; `otherwise` where nothing is found."""
-    scores = {}
-    for threshold in np.arange(0.05, 0.96, 0.05).round(2).tolist():
-        found, objects, told = _counts(truth, answers, classes, threshold).sum(axis=(0, 1)).tolist()
-        scores[threshold] = 2 * found / (objects + told) if found else 0.0
-    best = max(scores, key=lambda threshold: (scores[threshold], threshold), default=otherwise)
-    return best if scores[best] else otherwise
+def best_threshold(truth: Sequence[Boxes], answers: Sequence[Boxes], otherwise: float) -> float:
+    """The confidence, in steps of 0.05, from which on answers have the best F1; `otherwise` where nothing is found.
+
+    What an answer finds does not depend on less confident ones, so all are matched once.
+    """
+    hits, told, objects = [], [], 0
+    for boxes, answer in zip(truth, answers, strict=True):
+        finder, counts = matched(boxes, answer, 0.0)
+        sure = np.asarray(answer.confidence)
+        hits.append(sure[finder[finder >= 0]])
+        told.append(sure[counts])
+        objects += int(_counted(boxes).sum())
+    hits, told = (np.concatenate(parts or [np.zeros(0)]) for parts in (hits, told))
+    steps = np.arange(0.05, 0.96, 0.05).round(2)
+    found = (hits[None, :] >= steps[:, None]).sum(axis=1)
+    scores = 2 * found / np.maximum(objects + (told[None, :] >= steps[:, None]).sum(axis=1), 1)
+    return float(steps[len(steps) - 1 - np.argmax(scores[::-1])]) if found.any() else otherwise
 
 
 def recall_precision(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str]) -> dict[str, np.ndarray]:

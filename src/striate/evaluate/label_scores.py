@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate.errors import StriateError
 from striate.evaluate import intervals, metrics
 
 _MOST_CELLS = 200_000_000  # resamples x pictures x labels of an average precision
@@ -68,18 +67,18 @@ def label_scores(
     """
     truth = np.asarray(truth, bool).reshape(-1, len(names))
     chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
-    if broken := int(np.count_nonzero(~np.isfinite(chances).all(axis=1))):
-        raise StriateError(
-            "every predicted probability must be a finite number",
-            received=f"{broken:,} of {len(truth):,} pictures with NaN or infinity",
-            remedy="train again with a lower learning rate (--lr)",
-        )
+    metrics.require_finite(chances, "probability")
     clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
     worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
     said = chances >= np.asarray(thresholds)
     always = np.broadcast_to(np.asarray(common, bool), truth.shape)
     ordering, redrawn = _ordering(truth, chances, clusters)
     right, drawn = _counts(truth, said, clusters)
+    each = _each(truth, said, thresholds, clusters)
+    of_labels = {"f1": (metrics.f1(*right), metrics.f1(*drawn)), "auroc": (ordering[1], redrawn[1])}
+    for name, (values, replicates) in (of_labels | {"ap": (ordering[0], redrawn[0])}).items():
+        for k, one in enumerate(each):
+            one[name] = _record(values[k], replicates[:, k], worth)
     return {
         "n": len(truth),
         **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
@@ -91,19 +90,21 @@ def label_scores(
         "map": _record(metrics.mean_of_known(ordering[0]), metrics.mean_of_known(redrawn[0]), worth),
         "auroc": _record(metrics.mean_of_known(ordering[1]), metrics.mean_of_known(redrawn[1]), worth),
         "all_right": _share((said == truth).all(axis=1), clusters),
-        "per_class": {
-            name: {
-                "n": int(truth[:, k].sum()),
-                "threshold": float(thresholds[k]),
-                "precision": _share(truth[:, k], clusters, said[:, k]),
-                "recall": _share(said[:, k], clusters, truth[:, k]),
-                "f1": _record(metrics.f1(*right)[k], metrics.f1(*drawn)[:, k], worth),
-                "auroc": _record(ordering[1][k], redrawn[1][:, k], worth),
-                "ap": _record(ordering[0][k], redrawn[0][:, k], worth),
-            }
-            for k, name in enumerate(names)
-        },
+        "per_class": dict(zip(names, each, strict=True)),
     }
+
+
+def _each(truth: np.ndarray, said: np.ndarray, thresholds: np.ndarray, clusters: np.ndarray | None) -> list[dict]:
+    """How many pictures have each label, and the shares of right ones among those said and those that have it."""
+    return [
+        {
+            "n": int(known.sum()),
+            "threshold": float(threshold),
+            "precision": _share(known, clusters, called),
+            "recall": _share(called, clusters, known),
+        }
+        for known, called, threshold in zip(truth.T, said.T, thresholds, strict=True)
+    ]
 
 
 def _sums(truth: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

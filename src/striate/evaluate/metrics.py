@@ -7,9 +7,22 @@ A score that does not exist (no picture of a class, nothing predicted as it) is 
 
 import numpy as np
 
+from striate.errors import StriateError
+
 CALIBRATION_BINS = 15
 # Probabilities below this count as this: float32 softmax resolves no less beside 1.
 SMALLEST_PROBABILITY = 1e-7
+
+
+def require_finite(predicted: np.ndarray, what: str) -> None:
+    """Raise StriateError where one of the predictions (N, K), each a `what`, is NaN or infinite."""
+    broken = int(np.count_nonzero(~np.isfinite(predicted).all(axis=1)))
+    if broken:
+        raise StriateError(
+            f"every predicted {what} must be a finite number",
+            received=f"{broken:,} of {len(predicted):,} pictures with NaN or infinity",
+            remedy="train again with a lower learning rate (--lr)",
+        )
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

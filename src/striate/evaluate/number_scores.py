@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate.errors import StriateError
-from striate.evaluate import intervals
+from striate.evaluate import intervals, metrics
 
 LEVEL = 0.9  # share of new pictures whose number a prediction interval is to hold
 NAMES = ("mae", "rmse", "r2", "pearson", "spearman")
@@ -49,16 +48,14 @@ def number_scores(
     """
     truth = np.asarray(truth, np.float64).reshape(-1, len(names))
     predicted = np.asarray(predicted, np.float64).reshape(truth.shape)
-    _require_finite(predicted)
+    metrics.require_finite(predicted, "value")
     clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
     values, drawn = _scores(truth, predicted, clusters)
     floors = _floors(truth, np.asarray(mean, np.float64), ordered)
     columns = [
-        {
-            **{name: _record(values[name][k], drawn[name][:, k]) for name in NAMES},
-            **_covered(truth[:, k], predicted[:, k], None if reach is None else reach[k], clusters),
-            "baselines": {word: {name: _plain(floor[name][k]) for name in floor} for word, floor in floors.items()},
-        }
+        {name: _record(values[name][k], drawn[name][:, k]) for name in NAMES}
+        | _covered(truth[:, k], predicted[:, k], None if reach is None else reach[k], clusters)
+        | {"baselines": {word: {name: _plain(floor[name][k]) for name in floor} for word, floor in floors.items()}}
         for k in range(len(names))
     ]
     if len(names) == 1:
@@ -67,24 +64,8 @@ def number_scores(
         main, floor = "r2", _plain(np.mean(floors[MEAN]["r2"]))
         own = {name: _record(values[name].mean(), drawn[name].mean(axis=1)) for name in ("r2", "pearson", "spearman")}
         own["per_class"] = {name: {"n": len(truth), **one} for name, one in zip(names, columns, strict=True)}
-    return {
-        "n": len(truth),
-        **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
-        "main": main,
-        "baseline": floor,
-        "baseline_is": MEAN,
-        **own,
-    }
-
-
-def _require_finite(predicted: np.ndarray) -> None:
-    broken = int(np.count_nonzero(~np.isfinite(predicted).all(axis=1)))
-    if broken:
-        raise StriateError(
-            "every predicted value must be a finite number",
-            received=f"{broken:,} of {len(predicted):,} pictures with NaN or infinity",
-            remedy="train again with a lower learning rate (--lr)",
-        )
+    grouped = {} if clusters is None else {"clusters": len(np.unique(clusters))}
+    return {"n": len(truth), **grouped, "main": main, "baseline": floor, "baseline_is": MEAN, **own}
 
 
 def _scores(

@@ -34,7 +34,8 @@ def report(facts: ReportFacts) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
-        f"{element('title', facts.title)}\n<style>{style}</style>\n</head>\n<body>{body}</body>\n</html>\n"
+        f"{element('title', facts.title)}\n<style>{style}</style>\n</head>\n"
+        f'<body data-form="{facts.form}">{body}</body>\n</html>\n'
     )
 
 

@@ -93,13 +93,7 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
 
 
 def _check(truth: np.ndarray, probabilities: np.ndarray, classes: int) -> None:
-    broken = int(np.count_nonzero(~np.isfinite(probabilities).all(axis=1)))
-    if broken:
-        raise StriateError(
-            "every predicted probability must be a finite number",
-            received=f"{broken:,} of {len(truth):,} pictures with NaN or infinity",
-            remedy="train again with a lower learning rate (--lr)",
-        )
+    metrics.require_finite(probabilities, "probability")
     unknown = truth[(truth < 0) | (truth >= classes)]
     if unknown.size:
         raise StriateError(

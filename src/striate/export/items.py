@@ -14,8 +14,8 @@ from striate.data.packs import arrays_of
 from striate.data.prepare import Shape
 from striate.data.series import as_series, is_series, read_series, rows_of_array
 from striate.data.symbols import symbols_of
-from striate.data.targets import Asked
-from striate.data.texts import list_texts
+from striate.data.texts import read_texts
+from striate.data.video import frames, is_video
 from striate.errors import StriateError
 
 _AXES = {"picture": 3, "series": 2, "text": 2, "volume": 4}  # of one array with a last axis of channels
@@ -40,10 +40,20 @@ def items(sources: object, shape: Shape, column: str = "") -> Iterator[tuple[str
             yield from _series(Path(source), shape)
         elif is_packed(Path(source)):
             yield from packed_pictures(Path(source), shape.form)
+        elif is_video(source):
+            yield from frames(source)
         elif Path(source).is_dir():
             yield from ((str(path), path) for path in list_pictures(Path(source)))
+        elif any(mark in str(source) for mark in "*?[") and not Path(source).exists():
+            yield from ((str(path), path) for path in _matching(str(source)))
         else:
             yield str(source), Path(source)
+
+
+def _matching(pattern: str) -> list[Path]:
+    """The files of a pattern such as `cells/*.tif`, where the shell has not looked for them."""
+    anchor = Path(pattern).anchor
+    return sorted(path for path in Path(anchor or ".").glob(pattern[len(anchor) :]) if path.is_file())
 
 
 def _is_one(sources: object, shape: Shape) -> bool:
@@ -79,7 +89,7 @@ def _series(path: Path, shape: Shape) -> Iterator[tuple[str, Source]]:
     if not is_series(path) and is_packed(path):
         yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
         return
-    found, _ = read_series(path, Asked(), labelled=False)
+    found, _ = read_series(path, labelled=False)
     yield from ((sample.path, sample.source) for sample in found.samples)
     yield from ((item.path, Unreadable(item.reason, "values")) for item in found.left_out)
 
@@ -97,4 +107,6 @@ def _texts(source: str | PathLike, name: str, column: str) -> Iterable[tuple[str
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         yield from ((f"{path.stem}/{n}", symbols_of(line)) for n, line in enumerate(lines) if line.strip())
     else:
-        yield from list_texts(path, column)
+        found, _ = read_texts(path, column, labelled=False)
+        yield from ((sample.path, sample.source) for sample in found.samples)
+        yield from ((item.path, Unreadable(item.reason, "values")) for item in found.left_out)

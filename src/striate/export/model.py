@@ -1,9 +1,10 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -13,22 +14,21 @@ import torch
 from torch import nn
 
 import striate
-from striate import files
 from striate.data.batches import scale, standardise
 from striate.data.content import read_file
 from striate.data.guard import load_each, load_one
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import DEPTHS, FORMS, Preparation
-from striate.data.sample import PARTS, Found, Target
+from striate.data.sample import PARTS, Found
 from striate.data.sources import read_source
-from striate.data.wording import worded
 from striate.device import memory_format
-from striate.draw.pixels import picture_png, visible
-from striate.errors import StriateError
+from striate.errors import StriateError, nearest
 from striate.evaluate import seal
+from striate.export.answers import Prediction, draw_answer, write_answers
 from striate.export.items import items
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
+from striate.inside.heatmap import Heatmap, heatmap
 from striate.inside.trace import trace
 from striate.network.build import Network
 from striate.network.summary import total_operations
@@ -36,26 +36,6 @@ from striate.tasks.task import Task, logits_of, make_task
 
 MODEL_FILE = "model.safetensors"
 BATCH_OPERATIONS = 4e9  # of one prediction batch, so that its memory and delay stay small
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """What a model says of one picture.
-
-    predicted: in the form of a target (see data.sample): the most probable class; labels, numbers, boxes or a mask for
-    other tasks. "" where the picture could not be read (see `reason`). confidence: the probability of what is
-    predicted, 0..1, None where the task has none. probabilities: what is said of every output, in the model's order:
-    a probability for classes. size: height and width of the picture where an answer is in its pixels. answer: as the
-    task gives it.
-    """
-
-    path: str
-    predicted: Target = ""
-    confidence: float | None = None
-    probabilities: dict[str, float] = field(default_factory=dict)
-    reason: str = ""
-    size: tuple[int, int] | None = None
-    answer: object = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -160,30 +140,25 @@ class Model:
         yield from self._predicted(self._items(sources), workers)
 
     def _predicted(self, named: Iterable[tuple[str, Source]], workers: int) -> Iterator[Prediction]:
-        with closing(load_each(named, self._want, workers)) as loaded:
+        asked: deque[Source] = deque()  # what is on its way through the processes that decode
+
+        def noted() -> Iterator[tuple[str, Source]]:
+            for name, source in named:
+                asked.append(source)
+                yield name, source
+
+        with closing(load_each(noted(), self._want, workers)) as loaded:
             while chunk := list(islice(loaded, 4 * self.batch)):
                 good = [one for _, one in chunk if one.picture is not None]
                 sizes = self._sizes(good)
                 own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
                 said = iter(self.answers(np.stack([one.picture for one in good]), sizes) if good else ())
                 for name, one in chunk:
+                    source = asked.popleft()
                     if one.problem:
-                        yield Prediction(path=name, reason=str(one.problem))
+                        yield Prediction(path=name, reason=str(one.problem), source=source)
                     else:
-                        yield self._named(name, next(said), next(own))
-
-    def _found(self, source: str | Path | tuple, labels_from: dict[str, str | Path | None]) -> Found:
-        """The labelled samples of a source, which must be of the form and for the task that was learned."""
-        form, text = self.preparation.shape.form, self.about.get("text")
-        asked = form if form in ("series", "volume") else "auto"
-        found = read_source(source, task=self.task.name, form=asked, text=text, **labels_from)
-        if found.form != form:
-            rule, received = (worded("pictures", name) for name in (form, found.form))
-            raise StriateError(f"this model was trained on {rule}", received=received, where=found.root)
-        if found.task != self.task.name:
-            received = f"targets for {found.task}"
-            raise StriateError(f"this model was trained for {self.task.name}", received=received, where=found.root)
-        return found
+                        yield replace(self._named(name, next(said), next(own)), source=source)
 
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
@@ -197,7 +172,7 @@ class Model:
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
-        found = self._found(source, labels_from)
+        found = self._labelled(source, **labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
         left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
@@ -219,6 +194,15 @@ class Model:
             if opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores):
                 scores["openings"] = opened
         return {**scores, "left_out": left}
+
+    def _labelled(self, source: str | Path | tuple, **labels_from: str | Path | None) -> Found:
+        """Samples of the form and for the task that the model was trained for."""
+        form = self.preparation.shape.form
+        asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
+        found = read_source(source, task=self.task.name, **asked, **labels_from)
+        if found.form != form:
+            raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
+        return found
 
     def look(self, picture: str | Path | np.ndarray) -> Look:
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.
@@ -247,6 +231,18 @@ class Model:
         sure = self.task.confidence(answer)
         said = self.task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")
         return Look(name, stored, seen, self._per_class(answer), said, self.preparation.shape)
+
+    def heatmap(
+        self, picture: str | Path | np.ndarray, of: str | None = None, method: str = "hirescam", **settings: object
+    ) -> Heatmap:
+        """Where on a picture the evidence lies for the output called `of`, by default for what is predicted; method and
+        settings as for `striate.heatmap`, and the score is the task's own."""
+        look = self.look(picture)
+        if of is not None and of not in self.classes:
+            raise StriateError("a heatmap explains one of the outputs", received=of, remedy=nearest(of, self.classes))
+        index = self.task.output_of(self.answers(look.stored[None])[0]) if of is None else self.classes.index(of)
+        x = torch.from_numpy(look.trace.picture).to(next(self.network.parameters()).device)
+        return heatmap(self.network, x, method, score=self.score_of(index), **settings)
 
     def score_of(self, index: int) -> int | Callable[[torch.Tensor], torch.Tensor]:
         """What a heatmap for output `index` explains: the number of an output, or a function of the whole output."""
@@ -279,18 +275,14 @@ class Model:
             probabilities=self._per_class(answer), size=size, answer=answer,
         )  # fmt: skip
 
+    def save_predictions(self, path: str | Path, predictions: Iterable[Prediction]) -> None:
+        """Write predictions as `striate predict --out` does: FILE.csv, or another form that the task has."""
+        write_answers(self.task, [(one.path, one.answer, one.size) for one in predictions], Path(path))
+
     def draw_into(self, folder: Path, prediction: Prediction) -> Path:
         """Write the picture of a prediction, at its own size and with what was predicted drawn on it, into `folder`
         as a PNG file of its name, with a number where that is taken."""
-        one = load_one(Path(prediction.path), Want(pick=self.preparation.shape.pick))
-        if one.problem:
-            raise StriateError("the picture must be readable", received=one.problem, where=prediction.path)
-        drawn = self.task.drawn(visible(one.picture), prediction.answer)
-        stem, number = Path(prediction.path).stem, 1
-        while (place := folder / f"{stem}{'' if number == 1 else f'-{number}'}.png").exists():
-            number += 1
-        files.write_bytes(place, picture_png(drawn))
-        return place
+        return draw_answer(self.task, self.preparation.shape.pick, prediction, folder)
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:

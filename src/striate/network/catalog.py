@@ -1,4 +1,4 @@
-"""Networks by name: those of the five tutorials as they describe them, and LeNet-5.
+"""Networks by name: those of the five tutorials as they describe them, LeNet-5, and the deep ones they speak of.
 
 Each entry is one line of the notation, the picture shape it was drawn for, and how many outputs.
 """
@@ -17,6 +17,38 @@ class Entry:
     width: int
     classes: int
     about: str
+
+
+_NORMED = "batchnorm, relu"
+
+
+def _vgg(stages: tuple[int, ...]) -> str:
+    """VGG with so many convolutions in each of its five stages."""
+    widths = (64, 128, 256, 512, 512)
+    body = ", ".join(f"{count}*(conv {width} 3, relu), maxpool 2" for width, count in zip(widths, stages, strict=True))
+    head = "dense 4096, relu, dropout 0.5, dense 4096, relu, dropout 0.5, dense classes"
+    return f"{body}, flatten, {head}"
+
+
+def _resnet(stages: tuple[int, ...], *, bottleneck: bool) -> str:
+    """ResNet with so many blocks in each of its four stages: of two 3x3 convolutions, or of 1x1, 3x3 and 1x1."""
+
+    def block(width: int, stride: str) -> str:
+        inner = f"conv {width} 3{stride} bias=no, {_NORMED}, conv {width} 3 bias=no, batchnorm"
+        if bottleneck:
+            narrow = f"conv {width} 1 bias=no, {_NORMED}, conv {width} 3{stride} bias=no, {_NORMED}"
+            inner = f"{narrow}, conv {4 * width} 1 bias=no, batchnorm"
+        return f"residual({inner}), relu"
+
+    parts = [f"conv 64 7 stride=2 bias=no, {_NORMED}, maxpool 3 stride=2 padding=1"]
+    for number, count in enumerate(stages):
+        width = 64 * 2**number
+        parts += [block(width, " stride=2" if number else ""), f"{count - 1}*({block(width, '')})"]
+    return ", ".join([*parts, "globalavgpool", "dense classes"])
+
+
+def _deep(line: str, about: str) -> Entry:
+    return Entry(line, 3, 224, 224, 1000, about)
 
 
 CATALOG: dict[str, Entry] = {
@@ -45,6 +77,13 @@ CATALOG: dict[str, Entry] = {
         "conv 120 5 padding=valid, tanh, flatten, dense 84, tanh, dense classes, softmax",
         1, 32, 32, 10, "LeNet-5 for 32×32 digits (LeCun et al. 1998), with plain average pools and a softmax",
     ),
+    "vgg16": _deep(_vgg((2, 2, 3, 3, 3)), "16 layers of weights, 3×3 convolutions only (Simonyan and Zisserman 2015)"),
+    "vgg19": _deep(_vgg((2, 2, 4, 4, 4)), "the same with 19 layers"),
+    "resnet18": _deep(_resnet((2, 2, 2, 2), bottleneck=False), "18 layers with shortcuts (He et al. 2016)"),
+    "resnet34": _deep(_resnet((3, 4, 6, 3), bottleneck=False), "the same with 34 layers"),
+    "resnet50": _deep(_resnet((3, 4, 6, 3), bottleneck=True), "50 layers, blocks of 1×1, 3×3 and 1×1"),
+    "resnet101": _deep(_resnet((3, 4, 23, 3), bottleneck=True), "the same with 101 layers"),
+    "resnet152": _deep(_resnet((3, 8, 36, 3), bottleneck=True), "the same with 152 layers"),
 }  # fmt: skip
 
 

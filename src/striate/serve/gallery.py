@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from striate import files
+from striate.data import shown as drawing
 from striate.data.arrays import read_digits
 from striate.data.guard import load_one
 from striate.data.header import WHOLE, Unreadable
 from striate.data.load import Want
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import Shape, fit
-from striate.data.shown import shown
 from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
 from striate.export.items import items
@@ -102,18 +102,10 @@ class Gallery:
         entry = self.entry(picture)
         return self._decoded(self._source(entry), entry.name)
 
-    def eye(self, picture: str) -> np.ndarray:
-        """The picture for the eye, uint8 (H, W, 1 or 3), in its own size; a line, letters or the middle of a volume."""
-        pixels = self.pixels(picture)
-        if self.shape is None or self.shape.form == "picture":
-            return visible(pixels)
-        return shown(fit(pixels, self.shape), self.shape)
-
     def png(self, picture: str) -> bytes:
         """The picture for the eye: 8 bits, the longer side at most 512 pixels."""
         if (png := self._shown.find((picture, self.pick))) is None:
-            limit = LONGEST if self.shape is None or self.shape.form == "picture" else None
-            png = shown_png(self.eye(picture), limit)
+            png = shown(self.seen(self.pixels(picture)))
             self._shown.put((picture, self.pick), png, len(png))
         return png
 
@@ -152,6 +144,12 @@ class Gallery:
         # What is no UTF-8 in a file's name is written in our tables as \udcff.
         return path if path.exists() else Path(re.sub(r"\\u(dc[89a-f].)", lambda m: chr(int(m[1], 16)), str(path)))
 
+    def seen(self, picture: np.ndarray) -> np.ndarray:
+        """A decoded picture, series, text or volume (H, W, C) for the eye: uint8 (H, W, 1 or 3)."""
+        if self.shape is None or self.shape.form == "picture":
+            return visible(picture)
+        return drawing.shown(fit(picture, self.shape), self.shape)
+
     def _rows(self, source: Path) -> dict[str, np.ndarray]:
         """The series, texts or volumes of a file or folder by their names, read once."""
         if self._read is None:
@@ -179,9 +177,9 @@ class Gallery:
                 return Unreadable(f"{error.rule}; received: {error.received}", "text")
 
 
-def shown_png(picture: np.ndarray, longest: int | None = LONGEST) -> bytes:
-    """A picture for the eye (H, W, 1 or 3) as a PNG file, the longer side at most `longest`."""
-    return picture_png(picture, longest if longest and max(picture.shape[:2]) > longest else None)
+def shown(picture: np.ndarray) -> bytes:
+    """A picture for the eye (H, W, 1 or 3) as a PNG file, the longer side at most LONGEST."""
+    return picture_png(picture, LONGEST if max(picture.shape[:2]) > LONGEST else None)
 
 
 def _read_entries(data: Path, scored: Path | None) -> dict[str, Entry]:

@@ -20,7 +20,7 @@ from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
 from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of
-from striate.serve.gallery import Gallery, shown_png
+from striate.serve.gallery import Gallery, shown
 from striate.serve.looking import Look, Looking, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
 from striate.serve.thumbnails import thumbnail
@@ -130,8 +130,8 @@ class Glass:
 
     def drawn(self, request: Request, picture: str) -> Reply:
         """The picture with what the model says of it drawn on it."""
-        seen = self.gallery.eye(picture)
-        return Reply(shown_png(self.looking.model.task.drawn(seen, self._look(picture).answer)), "image/png")
+        seen = self.gallery.seen(self.gallery.pixels(picture))
+        return Reply(shown(self.looking.model.task.drawn(seen, self._look(picture).answer)), "image/png")
 
     def input(self, request: Request, picture: str) -> Reply:
         """The prepared picture; display: per channel, the values that stand for black and for full brightness."""

@@ -23,7 +23,9 @@ from striate.evaluate.facts import Figure
 from striate.tasks import centres
 from striate.tasks.task import Task
 
-SMALL = 0.3  # an answer is told from this confidence on, until the validation part knows better
+TOLD = 0.3  # an answer is told from this confidence on, until the validation part knows better
+SMALLEST = 20  # pixels that a small object should have on the picture that the network sees
+FEW = 0.05  # share of the objects that may be smaller
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Detection(Task):
     """
 
     reach: tuple[float, float] = (0.1, 0.1)
-    threshold: float = SMALL
+    threshold: float = TOLD
 
     name: ClassVar[str] = "detection"
     measure: ClassVar[str] = "found"
@@ -43,6 +45,17 @@ class Detection(Task):
     tunes: ClassVar[bool] = True
     longest: ClassVar[int] = 256
     step: ClassVar[int] = 32
+    batch_pixels: ClassVar[int] = 1 << 21
+
+    @classmethod
+    def side(cls, found: Found) -> int:
+        """As many as give the smallest objects SMALLEST pixels, from `longest` to twice as many."""
+        shares = [_shares(_real(sample.target)) * _form(sample.target) for sample in found.samples]
+        sides = np.sqrt(np.concatenate([(box[:, 2:] - box[:, :2]).prod(axis=1) for box in shares] or [np.zeros(0)]))
+        if not len(sides):
+            return cls.longest
+        wanted = SMALLEST / max(float(np.percentile(sides, 100 * FEW)), 1e-6)
+        return int(np.clip(np.ceil(wanted / cls.step) * cls.step, cls.longest, 2 * cls.longest))
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[Boxes], options: Mapping[str, object]) -> Self:
@@ -60,7 +73,7 @@ class Detection(Task):
 
     def tuned(self, targets: Sequence[Boxes], answers: Sequence[Boxes]) -> Self:
         """With the threshold that gives the best F1 on the validation part."""
-        return replace(self, threshold=best_threshold(targets, answers, self.classes, self.threshold))
+        return replace(self, threshold=best_threshold(targets, answers, self.threshold))
 
     def counts(self, targets: Sequence[Boxes]) -> dict[str, int]:
         named = [set(_real(target).names) for target in targets]
@@ -250,6 +263,12 @@ def _shares(target: Boxes) -> np.ndarray:
     """The corners (N, 4) as shares of the sides of their picture."""
     height, width = target.size
     return target.corners / (width, height, width, height)
+
+
+def _form(target: Boxes) -> np.ndarray:
+    """(4,) width and height of the picture, twice, as multiples of its shorter side."""
+    height, width = target.size
+    return np.array([width, height, width, height]) / min(height, width)
 
 
 def _on(picture: np.ndarray, boxes: Boxes) -> np.ndarray:

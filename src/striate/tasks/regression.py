@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from striate.augment.recipe import Recipe
 from striate.data.prepare import Shape
-from striate.data.sample import Found
+from striate.data.sample import Found, text_of
 from striate.draw import number_charts
 from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
@@ -125,20 +125,20 @@ class Regression(Task):
         return said[0] if len(said) == 1 else ", ".join(f"{n} {s}" for n, s in zip(self.classes, said, strict=True))
 
     def header(self) -> tuple[str, ...]:
-        words = ("predicted", "low", "high") if self.reach else ("predicted",)
         if len(self.classes) == 1:
-            return words
-        return tuple(f"{word}_{name}" for name in self.classes for word in words)
+            return ("predicted", "low", "high") if self.reach else ("predicted",)
+        words = ("value", "low", "high") if self.reach else ("value",)
+        return ("predicted", *(f"{word}_{name}" for name in self.classes for word in words))
 
     def row(self, answer: np.ndarray) -> tuple[str, ...]:
-        reach = np.array(self.reach) if self.reach else np.zeros((0, len(answer)))
+        reach = np.array(self.reach)
         columns = [answer, answer - reach, answer + reach] if self.reach else [answer]
-        return tuple(f"{value:.6g}" for value in np.stack(columns, axis=1).ravel())
+        cells = tuple(f"{value:.6g}" for value in np.stack(columns, axis=1).ravel())
+        return cells if len(self.classes) == 1 else (text_of(self.target_of(answer)), *cells)
 
     def read(self, row: Mapping[str, str]) -> np.ndarray:
-        if len(self.classes) == 1:
-            return np.array([float(row["predicted"])])
-        return np.array([float(row[f"predicted_{name}"]) for name in self.classes])
+        names = ["predicted"] if len(self.classes) == 1 else [f"value_{name}" for name in self.classes]
+        return np.array([float(row[name]) for name in names])
 
     def knows(self, target: tuple[float, ...]) -> str:
         many = len(self.classes)

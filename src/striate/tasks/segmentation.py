@@ -16,7 +16,7 @@ from striate import files
 from striate.augment.geometry import move_labels
 from striate.augment.recipe import RECIPES, Recipe, parse
 from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
-from striate.data.prepare import Shape
+from striate.data.prepare import Shape, continued, placed
 from striate.data.sample import Found, Mask
 from striate.draw import charts
 from striate.draw.areas import palette, with_areas
@@ -51,11 +51,11 @@ class Areas:
 class Segmentation(Task):
     """Pictures with a mask each. An answer is an `Areas`.
 
-    shares: of the pixels of the training part's masks, per class. turns: whether these masks lie alike whichever
-    side is up, so that turned pictures are as good as the ones given.
+    usual: the mean share that each class has of the training part's masks. turns: whether these masks lie alike
+    whichever side is up, so that turned pictures are as good as the ones given.
     """
 
-    shares: tuple[float, ...] = ()
+    usual: tuple[float, ...] = ()
     turns: bool = False
 
     name: ClassVar[str] = "segmentation"
@@ -63,6 +63,8 @@ class Segmentation(Task):
     spatial: ClassVar[bool] = True
     longest: ClassVar[int] = 512
     step: ClassVar[int] = 16
+    mirrored: ClassVar[bool] = True
+    crop: ClassVar[int] = 256
     batch_pixels: ClassVar[int] = 2**17
 
     @classmethod
@@ -73,7 +75,7 @@ class Segmentation(Task):
         chosen = targets[:: max(1, -(-len(targets) // MEASURED))]
         labels = [self._labels(target) for target in chosen]
         shares = np.mean([_shares(each, len(self.classes)) for each in labels], axis=0)
-        return replace(self, shares=tuple(shares.tolist()), turns=_lies_alike(labels, len(self.classes)))
+        return replace(self, usual=tuple(shares.tolist()), turns=_lies_alike(labels, len(self.classes)))
 
     @property
     def symmetry(self) -> tuple[str, str]:
@@ -102,7 +104,8 @@ class Segmentation(Task):
         """(N, height, width) uint8 class numbers on the grid of the stored pictures, UNKNOWN where not known."""
         out = np.zeros((len(targets), shape.height, shape.width), np.uint8)
         for place, (target, size) in enumerate(zip(targets, sizes, strict=True)):
-            out[place] = resampled(self._labels(target, *map(int, size)), shape.height, shape.width)
+            labels = self._labels(target, *map(int, size))
+            out[place] = continued(resampled(labels, *placed(*labels.shape, *out.shape[1:])), *out.shape[1:])
         return torch.from_numpy(out)
 
     def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
@@ -130,9 +133,12 @@ class Segmentation(Task):
         return float(np.nansum([np.nanmean(iou(each)) if each.any() else 0.0 for each in counts]))
 
     def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> list[Areas]:
-        chances = logits.detach().float().softmax(dim=1)
-        own = [tuple(logits.shape[2:])] * len(logits) if sizes is None else [tuple(map(int, size)) for size in sizes]
-        return [self._areas(one, size) for one, size in zip(chances, own, strict=True)]
+        chances, said = logits.detach().float().softmax(dim=1), []
+        for place, one in enumerate(chances):
+            size = tuple(one.shape[1:]) if sizes is None else tuple(map(int, sizes[place]))
+            height, width = placed(*size, *one.shape[1:])
+            said.append(self._areas(one[:, :height, :width], size))
+        return said
 
     def _areas(self, chances: Tensor, size: tuple[int, int]) -> Areas:
         """The likeliest class of each pixel, of a size to which probabilities (K, h, w) are drawn one by one."""
@@ -187,7 +193,7 @@ class Segmentation(Task):
         return (self.say(answer), f"{answer.confidence:.6f}", str(objects), *shares)
 
     def floor(self, targets: Sequence[Mask]) -> dict[str, object]:
-        shares = self.shares or self.fitted(targets).shares
+        shares = self.usual or self.fitted(targets).usual
         return {"majority": self.classes[int(np.argmax(shares))]}
 
     def scores(
@@ -216,8 +222,9 @@ class Segmentation(Task):
         return {"confusion_matrix": Figure(png, "Confusion matrix of pixels", told, name="chart matrix")}
 
     def drawn(self, picture: np.ndarray, answer: Areas, target: Mask | None = None) -> np.ndarray:
-        """What is told in colour, and the true outlines in white."""
-        size = picture.shape[:2]
+        """What is told in colour, and the true outlines in white; a stored picture without its mirror images."""
+        size = placed(answer.height, answer.width, *picture.shape[:2])
+        picture = picture[: size[0], : size[1]]
         truth = None if target is None else resampled(self._labels(target, answer.height, answer.width), *size)
         return with_areas(picture, resampled(answer.labels, *size), truth, self._background)
 

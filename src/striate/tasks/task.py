@@ -36,8 +36,10 @@ class Task(ABC):
     targets lie on the picture, so it keeps its size while training, and mirroring it is always right. tunes: whether
     `tuned` does anything. tabular: whether `read` knows an answer from its row in predictions.csv.
     shares: whether `per_class` gives shares from 0 to 1, which are shown in percent.
-    longest: pixels of the shorter side that `--network auto` brings large pictures to; step: what sides are multiples
-    of then. batch_pixels: of a whole batch, where every pixel is an answer and it is not pictures that count, else 0.
+    longest: pixels of the shorter side that `--network auto` brings large pictures to, unless `side` looks at the
+    targets; step: what sides are multiples of then. mirrored: pictures keep their form (see Shape). crop: the side of
+    the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch, where every pixel is an
+    answer and it is not pictures that count, else 0.
     """
 
     classes: tuple[str, ...]
@@ -52,8 +54,15 @@ class Task(ABC):
     longest: ClassVar[int] = 64
     step: ClassVar[int] = 4
     batch_pixels: ClassVar[int] = 0
+    mirrored: ClassVar[bool] = False
+    crop: ClassVar[int] = 0
 
     # What is learned.
+
+    @classmethod
+    def side(cls, found: Found) -> int:
+        """Pixels of the shorter side that `--network auto` brings larger pictures to."""
+        return cls.longest
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[Target], options: Mapping[str, object]) -> Self:

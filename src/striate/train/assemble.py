@@ -30,8 +30,8 @@ def speed_of(job: Job) -> float | None:
     if job.settings.minutes is None:
         return None
     shape = job.data.store.shape
-    line = auto_of(job.data)(shape.channels, shape.height, shape.width, 32)
-    return planning.measure_speed(line, shape.seen, job.device)
+    sides = (min(side, job.data.task.crop or side) for side in (shape.height, shape.width))
+    return planning.measure_speed(shape.channels, *sides, job.device, auto_of(job.data), shape.seen)
 
 
 def auto_of(data: Dataset) -> Callable[[int, int, int, int], str]:

@@ -130,7 +130,7 @@ class Dataset:
             and not unread.issuperset(found.examples or [None])
             and not (self.aside and found.kind == "near-duplicates")  # neighbours in time, which borders keep apart
         ]
-        said += self.found.remarks
+        said += self.found.notes
         leaks = {part: int(self.leaked(part).sum()) for part in PARTS[1:]}
         if any(leaks.values()) and all(found.kind != "leak" for found in self.check.findings):  # by group alone
             counts = " and ".join(f"{count:,} of the {part} part" for part, count in leaks.items() if count)
@@ -186,7 +186,7 @@ def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, S
     store = build_store(
         found.samples,
         Path(settings.out) / ".store",
-        shape_of(found.form, settings, looked, kind.longest, kind.step),
+        shape_of(found.form, settings, looked, kind.side(found), kind.step, kind.mirrored),
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
         fixed_channels=settings.channels is not None or settings.network in CATALOG,
@@ -305,9 +305,6 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     if data.left_out:
         shown = [f"{item.path} ({item.reason})" for item in data.left_out]
         tell(Note(f"Left out  {len(shown):,}: {first_few(shown, 3)}; all are listed in data.csv"))
-    if data.found.mended:
-        shown = [f"{item.path} ({item.reason})" for item in data.found.mended]
-        tell(Note(f"Mended    {len(shown):,}: {first_few(shown, 2)}; all are listed in data.csv"))
     if data.found.hidden:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)

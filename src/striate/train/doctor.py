@@ -99,7 +99,7 @@ def _write(folder: Path, found: Found, store: Store, result: Check, seconds: flo
         classes={
             name: {part or "pictures": count for part, count in parts.items()} for name, parts in result.classes.items()
         },
-        left_out=[(item.path, item.reason) for item in (*found.left_out, *store.left_out)],
+        left_out=[(item.path, item.reason) for item in (*found.left_out, *store.left_out, *found.mended)],
         check=result,
         thumbnails=thumbnails(result, names, store.pictures, store.shape),
     )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.augment.apply import augment, sources_of
+from striate.augment.apply import augment, cropped, sources_of
 from striate.augment.recipe import parse
 from striate.data.batches import Batch, Batches, standardise
 from striate.device import Threads, memory_format, seeded
@@ -154,6 +154,8 @@ class Training:
         if self.task.moves and self.recipe.moves:
             sources = sources_of(self.recipe, *batch.pictures.shape[2:], **chance)
             targets = self.task.move(targets, sources.to(targets.device), self.recipe)
+        if self.plan.crop:
+            changed, targets = cropped([changed, targets], self.plan.crop, **chance)
         x = standardise(self._resized(changed, progress), self.batches.preparation)
         x = x.to(self.masters.dtype, memory_format=memory_format(x.ndim))
         self.masters.zero_grad()

@@ -7,7 +7,7 @@ weights again. A budget of minutes also looks at the measured speed of this mach
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -57,12 +57,19 @@ class Facts:
     symmetry: tuple[str, str] | None = None
     spatial: bool = False
     batch_pixels: int = 0
+    crop: int = 0
     form: str = "picture"
     seen: tuple[int, ...] = ()
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of what a step is on."""
+        height, width = (min(side, self.crop or side) for side in (self.height, self.width))
+        return height, width
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        return self.seen or (self.channels, self.height, self.width)
+        return self.seen or (self.channels, *self.sides)
 
     @property
     def pictures(self) -> int:
@@ -79,7 +86,8 @@ class Plan:
 
     symmetry: which mirrorings and turns the recipe may make, and why; "" where the recipe was asked for.
     sizes: share of the schedule up to which pictures are shrunk to a share of their side, e.g.
-    ((0.6, 0.75), (1.0, 1.0)): three quarters of the side for the first 60 %.
+    ((0.6, 0.75), (1.0, 1.0)): three quarters of the side for the first 60 %. crop: the side of the squares that are
+    trained on, 0 for whole pictures.
     """
 
     line: str
@@ -103,6 +111,7 @@ class Plan:
     patience: int | None
     mirror: bool
     symmetry: str = ""
+    crop: int = 0
     sizes: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
 
     @property
@@ -112,7 +121,8 @@ class Plan:
     @classmethod
     def from_table(cls, table: dict) -> "Plan":
         """The plan stored by an earlier sitting."""
-        values = {item.name: table.get(item.name) for item in fields(cls)} | {"symmetry": table.get("symmetry", "")}
+        values = {item.name: table.get(item.name, item.default) for item in fields(cls)}
+        values = {name: None if value is MISSING else value for name, value in values.items()}
         values["sizes"] = tuple(tuple(pair) for pair in values["sizes"])
         return cls(**values)
 
@@ -148,7 +158,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         weight_decay=_given(settings.weight_decay, 5e-4 if auto else 0.0),
         smoothing=_given(settings.smoothing, 0.1 if auto and not facts.batch_pixels else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
-        patience=settings.patience, mirror=recipe.hflip or recipe.dihedral,
+        patience=settings.patience, mirror=recipe.hflip or recipe.dihedral, crop=facts.crop,
         sizes=SIZES if auto and _may_shrink(settings, facts, line) else ((1.0, 1.0),),
     )  # fmt: skip
     if settings.augment != "auto":
@@ -173,10 +183,12 @@ def _of_form(plan: Plan, recipe: Recipe, symmetry: str, form: str) -> Plan:
     return replace(plan, recipe=str(recipe), mirror=symmetry != "none", symmetry=f"{symmetry}: asked for")
 
 
-def shape_of(form: str, settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4) -> Shape:
+def shape_of(
+    form: str, settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4, mirrored: bool = False
+) -> Shape:
     """The shape that samples of a form are brought to: as asked, or as most of them are, up to what `auto` can take."""
     if form == "picture":
-        return picture_shape(settings, looked, longest, step)
+        return picture_shape(settings, looked, longest, step, mirrored)
     if form == "volume":
         flat = picture_shape(settings, looked, LARGEST_VOLUME, 4)
         return replace(flat, form=form, frames=max(min(looked.typical_pages, LARGEST_VOLUME), 1))
@@ -188,25 +200,42 @@ def shape_of(form: str, settings: Settings, looked: Survey, longest: int = LARGE
     return Shape(height=1, width=length, channels=channels, depth="float32", picked=settings.pick.channels, form=form)
 
 
-def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4) -> Shape:
+def picture_shape(
+    settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4, mirrored: bool = False
+) -> Shape:
     """The size, channels and depth that every picture is brought to: as asked, as the named network was drawn
-    for, or as the pictures are, with the shorter side up to `longest` and sides that are multiples of `step`."""
+    for, or as the pictures are, with the shorter side up to `longest` and sides that are multiples of `step`.
+
+    mirrored: as of Shape; pictures of several sizes then share a square that nine of ten fit into, up to `longest`.
+    """
     entry = CATALOG.get(settings.network)
     channels = settings.channel_count or (entry.channels if entry else looked.channels)
-    height, width = settings.size or (
-        (entry.height, entry.width) if entry else _size(*looked.typical_size, longest, step)
-    )
-    pick = settings.pick
+    usual = looked.typical_size
+    if mirrored and not looked.same_size:
+        usual = (min(-(-looked.longer_side(0.9) // step) * step, longest),) * 2
+    height, width = settings.size or ((entry.height, entry.width) if entry else _size(*usual, longest, step))
     return Shape(
-        height=height, width=width, channels=channels, depth=looked.depth, page=pick.page, picked=pick.channels
-    )
+        height=height, width=width, channels=channels, depth=looked.depth, page=settings.page,
+        picked=settings.pick.channels, mirrored=mirrored,
+    )  # fmt: skip
 
 
-def measure_speed(line: str, shape: tuple[int, ...], device: torch.device) -> float:
-    """Operations per second of training steps of a network on this machine; under half a second for 64 x 64."""
-    batch = max(1, min(32, 32 * LARGEST_SIDE**2 // math.prod(shape[1:])))
-    network = build(line, shape, 2).to(device, memory_format=memory_format(len(shape) + 1))
-    x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=memory_format(len(shape) + 1))
+def measure_speed(
+    channels: int,
+    height: int,
+    width: int,
+    device: torch.device,
+    line: Callable[..., str] = auto_line,
+    seen: tuple[int, ...] = (),
+) -> float:
+    """Operations per second of training steps of auto's network on this machine; under half a second for 64 x 64.
+
+    line: what makes the network. seen: the axes that it takes, where they are not those of a picture.
+    """
+    shape, batch = seen or (channels, height, width), max(1, min(32, 32 * LARGEST_SIDE**2 // (height * width)))
+    layout = memory_format(len(shape) + 1)
+    network = build(line(channels, height, width, 32), shape, 2).to(device, memory_format=layout)
+    x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=layout)
     times, threads = [], torch.get_num_threads()
     for count in (threads, threads, 1, 1):  # on one as well: other work may hold the rest
         torch.set_num_threads(count)
@@ -263,15 +292,14 @@ def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
 
 
 def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
-    fits = facts.form == "picture" and min(facts.height, facts.width) >= 24
-    fixed = facts.spatial or "flatten" in line  # a dense layer over all places fits one size alone
-    return fits and settings.patience is None and not fixed
+    fixed = facts.spatial or "flatten" in line or facts.form != "picture"  # a dense layer over all places fits one size
+    return min(facts.height, facts.width) >= 24 and settings.patience is None and not fixed
 
 
 def _batch(facts: Facts) -> int:
     """About 20 steps in an epoch, between 16 and 128 pictures each; fewer large ones where every pixel is an answer."""
     usual = int(min(max(2 ** round(np.log2(max(facts.pictures / 20, 1))), 16), 128))
-    return max(1, min(usual, facts.batch_pixels // (facts.height * facts.width))) if facts.batch_pixels else usual
+    return max(1, min(usual, facts.batch_pixels // math.prod(facts.sides))) if facts.batch_pixels else usual
 
 
 def _epochs(facts: Facts, batch: int) -> int:
@@ -280,7 +308,7 @@ def _epochs(facts: Facts, batch: int) -> int:
     Where every pixel is an answer, a picture counts for as many of 64 x 64 as it has pixels for.
     """
     steps, least = max(facts.pictures // batch, 1), LEAST_STEPS if facts.form == "picture" else FEWER_STEPS
-    worth = max(facts.height * facts.width / LARGEST_SIDE**2, 1) if facts.batch_pixels else 1
+    worth = max(math.prod(facts.sides) / LARGEST_SIDE**2, 1) if facts.batch_pixels else 1
     return round(max(min(PICTURES_SEEN / worth / facts.pictures, 40), 8, least / steps))
 
 
@@ -288,7 +316,7 @@ def _auto(facts: Facts, batch: int, operations: float) -> str:
     """auto's widest line with which the budget still shows the pictures often enough."""
     seen, shape = facts.pictures * _epochs(facts, batch), facts.shape
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
-        line = facts.line(facts.channels, facts.height, facts.width, base)
+        line = facts.line(facts.channels, *facts.sides, base)
         if operations >= ENOUGH * SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape):
             break
     return line

@@ -151,9 +151,9 @@ def _facts(data: Dataset) -> planning.Facts:
         )
     return planning.Facts(
         height=shape.height, width=shape.width, channels=shape.channels, form=shape.form, seen=shape.seen,
-        classes=len(task.classes), counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),),
+        counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),), classes=len(task.classes),
         line=auto_of(data), recipe=task.recipe, symmetry=task.symmetry if task.moves else None,
-        spatial=task.spatial, batch_pixels=task.batch_pixels,
+        spatial=task.spatial, batch_pixels=task.batch_pixels, crop=task.crop,
     )  # fmt: skip
 
 

@@ -68,8 +68,8 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
     speed: operations per second, of a budget of minutes, which may spend 3 % of its time here.
     """
     settings, data = job.settings, job.data
-    trial = data.task.trial(data.targets) if data.store.shape.form == "picture" and not data.task.moves else None
-    if settings.augment == "auto" and settings.symmetry == "auto" and trial is not None:
+    trial = data.task.trial(data.targets) if data.store.shape.form == "picture" else None
+    if settings.augment == "auto" and settings.symmetry == "auto" and not data.task.moves and trial is not None:
         rows = np.flatnonzero(np.isin(data.parts, ("train", "validation")))
         plan = plan.with_symmetry(
             *choose_symmetry(

@@ -1,0 +1,255 @@
+"""Polygons and runs of COCO JSON and polygons of labelme JSON become masks."""
+
+import base64
+import binascii
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from striate.data.boxes import Pictures, class_name
+from striate.data.coco import find_coco, part_of, read_json
+from striate.data.folder import sort_key
+from striate.data.guard import load_each
+from striate.data.header import Unreadable
+from striate.data.labelmap import misfit
+from striate.data.labelme import IGNORE, find_labelme
+from striate.data.load import Want
+from striate.data.painted import checked_runs, runs_of, unpacked
+from striate.data.pixels import turned_size
+from striate.data.raster import file_orientation
+from striate.data.sample import Found, LeftOut, Mask, Runs, Sample
+from striate.data.values import mask_values
+from striate.errors import StriateError
+
+BACKGROUND = "background"
+CIRCLE = 180  # corners of the polygon that stands for a circle
+WORKERS = 2
+
+Pieces = tuple[np.ndarray | Runs, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """What a file says of one picture: shapes (place, class name, pieces or what is wrong with it)."""
+
+    picture: str | Path
+    file: str
+    shapes: Sequence[tuple[str, str, Pieces | str]]
+    size: tuple[int, int] | None = None
+    part: str | None = None
+
+
+def has_outlines(source: Path) -> bool:
+    """Whether there are COCO or labelme files."""
+    folder = source.parent if source.is_file() else source
+    return bool(find_coco(folder) or find_labelme(folder))
+
+
+def read_outlines(source: Path) -> Found:
+    """The pictures of a folder, or of one COCO file in it, with the areas that are drawn on them.
+
+    Objects stay separate and are painted in the order of the file; what no area covers is background. COCO's crowds and
+    labelme's __ignore__ are unknown. Shapes without an area are listed in `mended`.
+    """
+    folder = source.parent if source.is_file() else source
+    coco = [source] if source.is_file() else find_coco(folder)
+    files = coco or find_labelme(folder)
+    drawn = list(_of_coco(folder, files) if coco else map(_of_labelme, files))
+    pictures = Pictures.below(folder)
+    found: dict[Path, _Drawn] = {}
+    left_out: list[LeftOut] = []
+    for one in drawn:
+        file = pictures.find(one.picture)
+        if isinstance(file, str):
+            left_out.append(LeftOut(path=one.file, reason=f"{one.picture}: {file}"))
+        elif file in found:
+            left_out.append(LeftOut(path=one.file, reason=f"{one.picture}: {found[file].file} has outlines for it too"))
+        else:
+            found[file] = one
+    used = {name for one in found.values() for _, name, pieces in one.shapes if not isinstance(pieces, str)}
+    classes = sorted(used - {IGNORE})
+    names = (BACKGROUND, *(name for name in classes if name.strip("_").lower() != BACKGROUND))
+    if len(names) < 2:
+        raise StriateError("outlines name at least one class", received="none", where=source)
+    samples, wrong, mended = _settled(pictures, found, names)
+    lone = set(pictures.by_path.values()) - found.keys()
+    left_out += wrong + [LeftOut(path=pictures.shown(file), reason="no outlines go with it") for file in lone]
+    named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
+    return Found(
+        root=str(pictures.root),
+        kind="masks",
+        task="segmentation",
+        samples=sorted(samples, key=lambda sample: sort_key(sample.path)),
+        left_out=sorted(left_out, key=lambda item: sort_key(item.path)),
+        labels=f"outlines in {'COCO' if coco else 'labelme'} JSON ({named})",
+        names=names,
+        mended=mended,
+    )
+
+
+def _settled(
+    pictures: Pictures, found: Mapping[Path, _Drawn], names: tuple[str, ...]
+) -> tuple[list[Sample], list[LeftOut], list[LeftOut]]:
+    """Samples, pictures whose outlines do not fit, and shapes that are not used."""
+    samples, wrong, mended = [], [], []
+    for (file, one), loaded in load_each((((f, d), f) for f, d in found.items()), Want(header=True), WORKERS):
+        path, orientation = pictures.shown(file), 1
+        size = loaded.header and (loaded.header.height, loaded.header.width)
+        if size and one.size and size != one.size:
+            orientation = file_orientation(file)
+            if turned_size(*one.size, orientation) != size:
+                wrong.append(LeftOut(path=path, reason=misfit(*one.size, *size), part=one.part or ""))
+                continue
+        used = [shape for shape in one.shapes if not isinstance(shape[2], str)]
+        lost = [shape for shape in one.shapes if isinstance(shape[2], str)]
+        mended += [LeftOut(path=path, reason=f"{one.file}, {place}: {why}", label=name) for place, name, why in lost]
+        polygons = tuple((BACKGROUND if name not in (*names, IGNORE) else name, pieces) for _, name, pieces in used)
+        mask = Mask(
+            kind="polygons", names=names, polygons=polygons, size=one.size, orientation=orientation, ignore=IGNORE
+        )
+        samples.append(Sample(path=path, source=file, target=mask, part=one.part))
+    return samples, wrong, mended
+
+
+def _of_coco(folder: Path, files: Sequence[Path]) -> Iterator[_Drawn]:
+    for file in files:
+        data, part = read_json(file), part_of(file.relative_to(folder)) if len(files) > 1 else None
+        lists = [data.get(name) if isinstance(data, dict) else None for name in ("images", "annotations", "categories")]
+        if not all(isinstance(one, list) for one in lists):
+            rule = "a COCO file holds the lists images, annotations and categories"
+            raise StriateError(rule, received=type(data).__name__, where=file)
+        images, annotations, categories = ([item for item in one if isinstance(item, dict)] for one in lists)
+        names = {item.get("id"): class_name(item.get("name") or "") for item in categories if _is_id(item.get("id"))}
+        shapes: dict[object, list] = {item["id"]: [] for item in images if _is_id(item.get("id"))}
+        sizes = {item["id"]: _size(item.get("height"), item.get("width")) for item in images if _is_id(item.get("id"))}
+        for number, item in enumerate(annotations, 1):
+            image = item.get("image_id")
+            if _is_id(image) and image in shapes:
+                shapes[image].append(_coco_shape(f"annotation {item.get('id', number)}", item, names, sizes[image]))
+        for item in images:
+            if _is_id(item.get("id")) and isinstance(item.get("file_name"), str):
+                near = file.parent / item["file_name"]
+                yield _Drawn(
+                    picture=near if "\0" not in item["file_name"] and near.is_file() else item["file_name"],
+                    file=file.relative_to(folder).as_posix(),
+                    shapes=shapes[item["id"]],
+                    size=sizes[item["id"]],
+                    part=part,
+                )
+
+
+def _coco_shape(
+    place: str, item: Mapping, names: Mapping, size: tuple[int, int] | None
+) -> tuple[str, str, Pieces | str]:
+    kind = item.get("category_id")
+    name = names.get(kind, "") if _is_id(kind) else ""
+    if not name:
+        return place, "", f"category {kind!r} is none of the {len(names)} that are listed"
+    written = item.get("segmentation")
+    if not written:
+        return place, name, "it has no outline"
+    try:
+        if isinstance(written, dict):
+            pieces: Pieces = (_runs(written, size),)
+        else:
+            pieces = tuple(_ring(np.asarray(ring, np.float64).reshape(-1, 2)) for ring in written)
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
+        return place, name, f"no outline that can be read: {problem}"
+    return place, IGNORE if item.get("iscrowd") in (1, True) else name, pieces
+
+
+def _runs(written: Mapping, size: tuple[int, int] | None) -> Runs:
+    height, width = (int(side) for side in written["size"])
+    if size is not None and (height, width) != size:
+        raise ValueError(f"runs of {width} × {height} pixels")
+    counts = written["counts"]
+    if isinstance(counts, str | bytes):
+        return unpacked(counts if isinstance(counts, str) else counts.decode("ascii"), height, width)
+    return checked_runs(counts, height, width)
+
+
+def _ring(corners: np.ndarray) -> np.ndarray:
+    if len(corners) < 3 or not np.isfinite(corners).all() or np.abs(corners).max() > 1e6:
+        raise ValueError("an outline has at least three corners")
+    return corners
+
+
+def _of_labelme(file: Path) -> _Drawn:
+    try:
+        data = read_json(file)
+    except StriateError as problem:
+        return _Drawn(picture=file.stem, file=file.name, shapes=[("the file", "", str(problem.received))])
+    if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
+        return _Drawn(picture=file.stem, file=file.name, shapes=[("the file", "", "it has no list of shapes")])
+    written = str(data.get("imagePath") or file.stem).replace("\\", "/")
+    near = file.parent / written if "\0" not in written and len(written) < 2000 else file
+    size = _size(data.get("imageHeight"), data.get("imageWidth"))
+    return _Drawn(
+        picture=near if near.is_file() and near != file else written,
+        file=file.name,
+        shapes=_joined(_labelme_shapes(data["shapes"], size)),
+        size=size,
+    )
+
+
+def _labelme_shapes(
+    shapes: Iterable[object], size: tuple[int, int] | None
+) -> Iterator[tuple[object, tuple[str, str, Pieces | str]]]:
+    """(group, shape) of each."""
+    for number, shape in enumerate(shapes, 1):
+        place = f"shape {number}"
+        if not isinstance(shape, dict) or not shape.get("label"):
+            yield None, (place, "", "it has no label")
+            continue
+        name = class_name(shape["label"])
+        try:
+            yield shape.get("group_id"), (place, name, (_labelme_piece(shape, size),))
+        except (KeyError, TypeError, ValueError, OverflowError, IndexError, Unreadable, binascii.Error) as problem:
+            yield None, (place, name, f"no area: {problem}")
+
+
+def _labelme_piece(shape: Mapping, size: tuple[int, int] | None) -> np.ndarray | Runs:
+    points = np.asarray(shape["points"], np.float64).reshape(-1, 2)
+    match kind := shape.get("shape_type") or "polygon":
+        case "polygon" | "oriented_rectangle":
+            return _ring(points)
+        case "rectangle":
+            (x0, y0), (x1, y1) = points[:2]
+            return _ring(np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
+        case "circle":
+            angles = 2 * np.pi * np.arange(CIRCLE) / CIRCLE
+            return _ring(points[0] + math.dist(*points[:2]) * np.stack([np.cos(angles), np.sin(angles)], axis=1))
+        case "mask" if size is not None:
+            inside = np.zeros(size, bool)
+            part = mask_values(base64.b64decode(shape["mask"])) > 0
+            x, y = (int(value) for value in points[0])
+            inside[y : y + part.shape[0], x : x + part.shape[1]] = part
+            return runs_of(inside)
+    raise ValueError(f"a {kind} has none")
+
+
+def _joined(shapes: Iterable[tuple[object, tuple[str, str, Pieces | str]]]) -> list[tuple[str, str, Pieces | str]]:
+    """Shapes of one group and class as one object of several pieces."""
+    out: list[tuple[str, str, Pieces | str]] = []
+    first: dict[tuple[object, str], int] = {}
+    for group, shape in shapes:
+        key = group, shape[1]
+        if not isinstance(group, int | str) or key not in first:
+            first[key] = len(out)
+            out.append(shape)
+        else:
+            place, name, pieces = out[first[key]]
+            out[first[key]] = place, name, (*pieces, *shape[2])
+    return out
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | str)
+
+
+def _size(height: object, width: object) -> tuple[int, int] | None:
+    known = all(isinstance(side, int) and 0 < side < 10**6 for side in (height, width))
+    return (height, width) if known else None

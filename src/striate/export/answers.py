@@ -1,0 +1,64 @@
+"""What a model said: one record per picture, and as files: a table, another form that its task chooses by the name
+(COCO, YOLO, masks), or drawn on the picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from striate import files
+from striate.data.guard import load_one
+from striate.data.header import Pick
+from striate.data.load import Source, Want
+from striate.data.sample import Target
+from striate.draw.pixels import picture_png, visible
+from striate.errors import StriateError
+from striate.tasks.task import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What a model says of one picture.
+
+    predicted: in the form of a target (see data.sample): the most probable class; labels, numbers, boxes or a mask for
+    other tasks. "" where the picture could not be read (see `reason`). confidence: the probability of what is
+    predicted, 0..1, None where the task has none. probabilities: what is said of every output, in the model's order:
+    a probability for classes. size: height and width of the picture where an answer is in its pixels. answer: as the
+    task gives it. source: what was asked about, a file or the pixels themselves.
+    """
+
+    path: str
+    predicted: Target = ""
+    confidence: float | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+    size: tuple[int, int] | None = None
+    answer: object = field(default=None, repr=False, compare=False)
+    source: Source | None = field(default=None, repr=False, compare=False)
+
+
+def write_answers(task: Task, told: Sequence[tuple[str, object, tuple[int, int] | None]], out: Path) -> None:
+    """FILE.csv with a line for each answer, blank where there is none; else what the task makes of the name `out`.
+
+    told: (path of the picture, answer or None, its own height and width where that matters).
+    """
+    if out.suffix.lower() == ".csv":
+        blank = [("",) * len(task.columns())]
+        rows = (
+            (path, *cells) for path, answer, _ in told for cells in (blank if answer is None else task.lines(answer))
+        )
+        files.write_csv(out, ("path", *task.columns()), rows)
+    else:
+        task.save(out, [one for one in told if one[1] is not None])
+
+
+def draw_answer(task: Task, pick: Pick, told: Prediction, folder: Path) -> Path:
+    """Write the picture that was asked about, at its own size and with the answer drawn on it, as a PNG file of its
+    name (with a number where that is taken); pick: which page and channels the model takes."""
+    one = load_one(told.source, Want(pick=pick))
+    if one.problem:
+        raise StriateError("the picture must be readable", received=one.problem, where=told.path)
+    stem, number = Path(told.path).stem, 1
+    while (place := folder / f"{stem}{'' if number == 1 else f'-{number}'}.png").exists():
+        number += 1
+    files.write_bytes(place, picture_png(task.drawn(visible(one.picture), told.answer)))
+    return place

@@ -1,0 +1,149 @@
+"""COCO and labelme outlines become masks: areas, objects, crowds, EXIF, and every shape that is none."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate.data.labelmap import UNKNOWN, read_labels, read_objects
+from striate.data.masks import read
+from striate.data.painted import packed, runs_of
+from striate.errors import StriateError
+
+HEIGHT, WIDTH = 12, 17
+
+
+def picture(path: Path, **options: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(len(path.name)).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def box(y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+    area = np.zeros((HEIGHT, WIDTH), bool)
+    area[y0:y1, x0:x1] = True
+    return area
+
+
+def ring(y0: int, y1: int, x0: int, x1: int) -> list[int]:
+    return [x0, y0, x1, y0, x1, y1, x0, y1]
+
+
+def coco(root: Path, annotations: list[dict], names: tuple[str, ...] = ("cat", "dog")) -> Path:
+    images = [{"id": n, "file_name": f"{n}.png", "height": HEIGHT, "width": WIDTH} for n in (1, 2)]
+    for number in (1, 2):
+        picture(root / "images" / f"{number}.png")
+    categories = [{"id": number, "name": name} for number, name in enumerate(names, 5)]
+    (root / "annotations.json").write_text(
+        json.dumps({"images": images, "annotations": annotations, "categories": categories})
+    )
+    return root
+
+
+def test_coco_polygons_and_runs_are_areas_and_objects(tmp_path: Path) -> None:
+    """Several pieces are one object, runs in numbers and letters are alike, a crowd is unknown, the rest background."""
+    runs = runs_of(box(8, 12, 10, 17))
+    crowd = {"counts": runs_of(box(0, 2, 14, 17)).counts.tolist(), "size": [HEIGHT, WIDTH]}
+    shapes = [
+        {"id": 1, "image_id": 1, "category_id": 5, "segmentation": [ring(1, 4, 1, 4), ring(1, 4, 6, 9)]},
+        {"id": 2, "image_id": 1, "category_id": 6, "segmentation": {"counts": packed(runs), "size": [HEIGHT, WIDTH]}},
+        {"id": 3, "image_id": 1, "category_id": 5, "segmentation": crowd, "iscrowd": 1},
+    ]
+    found = read(coco(tmp_path, shapes))
+    assert found.names == ("background", "cat", "dog")
+    first, second = found.samples
+    expected = 1 * (box(1, 4, 1, 4) | box(1, 4, 6, 9)) + 2 * box(8, 12, 10, 17)
+    expected[box(0, 2, 14, 17)] = UNKNOWN
+    assert np.array_equal(read_labels(first.target, HEIGHT, WIDTH), expected)
+    assert np.array_equal(read_objects(first.target, HEIGHT, WIDTH), np.where(expected == UNKNOWN, 0, expected))
+    assert not read_labels(second.target, HEIGHT, WIDTH).any()
+    assert not found.left_out
+
+
+def test_what_is_no_area_is_listed(tmp_path: Path) -> None:
+    """Every shape that cannot be used says where it stands and why; the others of the picture are used."""
+    wrong = [
+        ({"segmentation": []}, "it has no outline"),
+        ({"segmentation": [[1, 2, 3, 4]]}, "an outline has at least three corners"),
+        ({"segmentation": [[1, 2, 3, 4, 5]]}, "no outline that can be read"),
+        ({"segmentation": [[1, 2, 3, "x", 5, 6]]}, "no outline that can be read"),
+        ({"segmentation": {"counts": [5], "size": [HEIGHT, WIDTH]}}, "runs fill a picture"),
+        ({"segmentation": {"counts": "!!", "size": [HEIGHT, WIDTH]}}, "64 letters"),
+        ({"segmentation": {"counts": [4], "size": [2, 2]}}, "runs of 2 × 2 pixels"),
+        ({"segmentation": [ring(1, 4, 1, 4)], "category_id": 77}, "category 77 is none of the 2"),
+    ]
+    shapes = [{"id": n, "image_id": 1, "category_id": 5, **shape} for n, (shape, _) in enumerate(wrong)]
+    shapes.append({"id": 50, "image_id": 1, "category_id": 5, "segmentation": [ring(0, 3, 0, 3)]})
+    found = read(coco(tmp_path, shapes))
+    assert read_labels(found.samples[0].target, HEIGHT, WIDTH).sum() == 9
+    assert len(found.mended) == len(wrong)
+    for number, (item, (_, why)) in enumerate(zip(found.mended, wrong, strict=True)):
+        assert item.path == "images/1.png"
+        assert f"annotation {number}" in item.reason
+        assert why in item.reason
+
+
+def test_labelme_shapes_become_areas(tmp_path: Path) -> None:
+    """Polygons, rectangles, circles and small masks; a group is one object; lines have no area; a region to ignore."""
+    picture(tmp_path / "a.png")
+    small = io.BytesIO()
+    Image.fromarray(np.full((2, 3), 255, np.uint8)).save(small, "PNG")
+    shapes = [
+        {"label": "cell", "shape_type": "polygon", "points": [[1, 1], [4, 1], [4, 4], [1, 4]], "group_id": 7},
+        {"label": "cell", "shape_type": "rectangle", "points": [[6, 4], [8, 1]], "group_id": 7},
+        {"label": "dot", "shape_type": "circle", "points": [[12, 6], [12, 8.3]]},
+        {"label": "dot", "shape_type": "mask", "points": [[0, 9], [3, 11]],
+         "mask": base64.b64encode(small.getvalue()).decode()},
+        {"label": "__ignore__", "points": [[15, 0], [17, 0], [17, 2], [15, 2]]},
+        {"label": "cell", "shape_type": "line", "points": [[1, 1], [4, 1]]},
+        {"points": [[1, 1], [4, 1], [3, 3]]},
+    ]  # fmt: skip
+    record = {"shapes": shapes, "imagePath": "a.png", "imageHeight": HEIGHT, "imageWidth": WIDTH}
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    found = read(tmp_path)
+    assert found.names == ("background", "cell", "dot")
+    labels = read_labels(found.samples[0].target, HEIGHT, WIDTH)
+    y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+    disc = (x - 12) ** 2 + (y - 6) ** 2 < 2.3**2
+    expected = 1 * (box(1, 4, 1, 4) | box(1, 4, 6, 8)) + 2 * (disc | box(9, 11, 0, 3))
+    expected[box(0, 2, 15, 17)] = UNKNOWN
+    assert np.array_equal(labels, expected)
+    assert len(np.unique(read_objects(found.samples[0].target, HEIGHT, WIDTH))) == 4
+    assert [item.reason for item in found.mended] == [
+        "a.json, shape 6: no area: a line has none",
+        "a.json, shape 7: it has no label",
+    ]
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 8])
+def test_outlines_of_the_unturned_picture_are_turned_with_it(tmp_path: Path, orientation: int) -> None:
+    """The size that the file notes says which of the two was annotated."""
+    exif = Image.Exif()
+    exif[274] = orientation
+    picture(tmp_path / "a.png", exif=exif)
+    shape = {"label": "cell", "points": [[1, 1], [9, 1], [9, 5], [1, 5]]}
+    record = {"shapes": [shape], "imagePath": "a.png", "imageHeight": HEIGHT, "imageWidth": WIDTH}
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    area = box(1, 5, 1, 9)
+    turned = {6: np.rot90(area, -1), 8: np.rot90(area)}.get(orientation, area)
+    assert np.array_equal(read_labels(read(tmp_path).samples[0].target, *turned.shape), turned)
+
+
+def test_pictures_and_files_that_find_no_partner_are_left_out(tmp_path: Path) -> None:
+    """A picture without outlines, outlines without a picture, another size; and nothing at all is an error."""
+    root = coco(tmp_path, [{"id": 1, "image_id": 1, "category_id": 5, "segmentation": [ring(0, 3, 0, 3)]}])
+    picture(root / "images" / "9.png")
+    (root / "images" / "2.png").unlink()
+    found = read(root)
+    reasons = {item.path: item.reason for item in found.left_out}
+    assert reasons == {"images/9.png": "no outlines go with it", "annotations.json": "2.png: no such picture"}
+    Image.fromarray(np.zeros((5, 5), np.uint8)).save(root / "images" / "1.png")
+    found = read(root)
+    assert not found.samples
+    assert found.left_out[1].reason == f"its mask is {WIDTH} × {HEIGHT} pixels, the picture 5 × 5"
+    with pytest.raises(StriateError, match="outlines name at least one class"):
+        read(coco(tmp_path / "empty", []))

@@ -1,0 +1,153 @@
+"""Several labels are learned, each with its own threshold, and told in every form."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn import read_table, white_charts
+from drawn_numbers import label_table, marks
+from drawn_page import Visitor, served
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from striate.cli import main
+from striate.data.prepare import Shape
+from striate.data.sample import Found
+from striate.draw import number_charts
+from striate.errors import StriateError
+from striate.export.model import load_model
+from striate.serve.glass import Glass
+from striate.tasks.multilabel import Multilabel
+from striate.train import single
+from striate.train.events import Epoch, Event
+from striate.train.run import Run, train
+
+OPTIONS = {
+    "network": "conv 8 3, relu, maxpool 2, flatten, dense classes", "epochs": 25, "batch_size": 8, "lr": 0.01,
+    "workers": 0, "precision": "fp32", "val": 0.25,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return label_table(tmp_path_factory.mktemp("labels"))
+
+
+@pytest.fixture(scope="module")
+def run(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return train(table, out=str(tmp_path_factory.mktemp("out")), quiet=True, **OPTIONS)
+
+
+def test_the_loss_is_that_of_torch() -> None:
+    """Binary cross-entropy over all labels; a factor for each label weighs its part."""
+    task, random = Multilabel(("a", "b")), torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 2, generator=random)
+    encoded = task.encode(
+        [("a",), (), ("a", "b"), ("b",), (), ("a",)], np.zeros((6, 2)), Shape(height=1, width=1, channels=1)
+    )
+    assert encoded.tolist()[:3] == [[1, 0], [0, 0], [1, 1]]
+    assert torch.allclose(task.loss(logits, encoded, None, 0.0), F.binary_cross_entropy_with_logits(logits, encoded))
+    alone = [F.binary_cross_entropy_with_logits(logits[:, k], encoded[:, k]) for k in (0, 1)]
+    weighed = task.loss(logits, encoded, torch.tensor([1.0, 3.0]), 0.0)
+    assert torch.allclose(weighed, (0.5 * alone[0] + 1.5 * alone[1]) / 2)
+    assert task.hits(torch.tensor([[9.0, -9.0]]), encoded[:1]) == 1.0
+
+
+def test_thresholds_decide_what_is_said() -> None:
+    """Each label has its own threshold; no label at all is an answer too."""
+    task = Multilabel(("a", "b"), thresholds=(0.2, 0.9))
+    assert task.target_of(np.array([0.3, 0.8])) == ("a",)
+    assert (task.target_of(np.array([0.1, 0.8])), task.say(np.array([0.1, 0.8]))) == ((), "none")
+    assert task.row(np.array([0.3, 0.95])) == ("a; b", "0.300000", "0.950000")
+    assert task.errors([("a",), ("b",)], [np.array([0.3, 0.8])] * 2).tolist() == pytest.approx([0, 0.5])
+
+
+def test_labels_that_no_picture_has() -> None:
+    """A column that is never marked is no output; a set without any label is refused."""
+    found = Found(root="t", kind="table", samples=[], names=("z", "never", "a"), task="multilabel")
+    assert Multilabel.of(found, [("a",), ("z", "a")], {}).classes == ("z", "a")
+    with pytest.raises(StriateError, match="some picture has a label"):
+        Multilabel.of(found, [(), ()], {})
+    with pytest.raises(StriateError, match="cannot be drawn evenly"):
+        Multilabel.of(found, [("a",)], {"balance": "sampling"})
+
+
+def test_the_run_tells_everything(run: Run) -> None:
+    """Macro F1 beats what most pictures have; predictions and report name every label."""
+    scores = run.test
+    assert (scores["main"], scores["baseline_is"]) == ("macro_f1", "always the labels that most training pictures have")
+    assert scores["macro_f1"]["low"] > scores["baseline"]
+    assert set(scores["per_class"]) == {"corner", "line"}
+    rows = read_table(run.folder / "predictions.csv")
+    assert list(rows[0])[1:4] == ["predicted", "p_corner", "p_line"]
+    for row in rows:
+        assert row["truth"] == "; ".join(marks(int(row["path"][:3]))[1])
+    report = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "Precision, recall and F1 of every label" in report
+    assert run.model.task.thresholds == load_model(run.folder).task.thresholds
+    assert len(run.model.task.thresholds) == 2
+
+
+def test_the_commands(run: Run, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """predict and evaluate work from the command line."""
+    out = tmp_path / "out.csv"
+    assert main(["predict", str(run.folder), str(table.parent), "--out", str(out)]) == 0
+    assert len(read_table(out)) == 60
+    right = [row["predicted"] == "; ".join(marks(int(Path(row["path"]).stem))[1]) for row in read_table(out)]
+    assert np.mean(right) > 0.8
+    assert main(["evaluate", str(run.folder), str(table)]) == 0
+    assert "corner" in capsys.readouterr().out
+
+
+def test_the_page_shows_labels(run: Run) -> None:
+    """See, Explain with a label's own output, and Mistakes."""
+    with served(Glass(run.folder).answer) as server:
+        visitor = Visitor(server)
+        mistakes = visitor.json("/api/mistakes")
+        told = mistakes["rows"]
+        assert len(told) == run.test["n"]
+        header, heat = visitor.array(f"/api/heatmap/{told[0]['id']}?target=0")
+        assert header["target"] == "corner"
+        assert np.isfinite(heat).all()
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def test_resume_is_bit_identical(run: Run, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training that was killed half way ends with the weights, thresholds and predictions of the whole one."""
+    white_charts(monkeypatch)
+    monkeypatch.setattr(single, "CHECKPOINT_SECONDS", 0)
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Epoch) and event.epoch == 9:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(table, out=str(tmp_path), quiet=True, watch=watch, **OPTIONS)
+    (folder,) = (path for path in tmp_path.iterdir() if not path.name.startswith("."))
+    again = train(resume=folder, quiet=True)
+    one, other = (load_file(place / "model.safetensors") for place in (run.folder, folder))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    assert again.model.task == run.model.task
+    assert (folder / "predictions.csv").read_bytes() == (run.folder / "predictions.csv").read_bytes()
+
+
+def test_repeats_add_up(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folds predict every picture once, and are scored together."""
+    white_charts(monkeypatch)
+    run = train(table, out=str(tmp_path), quiet=True, **{**OPTIONS, "epochs": 2, "folds": 2, "balance": "weights"})
+    assert run.test["n"] == 60
+    assert len(read_table(run.folder / "predictions.csv")) == 60
+
+
+def test_charts_of_labels() -> None:
+    """Bars are drawn also where a score does not exist."""
+    known, none = {"value": 0.5, "low": 0.2, "high": 0.8}, {"value": None, "low": None, "high": None}
+    rows = {
+        "a": dict.fromkeys(("precision", "recall", "f1"), known),
+        "b": dict.fromkeys(("precision", "recall", "f1"), none),
+    }
+    assert number_charts.labels(rows).startswith(b"\x89PNG")

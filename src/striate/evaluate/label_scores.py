@@ -71,19 +71,18 @@ def label_scores(
     clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
     worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
     said = chances >= np.asarray(thresholds)
-    always = np.broadcast_to(np.asarray(common, bool), truth.shape)
     ordering, redrawn = _ordering(truth, chances, clusters)
     right, drawn = _counts(truth, said, clusters)
     each = _each(truth, said, thresholds, clusters)
-    of_labels = {"f1": (metrics.f1(*right), metrics.f1(*drawn)), "auroc": (ordering[1], redrawn[1])}
-    for name, (values, replicates) in (of_labels | {"ap": (ordering[0], redrawn[0])}).items():
+    f1 = metrics.f1(*right), metrics.f1(*drawn)
+    for name, values, replicates in (("f1", *f1), ("auroc", ordering[1], redrawn[1]), ("ap", ordering[0], redrawn[0])):
         for k, one in enumerate(each):
             one[name] = _record(values[k], replicates[:, k], worth)
     return {
         "n": len(truth),
         **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
         "main": "macro_f1",
-        "baseline": _plain(metrics.macro_f1(*_sums(truth, always))),
+        "baseline": _plain(metrics.macro_f1(*_sums(truth, np.broadcast_to(np.asarray(common, bool), truth.shape)))),
         "baseline_is": COMMON,
         "macro_f1": _record(metrics.macro_f1(*right), metrics.macro_f1(*drawn), worth),
         "micro_f1": _record(_micro(*right), _micro(*drawn), worth),

@@ -210,6 +210,58 @@ def stars(random: np.random.Generator, label: int, side: int) -> np.ndarray:
     return whole(values + np.abs(random.normal(0, 3, values.shape)))
 
 
+def grating(random: np.random.Generator, label: int, side: int) -> np.ndarray:
+    """Straight stripes of any turn, phase and colours, hard or soft: many can be laid over each other."""
+    along, _ = turned(*mesh(side), random.uniform(0, math.pi))
+    wave = np.sin(math.pi * random.uniform(3, 8) * along + random.uniform(0, 6))
+    return tinted(random, 0.5 + (0.45 * np.sign(wave), 0.5 * wave)[label], 6)
+
+
+def dim16(random: np.random.Generator, label: int, side: int) -> np.ndarray:
+    """Cells under a fluorescence microscope, alone or in pairs, in 16 bits: one picture in three is black but for the
+    noise of the camera and what little light strays in."""
+    y, x = np.mgrid[:side, :side]
+    values = random.uniform(95, 105) + random.uniform(0, 4) * soft(random, side, 3)
+    for _ in range(int(random.integers(2, 7)) if random.random() < 0.67 else 0):
+        y0, x0, turn, bright = *random.uniform(0, side, 2), random.uniform(0, math.pi), random.uniform(80, 900)
+        for half in (-1, 1) if label else (0,):
+            away = half * random.uniform(5, 7)
+            place = np.hypot(y - y0 - away * math.sin(turn), x - x0 - away * math.cos(turn))
+            values += bright / (1 + np.exp(place - random.uniform(3, 4.5)))
+    return whole(random.poisson(values) + random.normal(0, 2, values.shape), 4095)
+
+
+def lung(random: np.random.Generator, label: int, side: int) -> np.ndarray:
+    """A chest seen by X-rays, nearly the same in every picture; its lungs are clear or have a soft shadow."""
+    y, x = mesh(side)
+    y, x = (random.uniform(0.94, 1.06) * way + random.normal(0, 0.03) for way in (y, x))
+    lungs = sum(np.exp(-(((x - half) / 0.28) ** 4) - ((y + 0.05) / 0.62) ** 4) for half in (-0.42, 0.42))
+    ribs = np.sin(22 * (y - 0.25 * x**2) + random.uniform(-0.3, 0.3)) * lungs
+    values = 175 + 12 * np.exp(-((x / 0.12) ** 2)) - 95 * lungs + 9 * ribs + 7 * soft(random, side, 5)
+    if label:
+        half, y0 = random.choice((-0.42, 0.42)), random.uniform(-0.3, 0.3)
+        values += random.uniform(35, 55) * np.exp(-(((x - half) ** 2 + (y - y0) ** 2) / random.uniform(0.02, 0.05)))
+    return whole(random.normal(1, 0.04) * values + random.normal(0, 4, values.shape))
+
+
+@cache
+def _ground(side: int) -> np.ndarray:
+    """What a fixed camera sees all the time."""
+    random = np.random.default_rng(side)
+    return np.stack([110 + 22 * soft(random, side, 5) + 14 * soft(random, side, 20) for _ in range(3)], axis=2)
+
+
+def camera(random: np.random.Generator, label: int, side: int) -> np.ndarray:
+    """Frames of one fixed camera, in which something round or square lies somewhere."""
+    y, x = mesh(side)
+    along, across = turned(*(way - place for way, place in zip((y, x), random.uniform(-0.7, 0.7, 2), strict=True)), 0.5)
+    reach = random.uniform(0.1, 0.16)
+    inside = np.hypot(along, across) < reach if label == 0 else np.maximum(np.abs(along), np.abs(across)) < 0.89 * reach
+    light = random.normal(1, 0.03) + 0.02 * soft(random, side, 2)
+    seen = np.where(inside[..., None], random.uniform(150, 250, 3), _ground(side)) * light[..., None]
+    return whole(seen + random.normal(0, 4, seen.shape))
+
+
 SETS = {
     "textures": Drawn(texture, ("stripes", "checks", "dots", "clouds"), 60, (64, 64), ".png", "hex"),
     "tiny": Drawn(texture, ("stripes", "checks", "dots", "clouds"), 100, (24, 24), ".png", "count"),
@@ -220,4 +272,8 @@ SETS = {
     "spots16": Drawn(spots16, ("round", "long"), 60, (128, 128), ".tif", "hex"),
     "tissue": Drawn(tissue, ("small", "large"), 100, (100, 100), ".jpg", "camera"),
     "stars": Drawn(stars, ("spread", "heap"), 80, (150, 150), ".png", "hex"),
+    "gratings": Drawn(grating, ("hard", "soft"), 120, (64, 64), ".png", "hex"),
+    "dim16": Drawn(dim16, ("single", "pair"), 100, (96, 96), ".tif", "hex"),
+    "lungs": Drawn(lung, ("clear", "shadow"), 100, (96, 96), ".png", "hex"),
+    "camera": Drawn(camera, ("round", "square"), 80, (96, 96), ".jpg", "camera"),
 }

@@ -10,16 +10,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import striate
+from striate.data.batches import scale, standardise
+from striate.data.shown import with_heat
 from striate.draw import pixels, sheets, style
 from striate.files import write_bytes
 from striate.inside.filters import filter_picture
+from striate.inside.heatmap import enlarge
 
 PICTURES = Path(__file__).resolve().parent / "pictures"
 REPORT_WIDTH, REPORT_HEIGHT = 800, 570  # points of the page that are shown
@@ -33,11 +38,28 @@ def main() -> None:
         run = striate.train(name="digits", quiet=True)
         report = photograph(run.folder / "report.html", Path(scratch))
         shutil.copy(run.folder / "augmentation.png", PICTURES / "augmentation.png")
+        save("series.png", Image.fromarray(explain_series()))
     scene = draw_scene()
     result = filter_picture(scene, "edge")
     save("report.png", side_by_side(report, scene, result.feature_map))
     sheet = sheets.side_by_side(scene, result.feature_map, "edge, stride 1, padding valid", result.formula)
     save("filter.png", Image.open(io.BytesIO(sheet)))
+
+
+def explain_series() -> np.ndarray:
+    """Two test series of a real training, each on the ground of its heatmap: a slow and a fast burst in noise."""
+    random = np.random.default_rng(0)
+    values, labels = random.normal(0, 0.3, (160, 200)), ["slow", "fast"] * 80
+    for row, label in zip(values, labels, strict=True):
+        place = random.integers(0, 150)
+        row[place : place + 50] += np.sin(np.arange(50) * (0.5 if label == "slow" else 1.1)) * np.hanning(50) * 1.5
+    model, drawn = striate.train((values[4:], labels[4:]), name="bursts", quiet=True).model, []
+    for row, label in list(zip(values, labels, strict=True))[:2]:
+        look = model.look(row)
+        x = standardise(scale(look.stored[None].copy(), model.preparation, torch.device("cpu")), model.preparation)[0]
+        heat = striate.heatmap(model.network, x, score=model.classes.index(label))
+        drawn.append(with_heat(look.stored, partial(enlarge, heat.map), look.shape, signed=heat.signed))
+    return np.concatenate([drawn[0], np.full((len(drawn[0]), GAP, 3), 255, np.uint8), drawn[1]], axis=1)
 
 
 def photograph(page: Path, scratch: Path) -> Image.Image:

@@ -43,6 +43,16 @@ def drawn_step() -> dict:
     return {"kind": "step", **BEGUN, "cases": {"hela, batch 32": case}}
 
 
+def drawn_series() -> dict:
+    def run(seed: int, accuracy: float, seconds: float) -> dict:
+        return {
+            "seed": seed, "n": 150, "accuracy": accuracy, "seconds": seconds, "processor_seconds": 9.0, "load": 0.5
+        }  # fmt: skip
+
+    runs = [run(0, 1.0, 12.0), run(1, 0.98, 14.4), {"seed": 2, "failed": "no reason"}]
+    return {"kind": "series", **BEGUN, "sets": {"waves": {"lowest": 0.98, "runs": runs}}}
+
+
 def drawn_race() -> dict:
     def entry(seconds: float, *values: float) -> dict:
         runs = [{"seed": n, "seconds": seconds, "accuracy": value, "late": False} for n, value in enumerate(values)]
@@ -73,7 +83,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("benchmarks")
     results = root / "results"
     results.mkdir()
-    for record in (drawn_step(), drawn_race(), drawn_dial()):
+    for record in (drawn_step(), drawn_race(), drawn_dial(), drawn_series()):
         (results / f"{record['kind']}.json").write_text(json.dumps(record))
     (results / "accuracy-digits.json").write_bytes((BENCHMARKS / "results/accuracy-digits.json").read_bytes())
     target = root / "docs" / "benchmarks.md"
@@ -93,6 +103,7 @@ def test_page_says_what_is_better(page: Path) -> None:
     assert "Striate has reached that with 20 s." in text
     assert "| keras | 120 s | none in time |" in text
     assert "1 of 2 runs | not met |" in text
+    assert "| waves | 150 | 100.0 %, 98.0 % | 14 s | 9 s | 0.5 to 0.5 |" in text
 
 
 def test_page_says_what_is_missing(page: Path) -> None:

@@ -71,6 +71,34 @@ def test_what_was_planted_is_found_and_nothing_else(planted: tuple) -> None:
     assert len(missed) <= 3, missed
 
 
+def test_digits_saved_anew_are_found_among_digits() -> None:
+    """Of 400 different handwritten digits, twelve saved as JPEG, mirrored, enlarged or darkened: at least eleven have
+    their copy, and nothing else is in a group, though different ones are nearly as alike."""
+    digits = [Image.fromarray((p * 15.9).astype(np.uint8)) for p in load_digits().images[:400]]
+    pictures = [np.asarray(digit.resize((32, 32), Image.Resampling.BICUBIC)) for digit in digits]
+    changes = (
+        lambda p: p, lambda p: p[:, ::-1], lambda p: np.asarray(Image.fromarray(p).resize((48, 48))),
+        lambda p: (0.8 * p).astype(np.uint8),
+    )  # fmt: skip
+    wanted = [[row, 400 + at] for at, row in enumerate(range(5, 389, 33))]
+    copies = [saved(changes[at % 4](pictures[row]), 75) for at, (row, _) in enumerate(wanted)]
+    found = of([*pictures, *copies]).near
+    assert all(group in wanted for group in found)
+    assert len(found) >= 11
+
+
+def test_stripes_are_not_the_same_for_being_stripes() -> None:
+    """Two in a hundred and fifty gratings are always close in turn, phase and period; none is a copy of another."""
+    random = np.random.default_rng(5)
+    y, x = np.mgrid[:48, :48] / 24 - 1
+    pictures = []
+    for _ in range(150):
+        turn, waves, start = random.uniform(0, np.pi), random.uniform(3, 8), random.uniform(0, 6)
+        wave = np.sin(np.pi * waves * (x * np.cos(turn) + y * np.sin(turn)) + start)
+        pictures.append(np.clip(128 + 90 * wave + random.normal(0, 6, wave.shape), 0, 255).astype(np.uint8))
+    assert of(pictures).near == []
+
+
 def test_copies_are_those_with_equal_bytes() -> None:
     """Also among few pictures, and groups are disjoint."""
     random = np.random.default_rng(0)

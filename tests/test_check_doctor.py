@@ -61,6 +61,16 @@ def test_files_that_are_no_pictures(tmp_path: Path) -> None:
     assert kinds(check) <= {"not-a-picture", "truncated", "empty", "wrong-ending", "near-duplicates", "odd-light"}
 
 
+def test_a_pointer_is_no_picture(tmp_path: Path) -> None:
+    """What Git LFS leaves where the picture was not fetched is a caution, and says what to do."""
+    folder = draw(tmp_path / "set", 10)
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+    (folder / "bar/e.png").write_text(pointer, encoding="utf-8")
+    found = one(examine(folder, tmp_path / "store"), "not-a-picture")
+    assert (found.level, found.groups) == ("caution", (("bar/e.png",),))
+    assert "git lfs pull" in found.what
+
+
 def test_pictures_of_another_kind(tmp_path: Path) -> None:
     """Huge among small, grey among colour, 16 bits among 8, one value, and noise among calm ones."""
     folder = draw(tmp_path / "set", 60)

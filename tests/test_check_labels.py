@@ -71,7 +71,11 @@ def test_a_network_that_is_often_wrong_says_so() -> None:
     chances, labels, _ = simulated(500, 3, 1.0, 0.0, seed=2)
     found = rank_labels(chances, labels)
     assert found.agreed < 0.8
-    assert "many doubts are mistaken" in label_finding(found, [str(row) for row in range(500)], "abc").what
+    names = [str(row) for row in range(500)]
+    finding = label_finding(found, names, "abc")
+    assert "many doubts are mistaken" in finding.what
+    assert "--folds 5" in finding.change
+    assert "--folds" not in label_finding(found, names, "abc", "the network").change
 
 
 def test_classes_of_very_few_pictures_are_left_out() -> None:

@@ -20,7 +20,8 @@ from striate.train.settings import Settings
 COMMANDS = ("train", "check", "evaluate", "predict", "convert", "open", "look", "summary", "filter")
 # Flags of train. A name may be added; one that people have in their scripts never goes.
 FLAGS = {
-    "--page", "--labels", "--label-column", "--label-regex", "--symmetry", "--task", "--repeats", "--folds",
+    "--page", "--labels", "--label-column", "--label-regex", "--symmetry", "--task", "--form", "--text",
+    "--columns", "--split", "--mirror-negates", "--repeats", "--folds",
     "--network", "--img-size", "--imgsz", "--channels", "--epochs", "--minutes", "--patience", "--test", "--val",
     "--group", "--augment", "--balance", "-b", "--batch-size", "--batch", "--optimizer", "--lr", "--momentum",
     "--weight-decay", "--smoothing", "--seed", "--device", "--precision", "-j", "--workers", "--out", "--name",

@@ -15,8 +15,8 @@ from striate.train.settings import Settings
 
 DONE, PROBLEMS, INTERRUPTED = 0, 2, 130
 CHECK_SETTINGS = (
-    "group", "labels", "label_column", "columns", "label_regex", "page", "channels", "img_size", "seed", "device",
-    "workers", "out",
+    "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page", "channels", "img_size", "seed",
+    "device", "workers", "out",
 )  # fmt: skip
 
 

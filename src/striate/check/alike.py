@@ -1,20 +1,20 @@
 """Which pictures are the same picture: byte for byte, or saved anew, resized, recoloured, cropped, mirrored, turned.
 
-Candidates come from a description that turning and mirroring leave as it is (signature.py). Two looks decide
-(search.py). The first holds whitened likenesses against each other in the eight positions that a square can take: it
-tells apart even drawings that are much alike. The second lays candidates over each other by any turn, shift and change
-of size (register.py). In either, a pair must be closer than chance makes unrelated pictures of this very set
-(chance.py), and what is seen when one is laid over the other must agree.
+Candidates come from a description that turning and mirroring leave as it is (signature.py). Two looks decide. The
+first holds small likenesses against each other in the eight positions that a square can take (search.py): it tells
+apart even drawings that are much alike. The second lays candidates over each other by any turn, shift and change of
+size (overlay.py), for what was cropped or turned a little. In either, a pair must be closer than chance makes unrelated
+pictures of this very set, and what is seen when one is laid over the other must agree.
 """
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from striate.check.search import search
+from striate.data.joined import joined
 
 FEWEST = 40  # different pictures; among fewer, nothing can be said of chance, so that only copies are found
 LARGEST, SURE = 0.05, 1e-9  # a group of more than this share of the set (and of 30) is joined by surer links alone
@@ -49,12 +49,12 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
         pairs = [(*end, float(score), how) for end, score, how in zip(ends, links.agreement, links.how(), strict=True)]
         sure = (links.chance < np.log10(SURE)).tolist()
     near = [*same, *((i, j, certain) for (i, j, _, _), certain in zip(pairs, sure, strict=True))]
-    return Alike(copies=_joined(len(facts), same), near=_joined(len(facts), near), pairs=pairs)
+    return Alike(copies=_several(len(facts), same), near=_several(len(facts), near), pairs=pairs)
 
 
 def copied(contents: Sequence[str]) -> Alike:
     """The groups of copies alone, where looks cannot be compared."""
-    groups = _joined(len(contents), _same(contents)[1])
+    groups = _several(len(contents), _same(contents)[1])
     return Alike(copies=groups, near=groups, pairs=[])
 
 
@@ -69,26 +69,7 @@ def _varied(looks: np.ndarray) -> np.ndarray:
     return looks.std(axis=(1, 2)) > 1
 
 
-def _joined(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:
-    """Groups of two rows or more that the links connect (union-find), each sorted, in the order of their first.
-
-    Links come with whether they are sure. One that is not may not make a group greater than LARGEST: chains of
-    look-alikes do not swallow the set.
-    """
-    parent, size = list(range(count)), [1] * count
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    for one, other, sure in links:
-        one, other = sorted((root(one), root(other)))
-        if one != other and (sure or size[one] + size[other] <= max(30, LARGEST * count)):
-            parent[other] = one
-            size[one] += size[other]
-    groups: defaultdict[int, list[int]] = defaultdict(list)
-    for row in range(count):
-        groups[root(row)].append(row)
-    return [rows for rows in groups.values() if len(rows) > 1]
+def _several(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:
+    """Groups of two rows or more. One larger than LARGEST is made by sure links alone: chains of look-alikes do not
+    swallow the set."""
+    return [rows for rows in joined(count, links, max(30, LARGEST * count)) if len(rows) > 1]

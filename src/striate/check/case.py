@@ -29,6 +29,7 @@ class Case:
     alike: Alike = field(repr=False)
     mended: Sequence[LeftOut] = ()
     form: str = "picture"
+    mended: Sequence[LeftOut] = ()
 
     @cached_property
     def one_label(self) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 
 MOST_RELATIVES, BEHIND = 16, 15  # places searched for the gap; spacings behind it that tell D
 COLUMNS = MOST_RELATIVES + BEHIND + 2  # distances needed of each picture
-_MOST_D = 12.0  # a greater one is not believed: the fall-off close by is slower than further out
+_MOST_D = 6.0  # a greater one is not believed: the fall-off close by is slower than further out
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ _REASONS = (  # how the reason begins or what it holds, one word for programs, w
     ("damaged", "damaged", "damaged"),
     ("empty file", "empty", "empty"),
     ("not a picture", "not-a-picture", "not a picture, whatever the name says"),
+    ("not the picture itself", "not-a-picture", "only the name of a picture that lies elsewhere"),
     ("is not supported", "unsupported", "of a kind that Striate does not read"),
     ("", "left-out", "not used"),
 )

@@ -16,6 +16,7 @@ LEAST = 4  # pictures of a class; what is said of fewer is not believed
 FEW = 0.01  # a smaller share of wrong labels is what good sets have
 MOST = 0.1  # of all pictures, to look at; poor networks doubt many more
 HARD = 0.8  # share of labels agreed with, below which doubts say more about the network
+QUICK = "small networks"  # those of a check
 COLUMNS = ("path", "label", "suggested", "score", "part")
 
 
@@ -91,9 +92,7 @@ def _wrong(chances: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> f
     return float((sizes * off / np.maximum(counted, 1)).sum() / sizes.sum())
 
 
-def label_finding(
-    found: Suspects, paths: Sequence[str], classes: Sequence[str], who: str = "small networks"
-) -> Finding:
+def label_finding(found: Suspects, paths: Sequence[str], classes: Sequence[str], who: str = QUICK) -> Finding:
     """What is said of them. paths: of all pictures, by the numbers in `found.rows`. who: has not learned them."""
     suggested = [
         {"path": paths[row], "label": classes[label], "suggested": classes[other], "score": round(float(score), 4)}
@@ -105,10 +104,13 @@ def label_finding(
         what = f"Labels look right: {how_many} are doubtful."
     elif found.agreed < HARD:
         what = f"Labels to look at: {how_many}. Only {found.agreed:.0%} are agreed with, so many doubts are mistaken."
-    change = "; ".join(f"{item['path']} looks like {item['suggested']}" for item in suggested[:3])
+    first = "; ".join(f"{item['path']} looks like {item['suggested']}" for item in suggested[:3])
+    change = f"Look at the first ones: {first}." if first else ""
+    if change and who == QUICK and found.agreed < HARD:
+        change += " `striate train` with --folds 5 learns longer and ranks all pictures anew, in suspects.csv."
     return Finding(
         kind="label_suspects", level="note", what=what, count=found.count, done="They keep the label given.",
-        change=f"Look at the first ones: {change}." if change else "",
+        change=change,
         groups=tuple((item["path"],) for item in suggested),
         figures={"share": round(found.share, 4), "agreed": round(found.agreed, 4), "suspects": suggested},
     )  # fmt: skip

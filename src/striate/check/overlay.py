@@ -3,8 +3,8 @@
 Light, colour, and how much fine and coarse structure a picture has stay as they are when it is turned or moved, so
 their quantiles find what a copy was made of even where much was cut off. All turns and shifts are tried at once by
 correlation (with the fast Fourier transform), and the best are refined (register.py). What "too alike" means is read
-off random pairs of the set: the tail of how well unrelated pictures can be laid over each other (Hill, Annals of
-Statistics 3, 1975), carried on to where fewer than CHANCE such pairs are expected among all that were tried.
+off pairs of the set that are alike, but not the same: the tail of how well such pictures can be laid over each other
+(Hill, Annals of Statistics 3, 1975), carried on to where fewer than CHANCE such pairs are expected among all tried.
 """
 
 import functools
@@ -17,9 +17,10 @@ from striate.check.signature import blur, contrast, filled, unit
 
 NEIGHBOURS = 8  # candidates of every picture
 MOST_PAIRS = 20_000  # that are laid over each other: those whose statistics agree best
-CHANCE = 1e-5  # pairs that chance may make in a whole set; the tail is carried on far, so this is strict
+CHANCE = 1e-6  # pairs that chance may make in a whole set; the tail is carried on far, so this is strict
 _AXES = 24  # principal components of the statistics
-_RANDOM, _TAIL, _FALL = 800, 0.1, 20.0  # random pairs, the share that is their tail, and the steepest fall believed
+_RANDOM, _LOCAL, _TAIL = 1200, 150, 0.2  # unrelated pairs; how many tell of one; the share of these that is their tail
+_FALL = 20.0  # the steepest believed
 _QUANTILES = np.array([0.04, 0.1, 0.25, 0.5, 0.75, 0.9, 0.96])
 _ANGLES, _REACH = 24, 6  # turns, each with and without mirroring, and shifts in pixels of a halved picture
 _ROWS, _PAIRS = 512, 256  # of one block
@@ -31,11 +32,12 @@ def overlaid(looks: np.ndarray, tints: np.ndarray) -> tuple[np.ndarray, np.ndarr
     looks (N, S, S) and tints (N, T, T, 3) of the pictures' facts.
     """
     known = over_blocks(len(looks), _ROWS, lambda block: _statistics(looks[block], tints[block], filled(looks[block])))
-    pairs = _candidates(_whitened(np.concatenate(list(known))))
-    random = np.random.default_rng(0).integers(0, len(looks), (_RANDOM, 2))
-    unrelated, _ = _laid(looks, random[random[:, 0] != random[:, 1]])
+    described = _whitened(np.concatenate(list(known)))
+    pairs, unrelated = _candidates(described), _unrelated(described)
     agreement, poses = _laid(looks, pairs)
-    made = _chance(_distance(agreement), np.sort(_distance(unrelated)), len(pairs))
+    others = _distance(_laid(looks, unrelated)[0])
+    ends = (_chance(_distance(agreement), described[rows], described[unrelated[:, 0]], others) for rows in pairs.T)
+    made = np.maximum(*ends)
     kept = made < np.log10(CHANCE)
     return pairs[kept], made[kept], agreement[kept], poses[kept]
 
@@ -44,12 +46,22 @@ def _distance(agreement: np.ndarray) -> np.ndarray:
     return 1 - np.clip(agreement, 0, 1) ** 2
 
 
-def _chance(distances: np.ndarray, unrelated: np.ndarray, count: int) -> np.ndarray:
-    """log10 of how many of `count` unrelated pairs are as close; the closest of the tail may be relatives after all."""
-    last = int(_TAIL * len(unrelated))
-    edge, tail = max(unrelated[last], 1e-6), np.maximum(unrelated[last // 5 : last], 1e-6)
-    fall = min(1 / max(np.log(edge / tail).mean(), 1e-6), _FALL)
-    return np.log10(_TAIL * count) + fall * np.log10(np.maximum(distances, 1e-6) / edge)
+def _chance(distances: np.ndarray, mine: np.ndarray, described: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """log10 of how many unrelated pairs are as close, among as many as there are distances (P,).
+
+    others: (M,) distances of unrelated pairs, whose first pictures are `described` (M, d). Every pair is held against
+    those of the _LOCAL pictures that are most like its own, `mine` (P, d); the closest of a tail may be relatives.
+    """
+    made = np.empty(len(distances))
+    for start in range(0, len(distances), _ROWS):
+        some = slice(start, start + _ROWS)
+        near = np.argpartition(-(mine[some] @ described.T), _LOCAL - 1, axis=1)[:, :_LOCAL]
+        unrelated = np.maximum(np.sort(others[near], axis=1), 1e-6)
+        last = int(_TAIL * _LOCAL)
+        edge, tail = unrelated[:, last], unrelated[:, last // 5 : last]
+        fall = np.minimum(1 / np.maximum(np.log(edge[:, None] / tail).mean(axis=1), 1e-6), _FALL)
+        made[some] = fall * np.log10(np.maximum(distances[some], 1e-6) / edge)
+    return np.log10(_TAIL * len(distances)) + made
 
 
 def _statistics(looks: np.ndarray, tints: np.ndarray, hidden: np.ndarray) -> np.ndarray:
@@ -91,6 +103,18 @@ def _candidates(described: np.ndarray) -> np.ndarray:
     _, once = np.unique(pairs[:, 0] * count + pairs[:, 1], return_index=True)
     strongest = once[np.argsort(-close.ravel()[once], kind="stable")[:MOST_PAIRS]]
     return pairs[strongest]
+
+
+def _unrelated(described: np.ndarray) -> np.ndarray:
+    """(_RANDOM, 2): pictures with ones of like statistics, but not so like that many are the same: stripes are held
+    against stripes, which can always be laid over each other somehow."""
+    random, count = np.random.default_rng(0), len(described)
+    rows = random.integers(0, count, _RANDOM)
+    first = max(min(30, count // 4), count // 16)
+    ranks = random.integers(first, first + max(10, count // 16), _RANDOM)
+    alike = described[rows] @ described.T
+    alike[np.arange(_RANDOM), rows] = 2  # itself comes first
+    return np.stack([rows, np.argsort(-alike, axis=1, kind="stable")[np.arange(_RANDOM), ranks]], axis=1)
 
 
 def _laid(looks: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,8 +4,7 @@
 (local normalisation: Pinto, Cox and DiCarlo, PLoS Computational Biology 4, 2008). `rings` describes it on circles
 around the centre by Fourier coefficients along the angle; turning a picture only turns their phases and mirroring
 conjugates them, so that their magnitudes find a picture in any position (circular harmonics: Hsu and Arsenault,
-Applied Optics 21, 1982). `Whitening` makes what all pictures of a set have in common count little and what is
-particular to one count much.
+Applied Optics 21, 1982). `Plain` takes light and colours as they are, for copies that keep their frame.
 """
 
 import functools
@@ -16,10 +15,9 @@ import numpy as np
 from striate.data.looks import SIDE
 
 RINGS, ORDERS = 10, 8
-_FEATURES, _COLOURS = 192, 4  # numbers of a whitened picture; side of the map of its colours
-_SAMPLE = 1500  # pictures that whitening is measured on
+_COLOURS = 4  # side of the map of colours
 _MOST_FILLED = 0.45  # of a picture
-_BLUR, _FLOOR = 1.0, 0.05  # of whitening: pixels, and the variance below which a feature counts less
+_BLUR = 1.0  # pixels of a plain likeness: what resizing and saving anew change is finer
 
 
 def contrast(looks: np.ndarray, fine: float = 0.8, wide: float = 4.0) -> np.ndarray:
@@ -138,40 +136,25 @@ def views(maps: np.ndarray) -> Iterator[np.ndarray]:
             yield np.rot90(side, quarters, (-2, -1))
 
 
-class Whitening:
-    """Features of pictures in which a set's common structure counts little: principal components over `_FLOOR` plus
-    their variance, of all eight views of the pictures, so that no view is special. Light and colours are whitened
-    apart, because the sign of light means nothing and that of colours does."""
+def _plain(looks: np.ndarray, tints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Light (K, S * S) and colours (K, 32) of each of the eight views."""
+    seen = ~filled(looks)
+    smooth = _mean(blur(SIDE, _BLUR), looks.astype(np.float32), seen)
+    light = _standard(smooth.reshape(len(looks), -1), seen.reshape(len(looks), -1)).reshape(looks.shape)
+    for values, colours in zip(views(light), views(_colours(tints)), strict=True):
+        yield values.reshape(len(values), -1), colours.reshape(len(colours), -1)
 
-    def __init__(self, looks: np.ndarray, tints: np.ndarray) -> None:
-        seen = self._plain(looks[:_SAMPLE], tints[:_SAMPLE])
-        self.mean, self.axes = zip(*(_whitened(np.concatenate(each)) for each in zip(*seen, strict=True)), strict=True)
 
-    @property
-    def light(self) -> int:
-        """How many of the features are light; the others are colours."""
-        return self.axes[0].shape[1]
+class Plain:
+    """Features of pictures as they are: light, and the map of its colours."""
+
+    def __init__(self, looks: np.ndarray) -> None:
+        self.light = looks.shape[1] * looks.shape[2]
 
     def features(self, looks: np.ndarray, tints: np.ndarray) -> Iterator[np.ndarray]:
         """Unit vectors (K, F) of each of the eight views."""
-        for both in self._plain(looks, tints):
-            parts = [(plain - m) @ axes for plain, m, axes in zip(both, self.mean, self.axes, strict=True)]
-            yield unit(np.concatenate(parts, axis=1))
-
-    @staticmethod
-    def _plain(looks: np.ndarray, tints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        seen = ~filled(looks)
-        light = _standard(blurred(looks).reshape(len(looks), -1), seen.reshape(len(looks), -1)).reshape(looks.shape)
-        for values, colours in zip(views(light), views(_colours(tints)), strict=True):
-            yield values.reshape(len(values), -1), colours.reshape(len(colours), -1)
-
-
-def _whitened(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the axes, each divided by its strength."""
-    mean = seen.mean(axis=0)
-    seen = seen - mean
-    strengths, axes = np.linalg.eigh(seen.T @ seen / len(seen))
-    return mean, (axes / np.sqrt(np.maximum(strengths, 0) + _FLOOR))[:, ::-1][:, :_FEATURES].astype(np.float32)
+        for both in _plain(looks, tints):
+            yield unit(np.concatenate(both, axis=1))
 
 
 def likeness(first: np.ndarray, second: np.ndarray, light: int) -> np.ndarray:
@@ -181,11 +164,6 @@ def likeness(first: np.ndarray, second: np.ndarray, light: int) -> np.ndarray:
     if first.shape[-1] > light:
         held += first[..., light:] @ turned[..., light:, :]
     return np.clip(held, 0, 1, out=held)
-
-
-def blurred(looks: np.ndarray) -> np.ndarray:
-    """(K, S, S) float32: the likenesses as whitening sees them."""
-    return _mean(blur(SIDE, _BLUR), looks.astype(np.float32), ~filled(looks))
 
 
 def _standard(values: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -132,8 +132,8 @@ class Worker:
     def _end(self) -> None:
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self._said):
-            with contextlib.suppress(OSError, AttributeError):
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
                 pipe.close()
 
     def _read(self, size: int) -> bytes:
@@ -218,7 +218,7 @@ def _chunk(want: Want) -> int:
     """How many sources are handed over together."""
     if want.shape is None:
         return _CHUNK if want.header else 4 if want.values else 1
-    values = want.shape.height * want.shape.width * want.shape.channels
+    values = math.prod(want.shape.stored)
     return max(1, min(_CHUNK, _CHUNK_BYTES // max(values * np.dtype(want.shape.depth).itemsize, 1)))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from striate.data.joined import joined
 from striate.data.sample import PARTS, Sample
 from striate.data.strata import strata
 from striate.errors import StriateError
@@ -130,27 +131,14 @@ def _harm(load: Counter[str], counts: Counter[str], totals: Counter[str]) -> flo
 def units(
     samples: Sequence[Sample], contents: Sequence[str], together: Iterable[Sequence[int]] = ()
 ) -> list[list[int]]:
-    """Rows joined wherever they share a group or their bytes, or are named in `together` (union-find)."""
-    parent = list(range(len(samples)))
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
+    """Rows joined wherever they share a group or their bytes, or are named in `together`."""
     first: dict[Hashable, int] = {}
-    for row, (sample, content) in enumerate(zip(samples, contents, strict=True)):
-        keys = [("bytes", content)] if sample.group is None else [("bytes", content), ("group", sample.group)]
-        for key in keys:
-            parent[root(row)] = root(first.setdefault(key, row))
-    for rows in together:
-        for row in rows:
-            parent[root(row)] = root(rows[0])
-    joined: defaultdict[int, list[int]] = defaultdict(list)
-    for row in range(len(samples)):
-        joined[root(row)].append(row)
-    return list(joined.values())
+    links = [(first.setdefault(("bytes", content), row), row, True) for row, content in enumerate(contents)]
+    for row, sample in enumerate(samples):
+        if sample.group is not None:
+            links.append((first.setdefault(("group", sample.group), row), row, True))
+    links += [(rows[0], row, True) for rows in together for row in rows]
+    return joined(len(samples), links)
 
 
 def _by_class(

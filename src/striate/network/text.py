@@ -67,7 +67,10 @@ KINDS: dict[str, dict[str, tuple[str, object]]] = {
 }
 BRACKETS = ("residual", "skip")  # kinds that take layers in brackets
 _DEFAULTS = {kind: {name: default for name, (_, default) in values.items()} for kind, values in KINDS.items()}
-_ALIASES = {"leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu", "max": "maxpool", "avg": "avgpool"}
+_ALIASES = {
+    "leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu", "max": "maxpool", "avg": "avgpool",
+    **dict.fromkeys(("conv1d", "conv2d", "conv3d"), "conv"),  # how many axes there are, the data say
+}  # fmt: skip
 # No network that anyone trains comes near these; without them a short line could fill the memory.
 MOST_LAYERS, MOST_NESTED, MOST_DIGITS = 10_000, 50, 9
 _TOKEN = re.compile(r"\s*(?:(\d+)\s*\*\s*\(|([a-z][a-z_-]*)\s*\(|([(),])|([^\s(),]+))", re.IGNORECASE)

@@ -29,6 +29,7 @@ from striate.export.answers import Prediction, draw_answer, write_answers
 from striate.export.items import items
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
+from striate.export.tiles import answer_in_tiles
 from striate.inside.heatmap import Heatmap, heatmap
 from striate.inside.trace import trace
 from striate.network.build import Network
@@ -126,19 +127,35 @@ class Model:
             yield logits[: len(part)].double().cpu()
 
     def predict(
-        self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
+        self,
+        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
+        workers: int = 2,
+        tiles: tuple[int, int] | None = None,
     ) -> list[Prediction]:
         """Predictions for pictures, in order: files, folders (every picture in them), or arrays (H, W[, C]).
 
-        A picture that cannot be read gets a prediction without a class and with the reason; the rest go on.
+        A picture that cannot be read gets a prediction without a class and with the reason; the rest go on. tiles:
+        height and width in pixels; larger pictures are cut into overlapping tiles of this size, each of which is seen
+        as large as a whole picture (for boxes).
         """
-        return list(self.predict_each(sources, workers))
+        return list(self.predict_each(sources, workers, tiles))
 
     def predict_each(
-        self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
+        self,
+        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
+        workers: int = 2,
+        tiles: tuple[int, int] | None = None,
     ) -> Iterable[Prediction]:
         """The same, one after the other and in bounded memory."""
-        yield from self._predicted(self._items(sources), workers)
+        if tiles is not None and not self.task.spatial:
+            self.task.joined([], [], tiles)  # which says what tiles are for
+        for one in self._predicted(self._items(sources), workers):
+            is_large = tiles is not None and one.size is not None and (np.array(one.size) > tiles).any()
+            if is_large:
+                one = replace(
+                    self._named(one.path, answer_in_tiles(self, one.source, tiles), one.size), source=one.source
+                )
+            yield one
 
     def _predicted(self, named: Iterable[tuple[str, Source]], workers: int) -> Iterator[Prediction]:
         asked: deque[Source] = deque()  # what is on its way through the processes that decode

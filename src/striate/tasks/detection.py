@@ -25,6 +25,7 @@ from striate.tasks.task import Task
 
 TOLD = 0.3  # an answer is told from this confidence on, until the validation part knows better
 SMALLEST = 20  # pixels that a small object should have on the picture that the network sees
+MOST_JOINED = 5000  # boxes of a picture that was cut into tiles
 FEW = 0.05  # share of the objects that may be smaller
 
 
@@ -146,6 +147,27 @@ class Detection(Task):
             names = tuple(self.classes[kind] for kind in kinds.tolist())
             answers.append(Boxes(names=names, corners=corners, confidence=sure.double().numpy(), size=(height, width)))
         return answers
+
+    def joined(
+        self, answers: Sequence[Boxes], tiles: Sequence[tuple[int, int, int, int]], size: tuple[int, int]
+    ) -> Boxes:
+        """The boxes of all tiles, once each: what a tile's inner edge cuts is left to the tile that has it whole."""
+        names, corners, sure = [], [np.zeros((0, 4))], [np.zeros(0)]
+        for answer, (y0, y1, x0, x1) in zip(answers, tiles, strict=True):
+            moved = answer.corners + np.array([x0, y0, x0, y0])
+            inner = np.array([x0 > 0, y0 > 0, x1 < size[1], y1 < size[0]])
+            near = np.abs(moved - (x0, y0, x1, y1)) < 0.01 * max(y1 - y0, x1 - x0)
+            large = (answer.corners[:, 2:] - answer.corners[:, :2] > 0.2 * np.array([x1 - x0, y1 - y0])).any(axis=1)
+            kept = np.flatnonzero(~(near & inner).any(axis=1) | large)
+            names += [answer.names[place] for place in kept]
+            corners.append(moved[kept])
+            sure.append(answer.confidence[kept])
+        boxes, chances = np.concatenate(corners), np.concatenate(sure)
+        order = np.argsort(-chances, kind="stable")[:MOST_JOINED]
+        kinds = torch.tensor([self.classes.index(names[place]) for place in order], dtype=torch.int64)
+        kept = order[centres.suppressed(kinds, torch.from_numpy(boxes[order])).numpy()]
+        told = tuple(names[place] for place in kept)
+        return Boxes(names=told, corners=boxes[kept], confidence=chances[kept], size=size)
 
     def score(self, logits: Tensor, index: int) -> Tensor:
         """The mean evidence for the objects of a class that are told; for the surest where none is."""

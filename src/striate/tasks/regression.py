@@ -185,4 +185,4 @@ class Regression(Task):
         return found
 
 
-HEAD = "flatten, dropout 0.2, dense classes"
+HEAD = "flatten, dropout 0.2, dense classes, scale 0.03"  # scaled, so that the learning rate of auto suits it

@@ -44,6 +44,8 @@ class Detection(Task):
     measure: ClassVar[str] = "found"
     spatial: ClassVar[bool] = True
     tunes: ClassVar[bool] = True
+    error_is: ClassVar[str] = "objects missed and boxes too many"
+    legend: ClassVar[str] = "Boxes are what was told; dashed ones were missed."
     longest: ClassVar[int] = 256
     step: ClassVar[int] = 32
     batch_pixels: ClassVar[int] = 1 << 21

@@ -29,6 +29,7 @@ class Multilabel(Task):
     name: ClassVar[str] = "multilabel"
     tunes: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
+    error_is: ClassVar[str] = "how sure the wrong labels were, summed"
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[tuple[str, ...]], options: Mapping[str, object]) -> Self:
@@ -89,7 +90,7 @@ class Multilabel(Task):
         return tuple(sorted(name for name, yes in zip(self.classes, said, strict=True) if yes))
 
     def say(self, answer: np.ndarray) -> str:
-        return ", ".join(self.target_of(answer)) or "none"
+        return "; ".join(self.target_of(answer)) or "none"
 
     def header(self) -> tuple[str, ...]:
         return ("predicted", *(f"p_{name}" for name in self.classes))

@@ -40,6 +40,8 @@ class Regression(Task):
     measure: ClassVar[str] = "close"
     tunes: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
+    error_is: ClassVar[str] = "the greatest error, in standard deviations of the training part"
+    unit: ClassVar[str] = "in standard deviations of the training part"
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[tuple[float, ...]], options: Mapping[str, object]) -> Self:

@@ -62,6 +62,8 @@ class Segmentation(Task):
     name: ClassVar[str] = "segmentation"
     measure: ClassVar[str] = "iou"
     spatial: ClassVar[bool] = True
+    error_is: ClassVar[str] = "what is missing to a mean IoU of 1"
+    legend: ClassVar[str] = "Coloured is what was told; the true outlines are white."
     longest: ClassVar[int] = 512
     step: ClassVar[int] = 16
     mirrored: ClassVar[bool] = True
@@ -176,12 +178,15 @@ class Segmentation(Task):
         return answer.confidence
 
     def say(self, answer: Areas) -> str:
-        order = np.argsort(-answer.shares * self._inner, kind="stable")
-        shown = [
-            f"{self.classes[k]} {100 * answer.shares[k]:.1f} %"
-            for k in order[:3]
-            if answer.shares[k] and self._inner[k]
-        ]
+        return self._in_words(answer.shares)
+
+    def told(self, target: Mask) -> str:
+        return self._in_words(_shares(self._labels(target), len(self.classes)))
+
+    def _in_words(self, shares: np.ndarray) -> str:
+        """The three largest areas beside the background."""
+        order = np.argsort(-shares * self._inner, kind="stable")
+        shown = [f"{self.classes[k]} {100 * shares[k]:.1f} %" for k in order[:3] if shares[k] and self._inner[k]]
         return ", ".join(shown) or f"{BACKGROUND} alone"
 
     def header(self) -> tuple[str, ...]:

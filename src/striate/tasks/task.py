@@ -37,7 +37,8 @@ class Task(ABC):
     are drawn class by class, symmetries are tried and labels doubted. spatial: targets lie on the picture, so it keeps
     its size while training, and mirroring it is always right. tunes: whether `tuned` does anything. tabular: whether
     `read` knows an answer from its row in predictions.csv. shares: whether `per_class` gives shares from 0 to 1, which
-    are shown in percent. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
+    are shown in percent. error_is: what `errors` counts, legend: what `drawn` shows ("" for nothing), unit: of `score`,
+    all in words. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
     `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
     where every pixel is an answer and it is not pictures that count, else 0.
@@ -53,6 +54,9 @@ class Task(ABC):
     tunes: ClassVar[bool] = False
     tabular: ClassVar[bool] = False
     shares: ClassVar[bool] = True
+    error_is: ClassVar[str] = ""
+    legend: ClassVar[str] = ""
+    unit: ClassVar[str] = "a logit, not a probability"
     longest: ClassVar[int] = 64
     step: ClassVar[int] = 4
     batch_pixels: ClassVar[int] = 0
@@ -177,6 +181,10 @@ class Task(ABC):
     def confidence(self, answer: object) -> float | None:
         """How sure an answer is, 0 to 1; None where a task has no such number."""
         return None
+
+    def told(self, target: Target) -> str:
+        """A true target in a few words."""
+        return text_of(target)
 
     def say(self, answer: object) -> str:
         """An answer in a few words."""

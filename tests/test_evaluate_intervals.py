@@ -189,3 +189,18 @@ def test_the_same_seed_draws_the_same() -> None:
     columns = np.random.default_rng(0).normal(size=(50, 3))
     assert np.array_equal(intervals.resampled_means(columns), intervals.resampled_means(columns))
     assert not np.array_equal(intervals.resampled_means(columns), intervals.resampled_means(columns, seed=1))
+
+
+def test_means_are_scores() -> None:
+    """Means with the bootstrap's ends, shares with a width even where all are right; what is not defined is None."""
+    rng = np.random.default_rng(0)
+    values = {"mae": rng.exponential(2, 200), "right": np.ones(200, bool)}
+    found = intervals.mean_scores(values)
+    assert found["mae"]["value"] == pytest.approx(values["mae"].mean())
+    error = values["mae"].std() / 200**0.5
+    assert found["mae"]["high"] - found["mae"]["low"] == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert (found["right"]["low"], found["right"]["high"]) == pytest.approx(intervals.wilson(200, 200))
+    clustered = intervals.mean_scores({"right": values["right"]}, np.arange(200) // 20)
+    assert clustered["right"]["low"] == pytest.approx(intervals.wilson(10, 10)[0])
+    assert intervals.mean_scores({"a": np.array([3.0])}) == {"a": {"value": 3.0, "low": None, "high": None}}
+    assert intervals.mean_scores({"a": np.zeros(0)}) == {"a": {"value": None, "low": None, "high": None}}

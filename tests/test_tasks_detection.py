@@ -172,6 +172,13 @@ def test_resume_is_bit_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+def test_sampling_by_class_is_refused(tmp_path: Path) -> None:
+    """A picture with boxes of several classes has no class to be drawn by."""
+    folder = draw_shapes(tmp_path / "shapes", 6)
+    with pytest.raises(StriateError, match=r"by their one class.*received: detection"):
+        striate.train(folder, out=str(tmp_path), quiet=True, balance="sampling", **OPTIONS, epochs=1)
+
+
 def boxes(names: tuple[str, ...], corners: list, size: tuple[int, int] = (100, 200), **more: object) -> Boxes:
     return Boxes(names=names, corners=np.array(corners, np.float64).reshape(-1, 4), size=size, **more)
 

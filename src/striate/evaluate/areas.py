@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.data.labelmap import UNKNOWN
 from striate.evaluate import intervals, metrics
+from striate.evaluate.intervals import bootstrapped, scored
 
 BACKGROUND = "background"
 TOLERANCE = 0.0075  # of the diagonal: how far an outline may lie from the true one (Csurka et al. 2013)
@@ -211,10 +212,7 @@ class _Drawn:
         return self.told(float(values[known].mean()), intervals.resampled_means(values[known, None], clusters=clusters))
 
     def told(self, value: float, again: np.ndarray) -> dict[str, float | None]:
-        if np.isnan(value):
-            return {"value": None, "low": None, "high": None}
-        low, high = intervals.proportion_like(value, again.ravel(), self.worth)
-        return {"value": value, "low": low, "high": high}
+        return bootstrapped(value, again, self.worth)
 
 
 def _objects(drawn: _Drawn) -> dict[str, dict]:
@@ -227,11 +225,11 @@ def _objects(drawn: _Drawn) -> dict[str, dict]:
     again = intervals.resampled_means(
         np.stack([true + told, 2 * found, np.abs(told - true)], axis=1), clusters=clusters
     )
-    low, high = intervals.percentile(again[:, 2])
+    ends = intervals.percentile(again[:, 2])
     share = float(_share(2 * found.sum(), (true + told).sum()))
     return {
         "object_f1": drawn.told(share, _share(again[:, 1], again[:, 0])),
-        "count_error": {"value": float(np.abs(told - true).mean()), "low": low, "high": high},
+        "count_error": scored(np.abs(told - true).mean(), *ends),
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.data.sample import Boxes
 from striate.evaluate import intervals
+from striate.evaluate.intervals import bootstrapped, scored
 
 MOST = 100  # boxes of a picture that count, as in COCO
 _LEAST, _MOST_RESAMPLES, _CELLS = 100, 1000, 1_000_000  # resamples, so that predictions x resamples stay bounded
@@ -34,18 +35,18 @@ def detection_scores(
     n = len(truth)
     objects = sum(int(_counted(boxes).sum()) for boxes in truth)
     if not n:
-        empty = {"value": None, "low": None, "high": None}
+        empty = scored(float("nan"))
         return {"n": 0, "objects": 0, **dict.fromkeys([*_AT, "precision", "recall", "f1"], empty), "per_class": {}}
     matches = _Matches(truth, answers, classes)
     value, drawn = matches.precisions(np.arange(n)), matches.resampled(clusters)
     worth = n if clusters is None else intervals.clusters_worth(clusters)
-    found = {name: _score(_mean(value[at]), [_mean(one[at]) for one in drawn], worth) for name, at in _AT.items()}
+    found = {name: bootstrapped(_mean(value[at]), [_mean(one[at]) for one in drawn], worth) for name, at in _AT.items()}
     per_class = {}
     counts = _counts(truth, answers, classes, threshold)
     for number, name in enumerate(classes):
         only = {"ap50": 0, "ap50_95": slice(None)}
         areas = {
-            word: _score(_mean(value[at, :, number]), [_mean(one[at, :, number]) for one in drawn], worth)
+            word: bootstrapped(_mean(value[at, :, number]), [_mean(one[at, :, number]) for one in drawn], worth)
             for word, at in only.items()
         }
         per_class[name] = {**areas, **_shares(counts[:, number]), "n": int(counts[:, number, 1].sum())}
@@ -202,17 +203,10 @@ def _shares(counts: np.ndarray) -> dict:
         below, drawn_below = whole[list(over)].sum(), drawn[:, list(over)].sum(axis=1)
         value = factor * whole[0] / below if below else float("nan")
         shares = np.divide(factor * drawn[:, 0], drawn_below, out=np.full(len(drawn), np.nan), where=drawn_below > 0.5)
-        found[name] = _score(value, shares, float(below))
+        found[name] = bootstrapped(value, shares, float(below))
     return found
 
 
 def _mean(precision: np.ndarray) -> float:
     known = precision[precision > -1]
     return float(known.mean()) if known.size else float("nan")
-
-
-def _score(value: float, drawn: Sequence[float] | np.ndarray, worth: float) -> dict:
-    if np.isnan(value):
-        return {"value": None, "low": None, "high": None}
-    low, high = intervals.proportion_like(value, np.asarray(drawn, np.float64), worth)
-    return {"value": float(value), "low": float(low), "high": float(high)}

@@ -10,6 +10,7 @@ Pictures of one patient, or copies of one picture, say less than as many others.
 proportions get Wilson's interval for as many pictures as theirs are worth, and whole clusters are drawn again.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import NormalDist
 
@@ -182,6 +183,25 @@ def resampled_means(
     return mean + (normal * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
+def mean_scores(values: Mapping[str, np.ndarray], clusters: np.ndarray | None = None) -> dict[str, dict]:
+    """The mean of every row of values (N,) as a score {"value", "low", "high"}; None where there is none.
+
+    Rows of bool are shares, whose interval always has a width. clusters: (N,) the same number for pictures that belong
+    together.
+    """
+    columns = np.stack(list(values.values()), axis=1).astype(np.float64)
+    n, scores = len(columns), {}
+    drawn = resampled_means(columns, clusters=clusters).T if n > 1 else np.full((columns.shape[1], 1), np.nan)
+    worth = n if clusters is None else clusters_worth(clusters)
+    for (name, row), replicates in zip(values.items(), drawn, strict=True):
+        value = float(np.mean(row)) if n else None
+        is_share = n and np.asarray(row).dtype == bool
+        low, high = proportion_like(value, replicates, worth) if is_share and n > 1 else percentile(replicates)
+        ends = {end: None if math.isnan(at) else at for end, at in (("low", low), ("high", high))}
+        scores[name] = {"value": value, **ends}
+    return scores
+
+
 def resampled_weights(n: int, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
     """How often each of n pictures was drawn, in blocks (r, n) of float64 that add up to `resamples` rows."""
     rng = np.random.default_rng(seed)
@@ -235,3 +255,20 @@ def _chunks(resamples: int, width: int) -> Iterator[slice]:
     step = max(1, min(resamples, _CHUNK_CELLS // max(width, 1)))
     for start in range(0, resamples, step):
         yield slice(start, min(start + step, resamples))
+
+
+def scored(value: float, low: float = np.nan, high: float = np.nan) -> dict[str, float | None]:
+    """A score as scores.json holds it, with None for what is not defined."""
+    return {"value": plain(value), "low": plain(low), "high": plain(high)}
+
+
+def bootstrapped(value: float, replicates: np.ndarray, effective: float) -> dict[str, float | None]:
+    """A share as a score, with the interval of `proportion_like` from its replicates; all None where it is NaN."""
+    if np.isnan(value):
+        return scored(value)
+    return scored(value, *proportion_like(float(value), np.asarray(replicates, np.float64).ravel(), float(effective)))
+
+
+def plain(value: float) -> float | None:
+    """A number for JSON: None where it is NaN."""
+    return None if np.isnan(value) else float(value)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.evaluate import intervals, metrics
+from striate.evaluate.intervals import bootstrapped, plain, scored
 
 _MOST_CELLS = 200_000_000  # resamples x pictures x labels of an average precision
 COMMON = "always the labels that most training pictures have"
@@ -71,23 +72,23 @@ def label_scores(
     clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
     worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
     said = chances >= np.asarray(thresholds)
+    always = np.broadcast_to(np.asarray(common, bool), truth.shape)
     ordering, redrawn = _ordering(truth, chances, clusters)
-    right, drawn = _counts(truth, said, clusters)
-    each = _each(truth, said, thresholds, clusters)
+    (right, drawn), each = _counts(truth, said, clusters), _each(truth, said, thresholds, clusters)
     f1 = metrics.f1(*right), metrics.f1(*drawn)
     for name, values, replicates in (("f1", *f1), ("auroc", ordering[1], redrawn[1]), ("ap", ordering[0], redrawn[0])):
         for k, one in enumerate(each):
-            one[name] = _record(values[k], replicates[:, k], worth)
+            one[name] = bootstrapped(values[k], replicates[:, k], worth)
     return {
         "n": len(truth),
         **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
         "main": "macro_f1",
-        "baseline": _plain(metrics.macro_f1(*_sums(truth, np.broadcast_to(np.asarray(common, bool), truth.shape)))),
+        "baseline": plain(metrics.macro_f1(*_sums(truth, always))),
         "baseline_is": COMMON,
-        "macro_f1": _record(metrics.macro_f1(*right), metrics.macro_f1(*drawn), worth),
-        "micro_f1": _record(_micro(*right), _micro(*drawn), worth),
-        "map": _record(metrics.mean_of_known(ordering[0]), metrics.mean_of_known(redrawn[0]), worth),
-        "auroc": _record(metrics.mean_of_known(ordering[1]), metrics.mean_of_known(redrawn[1]), worth),
+        "macro_f1": bootstrapped(metrics.macro_f1(*right), metrics.macro_f1(*drawn), worth),
+        "micro_f1": bootstrapped(_micro(*right), _micro(*drawn), worth),
+        "map": bootstrapped(metrics.mean_of_known(ordering[0]), metrics.mean_of_known(redrawn[0]), worth),
+        "auroc": bootstrapped(metrics.mean_of_known(ordering[1]), metrics.mean_of_known(redrawn[1]), worth),
         "all_right": _share((said == truth).all(axis=1), clusters),
         "per_class": dict(zip(names, each, strict=True)),
     }
@@ -152,15 +153,4 @@ def _share(hits: np.ndarray, clusters: np.ndarray | None, among: np.ndarray | No
     ends = intervals.wilson(float(right.sum()), float(len(right)))
     if clusters is not None:
         ends = intervals.clustered(right, clusters[among])
-    return {"value": float(right.mean()) if len(right) else None, "low": _plain(ends[0]), "high": _plain(ends[1])}
-
-
-def _record(value: float, replicates: np.ndarray, worth: float) -> dict:
-    if np.isnan(value):
-        return {"value": None, "low": None, "high": None}
-    low, high = intervals.proportion_like(float(value), replicates, float(worth))
-    return {"value": float(value), "low": _plain(low), "high": _plain(high)}
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return scored(right.mean() if len(right) else np.nan, *ends)

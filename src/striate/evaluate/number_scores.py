@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.evaluate import intervals, metrics
+from striate.evaluate.intervals import plain, scored
 
 LEVEL = 0.9  # share of new pictures whose number a prediction interval is to hold
 NAMES = ("mae", "rmse", "r2", "pearson", "spearman")
@@ -55,13 +56,13 @@ def number_scores(
     columns = [
         {name: _record(values[name][k], drawn[name][:, k]) for name in NAMES}
         | _covered(truth[:, k], predicted[:, k], None if reach is None else reach[k], clusters)
-        | {"baselines": {word: {name: _plain(floor[name][k]) for name in floor} for word, floor in floors.items()}}
+        | {"baselines": {word: {name: plain(floor[name][k]) for name in floor} for word, floor in floors.items()}}
         for k in range(len(names))
     ]
     if len(names) == 1:
         own, main, floor = columns[0], "rmse", columns[0]["baselines"][MEAN]["rmse"]
     else:
-        main, floor = "r2", _plain(np.mean(floors[MEAN]["r2"]))
+        main, floor = "r2", plain(np.mean(floors[MEAN]["r2"]))
         own = {name: _record(values[name].mean(), drawn[name].mean(axis=1)) for name in ("r2", "pearson", "spearman")}
         own["per_class"] = {name: {"n": len(truth), **one} for name, one in zip(names, columns, strict=True)}
     grouped = {} if clusters is None else {"clusters": len(np.unique(clusters))}
@@ -143,16 +144,11 @@ def _covered(truth: np.ndarray, predicted: np.ndarray, reach: float | None, clus
     ends = intervals.wilson(float(inside.sum()), len(inside))
     if clusters is not None:
         ends = intervals.clustered(inside, clusters)
-    low, high = map(_plain, ends)
-    return {"coverage": {"value": _plain(inside.mean()), "low": low, "high": high}, "reach": float(reach)}
+    return {"coverage": scored(inside.mean(), *ends), "reach": float(reach)}
 
 
 def _record(value: float, replicates: np.ndarray) -> dict:
     if np.isnan(value):
-        return {"value": None, "low": None, "high": None}
+        return scored(value)
     low, high = intervals.percentile(replicates)
-    return {"value": _plain(value), "low": _plain(np.fmin(low, value)), "high": _plain(np.fmax(high, value))}
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return scored(value, np.fmin(low, value), np.fmax(high, value))

@@ -6,6 +6,7 @@ import numpy as np
 
 from striate.errors import StriateError, first_few
 from striate.evaluate import intervals, metrics
+from striate.evaluate.intervals import bootstrapped, plain, scored
 from striate.evaluate.named import floor_of, interval, label, main_of, number
 
 # Pictures x classes up to which the AUROC is computed anew for every resample.
@@ -41,7 +42,7 @@ def classification_scores(
         "n": len(truth),
         **({} if hits.clusters is None else {"clusters": len(np.unique(hits.clusters))}),
         "main": "accuracy",
-        "baseline": _plain(metrics.baseline(truth, majority)),
+        "baseline": plain(metrics.baseline(truth, majority)),
         "baseline_is": f"always {classes[majority]!r}",
         "majority": classes[majority],
         "accuracy": hits.share(np.ones(len(truth), bool)),
@@ -117,17 +118,17 @@ def _means_over_classes(
     f1 = metrics.macro_f1(correct, actual, predicted), metrics.macro_f1(*margins)
     area = metrics.macro_auroc(areas), metrics.macro_auroc(area_draws)
     return {
-        "balanced_accuracy": _bootstrapped(*balanced, size),
-        "macro_f1": _bootstrapped(*f1, size),
-        "auroc": _bootstrapped(*area, size),
+        "balanced_accuracy": bootstrapped(*balanced, size),
+        "macro_f1": bootstrapped(*f1, size),
+        "auroc": bootstrapped(*area, size),
     }
 
 
 def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: np.ndarray | None) -> dict:
     """Calibration error and log loss, from the same draws of pictures; one picture gives no interval."""
     if len(truth) < 2:
-        loss, nothing = metrics.log_loss(truth, probabilities), _record(np.nan, np.nan, np.nan)
-        return {"calibration_error": nothing, "log_loss": _record(loss, np.nan, np.nan)}
+        loss, nothing = metrics.log_loss(truth, probabilities), scored(np.nan)
+        return {"calibration_error": nothing, "log_loss": scored(loss, np.nan, np.nan)}
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     bins = metrics.bin_numbers(confidence)
     columns = np.zeros((len(truth), metrics.CALIBRATION_BINS + 1))
@@ -140,8 +141,8 @@ def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: np
     low, high = intervals.percentile(np.clip(errors - errors.mean() + error, 0, 1))
     loss = metrics.log_loss(truth, probabilities)
     return {
-        "calibration_error": _record(error, min(low, error), max(high, error)),
-        "log_loss": _record(loss, *intervals.percentile(drawn[:, -1])),
+        "calibration_error": scored(error, min(low, error), max(high, error)),
+        "log_loss": scored(loss, *intervals.percentile(drawn[:, -1])),
     }
 
 
@@ -179,8 +180,8 @@ def _per_class(
             "n": int(actual[k]),
             "precision": hits.share(hits.predicted == k),
             "recall": hits.share(hits.truth == k),
-            "f1": _bootstrapped(f1[k], drawn[:, k], hits.worth * actual[k]),
-            "auroc": _bootstrapped(areas[k], area_draws[:, k], hits.worth * min(actual[k], total - actual[k])),
+            "f1": bootstrapped(f1[k], drawn[:, k], hits.worth * actual[k]),
+            "auroc": bootstrapped(areas[k], area_draws[:, k], hits.worth * min(actual[k], total - actual[k])),
         }
         for k, name in enumerate(classes)
     }
@@ -205,24 +206,10 @@ class _Hits:
             ends = intervals.wilson(float(right.sum()), float(len(right)))
         else:
             ends = intervals.clustered(right, self.clusters[among])
-        return _record(right.mean() if len(right) else np.nan, *ends)
+        return scored(right.mean() if len(right) else np.nan, *ends)
 
     def margins(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Redrawn counts (R, K) of correct, actual and predicted pictures of every class."""
         if self.clusters is None:
             return intervals.resampled_margins(matrix)
         return intervals.clustered_margins(self.truth, self.predicted, len(matrix), self.clusters)
-
-
-def _bootstrapped(value: float, replicates: np.ndarray, effective: float) -> dict:
-    if np.isnan(value):
-        return _record(np.nan, np.nan, np.nan)
-    return _record(value, *intervals.proportion_like(float(value), replicates, float(effective)))
-
-
-def _record(value: float, low: float, high: float) -> dict:
-    return {"value": _plain(value), "low": _plain(low), "high": _plain(high)}
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -199,7 +199,7 @@ class Model:
         """Samples of the form and for the task that the model was trained for."""
         form = self.preparation.shape.form
         asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
-        found = read_source(source, task=self.task.name, **asked, **labels_from)
+        found = read_source(source, task=self.task.targets or self.task.name, **asked, **labels_from)
         if found.form != form:
             raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
         return found

@@ -98,15 +98,15 @@ class Detection(Task):
         mixed = f", {inner}, {plain}, {residual}".format(base) if inner else ""
         return f"{stem}{mixed}, conv classes 1"
 
-    def make_head(self, line: str) -> int:
+    @property
+    def outputs(self) -> int:
         return len(self.classes) + 4
 
     def require_output(self, shape: tuple[int, ...]) -> None:
-        wanted = len(self.classes) + 4
-        if len(shape) != 3 or shape[0] != wanted:
+        if len(shape) != 3 or shape[0] != self.outputs:
             raise StriateError(
                 "a detector's network ends in maps: one per class, and four for the sides of boxes",
-                received=f"{'×'.join(map(str, shape))} where {wanted} maps are needed",
+                received=f"{'×'.join(map(str, shape))} where {self.outputs} maps are needed",
                 where="--network",
                 remedy="end it with `conv classes 1`",
             )

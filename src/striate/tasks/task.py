@@ -1,4 +1,4 @@
-"""What differs between tasks, and only that: the contract, and the table of tasks.
+"""What differs between tasks, and only that: the contract. Which tasks there are stands in `table`.
 
 Training, prediction, report and page know this contract and never a concrete task.
 
@@ -22,6 +22,7 @@ from striate.data.sample import Found, Target, names_of, text_of
 from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
 from striate.network.auto import auto_line
+from striate.tasks.table import TASKS
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,21 @@ class Task(ABC):
     classes: the names of the K outputs, in order. Every other field of a task is plain data too: it is stored in the
     model file and passed to the constructor again.
 
-    name: the key in the table of tasks. measure: the share that `hits` counts, named in history.csv. one_label: every
-    picture is of one class; then parts are drawn class by class, symmetries are tried and labels doubted. spatial:
-    targets lie on the picture, so it keeps its size while training, and mirroring it is always right. tunes: whether
-    `tuned` does anything. tabular: whether `read` knows an answer from its row in predictions.csv.
-    shares: whether `per_class` gives shares from 0 to 1, which are shown in percent.
-    longest: pixels of the shorter side that `--network auto` brings large pictures to, unless `side` looks at the
-    targets; step: what sides are multiples of then. mirrored: pictures keep their form (see Shape). crop: the side of
-    the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch, where every pixel is an
-    answer and it is not pictures that count, else 0.
+    name: the key in the table of tasks. targets: the task whose kind of targets it learns from; "" for its own.
+    measure: the share that `hits` counts, named in history.csv. one_label: every picture is of one class; then parts
+    are drawn class by class, symmetries are tried and labels doubted. spatial: targets lie on the picture, so it keeps
+    its size while training, and mirroring it is always right. tunes: whether `tuned` does anything. tabular: whether
+    `read` knows an answer from its row in predictions.csv. shares: whether `per_class` gives shares from 0 to 1, which
+    are shown in percent. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
+    `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
+    Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
+    where every pixel is an answer and it is not pictures that count, else 0.
     """
 
     classes: tuple[str, ...]
 
     name: ClassVar[str]
+    targets: ClassVar[str] = ""
     measure: ClassVar[str] = "accuracy"
     one_label: ClassVar[bool] = False
     spatial: ClassVar[bool] = False
@@ -105,16 +107,21 @@ class Task(ABC):
         """The random changes of `--augment auto`, from those that are usual for pictures with these channels."""
         return usual
 
+    @property
+    def outputs(self) -> int:
+        """How many numbers (or maps) the network ends in."""
+        return len(self.classes)
+
     def make_head(self, line: str) -> int:
         """How many outputs a network of this line must have for this task (its `classes` word)."""
-        return len(self.classes)
+        return self.outputs
 
     def require_output(self, shape: tuple[int, ...]) -> None:
         """Raise StriateError where a network's output for one picture, of this shape, is not what the task needs."""
-        if shape != (len(self.classes),):
+        if shape != (self.outputs,):
             raise StriateError(
                 "the network ends in one row with one number per output",
-                received=f"{'×'.join(map(str, shape))} for {len(self.classes)} outputs",
+                received=f"{'×'.join(map(str, shape))} for {self.outputs} outputs",
                 where="--network",
                 remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
             )
@@ -255,21 +262,13 @@ class Task(ABC):
         raise StriateError(rule, received=out, where="--out", remedy="give a name that ends in .csv")
 
 
-_TASKS = {
-    "classification": "Classification",
-    "multilabel": "Multilabel",
-    "regression": "Regression",
-    "detection": "Detection",
-    "segmentation": "Segmentation",
-}
-
-
 def task_kind(name: str) -> type[Task]:
     """The class of the task of that name."""
-    if name not in _TASKS:
-        received, remedy = repr(name), nearest(str(name), list(_TASKS))
-        raise StriateError(f"a task is one of {', '.join(_TASKS)}", received=received, where="--task", remedy=remedy)
-    return getattr(import_module(f"striate.tasks.{name}"), _TASKS[name])
+    if name not in TASKS:
+        received, remedy = repr(name), nearest(str(name), list(TASKS))
+        raise StriateError(f"a task is one of {', '.join(TASKS)}", received=received, where="--task", remedy=remedy)
+    module, _, kind = TASKS[name].partition(":")
+    return getattr(import_module(module), kind)
 
 
 def make_task(name: str, facts: Mapping[str, object]) -> Task:

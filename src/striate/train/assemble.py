@@ -9,7 +9,7 @@ import torch
 from striate import device as machine
 from striate.data.batches import Batches, scale, standardise
 from striate.data.sample import PARTS
-from striate.errors import counted
+from striate.errors import StriateError, counted
 from striate.export.model import Model
 from striate.network.auto import LINES
 from striate.network.build import Network, build
@@ -52,6 +52,9 @@ def network_of(plan: Plan, job: Job) -> Network:
 
 def training_of(plan: Plan, network: Network, job: Job) -> Training:
     data, preparation, device = job.data, job.preparation, job.device
+    if plan.balance == "sampling" and not data.task.one_label:
+        rule = "--balance sampling draws pictures by their one class"
+        raise StriateError(rule, received=data.task.name, where="--balance", remedy="use weights, or none")
 
     def batches(part: str, balance: bool = False) -> Batches:
         rows = data.rows(part)

@@ -175,7 +175,11 @@ def in_words_of(form: str, tell: Watch) -> Watch:
 
 def find(source: Source, settings: Settings) -> Found:
     """The samples of a source, with labels and groups as asked for."""
-    return read_source(source, **{name: getattr(settings, name) for name in PLACES})
+    places = {name: getattr(settings, name) for name in PLACES}
+    if settings.task is None:
+        return read_source(source, **places)
+    found = read_source(source, **places | {"task": task_kind(settings.task).targets or settings.task})
+    return replace(found, task=settings.task)
 
 
 def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, Store]:
@@ -298,7 +302,7 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     shape, classes = data.store.shape, data.task.classes
     kinds = f"{shape.depth} " + {1: "grey", 3: "colour"}.get(shape.channels, f"{shape.channels}-channel")
     kinds = kinds if shape.form == "picture" else extent(shape)
-    what = f"of {len(classes)} classes" if data.task.one_label else f"for {data.task.name} of {len(classes)}"
+    what = f"of {len(classes)} classes" if data.task.one_label else f"for {data.task.name}"
     tell(Note(f"Found     {len(data.used):,} pictures {what} ({first_few(classes)}), {kinds}"))
     if data.found.labels:
         tell(Note(f"Labels    from {data.found.labels}"))

@@ -5,12 +5,14 @@ Nothing here imports torch, so that `striate --help` answers at once.
 
 import re
 import tomllib
+from collections.abc import Collection
 from dataclasses import Field, asdict, dataclass, field, fields
 from pathlib import Path
 
 from striate.data.header import Pick
 from striate.errors import StriateError, nearest
 from striate.files import readable
+from striate.tasks.table import TASKS
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
 FORMS = ("auto", "picture", "series", "volume")  # besides text, which its column says
@@ -18,11 +20,10 @@ SYMMETRIES = ("auto", "none", "mirror", "dihedral")
 SPLITS = ("content", "blocks")
 BALANCES = ("auto", "none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16")
-TASKS = ("classification", "multilabel", "regression", "detection", "segmentation")
 LEAST_MINUTES = 0.2  # of each of several runs
 
 
-def option(default: object, group: str, text: str, *flags: str, meta: str = "", choices: tuple = ()) -> Field:
+def option(default: object, group: str, text: str, *flags: str, meta: str = "", choices: Collection[str] = ()) -> Field:
     """A dataclass field that is also an option of the command line."""
     metadata = {"group": group, "help": text, "flags": flags, "meta": meta, "choices": choices}
     return field(default=default, metadata=metadata)

@@ -1,4 +1,4 @@
-"""WFDB recordings written by hand, from the description of their format: numbers in physical units, per class folder."""
+"""WFDB recordings written by hand, from the description of their format: physical units, class folders."""
 
 import sys
 from pathlib import Path

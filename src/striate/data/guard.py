@@ -132,8 +132,8 @@ class Worker:
     def _end(self) -> None:
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self._said):
-            with contextlib.suppress(OSError, AttributeError):
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
                 pipe.close()
 
     def _read(self, size: int) -> bytes:

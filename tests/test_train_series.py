@@ -12,6 +12,7 @@ from drawn_series import drawn, series, write_ucr
 
 import striate
 from striate import cli
+from striate.augment.recipe import parse
 from striate.errors import StriateError
 from striate.network.auto import series_line
 from striate.train.plan import Facts, make_plan, shape_of
@@ -155,7 +156,7 @@ def test_recipes_and_sizes_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(StriateError, match="dihedral is a change of pictures"):
         make_plan(Settings(symmetry="dihedral"), facts)
     assert make_plan(Settings(symmetry="mirror"), facts).mirror
-    assert make_plan(Settings(), facts).recipe == "none"
+    assert make_plan(Settings(), facts).recipe == str(parse("series"))
     run = striate.train(write_ucr(tmp_path / "W"), out=str(tmp_path), epochs=1, img_size="32", test=0.2, **FAST)
     assert run.model.preparation.shape.seen == (1, 32)
     with pytest.raises(StriateError, match="series are rows of numbers"):

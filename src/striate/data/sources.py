@@ -17,6 +17,7 @@ from striate.data.grouping import regroup
 from striate.data.header import Unreadable
 from striate.data.labels import fitting_table, label_by_pattern, label_by_table
 from striate.data.packed import is_packed, read_packed
+from striate.data.records import is_records, read_records
 from striate.data.sample import Found, Sample
 from striate.data.series import is_series, read_series
 from striate.data.table import read_table
@@ -144,6 +145,8 @@ def _found_in(path: Path, labels: str | Path | None, label_regex: str | None, as
     """What is found at a path, and the group asked for unless it named a column that was used."""
     if labels is None and label_regex is None and asked.form in ("auto", "series") and is_series(path):
         return read_series(path, asked)
+    if labels is None and label_regex is None and asked.form in ("auto", "series") and is_records(path):
+        return read_records(path), asked.group
     if path.is_dir() and labels is not None:
         file = Path(labels)
         return label_by_table(path, file if file.exists() else path / file, asked)

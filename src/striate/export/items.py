@@ -12,6 +12,7 @@ from striate.data.load import Source
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.packs import arrays_of
 from striate.data.prepare import Shape
+from striate.data.records import is_records, read_records
 from striate.data.series import as_series, is_series, read_series, rows_of_array
 from striate.data.symbols import symbols_of
 from striate.data.targets import Asked
@@ -87,6 +88,9 @@ def _series(path: Path, shape: Shape) -> Iterator[tuple[str, Source]]:
         if len(known) == 1:
             yield from items(known[0].load(), shape)
             return
+    if is_records(path):
+        yield from ((sample.path, sample.source) for sample in read_records(path).samples)
+        return
     if not is_series(path) and is_packed(path):
         yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
         return

@@ -301,6 +301,10 @@ class Model:
     def draw_into(self, folder: Path, prediction: Prediction) -> Path:
         """Write the picture of a prediction, at its own size and with what was predicted drawn on it, into `folder`
         as a PNG file of its name, with a number where that is taken."""
+        if (form := self.preparation.shape.form) != "picture":
+            raise StriateError(
+                "answers are drawn on pictures", received=form, where="--draw", remedy="see striate open"
+            )
         return draw_answer(self.task, self.preparation.shape.pick, prediction, folder)
 
 

@@ -1,8 +1,11 @@
 """Whatever has one axis or three, as the page's flat pictures: a line is one row, frames lie one below the other."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
+
+from striate.inside.trace import Explanation
 
 Shape = tuple[int, ...]  # (channels, *grid)
 
@@ -47,6 +50,19 @@ def box_of(box: tuple[int, ...], shape: Shape) -> list[int]:
             d0, d1, y0, y1, *sides = box
             return [d0 * shape[2] + y0, (d1 - 1) * shape[2] + y1, *sides]
     return list(box)
+
+
+def plain_step(step: Explanation, known: Mapping[int, tuple[str, Shape]]) -> dict:
+    """How a number came about, for JSON. Of a volume a term's origin is that of its middle frame, and `frames` says how
+    many its patch has. known: name and shape of every source."""
+    plain = step.as_dict()
+    for term, told in zip(step.terms, plain["terms"], strict=True):
+        if len(term.origin) == 3:
+            frames = 1 if term.patch is None else len(term.patch)
+            frame = term.origin[0] + term.step[0] * (frames // 2)
+            row = frame * known[term.source][1][2] + term.origin[1]
+            told |= {"origin": [row, term.origin[2]], "step": list(term.step[1:]), "frames": frames}
+    return plain
 
 
 def _sides(grid: tuple[int, ...]) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from striate.export.model import MODEL_FILE, load_model
 from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
-from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of
+from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of, plain_step
 from striate.serve.gallery import Gallery, shown
 from striate.serve.looking import Look, Looking, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
@@ -178,7 +178,7 @@ class Glass:
             {"layer": index, "name": known[index][0], "box": box_of(box, known[index][1])}
             for index, box in seen.lineage(which, *place)
         ]
-        chain = [each.as_dict() for each in seen.chain(which, channel, *place)]
+        chain = [plain_step(each, known) for each in seen.chain(which, channel, *place)]
         box = box_of(seen.field(which, *place), known[-1][1])
         return json_reply({"chain": chain, "lineage": steps, "picture_box": box})
 

@@ -269,7 +269,7 @@ def class_weights(counts: tuple[int, ...]) -> np.ndarray:
     return np.asarray([sum(counts) / (len(counts) * count) for count in counts], np.float32)
 
 
-_FORM_RECIPES = {"picture": "none", "series": "none", "text": "none", "volume": "shift 0.1"}
+_FORM_RECIPES = {"picture": "none", "series": "series", "text": "none", "volume": "shift 0.1"}
 _LEARNING_RATES = {
     "form": {"muon": 0.05, "sgd": 0.05, "adam": 1e-3, "adamw": 1e-3},
     "auto": {"muon": 0.2, "sgd": 0.2, "adam": 2e-3, "adamw": 2e-3},

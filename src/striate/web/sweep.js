@@ -87,7 +87,7 @@ export function createSweep({ onPick, onKey, step }) {
       shown = given;
       if (drawn?.data !== given.data || drawn.channel !== given.channel) source.draw({ shape: given.shape, data: given.data, scale: given.scale, order: [given.channel], side: SIDE, gap: 0 });
       const { step: [dy, dx], origin: [top, left], patch } = given.term;
-      const rows = patch?.length ?? 1, columns = patch?.[0].length ?? 1;
+      const rows = (patch?.length ?? 1) / (given.term.frames ?? 1), columns = patch?.[0].length ?? 1;
       source.select({ channel: given.channel, box: [top, top + (rows - 1) * dy + 1, left, left + (columns - 1) * dx + 1] });
     },
   };

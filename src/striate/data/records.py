@@ -1,0 +1,56 @@
+"""Recordings in class folders, as PhysioNet has them: a .hea file each, and the signals in files beside it (WFDB)."""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from striate.data.folder import PART_NAMES, visible
+from striate.data.quiet import quiet
+from striate.data.sample import Found, LeftOut
+from striate.data.series import alike_rows
+from striate.errors import StriateError
+
+
+def is_records(source: Path) -> bool:
+    """Whether `source` is a folder of class folders, with or without parts above them, that hold recordings."""
+    return source.is_dir() and next(_headers(source), None) is not None
+
+
+def read_records(source: Path) -> Found:
+    """The recordings of FOLDER/<class>/... or FOLDER/<part>/<class>/..., in physical units, a channel per signal.
+
+    What cannot be read is left out with its reason. Raises StriateError where the package is missing that reads them.
+    """
+    if importlib.util.find_spec("wfdb") is None:
+        rule, remedy = "WFDB recordings need one more package", "pip install 'striate[wfdb]'"
+        raise StriateError(rule, received="wfdb is missing", where=source, remedy=remedy)
+    with quiet():
+        from wfdb import rdrecord
+
+    rows, left_out = [], []
+    for part, label, header in _headers(source):
+        path = header.relative_to(source).with_suffix("").as_posix()
+        try:
+            with quiet():
+                values = rdrecord(str(header.with_suffix("").absolute())).p_signal
+        except Exception as error:  # whatever a library does on hostile files
+            words = " ".join(str(error).split())[:160] or type(error).__name__
+            left_out.append(LeftOut(path=path, reason=f"damaged WFDB: {words}", label=label, part=part or ""))
+            continue
+        rows.append((path, values, {"target": label, "part": part}))
+    samples, unusable, notes = alike_rows(rows)
+    root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
+    kind = "parts" if any(part for part, _, _ in _headers(source)) else "classes"
+    return Found(root=root, kind=kind, samples=samples, left_out=left_out + unusable, form="series", notes=notes)
+
+
+def _headers(source: Path) -> Iterator[tuple[str | None, str, Path]]:
+    """Part, class and .hea file of every recording, sorted."""
+    for folder in filter(Path.is_dir, visible(source)):
+        part = PART_NAMES.get(folder.name.lower())
+        inner = [path for path in visible(folder) if path.is_dir()] if part else []
+        for place in inner or [folder]:
+            for file in visible(place):
+                if file.suffix.lower() == ".hea":
+                    yield part if inner else None, place.name, file

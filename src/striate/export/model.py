@@ -1,6 +1,5 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -18,13 +17,14 @@ from striate.data.batches import scale, standardise
 from striate.data.content import read_file
 from striate.data.guard import load_each, load_one
 from striate.data.load import Loaded, Source, Want, hash_of
-from striate.data.prepare import DEPTHS, FORMS, Preparation
+from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.sources import read_source
 from striate.data.wording import worded
 from striate.device import memory_format
 from striate.errors import StriateError, nearest
 from striate.evaluate import seal
+from striate.export.agreement import require_agreement
 from striate.export.answers import Prediction, draw_answer, write_answers
 from striate.export.items import items
 from striate.export.look import Look
@@ -324,30 +324,10 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
         preparation = Preparation.from_dict(header["preparation"])
         mirror, temperature = bool(header["mirror"]), float(header["temperature"])
         about = dict(header["about"])
-        _require_agreement(network, task, preparation, temperature)
+        require_agreement(network, task, preparation, temperature)
     except (KeyError, TypeError, ValueError, RuntimeError, StriateError) as error:
         raise StriateError(
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
     network = network.to(device, memory_format=memory_format(len(network.input_shape) + 1))
     return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent)
-
-
-def _require_agreement(network: Network, task: Task, preparation: Preparation, temperature: float) -> None:
-    """Raise ValueError where a forged or foreign header would fail later, in the middle of a prediction."""
-    shape = preparation.shape
-    figures = (preparation.low, preparation.high, preparation.mean, preparation.std)
-    is_finite = all(math.isfinite(value) for values in figures for value in values)
-    rules = {
-        "class names are words": all(isinstance(name, str) for name in task.classes),
-        "pictures have a depth that is known": shape.depth in DEPTHS,
-        "pictures have a form that is known": shape.form in FORMS,
-        "pictures have the shape of the network": network.input_shape == shape.seen,
-        "there is one figure per channel": is_finite and {len(values) for values in figures} == {shape.channels},
-        "the standard deviation is above 0": all(value > 0 for value in preparation.std),
-        "the temperature is above 0": 0 < temperature < math.inf,
-    }
-    broken = [rule for rule, holds in rules.items() if not holds]
-    if broken:
-        raise ValueError(f"not so: {broken[0]}")
-    task.require_output(network.output_shape)

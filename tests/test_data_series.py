@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from striate.data.sample import Found
 from striate.data.series import as_series, is_series, read_series
 from striate.data.sources import read_source
+from striate.data.targets import Asked
 from striate.errors import StriateError
 
 RELATIONAL = """%% what it is
@@ -142,11 +143,34 @@ def test_the_label_column_in_doubt(tmp_path: Path) -> None:
     rows = ["kind,place," + ",".join(f"t{n}" for n in range(9))]
     rows += [f"{'ab'[n % 2]},{'xyz'[n % 3]}," + ",".join(map(str, range(n, n + 9))) for n in range(6)]
     (tmp_path / "t.csv").write_text("\n".join(rows))
-    with pytest.raises(StriateError, match=r"there must be no doubt which column holds the label.*kind, place"):
+    with pytest.raises(
+        StriateError, match=r"there must be no doubt which column of a table holds the label.*kind, place"
+    ):
         read_source(tmp_path / "t.csv")
     assert read_source(tmp_path / "t.csv", label_column="place").classes == ["x", "y", "z"]
     with pytest.raises(StriateError, match="--label-column names a column of the table"):
         read_source(tmp_path / "t.csv", label_column="plaice")
+
+
+def test_numbers_and_several_labels(tmp_path: Path) -> None:
+    """Labels mean what they do beside pictures: decimals are numbers, columns of 0 and 1 several labels, and a task
+    may say so; without a line of names a column has a number."""
+    values = np.round(np.random.default_rng(1).normal(size=(12, 9)), 3).tolist()
+    rows = [",".join(map(str, [*row, f"{n / 8 + 0.1:.3f}", n % 2, n % 3 % 2])) for n, row in enumerate(values)]
+    names = ",".join([*(f"t{n}" for n in range(9)), "label", "hot", "wet"])
+    (tmp_path / "t.csv").write_text("\n".join([names, *rows]))
+    found = read_source(tmp_path / "t.csv")
+    assert (found.task, found.names, found.form) == ("regression", ("label",), "series")
+    assert [sample.target for sample in found.samples] == [(round(n / 8 + 0.1, 3),) for n in range(12)]
+    assert found.samples[0].source.shape == (1, 11, 1)
+    found = read_source(tmp_path / "t.csv", label_column="hot,wet", task="multilabel")
+    assert [sample.target for sample in found.samples[:4]] == [(), ("hot", "wet"), (), ("hot",)]
+    assert found.names == ("hot", "wet")
+    (tmp_path / "plain.csv").write_text("\n".join(rows))
+    found = read_source(tmp_path / "plain.csv", label_column="9", task="regression")
+    assert found.samples[3].target == (0.475,)
+    found = read_source((np.array(values), [n / 2 for n in range(12)]))
+    assert (found.task, found.form, found.samples[5].target) == ("regression", "series", (2.5,))
 
 
 def test_arff(tmp_path: Path) -> None:
@@ -252,7 +276,7 @@ def test_what_is_no_series(tmp_path: Path) -> None:
         assert not is_series(tmp_path / name), name
     assert not is_series(tmp_path)
     with pytest.raises(StriateError, match="series are rows of numbers"):
-        read_series(tmp_path / "notes.txt")
+        read_series(tmp_path / "notes.txt", Asked())
 
 
 def test_classes_are_those_of_the_waves(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from striate.data.prepare import Shape, fit
 from striate.data.symbols import KNOWN, OTHERS, SYMBOLS, as_channels, spelled, symbols_of
-from striate.data.texts import read_texts
+from striate.data.targets import Asked
+from striate.data.texts import list_texts, read_texts
 from striate.errors import StriateError
 
 TABLE = """id,review,stars,split,writer
@@ -25,7 +26,7 @@ def test_a_column_of_texts(tmp_path: Path) -> None:
     """Text, label, part and group come from their columns; what lacks one has its line and reason."""
     file = tmp_path / "reviews.csv"
     file.write_text(TABLE)
-    found, group = read_texts(file, "Review", "writer", "stars")
+    found, group = read_texts(file, Asked(text="Review", group="writer", label_column="stars"))
     assert (found.form, group) == ("text", None)
     assert [(s.path, s.target, s.part, s.group) for s in found.samples] == [
         ("reviews/0", "5", "train", "ann"),
@@ -34,26 +35,38 @@ def test_a_column_of_texts(tmp_path: Path) -> None:
     assert [item.reason for item in found.left_out] == [
         "line 4: no text", "line 5: no label", "line 6: 'later' is not one of train, validation, test",
     ]  # fmt: skip
-    found, _ = read_texts(file, "review", label_column="stars", labelled=False)
-    assert [s.target for s in found.samples] == ["5", "1", ""]
+    listed = dict(list_texts(file, "review"))
+    assert list(listed) == [f"reviews/{number}" for number in range(5)]
+    np.testing.assert_array_equal(listed["reviews/3"], symbols_of("fine"))
+    assert str(listed["reviews/2"]) == "line 4: no text"
 
 
 def test_which_column_is_the_label(tmp_path: Path) -> None:
     """The only other column, or one called label; of several others none is guessed, and predicting needs none."""
     file = tmp_path / "t.csv"
     file.write_text("text,mood\nhello there,good\nno,bad\n")
-    assert read_texts(file, "text")[0].classes == ["bad", "good"]
+    assert read_texts(file, Asked(text="text"))[0].classes == ["bad", "good"]
     file.write_text(TABLE)
-    with pytest.raises(StriateError, match="no doubt which column holds the label"):
-        read_texts(file, "review")
-    assert {s.target for s in read_texts(file, "review", labelled=False)[0].samples} == {""}
+    with pytest.raises(StriateError, match="no doubt which column of a table holds the label"):
+        read_texts(file, Asked(text="review"))
     for column, label in (("revue", None), ("review", "star")):
         with pytest.raises(StriateError, match="names a column of the table"):
-            read_texts(file, column, label_column=label)
+            read_texts(file, Asked(text=column, label_column=label))
     file.write_text("text\nhello\n")
-    with pytest.raises(StriateError, match="no other column"):
-        read_texts(file, "text")
-    assert len(read_texts(file, "text", labelled=False)[0].samples) == 1
+    with pytest.raises(StriateError, match="needs a column label"):
+        read_texts(file, Asked(text="text"))
+    assert len(list(list_texts(file, "text"))) == 1
+
+
+def test_texts_of_several_labels(tmp_path: Path) -> None:
+    """Labels mean what they do beside pictures: several in a cell, numbers where the task says so."""
+    file = tmp_path / "t.csv"
+    file.write_text("text,topics,length\none,a|b,5\ntwo,b,7\nthree,a|c,9.5\n")
+    found, _ = read_texts(file, Asked(text="text", label_column="topics"))
+    assert (found.task, [s.target for s in found.samples]) == ("multilabel", [("a", "b"), ("b",), ("a", "c")])
+    found, _ = read_texts(file, Asked(text="text", label_column="length", task="regression"))
+    assert (found.task, found.names) == ("regression", ("length",))
+    assert [s.target for s in found.samples] == [(5.0,), (7.0,), (9.5,)]
 
 
 @settings(deadline=None)

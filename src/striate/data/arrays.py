@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.sample import Found, LeftOut, Sample
-from striate.data.series import alike_rows, rows_of_array
-from striate.data.targets import Meaning, meaning_of
+from striate.data.series import all_series, rows_of_array
+from striate.data.targets import Meaning, meaning_of_rows
 from striate.errors import StriateError
 
 _DIGITS = ("datasets", "data", "digits.csv.gz")
@@ -31,13 +31,14 @@ def read_arrays(
     mean where that is not plain (see `targets.meaning_of`). A missing label (None, NaN, "") leaves its picture out.
     form: one of FORMS; by default an array (N, L), or a list of arrays (L,), holds series.
     """
-    cells = cells_of(labels, len(pictures), "array")
-    meaning, form = meaning_of_rows(cells, task), form_of(pictures, form)
-    samples, left_out, notes = read_rows(pictures, cells, meaning, groups, "array", None, form)
-    return Found(
+    form, cells = form_of(pictures, form), cells_of(labels, len(pictures), "array")
+    meaning = meaning_of_rows(cells, task)
+    samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None, form)
+    found = Found(
         root="arrays", kind="arrays", samples=samples, left_out=left_out, task=meaning.task, names=meaning.outputs,
-        form=form, notes=notes,
+        form=form,
     )  # fmt: skip
+    return all_series(found) if form == "series" else found
 
 
 def form_of(pictures: np.ndarray | Sequence[np.ndarray], form: str) -> str:
@@ -49,12 +50,6 @@ def form_of(pictures: np.ndarray | Sequence[np.ndarray], form: str) -> str:
     return "series" if flat else "picture"
 
 
-def meaning_of_rows(cells: Sequence[Sequence[str]], task: str | None) -> Meaning:
-    """What rows of K labels mean: one is called "value", several "0", "1", ..."""
-    width = max(map(len, cells), default=1)
-    return meaning_of(cells, range(width), [str(number) for number in range(width)] if width > 1 else ["value"], task)
-
-
 def read_rows(
     pictures: np.ndarray | Sequence[np.ndarray],
     cells: Sequence[Sequence[str]],
@@ -62,26 +57,22 @@ def read_rows(
     groups: Sequence[object] | None,
     name: str,
     part: str | None,
-    form: str = "picture",
-) -> tuple[list[Sample], list[LeftOut], tuple[str, ...]]:
-    """Samples called NAME/0, NAME/1, ... of `part`: views of `pictures`, which is kept once; cells: of `cells_of`.
-
-    Then those left out, and what was done to use others."""
+    form: str,
+) -> tuple[list[Sample], list[LeftOut]]:
+    """Samples called NAME/0, NAME/1, ... of `part`: views of `pictures`, which is kept once; cells: of `cells_of`."""
     pictures = rows_of_form(pictures, form, name)
     together = [None] * len(cells)
     if groups is not None:
         together = [word for (word,) in cells_of(groups, len(pictures), name, "groups")]
-    taken, left_out = [], []
+    samples, left_out = [], []
     for row, (picture, line, group) in enumerate(zip(pictures, cells, together, strict=True)):
         path, (target, problem) = f"{name}/{row}", meaning.target(line)
         if problem:
             left_out.append(LeftOut(path=path, reason=problem, label=", ".join(filter(None, line)), part=part or ""))
         else:
-            taken.append((path, np.asarray(picture), {"target": target, "group": group or None, "part": part}))
-    if form != "series":
-        return [Sample(path=path, source=picture, **about) for path, picture, about in taken], left_out, ()
-    samples, unusable, notes = alike_rows(taken)
-    return samples, left_out + unusable, notes
+            sample = Sample(path=path, source=np.asarray(picture), target=target, group=group or None, part=part)
+            samples.append(sample)
+    return samples, left_out
 
 
 def rows_of_form(

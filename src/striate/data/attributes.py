@@ -102,7 +102,7 @@ def _stacked(line: int, channels: list[list[str]], label: str) -> Row:
     values = np.full((max(map(len, made), default=0), len(made)), np.nan)
     for number, channel in enumerate(made):
         values[: len(channel), number] = channel
-    return Row(line=line, values=values, label=word_of(label))
+    return Row(line=line, values=values, labels={"label": word_of(label)})
 
 
 def _wrong(line: int, problem: str) -> Row:

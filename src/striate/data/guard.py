@@ -218,7 +218,7 @@ def _chunk(want: Want) -> int:
     """How many sources are handed over together."""
     if want.shape is None:
         return _CHUNK if want.header else 4 if want.values else 1
-    values = want.shape.height * want.shape.width * want.shape.channels
+    values = math.prod(want.shape.stored)
     return max(1, min(_CHUNK, _CHUNK_BYTES // max(values * np.dtype(want.shape.depth).itemsize, 1)))
 
 

@@ -4,15 +4,16 @@ import csv
 import io
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import COLUMNS, find_column
+from striate.data.columns import COLUMNS, asked_columns, find_column, in_doubt
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES
-from striate.errors import StriateError, first_few, nearest
+from striate.data.targets import Asked
+from striate.errors import StriateError
 
 FEWEST = 8  # numbers in a line, below which a table is none of series
 WORDS = 4  # other columns in a line, above which it is none
@@ -22,12 +23,15 @@ _LOOKED_AT = 20  # lines
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Row:
-    """One series as a file has it. values: (L, C) float64, NaN where one is missing. label: "" if there is none.
-    problem: why the line cannot be used, "" if it can."""
+    """One series as a file has it.
+
+    values: (L, C) float64, NaN where one is missing. labels: the cells of the label, "" where one is empty, by the
+    names of their columns. problem: why the line cannot be used, "" if it can.
+    """
 
     line: int
     values: np.ndarray
-    label: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
     group: str | None = None
     part: str | None = None
     problem: str = ""
@@ -35,9 +39,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Numbers of columns; None where there is no such column. values: None for all that are left."""
+    """Numbers of columns; None where there is no such column. labels: by name; -1 is the last column. values: None for
+    all that are left."""
 
-    label: int | None
+    labels: dict[str, int]
     group: int | None = None
     part: int | None = None
     values: tuple[int, ...] | None = None
@@ -54,7 +59,7 @@ def is_measurements(start: str) -> bool:
     return len(rows) > 1 and not paths and sum(many[1:]) >= 0.9 * len(many[1:])
 
 
-def rows_of_table(file: Path, text: str, label_column: str | None = None, group: str | None = None) -> Iterator[Row]:
+def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     """The series of a table. Without a line of names the label is the first column, or the last where only that one
     holds whole numbers or words, as in the UCR archive (Dau et al. 2019)."""
     lines = list(_cells(text))
@@ -64,9 +69,9 @@ def rows_of_table(file: Path, text: str, label_column: str | None = None, group:
     named = sum(not is_number(cell) for cell in first) > len(first) / 2
     rows = lines[1:] if named else lines
     if named:
-        columns = _named_columns(file, first, [cells for _, cells in rows], label_column, group)
-    elif label_column:
-        raise StriateError("--label-column names a column", received="a table without a line of names", where=file)
+        columns = _named_columns(file, first, [cells for _, cells in rows], asked)
+    elif numbers := asked_columns(file, None, len(first), asked.label_column):
+        columns = _Columns({f"column {number}": number for number in numbers})
     else:
         columns = _plain_columns([cells for _, cells in rows])
     for line, cells in rows:
@@ -128,38 +133,34 @@ def _plain_columns(rows: Sequence[Sequence[str]]) -> _Columns:
         whole = all(is_whole(cell) or not is_number(cell) or cell.lower() in MISSING for cell in kinds)
         others = [cell for cells in rows[:_LOOKED_AT] for cell in cells[rest]]
         if whole and sum(map(is_number, others)) == len(others):
-            return _Columns(label)
-    return _Columns(None)
+            return _Columns({"label": label})
+    return _Columns({})
 
 
-def _named_columns(
-    file: Path, names: Sequence[str], rows: Sequence[Sequence[str]], asked: str | None, group: str | None
-) -> _Columns:
+def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked) -> _Columns:
     plain = [name.casefold() for name in names]
-    if asked and find_column(names, (asked,)) is None:
-        rule, remedy = "--label-column names a column of the table", nearest(asked, list(names))
-        raise StriateError(rule, received=asked, where=file, remedy=remedy)
     numeric = {n for n in range(len(names)) if all(is_number(row[n]) for row in rows[:1000] if n < len(row))}
-    grouped = find_column(names, (group, *COLUMNS["group"]) if group else COLUMNS["group"])
-    part, label = find_column(names, COLUMNS["part"]), find_column(names, (asked,) if asked else COLUMNS["label"])
-    words = [n for n in range(len(names)) if n not in numeric and n not in (grouped, part)]
-    if label is None and len(words) == 1:
-        label = words[0]
-    elif label is None and len(words) > 1:
-        listed = first_few([names[n] for n in words])
-        rule = "there must be no doubt which column holds the label"
-        remedy = f"name it, for example --label-column {names[words[0]]!r}"
-        raise StriateError(rule, received=f"the columns {listed}", where=file, remedy=remedy)
-    taken = {label, grouped, part}
+    known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
+    group = find_column(names, (asked.group,)) if asked.group else known["group"]
+    labels = asked_columns(file, names, len(names), asked.label_column)
+    if not labels and known["label"] is not None:
+        labels = (known["label"],)
+    taken = {*labels, group, known["group"], known["part"]}
+    words = [n for n in range(len(names)) if n not in numeric and n not in taken]
+    if not labels and len(words) > 1:
+        raise in_doubt(file, [names[n] for n in words])
+    labels = labels or tuple(words)
+    taken |= set(labels)
     values = tuple(n for n in sorted(numeric) if n not in taken and plain[n] not in ("id", "index", "", "unnamed: 0"))
-    return _Columns(label, grouped, part, values)
+    return _Columns({names[n]: n for n in labels}, group, known["part"], values)
 
 
 def _row(line: int, cells: list[str], columns: _Columns) -> Row:
     def cell(number: int | None) -> str:
         return cells[number] if number is not None and number < len(cells) else ""
 
-    chosen = [n for n in range(len(cells)) if columns.label is None or n != columns.label % len(cells)]
+    labels = {name: number % len(cells) if number < 0 else number for name, number in columns.labels.items()}
+    chosen = [n for n in range(len(cells)) if n not in labels.values()]
     chosen = chosen if columns.values is None else [n for n in columns.values if n < len(cells)]
     word = cell(columns.part)
     part = PART_NAMES.get(word.lower())
@@ -170,6 +171,6 @@ def _row(line: int, cells: list[str], columns: _Columns) -> Row:
     except ValueError as error:
         problem = problem or str(error)
     return Row(
-        line=line, values=values, label=word_of(cell(columns.label)), group=cell(columns.group) or None, part=part,
-        problem=problem,
+        line=line, values=values, labels={name: word_of(cell(number)) for name, number in labels.items()},
+        group=cell(columns.group) or None, part=part, problem=problem,
     )  # fmt: skip

@@ -14,13 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.arrays import cells_of, meaning_of_rows, read_rows, rows_of_form
+from striate.data.arrays import cells_of, read_rows, rows_of_form
 from striate.data.columns import COLUMNS
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES, visible
 from striate.data.measurements import FEWEST
 from striate.data.packs import Array, arrays_of
 from striate.data.sample import Found
+from striate.data.series import all_series
+from striate.data.targets import meaning_of_rows
 from striate.errors import StriateError, first_few
 
 _FILE = re.compile(r"(.+?)([.-]idx\d?(-u?byte)?|-ubyte|\.npz|\.npy|\.h5|\.hdf5)(\.gz)?", re.IGNORECASE)
@@ -81,11 +83,10 @@ def is_packed(source: Path) -> bool:
 def read_packed(source: Path, task: str | None = None, form: str = "auto") -> Found:
     """The labelled pictures of `source`, with their parts where names tell several; rows are views of one array.
 
-    task: as in `arrays.read_arrays`. form: one of FORMS; by default arrays (N, L) hold series. Raises StriateError for
-    pictures without labels, a damaged file, one that is larger than the memory, and where there is no telling which
-    array is which.
+    task, form: as in `arrays.read_arrays`. Raises StriateError for pictures without labels, a damaged file, one that is
+    larger than the memory, and where there is no telling which array is which.
     """
-    samples, left_out, notes, sets = [], [], (), _sets(source, _files(source))
+    samples, left_out, sets = [], [], _sets(source, _files(source))
     if bare := [one.pictures.name for one in sets if one.labels is None]:
         raise _unclear(source, f"no labels for {bare[0]}")
     if form == "auto":
@@ -99,12 +100,14 @@ def read_packed(source: Path, task: str | None = None, form: str = "auto") -> Fo
     for one, pixels, lines in zip(sets, pictures, cells, strict=True):
         groups = one.groups.load() if one.groups else None
         part = one.part if one.part and len(sets) > 1 else None
-        rows, bare, told = read_rows(pixels, lines, meaning, groups, one.part or "array", part, form)
-        samples, left_out, notes = samples + rows, left_out + bare, notes + told
-    return Found(
+        rows, bare = read_rows(pixels, lines, meaning, groups, one.part or "array", part, form)
+        samples += rows
+        left_out += bare
+    found = Found(
         root=os.path.abspath(source), kind="packed", samples=samples, left_out=left_out,  # noqa: PTH100
-        task=meaning.task, names=meaning.outputs, form=form, notes=notes,
+        task=meaning.task, names=meaning.outputs, form=form,
     )  # fmt: skip
+    return all_series(found) if form == "series" else found
 
 
 def packed_pictures(source: Path, form: str = "picture") -> Iterator[tuple[str, np.ndarray]]:

@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from striate.data.columns import read_text
 from striate.data.folder import PART_NAMES, visible
 from striate.data.measurements import Row, is_measurements, rows_of_table
 from striate.data.sample import PARTS, Found, LeftOut, Sample, text_of
+from striate.data.targets import Asked, meaning_of
 from striate.errors import StriateError, counted, first_few
 
 LEAST = 3  # values of a series
@@ -30,10 +32,8 @@ def is_series(source: Path) -> bool:
     return bool(_files(source))
 
 
-def read_series(
-    source: Path, group: str | None = None, label_column: str | None = None, *, labelled: bool = True
-) -> tuple[Found, str | None]:
-    """The series of `source`, and `group` again unless it named a column that was used.
+def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[Found, str | None]:
+    """The series of `source`, and the group asked for unless it named a column that was used.
 
     Missing values (NaN, ?, an empty cell) inside a series are filled in along straight lines, those at its end are
     cut off. What cannot be used is left out with the number of its line. labelled: without a label a series is left
@@ -49,12 +49,12 @@ def read_series(
     rows, used = [], False
     for part, file in files.items():
         reader = _READERS[file.suffix.lower()]
-        asked = (label_column, group) if reader is rows_of_table else ()
-        for number, row in enumerate(reader(file, read_text(file), *asked)):
+        options = (asked,) if reader is rows_of_table else ()
+        for number, row in enumerate(reader(file, read_text(file), *options)):
             rows.append((part or row.part, f"{part or file.stem}/{number}", row))
             used |= row.group is not None
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
-    return _found(root, rows, labelled), None if used else group
+    return _found(root, rows, asked.task, labelled), None if used else asked.group
 
 
 def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -85,55 +85,59 @@ def rows_of_array(values: np.ndarray) -> np.ndarray:
     return np.moveaxis(values, 1, 2) if values.shape[1] < values.shape[2] else values
 
 
-def alike_rows(
-    rows: Sequence[tuple[str, np.ndarray, dict[str, object]]],
-) -> tuple[list[Sample], list[LeftOut], tuple[str, ...]]:
-    """Samples of series, each a path, values (L, C) and what else a Sample says; those left out; what was mended.
+def all_series(found: Found) -> Found:
+    """`found`, whose sources are values (L, C), as series that a network can learn from.
 
-    Series of another number of channels than most are left out.
+    What is none, and series of another number of channels than most, are left out.
     """
-    made, left_out, mended = [], [], 0
-    for path, values, about in rows:
+    made, left_out, mended = [], list(found.left_out), 0
+    for sample in found.samples:
         try:
-            series, filled = as_series(values)
+            series, filled = as_series(sample.source)
         except ValueError as error:
-            left_out.append(_left(path, str(error), about))
+            left_out.append(_told(sample, str(error)))
             continue
-        made.append((path, series, about))
+        made.append(replace(sample, source=series))
         mended += filled
-    channels = Counter(series.shape[2] for _, series, _ in made)
+    channels = Counter(sample.source.shape[2] for sample in made)
     usual = max(channels, key=lambda count: (channels[count], -count), default=1)
-    samples = [Sample(path=p, source=s, **about) for p, s, about in made if s.shape[2] == usual]
-    wrong = [(p, s, about) for p, s, about in made if s.shape[2] != usual]
-    left_out += [_left(p, f"{s.shape[2]} channels where the others have {usual}", about) for p, s, about in wrong]
-    return samples, left_out, _mended(samples, mended)
+    left_out += [
+        _told(sample, f"{sample.source.shape[2]} channels where the others have {usual}")
+        for sample in made
+        if sample.source.shape[2] != usual
+    ]
+    samples = [sample for sample in made if sample.source.shape[2] == usual]
+    return replace(found, form="series", samples=samples, left_out=left_out, notes=_notes(samples, mended))
 
 
-def _mended(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
-    said, lengths = [], [sample.source.shape[1] for sample in samples]
+def _notes(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
+    said, lengths = [], {sample.source.shape[1] for sample in samples}
     if filled:
         said.append(f"{filled:,} series had missing values, which were filled in along straight lines.")
-    if lengths and min(lengths) < max(lengths):
+    if len(lengths) > 1:
         said.append(f"Series have from {min(lengths):,} to {max(lengths):,} values; each is stretched to one length.")
     return tuple(said)
 
 
-def _left(path: str, reason: str, about: dict[str, object]) -> LeftOut:
-    return LeftOut(path=path, reason=reason, label=text_of(about["target"]), part=str(about.get("part") or ""))
+def _told(sample: Sample, reason: str) -> LeftOut:
+    return LeftOut(path=sample.path, reason=reason, label=text_of(sample.target), part=sample.part or "")
 
 
-def _found(root: str, rows: Sequence[tuple[str, str, Row]], labelled: bool) -> Found:
-    taken, left_out = [], []
+def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, labelled: bool) -> Found:
+    samples, left_out = [], []
+    usable = [tuple(row.labels.values()) for _, _, row in rows if not row.problem]
+    names = next((tuple(row.labels) for _, _, row in rows if row.labels), ("label",))
+    meaning = meaning_of(usable, range(len(names)), names, task) if labelled else None
     for part, path, row in rows:
-        about = {"target": row.label, "group": row.group, "part": part or None}
-        problem = row.problem or ("no label" if labelled and not row.label else "")
-        if problem:
-            left_out.append(_left(path, f"line {row.line}: {problem}", about))
+        cells = tuple(row.labels.values())
+        target, problem = meaning.target(cells) if meaning else ("", "")
+        if problem := row.problem or problem:
+            label = ", ".join(filter(None, cells))
+            left_out.append(LeftOut(path=path, reason=f"line {row.line}: {problem}", label=label, part=part or ""))
         else:
-            taken.append((path, row.values, about))
-    samples, unusable, notes = alike_rows(taken)
-    left_out += unusable
-    return Found(root=root, kind="table", samples=samples, left_out=left_out, form="series", notes=notes)
+            samples.append(Sample(path=path, source=row.values, target=target, group=row.group, part=part or None))
+    about = {"task": meaning.task, "names": meaning.outputs} if meaning else {}
+    return all_series(Found(root=root, kind="table", samples=samples, left_out=left_out, **about))
 
 
 def _files(source: Path) -> dict[str, Path]:

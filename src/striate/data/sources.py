@@ -23,6 +23,7 @@ from striate.data.series import is_series, read_series
 from striate.data.table import read_table
 from striate.data.targets import LABELS, NUMBERS, Asked
 from striate.data.texts import read_texts
+from striate.data.wording import worded
 from striate.errors import StriateError, first_few
 
 __all__ = ["read_digits", "read_source", "require_trainable"]
@@ -98,7 +99,7 @@ def _read_path(
         raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
     _require_agreement(path, labels, label_regex, asked.label_column)
     if asked.text is not None:
-        return read_texts(path, asked.text, group, asked.label_column)
+        return read_texts(path, asked)
     is_plain = asked.form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
     found = _read_other(path, asked.task, group) if asked.task in READERS or (asked.task is None and is_plain) else None
     return _found_in(path, labels, label_regex, asked) if found is None else (found, group)
@@ -108,13 +109,11 @@ def _of_form(found: Found, form: str) -> Found:
     """What was found, as the form that was asked for: stacks of pictures may be volumes."""
     if form in ("auto", found.form):
         return found
-    if (form, found.form) == ("volume", "picture"):
+    if (form, found.form) == ("volume", "picture") and found.task not in READERS:
         return replace(found, form=form)
     rule = "series are rows of numbers: UCR text, CSV or TSV with a label, ARFF, .ts or arrays"
-    raise StriateError(
-        rule if form == "series" else f"this is no {form}", received=f"{found.form}s", where=found.root,
-        remedy="leave --form out",
-    )  # fmt: skip
+    rule, what = rule if form == "series" else f"this is no {form}", worded("pictures", found.form)
+    raise StriateError(rule, received=f"{what} for {found.task}", where=found.root, remedy="leave --form out")
 
 
 def _read_other(path: Path, task: str | None, group: str | None) -> Found | None:
@@ -145,7 +144,7 @@ def _require_agreement(path: Path, labels: object, label_regex: object, label_co
 def _found_in(path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked) -> tuple[Found, str | None]:
     """What is found at a path, and the group asked for unless it named a column that was used."""
     if labels is None and label_regex is None and asked.form in ("auto", "series") and is_series(path):
-        return read_series(path, asked.group, asked.label_column)
+        return read_series(path, asked)
     if labels is None and label_regex is None and asked.form in ("auto", "series") and is_records(path):
         return read_records(path), asked.group
     if path.is_dir() and labels is not None:

@@ -136,6 +136,12 @@ def meaning_of(lines: Sequence[Cells], columns: Sequence[int], names: Sequence[s
     return Meaning(columns=columns, names=names, **made)
 
 
+def meaning_of_rows(lines: Sequence[Cells], task: str | None) -> Meaning:
+    """What rows of K labels mean that have no names: one is called "value", several "0", "1", ..."""
+    width = max(map(len, lines), default=1)
+    return meaning_of(lines, range(width), [str(number) for number in range(width)] if width > 1 else ["value"], task)
+
+
 def number(cell: str, comma: str = ".") -> float | None:
     """The finite number that is written in a cell, or None. comma: what a comma stands for, "." or "" (thousands)."""
     text = cell.replace("\u2212", "-")

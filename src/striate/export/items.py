@@ -15,7 +15,8 @@ from striate.data.prepare import Shape
 from striate.data.records import is_records, read_records
 from striate.data.series import as_series, is_series, read_series, rows_of_array
 from striate.data.symbols import symbols_of
-from striate.data.texts import read_texts
+from striate.data.targets import Asked
+from striate.data.texts import list_texts
 from striate.data.video import frames, is_video
 from striate.errors import StriateError
 
@@ -93,7 +94,7 @@ def _series(path: Path, shape: Shape) -> Iterator[tuple[str, Source]]:
     if not is_series(path) and is_packed(path):
         yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
         return
-    found, _ = read_series(path, labelled=False)
+    found, _ = read_series(path, Asked(), labelled=False)
     yield from ((sample.path, sample.source) for sample in found.samples)
     yield from ((item.path, Unreadable(item.reason, "values")) for item in found.left_out)
 
@@ -111,6 +112,4 @@ def _texts(source: str | PathLike, name: str, column: str) -> Iterable[tuple[str
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         yield from ((f"{path.stem}/{n}", symbols_of(line)) for n, line in enumerate(lines) if line.strip())
     else:
-        found, _ = read_texts(path, column, labelled=False)
-        yield from ((sample.path, sample.source) for sample in found.samples)
-        yield from ((item.path, Unreadable(item.reason, "values")) for item in found.left_out)
+        yield from list_texts(path, column)

@@ -21,6 +21,7 @@ from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import DEPTHS, FORMS, Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.sources import read_source
+from striate.data.wording import worded
 from striate.device import memory_format
 from striate.errors import StriateError, nearest
 from striate.evaluate import seal
@@ -201,7 +202,8 @@ class Model:
         asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
         found = read_source(source, task=self.task.targets or self.task.name, **asked, **labels_from)
         if found.form != form:
-            raise StriateError(f"this model was trained on {form}s", received=f"{found.form}s", where=found.root)
+            rule, received = (worded("pictures", name) for name in (form, found.form))
+            raise StriateError(f"this model was trained on {rule}", received=received, where=found.root)
         return found
 
     def look(self, picture: str | Path | np.ndarray) -> Look:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from striate.data.folder import PART_NAMES, visible
 from striate.data.quiet import quiet
-from striate.data.sample import Found, LeftOut
-from striate.data.series import alike_rows
+from striate.data.sample import Found, LeftOut, Sample
+from striate.data.series import all_series
 from striate.errors import StriateError
 
 
@@ -28,8 +28,8 @@ def read_records(source: Path) -> Found:
     with quiet():
         from wfdb import rdrecord
 
-    rows, left_out = [], []
-    for part, label, header in _headers(source):
+    samples, left_out, found = [], [], list(_headers(source))
+    for part, label, header in found:
         path = header.relative_to(source).with_suffix("").as_posix()
         try:
             with quiet():
@@ -38,11 +38,10 @@ def read_records(source: Path) -> Found:
             words = " ".join(str(error).split())[:160] or type(error).__name__
             left_out.append(LeftOut(path=path, reason=f"damaged WFDB: {words}", label=label, part=part or ""))
             continue
-        rows.append((path, values, {"target": label, "part": part}))
-    samples, unusable, notes = alike_rows(rows)
+        samples.append(Sample(path=path, source=values, target=label, part=part))
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
-    kind = "parts" if any(part for part, _, _ in _headers(source)) else "classes"
-    return Found(root=root, kind=kind, samples=samples, left_out=left_out + unusable, form="series", notes=notes)
+    kind = "parts" if any(part for part, _, _ in found) else "classes"
+    return all_series(Found(root=root, kind=kind, samples=samples, left_out=left_out, form="series"))
 
 
 def _headers(source: Path) -> Iterator[tuple[str | None, str, Path]]:

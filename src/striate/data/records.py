@@ -28,8 +28,8 @@ def read_records(source: Path) -> Found:
     with quiet():
         from wfdb import rdrecord
 
-    samples, left_out = [], []
-    for part, label, header in _headers(source):
+    samples, left_out, found = [], [], list(_headers(source))
+    for part, label, header in found:
         path = header.relative_to(source).with_suffix("").as_posix()
         try:
             with quiet():
@@ -40,8 +40,8 @@ def read_records(source: Path) -> Found:
             continue
         samples.append(Sample(path=path, source=values, target=label, part=part))
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
-    kind = "parts" if any(part for part, _, _ in _headers(source)) else "classes"
-    return all_series(Found(root=root, kind=kind, samples=samples, left_out=left_out))
+    kind = "parts" if any(part for part, _, _ in found) else "classes"
+    return all_series(Found(root=root, kind=kind, samples=samples, left_out=left_out, form="series"))
 
 
 def _headers(source: Path) -> Iterator[tuple[str | None, str, Path]]:

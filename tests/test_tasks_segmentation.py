@@ -377,3 +377,14 @@ def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
     weights = resumed.model.network.state_dict()
     for name, tensor in whole.model.network.state_dict().items():
         assert torch.equal(tensor, weights[name])
+
+
+def test_a_mask_is_told_in_shares() -> None:
+    """The truth in the words of an answer: shares beside the background."""
+    labels = np.zeros((10, 10), np.uint8)
+    labels[:3] = 1
+    names = ("background", "cell")
+    true = Mask(kind="index", names=names, sources=(labels,), values=(0, 1))
+    assert Segmentation(names).told(true) == "cell 30.0 %"
+    empty = Mask(kind="index", names=names, sources=(np.zeros((4, 4), np.uint8),), values=(0, 1))
+    assert Segmentation(names).told(empty) == "background alone"

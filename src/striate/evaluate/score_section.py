@@ -51,8 +51,8 @@ def _against_baseline(record: dict, main: str) -> Html:
     floor, score = record.get("baseline"), record[main]
     if floor is None or score["low"] is None:
         return Html("")
-    without = shorten(floor_of(record), 44)
-    bar = markup.interval_bar(score, floor, without) if is_share(main) else Html("")
+    without = floor_of(record)
+    bar = markup.interval_bar(score, floor, shorten(without, 44)) if is_share(main) else Html("")
     told = "" if bar else f" ({number(floor, main)})"
     if all(is_better(main, score[end], floor) for end in ("low", "high")):
         verdict = f"The whole 95 % interval is better than what {without} would score{told}."

@@ -41,6 +41,7 @@ class Regression(Task):
     tunes: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
     error_is: ClassVar[str] = "the greatest error, in standard deviations of the training part"
+    shares: ClassVar[bool] = False
     unit: ClassVar[str] = "in standard deviations of the training part"
 
     @classmethod

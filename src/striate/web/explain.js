@@ -49,11 +49,11 @@ function overlay({ bytes }, heat, scale, opacity, target) {
 const fact = (words, ...value) => [h("dt", {}, words), h("dd", {}, value)];
 
 /* What must be known to read the map. */
-function factsOf(header, method) {
+function factsOf(header, method, unit) {
   return [
     h("dl", { class: "explain-facts" },
       fact("Explains", h("strong", {}, header.target), " · score ", number(header.score),
-        h("span", { class: "quiet" }, ` (${model.unit})`)),
+        h("span", { class: "quiet" }, ` (${unit})`)),
       fact("Method", method?.label ?? header.method),
       header.layer ? fact("Layer", h("span", { class: "mono" }, header.layer), ` · map of ${shapeText(header.grid)} values, drawn larger`) : null,
       fact("Largest value", number(header.maximum), header.layer ? h("span", { class: "quiet" }, " on the layer's own grid") : null),
@@ -155,7 +155,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     Object.assign(alone.style, { width: `${width * zoom * factor}px`, height: `${height * zoom * factor}px` });
     alone.setAttribute("aria-label", `Map of ${about?.label ?? header.method} for ${header.target}: `
       + `smallest ${digits(header.minimum)}, largest ${digits(header.maximum)}`);
-    fill(facts, factsOf(header, about));
+    fill(facts, factsOf(header, about, model.unit));
     drawn.hidden = model.form === "picture" || !model.form;
     if (!drawn.hidden) drawn.src = `/api/heatmap/${shown.replace("?", "/drawn?")}`;
     fill(legend, scale.legend(header.signed ? "− against, + for" : "evidence"));

@@ -60,7 +60,7 @@ function mountPlain(root, { api, model, store }) {
       h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${predicted}, in truth ${truth}` },
         h("img", { loading: "lazy", alt: "", width: side, height: side, src: `/api/pictures/${encodeURIComponent(id)}/${image}` })),
       h("p", { class: error > 0 ? "mistakes-wrong" : "mistakes-right" }, rounded(predicted) || "nothing"),
-      h("p", { class: "quiet" }, truth === "mask" ? null : [`in truth ${truth || "nothing"}`, h("br")], `error ${digits(error)}`),
+      h("p", { class: "quiet" }, truth === "mask" ? null : [`in truth ${rounded(truth) || "nothing"}`, h("br")], `error ${digits(error)}`),
       h("p", { class: "mistakes-links" },
         h("a", { href: links[0], "aria-label": `Explain ${name}` }, "Explain"), h("a", { href: links[1], "aria-label": `See ${name} in the network` }, "See")));
   }

@@ -246,9 +246,9 @@ def test_classes_and_reach_come_from_boxes_that_count() -> None:
         Detection.of(found, [boxes((), [])], {})
 
 
-@pytest.mark.parametrize(("pixels", "side"), [(100, 256), (30, 352), (15, 512)])
+@pytest.mark.parametrize(("pixels", "side"), [(100, 192), (30, 288), (15, 512)])
 def test_small_objects_are_seen_on_larger_pictures(pixels: int, side: int) -> None:
-    """The picture that the network sees grows until they have 20 pixels on it, to twice the usual at most."""
+    """The picture that the network sees grows until they have 16 pixels on it, up to a side of 512."""
     from striate.data.sample import Found, Sample
 
     target = boxes(("a",) * 20, [[10, 10, 10 + pixels, 10 + pixels]] * 20, size=(500, 700))

@@ -24,7 +24,8 @@ from striate.tasks import centres
 from striate.tasks.task import Task
 
 TOLD = 0.3  # an answer is told from this confidence on, until the validation part knows better
-SMALLEST = 20  # pixels that a small object should have on the picture that the network sees
+SMALLEST = 16  # pixels that a small object should have on the picture that the network sees
+LARGEST_SIDE = 512  # of that picture's shorter side
 MOST_JOINED = 5000  # boxes of a picture that was cut into tiles
 FEW = 0.05  # share of the objects that may be smaller
 
@@ -46,19 +47,19 @@ class Detection(Task):
     tunes: ClassVar[bool] = True
     error_is: ClassVar[str] = "objects missed and boxes too many"
     legend: ClassVar[str] = "Boxes are what was told; dashed ones were missed."
-    longest: ClassVar[int] = 256
+    longest: ClassVar[int] = 192
     step: ClassVar[int] = 32
     batch_pixels: ClassVar[int] = 1 << 21
 
     @classmethod
     def side(cls, found: Found) -> int:
-        """As many as give the smallest objects SMALLEST pixels, from `longest` to twice as many."""
+        """As many as give the smallest objects SMALLEST pixels, from `longest` to LARGEST_SIDE."""
         shares = [_shares(_real(sample.target)) * _form(sample.target) for sample in found.samples]
         sides = np.sqrt(np.concatenate([(box[:, 2:] - box[:, :2]).prod(axis=1) for box in shares] or [np.zeros(0)]))
         if not len(sides):
             return cls.longest
         wanted = SMALLEST / max(float(np.percentile(sides, 100 * FEW)), 1e-6)
-        return int(np.clip(np.ceil(wanted / cls.step) * cls.step, cls.longest, 2 * cls.longest))
+        return int(np.clip(np.ceil(wanted / cls.step) * cls.step, cls.longest, LARGEST_SIDE))
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[Boxes], options: Mapping[str, object]) -> Self:

@@ -360,6 +360,7 @@ def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
         "network": "conv 4 3, relu, conv classes 1",
         "augment": "rotate 20, shift 0.1, dihedral, fill constant",
         "batch_size": 3,
+        "precision": "fp32",
         "epochs": 4,
         "out": str(tmp_path / "runs"),
         "quiet": True,

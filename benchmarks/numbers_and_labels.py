@@ -95,7 +95,7 @@ def runs(make: Callable[[Path, Path], Path], options: dict, asked: argparse.Name
     """The scores of each training."""
     place, found = Path(tempfile.mkdtemp()), []
     table = make(asked.folder, place)
-    several = {"folds": asked.folds, "minutes": asked.minutes * asked.folds} if asked.folds else {"minutes": asked.minutes}
+    several = {"minutes": asked.minutes * (asked.folds or 1)} | ({"folds": asked.folds} if asked.folds else {})
     for seed in range(1 if asked.folds else asked.seeds):
         run = striate.train(table, out=place / "runs", seed=seed, **several, **options)
         found.append({"seed": seed, "seconds": run.scores["seconds"], "test": run.scores["test"]})

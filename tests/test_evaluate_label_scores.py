@@ -25,8 +25,8 @@ def test_the_scores_of_scikit_learn(seed: int, n: int, ties: bool) -> None:
     """F1 micro and macro, mAP, AUROC, precision and recall equal those of scikit-learn, also with equal chances."""
     reference = pytest.importorskip("sklearn.metrics")
     truth, chances = drawn(seed, n, ties)
-    thresholds = np.array([0.4, 0.5, 0.6])
-    said, record = chances >= thresholds, label_scores(truth, chances, NAMES, thresholds, [False, True, True])
+    said = chances >= np.array([0.4, 0.5, 0.6])
+    record = label_scores(truth, chances, said, NAMES, [False, True, True])
     known = truth.any(axis=0)
     areas = [reference.average_precision_score(truth[:, k], chances[:, k]) for k in range(3) if known[k]]
     assert record["map"]["value"] == pytest.approx(np.mean(areas)) if areas else record["map"]["value"] is None
@@ -72,7 +72,7 @@ def test_drawn_again_by_weight() -> None:
 def test_the_baseline() -> None:
     """Always saying what most training pictures have is scored like any other answer."""
     truth = np.array([[1, 0], [1, 1], [1, 0], [0, 0]], bool)
-    record = label_scores(truth, np.zeros((4, 2)), ("a", "b"), np.array([0.5, 0.5]), [True, False])
+    record = label_scores(truth, np.zeros((4, 2)), np.zeros((4, 2)), ("a", "b"), [True, False])
     assert record["baseline"] == pytest.approx((6 / 7 + 0) / 2)
     assert "would score 42.9 %" in headline(record)
 
@@ -80,18 +80,18 @@ def test_the_baseline() -> None:
 def test_labels_that_are_not_there() -> None:
     """No pictures, and labels that no picture has, give None and neither an error nor a warning."""
     for truth in (np.zeros((0, 2), bool), np.zeros((4, 2), bool)):
-        record = label_scores(truth, np.full(truth.shape, 0.1), ("a", "b"), np.array([0.5, 0.5]), [True, False])
+        record = label_scores(truth, np.full(truth.shape, 0.1), np.zeros(truth.shape), ("a", "b"), [True, False])
         assert record["map"]["value"] is None
         assert record["per_class"]["a"]["auroc"]["value"] is None
     with pytest.raises(StriateError, match="finite"):
-        label_scores(np.zeros((1, 1), bool), np.array([[np.nan]]), ("a",), np.array([0.5]), [True])
+        label_scores(np.zeros((1, 1), bool), np.array([[np.nan]]), np.zeros((1, 1)), ("a",), [True])
 
 
 def test_clusters_widen() -> None:
     """Copies of pictures do not make a score surer, where it is known that they belong together."""
     truth, chances = drawn(7, 25)
     numbers = np.repeat(np.arange(25), 8)
-    many = label_scores(truth[numbers], chances[numbers], NAMES, np.full(3, 0.5), [False] * 3)
-    kin = label_scores(truth[numbers], chances[numbers], NAMES, np.full(3, 0.5), [False] * 3, numbers)
+    given = truth[numbers], chances[numbers], chances[numbers] > 0.5, NAMES, [False] * 3
+    many, kin = label_scores(*given), label_scores(*given, numbers)
     for name in ("macro_f1", "micro_f1", "map", "auroc", "all_right"):
         assert kin[name]["high"] - kin[name]["low"] > 1.7 * (many[name]["high"] - many[name]["low"]), name

@@ -64,7 +64,9 @@ def test_several_columns() -> None:
 def test_scores_that_do_not_exist() -> None:
     """No picture, one picture, and numbers that are all alike give None, no warning and no error."""
     for n, truth in ((0, 0.0), (1, 2.0), (5, 2.0)):
-        record = number_scores(np.full((n, 1), truth), np.zeros((n, 1)), ("x",), [1.0], reach=[3.0], ordered=True)
+        record = number_scores(
+            np.full((n, 1), truth), np.zeros((n, 1)), ("x",), [1.0], reach=np.full((n, 1), 3.0), ordered=True
+        )
         assert record["r2"]["value"] is None
         assert record["rmse"]["value"] == (truth if n else None)
     assert headline(number_scores(np.zeros((0, 1)), np.zeros((0, 1)), ("x",), [1.0])).startswith("not scored")
@@ -116,8 +118,8 @@ def test_too_few_for_an_interval() -> None:
     assert np.isinf(half_widths(truth, predicted)).all()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        record = number_scores(truth, predicted, ("x",), [0.0], reach=half_widths(truth, predicted))
+        record = number_scores(truth, predicted, ("x",), [0.0], reach=np.full((8, 1), half_widths(truth, predicted)))
     assert "coverage" not in record
-    inside = number_scores(truth, predicted, ("x",), [0.0], reach=[1e9])
+    inside = number_scores(truth, predicted, ("x",), [0.0], reach=np.full((8, 1), 1e9))
     assert inside["coverage"]["value"] == 1.0
     assert inside["coverage"]["low"] < 1.0

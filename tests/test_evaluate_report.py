@@ -221,3 +221,33 @@ def test_layers_come_with_their_captions() -> None:
     assert words.index("kernels of the first layer") < words.index("One test picture on its way")
     none = Page(report(dataclasses.replace(_facts(), layers=None, filters=None)))
     assert "layers" not in {attributes.get("id") for attributes in none.all("section")}
+
+
+def test_drawn_mistakes_are_large_and_say_what_is_drawn() -> None:
+    """With a legend pictures get more dots and room, and a truth without words is left out."""
+    facts = _facts()
+    wordless = [dataclasses.replace(one, truth="") for one in facts.mistakes]
+    large = Page(report(dataclasses.replace(facts, mistakes=wordless, legend="Dashed ones were missed.")))
+    assert "a wrong label often hides here. Dashed ones were missed." in large.words
+    text = report(dataclasses.replace(facts, legend="Dashed ones were missed."))
+    assert 'class="mistakes large"' in text
+    assert 'class="mistakes large"' not in report(facts)
+    assert large.words.count("is ") < Page(report(facts)).words.count("is ")
+
+
+def test_many_scores_of_a_class_need_no_bar() -> None:
+    """A table of five scores leaves the bar out, so that it fits; one of four has it."""
+    score = {"value": 0.5, "low": 0.4, "high": 0.6}
+    names = ("precision", "recall", "f1", "auroc", "ap")
+    for count in (4, 5):
+        record = {"n": 3, "accuracy": score, "per_class": {"a": {"n": 3, **dict.fromkeys(names[:count], score)}}}
+        text = report(dataclasses.replace(_facts(), scores={"test": record | {"baseline": 0.1, "baseline_is": "x"}}))
+        assert ('class="recalls"' in text) == (count == 4)
+        assert ('class="recalls narrow"' in text) == (count == 5)
+
+
+def test_the_ends_of_evidence_are_those_of_the_task() -> None:
+    """Where a number is explained, the ramp is between lower and higher."""
+    page = Page(report(dataclasses.replace(_facts(), heatmap_ends=("speaks for a lower number", "for a higher one"))))
+    assert "speaks for a lower number" in page.words
+    assert "evidence against" not in page.words

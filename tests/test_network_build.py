@@ -112,6 +112,8 @@ def test_avgpool_leaves_the_padding_out_of_its_mean() -> None:
         ("conv 4 1x2x3 padding=valid, batchnorm", (1, 8, 9, 10), (4, 8, 8, 8)),
         ("conv 4 3, globalavgpool, dense 3", (1, 6, 6, 6), (3,)),
         ("globalmaxpool, batchnorm", (5, 7), (5,)),
+        ("groupnorm 3, conv 4 3, groupnorm groups=2", (3, 8, 9), (4, 8, 9)),
+        ("flatten, groupnorm 2", (2, 3), (6,)),
         ("flatten", (3, 4, 5), (60,)),
         ("conv 6 3 groups=3", (3, 5, 5), (6, 5, 5)),
     ],

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from contextlib import redirect_stdout
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from striate.data.sample import Boxes
 from striate.errors import StriateError
 from striate.evaluate.boxes import overlaps
 from striate.export.model import load_model
+from striate.export.tiles import tiles_of
 from striate.network.build import build
 from striate.tasks.detection import Detection
 from striate.tasks.task import make_task
@@ -148,6 +150,45 @@ def test_answers_are_in_pixels_of_the_pictures_own_size(learned: tuple[Path, str
     assert large.answer.size == (3 * HEIGHT, 3 * WIDTH)
 
 
+def test_a_large_picture_in_tiles_has_the_objects_of_its_parts(
+    learned: tuple[Path, striate.Run], tmp_path: Path
+) -> None:
+    """Four pictures side by side: in tiles nearly every object that is found on one of them is found, once."""
+    folder, run = learned
+    names = [row["path"] for row in table(run.folder / "data.csv") if row["part"] == "train"][:4]
+    places = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    whole, wanted = Image.new("RGB", (2 * WIDTH, 2 * HEIGHT)), [np.zeros((0, 4))]
+    truth = {sample.path: sample.target for sample in read_boxes(folder).samples}
+    for name, (row, column) in zip(names, places, strict=True):
+        with Image.open(folder / name) as image:
+            whole.paste(image, (column * WIDTH, row * HEIGHT))
+        wanted.append(truth[name].corners + np.array([column * WIDTH, row * HEIGHT] * 2))
+    whole.save(tmp_path / "whole.png")
+    (one,) = run.model.predict(tmp_path / "whole.png", tiles=(HEIGHT, WIDTH))
+    assert one.answer.size == (2 * HEIGHT, 2 * WIDTH)
+    found = overlaps(np.concatenate(wanted), one.predicted.corners) > 0.5
+    assert found.any(axis=1).mean() > 0.8
+    assert found.sum(axis=1).max() == 1
+    out = tmp_path / "b.csv"
+    words = ["predict", str(run.folder), str(tmp_path / "whole.png"), "--tiles", f"{HEIGHT}x{WIDTH}", "--out", str(out)]
+    assert cli.main(words) == 0
+    assert len(table(out)) == len(one.answer.names)
+
+
+def test_tiles_cover_a_picture_and_overlap() -> None:
+    """Every pixel is in a tile, neighbours share a quarter, and a picture that is not larger is one tile."""
+    assert tiles_of((40, 50), (48, 64)) == [(0, 40, 0, 50)]
+    for size in ((100, 64), (49, 300), (97, 129)):
+        seen = np.zeros(size, int)
+        tiles = tiles_of(size, (48, 64))
+        for y0, y1, x0, x1 in tiles:
+            assert (y1 - y0, x1 - x0) == (48, 64)
+            seen[y0:y1, x0:x1] += 1
+        assert seen.min() == 1
+        starts = sorted({x0 for _, _, x0, _ in tiles})
+        assert all(later - earlier <= 48 for earlier, later in pairwise(starts))
+
+
 def test_resume_is_bit_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped after an epoch and resumed: the same weights, thresholds and predictions as in one go."""
     monkeypatch.setattr(single, "CHECKPOINT_SECONDS", 0)
@@ -205,9 +246,9 @@ def test_classes_and_reach_come_from_boxes_that_count() -> None:
         Detection.of(found, [boxes((), [])], {})
 
 
-@pytest.mark.parametrize(("pixels", "side"), [(100, 256), (30, 352), (15, 512)])
+@pytest.mark.parametrize(("pixels", "side"), [(100, 192), (30, 288), (15, 512)])
 def test_small_objects_are_seen_on_larger_pictures(pixels: int, side: int) -> None:
-    """The picture that the network sees grows until they have 20 pixels on it, to twice the usual at most."""
+    """The picture that the network sees grows until they have 16 pixels on it, up to a side of 512."""
     from striate.data.sample import Found, Sample
 
     target = boxes(("a",) * 20, [[10, 10, 10 + pixels, 10 + pixels]] * 20, size=(500, 700))

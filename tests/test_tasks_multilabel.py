@@ -55,12 +55,16 @@ def test_the_loss_is_that_of_torch() -> None:
 
 
 def test_thresholds_decide_what_is_said() -> None:
-    """Each label has its own threshold; no label at all is an answer too."""
+    """Each label has its own threshold; no label at all is an answer too; a row comes back as the answer."""
     task = Multilabel(("a", "b"), thresholds=(0.2, 0.9))
-    assert task.target_of(np.array([0.3, 0.8])) == ("a",)
-    assert (task.target_of(np.array([0.1, 0.8])), task.say(np.array([0.1, 0.8]))) == ((), "none")
-    assert task.row(np.array([0.3, 0.95])) == ("a; b", "0.300000", "0.950000")
-    assert task.errors([("a",), ("b",)], [np.array([0.3, 0.8])] * 2).tolist() == pytest.approx([0, 0.5])
+    chances = torch.tensor([[0.3, 0.8], [0.1, 0.8], [0.3, 0.95]], dtype=torch.float64)
+    first, none, both = task.decode(torch.logit(chances))
+    assert (task.target_of(first), task.say(first)) == (("a",), "a")
+    assert (task.target_of(none), task.say(none)) == ((), "none")
+    assert task.row(both) == ("a; b", "0.300000", "0.950000")
+    for answer in (first, none, both):
+        np.testing.assert_allclose(task.read(dict(zip(task.header(), task.row(answer), strict=True))), answer)
+    assert task.errors([("a",), ("b",)], [first, first]).tolist() == pytest.approx([0, 0.5])
 
 
 def test_labels_that_no_picture_has() -> None:

@@ -1,6 +1,7 @@
 """Numbers are learned, told in the user's units with honest intervals, and follow mirrored pictures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,9 @@ def test_numbers_come_back(targets: list[tuple[float, float]]) -> None:
     """What is encoded is decoded to float32's precision, and the training part has mean 0 and deviation 1."""
     task = fitted(targets)
     encoded = task.encode(targets, np.zeros((len(targets), 2)), SHAPE)
-    np.testing.assert_allclose(task.decode(encoded), targets, rtol=1e-4, atol=1e-5 * np.abs(targets).max(axis=0).max())
+    np.testing.assert_allclose(
+        task.decode(encoded)[..., 0], targets, rtol=1e-4, atol=1e-5 * np.abs(targets).max(axis=0).max()
+    )
     assert encoded.shape == (len(targets), 2)
     assert torch.allclose(encoded.double().mean(dim=0), torch.zeros(2, dtype=torch.float64), atol=1e-3)
 
@@ -73,12 +76,22 @@ def test_mirrored_pictures_turn_the_sign() -> None:
     recipe, chance = parse("hflip"), {"seed": 3, "epoch": 1, "sample_ids": torch.arange(40)}
     mirrored = augment(pictures, recipe, **chance)[:, 0, 0, 0] == 0
     moved = task.move(encoded, sources_of(recipe, 6, 8, **chance), recipe)
-    told = task.decode(moved)
+    told = task.decode(moved)[..., 0]
     assert 5 < mirrored.sum() < 35
     np.testing.assert_allclose(told[:, 0], np.where(mirrored, -1, 1) * np.array(targets)[:, 0], rtol=1e-5)
     np.testing.assert_allclose(told[:, 1], np.array(targets)[:, 1], atol=1e-5)
     assert torch.equal(task.unmirrored(task.unmirrored(encoded)), encoded)
     assert not fitted(targets).moves
+
+
+def test_rows_come_back() -> None:
+    """What stands in predictions.csv gives the answer again, with its intervals, for one column and for several."""
+    for targets in ([(1.0,), (3.0,)], [(1.0, 5.0), (3.0, 4.0)]):
+        task = fitted(targets)
+        for known in (task, replace(task, reach=(0.25,) * len(task.classes))):
+            answer = known.decode(torch.ones(1, len(task.classes)))[0]
+            back = known.read(dict(zip(known.header(), known.row(answer), strict=True)))
+            np.testing.assert_allclose(back, answer, rtol=1e-4)
 
 
 def test_wishes_that_cannot_be() -> None:

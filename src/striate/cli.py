@@ -162,6 +162,11 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="FILE", help="write a table (FILE.csv), or another form that the model's task has"
     )
+    parser.add_argument(
+        "--tiles",
+        metavar="SIZE",
+        help="cut larger pictures into overlapping tiles of SIZE pixels (480x640: high x wide)",
+    )
     parser.add_argument("--draw", metavar="FOLDER", help="write every picture with what is predicted drawn on it")
     parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that decode pictures")
     parser.add_argument("--device", default="auto", metavar="WORD", help="auto, cpu, cuda, cuda:1, mps")

@@ -95,7 +95,8 @@ def predict(options: argparse.Namespace) -> int:
 
     model = load_model(options.model, choose_device(options.device))
     task, told, refused = model.task, [], []
-    for one in model.predict_each(options.sources, options.workers):
+    tiles = Settings(img_size=options.tiles).size if options.tiles else None
+    for one in model.predict_each(options.sources, options.workers, tiles):
         told.append(replace(one, source=None))  # frames of a film would fill the memory
         if one.reason:
             refused.append((one.path, one.reason))

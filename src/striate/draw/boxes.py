@@ -38,7 +38,7 @@ def draw_boxes(
     plain = fitted(three_channels(picture), LEAST) if max(picture.shape[:2]) < LEAST else three_channels(picture)
     times = plain.shape[1] / picture.shape[1]
     image = Image.fromarray(np.ascontiguousarray(plain))
-    pen, thick = ImageDraw.Draw(image), max(1, round(max(image.size) / 400))
+    pen, thick = ImageDraw.Draw(image), max(1, round(max(image.size) / 300))
     font = _font(round(_LETTER * max(1.0, max(image.size) / 960)))
     corners = np.asarray(corners, np.float64).reshape(-1, 4)
     order = np.argsort(-(corners[:, 2:] - corners[:, :2]).prod(axis=1), kind="stable")
@@ -72,7 +72,9 @@ def recall_curves(curves: Mapping[str, np.ndarray]) -> bytes:
 
 
 def _dashes(pen: ImageDraw.ImageDraw, edges: Sequence[int], colour: tuple[int, int, int], thick: int) -> None:
+    """A frame of the colour and black in turn, which is seen on any ground."""
     x0, y0, x1, y1 = edges
+    pen.rectangle(tuple(edges), outline=(0, 0, 0), width=thick)
     step = 2 * _DASH * thick
     for start in range(x0, x1 + 1, step):
         end = min(start + step // 2, x1)

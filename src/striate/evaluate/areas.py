@@ -113,16 +113,18 @@ def outline_counts(truth: np.ndarray, told: np.ndarray, classes: int, tolerance:
 
     The outline of a class are its pixels with a neighbour (above, below, left, right) of another class.
     """
-    from scipy.ndimage import distance_transform_edt
+    from scipy.spatial import cKDTree  # of outlines alone: several times faster than distances over the whole picture
 
     reach = max(TOLERANCE * float(np.hypot(*truth.shape)), 1.0) if tolerance is None else tolerance
     told = np.where(truth == UNKNOWN, UNKNOWN, told)
     counts = np.zeros((classes, 4), np.int64)
     for number in np.intersect1d(np.union1d(np.unique(truth), np.unique(told)), np.arange(classes)):
-        edges = [_outline(labels, number) for labels in (told, truth)]
+        edges = [np.argwhere(_outline(labels, number)) for labels in (told, truth)]
         for place, (mine, other) in enumerate((edges, edges[::-1])):
-            near = mine & (distance_transform_edt(~other) <= reach) if other.any() else np.zeros_like(mine)
-            counts[number, 2 * place : 2 * place + 2] = mine.sum(), near.sum()
+            near = 0
+            if len(mine) and len(other):
+                near = np.isfinite(cKDTree(other).query(mine, distance_upper_bound=reach + 1e-6)[0]).sum()
+            counts[number, 2 * place : 2 * place + 2] = len(mine), near
     return counts
 
 
@@ -149,12 +151,15 @@ def objects_in(labels: np.ndarray, background: int | None = 0) -> np.ndarray:
 def object_counts(truth: np.ndarray, told: np.ndarray) -> tuple[int, int, int]:
     """How many objects are true, how many told, and how many of these are found: they share more than half of their
     union, so each is found at most once. truth, told: object numbers (H, W), 0 where there is none."""
-    kinds = [np.unique(numbers, return_inverse=True, return_counts=True) for numbers in (truth, told)]
-    (true_names, true_places, true_sizes), (told_names, told_places, told_sizes) = kinds
-    pairs, shared = np.unique(true_places.ravel() * len(told_names) + told_places.ravel(), return_counts=True)
-    true_of, told_of = pairs // len(told_names), pairs % len(told_names)
-    union = true_sizes[true_of] + told_sizes[told_of] - shared
-    found = (shared > ENOUGH * union) & (true_names[true_of] > 0) & (told_names[told_of] > 0)
+    marked = (truth > 0) | (told > 0)
+    width = int(told.max(initial=0)) + 1
+    pairs, shared = np.unique(truth[marked].astype(np.int64) * width + told[marked], return_counts=True)
+    sizes = []
+    for numbers in (pairs // width, pairs % width):
+        names, places = np.unique(numbers, return_inverse=True)
+        sizes.append((names, np.bincount(places, weights=shared)[places], numbers > 0))
+    (true_names, true_sizes, is_true), (told_names, told_sizes, is_told) = sizes
+    found = is_true & is_told & (shared > ENOUGH * (true_sizes + told_sizes - shared))
     return int((true_names > 0).sum()), int((told_names > 0).sum()), int(found.sum())
 
 

@@ -73,7 +73,8 @@ class ReportFacts:
     scores: per part, its record of scores.json. random_split, runs: as there; spread: the runs' scores as a PNG file.
     check: what was found in the data; thumbnails: uint8 pictures of it by path.
     figures: about the first part with scores, in the order shown. curves ... layers: PNG files as bytes.
-    heatmaps: mistakes first, then hits; heatmap_method: what they are, in a sentence or two.
+    heatmaps: mistakes first, then hits; heatmap_method: what they are, in a sentence or two; heatmap_ends: what values
+    below and above 0 speak for. legend: what is drawn on mistakes, in a sentence; "" where nothing is.
     commands: (command line, what it does).
     """
 
@@ -109,4 +110,6 @@ class ReportFacts:
     mistakes: Sequence[MistakePicture] = ()
     heatmaps: Sequence[HeatmapPicture] = ()
     heatmap_method: str = ""
+    heatmap_ends: tuple[str, str] = ("evidence against", "evidence for the answer given")
+    legend: str = ""
     commands: Sequence[tuple[str, str]] = ()

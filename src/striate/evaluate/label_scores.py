@@ -1,6 +1,6 @@
 """Scores of several labels per picture, with 95 % intervals, beside always saying what most pictures have.
 
-Legend: N pictures, K labels; truth is (N, K) of bool, probabilities (N, K) 0 to 1, thresholds (K,). Every score is
+Legend: N pictures, K labels; truth is (N, K) of bool, probabilities (N, K) 0 to 1. Every score is
 {"value", "low", "high"}; the ends come from pictures, or whole clusters, drawn again (see `intervals`).
 """
 
@@ -55,26 +55,27 @@ def average_precision(truth: np.ndarray, probabilities: np.ndarray, weights: np.
 def label_scores(
     truth: np.ndarray,
     probabilities: np.ndarray,
+    said: np.ndarray,
     names: Sequence[str],
-    thresholds: np.ndarray,
     common: Sequence[bool],
     clusters: np.ndarray | None = None,
 ) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
-    common: (K,) whether most training pictures have the label, which is what the baseline says of every picture.
-    clusters: (N,) the same number for pictures that belong together. "per_class" holds threshold, precision, recall,
-    F1, AUROC and average precision of each label. Raises StriateError where a probability is not a number.
+    said: (N, K) of bool, the labels that were told. common: (K,) whether most training pictures have the label, which
+    is what the baseline says of every picture. clusters: (N,) the same number for pictures that belong together.
+    "per_class" holds precision, recall, F1, AUROC and average precision of each label. Raises StriateError where a
+    probability is not a number.
     """
     truth = np.asarray(truth, bool).reshape(-1, len(names))
     chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
     metrics.require_finite(chances, "probability")
     clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
     worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
-    said = chances >= np.asarray(thresholds)
+    said = np.asarray(said, bool).reshape(truth.shape)
     always = np.broadcast_to(np.asarray(common, bool), truth.shape)
     ordering, redrawn = _ordering(truth, chances, clusters)
-    (right, drawn), each = _counts(truth, said, clusters), _each(truth, said, thresholds, clusters)
+    (right, drawn), each = _counts(truth, said, clusters), _each(truth, said, clusters)
     f1 = metrics.f1(*right), metrics.f1(*drawn)
     for name, values, replicates in (("f1", *f1), ("auroc", ordering[1], redrawn[1]), ("ap", ordering[0], redrawn[0])):
         for k, one in enumerate(each):
@@ -94,16 +95,15 @@ def label_scores(
     }
 
 
-def _each(truth: np.ndarray, said: np.ndarray, thresholds: np.ndarray, clusters: np.ndarray | None) -> list[dict]:
+def _each(truth: np.ndarray, said: np.ndarray, clusters: np.ndarray | None) -> list[dict]:
     """How many pictures have each label, and the shares of right ones among those said and those that have it."""
     return [
         {
             "n": int(known.sum()),
-            "threshold": float(threshold),
             "precision": _share(known, clusters, called),
             "recall": _share(called, clusters, known),
         }
-        for known, called, threshold in zip(truth.T, said.T, thresholds, strict=True)
+        for known, called in zip(truth.T, said.T, strict=True)
     ]
 
 

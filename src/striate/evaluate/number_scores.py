@@ -34,15 +34,15 @@ def number_scores(
     names: Sequence[str],
     mean: Sequence[float],
     *,
-    reach: Sequence[float] | None = None,
+    reach: np.ndarray | None = None,
     ordered: bool = False,
     clusters: np.ndarray | None = None,
 ) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
-    names: of the K columns. mean: (K,) of the training part. reach: (K,) half widths of prediction intervals, whose
-    coverage is measured. ordered: pictures follow each other in time, so the value before is a baseline too. clusters:
-    (N,) the same number for pictures that belong together.
+    names: of the K columns. mean: (K,) of the training part. reach: (N, K) half widths of prediction intervals, whose
+    coverage is measured; "reach" is their mean. ordered: pictures follow each other in time, so the value before is a
+    baseline too. clusters: (N,) the same number for pictures that belong together.
     One column: its scores, the main one "rmse". Several: means over columns, without those in units, the main one "r2".
     "baselines" holds the errors of these; of several columns they and all scores stand in "per_class". Raises
     StriateError where a prediction is not a number.
@@ -55,7 +55,7 @@ def number_scores(
     floors = _floors(truth, np.asarray(mean, np.float64), ordered)
     columns = [
         {name: _record(values[name][k], drawn[name][:, k]) for name in NAMES}
-        | _covered(truth[:, k], predicted[:, k], None if reach is None else reach[k], clusters)
+        | _covered(truth[:, k], predicted[:, k], None if reach is None else reach[:, k], clusters)
         | {"baselines": {word: {name: plain(floor[name][k]) for name in floor} for word, floor in floors.items()}}
         for k in range(len(names))
     ]
@@ -136,15 +136,15 @@ def _floors(truth: np.ndarray, mean: np.ndarray, ordered: bool) -> dict[str, dic
     return found
 
 
-def _covered(truth: np.ndarray, predicted: np.ndarray, reach: float | None, clusters: np.ndarray | None) -> dict:
+def _covered(truth: np.ndarray, predicted: np.ndarray, reach: np.ndarray | None, clusters: np.ndarray | None) -> dict:
     """How many of the prediction intervals hold the true number, and how far these reach."""
-    if reach is None or not math.isfinite(reach) or not len(truth):
+    if reach is None or not np.isfinite(reach).all() or not len(truth):
         return {}
     inside = np.abs(truth - predicted) <= reach
     ends = intervals.wilson(float(inside.sum()), len(inside))
     if clusters is not None:
         ends = intervals.clustered(inside, clusters)
-    return {"coverage": scored(inside.mean(), *ends), "reach": float(reach)}
+    return {"coverage": scored(inside.mean(), *ends), "reach": float(np.mean(reach))}
 
 
 def _record(value: float, replicates: np.ndarray) -> dict:

@@ -124,20 +124,22 @@ def _mistakes(facts: ReportFacts) -> Html:
     cards = []
     for mistake in facts.mistakes:
         alt = f"{mistake.truth} taken for {mistake.predicted}"
-        image = markup.picture(picture_png(mistake.picture, 256), alt, name="tiny", dense=1)
+        image = markup.picture(picture_png(mistake.picture, 512 if facts.legend else 256), alt, name="tiny", dense=1)
         cards.append(element("li", element("div", image, class_="frame"), *_answer(mistake)))
     if not cards:
         return Html("")
-    intro = element("p", "The worst answers on the test part, the surest first; a wrong label often hides here.")
-    return element("div", intro, element("ul", *cards, class_="mistakes"), class_="card")
+    intro = f"The worst answers on the test part first; a wrong label often hides here. {facts.legend}".strip()
+    size = "mistakes large" if facts.legend else "mistakes"
+    return element("div", element("p", intro), element("ul", *cards, class_=size), class_="card")
 
 
 def _answer(shown: MistakePicture | HeatmapPicture) -> tuple[Html, ...]:
     """What the picture was called, what it is, and where it lies."""
     sure = "" if shown.confidence is None else f" {100 * shown.confidence:.0f} %"
+    truth = [element("p", "is ", element("b", shown.truth))] if shown.truth else []
     return (
         element("p", element("b", shown.predicted), sure),
-        element("p", "is ", element("b", shown.truth)),
+        *truth,
         element("p", shown.path, class_="path", title=shown.path),
     )
 
@@ -156,7 +158,8 @@ def _heatmaps(facts: ReportFacts) -> Html:
         cards.append(element("li", frames, *words, class_=is_right))
     if not cards:
         return Html("")
-    ends = ("evidence against", element("i", "", class_="ramp"), "evidence for the answer given")
+    against, towards = facts.heatmap_ends
+    ends = (against, element("i", "", class_="ramp"), towards)
     legend = element("p", *(element("span", end) for end in ends), class_="legend")
     hint = "The full colour stands for the strongest value of each map, which is written below it."
     intro = join(

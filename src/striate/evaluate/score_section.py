@@ -17,6 +17,7 @@ _MEANINGS = {
     "train": "on {n} pictures that the network learned from; new pictures will score lower",
 }
 _CLEAN = "test without leaks"
+MOST_WITH_BAR = 4  # scores of a class that leave room for a bar beside them
 
 
 def hero(facts: ReportFacts) -> Html:
@@ -50,8 +51,8 @@ def _against_baseline(record: dict, main: str) -> Html:
     floor, score = record.get("baseline"), record[main]
     if floor is None or score["low"] is None:
         return Html("")
-    without = shorten(floor_of(record), 44)
-    bar = markup.interval_bar(score, floor, without) if is_share(main) else Html("")
+    without = floor_of(record)
+    bar = markup.interval_bar(score, floor, shorten(without, 44)) if is_share(main) else Html("")
     told = "" if bar else f" ({number(floor, main)})"
     if all(is_better(main, score[end], floor) for end in ("low", "high")):
         verdict = f"The whole 95 % interval is better than what {without} would score{told}."
@@ -144,16 +145,14 @@ def _score_table(scores: Mapping[str, dict], parts: Sequence[str]) -> Html:
 def _class_scores(per_class: Mapping[str, dict]) -> Html:
     names = [name for name, score in next(iter(per_class.values())).items() if markup.is_score(score)]
     first = "recall" if "recall" in names else next(filter(is_share, names), None)
+    is_wide = len(names) > MOST_WITH_BAR
+    bars = [] if is_wide or not first else [[markup.small_bar(row[first])] for row in per_class.values()]
     rows = [
-        (
-            one,
-            f"{row['n']:,}",
-            markup.small_bar(row[first]) if first else "",
-            *(markup.interval(row[name], name) for name in names),
-        )
-        for one, row in per_class.items()
+        (one, f"{row['n']:,}", *bar, *(markup.interval(row[name], name) for name in names))
+        for (one, row), bar in zip(per_class.items(), bars or [[]] * len(per_class), strict=True)
     ]
-    return markup.table(("class", "n", "", *map(label, names)), rows, name="recalls")
+    head = ("class", "n", *([""] if bars else []), *map(label, names))
+    return markup.table(head, rows, name="recalls" if bars else "recalls narrow")
 
 
 def _confusions(record: dict, most: int = 10) -> Html:

@@ -1,6 +1,5 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -18,17 +17,19 @@ from striate.data.batches import scale, standardise
 from striate.data.content import read_file
 from striate.data.guard import load_each, load_one
 from striate.data.load import Loaded, Source, Want, hash_of
-from striate.data.prepare import DEPTHS, FORMS, Preparation
+from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.sources import read_source
 from striate.data.wording import worded
 from striate.device import memory_format
 from striate.errors import StriateError, nearest
 from striate.evaluate import seal
+from striate.export.agreement import require_agreement
 from striate.export.answers import Prediction, draw_answer, write_answers
 from striate.export.items import items
 from striate.export.look import Look
 from striate.export.tensors import read_tensors, write_tensors
+from striate.export.tiles import answer_in_tiles
 from striate.inside.heatmap import Heatmap, heatmap
 from striate.inside.trace import trace
 from striate.network.build import Network
@@ -126,19 +127,35 @@ class Model:
             yield logits[: len(part)].double().cpu()
 
     def predict(
-        self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
+        self,
+        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
+        workers: int = 2,
+        tiles: tuple[int, int] | None = None,
     ) -> list[Prediction]:
         """Predictions for pictures, in order: files, folders (every picture in them), or arrays (H, W[, C]).
 
-        A picture that cannot be read gets a prediction without a class and with the reason; the rest go on.
+        A picture that cannot be read gets a prediction without a class and with the reason; the rest go on. tiles:
+        height and width in pixels; larger pictures are cut into overlapping tiles of this size, each of which is seen
+        as large as a whole picture (for boxes).
         """
-        return list(self.predict_each(sources, workers))
+        return list(self.predict_each(sources, workers, tiles))
 
     def predict_each(
-        self, sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray], workers: int = 2
+        self,
+        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
+        workers: int = 2,
+        tiles: tuple[int, int] | None = None,
     ) -> Iterable[Prediction]:
         """The same, one after the other and in bounded memory."""
-        yield from self._predicted(self._items(sources), workers)
+        if tiles is not None and not self.task.spatial:
+            self.task.joined([], [], tiles)  # which says what tiles are for
+        for one in self._predicted(self._items(sources), workers):
+            is_large = tiles is not None and one.size is not None and (np.array(one.size) > tiles).any()
+            if is_large:
+                one = replace(
+                    self._named(one.path, answer_in_tiles(self, one.source, tiles), one.size), source=one.source
+                )
+            yield one
 
     def _predicted(self, named: Iterable[tuple[str, Source]], workers: int) -> Iterator[Prediction]:
         asked: deque[Source] = deque()  # what is on its way through the processes that decode
@@ -307,30 +324,10 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
         preparation = Preparation.from_dict(header["preparation"])
         mirror, temperature = bool(header["mirror"]), float(header["temperature"])
         about = dict(header["about"])
-        _require_agreement(network, task, preparation, temperature)
+        require_agreement(network, task, preparation, temperature)
     except (KeyError, TypeError, ValueError, RuntimeError, StriateError) as error:
         raise StriateError(
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
     network = network.to(device, memory_format=memory_format(len(network.input_shape) + 1))
     return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent)
-
-
-def _require_agreement(network: Network, task: Task, preparation: Preparation, temperature: float) -> None:
-    """Raise ValueError where a forged or foreign header would fail later, in the middle of a prediction."""
-    shape = preparation.shape
-    figures = (preparation.low, preparation.high, preparation.mean, preparation.std)
-    is_finite = all(math.isfinite(value) for values in figures for value in values)
-    rules = {
-        "class names are words": all(isinstance(name, str) for name in task.classes),
-        "pictures have a depth that is known": shape.depth in DEPTHS,
-        "pictures have a form that is known": shape.form in FORMS,
-        "pictures have the shape of the network": network.input_shape == shape.seen,
-        "there is one figure per channel": is_finite and {len(values) for values in figures} == {shape.channels},
-        "the standard deviation is above 0": all(value > 0 for value in preparation.std),
-        "the temperature is above 0": 0 < temperature < math.inf,
-    }
-    broken = [rule for rule, holds in rules.items() if not holds]
-    if broken:
-        raise ValueError(f"not so: {broken[0]}")
-    task.require_output(network.output_shape)

@@ -98,6 +98,10 @@ class _Builder:
             return [("", nn.Linear(shape[0], units, bias=layer.get("bias") == "yes"))], (units,)
         if kind == "batchnorm":
             return [("", _NORM[len(shape) - 1](shape[0]))], shape
+        if kind == "groupnorm":
+            if shape[0] % (groups := int(layer.get("groups"))):
+                raise _misfit(layer, shape, f"groups must divide the {shape[0]} maps", "change groups")
+            return [("", nn.GroupNorm(groups, shape[0]))], shape
         if len(shape) < 2:
             raise _misfit(layer, shape, f"{kind} takes feature maps", "put it before flatten and the global pools")
         if kind == "residual":

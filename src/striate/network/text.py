@@ -50,6 +50,7 @@ KINDS: dict[str, dict[str, tuple[str, object]]] = {
     "globalmaxpool": {},
     "globalavgpool": {},
     "batchnorm": {},
+    "groupnorm": {"groups": (_COUNT, 8)},
     "dropout": {"rate": (_NUMBER, 0.5)},
     "flatten": {},
     "dense": {"units": (_COUNT, REQUIRED), "bias": (_FLAG, "yes")},

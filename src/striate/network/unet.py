@@ -10,9 +10,9 @@ WIDEST = 4  # times the filters of the first level
 def unet_line(channels: int, height: int, width: int, base: int) -> str:
     """A U-Net (Ronneberger et al. 2015) for pictures of this size, `base` filters wide at full size.
 
-    Each level is a convolution, what the next smaller level makes of it beside it, and a convolution over both; every
-    convolution with a norm. One convolution each way in place of the paper's two, and filters that stop doubling at
-    four times `base`, give the same scores in fewer operations.
+    Each level is a convolution, what the next smaller level makes of it beside it, and a convolution over both. Every
+    convolution is followed by a norm over groups of its maps: the statistics of a batch of two pictures, one bright
+    and one dark, would be those of no other batch. Filters stop doubling at four times `base`.
     """
     side = min(height, width)
     if side < 2:
@@ -29,4 +29,4 @@ def unet_line(channels: int, height: int, width: int, base: int) -> str:
 
 
 def _block(base: int, level: int) -> str:
-    return f"conv {base * min(2**level, WIDEST)} 3 bias=no, batchnorm, silu"
+    return f"conv {base * min(2**level, WIDEST)} 3 bias=no, groupnorm, silu"

@@ -25,6 +25,7 @@ from striate.serve.looking import Look, Looking, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
 from striate.serve.thumbnails import thumbnail
 from striate.serve.training import Training
+from striate.tasks.task import Task
 
 FULL_VALUES = 1_000_000  # a layer of more values is sent in half precision
 HALF_REACH = 65_000.0  # beyond it half precision has no numbers
@@ -78,7 +79,7 @@ class Glass:
 
     def model(self, request: Request) -> Reply:
         facts = {"network": "", "task": "", "classes": [], "input_shape": [], "parameters": 0, "note": ""}
-        facts |= {"one_label": True, "spatial": False, "shares": True}
+        facts |= {"one_label": True, "spatial": False, "shares": True, "error_is": "", "unit": Task.unit}
         try:
             facts |= self._model_facts()
         except Refusal as refusal:
@@ -110,7 +111,7 @@ class Glass:
             "network": model.network.text,
             "task": model.task.name,
             "classes": model.classes,
-            **{name: getattr(model.task, name) for name in ("one_label", "spatial", "shares")},
+            **{name: getattr(model.task, name) for name in ("one_label", "spatial", "shares", "error_is", "unit")},
             "input_shape": (shape.channels, shape.height * shape.frames, shape.width),
             "form": shape.form,
             "parameters": sum(p.numel() for p in model.network.parameters()),
@@ -151,7 +152,9 @@ class Glass:
         values = look.trace.recording.values
         layers = [asdict(layer) | _extremes(values[layer.index]) for layer in look.trace.layers]
         entry = self.gallery.entry(picture)
-        about = {"name": entry.name, "truth": entry.truth, "said": self.looking.model.task.say(look.answer)}
+        task = self.looking.model.task
+        about = {"name": entry.name, "truth": entry.truth, "said": task.say(look.answer)}
+        about["target"] = task.output_of(look.answer)
         return json_reply({"layers": layers, "predictions": said, **about})
 
     def strip(self, request: Request, picture: str) -> Reply:
@@ -273,7 +276,7 @@ class Glass:
 
     def _wish(self, request: Request, picture: str) -> tuple[Wish, Look]:
         look = self._look(picture)
-        target = request.whole("target", int(look.probabilities.argmax()))
+        target = request.whole("target", self.looking.model.task.output_of(look.answer))
         versus = request.whole("versus") if request.query.get("versus") else None
         method, layer = request.query.get("method") or next(iter(METHODS)), request.query.get("layer", "")
         return Wish(picture, method, layer, target, versus), look

@@ -24,7 +24,9 @@ from striate.tasks import centres
 from striate.tasks.task import Task
 
 TOLD = 0.3  # an answer is told from this confidence on, until the validation part knows better
-SMALLEST = 20  # pixels that a small object should have on the picture that the network sees
+SMALLEST = 16  # pixels that a small object should have on the picture that the network sees
+LARGEST_SIDE = 512  # of that picture's shorter side
+MOST_JOINED = 5000  # boxes of a picture that was cut into tiles
 FEW = 0.05  # share of the objects that may be smaller
 
 
@@ -43,19 +45,21 @@ class Detection(Task):
     measure: ClassVar[str] = "found"
     spatial: ClassVar[bool] = True
     tunes: ClassVar[bool] = True
-    longest: ClassVar[int] = 256
+    error_is: ClassVar[str] = "objects missed and boxes too many"
+    legend: ClassVar[str] = "Boxes are what was told; dashed ones were missed."
+    longest: ClassVar[int] = 192
     step: ClassVar[int] = 32
     batch_pixels: ClassVar[int] = 1 << 21
 
     @classmethod
     def side(cls, found: Found) -> int:
-        """As many as give the smallest objects SMALLEST pixels, from `longest` to twice as many."""
+        """As many as give the smallest objects SMALLEST pixels, from `longest` to LARGEST_SIDE."""
         shares = [_shares(_real(sample.target)) * _form(sample.target) for sample in found.samples]
         sides = np.sqrt(np.concatenate([(box[:, 2:] - box[:, :2]).prod(axis=1) for box in shares] or [np.zeros(0)]))
         if not len(sides):
             return cls.longest
         wanted = SMALLEST / max(float(np.percentile(sides, 100 * FEW)), 1e-6)
-        return int(np.clip(np.ceil(wanted / cls.step) * cls.step, cls.longest, 2 * cls.longest))
+        return int(np.clip(np.ceil(wanted / cls.step) * cls.step, cls.longest, LARGEST_SIDE))
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[Boxes], options: Mapping[str, object]) -> Self:
@@ -146,6 +150,27 @@ class Detection(Task):
             names = tuple(self.classes[kind] for kind in kinds.tolist())
             answers.append(Boxes(names=names, corners=corners, confidence=sure.double().numpy(), size=(height, width)))
         return answers
+
+    def joined(
+        self, answers: Sequence[Boxes], tiles: Sequence[tuple[int, int, int, int]], size: tuple[int, int]
+    ) -> Boxes:
+        """The boxes of all tiles, once each: what a tile's inner edge cuts is left to the tile that has it whole."""
+        names, corners, sure = [], [np.zeros((0, 4))], [np.zeros(0)]
+        for answer, (y0, y1, x0, x1) in zip(answers, tiles, strict=True):
+            moved = answer.corners + np.array([x0, y0, x0, y0])
+            inner = np.array([x0 > 0, y0 > 0, x1 < size[1], y1 < size[0]])
+            near = np.abs(moved - (x0, y0, x1, y1)) < 0.01 * max(y1 - y0, x1 - x0)
+            large = (answer.corners[:, 2:] - answer.corners[:, :2] > 0.2 * np.array([x1 - x0, y1 - y0])).any(axis=1)
+            kept = np.flatnonzero(~(near & inner).any(axis=1) | large)
+            names += [answer.names[place] for place in kept]
+            corners.append(moved[kept])
+            sure.append(answer.confidence[kept])
+        boxes, chances = np.concatenate(corners), np.concatenate(sure)
+        order = np.argsort(-chances, kind="stable")[:MOST_JOINED]
+        kinds = torch.tensor([self.classes.index(names[place]) for place in order], dtype=torch.int64)
+        kept = order[centres.suppressed(kinds, torch.from_numpy(boxes[order])).numpy()]
+        told = tuple(names[place] for place in kept)
+        return Boxes(names=told, corners=boxes[kept], confidence=chances[kept], size=size)
 
     def score(self, logits: Tensor, index: int) -> Tensor:
         """The mean evidence for the objects of a class that are told; for the surest where none is."""

@@ -20,15 +20,17 @@ from striate.tasks.task import Task
 
 @dataclass(frozen=True)
 class Multilabel(Task):
-    """Pictures with any of K labels. An answer is a row (K,) of probabilities.
+    """Pictures with any of K labels. An answer is (K, 2): the probability of each, and whether it is said (1 or 0).
 
     thresholds: (K,) the probability from which a label is said, with the greatest F1 on the validation part.
     """
 
     thresholds: tuple[float, ...] = ()
     name: ClassVar[str] = "multilabel"
+    longest: ClassVar[int] = 96
     tunes: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
+    error_is: ClassVar[str] = "how sure the wrong labels were, summed"
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[tuple[str, ...]], options: Mapping[str, object]) -> Self:
@@ -45,7 +47,9 @@ class Multilabel(Task):
     def tuned(self, targets: Sequence[tuple[str, ...]], answers: Sequence[np.ndarray]) -> Self:
         if not len(answers):
             return self
-        return replace(self, thresholds=tuple(best_thresholds(self._marks(targets), np.array(answers)).tolist()))
+        return replace(
+            self, thresholds=tuple(best_thresholds(self._marks(targets), np.array(answers)[..., 0]).tolist())
+        )
 
     @property
     def calibrated(self) -> bool:
@@ -76,7 +80,11 @@ class Multilabel(Task):
         return float(((logits > 0) == (encoded > 0.5)).float().mean(dim=1).sum())
 
     def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> np.ndarray:
-        return logits.detach().double().cpu().sigmoid().numpy()
+        chances = logits.detach().double().cpu().sigmoid().numpy()
+        return np.stack([chances, chances >= self._thresholds()], axis=-1)
+
+    def per_class(self, answer: np.ndarray) -> np.ndarray:
+        return np.asarray(answer)[:, 0]
 
     def score(self, logits: Tensor, index: int) -> Tensor:
         return logits[:, index]
@@ -85,20 +93,20 @@ class Multilabel(Task):
         return np.array(self.thresholds or [0.5] * len(self.classes))
 
     def target_of(self, answer: np.ndarray) -> tuple[str, ...]:
-        said = np.asarray(answer) >= self._thresholds()
-        return tuple(sorted(name for name, yes in zip(self.classes, said, strict=True) if yes))
+        return tuple(sorted(name for name, (_, said) in zip(self.classes, answer, strict=True) if said))
 
     def say(self, answer: np.ndarray) -> str:
-        return ", ".join(self.target_of(answer)) or "none"
+        return "; ".join(self.target_of(answer)) or "none"
 
     def header(self) -> tuple[str, ...]:
         return ("predicted", *(f"p_{name}" for name in self.classes))
 
     def row(self, answer: np.ndarray) -> tuple[str, ...]:
-        return ("; ".join(self.target_of(answer)), *(f"{p:.6f}" for p in answer))
+        return ("; ".join(self.target_of(answer)), *(f"{chance:.6f}" for chance, _ in answer))
 
     def read(self, row: Mapping[str, str]) -> np.ndarray:
-        return np.array([float(row[f"p_{name}"]) for name in self.classes])
+        said = row["predicted"].split("; ")
+        return np.array([(float(row[f"p_{name}"]), name in said) for name in self.classes])
 
     def floor(self, targets: Sequence[tuple[str, ...]]) -> dict[str, object]:
         return {"common": (self._marks(targets).mean(axis=0) > 0.5).tolist()}
@@ -111,15 +119,15 @@ class Multilabel(Task):
         clusters: np.ndarray | None = None,
     ) -> dict:
         common = floor.get("common", [False] * len(self.classes))
-        chances = np.array(answers, np.float64)
-        return label_scores(self._marks(targets), chances, self.classes, self._thresholds(), common, clusters)
+        told = np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
+        return label_scores(self._marks(targets), told[..., 0], told[..., 1] > 0, self.classes, common, clusters)
 
     def errors(self, targets: Sequence[tuple[str, ...]], answers: Sequence[np.ndarray]) -> np.ndarray:
         """The sum over wrong labels of how sure the wrong answer was."""
         if not len(answers):
             return np.zeros(0)
-        truth, chances = self._marks(targets), np.array(answers)
-        wrong = truth != (chances >= self._thresholds())
+        truth, told = self._marks(targets), np.array(answers)
+        chances, wrong = told[..., 0], truth != (told[..., 1] > 0)
         return (wrong * np.where(truth, 1 - chances, chances)).sum(axis=1)
 
     def figures(self, targets: Sequence[tuple[str, ...]], answers: Sequence, record: dict) -> dict[str, Figure]:

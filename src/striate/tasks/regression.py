@@ -24,7 +24,8 @@ CLOSE = 0.5  # of a column's standard deviation in the training part: an error t
 
 @dataclass(frozen=True)
 class Regression(Task):
-    """Pictures with K numbers each. An answer is a row (K,) of numbers in the user's units.
+    """Pictures with K numbers each. An answer is (K, 2): each number in the user's units, and how far its 90 % interval
+    reaches to both sides (NaN where that is not known).
 
     centres, scales: (K,) what targets are standardised by, from the training part. reach: (K,) half widths of the 90 %
     intervals, from the validation part; empty where it was too small to say. negated: columns whose sign is turned
@@ -38,8 +39,12 @@ class Regression(Task):
     ordered: bool = False
     name: ClassVar[str] = "regression"
     measure: ClassVar[str] = "close"
+    longest: ClassVar[int] = 96
     tunes: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
+    error_is: ClassVar[str] = "the greatest error, in standard deviations of the training part"
+    shares: ClassVar[bool] = False
+    unit: ClassVar[str] = "in standard deviations of the training part"
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[tuple[float, ...]], options: Mapping[str, object]) -> Self:
@@ -65,7 +70,7 @@ class Regression(Task):
     def tuned(self, targets: Sequence[tuple[float, ...]], answers: Sequence[np.ndarray]) -> Self:
         if not len(answers):
             return self
-        reach = half_widths(np.array(targets), np.array(answers))
+        reach = half_widths(np.array(targets), np.array(answers)[..., 0])
         return replace(self, reach=tuple(reach.tolist()) if np.isfinite(reach).all() else ())
 
     def trial(self, targets: Sequence[tuple[float, ...]]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -105,7 +110,12 @@ class Regression(Task):
         return logits * logits.new_tensor(signs)
 
     def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> np.ndarray:
-        return logits.detach().double().cpu().numpy() * self.scales + self.centres
+        values = logits.detach().double().cpu().numpy() * self.scales + self.centres
+        reach = np.broadcast_to(self.reach or np.nan, values.shape)
+        return np.stack([values, reach], axis=-1)
+
+    def per_class(self, answer: np.ndarray) -> np.ndarray:
+        return np.asarray(answer)[:, 0]
 
     def score(self, logits: Tensor, index: int) -> Tensor:
         return logits[:, index]
@@ -114,13 +124,13 @@ class Regression(Task):
         return 0
 
     def target_of(self, answer: np.ndarray) -> tuple[float, ...]:
-        return tuple(float(value) for value in answer)
+        return tuple(float(value) for value in answer[:, 0])
 
     def say(self, answer: np.ndarray) -> str:
         """ "12.3 (9.8 to 14.8)"; several by their names."""
         said = [
-            f"{value:.4g}" + (f" ({value - self.reach[k]:.4g} to {value + self.reach[k]:.4g})" if self.reach else "")
-            for k, value in enumerate(answer)
+            f"{value:.4g}" + (f" ({value - reach:.4g} to {value + reach:.4g})" if np.isfinite(reach) else "")
+            for value, reach in answer
         ]
         return said[0] if len(said) == 1 else ", ".join(f"{n} {s}" for n, s in zip(self.classes, said, strict=True))
 
@@ -131,14 +141,18 @@ class Regression(Task):
         return ("predicted", *(f"{word}_{name}" for name in self.classes for word in words))
 
     def row(self, answer: np.ndarray) -> tuple[str, ...]:
-        reach = np.array(self.reach)
-        columns = [answer, answer - reach, answer + reach] if self.reach else [answer]
+        values, reach = np.asarray(answer).T
+        columns = [values, values - reach, values + reach] if self.reach else [values]
         cells = tuple(f"{value:.6g}" for value in np.stack(columns, axis=1).ravel())
         return cells if len(self.classes) == 1 else (text_of(self.target_of(answer)), *cells)
 
     def read(self, row: Mapping[str, str]) -> np.ndarray:
-        names = ["predicted"] if len(self.classes) == 1 else [f"value_{name}" for name in self.classes]
-        return np.array([float(row[name]) for name in names])
+        alone, answer = len(self.classes) == 1, []
+        for name in self.classes:
+            value, low, high = (row.get(word if alone else f"{word}_{name}") for word in ("value", "low", "high"))
+            value = row["predicted"] if alone else value
+            answer.append((float(value), (float(high) - float(low)) / 2 if low else np.nan))
+        return np.array(answer)
 
     def knows(self, target: tuple[float, ...]) -> str:
         many = len(self.classes)
@@ -154,20 +168,21 @@ class Regression(Task):
         floor: Mapping[str, object],
         clusters: np.ndarray | None = None,
     ) -> dict:
-        means, reach = floor.get("means", self.centres), self.reach or None
-        pair = np.array(targets, np.float64), np.array(answers, np.float64)
-        return number_scores(*pair, self.classes, means, reach=reach, ordered=self.ordered, clusters=clusters)
+        truth, told = np.array(targets, np.float64), np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
+        means, reach = floor.get("means", self.centres), told[..., 1]
+        more = {"reach": reach if np.isfinite(reach).all() else None, "ordered": self.ordered, "clusters": clusters}
+        return number_scores(truth, told[..., 0], self.classes, means, **more)
 
     def errors(self, targets: Sequence[tuple[float, ...]], answers: Sequence[np.ndarray]) -> np.ndarray:
         """The greatest error of a picture's numbers, in standard deviations of the training part."""
         if not len(answers):
             return np.zeros(0)
-        return (np.abs(np.array(targets) - np.array(answers)) / self.scales).max(axis=1)
+        return (np.abs(np.array(targets) - np.array(answers)[..., 0]) / self.scales).max(axis=1)
 
     def figures(self, targets: Sequence[tuple[float, ...]], answers: Sequence, record: dict) -> dict[str, Figure]:
         if not len(answers):
             return {}
-        truth, said, found = np.array(targets), np.array(answers), {}
+        truth, said, found = np.array(targets), np.array(answers)[..., 0], {}
         for k, name in enumerate(self.classes):
             word, reach = ("" if len(self.classes) == 1 else f"_{k}"), self.reach[k] if self.reach else None
             found[f"scatter{word}"] = Figure(
@@ -185,4 +200,4 @@ class Regression(Task):
         return found
 
 
-HEAD = "flatten, dropout 0.2, dense classes"
+HEAD = "flatten, dropout 0.2, dense classes, scale 0.03"  # scaled, so that the learning rate of auto suits it

@@ -37,7 +37,8 @@ class Task(ABC):
     are drawn class by class, symmetries are tried and labels doubted. spatial: targets lie on the picture, so it keeps
     its size while training, and mirroring it is always right. tunes: whether `tuned` does anything. tabular: whether
     `read` knows an answer from its row in predictions.csv. shares: whether `per_class` gives shares from 0 to 1, which
-    are shown in percent. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
+    are shown in percent. error_is: what `errors` counts, legend: what `drawn` shows ("" for nothing), unit: of `score`,
+    all in words. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
     `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
     where every pixel is an answer and it is not pictures that count, else 0.
@@ -53,6 +54,9 @@ class Task(ABC):
     tunes: ClassVar[bool] = False
     tabular: ClassVar[bool] = False
     shares: ClassVar[bool] = True
+    error_is: ClassVar[str] = ""
+    legend: ClassVar[str] = ""
+    unit: ClassVar[str] = "a logit, not a probability"
     longest: ClassVar[int] = 64
     step: ClassVar[int] = 4
     batch_pixels: ClassVar[int] = 0
@@ -178,6 +182,10 @@ class Task(ABC):
         """How sure an answer is, 0 to 1; None where a task has no such number."""
         return None
 
+    def told(self, target: Target) -> str:
+        """A true target in a few words."""
+        return text_of(target)
+
     def say(self, answer: object) -> str:
         """An answer in a few words."""
         return text_of(self.target_of(answer))
@@ -244,6 +252,11 @@ class Task(ABC):
         The answer is in pixels of the picture's own size, and so is the truth; the picture may have been stretched.
         """
         return picture
+
+    def joined(self, answers: Sequence, tiles: Sequence[tuple[int, int, int, int]], size: tuple[int, int]) -> object:
+        """The answer to a picture of this height and width, from those to tiles of it, half-open y0, y1, x0, x1."""
+        rule = "pictures are cut into tiles where objects are found on them"
+        raise StriateError(rule, received=f"a model for {self.name}", where="--tiles", remedy="leave it out")
 
     def columns(self) -> tuple[str, ...]:
         """The columns of an answer in the table of `striate predict`."""

@@ -22,6 +22,7 @@ from striate.train.events import Note, Watch
 from striate.train.loop import Training
 from striate.train.plan import Plan
 
+COMPARED = 3  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.8  # seconds that scores, figures and report take at the least
 
 
@@ -101,7 +102,10 @@ def _clock(plan: Plan, network: Network, job: Job) -> Clock | None:
     sizes = data.sizes[: model.batch]
     model.answers(probe, sizes)
     begun = time.monotonic()
-    model.answers(probe, sizes)
+    said = model.answers(probe, sizes)
+    if data.task.spatial:  # what is drawn on pictures is read, compared and shown at their own size
+        for _ in range(COMPARED):
+            data.task.errors(data.targets_of(range(len(said))), said)
     per_picture = (time.monotonic() - begun) / model.batch
     scored = sum(len(data.scored_rows(part)) for part in (*PARTS, TWIN)) + 1.5 * len(data.rows("validation"))
     return Clock(job.started + 60 * plan.minutes, scoring=1.05 * per_picture * scored, report=LEAST_REPORT)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import striate
-from striate.data.sample import PARTS, text_of
+from striate.data.sample import PARTS
 from striate.data.shown import shown as drawn
 from striate.data.survey import Survey
 from striate.data.wording import extent
@@ -58,6 +58,7 @@ def report_facts(
         **images,
         figures=figures,
         mistakes=_mistakes(model, data, answers),
+        legend=model.task.legend,
         **heatmap_facts(model, data, training, answers),
     )
 
@@ -169,7 +170,11 @@ def _split_sentence(data: Dataset, settings: Settings) -> str:
         how = "The parts are those of the folder; a part that it lacks was cut from the training pictures"
         together += ", except where the folder says otherwise"
     else:
-        how = f"{settings.test:.0%} for testing and {settings.val:.0%} for validation, class by class"
+        how = f"{settings.test:.0%} for testing and {settings.val:.0%} for validation"
+        how += ", class by class" if data.task.one_label else ""
+    if settings.split == "blocks":
+        between = "what lies beside a border between two parts is left out, since neighbours are nearly alike"
+        return f"{how}, in blocks of the order given: the first to learn from, the last for testing; {between}."
     return f"{how}. Which picture goes where follows from its content and the seed {settings.seed} alone; {together}."
 
 
@@ -185,8 +190,8 @@ def _notes(data: Dataset, training: Training) -> list[str]:
 
 
 def _kind(task: Task) -> str:
-    """What is learned, in two words."""
-    return f"{len(task.classes)} classes" if task.one_label else f"{task.name}, {first_few(task.classes, 3)}"
+    """What is learned, in a few words."""
+    return f"{len(task.classes)} classes" if task.one_label else f"{first_few(task.classes, 3)} ({task.name})"
 
 
 def _mistakes(model: Model, data: Dataset, answers: Sequence) -> list[MistakePicture]:
@@ -197,7 +202,7 @@ def _mistakes(model: Model, data: Dataset, answers: Sequence) -> list[MistakePic
         shown.append(
             MistakePicture(
                 picture=task.drawn(picture, answers[index], targets[index]),
-                truth=text_of(targets[index]),
+                truth=task.told(targets[index]),
                 predicted=task.say(answers[index]),
                 confidence=task.confidence(answers[index]),
                 path=data.found.samples[data.store.kept[rows[index]]].path,

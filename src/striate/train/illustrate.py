@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 
 from striate.data.batches import scale, standardise
-from striate.data.sample import text_of
 from striate.data.shown import shown as drawn
 from striate.data.shown import with_heat
 from striate.errors import StriateError
@@ -51,7 +50,7 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
                 HeatmapPicture(
                     picture=drawn(stored, shape),
                     overlay=with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed),
-                    truth=text_of(targets[index]),
+                    truth=task.told(targets[index]),
                     predicted=task.say(answers[index]),
                     confidence=task.confidence(answers[index]),
                     path=names[rows[index]],
@@ -63,7 +62,8 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
                     verdict=verdict.replace(heat.target, f"“{model.classes[output]}”"),
                 )
             )
-    return {"heatmaps": shown, "heatmap_method": f"{METHODS[METHOD].label}: {METHODS[METHOD].note}"}
+    told = {"heatmaps": shown, "heatmap_method": f"{METHODS[METHOD].label}: {METHODS[METHOD].note}"}
+    return told if task.shares else told | {"heatmap_ends": ("speaks for a lower number", "for a higher one")}
 
 
 def _tested(model: Model, training: Training) -> int:

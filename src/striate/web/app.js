@@ -47,7 +47,7 @@ function predictionBars(trace, model) {
   if (!trace.predictions?.length) return [];
   const known = trace.truth !== null && trace.truth !== undefined;
   if (!model.one_label) {
-    return [h("strong", { class: "said" }, trace.said), known && trace.truth !== trace.said ? h("span", { class: "quiet" }, `in truth ${trace.truth}`) : null];
+    return [h("strong", { class: "said" }, trace.said), known && ![trace.said, "mask"].includes(trace.truth) ? h("span", { class: "quiet" }, `in truth ${trace.truth}`) : null];
   }
   const right = known ? trace.truth === trace.predictions[0].label : null;
   const bars = trace.predictions.slice(0, SHOWN).map(({ label, probability }) => {

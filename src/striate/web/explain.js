@@ -49,11 +49,11 @@ function overlay({ bytes }, heat, scale, opacity, target) {
 const fact = (words, ...value) => [h("dt", {}, words), h("dd", {}, value)];
 
 /* What must be known to read the map. */
-function factsOf(header, method) {
+function factsOf(header, method, unit) {
   return [
     h("dl", { class: "explain-facts" },
       fact("Explains", h("strong", {}, header.target), " · score ", number(header.score),
-        h("span", { class: "quiet" }, " (a logit, not a probability)")),
+        h("span", { class: "quiet" }, ` (${unit})`)),
       fact("Method", method?.label ?? header.method),
       header.layer ? fact("Layer", h("span", { class: "mono" }, header.layer), ` · map of ${shapeText(header.grid)} values, drawn larger`) : null,
       fact("Largest value", number(header.maximum), header.layer ? h("span", { class: "quiet" }, " on the layer's own grid") : null),
@@ -115,10 +115,10 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     plane.draw(picture.width, picture.height, (target) => overlay(picture, heat.data, scale, opacity, target));
   });
 
-  function showControls({ layers, predictions: said }) {
+  function showControls({ layers, predictions: said, target }) {
     predictions = said.map((one) => ({ ...one, class: one.class ?? model.classes.indexOf(one.label) }));
     const chances = predictions.map((one) => [String(one.class), `${one.label} · ${model.shares ? `${(100 * one.probability).toFixed(1)} %` : digits(one.probability)}`]);
-    controls.class.options([["", `the most likely: ${predictions[0]?.label ?? ""}`], ...chances]);
+    controls.class.options([["", `${model.one_label ? "the most likely" : "what is told"}: ${model.classes[target] ?? ""}`], ...chances]);
     controls.versus.options([["", "no other class"], ...chances]);
     const maps = layers.filter(({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1));
     controls.layer.options([["", "the last with a map"],
@@ -155,7 +155,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     Object.assign(alone.style, { width: `${width * zoom * factor}px`, height: `${height * zoom * factor}px` });
     alone.setAttribute("aria-label", `Map of ${about?.label ?? header.method} for ${header.target}: `
       + `smallest ${digits(header.minimum)}, largest ${digits(header.maximum)}`);
-    fill(facts, factsOf(header, about));
+    fill(facts, factsOf(header, about, model.unit));
     drawn.hidden = model.form === "picture" || !model.form;
     if (!drawn.hidden) drawn.src = `/api/heatmap/${shown.replace("?", "/drawn?")}`;
     fill(legend, scale.legend(header.signed ? "− against, + for" : "evidence"));

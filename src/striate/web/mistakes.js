@@ -44,20 +44,23 @@ function commonest(classes, counts, choose) {
     button(`${words(pair)} · ${count}`, () => choose(pair), { data: { pair }, class: "mistakes-pair" })));
 }
 
+/* A lone number with four digits; other words as they are. */
+const rounded = (text) => /^-?\d*\.\d+$/.test(text ?? "") ? digits(Number(text)) : text;
+
 /* Of a task without one class per picture: every test picture, the worst answer first. */
 function mountPlain(root, { api, model, store }) {
-  const stage = h("div", { class: "mistakes" });
+  const stage = h("div", { class: model.spatial ? "mistakes large" : "mistakes" });
   root.append(stage);
-  const image = model.spatial ? "drawn" : "image";
+  const image = model.spatial ? "drawn" : "image", side = model.spatial ? 240 : 96;
   let limit = AT_ONCE, rows = [];
 
   function card({ id, name, truth, predicted, error }) {
     const links = ["explain", "see"].map((tab) => store.link({ tab, picture: id, class: null, versus: null }));
     return h("li", { class: "mistakes-card" },
       h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${predicted}, in truth ${truth}` },
-        h("img", { loading: "lazy", alt: "", width: 96, height: 96, src: `/api/pictures/${encodeURIComponent(id)}/${image}` })),
-      h("p", { class: error > 0 ? "mistakes-wrong" : "mistakes-right" }, predicted || "nothing"),
-      h("p", { class: "quiet" }, `in truth ${truth || "nothing"}`, h("br"), `error ${digits(error)}`),
+        h("img", { loading: "lazy", alt: "", width: side, height: side, src: `/api/pictures/${encodeURIComponent(id)}/${image}` })),
+      h("p", { class: error > 0 ? "mistakes-wrong" : "mistakes-right" }, rounded(predicted) || "nothing"),
+      h("p", { class: "quiet" }, truth === "mask" ? null : [`in truth ${rounded(truth) || "nothing"}`, h("br")], `error ${digits(error)}`),
       h("p", { class: "mistakes-links" },
         h("a", { href: links[0], "aria-label": `Explain ${name}` }, "Explain"), h("a", { href: links[1], "aria-label": `See ${name} in the network` }, "See")));
   }
@@ -65,6 +68,7 @@ function mountPlain(root, { api, model, store }) {
   function paint() {
     const more = button(`Show ${Math.min(AT_ONCE, rows.length - limit)} more`, () => { limit += AT_ONCE; paint(); });
     fill(stage, rows.length ? panel("", h("h2", {}, `${rows.length} test pictures, the worst answer first`),
+      model.error_is ? h("p", { class: "quiet" }, `Error: ${model.error_is}.`) : null,
       h("ul", { class: "mistakes-list" }, rows.slice(0, limit).map(card)), rows.length > limit ? more : null)
       : empty("No test pictures", "A run folder holds the test pictures and what the network said of them, once its training has ended."));
   }

@@ -1,0 +1,27 @@
+"""Whether the facts of a model file fit each other, before anything is predicted with it."""
+
+import math
+
+from striate.data.prepare import DEPTHS, FORMS, Preparation
+from striate.network.build import Network
+from striate.tasks.task import Task
+
+
+def require_agreement(network: Network, task: Task, preparation: Preparation, temperature: float) -> None:
+    """Raise ValueError where a forged or foreign header would fail later, in the middle of a prediction."""
+    shape = preparation.shape
+    figures = (preparation.low, preparation.high, preparation.mean, preparation.std)
+    is_finite = all(math.isfinite(value) for values in figures for value in values)
+    rules = {
+        "class names are words": all(isinstance(name, str) for name in task.classes),
+        "pictures have a depth that is known": shape.depth in DEPTHS,
+        "pictures have a form that is known": shape.form in FORMS,
+        "pictures have the shape of the network": network.input_shape == shape.seen,
+        "there is one figure per channel": is_finite and {len(values) for values in figures} == {shape.channels},
+        "the standard deviation is above 0": all(value > 0 for value in preparation.std),
+        "the temperature is above 0": 0 < temperature < math.inf,
+    }
+    broken = [rule for rule, holds in rules.items() if not holds]
+    if broken:
+        raise ValueError(f"not so: {broken[0]}")
+    task.require_output(network.output_shape)

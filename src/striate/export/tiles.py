@@ -1,0 +1,56 @@
+"""Large pictures in parts: overlapping tiles, each of which is seen as large as a whole picture would be."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from striate.data.guard import load_one
+from striate.data.load import Want
+from striate.data.prepare import Preparation, fit
+from striate.errors import StriateError
+from striate.tasks.task import Task
+
+OVERLAP = 0.25  # of a tile's side, at least
+Tile = tuple[int, int, int, int]  # half-open y0, y1, x0, x1
+
+
+class Answering(Protocol):
+    """What is needed of a model."""
+
+    preparation: Preparation
+    task: Task
+    batch: int
+
+    def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None) -> list: ...
+
+
+def tiles_of(size: tuple[int, int], tile: tuple[int, int]) -> list[Tile]:
+    """The tiles of a picture of this (height, width), evenly spaced; a side that is not longer than a tile is whole."""
+    along = [_along(side, part) for side, part in zip(size, tile, strict=True)]
+    return [(y, min(y + tile[0], size[0]), x, min(x + tile[1], size[1])) for y in along[0] for x in along[1]]
+
+
+def _along(side: int, part: int) -> list[int]:
+    if side <= part:
+        return [0]
+    count = int(np.ceil((side - part) / (part * (1 - OVERLAP)))) + 1
+    return np.rint(np.linspace(0, side - part, count)).astype(int).tolist()
+
+
+def answer_in_tiles(model: Answering, source: object, tile: tuple[int, int]) -> object:
+    """The model's answer to a large picture, put together from its answers to the tiles."""
+    one = load_one(source, Want(pick=model.preparation.shape.pick))
+    if one.problem:
+        raise StriateError("a picture must be readable to be cut into tiles", received=one.problem, where=str(source))
+    places = tiles_of(one.picture.shape[:2], tile)
+    said: list[object] = []
+    for first in range(0, len(places), model.batch):
+        some = places[first : first + model.batch]
+        parts = [one.picture[y0:y1, x0:x1] for y0, y1, x0, x1 in some]
+        said += model.answers(np.stack([fit(part, model.preparation.shape) for part in parts]), _sizes(some))
+    return model.task.joined(said, places, one.picture.shape[:2])
+
+
+def _sizes(tiles: Sequence[Tile]) -> np.ndarray:
+    return np.array([[y1 - y0, x1 - x0] for y0, y1, x0, x1 in tiles])

@@ -78,6 +78,8 @@ Watch = Callable[[Event], None]
 
 
 def write_history(path: Path, rows: list[dict]) -> None:
-    """history.csv: one row per epoch, empty where there is no figure."""
+    """history.csv: one row per epoch, empty where there is no figure. Short epochs do not wait for the disk: what the
+    power takes, the last checkpoint has."""
     header = list(rows[0])
-    files.write_csv(path, header, ([("" if row[name] is None else row[name]) for name in header] for row in rows))
+    cells = ([("" if row[name] is None else row[name]) for name in header] for row in rows)
+    files.write_csv(path, header, cells, durable=False)

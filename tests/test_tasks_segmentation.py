@@ -361,7 +361,6 @@ def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
         "augment": "rotate 20, shift 0.1, dihedral, fill constant",
         "precision": "fp32",  # what is measured may differ from one start to the next
         "batch_size": 3,
-        "precision": "fp32",
         "epochs": 4,
         "out": str(tmp_path / "runs"),
         "quiet": True,

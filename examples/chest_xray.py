@@ -24,10 +24,10 @@ def main(pictures: str, table: str, epochs: int) -> None:
     mean, floor = test["macro_f1"], test["baseline"]
     print(f"mean F1 {mean['value']:.3f} [{mean['low']:.3f}, {mean['high']:.3f}]; {test['baseline_is']}: {floor:.3f}")
     print(f"{'finding':20} pictures  AUROC  threshold  found  right")
-    for name, score in test["per_class"].items():
+    for (name, score), threshold in zip(test["per_class"].items(), run.model.task.thresholds, strict=True):
         values = [score[key]["value"] for key in ("auroc", "recall", "precision")]
         area, found, right = ("    -" if value is None else f"{value:5.2f}" for value in values)
-        print(f"{name:20} {score['n']:8}  {area}  {score['threshold']:9.2f}  {found}  {right}")
+        print(f"{name:20} {score['n']:8}  {area}  {threshold:9.2f}  {found}  {right}")
     one = run.model.predict(pictures)[0]
     shown = sorted(one.probabilities.items(), key=lambda item: -item[1])[:3]
     print(f"{one.path}: {', '.join(f'{name} {100 * chance:.0f} %' for name, chance in shown)}")

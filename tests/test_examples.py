@@ -221,9 +221,10 @@ def test_chest_xray(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_example("chest_xray.py", "pictures", "findings.csv", 2)
     printed, score = capsys.readouterr().out, scores_of(here / "runs/chest")
     assert set(score["per_class"]) == {"Effusion", "Mass", "No Finding"}
-    for name, one in score["per_class"].items():
-        assert re.search(rf"^{name} +{one['n']} .* {one['threshold']:.2f} ", printed, re.M)
-    assert striate.load(here / "runs/chest").task.name == "multilabel"
+    task = striate.load(here / "runs/chest").task
+    assert task.name == "multilabel"
+    for (name, one), threshold in zip(score["per_class"].items(), task.thresholds, strict=True):
+        assert re.search(rf"^{name} +{one['n']} .* {threshold:.2f} ", printed, re.M)
 
 
 def test_pneumonia(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,7 +129,15 @@ def test_a_snapshot_waits_for_its_share_of_the_time(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(watch.time, "monotonic", lambda: now[0])
     training = tiny_training(tiny_plan(network=RICH))
     watching = Watching(tmp_path, training, NAMES)
-    step = {"epoch": 1, "epochs": 1, "progress": 0.0, "loss": 1.0, "accuracy": 0.5, "pictures_per_second": 1.0}
+    step = {
+        "epoch": 1,
+        "epochs": 1,
+        "progress": 0.0,
+        "loss": 1.0,
+        "hits": 0.5,
+        "measure": "accuracy",
+        "pictures_per_second": 1.0,
+    }
     for number in range(1000):
         now[0] += 0.2
         watching(Step(**step, seconds_left=0.2 * (999 - number)))

@@ -121,7 +121,7 @@ class Classification(Task):
     ) -> dict:
         majority = self.classes.index(floor.get("majority", self.classes[0]))
         truth, chances = self.encode(targets).numpy(), np.asarray(answers, np.float64)
-        return classification_scores(truth, chances.reshape(len(truth), -1), self.classes, majority, clusters)
+        return classification_scores(truth, chances, self.classes, majority, clusters)
 
     def errors(self, targets: Sequence[str], answers: Sequence) -> np.ndarray:
         """The confidence of wrong answers."""

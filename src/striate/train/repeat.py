@@ -182,7 +182,7 @@ def _with_doubts(folder: Path, data: Dataset, answers: list[_Answers]) -> Datase
     """Labels doubted by the runs that had not learned them; with folds, of all pictures."""
     rows = np.concatenate([said.rows for said in answers])
     chances = [data.task.per_class(answer) for said in answers for answer in said.answers]
-    return with_doubts(folder, data, rows, np.array(chances).reshape(len(rows), -1))
+    return with_doubts(folder, data, rows, np.array(chances).reshape(len(rows), len(data.task.classes)))
 
 
 def _record(said: _Answers, floor: Mapping[str, object], data: Dataset) -> dict:

@@ -65,7 +65,9 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     if model.task.one_label:
         rows = np.concatenate([data.scored_rows(part) for part in HELD_OUT])
         chances = [model.task.per_class(answer) for part in HELD_OUT for answer in predicted[part]]
-        job = replace(job, data=with_doubts(folder, data, rows, np.array(chances).reshape(len(rows), -1)))
+        job = replace(
+            job, data=with_doubts(folder, data, rows, np.array(chances).reshape(len(rows), len(data.task.classes)))
+        )
     images = _write_images(folder, model, data, history)
     figures = model.task.figures(data.targets_of(data.scored_rows("test")), predicted["test"], scores["test"])
     for name, figure in figures.items():

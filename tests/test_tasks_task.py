@@ -1,0 +1,34 @@
+"""What holds for every task of the table."""
+
+import numpy as np
+import pytest
+
+from striate.data.sample import Boxes, Found, Mask, Target
+from striate.evaluate.scores import headline
+from striate.evaluate.table import score_table
+from striate.tasks.table import TASKS
+from striate.tasks.task import task_kind
+
+MASK = Mask(kind="index", names=("ground", "cell"), sources=(np.eye(8, dtype=np.uint8),), values=(0, 1))
+BOXES = Boxes(names=("cell",), corners=np.array([[0.0, 0, 4, 4]]))
+TARGETS: dict[str, list[Target]] = {
+    "classification": ["a", "b"], "multilabel": [("a",), ("a", "b")], "regression": [(1.0,), (2.5,)],
+    "detection": [BOXES, BOXES], "segmentation": [MASK, MASK],
+}  # fmt: skip
+NAMES = {"regression": ("value",), "segmentation": MASK.names}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_an_empty_part_is_told_and_nothing_false(name: str) -> None:
+    """--test 0: no picture gives no score, no mistake and no figure, and the words say so."""
+    targets = 2 * TARGETS[name]
+    found = Found(root="drawn", kind="table", samples=[], task=name, names=NAMES.get(name, ()))
+    task = task_kind(name).of(found, targets, {}).fitted(targets)
+    record = task.scores([], [], task.floor(targets), np.zeros(0, int))
+    assert record["n"] == 0
+    assert record[record["main"]] == {"value": None, "low": None, "high": None}
+    assert headline(record) == "not scored: no pictures in this part"
+    assert "not scored" in score_table({"test": record})
+    assert (task.worst([], [], 3), task.best([], [], 3), task.figures([], [], record)) == ([], [], {})
+    assert task.errors([], []).shape == (0,)
+    assert task.tuned([], []).classes == task.classes

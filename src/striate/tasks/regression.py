@@ -81,8 +81,8 @@ class Regression(Task):
         return dict.fromkeys(self.classes, len(targets))
 
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
-        """A small network: few pictures have numbers, and wide ones learn them by heart. Its last maps are averaged over
-        a coarse grid of places, so that it can both count and tell where something is."""
+        """A small network: few pictures have numbers, and wide ones learn them by heart. Its last maps are averaged
+        over a coarse grid of places, so that it can both count and tell where something is."""
         filters, side, layers = min(base, 32), min(height, width), []
         for number in range(1 + max(0, int(np.log2(max(side, 1) / 24)))):
             wide = filters * 2 ** max(number - 1, 0) // (2 if number == 0 else 1)

@@ -23,7 +23,18 @@ CHOSEN = ("line", "height", "width", "batch_size", "recipe", "optimizer")
 def one_run(folder: Path, options: list[str], out: Path) -> dict:
     """The test scores, the wall time and the chosen settings of one run."""
     started = time.monotonic()
-    command = [sys.executable, "-m", "striate", "train", str(folder), "--quiet", "--out", str(out), "--name", folder.name]
+    command = [
+        sys.executable,
+        "-m",
+        "striate",
+        "train",
+        str(folder),
+        "--quiet",
+        "--out",
+        str(out),
+        "--name",
+        folder.name,
+    ]
     subprocess.run([*command, *options], check=True)
     seconds = time.monotonic() - started
     scores = json.loads((out / folder.name / "scores.json").read_text())["test"]

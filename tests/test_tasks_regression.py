@@ -24,6 +24,7 @@ from striate.data.sample import Found
 from striate.draw import number_charts
 from striate.errors import StriateError
 from striate.export.model import load_model
+from striate.network.build import build
 from striate.serve.glass import Glass
 from striate.tasks.regression import Regression
 from striate.train import single
@@ -92,6 +93,15 @@ def test_rows_come_back() -> None:
             answer = known.decode(torch.ones(1, len(task.classes)))[0]
             back = known.read(dict(zip(known.header(), known.row(answer), strict=True)))
             np.testing.assert_allclose(back, answer, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (8, 8), (28, 28), (66, 200), (150, 150), (160, 320)])
+def test_auto_fits_every_size(size: tuple[int, int]) -> None:
+    """The network of auto has one output per column for pictures of any size, and stays under 100,000 numbers."""
+    task = Regression(("a", "b"))
+    network = build(task.auto_line(3, *size, 64), (3, *size), 2)
+    task.require_output(network.output_shape)
+    assert sum(weight.numel() for weight in network.parameters()) < 100_000
 
 
 def test_wishes_that_cannot_be() -> None:

@@ -73,7 +73,6 @@ def label_scores(
     clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
     worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
     said = np.asarray(said, bool).reshape(truth.shape)
-    always = np.broadcast_to(np.asarray(common, bool), truth.shape)
     ordering, redrawn = _ordering(truth, chances, clusters)
     (right, drawn), each = _counts(truth, said, clusters), _each(truth, said, clusters)
     f1 = metrics.f1(*right), metrics.f1(*drawn)
@@ -84,7 +83,7 @@ def label_scores(
         "n": len(truth),
         **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
         "main": "macro_f1",
-        "baseline": plain(metrics.macro_f1(*_sums(truth, always))),
+        "baseline": plain(metrics.macro_f1(*_sums(truth, np.broadcast_to(common, truth.shape)))),
         "baseline_is": COMMON,
         "macro_f1": bootstrapped(metrics.macro_f1(*right), metrics.macro_f1(*drawn), worth),
         "micro_f1": bootstrapped(_micro(*right), _micro(*drawn), worth),

@@ -416,7 +416,7 @@ def test_without_a_test_part(tmp_path: Path, quick: None) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("victim", ["settings.toml", "data.csv", "history.csv", "epoch-000001"])
+@pytest.mark.parametrize("victim", ["settings.toml", "data.csv", "epoch-000001"])
 def test_a_full_disk_before_the_first_checkpoint_leaves_nothing(
     victim: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -188,9 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(10)  # a sender on a busy machine may pause
-            for _ in range(0, 4 * LARGEST_BODY, 1 << 20):
-                if not self.connection.recv(1 << 20):
-                    return
+            left = 4 * LARGEST_BODY
+            while left > 0 and (got := len(self.connection.recv(1 << 20))):  # often much less than what is asked for
+                left -= got
 
     def _gone(self, seconds: float) -> bool:
         try:

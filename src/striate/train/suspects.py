@@ -16,7 +16,7 @@ from striate.train.symmetry import LEAST_PICTURES, choose_symmetry
 
 FOLDS, ROUNDS = 4, 2
 PER_PICTURE = 1e9  # operations
-LEAST, MOST = 1e11, 8e12  # operations in all: a few seconds to some three minutes of one core
+LEAST, MOST = 1e11, 6e12  # operations in all: a few seconds to two or three minutes of one core
 
 
 def suspects(

@@ -16,8 +16,8 @@ REQUIREMENTS = {
     "tensorflow": ("keras==3.15.1", "tensorflow-cpu==2.21.0", "pillow==13.0.0"),
     "jax": ("keras==3.15.1", "jax==0.10.2", "tensorflow-cpu==2.21.0", "pillow==13.0.0"),
     "torch": (
-        "torch==2.15.0",
-        "torchvision==0.29.2",
+        "torch==2.14.1",
+        "torchvision==0.29.1",
         "fastai==2.8.12",
         "timm==1.0.31",
         "lightning==2.6.6",

@@ -24,11 +24,11 @@ def cases(networks: Sequence[str], batches: Sequence[int], size: int) -> list[tu
     return found + ([("auto", 0)] if "auto" in networks else [])
 
 
-def contenders(network: str, batch: int, variables: dict[str, str]) -> list[Contender]:
+def contenders(network: str, batch: int, variables: dict[str, str], device: str) -> list[Contender]:
     """Everything that trains this network, Striate first."""
 
     def ours(name: str, script: str, *words: str) -> Contender:
-        return Contender(name, "striate", f"workers/{script}.py", (network, str(batch), *words), variables)
+        return Contender(name, "striate", f"workers/{script}.py", (network, str(batch), *words, device), variables)
 
     def keras(backend: str, name: str, policy: str) -> Contender:
         own = {**variables, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"}
@@ -37,7 +37,7 @@ def contenders(network: str, batch: int, variables: dict[str, str]) -> list[Cont
     found = [ours(OURS, "striate_step")]
     if network in ("hela", "resnet18"):
         found += [ours("torch fp32", "torch_step", "fp32"), ours("torch autocast bf16", "torch_step", "bf16")]
-    if network == "hela":
+    if network == "hela" and device == "cpu":
         found += [
             keras("tensorflow", "Keras TensorFlow fp32", "float32"),
             keras("tensorflow", "Keras TensorFlow mixed bf16", "mixed_bfloat16"),
@@ -50,11 +50,11 @@ def measure(network: str, batch: int, asked: argparse.Namespace, folder: Path) -
     """All contenders of one network at one batch size."""
     say(f"--- {network}, batch {batch or 'as planned'}")
     variables = {"ONEDNN_MAX_CPU_ISA": asked.isa} if asked.isa else {}
-    workers, missing = start(contenders(network, batch, variables), folder)
+    workers, missing = start(contenders(network, batch, variables, asked.device), folder)
     try:
         ours = next((worker for worker in workers if worker.contender.name == OURS), None)
         if network == "auto" and ours:  # the limit, in the precision that was chosen
-            words = ("matmul", "0", ours.about["precision"])
+            words = ("matmul", "0", ours.about["precision"], asked.device)
             limit = Contender(LIMIT, "striate", "workers/torch_step.py", words, variables)
             workers += start([limit], folder)[0]
         _require_same_network(workers)
@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--resnet-batch", type=int, default=32)
     parser.add_argument("--pairs", type=int, default=6, help="rounds, in each of which every contender runs once")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a turn")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--isa", help="ONEDNN_MAX_CPU_ISA for every contender, e.g. AVX512_CORE")
     asked = parser.parse_args()
     settings = {name: value for name, value in vars(asked).items() if name != "out"}

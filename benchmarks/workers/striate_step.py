@@ -1,4 +1,4 @@
-"""Striate's own training steps, as `striate train` does them: python striate_step.py NETWORK BATCH.
+"""Striate's own training steps, as `striate train` does them: python striate_step.py NETWORK BATCH [DEVICE].
 
 NETWORK is "hela", "auto" or "resnet18". A step here holds all that a training's step holds: taking a batch from
 the 8-bit store, random changes (for auto), standardising, the step itself, and keeping the average of the weights.
@@ -29,12 +29,11 @@ from striate.train.loop import Training
 from striate.train.plan import Facts, make_plan
 from striate.train.settings import settings_from
 
-CPU = torch.device("cpu")
 CLASSES, PICTURES = 10, 2048
 SHAPES = {"hela": (1, 50, 50), "auto": (3, 32, 32), "resnet18": (3, 128, 128)}
 
 
-def training_of(name: str, batch: int, precision: str = "auto") -> Training:
+def training_of(name: str, batch: int, device: torch.device, precision: str = "auto") -> Training:
     """A training that goes on for as long as it is asked to, at full picture size."""
     channels, height, width = SHAPES[name]
     stored, labels = pictures(PICTURES if name != "resnet18" else 8 * batch, height, channels, CLASSES)
@@ -46,12 +45,12 @@ def training_of(name: str, batch: int, precision: str = "auto") -> Training:
     plan = make_plan(settings, Facts(height=height, width=width, channels=channels, counts=counts))
     plan = replace(plan, epochs=1_000_000, sizes=((1.0, 1.0),))
     task = Classification(tuple(map(str, range(CLASSES))))
-    network = build(plan.line, SHAPES[name], CLASSES, plan.seed).to(memory_format=torch.channels_last)
+    network = build(plan.line, SHAPES[name], CLASSES, plan.seed).to(device, memory_format=torch.channels_last)
     rows = np.arange(len(stored))
     preparation = measure(stored, rows, Shape(height=height, width=width, channels=channels))
-    batches = Batches(stored, rows, torch.from_numpy(labels), preparation, CPU)
+    batches = Batches(stored, rows, torch.from_numpy(labels), preparation, device)
     first = standardise(next(batches.in_order(16)).pictures, preparation)
-    chosen, _ = machine.choose_precision(precision, CPU, network, first)
+    chosen, _ = machine.choose_precision(precision, device, network, first)
     return Training(network=network, task=task, plan=plan, batches=batches, validation=None, precision=chosen)
 
 
@@ -104,12 +103,12 @@ def batches_of(training: Training) -> Callable[[int], dict]:
     return prepare
 
 
-def main(name: str, batch: int) -> None:
+def main(name: str, batch: int, device: str = "cpu") -> None:
     machine.keep_memory()
-    training = training_of(name, batch)
+    training = training_of(name, batch, torch.device(device))
     size = training.plan.batch_size
     work = 3 * size * total_operations(training.network, training.network.input_shape)
-    with machine.repeatable(CPU), machine.threads_for(work):
+    with machine.repeatable(torch.device(device)), machine.threads_for(work):
         about = {
             "batch": size, "precision": training.precision, "threads": torch.get_num_threads(),
             "parameters": sum(p.numel() for p in training.network.parameters()),
@@ -119,4 +118,4 @@ def main(name: str, batch: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

@@ -1,4 +1,4 @@
-"""Training steps in plain PyTorch, as its tutorials write them: python torch_step.py NETWORK BATCH PRECISION.
+"""Training steps in plain PyTorch, as its tutorials write them: python torch_step.py NETWORK BATCH PRECISION [DEVICE].
 
 PRECISION "fp32" keeps torch's usual memory layout; "bf16" is torch.autocast with channels-last. Batches lie ready
 in memory. "matmul" as NETWORK multiplies square matrices instead: the rate that the processor reaches at best.
@@ -16,7 +16,7 @@ from turns import serve
 
 CLASSES, READY = 10, 8  # batches that lie ready
 SHAPES = {"hela": (1, 50), "resnet18": (3, 128)}
-SIDE = 2048  # of the matrices
+SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrices
 
 
 class Block(nn.Module):
@@ -57,7 +57,10 @@ def resnet18() -> nn.Module:
     )  # fmt: skip
 
 
-def steps_of(network: nn.Module, x: Tensor, y: Tensor, batch: int, half: bool) -> Callable[[int], dict]:
+def steps_of(
+    network: nn.Module, x: Tensor, y: Tensor, batch: int, half: bool, device: str
+) -> Callable[[int], dict]:
+    network, x, y = network.to(device), x.to(device), y.to(device)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
     if half:
         network.to(memory_format=torch.channels_last)
@@ -69,7 +72,7 @@ def steps_of(network: nn.Module, x: Tensor, y: Tensor, batch: int, half: bool) -
         for step in range(count):
             pixels, targets = batches[step % READY]
             optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            with torch.autocast(device, torch.bfloat16, enabled=half):
                 loss = F.cross_entropy(network(pixels), targets)
             loss.backward()
             optimizer.step()
@@ -79,32 +82,34 @@ def steps_of(network: nn.Module, x: Tensor, y: Tensor, batch: int, half: bool) -
     return run
 
 
-def matmul_of(precision: str) -> Callable[[int], dict]:
+def matmul_of(precision: str, side: int, device: str) -> Callable[[int], dict]:
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    left, right = (torch.randn(SIDE, SIDE).to(kind) for _ in range(2))
-    out = torch.empty(SIDE, SIDE, dtype=kind)
+    left, right = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
+    out = torch.empty_like(left)
 
     def run(count: int) -> dict:
         begun = time.perf_counter()
         for _ in range(count):
             torch.mm(left, right, out=out)
+        out[0, 0].item()  # a GPU has only been told what to do
         return {"seconds": time.perf_counter() - begun}
 
     return run
 
 
-def main(name: str, batch: int, precision: str) -> None:
+def main(name: str, batch: int, precision: str, device: str = "cpu") -> None:
     torch.manual_seed(0)
     about = {"batch": batch, "precision": precision, "threads": torch.get_num_threads()}
     if name == "matmul":
-        return serve({**about, "operations": 2 * SIDE**3}, run=matmul_of(precision))
+        side = SIDES[device]
+        return serve({**about, "operations": 2 * side**3}, run=matmul_of(precision, side, device))
     channels, side = SHAPES[name]
     stored, labels = pictures(READY * batch, side, channels, CLASSES)
     x = torch.from_numpy(stored).permute(0, 3, 1, 2).contiguous().float() / 255
     network = hela() if name == "hela" else resnet18()
     about["parameters"] = sum(p.numel() for p in network.parameters())
-    return serve(about, run=steps_of(network, x, torch.from_numpy(labels), batch, precision == "bf16"))
+    return serve(about, run=steps_of(network, x, torch.from_numpy(labels), batch, precision == "bf16", device))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

@@ -144,8 +144,9 @@ def _interpolate(
     for axis, side in ((0, width), (1, height)):
         # grid_sample counts from -1 to 1 between the outer edges of the outermost pixels.
         across, down, constant = (sources[:, axis, entry, None] * (2 / side) for entry in range(3))
-        along_x = across * torch.arange(width) + (constant + (1 / side - 1))
-        along_y = down * torch.arange(height)
+        columns, rows = (torch.arange(count, device=sources.device) for count in (width, height))
+        along_x = across * columns + (constant + (1 / side - 1))
+        along_y = down * rows
         along_x, along_y = (part.to(pictures.device, torch.float32) for part in (along_x, along_y))
         torch.add(along_x[:, None, :], along_y[:, :, None], out=grid[..., axis])
     how = {"nearest": "border", "reflect": "reflection", "constant": "zeros"}[fill]
@@ -182,7 +183,8 @@ def _copy_whole(pictures: torch.Tensor, sources: torch.Tensor, fill: str, value:
 
 def _along(entries: torch.Tensor, side: int, fill: str, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, count) source places along one side, folded into it, and where they lay outside."""
-    places = (entries[:, 0] + entries[:, 1])[:, None] * torch.arange(count) + entries[:, 2, None]
+    steps = torch.arange(count, device=entries.device)
+    places = (entries[:, 0] + entries[:, 1])[:, None] * steps + entries[:, 2, None]
     outside = (places < 0) | (places >= side)
     if fill == "reflect":
         places = places.remainder(2 * side)

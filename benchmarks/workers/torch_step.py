@@ -57,9 +57,7 @@ def resnet18() -> nn.Module:
     )  # fmt: skip
 
 
-def steps_of(
-    network: nn.Module, x: Tensor, y: Tensor, batch: int, half: bool, device: str
-) -> Callable[[int], dict]:
+def steps_of(network: nn.Module, x: Tensor, y: Tensor, batch: int, half: bool, device: str) -> Callable[[int], dict]:
     network, x, y = network.to(device), x.to(device), y.to(device)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
     if half:

@@ -6,13 +6,14 @@ holds every run's test score and seconds, mean and spread, versions and machine.
 
 import argparse
 import json
-import statistics
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from striate.device import choose_device, fingerprint
+import record
+from contenders import own_path
 
 
 def one_run(folder: str, seed: int, options: list[str], out: Path) -> dict:
@@ -20,7 +21,8 @@ def one_run(folder: str, seed: int, options: list[str], out: Path) -> dict:
     source = [] if folder == "digits" else [folder]
     name = f"{Path(folder).name}-{seed}"
     command = [sys.executable, "-m", "striate", "train", *source, "--quiet", "--seed", str(seed)]
-    subprocess.run([*command, "--out", str(out), "--name", name, *options], check=True)
+    command += ["--out", str(out), "--name", name, *options]
+    subprocess.run(command, check=True, env={**os.environ, **own_path()})
     scores = json.loads((out / name / "scores.json").read_text())
     return {"seed": seed, "accuracy": scores["test"]["accuracy"]["value"], "seconds": scores["seconds"]}
 
@@ -32,21 +34,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     own, options = (sys.argv[1:], []) if "--" not in sys.argv else _split(sys.argv[1:])
     asked = parser.parse_args(own)
-    record = {"options": options, "machine": fingerprint(choose_device()), "sets": {}}
+    result = {**record.begin("accuracy", {"seeds": asked.seeds, "options": options}), "sets": {}}
     with tempfile.TemporaryDirectory() as out:
         for folder in asked.folders:
             runs = [one_run(folder, seed, options, Path(out)) for seed in range(asked.seeds)]
-            values = [run["accuracy"] for run in runs]
-            record["sets"][Path(folder).name] = {
-                "mean": statistics.mean(values),
-                "sd": statistics.stdev(values) if len(values) > 1 else None,
-                "n": len(values),
-                "slowest_seconds": max(run["seconds"] for run in runs),
-                "runs": runs,
-            }
-            print(folder, json.dumps(record["sets"][Path(folder).name]), flush=True)
-            asked.result.parent.mkdir(parents=True, exist_ok=True)
-            asked.result.write_text(json.dumps(record, indent=1) + "\n")
+            found = record.spread([run["accuracy"] for run in runs])
+            slowest = max(run["seconds"] for run in runs)
+            result["sets"][Path(folder).name] = {**found, "slowest_seconds": slowest, "runs": runs}
+            print(folder, json.dumps(result["sets"][Path(folder).name]), flush=True)
+            record.write(asked.result, result)
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -10,7 +10,9 @@ def about(one: dict) -> str:
     if "cores" in machine:
         words.append(f"{machine['processor']}, cores: {machine['cores']}, {units}")
         words.append(f"{machine['memory_gb']:g} GB, {machine['system']}, {one['started']}")
-        words.append(f"load {machine['load']:g} at the start and {one.get('load_after', 0):g} at the end")
+        after = f" and {one['load_after']:g} at the end" if "load_after" in one else ""
+        words.append(f"load {machine['load']:g} at the start{after}")
+        words += [f"on its GPU, {machine['gpu']}"] if machine.get("gpu") else []
         words += [f"{key} = {value}" for key, value in machine["environment"].items()]
     else:
         words.append(f"{machine['processor']}, threads: {machine['threads']}")
@@ -74,3 +76,26 @@ def met(is_met: bool) -> str:
 
 def mean_and_sd(got: dict) -> str:
     return percent(got["mean"]) + (f" (sd {100 * got['sd']:.1f})" if got["sd"] is not None else "")
+
+
+def with_interval(score: dict, digits: int = 1) -> str:
+    """88.4 % [86.2, 91.3], of a score as a run writes it down; without an interval the share alone."""
+    value, low, high = (100 * score[name] if name in score else None for name in ("value", "low", "high"))
+    inner = f" [{low:.{digits}f}, {high:.{digits}f}]" if low is not None else ""
+    return f"{value:.{digits}f} %{inner}"
+
+
+def slowest(runs: Sequence[dict]) -> str:
+    """The longest wall time of some runs."""
+    taken = [run["seconds"] for run in runs if "seconds" in run]
+    return f"{max(taken):.0f} s" if taken else ""
+
+
+def figure(one: dict, pictures: dict[str, str], words: str) -> str:
+    """A record's chart, if it has one."""
+    return f"![{words}]({pictures[one['file']]})" if one["file"] in pictures else ""
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Paragraphs, tables and charts under each other."""
+    return "\n\n".join(part for part in parts if part)

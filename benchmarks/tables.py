@@ -1,13 +1,11 @@
-"""Results as sections of a page: what was measured, what is better than which, and what was not measured.
+"""Results beside other libraries as sections of a page: what is better than which, and what was not measured.
 
 Every function takes the records of one kind, each with "file", the name of its JSON file without its ending.
 """
 
 from collections.abc import Sequence
 
-from phrases import about, mean_and_sd, missing, number, percent, signed, table, times, verdict
-
-NOT_MEASURED = "*Not measured yet.*"
+from phrases import about, figure, joined, mean_and_sd, missing, number, percent, signed, table, times, verdict
 
 
 def step(records: Sequence[dict], pictures: dict[str, str]) -> str:
@@ -17,8 +15,8 @@ def step(records: Sequence[dict], pictures: dict[str, str]) -> str:
         parts.append(about(one))
         for name, case in one["cases"].items():
             parts.append(f"**{name}**\n\n{_step_table(case)}{_share(case)}{missing(case)}")
-        parts.append(_figure(one, pictures, "Pictures per second of every contender; longer is better."))
-    return _joined(parts)
+        parts.append(figure(one, pictures, "Pictures per second of every contender; longer is better."))
+    return joined(parts)
 
 
 def _step_table(case: dict) -> str:
@@ -58,8 +56,8 @@ def race(records: Sequence[dict], pictures: dict[str, str]) -> str:
             parts.append(f"{head}\n\n{_race_table(got)}\n\n{_race_verdict(got)}")
         if one.get("not_measured"):
             parts.append(f"Not measured: {', '.join(one['not_measured'])}.")
-        parts.append(_figure(one, pictures, "Test accuracy of every run; the line is the mean."))
-    return _joined(parts)
+        parts.append(figure(one, pictures, "Test accuracy of every run; the line is the mean."))
+    return joined(parts)
 
 
 def _race_table(got: dict) -> str:
@@ -113,23 +111,6 @@ def no_overlap(one: dict, other: dict) -> bool:
     return one["low"] > other["high"] or one["high"] < other["low"]
 
 
-def series(records: Sequence[dict], pictures: dict[str, str]) -> str:
-    """Accuracies and times of every set."""
-    parts = []
-    for one in records:
-        rows = []
-        for name, got in one["sets"].items():
-            done = [run for run in got["runs"] if "accuracy" in run]
-            told = ", ".join(percent(run["accuracy"]) for run in done)
-            slowest = max((run["seconds"] for run in done), default=0.0)
-            busy = max((run["processor_seconds"] for run in done), default=0.0)
-            loads = f"{min(run['load'] for run in done):.1f} to {max(run['load'] for run in done):.1f}" if done else ""
-            rows.append((name, f"{done[0]['n']:,}" if done else "", told, f"{slowest:.0f} s", f"{busy:.0f} s", loads))
-        header = ("set", "test series", "accuracy by seed", "slowest run", "of the processors", "load before a run")
-        parts += [about(one), table(header, rows, right=(1, 3, 4, 5))]
-    return _joined(parts)
-
-
 def intake(records: Sequence[dict], pictures: dict[str, str]) -> str:
     """Files into the store, small pictures by the million, the way into a step, and the first step."""
     parts = []
@@ -137,8 +118,8 @@ def intake(records: Sequence[dict], pictures: dict[str, str]) -> str:
         parts.append(about(one))
         for name, tell in (("large", _large), ("scaling", _scaling), ("share", _way_in), ("start", _start)):
             parts.append(tell(one[name]) if name in one else f"{name}: not measured.")
-        parts.append(_figure(one, pictures, "Microseconds per picture against the number of pictures."))
-    return _joined(parts)
+        parts.append(figure(one, pictures, "Microseconds per picture against the number of pictures."))
+    return joined(parts)
 
 
 def _large(got: dict) -> str:
@@ -195,7 +176,7 @@ def predict(records: Sequence[dict], pictures: dict[str, str]) -> str:
         parts.append(about(one))
         parts += [_folder(network, got) for network, got in one["folder"].items()]
         parts += [f"**One picture, cold, network {name}**{_processes(got)}" for name, got in one["cold"].items()]
-    return _joined(parts)
+    return joined(parts)
 
 
 def _folder(network: str, got: dict) -> str:
@@ -224,26 +205,5 @@ def dial(records: Sequence[dict], pictures: dict[str, str]) -> str:
             rows.append((run["set"], run["network"], f"{run['minutes']:g}", *shown))
         header = ("set", "network", "`--minutes`", "wall time", "against the budget", "test accuracy")
         parts += [about(one), table(header, rows, right=(2, 3, 4, 5))]
-        parts.append(_figure(one, pictures, "Wall time over budget; the band is 5 % either way."))
-    return _joined(parts)
-
-
-def accuracy(records: Sequence[dict], pictures: dict[str, str]) -> str:
-    """Test accuracy over seeds, each of which also divides the pictures anew."""
-    parts = []
-    for one in records:
-        rows = [
-            (name, " ".join(one["options"]) or "default", mean_and_sd(got), got["n"], f"{got['slowest_seconds']:.1f} s")
-            for name, got in one["sets"].items()
-        ]
-        parts.append(about(one))
-        parts.append(table(("set", "options", "test accuracy", "n", "slowest"), rows, right=(2, 3, 4)))
-    return _joined(parts)
-
-
-def _figure(one: dict, pictures: dict[str, str], words: str) -> str:
-    return f"![{words}]({pictures[one['file']]})" if one["file"] in pictures else ""
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return "\n\n".join(part for part in parts if part) or NOT_MEASURED
+        parts.append(figure(one, pictures, "Wall time over budget; the band is 5 % either way."))
+    return joined(parts)

@@ -36,7 +36,9 @@ def section(records: Records) -> str:
 
 
 def _step(one: dict) -> Iterator[Row]:
-    """On a processor with units for bf16 matrices every ratio; without, never to be slower than plain torch."""
+    """On a processor with units for bf16 matrices every ratio; without, never slower than torch. On a GPU nothing."""
+    if one["machine"].get("gpu"):
+        return
     units = has_units(one)
     for name, case in one["cases"].items():
         for peer, got in case["contenders"].items():

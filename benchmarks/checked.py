@@ -42,7 +42,8 @@ def scale_check(records: Sequence[dict], pictures: dict[str, str]) -> str:
                 rows.append((f"{int(size):,}", words, *times, f"{got['load']:g}", failed))
         told = "Without" if one["settings"]["quick"] else "With"
         header = ("pictures", "check", "wall time", "of the processors", "peak memory", "load after", "")
-        parts += [about(one), f"{told} the search for wrong labels; one run of each.", table(header, rows, (0, 2, 3, 4, 5))]
+        parts += [about(one), f"{told} the search for wrong labels; one run of each."]
+        parts.append(table(header, rows, right=(0, 2, 3, 4, 5)))
     return joined(parts)
 
 
@@ -57,7 +58,8 @@ def deep_levels(records: Sequence[dict], pictures: dict[str, str]) -> str:
                 continue
             mine, apart = got["accuracy"], got["from_stretched"]
             spread = f"{100 * apart['low']:+.1f} to {100 * apart['high']:+.1f} points"
-            rows.append((form, mean_and_sd(mine), f"{percent(mine['low'])} to {percent(mine['high'])}", spread, mine["n"]))
+            reach = f"{percent(mine['low'])} to {percent(mine['high'])}"
+            rows.append((form, mean_and_sd(mine), reach, spread, mine["n"]))
         settings = one["settings"]
         words = f"{settings['each']} training pictures of each class, {settings['epochs']} epochs."
         header = ("form", "test accuracy", "range", "from the stretched, seed by seed", "n")
@@ -88,8 +90,8 @@ def _folds(got: dict) -> str:
     told = got["pictures_from_even"]
     return (
         f"**Folds and parts** of {got['sets']} drawn sets: groups, copies or look-alikes parted by folds "
-        f"{got['parted']['folds']}, by the split {got['parted']['split']}. A class is at most {told['most']:.1f} and on "
-        f"average {told['mean']:.1f} pictures of a fold away from even."
+        f"{got['parted']['folds']}, by the split {got['parted']['split']}. A class is at most {told['most']:.1f} and "
+        f"on average {told['mean']:.1f} pictures of a fold away from even."
     )
 
 

@@ -70,7 +70,7 @@ def segmentation(records: Sequence[dict], pictures: dict[str, str]) -> str:
     for one in records:
         rows = []
         for name, got in one["sets"].items():
-            runs = got["runs"]
+            runs = runs_of(got)
             shown = [", ".join(_share_of(run, score) for run in runs) for score in ("iou", "dice", "object_f1")]
             always = ", ".join(percent(run["baseline"]) for run in runs)
             rows.append((name, runs[0]["n"], len(runs), *shown, always, slowest(runs)))
@@ -80,26 +80,37 @@ def segmentation(records: Sequence[dict], pictures: dict[str, str]) -> str:
     return joined(parts)
 
 
+def runs_of(got: dict) -> list[dict]:
+    """The runs of a set; the first records of areas held one run and no list."""
+    return got.get("runs", [got])
+
+
 def _share_of(run: dict, score: str) -> str:
     return with_interval(run["scores"][score]) if score in run["scores"] else ""
 
 
 def numbers_and_labels(records: Sequence[dict], pictures: dict[str, str]) -> str:
-    """The main score beside what a constant answer scores, a row for every run."""
+    """The main score beside those of answers that need no picture, a row for every run."""
     parts = []
     for one in records:
         rows = []
         for name, got in one["sets"].items():
             for run in got["runs"]:
                 test = run["test"]
-                score, unit = test[test["main"]], test["main"] in NUMBERS
-                plain = f"{score['value']:.4g} [{score['low']:.4g}, {score['high']:.4g}]" if unit else ""
-                always = f"{test['baseline']:.4g}" if unit else percent(test["baseline"])
                 held = with_interval(test["coverage"]) if "coverage" in test else ""
-                what = test["main"].upper() if unit else test["main"].replace("_", " ").replace("f1", "F1")
-                words = (name, run["seed"], test["n"], what, plain or with_interval(score), always, held)
+                words = name, run["seed"], test["n"], *_main_of(test), held
                 rows.append((*words, test.get("leaked", 0), slowest([run])))
-        header = ("set", "seed", "n", "score", "test", "constant answer", "90 % intervals hold", "leaked", "wall time")
-        parts += [about(one), table(header, rows, right=(1, 2, 4, 5, 6, 7, 8))]
-        parts.append(figure(one, pictures, "Test error over that of the constant answer; below 100 % is learned."))
+        header = ("set", "seed", "n", "test", "without a picture", "90 % intervals hold", "leaked", "wall time")
+        parts += [about(one), f"{one['settings']['minutes']:g} minutes", table(header, rows, right=(1, 2, 5, 6, 7))]
+        parts.append(figure(one, pictures, "Test error over that of always the mean, with its 95 % interval."))
     return joined(parts)
+
+
+def _main_of(test: dict) -> tuple[str, str]:
+    """A test part's main score with its interval, and what is scored without looking at a picture."""
+    name = test["main"]
+    score, title = test[name], name.upper() if name in NUMBERS else name.replace("_", " ").replace("f1", "F1")
+    if name not in NUMBERS:
+        return f"{title} {with_interval(score)}", f"{test['baseline_is']}: {percent(test['baseline'])}"
+    others = [f"{words}: {floor[name]:#.3g}" for words, floor in test["baselines"].items()]
+    return f"{title} {score['value']:#.3g} [{score['low']:#.3g}, {score['high']:#.3g}]", "; ".join(others)

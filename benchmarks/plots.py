@@ -1,11 +1,17 @@
 """Results as charts, PNG bytes each, in the look of Striate's own charts."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
 
 import numpy as np
+from learned import NUMBERS, runs_of
 
 from striate.draw import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 THEIRS = "#98a2b3"
 
@@ -57,6 +63,62 @@ def race(record: dict) -> bytes:
     return style.to_png(figure)
 
 
+def segmentation(record: dict) -> bytes:
+    """IoU of every run with its 95 % interval, one line per set; a grey mark is what a constant answer scores."""
+    axes, figure = _lines(record["sets"], "IoU of the test part")
+    for place, got in enumerate(reversed(record["sets"].values())):
+        for run in runs_of(got):
+            score = run["scores"]["iou"]
+            _with_reach(axes, place, *(100 * score[name] for name in ("low", "value", "high")))
+            axes.plot([100 * run["baseline"]] * 2, [place - 0.25, place + 0.25], color=THEIRS, linewidth=2)
+    axes.set_xlim(0, 100)
+    return _finished(figure, axes, "%")
+
+
+def numbers_and_labels(record: dict) -> bytes | None:
+    """The test error of every run over that of the constant answer, one line per set of numbers."""
+    sets = {
+        name: [run["test"] for run in got["runs"] if run["test"]["main"] in NUMBERS]
+        for name, got in record["sets"].items()
+    }
+    sets = {name: tests for name, tests in sets.items() if tests}
+    if not sets:
+        return None
+    axes, figure = _lines(sets, "Test error over that of the constant answer")
+    for place, tests in enumerate(reversed(sets.values())):
+        for test in tests:
+            score, floor = test[test["main"]], test["baseline"]
+            _with_reach(axes, place, *(100 * score[name] / floor for name in ("low", "value", "high")))
+    axes.axvline(100, color=THEIRS, linewidth=2)
+    axes.set_xlim(left=0)
+    return _finished(figure, axes, "%")
+
+
+def traps(record: dict) -> bytes:
+    """The share of the sets in which each trap was found, fewest first."""
+    shares = {name: got["found"] / got["sets"] for name, got in record["summary"].items() if got["sets"]}
+    shares = dict(sorted(shares.items(), key=lambda item: item[1]))
+    axes, figure = _lines(shares, "Traps found, share of the sets")
+    places = range(len(shares))[::-1]
+    axes.barh(places, [100 * share for share in shares.values()], 0.62, color=style.BLUE)
+    axes.set_xlim(0, 100)
+    return _finished(figure, axes, "%")
+
+
+def deep_levels(record: dict) -> bytes | None:
+    """The test accuracy of every seed, one line per form of the same pictures."""
+    forms = {form: got["accuracy"] for form, got in record["forms"].items() if "accuracy" in got}
+    if not forms:
+        return None
+    axes, figure = _lines(forms, "The same pictures in other forms")
+    for place, got in enumerate(reversed(forms.values())):
+        values = [100 * value for value in got["values"]]
+        axes.scatter(values, [place] * len(values), s=22, color=style.BLUE, alpha=0.7, linewidths=0)
+        axes.plot([100 * got["mean"]] * 2, [place - 0.3, place + 0.3], color=style.BLUE, linewidth=1.6)
+    axes.set_xlim(0, 102)
+    return _finished(figure, axes, "test accuracy in %")
+
+
 def intake(record: dict) -> bytes | None:
     """Time per picture against the number of pictures; None where that was not measured."""
     if "scaling" not in record:
@@ -97,10 +159,33 @@ def dial(record: dict) -> bytes | None:
     return style.to_png(figure)
 
 
+def _lines(names: Collection[str], title: str) -> "tuple[Axes, Figure]":
+    """One panel with a line for each name, the first at the top."""
+    figure = style.new_figure(7, 0.9 + 0.3 * len(names))
+    axes = _plain(figure.add_subplot(), title)
+    axes.set_yticks(range(len(names)), [style.legible(name) for name in list(names)[::-1]], fontsize=8, color=style.INK)
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    return axes, figure
+
+
+def _with_reach(axes: "Axes", place: int, low: float, value: float, high: float) -> None:
+    """A point with its interval."""
+    axes.plot([low, high], [place] * 2, color=style.BLUE, alpha=0.5, linewidth=1.6)
+    axes.scatter(value, place, s=22, color=style.BLUE, linewidths=0)
+
+
+def _finished(figure: "Figure", axes: "Axes", unit: str) -> bytes:
+    axes.set_xlabel(unit, fontsize=8, color=style.MUTED)
+    return style.to_png(figure)
+
+
 def _plain(axes, title: str, grid: str = "x"):
     style.plain_axes(axes, grid=grid)
     axes.set_title(style.legible(title), fontsize=9, color=style.INK, loc="left")
     return axes
 
 
-CHARTS: dict[str, Callable[[dict], bytes | None]] = {"step": step, "race": race, "intake": intake, "dial": dial}
+CHARTS: dict[str, Callable[[dict], bytes | None]] = {
+    "step": step, "race": race, "segmentation": segmentation, "numbers-and-labels": numbers_and_labels, "traps": traps,
+    "deep_levels": deep_levels, "intake": intake, "dial": dial,
+}  # fmt: skip

@@ -28,7 +28,7 @@ def begin(kind: str, settings: dict, environments: Iterable[str] = (OWN,)) -> di
     return {
         "kind": kind,
         "started": time.strftime("%Y-%m-%d %H:%M"),
-        "machine": machine(),
+        "machine": machine() | ({"gpu": _gpu()} if settings.get("device") == "cuda" else {}),
         "versions": {name: versions(name) for name in dict.fromkeys([OWN, *environments])},
         "settings": settings,
     }
@@ -120,6 +120,16 @@ def _own_version() -> str:
         asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"]
         commit = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
     return number + (f" ({commit})" if commit else "")
+
+
+def _gpu() -> str:
+    """Name and driver of the first GPU, as NVIDIA's own tool says them."""
+    with contextlib.suppress(OSError):
+        asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        lines = subprocess.run(asked, capture_output=True, text=True).stdout.splitlines()
+        if lines:
+            return lines[0].strip().replace(", ", ", driver ")
+    return "unknown GPU"
 
 
 def _cpuinfo(name: str) -> str:

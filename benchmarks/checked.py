@@ -16,11 +16,11 @@ def traps(records: Sequence[dict], pictures: dict[str, str]) -> str:
         for name, got in one["summary"].items():
             shares = [percent(got[key]) if got[key] is not None else "" for key in ("recall", "precision")]
             besides = ", ".join(f"{kind} {count}×" for kind, count in got["others"].items())
-            rows.append((name, f"{got['found']} of {got['sets']}", *shares, besides, f"{got['seconds']:.1f} s"))
+            found = f"{got['found']} of {got['sets']}" if name in planted(one) else "nothing planted"
+            rows.append((name, found, *shares, besides, f"{got['seconds']:.1f} s"))
         header = ("trap", "found", "recall", "precision", "cried besides", "median time")
         crashed = sum(got["crashed"] for got in one["summary"].values())
-        found = sum(got["found"] for got in one["summary"].values())
-        sets = sum(got["sets"] for got in one["summary"].values())
+        found, sets = (sum(got[key] for got in planted(one).values()) for key in ("found", "sets"))
         loud = [f"{clean['set']} (seed {clean['seed']})" for clean in one["clean"] if clean["alarms"]]
         words = f"Found: {found} of {sets}. Crashes: {crashed}. "
         words += f"Clean sets with a false alarm: {len(loud)} of {len(one['clean'])}"
@@ -28,6 +28,11 @@ def traps(records: Sequence[dict], pictures: dict[str, str]) -> str:
         parts += [about(one), words, table(header, rows, right=(1, 2, 3, 5))]
         parts.append(figure(one, pictures, "Share of the sets in which each trap was found."))
     return joined(parts)
+
+
+def planted(one: dict) -> dict[str, dict]:
+    """The summary of all traps that are one: some only rearrange a set, and there is nothing to be found."""
+    return {name: got for name, got in one["summary"].items() if not name.endswith(", clean")}
 
 
 def scale_check(records: Sequence[dict], pictures: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
+from checked import planted
 from learned import NUMBERS, runs_of
 
 from striate.draw import style
@@ -96,7 +97,7 @@ def numbers_and_labels(record: dict) -> bytes | None:
 
 def traps(record: dict) -> bytes:
     """The share of the sets in which each trap was found, fewest first."""
-    shares = {name: got["found"] / got["sets"] for name, got in record["summary"].items() if got["sets"]}
+    shares = {name: got["found"] / got["sets"] for name, got in planted(record).items()}
     shares = dict(sorted(shares.items(), key=lambda item: item[1]))
     axes, figure = _lines(shares, "Traps found, share of the sets")
     places = range(len(shares))[::-1]

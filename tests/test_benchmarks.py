@@ -130,7 +130,8 @@ def drawn_traps() -> dict:
     run = {"seed": 0, "others": [], "crashed": False, "seconds": 2.0}
     copies = {**run, "trap": "near copies", "set": "cells", "planted": 10, "hits": 9, "false": 1, "found": False}
     light = {**run, "trap": "brightness", "found": True}
-    runs = [copies, {**light, "set": "cells", "others": ["outliers"]}, {**light, "set": "maps"}]
+    tidy = {**run, "trap": "parts, clean", "set": "cells", "found": True}
+    runs = [copies, tidy, {**light, "set": "cells", "others": ["outliers"]}, {**light, "set": "maps"}]
     clean = [{"set": "cells", "seed": 0, "alarms": []}, {"set": "maps", "seed": 0, "alarms": ["odd light"]}]
     return {"kind": "traps", **BEGUN, "clean": clean, "runs": runs, "summary": benchmark("traps").summary(runs)}
 
@@ -234,6 +235,7 @@ def test_page_reads_older_results(page: Path) -> None:
     "| float TIFF | refused |  |  |  |",
     "| near copies | 0 of 1 | 90.0 % | 90.0 % |  | 2.0 s |",
     "| brightness | 2 of 2 |  |  | outliers 1× | 2.0 s |",
+    "| parts, clean | nothing planted |",
     "Found: 2 of 3. Crashes: 0. Clean sets with a false alarm: 1 of 2 (maps (seed 0)).",
     "| 10,000 | second | 413.2 s | 48.8 s | 1,462 MB | 2 | exit 1 |",
     "| torch | 5.00 s | 2.50× [2.50, 2.50] | ahead |",

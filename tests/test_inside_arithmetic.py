@@ -158,12 +158,12 @@ def test_divisor_of_ceil_mode() -> None:
 
 
 def test_norms_are_written_out() -> None:
-    """(3 − 1) / √(4 + 0) · 5 + 6 = 11, with all four numbers in the formula."""
-    norm = nn.BatchNorm2d(1, eps=0.0)
-    norm.running_mean.fill_(1), norm.running_var.fill_(4), norm.weight.data.fill_(5), norm.bias.data.fill_(6)
+    """(3 − 1) / √(3.75 + 0.25) · 5 + 6 = 11, with all four numbers in the formula."""
+    norm = nn.BatchNorm2d(1, eps=0.25)
+    norm.running_mean.fill_(1), norm.running_var.fill_(3.75), norm.weight.data.fill_(5), norm.bias.data.fill_(6)
     found = trace(norm, torch.full((1, 2, 2), 3.0)).explain(0, 0, 1, 1)
     assert (found.rule, found.value) == ("affine", 11)
-    assert "(3 − 1) / √(4 + 0) · 5 + 6 = 11 (mean 1, variance 4, gamma 5, beta 6)" in found.formula
+    assert "(3 − 1) / √(3.75 + 0.25) · 5 + 6 = 11 (mean 1, variance 3.75, gamma 5, beta 6)" in found.formula
 
 
 def test_softmax_subtracts_the_largest() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import tifffile
 from drawn import read_table, tree, white_charts
 from drawn_series import drawn, series, write_ucr
@@ -130,7 +131,7 @@ def test_a_resumed_run_is_the_same_bit_for_bit(tmp_path: Path, monkeypatch: pyte
         striate.train(source, out=str(tmp_path), name="cut", watch=cut, **options)
     gone_on = striate.train(resume=str(tmp_path / "cut"), quiet=True)
     for name, weights in whole.model.network.state_dict().items():
-        assert np.array_equal(weights.numpy(), gone_on.model.network.state_dict()[name].numpy()), name
+        assert torch.equal(weights, gone_on.model.network.state_dict()[name]), name
 
 
 def test_the_check_says_what_makes_sense(tmp_path: Path) -> None:

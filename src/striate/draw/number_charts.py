@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def scatter(truth: np.ndarray, predicted: np.ndarray, name: str, reach: float | None = None) -> bytes:
-    """Predicted against true numbers (N,), with the line where both agree, and a band of `reach` to both sides."""
+def scatter(truth: np.ndarray, predicted: np.ndarray, name: str, reach: np.ndarray | None = None) -> bytes:
+    """Predicted against true numbers (N,), with the line where both agree, and a band that reaches `reach` (N,) from
+    each prediction to both sides."""
     figure = style.new_figure(5.2, 5.2)
     axes = style.plain_axes(figure.add_subplot(), grid="both")
     ends = _ends(truth, predicted)
     if reach is not None:
-        axes.fill_between(ends, ends - reach, ends + reach, color=style.BLUE, alpha=0.1, linewidth=0)
+        order = np.argsort(predicted)
+        sides = (predicted - reach)[order], (predicted + reach)[order]
+        axes.fill_betweenx(predicted[order], *sides, color=style.BLUE, alpha=0.1, linewidth=0)
     axes.plot(ends, ends, color=style.MUTED, linewidth=1, linestyle=(0, (4, 3)))
     axes.plot(truth, predicted, color=style.BLUE, alpha=_alpha(len(truth)), **_DOTS)
     axes.set(xlim=ends, ylim=ends)

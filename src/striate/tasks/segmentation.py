@@ -119,7 +119,9 @@ class Segmentation(Task):
         known = truth != UNKNOWN
         if not known.any():
             return 0 * logits.sum()
-        entropy = F.cross_entropy(logits, truth, weights, ignore_index=UNKNOWN, label_smoothing=smoothing)
+        # Pixel by pixel in one long row: for maps, torch's kernel on a GPU adds up in no fixed order.
+        rows, how = logits.movedim(1, -1).flatten(0, -2), {"ignore_index": UNKNOWN, "label_smoothing": smoothing}
+        entropy = F.cross_entropy(rows, truth.flatten(), weights, **how)
         chances = logits.softmax(dim=1) * known[:, None]
         numbers = truth[known]
         right = chances.gather(1, truth.clamp(max=logits.shape[1] - 1)[:, None])[:, 0][known]

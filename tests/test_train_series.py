@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 import tifffile
+import torch
 from drawn import read_table, tree, white_charts
 from drawn_series import drawn, series, write_ucr
 

@@ -85,7 +85,8 @@ class Task(ABC):
         return self
 
     def trial(self, targets: Sequence[Target]) -> tuple[np.ndarray, tuple[str, ...]] | None:
-        """Classes by which symmetries are tried: the number of each target's (N,), and their names; None: untried."""
+        """What symmetries are tried by: the class number of each target (N,) and the names of the classes, or numbers
+        (N, K) and the names of the columns. None: untried."""
         return None
 
     @property

@@ -2,7 +2,8 @@
 
 A network that has never seen a mirror image learns what tells the classes apart. Asked about held-out pictures it
 knows something of their true label; asked about their mirror images it still knows it where mirroring keeps the label
-true, and knows it wrongly where the classes are each other's mirror images, as b and d are.
+true, and knows it wrongly where the classes are each other's mirror images, as b and d are. Of numbers the same is
+asked of a straight line on figures of texture (see texture.py).
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from striate.train.dataset import Job
 from striate.train.events import Note
 from striate.train.plan import Plan, usual_symmetry
 from striate.train.probe import fold_of, quick_logits, quick_network
+from striate.train.texture import known_numbers, turned
 
 OPERATIONS = 4e10  # of both networks together: about a second of one core
 MOST_OPERATIONS = 4 * OPERATIONS  # where there are minutes enough
@@ -28,11 +30,13 @@ SHARE = 0.2  # of a training's own operations
 LEAST_OPERATIONS = 4e9  # with fewer nothing can be learned
 LEAST_PICTURES = 20
 LEAST_ASKED, ASKED = 50, 400  # held-out pictures of each network
+MOST_NUMBERED = 600  # pictures with numbers that are looked at
 LOSS = 0.25  # a symmetry that costs a larger share of the knowledge is not safe
 CLASS_LOSS = 0.5  # and of any one class, as an estimate
 LEARNED = 0.25  # share of what is to be known from which a network is believed when it says that turning does no harm
 DOUBT = 0.1  # every answer is mixed with this much of not knowing, so that no single picture outweighs all others
-SURE = 4  # standard errors over knowing nothing from which a network has learned something
+SURE = 4  # standard errors over knowing nothing from which a network has learned something,
+LINE_SURE = 3  # and a straight line, which has few ways to be wrong
 CHANCE = 0.005  # of calling a harmless symmetry harmful
 
 
@@ -105,30 +109,54 @@ def choose_symmetry(
 ) -> tuple[str, str]:
     """One of SYMMETRIES for pictures like `pictures[rows]`, and why, in words with the numbers.
 
-    pictures: (N, H, W, C) of the store. targets: (N,) class numbers. kin: (N,) the same number for pictures that
-    belong together, which are never on both sides. Half of the rows teach, the other half is asked, and the reverse.
+    pictures: (N, H, W, C) of the store. targets: (N,) class numbers, or (N, K) numbers of the columns `classes`. kin:
+    (N,) the same number for pictures that belong together, which are never on both sides. Half of the rows teach, the
+    other half is asked, and the reverse; of numbers nine tenths teach.
     """
-    usual, custom = usual_symmetry(pictures.shape[3], classes)
-    if operations < LEAST_OPERATIONS or len(rows) < LEAST_PICTURES:
+    numbers = targets.ndim == 2
+    usual, custom = usual_symmetry(pictures.shape[3], () if numbers else classes)
+    if len(rows) < LEAST_PICTURES or (operations < LEAST_OPERATIONS and not numbers):
         few = "too few pictures" if len(rows) < LEAST_PICTURES else "too short a training"
         return usual, f"{custom}; {few} to find out"
     turn = QUARTER_TURN if pictures.shape[1] == pictures.shape[2] else UPSIDE_DOWN
-    known, kinds = _known(pictures, rows, targets, classes, preparation, device, turn, kin, operations, seed)
+    if numbers:
+        who, sure, rows = "a straight line", LINE_SURE, rows[:: -(-len(rows) // MOST_NUMBERED)]
+        each = known_numbers(pictures[rows], targets[rows], kin[rows], turn, seed)
+        known = {element: values.ravel() for element, values in each.items()}
+        kinds, whole = np.repeat(np.arange(len(classes)), len(rows)), 1.0
+    else:
+        who, sure = "quick networks", SURE
+        known, kinds = _known(pictures, rows, targets, classes, preparation, device, turn, kin, operations, seed)
+        shares = np.unique(kinds, return_counts=True)[1] / len(kinds)
+        whole = max(-(shares * np.log(shares)).sum(), 1e-9)
     gain = known[IDENTITY]
-    shares = np.unique(kinds, return_counts=True)[1] / len(kinds)
-    learned = gain.mean() / max(-(shares * np.log(shares)).sum(), 1e-9)
-    if gain.mean() <= SURE * gain.std() / len(gain) ** 0.5:
-        return usual, f"{custom}; quick networks learned too little to tell"
-    mirror, turned = (_loss(gain, known[element], kinds) for element in (MIRRORED, turn))
-    said = f"mirrored pictures keep {mirror} of what quick networks learned"
+    if gain.mean() <= sure * gain.std() / len(gain) ** 0.5:
+        return usual, f"{custom}; {who} learned too little to tell"
+    return _chosen(known, kinds, classes, gain.mean() / whole, turn, usual, custom, who)
+
+
+def _chosen(
+    known: dict[tuple[int, int], np.ndarray],
+    kinds: np.ndarray,
+    classes: Sequence[str],
+    learned: float,
+    turn: tuple[int, int],
+    usual: str,
+    custom: str,
+    who: str,
+) -> tuple[str, str]:
+    """The symmetry that keeps what was learned, and why. learned: the share of all that there is to be known."""
+    gain = known[IDENTITY]
+    mirror, after = (_loss(gain, known[element], kinds) for element in (MIRRORED, turn))
+    said = f"mirrored pictures keep {mirror} of what {who} learned"
     if mirror.lost:
         return "none", said + (
             f" ({classes[mirror.worst]}: {max(mirror.class_kept, 0):.0%})" if mirror.low <= LOSS else ""
         )
     if not mirror.kept or (usual == "none" and learned < LEARNED):
         return usual, f"{custom}; {said}, which is too unsure"
-    said += f", {'turned' if turn == QUARTER_TURN else 'upside-down'} ones {turned}"
-    return "dihedral" if turned.kept and learned >= LEARNED else "mirror", said
+    said += f", {'turned' if turn == QUARTER_TURN else 'upside-down'} ones {after}"
+    return "dihedral" if after.kept and learned >= LEARNED else "mirror", said
 
 
 def _known(
@@ -158,9 +186,8 @@ def _known(
         shares = np.bincount(targets[taught], minlength=len(classes)) + 1.0
         shares /= shares.sum()
         kinds.append(targets[asked])
-        for (mirrored, quarters), values in known.items():
-            seen = pictures[asked][:, :, ::-1] if mirrored else pictures[asked]
-            seen = np.ascontiguousarray(np.rot90(seen, quarters, axes=(1, 2)))
+        for element, values in known.items():
+            seen = turned(pictures[asked], element)
             logits = quick_logits(network, seen, np.arange(len(asked)), preparation, device)
             chances = np.exp(logits - logits.max(axis=1, keepdims=True))
             mixed = (1 - DOUBT) * chances / chances.sum(axis=1, keepdims=True) + DOUBT * shares

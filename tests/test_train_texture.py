@@ -7,7 +7,7 @@ import torch
 from striate.augment.geometry import IDENTITY, MIRRORED, QUARTER_TURN
 from striate.data.prepare import Preparation, Shape
 from striate.train.symmetry import choose_symmetry
-from striate.train.texture import figures, known_numbers, turned
+from striate.train.texture import figures, known_numbers, told_by_light, turned
 
 SIDE, COUNT = 48, 160
 
@@ -94,3 +94,17 @@ def test_turned_pictures() -> None:
     pictures = np.arange(2 * 3 * 3).reshape(2, 3, 3, 1)
     assert np.array_equal(turned(pictures, MIRRORED)[1, ..., 0], np.fliplr(pictures[1, ..., 0]))
     assert np.array_equal(turned(pictures, QUARTER_TURN)[1, ..., 0], np.rot90(pictures[1, ..., 0]))
+
+
+def test_what_light_alone_tells() -> None:
+    """All of how bright a picture is, half of a sum of that and chance, nothing of where a square lies."""
+    random, rows = np.random.default_rng(0), np.arange(200)
+    bright = random.uniform(40, 200, 200)
+    pictures = np.clip(bright[:, None, None, None] + random.normal(0, 5, (200, 12, 12, 1)), 0, 255).astype(np.uint8)
+    assert told_by_light(pictures, bright[:, None], rows, 0) > 0.95
+    mixed = bright + bright.std() * random.normal(size=200)
+    assert told_by_light(pictures, mixed[:, None], rows, 0) == pytest.approx(0.5, abs=0.15)
+    squares, places = drawn("right")
+    assert told_by_light(squares, places, np.arange(COUNT), 0) < 0.1
+    both = np.stack([random.normal(size=200), bright], axis=1)
+    assert told_by_light(pictures, both, rows, 0) > 0.95

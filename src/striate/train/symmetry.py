@@ -7,13 +7,14 @@ asked of a straight line on figures of texture (see texture.py).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 import torch
 
 from striate.augment.geometry import IDENTITY, MIRRORED, QUARTER_TURN, UPSIDE_DOWN
+from striate.augment.recipe import parse
 from striate.data.prepare import Preparation
 from striate.network.build import build
 from striate.network.summary import total_operations
@@ -21,7 +22,7 @@ from striate.train.dataset import Job
 from striate.train.events import Note
 from striate.train.plan import Plan, usual_symmetry
 from striate.train.probe import fold_of, quick_logits, quick_network
-from striate.train.texture import known_numbers, turned
+from striate.train.texture import known_numbers, told_by_light, turned
 
 OPERATIONS = 4e10  # of both networks together: about a second of one core
 MOST_OPERATIONS = 4 * OPERATIONS  # where there are minutes enough
@@ -31,6 +32,11 @@ LEAST_OPERATIONS = 4e9  # with fewer nothing can be learned
 LEAST_PICTURES = 20
 LEAST_ASKED, ASKED = 50, 400  # held-out pictures of each network
 MOST_NUMBERED = 600  # pictures with numbers that are looked at
+LIGHT, BRIGHTNESS, CONTRAST = (
+    0.5,
+    0.2,
+    0.4,
+)  # of numbers' variance that light alone may tell where it is changed; changes
 LOSS = 0.25  # a symmetry that costs a larger share of the knowledge is not safe
 CLASS_LOSS = 0.5  # and of any one class, as an estimate
 LEARNED = 0.25  # share of what is to be known from which a network is believed when it says that turning does no harm
@@ -67,7 +73,8 @@ class Loss:
 
 
 def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
-    """The plan with the symmetry that evidence speaks for, where neither it nor a recipe was asked for.
+    """The plan with the symmetry that evidence speaks for, where neither it nor a recipe was asked for, and for numbers
+    with changes of light where these do not tell them.
 
     speed: operations per second, of a budget of minutes, which may spend 3 % of its time here.
     """
@@ -81,9 +88,22 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
                 operations=_operations(plan, len(data.rows("train")), speed),
             )
         )  # fmt: skip
+        if trial[0].ndim == 2:
+            plan = _with_light(plan, job, rows[:: -(-len(rows) // MOST_NUMBERED)], trial[0])
     if plan.symmetry:
         job.tell(Note(f"Symmetry  {plan.symmetry}"))
     return plan
+
+
+def _with_light(plan: Plan, job: Job, rows: np.ndarray, numbers: np.ndarray) -> Plan:
+    """The plan with brightness and contrast changed at random, where light alone tells little of the numbers."""
+    if len(rows) < LEAST_PICTURES:
+        return plan
+    share = told_by_light(job.data.store.pictures[rows], numbers[rows], job.data.kin[rows], plan.seed)
+    job.tell(Note(f"Light     {'changed at random' if share < LIGHT else 'left as it is'}: alone it tells {share:.0%}"))
+    if share >= LIGHT:
+        return plan
+    return replace(plan, recipe=str(replace(parse(plan.recipe), brightness=BRIGHTNESS, contrast=CONTRAST)))
 
 
 def _operations(plan: Plan, pictures: int, speed: float | None) -> float:

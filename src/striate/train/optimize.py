@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from striate.network.quick import quicken
 from striate.train.plan import Plan
 
 _LOWERED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
@@ -120,6 +121,8 @@ class Masters:
             self.working = copy.deepcopy(network)
             for ours, theirs in zip(network.modules(), self.working.modules(), strict=True):
                 self._share(ours, theirs)
+            if next(network.parameters()).device.type == "cpu":
+                quicken(self.working)
 
     def _share(self, ours: nn.Module, theirs: nn.Module) -> None:
         if not isinstance(ours, _LOWERED):

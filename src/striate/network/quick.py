@@ -64,8 +64,8 @@ class _Relu(Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (out,) = ctx.saved_tensors
         result = torch.empty_like(out)
-        for piece in _pieces(out):
-            torch.clamp_max(out[piece], 1, out=result[piece]).mul_(_bits(gradient[piece]))
+        for kept, given, into in _pieces(out, _bits(gradient), result):
+            torch.clamp_max(kept, 1, out=into).mul_(given)
         return result.view(torch.bfloat16)
 
 
@@ -87,58 +87,62 @@ class ReluPool(nn.Module):
 class _ReluPool(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, strides: tuple[int, int], dropout: Dropout | None) -> Tensor:
-        rows = _bits(x).permute(0, 2, 3, 1)
-        risen = torch.empty(rows.shape, dtype=rows.dtype)
-        out = torch.empty_like(_pair(_pair(risen, 2, strides)[0], 1, strides)[0])
-        ctx.strides, ctx.scale = strides, dropout.scale if dropout else 1
-        keep = dropout.kept(out) if ctx.scale != 1 else None
-        for piece in _pieces(rows):
-            torch.clamp_min(rows[piece], 0, out=risen[piece])
-            best = torch.maximum(*_pair(risen[piece], 2, strides))
-            torch.maximum(*_pair(best, 1, strides), out=out[piece])
-            if keep is not None:
-                out[piece].mul_(keep[piece]).view(torch.bfloat16).mul_(ctx.scale)
-        ctx.save_for_backward(risen, out)
+        bits = _bits(x).permute(0, 2, 3, 1)
+        batch, height, width, channels = bits.shape
+        out = bits.new_empty(batch, (height - 2) // strides[0] + 1, (width - 2) // strides[1] + 1, channels)
+        scale = dropout.scale if dropout else 1
+        for given, into in _pieces(bits, out):
+            upright = torch.maximum(*_pair(given.clamp_min(0), 2, strides[1]))
+            torch.maximum(*_pair(upright, 1, strides[0]), out=into)
+            if scale != 1:
+                into.mul_(dropout.kept(into)).view(torch.bfloat16).mul_(scale)
+        ctx.strides, ctx.scale = strides, scale
+        ctx.save_for_backward(bits, out)
         return out.view(torch.bfloat16).permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        risen, out = ctx.saved_tensors
-        given, result = _bits(gradient).permute(0, 2, 3, 1), torch.empty_like(risen)
-        for piece in _pieces(risen):
-            arriving = torch.clamp_max(out[piece], 1).mul_(given[piece])
+        bits, out = ctx.saved_tensors
+        result = torch.empty(bits.shape, dtype=torch.int16)
+        for x, kept, given, into in _pieces(bits, out, _bits(gradient).permute(0, 2, 3, 1), result):
+            arriving = torch.clamp_max(kept, 1).mul_(given)
             if ctx.scale != 1:
                 arriving.view(torch.bfloat16).mul_(ctx.scale)
-            best = torch.maximum(*_pair(risen[piece], 2, ctx.strides))
-            upright = _to_the_larger(best, arriving, 1, ctx.strides, torch.empty_like(best))
-            _to_the_larger(risen[piece], upright, 2, ctx.strides, result[piece])
+            risen = x.clamp_min(0)
+            upright = torch.maximum(*_pair(risen, 2, ctx.strides[1]))
+            arriving = _to_the_larger(upright, arriving, 1, ctx.strides[0], torch.empty_like(upright))
+            _to_the_larger(risen, arriving, 2, ctx.strides[1], into)
         return result.view(torch.bfloat16).permute(0, 3, 1, 2), None, None
 
 
-def _to_the_larger(values: Tensor, gradient: Tensor, axis: int, strides: tuple[int, int], into: Tensor) -> Tensor:
+def _to_the_larger(values: Tensor, gradient: Tensor, axis: int, stride: int, into: Tensor) -> Tensor:
     """`into`, with the gradient of the larger of every two neighbours along `axis` at that neighbour's place."""
-    first, second = _pair(values, axis, strides)
+    first, second = _pair(values, axis, stride)
     to_second = torch.sub(second, first).clamp_(0, 1).mul_(gradient)
-    first, second = _pair(into, axis, strides)
+    first, second = _pair(into, axis, stride)
     torch.sub(gradient, to_second, out=first)
-    into.movedim(axis, 0)[first.shape[axis] * strides[axis - 1] :].zero_()  # what no window begins in
-    if strides[axis - 1] == 1:  # each place is in two windows
+    begun = first.shape[axis] * stride
+    into.narrow(axis, begun, into.shape[axis] - begun).zero_()
+    if stride == 1:  # each place is in two windows
         second.view(torch.bfloat16).add_(to_second.view(torch.bfloat16))
     else:
         second.copy_(to_second)
     return into
 
 
-def _pair(values: Tensor, axis: int, strides: tuple[int, int]) -> tuple[Tensor, ...]:
-    """Views of the first and the second of every two neighbours along `axis` (1 or 2) of (B, H, W, C)."""
-    return values.unfold(axis, 2, strides[axis - 1]).unbind(-1)
+def _pair(values: Tensor, axis: int, stride: int) -> tuple[Tensor, Tensor]:
+    """Views of the first and the second of every two neighbours along `axis`."""
+    last = values.shape[axis] - 1
+    if stride == 1:
+        return values.narrow(axis, 0, last), values.narrow(axis, 1, last)
+    return values.unfold(axis, 2, stride).unbind(-1)
 
 
 def _bits(x: Tensor) -> Tensor:
     return x.detach().view(torch.int16)
 
 
-def _pieces(values: Tensor) -> Iterator[slice]:
-    """A few pictures at a time."""
-    count = max(1, PIECE // max(values[0].numel(), 1))
-    return (slice(first, first + count) for first in range(0, len(values), count))
+def _pieces(*batches: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The batches, a few pictures of each at a time."""
+    count = max(1, PIECE // max(batches[0][0].numel(), 1))
+    return zip(*(batch.split(count) for batch in batches), strict=True)

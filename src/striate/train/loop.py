@@ -165,9 +165,7 @@ class Training:
         value = float(self.task.loss(logits.detach(), targets, None, 0.0))
         if not math.isfinite(value):
             raise self._ran_away(value, epoch)
-        self.masters.gradients_to_masters()
-        self.optimizer.step(_factor(progress))
-        self.masters.masters_to_working()
+        self.masters.step(self.optimizer, _factor(progress))
         return value, self.task.hits(logits.detach(), targets)
 
     def _resized(self, pictures: Tensor, progress: float) -> Tensor:

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from striate.network.blocks import Dropout
+from striate.device import memory_format
+from striate.network.blocks import Dropout, SamePad
 
 Pair = tuple[Tensor, Tensor]
 
-PIECE = 1 << 18  # values that are worked on at a time
+PIECE = 1 << 19  # values that are worked on at a time
 
 
 def quicken(network: nn.Module) -> None:
@@ -26,13 +27,14 @@ def quicken(network: nn.Module) -> None:
         for number, name in enumerate(list(run._modules)):
             if type(layers[number]) is not nn.ReLU:
                 continue
-            pool, dropout = layers[number + 1 : number + 3]
-            if not _takes_pairs(pool):
-                setattr(run, name, Relu())
-                continue
-            drops = isinstance(dropout, Dropout)
-            setattr(run, name, ReluPool(pool.stride, dropout if drops else None))
-            for later in list(run._modules)[number + 1 : number + 2 + drops]:
+            following, dropout = layers[number + 1 : number + 3]
+            pads, pools = isinstance(following, SamePad) and following.value == 0, _takes_pairs(following)
+            drops = pools and isinstance(dropout, Dropout)
+            if pools:
+                setattr(run, name, ReluPool(following.stride, dropout if drops else None))
+            else:
+                setattr(run, name, Relu(following if pads else None))
+            for later in list(run._modules)[number + 1 : number + 1 + pads + pools + drops]:
                 setattr(run, later, nn.Identity())
 
 
@@ -49,26 +51,47 @@ def _two(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 class Relu(nn.Module):
-    """nn.ReLU for bf16 of any shape."""
+    """ReLU for bf16 of any shape, then perhaps a border of zeros."""
+
+    def __init__(self, pad: SamePad | None) -> None:
+        super().__init__()
+        self.pad = pad
 
     def forward(self, x: Tensor) -> Tensor:
-        return _Relu.apply(x)
+        amounts = self.pad.amounts(tuple(x.shape[2:])) if self.pad else []
+        return _Relu.apply(x, amounts)
 
 
 class _Relu(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        out = _bits(x).clamp_min(0)
-        ctx.save_for_backward(out)
-        return out.view(torch.bfloat16)
+    def forward(ctx: Any, x: Tensor, amounts: list[tuple[int, int]]) -> Tensor:
+        bits = _bits(x)
+        sizes = [size + sum(amount) for size, amount in zip(x.shape[2:], amounts, strict=True)] if amounts else []
+        shape = (*x.shape[: x.ndim - len(sizes)], *sizes)
+        whole = torch.empty(shape, dtype=bits.dtype, memory_format=memory_format(x.ndim))
+        for axis, (before, after) in enumerate(amounts, start=2):
+            whole.narrow(axis, 0, before).zero_()
+            whole.narrow(axis, whole.shape[axis] - after, after).zero_()
+        inner = _within(whole, amounts)
+        torch.clamp_min(bits, 0, out=inner)
+        ctx.amounts = amounts
+        ctx.save_for_backward(inner)
+        return whole.view(torch.bfloat16)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (out,) = ctx.saved_tensors
         result = torch.empty_like(out)
-        for kept, given, into in _pieces(out, _bits(gradient), result):
+        for kept, given, into in _pieces(out, _within(_bits(gradient), ctx.amounts), result):
             torch.clamp_max(kept, 1, out=into).mul_(given)
-        return result.view(torch.bfloat16)
+        return result.view(torch.bfloat16), None
+
+
+def _within(whole: Tensor, amounts: list[tuple[int, int]]) -> Tensor:
+    """The view of `whole` without its border."""
+    for axis, (before, after) in enumerate(amounts, start=2):
+        whole = whole.narrow(axis, before, whole.shape[axis] - before - after)
+    return whole
 
 
 class ReluPool(nn.Module):

@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from striate.network.quick import quicken
+from striate.network.quick import multiply_filters, quicken
 from striate.train.plan import Plan
 
 _LOWERED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
@@ -136,6 +136,7 @@ class Masters:
             for ours, theirs in zip(network.modules(), self.working.modules(), strict=True):
                 self._share(ours, theirs)
             if next(network.parameters()).device.type == "cpu":
+                multiply_filters(self.working)
                 quicken(self.working)
 
     def _share(self, ours: nn.Module, theirs: nn.Module) -> None:

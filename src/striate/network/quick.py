@@ -77,7 +77,7 @@ class Conv2d(nn.Conv2d):
 
 
 class _Conv(Function):
-    """By products: the weight gradient, and forward too where the `height` of the output is given, not 0."""
+    """By products: the weight gradient, and all else too where the `height` of the output is given, not 0."""
 
     @staticmethod
     def forward(
@@ -85,6 +85,7 @@ class _Conv(Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.padding, ctx.biased = stride, padding, bias is not None
+        ctx.turned = bool(height) and stride == (1, 1) and all(p < k for p, k in zip(padding, weight.shape[2:], strict=True))
         if not height:
             return F.conv2d(x, weight, bias, stride, padding)
         rows = F.linear(_patches(x, weight, stride, padding), weight.permute(0, 2, 3, 1).flatten(1), bias)
@@ -94,11 +95,16 @@ class _Conv(Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         rows = gradient.permute(0, 2, 3, 1).flatten(0, 2)
-        wanted = [ctx.needs_input_grad[0], False, ctx.biased]
+        wanted = [ctx.needs_input_grad[0] and not ctx.turned, False, ctx.biased]
         to_x, _, to_bias = torch.ops.aten.convolution_backward(
             gradient, x, weight, [len(weight)] if ctx.biased else None, ctx.stride, ctx.padding, (1, 1),
             False, (0, 0), 1, wanted,
         )  # fmt: skip
+        if ctx.turned and ctx.needs_input_grad[0]:
+            border = tuple(k - 1 - p for k, p in zip(weight.shape[2:], ctx.padding, strict=True))
+            turned = weight.permute(2, 3, 0, 1).flip(0, 1).reshape(-1, x.shape[1])
+            to_x = _patches(gradient, weight, (1, 1), border) @ turned
+            to_x = to_x.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
         to_weight = rows.t().contiguous() @ _patches(x, weight, ctx.stride, ctx.padding)
         to_weight = to_weight.view(len(weight), *weight.shape[2:], -1).permute(0, 3, 1, 2)
         return to_x, to_weight, to_bias, None, None, None

@@ -25,21 +25,30 @@ PIECE = 1 << 19  # values that are worked on at a time
 
 
 def quicken(network: nn.Module) -> None:
-    """Exchange runs of layers, in place, for single ones that do the same; weights and their names stay."""
+    """Exchange runs of layers that begin with a ReLU, in place, for others that do the same."""
     for run in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
-        layers = [*run, None, None]
-        for number, name in enumerate(list(run._modules)):
-            if type(layers[number]) is not nn.ReLU:
-                continue
-            following, dropout = layers[number + 1 : number + 3]
-            pads, pools = isinstance(following, SamePad) and following.value == 0, _takes_pairs(following)
-            drops = pools and isinstance(dropout, Dropout)
-            if pools:
-                setattr(run, name, ReluPool(following.stride, dropout if drops else None))
-            else:
-                setattr(run, name, Relu(following if pads else None))
-            for later in list(run._modules)[number + 1 : number + 1 + pads + pools + drops]:
-                setattr(run, later, nn.Identity())
+        names = list(run._modules)
+        for number, layer in enumerate([*run]):
+            if type(layer) is nn.ReLU:
+                found = _quick([*run, nn.Identity(), nn.Identity()][number + 1 : number + 3])
+                for name, quick in zip(names[number:], found, strict=False):
+                    setattr(run, name, quick)
+
+
+def _quick(following: list[nn.Module]) -> list[nn.Module]:
+    """What to put in place of a ReLU and of none, one or both of the two layers that follow it."""
+    after, then = following
+    if isinstance(after, SamePad) and after.value == 0:
+        return [Relu(after), nn.Identity()]
+    if not isinstance(after, nn.MaxPool2d):
+        return [Relu(None)]
+    sizes = [(n, n) if isinstance(n, int) else tuple(n) for n in (after.stride, after.kernel_size, after.padding)]
+    if max(sizes[0]) > 1:  # the largest of what has risen is the largest, risen, and there are fewer of those
+        return [after, Relu(None)]
+    if sizes[1:] != [(2, 2), (0, 0)] or after.dilation != 1:
+        return [Relu(None)]
+    drops = isinstance(then, Dropout)
+    return [ReluPool(then if drops else None), nn.Identity(), *[nn.Identity()] * drops]
 
 
 def multiply_filters(network: nn.Module) -> None:
@@ -47,18 +56,6 @@ def multiply_filters(network: nn.Module) -> None:
     for layer in network.modules():
         if type(layer) is nn.Conv2d and layer.groups == 1 and set(layer.dilation) == {1}:
             layer.__class__ = Conv2d  # the same weights, and whoever holds the layer holds the new one
-
-
-def _takes_pairs(layer: nn.Module | None) -> bool:
-    """Whether it is a pool of 2x2 at a step of 1 or 2, of whole windows alone."""
-    if not isinstance(layer, nn.MaxPool2d) or layer.ceil_mode:
-        return False
-    sizes = [_two(size) for size in (layer.kernel_size, layer.padding, layer.dilation)]
-    return sizes == [(2, 2), (0, 0), (1, 1)] and max(_two(layer.stride)) <= 2
-
-
-def _two(size: int | Size) -> Size:
-    return (size, size) if isinstance(size, int) else size
 
 
 class Conv2d(nn.Conv2d):
@@ -85,7 +82,8 @@ class _Conv(Function):
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride, ctx.padding, ctx.biased = stride, padding, bias is not None
-        ctx.turned = bool(height) and stride == (1, 1) and all(p < k for p, k in zip(padding, weight.shape[2:], strict=True))
+        fits = all(p < k for p, k in zip(padding, weight.shape[2:], strict=True))
+        ctx.turned = bool(height) and stride == (1, 1) and fits and ctx.needs_input_grad[0]
         if not height:
             return F.conv2d(x, weight, bias, stride, padding)
         rows = F.linear(_patches(x, weight, stride, padding), weight.permute(0, 2, 3, 1).flatten(1), bias)
@@ -100,7 +98,7 @@ class _Conv(Function):
             gradient, x, weight, [len(weight)] if ctx.biased else None, ctx.stride, ctx.padding, (1, 1),
             False, (0, 0), 1, wanted,
         )  # fmt: skip
-        if ctx.turned and ctx.needs_input_grad[0]:
+        if ctx.turned:  # the same as a convolution of the gradient with the kernels turned round
             border = tuple(k - 1 - p for k, p in zip(weight.shape[2:], ctx.padding, strict=True))
             turned = weight.permute(2, 3, 0, 1).flip(0, 1).reshape(-1, x.shape[1])
             to_x = _patches(gradient, weight, (1, 1), border) @ turned
@@ -162,89 +160,84 @@ def _within(whole: Tensor, amounts: list[tuple[int, int]]) -> Tensor:
 
 
 class ReluPool(nn.Module):
-    """ReLU, then the largest of every 2x2 at a step of `stride`, then perhaps a dropout, for bf16 (B, C, H, W).
+    """ReLU, then the largest of every 2x2 at a step of 1, then perhaps a dropout, for bf16 (B, C, H, W).
 
     The gradient of each maximum goes to one of its four places, of equal ones to the first, as in torch.
     """
 
-    def __init__(self, stride: int | Size, dropout: Dropout | None) -> None:
+    def __init__(self, dropout: Dropout | None) -> None:
         super().__init__()
-        self.strides = _two(stride)
         self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        return _ReluPool.apply(x, self.strides, self.dropout if self.training else None)
+        return _ReluPool.apply(x, self.dropout if self.training else None)
 
 
 class _ReluPool(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, strides: Size, dropout: Dropout | None) -> Tensor:
+    def forward(ctx: Any, x: Tensor, dropout: Dropout | None) -> Tensor:
         bits = _bits(x).permute(0, 2, 3, 1)
         batch, height, width, channels = bits.shape
-        out = bits.new_empty(batch, (height - 2) // strides[0] + 1, (width - 2) // strides[1] + 1, channels)
-        scale = dropout.scale if dropout else 1
+        out = bits.new_empty(batch, height - 1, width - 1, channels)
+        ctx.scale = dropout.scale if dropout else 1
         pieces = _pieces(bits, out)
-        risen, upright, sides, halves = _room(pieces[0][0], strides)
+        risen, sides, best, rows = _room(pieces[0][0])
         for given, into in pieces:
             torch.clamp_min(given, 0, out=risen)
-            torch.maximum(*sides, out=upright)
-            torch.maximum(*halves, out=into)
-            if scale != 1:
-                into.mul_(dropout.kept(into)).view(torch.bfloat16).mul_(scale)
-        ctx.strides, ctx.scale = strides, scale
+            torch.maximum(*sides, out=best)
+            torch.maximum(*rows, out=into)
+            if ctx.scale != 1:
+                into.mul_(dropout.kept(into)).view(torch.bfloat16).mul_(ctx.scale)
         ctx.save_for_backward(bits, out)
         return out.view(torch.bfloat16).permute(0, 3, 1, 2)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         bits, out = ctx.saved_tensors
         result = torch.empty(bits.shape, dtype=torch.int16)
         pieces = _pieces(bits, out, _bits(gradient).permute(0, 2, 3, 1), result)
-        risen, upright, sides, halves = _room(pieces[0][0], ctx.strides)
-        arriving = torch.empty_like(pieces[0][1])
-        to_rows, to_columns = _divider(upright, halves, 1, ctx.strides[0]), _divider(risen, sides, 2, ctx.strides[1])
-        for x, kept, given, into in pieces:
-            torch.clamp_max(kept, 1, out=arriving).mul_(given)
+        risen, sides, best, rows = _room(pieces[0][0])
+        to_rows, to_sides = _divider(best, rows, 1), _divider(risen, sides, 2)
+        arriving = torch.empty(rows[0].shape, dtype=torch.int16)
+        for given, kept, arrived, into in pieces:
+            torch.clamp_max(kept, 1, out=arriving).mul_(arrived)
             if ctx.scale != 1:
                 arriving.view(torch.bfloat16).mul_(ctx.scale)
-            torch.clamp_min(x, 0, out=risen)
-            torch.maximum(*sides, out=upright)
-            into.copy_(to_columns(to_rows(arriving)))
-        return result.view(torch.bfloat16).permute(0, 3, 1, 2), None, None
+            torch.clamp_min(given, 0, out=risen)
+            torch.maximum(*sides, out=best)
+            into.copy_(to_sides(to_rows(arriving)))
+        return result.view(torch.bfloat16).permute(0, 3, 1, 2), None
 
 
-def _room(piece: Tensor, strides: Size) -> tuple[Tensor, Tensor, Pair, Pair]:
-    """Memory for values and for the larger of every two side by side, and the views that are compared: of the first
-    side by side, of the second one above the other. It stays in the cache while piece after piece passes through."""
+def _room(piece: Tensor) -> tuple[Tensor, Pair, Tensor, Pair]:
+    """Memory for risen values (B, H, W, C), views of the left and the right of every two, memory for the larger of
+    those, and views of its upper and lower of every two. It stays in the cache while pieces pass through."""
     risen = torch.empty(piece.shape, dtype=piece.dtype)
-    sides = _pair(risen, 2, strides[1])
-    upright = torch.empty(sides[0].shape, dtype=piece.dtype)
-    return risen, upright, sides, _pair(upright, 1, strides[0])
+    sides = _pair(risen, 2)
+    best = torch.empty(sides[0].shape, dtype=piece.dtype)
+    return risen, sides, best, _pair(best, 1)
 
 
-def _divider(values: Tensor, pair: Pair, axis: int, stride: int) -> Callable[[Tensor], Tensor]:
+def _divider(values: Tensor, pair: Pair, axis: int) -> Callable[[Tensor], Tensor]:
     """A function that takes the gradient of the larger of every `pair` and gives that of `values`, in one memory."""
-    moved, result = torch.empty(pair[0].shape, dtype=values.dtype), torch.zeros_like(values)
-    first, second = _pair(result, axis, stride)
+    moved, result = torch.empty(pair[0].shape, dtype=values.dtype), torch.empty_like(values)
+    first, second = _pair(result, axis)
     last = result.select(axis, -1)
 
     def divide(gradient: Tensor) -> Tensor:
         torch.sub(pair[1], pair[0], out=moved).clamp_(0, 1).mul_(gradient)
         torch.sub(gradient, moved, out=first)
-        if stride == 1:  # each place is in two windows
-            last.zero_()
-            second.view(torch.bfloat16).add_(moved.view(torch.bfloat16))
-        else:
-            second.copy_(moved)
+        last.zero_()
+        second.view(torch.bfloat16).add_(moved.view(torch.bfloat16))  # a place is in two pairs
         return result
 
     return divide
 
 
-def _pair(values: Tensor, axis: int, stride: int) -> Pair:
+def _pair(values: Tensor, axis: int) -> Pair:
     """Views of the first and the second of every two neighbours along `axis`."""
-    first, second = values.unfold(axis, 2, stride).unbind(-1)
-    return first, second
+    count = values.shape[axis] - 1
+    return values.narrow(axis, 0, count), values.narrow(axis, 1, count)
 
 
 def _bits(x: Tensor) -> Tensor:

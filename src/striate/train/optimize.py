@@ -73,7 +73,12 @@ class Optimizer:
         self._update([weight[rows]], [gradient], states, decay, factor)
 
     def _update(
-        self, weights: list[Tensor], gradients: list[Tensor], states: dict[str, list[Tensor]], decay: float, factor: float
+        self,
+        weights: list[Tensor],
+        gradients: list[Tensor],
+        states: dict[str, list[Tensor]],
+        decay: float,
+        factor: float,
     ) -> None:
         plan = self.plan
         if "square" in states:

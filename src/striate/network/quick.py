@@ -17,7 +17,6 @@ from striate.device import memory_format
 from striate.network.blocks import Dropout, SamePad
 
 Pair = tuple[Tensor, Tensor]
-
 Size = tuple[int, int]
 
 MANY, MANY_FOR_WEIGHTS = 2, 10  # patches for each filter, up to which a product is faster than a convolution
@@ -116,7 +115,7 @@ def _patches(x: Tensor, weight: Tensor, stride: Size, padding: Size) -> Tensor:
 
 
 class Relu(nn.Module):
-    """ReLU for bf16 of any shape, then perhaps a border of zeros."""
+    """ReLU for bf16 of any shape, then perhaps a border of zeros. What is no number and has a minus becomes 0."""
 
     def __init__(self, pad: SamePad | None) -> None:
         super().__init__()

@@ -95,7 +95,7 @@ def test_dropout_after_a_pool() -> None:
     ("side", "filters", "kernel", "stride", "padding", "bias"),
     [(4, 32, 3, 1, 1, True), (7, 24, (3, 2), 2, (1, 0), False), (5, 8, 3, (1, 2), 1, True), (4, 64, 1, 1, 0, False)],
 )
-def test_convolutions_as_products(side: int, filters: int, kernel, stride, padding, bias: bool) -> None:  # noqa: ANN001
+def test_convolutions_as_products(side: int, filters: int, kernel, stride, padding, bias: bool) -> None:
     """In fp32: output, and the gradients of input, filters and bias, are torch's."""
     plain = nn.Conv2d(8, filters, kernel, stride, padding, bias=bias)
     quick = copy.deepcopy(plain)
@@ -122,7 +122,8 @@ def test_products_agree_in_bf16() -> None:
 
 def test_a_training_repeats_bit_for_bit() -> None:
     """Two trainings of one seed in bf16, with every one of these layers, end in the same weights."""
-    line = "conv 16 4, relu, conv 16 4, relu, maxpool 2 stride=1, dropout 0.2, conv 32 3 stride=4, relu, flatten, dense classes"
+    line = "conv 16 4, relu, conv 16 4, relu, maxpool 2 stride=1, dropout 0.2, conv 32 3 stride=4, relu"
+    line += ", flatten, dense classes"
     ends = []
     for _ in range(2):
         training = tiny_training(tiny_plan(network=line, batch_size=4, epochs=2), precision="bf16")

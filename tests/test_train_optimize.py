@@ -169,20 +169,31 @@ def test_bf16_copies_filters_and_shares_norms() -> None:
     assert int(norm.num_batches_tracked) == 1
 
 
-def test_bf16_gradients_reach_the_masters_and_weights_come_back() -> None:
-    """Master gradients are fp32 copies; after a step the bf16 weights are the masters', rounded."""
-    network = build(LINE, (1, 6, 6), 3)
-    masters, optimizer = Masters(network, "bf16"), Optimizer(network, tiny_plan(lr=0.1))
-    masters.working.train()(torch.randn(8, 1, 6, 6).to(torch.bfloat16)).float().square().mean().backward()
-    masters.gradients_to_masters()
-    assert network.conv1.weight.grad.dtype == torch.float32
-    assert torch.equal(network.conv1.weight.grad, masters.working.conv1.weight.grad.float())
-    optimizer.step(1.0)
-    masters.masters_to_working()
-    assert torch.equal(masters.working.conv1.weight, network.conv1.weight.to(torch.bfloat16))
-    assert torch.equal(masters.working.dense1.bias, network.dense1.bias.to(torch.bfloat16))
-    masters.zero_grad()
-    assert all(weights.grad is None for net in (network, masters.working) for weights in net.parameters())
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw", "muon"])
+@pytest.mark.parametrize("piece", [1 << 18, 20])
+def test_bf16_gradients_reach_the_masters_and_weights_come_back(
+    kind: str, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An optimizer given the bf16 gradients in fp32 comes to the same weights; afterwards the bf16 weights are the
+    masters', rounded. Going through the larger weights a few rows at a time changes nothing."""
+    monkeypatch.setattr(Masters, "PIECE", piece)
+    plan = tiny_plan(optimizer=kind, lr=0.1, weight_decay=0.02)
+    network, twin = (build(LINE, (1, 6, 6), 3).to(memory_format=torch.channels_last) for _ in range(2))
+    masters, optimizer, other = Masters(network, "bf16"), Optimizer(network, plan), Optimizer(twin, plan)
+    for _ in range(3):
+        masters.working.train()(torch.randn(8, 1, 6, 6).to(torch.bfloat16)).float().square().mean().backward()
+        for mine, copied in zip(twin.parameters(), masters.working.parameters(), strict=True):
+            mine.grad = copied.grad.float()
+        masters.step(optimizer, 0.7)
+        other.step(0.7)
+        for name, weights in twin.state_dict().items():
+            if "running" not in name and "tracked" not in name:
+                torch.testing.assert_close(network.state_dict()[name], weights, rtol=1e-6, atol=1e-7)
+        assert torch.equal(masters.working.conv1.weight, network.conv1.weight.to(torch.bfloat16))
+        assert torch.equal(masters.working.dense1.weight, network.dense1.weight.to(torch.bfloat16))
+        assert torch.equal(masters.working.dense1.bias, network.dense1.bias.to(torch.bfloat16))
+        masters.zero_grad()
+        assert all(weights.grad is None for net in (network, masters.working) for weights in net.parameters())
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "muon"])

@@ -47,8 +47,8 @@ def choose_device(name: str = "auto") -> torch.device:
 def bf16_gain(device: torch.device) -> float:
     """How many times faster a bf16 training step of a 3x3 convolution is than its fp32 step.
 
-    The two take turns and the best of five counts, so that other work on the machine does not decide; a
-    first round in which bf16 is far slower ends it. Under 0.1 s on a processor. 1.0 where bf16 cannot be run at all.
+    The two take turns on one thread and the best of five counts, so that other work on the machine does not decide; a
+    first round in which bf16 is far slower ends it. About 0.1 s on a processor. 1.0 where bf16 cannot be run at all.
     """
     x = torch.ones(8, 64, 24, 24, device=device).contiguous(memory_format=torch.channels_last)
     weight = torch.ones(64, 64, 3, 3, device=device)
@@ -63,9 +63,10 @@ def bf16_gain(device: torch.device) -> float:
 
     times: list[tuple[float, float]] = []
     try:
-        seconds(torch.float32), seconds(torch.bfloat16)  # the first of each also loads its kernels
-        while len(times) < 5 and not (times and times[0][1] > 2 * times[0][0]):
-            times.append((seconds(torch.float32), seconds(torch.bfloat16)))
+        with threads_for(0):
+            seconds(torch.float32), seconds(torch.bfloat16)  # the first of each also loads its kernels
+            while len(times) < 5 and not (times and times[0][1] > 2 * times[0][0]):
+                times.append((seconds(torch.float32), seconds(torch.bfloat16)))
     except RuntimeError:
         return 1.0
     return min(full for full, _ in times) / min(half for _, half in times)

@@ -22,14 +22,14 @@ def scale(pictures: np.ndarray | Tensor, preparation: Preparation, device: torch
     batch = torch.from_numpy(pictures) if isinstance(pictures, np.ndarray) else pictures
     batch = batch.to(device).permute(0, 3, 1, 2).to(torch.float32)
     low, high = (_per_channel(preparation, values, device) for values in (preparation.low, preparation.high))
-    return ((batch - low) / (high - low)).clamp(*REACH)
+    return (batch - low).div_(high - low).clamp_(*REACH)
 
 
 def standardise(scaled: Tensor, preparation: Preparation) -> Tensor:
     """Scaled pictures (B, C, H, W) as the network sees them: minus the mean, divided by the standard deviation, on as
     many axes as their form has."""
     mean, std = (_per_channel(preparation, values, scaled.device) for values in (preparation.mean, preparation.std))
-    return _on_axes((scaled - mean) / std, preparation.shape)
+    return _on_axes((scaled - mean).div_(std), preparation.shape)
 
 
 def _on_axes(x: Tensor, shape: Shape) -> Tensor:

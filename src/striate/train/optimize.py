@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from striate.network.quick import multiply_filters, quicken
 from striate.train.plan import Plan
 
 _LOWERED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
@@ -36,29 +37,15 @@ class Optimizer:
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One update at `factor` (0..1) of the highest learning rates."""
-        plan = self.plan
         self._steps += 1
         for weights, decay in self._groups:
             weights = [p for p in weights if p.grad is not None]
-            if not weights:
-                continue
-            gradients = [p.grad for p in weights]
-            momenta = self._states(weights, "momentum") if plan.momentum > 0 or "square" in self._kinds else []
-            if "square" in self._kinds:
-                update = torch._fused_adamw_ if plan.optimizer == "adamw" else torch._fused_adam_
-                steps = [self._steps.clone() for _ in weights]
-                update(
-                    weights, gradients, momenta, self._states(weights, "square"), [], steps, lr=plan.lr * factor,
-                    beta1=0.9, beta2=0.999, weight_decay=decay, eps=1e-8, amsgrad=False, maximize=False,
-                )  # fmt: skip
-            else:
-                torch._fused_sgd_(
-                    weights, gradients, momenta if plan.momentum else [], weight_decay=decay, momentum=plan.momentum,
-                    lr=plan.lr * factor, dampening=0.0, nesterov=plan.momentum > 0, maximize=False, is_first_step=False,
-                )  # fmt: skip
+            states = {kind: [self._state[id(p)][kind] for p in weights] for kind in self._kinds}
+            if weights:
+                self._update(weights, [p.grad for p in weights], states, decay, factor)
         for weight in self._filters:
             if weight.grad is not None:
-                self._muon(weight, plan.filter_lr * factor)
+                self._muon(weight, self.plan.filter_lr * factor)
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, by name."""
@@ -74,8 +61,39 @@ class Optimizer:
         for name, mine in self.tensors().items():
             mine.copy_(tensors[name])
 
-    def _states(self, weights: list[Tensor], kind: str) -> list[Tensor]:
-        return [self._state[id(weight)][kind] for weight in weights]
+    def goes_in_pieces(self, weight: Tensor) -> bool:
+        """Whether each number's update depends on nothing but that number's own past."""
+        return id(weight) in self._state and not any(weight is p for p in self._filters)
+
+    @torch.no_grad()
+    def step_of_piece(self, weight: Tensor, rows: slice, gradient: Tensor, factor: float) -> None:
+        """What the last `step` did for whole weights, for some rows of one that had no gradient then."""
+        states = {kind: [state[rows]] for kind, state in self._state[id(weight)].items()}
+        decay = next(decay for weights, decay in self._groups if any(weight is p for p in weights))
+        self._update([weight[rows]], [gradient], states, decay, factor)
+
+    def _update(
+        self,
+        weights: list[Tensor],
+        gradients: list[Tensor],
+        states: dict[str, list[Tensor]],
+        decay: float,
+        factor: float,
+    ) -> None:
+        plan = self.plan
+        if "square" in states:
+            update = torch._fused_adamw_ if plan.optimizer == "adamw" else torch._fused_adam_
+            steps = [self._steps.clone() for _ in weights]
+            update(
+                weights, gradients, states["momentum"], states["square"], [], steps, lr=plan.lr * factor,
+                beta1=0.9, beta2=0.999, weight_decay=decay, eps=1e-8, amsgrad=False, maximize=False,
+            )  # fmt: skip
+        else:
+            torch._fused_sgd_(
+                weights, gradients, states["momentum"] if plan.momentum else [], weight_decay=decay,
+                momentum=plan.momentum, lr=plan.lr * factor, dampening=0.0, nesterov=plan.momentum > 0,
+                maximize=False, is_first_step=False,
+            )  # fmt: skip
 
     def _muon(self, weight: Tensor, rate: float) -> None:
         """Momentum whose update is made orthogonal (Jordan et al. 2024), for a bank of filters.
@@ -112,6 +130,8 @@ class Masters:
     else (norms, their statistics) is shared with the fp32 network.
     """
 
+    PIECE = 1 << 18  # numbers; 1 MB in fp32
+
     def __init__(self, network: nn.Module, precision: str) -> None:
         self.network, self.working, self._pairs = network, network, []
         self.dtype = torch.float32
@@ -120,6 +140,9 @@ class Masters:
             self.working = copy.deepcopy(network)
             for ours, theirs in zip(network.modules(), self.working.modules(), strict=True):
                 self._share(ours, theirs)
+            if next(network.parameters()).device.type == "cpu":
+                multiply_filters(self.working)
+                quicken(self.working)
 
     def _share(self, ours: nn.Module, theirs: nn.Module) -> None:
         if not isinstance(ours, _LOWERED):
@@ -130,13 +153,34 @@ class Masters:
         for name, master in ours.named_parameters(recurse=False):
             self._pairs.append((master, theirs.get_parameter(name)))
 
-    def gradients_to_masters(self) -> None:
+    @torch.no_grad()
+    def step(self, optimizer: Optimizer, factor: float) -> None:
+        """One update: gradients to fp32, the optimizer's step, new weights to bf16.
+
+        Large weights go through all three some rows at a time, so that each piece is fetched into the cache once.
+        """
+        large, rest = [], []
         for master, copied in self._pairs:
-            master.grad = None if copied.grad is None else copied.grad.to(torch.float32)
+            pays = master.device.type == "cpu" and master.numel() > self.PIECE
+            in_pieces = pays and copied.grad is not None and optimizer.goes_in_pieces(master)
+            (large if in_pieces else rest).append((master, copied))
+            master.grad = None if in_pieces or copied.grad is None else copied.grad.to(torch.float32)
+        optimizer.step(factor)
+        for master, copied in large:
+            count = max(1, self.PIECE // master[0].numel())
+            for first in range(0, len(master), count):
+                rows = slice(first, first + count)
+                optimizer.step_of_piece(master, rows, copied.grad[rows].to(torch.float32), factor)
+                copied[rows].copy_(master[rows])
+        self._lower(rest)
+
+    def masters_to_working(self) -> None:
+        """The weights as they are now, in bf16 where that is computed with."""
+        self._lower(self._pairs)
 
     @torch.no_grad()
-    def masters_to_working(self) -> None:
-        for master, copied in self._pairs:
+    def _lower(self, pairs: list[tuple[Tensor, Tensor]]) -> None:
+        for master, copied in pairs:
             copied.copy_(master)
 
     def zero_grad(self) -> None:

@@ -28,16 +28,15 @@ from striate.export.agreement import require_agreement
 from striate.export.answers import Prediction, draw_answer, write_answers
 from striate.export.items import items
 from striate.export.look import Look
+from striate.export.passes import Passes
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import answer_in_tiles
 from striate.inside.heatmap import Heatmap, heatmap
 from striate.inside.trace import trace
 from striate.network.build import Network
-from striate.network.summary import total_operations
-from striate.tasks.task import Task, logits_of, make_task
+from striate.tasks.task import Task, make_task
 
 MODEL_FILE = "model.safetensors"
-BATCH_OPERATIONS = 4e9  # of one prediction batch, so that its memory and delay stay small
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,9 @@ class Model:
     temperature: what logits are divided by before they become probabilities, found on the validation part
         (Guo et al. 2017); it changes how sure the model says it is, never which class it names.
     run: the run folder that it comes from, if any.
+    precision: "fp32", or "auto": classes of large requests may then be found in bf16, where it is faster on this
+        machine. What is decided is the same, and probabilities agree to about 0.01; see `passes`. "bf16": the same
+        where that is already known. It is no part of the model file.
     """
 
     network: nn.Module
@@ -57,18 +59,21 @@ class Model:
     temperature: float = 1.0
     about: dict = field(default_factory=dict)
     run: Path | None = None
+    precision: str = "auto"
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.task.classes
 
     @cached_property
+    def passes(self) -> Passes:
+        """How the network is run."""
+        return Passes(self.network, self.task, self.preparation, self.mirror, self.temperature, self.precision)
+
+    @property
     def batch(self) -> int:
-        """Pictures per pass, few enough for the processor's cache. Always the same and filled up with zeros, so
-        that no picture's answer depends on those beside it."""
-        shape = self.preparation.shape
-        operations = total_operations(self.network, shape.seen)
-        return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / max(operations, 1), 1))), 1), 32))
+        """Pictures per pass."""
+        return self.passes.batch
 
     def save(self, path: str | Path) -> None:
         """Write the model as one .safetensors file: tensors and facts, never code."""
@@ -93,8 +98,11 @@ class Model:
     def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the
         store give them; sizes: (N, 2) height, width that the pictures had before, for answers in their own pixels."""
+        return self._answers(pictures, sizes)
+
+    def _answers(self, pictures: np.ndarray, sizes: np.ndarray | None, network: nn.Module | None = None) -> list:
         said, first = [], 0
-        for logits in self._each_logits(pictures):
+        for logits in self.passes.logits(pictures, network):
             own = None if sizes is None else sizes[first : first + len(logits)]
             said += list(self.task.decode(logits / self.temperature, own))
             first += len(logits)
@@ -107,24 +115,7 @@ class Model:
 
     def logits(self, pictures: np.ndarray) -> torch.Tensor:
         """(N, outputs) of the network for prepared pictures (N, H, W, C), at least one, on the processor."""
-        return torch.cat(list(self._each_logits(pictures)))
-
-    @torch.inference_mode()
-    def _each_logits(self, pictures: np.ndarray) -> Iterator[torch.Tensor]:
-        """The logits of a batch at a time."""
-        network, size = self.network.eval(), self.batch
-        device = next(network.parameters()).device
-        for first in range(0, len(pictures), size):
-            part = np.asarray(pictures[first : first + size])
-            full = np.zeros((size, *part.shape[1:]), part.dtype)
-            full[: len(part)] = part
-            x = standardise(scale(full, self.preparation, device), self.preparation)
-            x = x.contiguous(memory_format=memory_format(x.ndim))
-            logits = logits_of(network, x)
-            if self.mirror:
-                seen = logits_of(network, x.flip(-1).contiguous(memory_format=memory_format(x.ndim)))
-                logits = (logits + self.task.unmirrored(seen)) / 2
-            yield logits[: len(part)].double().cpu()
+        return torch.cat(list(self.passes.logits(pictures)))
 
     def predict(
         self,
@@ -165,12 +156,15 @@ class Model:
                 asked.append(source)
                 yield name, source
 
+        network = None  # what the first pictures are answered with answers all
         with closing(load_each(noted(), self._want, workers)) as loaded:
-            while chunk := list(islice(loaded, 4 * self.batch)):
+            while chunk := list(islice(loaded, self.passes.chunk)):
                 good = [one for _, one in chunk if one.picture is not None]
                 sizes = self._sizes(good)
                 own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
-                said = iter(self.answers(np.stack([one.picture for one in good]), sizes) if good else ())
+                pictures = np.stack([one.picture for one in good]) if good else ()
+                network = network or (self.passes.network_for(pictures) if good else None)
+                said = iter(self._answers(pictures, sizes, network))
                 for name, one in chunk:
                     source = asked.popleft()
                     if one.problem:

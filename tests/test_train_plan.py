@@ -189,4 +189,4 @@ def test_the_probe_measures_a_speed(precision: str, monkeypatch: pytest.MonkeyPa
     listen = lambda layer, x: seen.append(x.dtype) or whole(layer, x)  # noqa: E731
     monkeypatch.setattr(torch.nn.Conv2d, "forward", listen)
     assert 1e6 < module.measure_speed(1, 8, 8, cpu, precision=precision) < 1e18
-    assert set(seen) == {torch.bfloat16 if precision == "bf16" else torch.float32}
+    assert (torch.bfloat16 in seen) == (precision == "bf16")  # operations are counted in fp32

@@ -28,7 +28,7 @@ from striate.export.agreement import require_agreement
 from striate.export.answers import Prediction, draw_answer, write_answers
 from striate.export.items import items
 from striate.export.look import Look
-from striate.export.passes import Passes
+from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import answer_in_tiles
 from striate.inside.heatmap import Heatmap, heatmap
@@ -100,9 +100,9 @@ class Model:
         store give them; sizes: (N, 2) height, width that the pictures had before, for answers in their own pixels."""
         return self._answers(pictures, sizes)
 
-    def _answers(self, pictures: np.ndarray, sizes: np.ndarray | None, network: nn.Module | None = None) -> list:
+    def _answers(self, pictures: np.ndarray, sizes: np.ndarray | None, way: Way | None = None) -> list:
         said, first = [], 0
-        for logits in self.passes.logits(pictures, network):
+        for logits in self.passes.logits(pictures, way):
             own = None if sizes is None else sizes[first : first + len(logits)]
             said += list(self.task.decode(logits / self.temperature, own))
             first += len(logits)
@@ -156,15 +156,15 @@ class Model:
                 asked.append(source)
                 yield name, source
 
-        network = None  # what the first pictures are answered with answers all
+        way = None  # how the first pictures are answered, all are
         with closing(load_each(noted(), self._want, workers)) as loaded:
             while chunk := list(islice(loaded, self.passes.chunk)):
                 good = [one for _, one in chunk if one.picture is not None]
                 sizes = self._sizes(good)
                 own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
                 pictures = np.stack([one.picture for one in good]) if good else ()
-                network = network or (self.passes.network_for(pictures) if good else None)
-                said = iter(self._answers(pictures, sizes, network))
+                way = way or (self.passes.way_for(pictures) if good else None)
+                said = iter(self._answers(pictures, sizes, way) if good else ())
                 for name, one in chunk:
                     source = asked.popleft()
                     if one.problem:

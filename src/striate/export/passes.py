@@ -1,14 +1,16 @@
 """A model's network over many pictures: in batches of one size, in fp32, or in bf16 where that pays and is right.
 
-A small request is always answered in fp32. A large one is answered in bf16 if the model's own first pictures say that
-it is faster on this machine and that the answers agree; pictures on which it could tip a decision are then asked again
-in fp32. So the size of a request can change an answer's numbers by bf16's rounding, and never what is decided.
+A small request is answered in fp32 and small batches. A large one is answered in wide batches, and in bf16 if the
+model's own first pictures say that it is faster on this machine and that the answers agree; pictures on which it could
+tip a decision are then asked again as a small request would be. So the size of a request can change an answer's
+numbers by rounding, and not what is decided.
 """
 
 import math
 import time
 from collections.abc import Iterator
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,19 +25,27 @@ from striate.tasks.task import Task, logits_of
 
 BATCH_OPERATIONS = 4e9  # of one batch, so that the memory and delay of a single picture stay small
 LARGE = 2e10  # operations of a request from which on bf16 is tried: 0.2 s of two cores, several times the trial
-WIDER = 8  # times as many pictures in a batch in bf16: every pass also brings all weights into the kernels' order
+WIDER = 4  # times as many pictures in a wide batch: every pass also brings all weights into the kernels' order
 LARGEST_BATCH, LONGEST_CHUNK = 32, 512  # pictures
 APART = 0.005  # by how much what is said may differ in bf16; half of what is promised
 FACTOR = 4  # a decision must be further away than this many times the largest difference seen
 NEAR_SHARE = 0.25  # of the pictures asked again: with more, bf16 gains nothing
 
 
+class Way(NamedTuple):
+    """How a request is answered: by which network, how many pictures per pass, in which type."""
+
+    network: nn.Module
+    size: int
+    dtype: torch.dtype = torch.float32
+
+
 class Passes:
     """The passes of one model.
 
-    batch: pictures per pass, few enough for the processor's cache. Always the same and filled up with zeros, so that
-    no picture's answer depends on those beside it; in bf16 `wide`. precision: "fp32"; "bf16" where it is known to be
-    faster, which leaves the comparison; "auto" measures that too. Other fields as of Model.
+    batch: pictures per pass of a small request, few enough for the processor's cache; `wide` of a large one. Always the
+    same and filled up with zeros, so that no picture's answer depends on those beside it. precision: "fp32"; "bf16"
+    where it is known to be faster, which leaves the comparison; "auto" measures that too. Other fields as of Model.
     """
 
     def __init__(
@@ -44,7 +54,7 @@ class Passes:
         self.network, self.task, self.preparation = network, task, preparation
         self.mirror, self.temperature, self.precision = mirror, temperature, precision
         self._near: float | None = None  # logits; decisions nearer than that are made in fp32: inf for all of them
-        self._threads: dict[bool, Threads] = {}  # processes that decode want the processor too
+        self._threads: dict[torch.dtype, Threads] = {}  # processes that decode want the processor too
 
     @cached_property
     def _operations(self) -> float:
@@ -60,7 +70,7 @@ class Passes:
 
     @property
     def many(self) -> int:
-        """Pictures of a request that is large enough for bf16."""
+        """Pictures of a request that is large."""
         return max(2, math.ceil(LARGE / self._operations / (1 + self.mirror) / self.wide)) * self.wide
 
     @property
@@ -68,29 +78,32 @@ class Passes:
         """Pictures to hand over at a time, where their number is not known."""
         return self.many if self.many <= LONGEST_CHUNK else 4 * self.batch
 
-    def network_for(self, pictures: np.ndarray) -> nn.Module:
-        """What a request is computed with that begins with these pictures (N, H, W, C): the network, or a bf16 copy."""
-        able = self.precision != "fp32" and self.task.decides and isinstance(self.network, Network)
-        if not able or len(pictures) < self.many:
-            return self.network
+    def way_for(self, pictures: np.ndarray) -> Way:
+        """How a request is answered that begins with these pictures (N, H, W, C)."""
+        if len(pictures) < self.many or not self.task.decides:
+            return Way(self.network, self.batch)
         if self._near is None:
-            self._near = self._judged(np.asarray(pictures[: self.wide]))
-        return self.network if self._near == math.inf else in_bf16(self.network)[0].eval()
+            able = self.precision != "fp32" and isinstance(self.network, Network)
+            self._near = self._judged(np.asarray(pictures[:LARGEST_BATCH])) if able else math.inf
+        return Way(self.network, self.wide) if self._near == math.inf else self._half
 
-    def logits(self, pictures: np.ndarray, network: nn.Module | None = None) -> Iterator[Tensor]:
-        """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; network: as of
-        `network_for`, for the request that they are part of."""
-        network = self.network_for(pictures) if network is None else network
-        is_half = network is not self.network
-        threads = self._threads.setdefault(is_half, Threads()) if is_half or len(pictures) > self.batch else None
-        if not is_half:
-            yield from self._each(network, pictures, threads)
+    def logits(self, pictures: np.ndarray, way: Way | None = None) -> Iterator[Tensor]:
+        """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: as of `way_for`, for
+        the request that they are part of."""
+        way = self.way_for(pictures) if way is None else way
+        threads = self._threads.setdefault(way.dtype, Threads()) if len(pictures) > self.batch else None
+        if way.network is self.network:
+            yield from self._each(way, pictures, threads)
             return
-        said = torch.cat(list(self._each(network, pictures, threads)))
+        said = torch.cat(list(self._each(way, pictures, threads)))
         near = self._nearer(said, self._near)
         if len(near):
-            said[near] = torch.cat(list(self._each(self.network, pictures[near])))
+            said[near] = torch.cat(list(self._each(Way(self.network, self.batch), pictures[near])))
         yield said
+
+    @property
+    def _half(self) -> Way:
+        return Way(in_bf16(self.network)[0], self.wide, torch.bfloat16)
 
     def _nearer(self, logits: Tensor, near: float) -> np.ndarray:
         """The places of pictures whose decision is not further than that from another."""
@@ -101,13 +114,13 @@ class Passes:
         device, timed = next(self.network.parameters()).device, self.precision == "auto"
         if timed and fastest_precision("auto", device, len(self.preparation.shape.seen) - 1) != "bf16":
             return math.inf
-        half, taken, said = in_bf16(self.network)[0].eval(), [], []
+        ways, taken, said = (Way(self.network, self.wide), self._half), [], []
         try:
             with threads_for(1):  # so that other work on the machine slows both alike
-                for some in (pictures[: self.batch], pictures):  # the first of each also loads its kernels
-                    for network in (self.network, half):
+                for some in (pictures[: self.wide], pictures):  # the first of each also loads its kernels
+                    for way in ways:
                         begun = time.perf_counter()
-                        said.append(torch.cat(list(self._each(network, some))))
+                        said.append(torch.cat(list(self._each(way, some))))
                         taken.append(time.perf_counter() - begun)
         except RuntimeError:  # a layer without such kernels
             return math.inf
@@ -119,28 +132,30 @@ class Passes:
         close = np.abs(np.subtract(*sure)).max() <= APART
         return near if close and len(self._nearer(full, near)) <= NEAR_SHARE * len(full) else math.inf
 
-    def _each(self, network: nn.Module, pictures: np.ndarray, threads: Threads | None = None) -> Iterator[Tensor]:
+    def _each(self, way: Way, pictures: np.ndarray, threads: Threads | None = None) -> Iterator[Tensor]:
         """The logits of a batch at a time."""
-        is_half, before = network is not self.network, torch.get_num_threads()
-        size, network = self.wide if is_half else self.batch, network.eval()
-        for first in range(0, len(pictures), size):
-            part = np.asarray(pictures[first : first + size])
-            full = np.zeros((size, *part.shape[1:]), part.dtype)
+        before = torch.get_num_threads()
+        for first in range(0, len(pictures), way.size):
+            part = np.asarray(pictures[first : first + way.size])
+            full = np.zeros((way.size, *part.shape[1:]), part.dtype)
             full[: len(part)] = part
             begun = time.monotonic()
-            if threads is not None:
-                threads.choose()
-            logits = self._pass(network, full, is_half)[: len(part)]
+            try:
+                if threads is not None:
+                    threads.choose()
+                logits = self._pass(way, full)
+            finally:
+                torch.set_num_threads(before)
             if threads is not None:
                 threads.took(time.monotonic() - begun)
-                torch.set_num_threads(before)
-            yield logits
+            yield logits[: len(part)]
 
     @torch.inference_mode()
-    def _pass(self, network: nn.Module, pictures: np.ndarray, is_half: bool) -> Tensor:
-        device, layout = next(network.parameters()).device, memory_format(len(self.preparation.shape.seen) + 1)
+    def _pass(self, way: Way, pictures: np.ndarray) -> Tensor:
+        network, layout = way.network.eval(), memory_format(len(self.preparation.shape.seen) + 1)
+        device = next(network.parameters()).device
         x = standardise(scale(pictures, self.preparation, device), self.preparation)
-        x = (x.bfloat16() if is_half else x).contiguous(memory_format=layout)
+        x = x.to(way.dtype).contiguous(memory_format=layout)
         logits = logits_of(network, x)
         if self.mirror:
             seen = logits_of(network, x.flip(-1).contiguous(memory_format=layout))

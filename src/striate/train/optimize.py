@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from striate.device import in_bf16
 from striate.train.plan import Plan
 
+
 class Optimizer:
     """SGD with Nesterov momentum, Adam, AdamW or Muon over the trained weights of a network.
 

@@ -37,11 +37,11 @@ class Task(ABC):
     are drawn class by class, symmetries are tried and labels doubted. spatial: targets lie on the picture, so it keeps
     its size while training, and mirroring it is always right. tunes: whether `tuned` does anything. tabular: whether
     `read` knows an answer from its row in predictions.csv. shares: whether `per_class` gives shares from 0 to 1, which
-    are shown in percent. decides: whether there is a `margin`. error_is: what `errors` counts, legend: what `drawn` shows ("" for nothing), unit: of `score`,
+    are shown in percent. error_is: what `errors` counts, legend: what `drawn` shows ("" for nothing), unit: of `score`,
     all in words. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
     `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
-    where every pixel is an answer and it is not pictures that count, else 0.
+    where every pixel is an answer and it is not pictures that count, else 0. decides: whether there is a `margin`.
     """
 
     classes: tuple[str, ...]

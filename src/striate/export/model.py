@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,7 +20,6 @@ from striate.data.guard import load_each, load_one
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
-from striate.data.sources import read_source
 from striate.data.wording import worded
 from striate.device import memory_format
 from striate.errors import StriateError, nearest
@@ -27,14 +27,15 @@ from striate.evaluate import seal
 from striate.export.agreement import require_agreement
 from striate.export.answers import Prediction, draw_answer, write_answers
 from striate.export.items import items
-from striate.export.look import Look
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import answer_in_tiles
-from striate.inside.heatmap import Heatmap, heatmap
-from striate.inside.trace import trace
 from striate.network.build import Network
 from striate.tasks.task import Task, make_task
+
+if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner without
+    from striate.export.look import Look
+    from striate.inside.heatmap import Heatmap
 
 MODEL_FILE = "model.safetensors"
 
@@ -209,6 +210,8 @@ class Model:
 
     def _labelled(self, source: str | Path | tuple, **labels_from: str | Path | None) -> Found:
         """Samples of the form and for the task that the model was trained for."""
+        from striate.data.sources import read_source
+
         form = self.preparation.shape.form
         asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
         found = read_source(source, task=self.task.targets or self.task.name, **asked, **labels_from)
@@ -217,7 +220,7 @@ class Model:
             raise StriateError(f"this model was trained on {rule}", received=received, where=found.root)
         return found
 
-    def look(self, picture: str | Path | np.ndarray) -> Look:
+    def look(self, picture: str | Path | np.ndarray) -> "Look":
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.
 
         The model's answer may be the mean over the picture and its mirror image; looked at is the picture itself.
@@ -231,8 +234,11 @@ class Model:
             raise StriateError("the picture must be readable", received=one.problem, where=name)
         return self.look_at(one.picture, name)
 
-    def look_at(self, stored: np.ndarray, name: str) -> Look:
+    def look_at(self, stored: np.ndarray, name: str) -> "Look":
         """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it."""
+        from striate.export.look import Look
+        from striate.inside.trace import trace
+
         device = next(self.network.parameters()).device
         stored = np.array(stored)  # a picture's own pixels may be read-only, which torch does not like
         x = standardise(scale(stored[None], self.preparation, device), self.preparation)[0]
@@ -247,9 +253,11 @@ class Model:
 
     def heatmap(
         self, picture: str | Path | np.ndarray, of: str | None = None, method: str = "hirescam", **settings: object
-    ) -> Heatmap:
+    ) -> "Heatmap":
         """Where on a picture the evidence lies for the output called `of`, by default for what is predicted; method and
         settings as for `striate.heatmap`, and the score is the task's own."""
+        from striate.inside.heatmap import heatmap
+
         look = self.look(picture)
         if of is not None and of not in self.classes:
             raise StriateError("a heatmap explains one of the outputs", received=of, remedy=nearest(of, self.classes))

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from striate.errors import StriateError
 
+PRECISIONS = ("auto", "fp32", "bf16")
 BF16_GAIN = 1.3  # bf16 must be this much faster in the probe; below it the conversions eat the gain
 SMALL_STEP = 2e9  # operations; about 20 ms of one core
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # numbers of glibc's mallopt

@@ -21,7 +21,7 @@ from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.wording import worded
-from striate.device import memory_format
+from striate.device import PRECISIONS, memory_format
 from striate.errors import StriateError, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement
@@ -310,8 +310,11 @@ class Model:
         return draw_answer(self.task, self.preparation.shape.pick, prediction, folder)
 
 
-def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
-    """The model in a run folder or a .safetensors file; loading never runs anything found in the file."""
+def load_model(path: str | Path, device: str | torch.device = "cpu", precision: str = "auto") -> Model:
+    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. precision: as of
+    Model."""
+    if precision not in PRECISIONS:
+        raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     path = Path(path)
     file = path / MODEL_FILE if path.is_dir() else path
     if not file.is_file():
@@ -332,4 +335,4 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
     network = network.to(device, memory_format=memory_format(len(network.input_shape) + 1))
-    return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent)
+    return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent, precision)

@@ -75,7 +75,7 @@ def bf16_gain(device: torch.device, axes: int = 2) -> float:
     slower ends it. On one thread, under 0.1 s on a processor, and measured once in a process. 1.0 where bf16 cannot be
     run at all.
     """
-    side, kernel = {1: 576, 2: 24, 3: 8}[axes], (3,) * axes
+    side, kernel = {1: 576, 2: 24, 3: 6}[axes], (3,) * axes
     x = torch.ones(8, 64, *(side,) * axes, device=device).contiguous(memory_format=memory_format(axes + 2))
     weight = torch.ones(64, 64, *kernel, device=device)
 

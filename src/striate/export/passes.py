@@ -84,7 +84,8 @@ class Passes:
             return Way(self.network, self.batch)
         if self._near is None:
             able = self.precision != "fp32" and isinstance(self.network, Network)
-            self._near = self._judged(np.asarray(pictures[:LARGEST_BATCH])) if able else math.inf
+            some = pictures[:: len(pictures) // LARGEST_BATCH or 1][:LARGEST_BATCH]  # folders come class by class
+            self._near = self._judged(some) if able else math.inf
         return Way(self.network, self.wide) if self._near == math.inf else self._half
 
     def logits(self, pictures: np.ndarray, way: Way | None = None) -> Iterator[Tensor]:
@@ -129,9 +130,12 @@ class Passes:
             return math.inf
         full, low = said[2:]
         near = FACTOR * float((full - low).abs().max())
-        sure = [[self.task.per_class(one) for one in self.task.decode(x / self.temperature)] for x in (full, low)]
-        close = np.abs(np.subtract(*sure)).max() <= APART
-        return near if close and len(self._nearer(full, near)) <= NEAR_SHARE * len(full) else math.inf
+        kept = np.setdiff1d(np.arange(len(full)), self._nearer(full, near))
+        if len(kept) < (1 - NEAR_SHARE) * len(full):
+            return math.inf
+        both = (self.task.decode(logits[kept] / self.temperature) for logits in (full, low))
+        sure = [[self.task.per_class(answer) for answer in answers] for answers in both]
+        return near if np.abs(np.subtract(*sure)).max() <= APART else math.inf
 
     def _each(self, way: Way, pictures: np.ndarray, threads: Threads | None = None) -> Iterator[Tensor]:
         """The logits of a batch at a time."""

@@ -47,7 +47,7 @@ def exact(model: Model, pictures: np.ndarray) -> torch.Tensor:
         return (network.logits(x) + network.logits(x.flip(3))) / 2 if model.mirror else network.logits(x)
 
 
-@pytest.mark.parametrize("changes", [{}, {"mirror": True}, {"precision": "bf16"}, {"temperature": 0.5}])
+@pytest.mark.parametrize("changes", [{}, {"mirror": True}, {"precision": "bf16"}, {"temperature": 2.0}])
 def test_a_large_request_in_bf16_names_the_same_classes(changes: dict) -> None:
     """Not the bits of fp32, so bf16 it was; the exact classes, and probabilities within 0.01 of the exact ones."""
     model, pictures = make_model(**changes), drawn()
@@ -70,17 +70,33 @@ def test_an_answer_is_the_same_in_any_company() -> None:
     assert np.array_equal(model.probabilities(pictures[20:40]), small[20:])
 
 
-def test_pictures_near_a_decision_are_asked_again() -> None:
-    """Two classes a hair apart on some pictures: those get the very bits of a small request, the others do not."""
+def test_pictures_near_a_decision_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The half with the smaller margins, by what the error is said to be, gets the very bits of a small request."""
+    monkeypatch.setattr(passes, "APART", 1.0)
     model, pictures = make_model(), drawn()
     way = model.passes.way_for(pictures)
     margins = model.task.margin(exact(model, pictures))
-    model.passes._near = float(margins.median())
+    model.passes._error = float(margins.median()) / passes.FACTOR
     said = torch.cat(list(model.passes.logits(pictures, way))).numpy()
     small = np.concatenate([model.logits(pictures[n : n + 32]).numpy() for n in range(0, COUNT, 32)])
     again = (said == small).all(axis=1)
     assert 40 <= again.sum() <= 56
     assert margins[again].max() < margins[~again].min() + 0.02
+
+
+def test_probabilities_that_could_be_further_off_are_asked_again() -> None:
+    """With an error of 0.1 a probability p moves by up to 0.2 p (1 - p): 0.06 and 0.94 are about the limit of 0.01."""
+    model, pictures = make_model(temperature=0.25), drawn()
+    way, found = passes.Way(model.passes._half.network, 32, torch.bfloat16), exact(model, pictures)
+    model.passes._error = 0.1 * model.temperature
+    said = torch.cat(list(model.passes.logits(pictures, way))).numpy()
+    small = np.concatenate([model.logits(pictures[n : n + 32]).numpy() for n in range(0, COUNT, 32)])
+    again, chances = (said == small).all(axis=1), (found / model.temperature).softmax(1).numpy()
+    middling = ((chances > 0.07) & (chances < 0.93)).any(axis=1)
+    assert again[middling].all()
+    sure = ((chances < 0.04) | (chances > 0.96)).all(axis=1)
+    assert sure.any()
+    assert not again[sure].any()
 
 
 def test_a_model_of_doubtful_answers_stays_in_fp32() -> None:

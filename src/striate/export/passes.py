@@ -2,8 +2,8 @@
 
 A small request is answered in fp32 and small batches. A large one is answered in wide batches, and in bf16 if the
 model's own first pictures say that it is faster on this machine and that the answers agree; pictures on which it could
-tip a decision are then asked again as a small request would be. So the size of a request can change an answer's
-numbers by rounding, and not what is decided.
+tip a decision, or change a probability by more than APART, are then asked again as a small request would be. So the
+size of a request can change an answer's numbers by rounding, and not what is decided.
 """
 
 import math
@@ -27,9 +27,9 @@ BATCH_OPERATIONS = 4e9  # of one batch, so that the memory and delay of a single
 LARGE = 2e10  # operations of a request from which on bf16 is tried: 0.2 s of two cores, several times the trial
 WIDER = 4  # times as many pictures in a wide batch: every pass also brings all weights into the kernels' order
 LARGEST_BATCH, LONGEST_CHUNK = 32, 512  # pictures
-APART = 0.005  # by how much what is said may differ in bf16; half of what is promised
-FACTOR = 4  # a decision must be further away than this many times the largest difference seen
-NEAR_SHARE = 0.25  # of the pictures asked again: with more, bf16 gains nothing
+APART = 0.01  # by how much a probability may differ in bf16
+FACTOR = 4  # a decision must be further away than this many times the largest difference of logits that was seen
+AGAIN = 0.3  # of the pictures, asked again: with more, bf16 gains little
 
 
 class Way(NamedTuple):
@@ -53,7 +53,7 @@ class Passes:
     ) -> None:
         self.network, self.task, self.preparation = network, task, preparation
         self.mirror, self.temperature, self.precision = mirror, temperature, precision
-        self._near: float | None = None  # logits; decisions nearer than that are made in fp32: inf for all of them
+        self._error: float | None = None  # of bf16, in logits: the largest seen; inf where it is not to be used
         self._threads: dict[torch.dtype, Threads] = {}  # processes that decode want the processor too
 
     @cached_property
@@ -82,11 +82,11 @@ class Passes:
         """How a request is answered that begins with these pictures (N, H, W, C)."""
         if len(pictures) < self.many or not self.task.decides:
             return Way(self.network, self.batch)
-        if self._near is None:
+        if self._error is None:
             able = self.precision != "fp32" and isinstance(self.network, Network)
             some = pictures[:: len(pictures) // LARGEST_BATCH or 1][:LARGEST_BATCH]  # folders come class by class
-            self._near = self._judged(some) if able else math.inf
-        return Way(self.network, self.wide) if self._near == math.inf else self._half
+            self._error = self._judged(some) if able else math.inf
+        return Way(self.network, self.wide) if self._error == math.inf else self._half
 
     def logits(self, pictures: np.ndarray, way: Way | None = None) -> Iterator[Tensor]:
         """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: as of `way_for`, for
@@ -97,21 +97,25 @@ class Passes:
             yield from self._each(way, pictures, threads)
             return
         said = torch.cat(list(self._each(way, pictures, threads)))
-        near = self._nearer(said, self._near)
-        if len(near):
-            said[near] = torch.cat(list(self._each(Way(self.network, self.batch), pictures[near])))
+        again, _ = self._doubtful(said, self._error)
+        if again.any():
+            said[again] = torch.cat(list(self._each(Way(self.network, self.batch), pictures[np.flatnonzero(again)])))
         yield said
 
     @property
     def _half(self) -> Way:
         return Way(in_bf16(self.network)[0], self.wide, torch.bfloat16)
 
-    def _nearer(self, logits: Tensor, near: float) -> np.ndarray:
-        """The places of pictures whose decision is not further than that from another."""
-        return np.flatnonzero(~(self.task.margin(logits / self.temperature) > near / self.temperature).numpy())
+    def _doubtful(self, logits: Tensor, error: float) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) whether an error of the logits could matter, and (N, K) the probabilities."""
+        logits, error = logits / self.temperature, error / self.temperature
+        chances = np.stack([self.task.per_class(answer) for answer in self.task.decode(logits)])
+        moved = 2 * error * (chances * (1 - chances)).max(axis=1)  # by two logits that err in opposite directions
+        safe = (self.task.margin(logits) > FACTOR * error).numpy() & (moved <= APART)
+        return ~safe, chances
 
     def _judged(self, pictures: np.ndarray) -> float:
-        """`_near` by a batch in both precisions: inf where bf16 is not faster here, or not close enough to fp32."""
+        """`_error` by a batch in both precisions: inf where bf16 is not faster here, or not close enough to fp32."""
         device, timed = next(self.network.parameters()).device, self.precision == "auto"
         if timed and fastest_precision("auto", device, len(self.preparation.shape.seen) - 1) != "bf16":
             return math.inf
@@ -129,13 +133,10 @@ class Passes:
         if timed and best[ways[0]] < BF16_GAIN * best[ways[1]]:
             return math.inf
         full, low = said[2:]
-        near = FACTOR * float((full - low).abs().max())
-        kept = np.setdiff1d(np.arange(len(full)), self._nearer(full, near))
-        if len(kept) < (1 - NEAR_SHARE) * len(full):
-            return math.inf
-        both = (self.task.decode(logits[kept] / self.temperature) for logits in (full, low))
-        sure = [[self.task.per_class(answer) for answer in answers] for answers in both]
-        return near if np.abs(np.subtract(*sure)).max() <= APART else math.inf
+        error = float((full - low).abs().max())
+        (again, sure), (_, unsure) = (self._doubtful(logits, error) for logits in (full, low))
+        right = again.mean() <= AGAIN and np.abs(sure - unsure)[~again].max() <= APART
+        return error if right else math.inf
 
     def _each(self, way: Way, pictures: np.ndarray, threads: Threads | None = None) -> Iterator[Tensor]:
         """The logits of a batch at a time."""

@@ -241,7 +241,7 @@ def threads_for(operations: float) -> Iterator[None]:
 
 
 class Threads:
-    """How many threads steps run on, one or all, by what they take; for budgets of time, which repeat no bits anyway.
+    """How many threads steps run on, one or all, by what they take; where no bits are promised to be repeated.
 
     Once other work holds a core, a step on all threads can take twenty times as long as on one, and other work
     comes and goes: the slower choice is tried again whenever that costs no more than a small share of the time.

@@ -45,7 +45,8 @@ class Passes:
 
     batch: pictures per pass of a small request, few enough for the processor's cache; `wide` of a large one. Always the
     same and filled up with zeros, so that no picture's answer depends on those beside it. precision: "fp32"; "bf16"
-    where it is known to be faster, which leaves the comparison; "auto" measures that too. Other fields as of Model.
+    where it is known to be faster, which leaves the comparison; "auto" measures that too, and how many threads are best
+    for a large request, which on some machines changes the last bits. Other fields as of Model.
     """
 
     def __init__(
@@ -92,7 +93,8 @@ class Passes:
         """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: as of `way_for`, for
         the request that they are part of."""
         way = self.way_for(pictures) if way is None else way
-        threads = self._threads.setdefault(way.dtype, Threads()) if len(pictures) > self.batch else None
+        free = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)
+        threads = self._threads.setdefault(way.dtype, Threads()) if free else None
         if way.network is self.network:
             yield from self._each(way, pictures, threads)
             return

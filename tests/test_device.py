@@ -9,6 +9,7 @@ from striate.errors import StriateError
 from striate.network.build import build
 
 CPU = torch.device("cpu")
+CONVOLUTIONS = dict(device._CONVOLUTIONS)
 LINE = "conv 4 3, batchnorm, relu, residual(conv 4 3), globalavgpool, dense 3"
 
 
@@ -109,9 +110,9 @@ def test_precision_is_chosen_by_speed_and_truth(monkeypatch: pytest.MonkeyPatch)
     network = build(LINE, (1, 10, 10), 3)
     assert device.choose_precision("fp32", CPU, network, batch()) == ("fp32", "asked for")
     assert device.choose_precision("bf16", CPU, network, batch()) == ("bf16", "asked for, and agrees with fp32")
-    monkeypatch.setattr(device, "bf16_gain", lambda where: 0.4)
+    monkeypatch.setattr(device, "bf16_gain", lambda where, axes: 0.4)
     assert device.choose_precision("auto", CPU, network, batch())[0] == "fp32"
-    monkeypatch.setattr(device, "bf16_gain", lambda where: 2.0)
+    monkeypatch.setattr(device, "bf16_gain", lambda where, axes: 2.0)
     chosen, reason = device.choose_precision("auto", CPU, network, batch())
     assert (chosen, reason) == ("bf16", "bf16 is 2.0 times as fast on this machine and agrees with fp32")
     monkeypatch.setattr(device, "_agrees", lambda layer, x: not isinstance(layer, nn.Linear))
@@ -121,9 +122,37 @@ def test_precision_is_chosen_by_speed_and_truth(monkeypatch: pytest.MonkeyPatch)
     )
 
 
-def test_the_gain_is_a_positive_number() -> None:
-    """The probe runs on any machine."""
-    assert device.bf16_gain(CPU) > 0
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_the_gain_is_a_positive_number(axes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe runs on any machine, with the very convolution that slides along so many axes, and once."""
+    used = []
+    kernels = {n: (lambda *args, n=n, f=f, **more: used.append(n) or f(*args, **more)) for n, f in CONVOLUTIONS.items()}
+    monkeypatch.setattr(device, "_CONVOLUTIONS", kernels)
+    device.bf16_gain.cache_clear()
+    assert device.bf16_gain(CPU, axes) == device.bf16_gain(CPU, axes) > 0
+    assert set(used) == {axes}
+    assert len(used) <= 12
+
+
+def test_the_precision_to_expect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked for; else bf16 where it is measured to pay for convolutions along so many axes."""
+    monkeypatch.setattr(device, "bf16_gain", lambda where, axes: {1: 0.9, 2: 5.0}[axes])
+    assert [device.fastest_precision("auto", CPU, axes) for axes in (1, 2)] == ["fp32", "bf16"]
+    assert [device.fastest_precision(asked, CPU, 1) for asked in ("fp32", "bf16")] == ["fp32", "bf16"]
+
+
+def test_a_copy_in_bf16_shares_all_but_filters() -> None:
+    """Pairs name every weight of convolutions and dense layers once; norms are one and the same; fp32 is untouched."""
+    network = build(LINE, (1, 10, 10), 3)
+    working, pairs = device.in_bf16(network)
+    named = {id(weight): name for name, weight in network.named_parameters()}
+    halves = {id(weight): name for name, weight in working.named_parameters()}
+    assert [named[id(full)] for full, _ in pairs] == [halves[id(half)] for _, half in pairs]
+    assert {named[id(full)] for full, _ in pairs} == {name for name in named.values() if "norm" not in name}
+    assert all(torch.equal(full.bfloat16(), half) for full, half in pairs)
+    assert all(weight.dtype == torch.float32 for weight in network.parameters())
+    assert working.batchnorm1.running_var is network.batchnorm1.running_var
+    assert working.batchnorm1.weight is network.batchnorm1.weight
 
 
 def test_repeatable_restores_the_switches() -> None:

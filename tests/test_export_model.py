@@ -204,6 +204,14 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
             load_model(place)
 
 
+def test_a_precision_that_is_none(tmp_path: Path) -> None:
+    """What a model computes in can be chosen when it is loaded, among three."""
+    make_model().save(tmp_path / MODEL_FILE)
+    assert load_model(tmp_path, precision="fp32").precision == "fp32"
+    with pytest.raises(StriateError, match="a precision is one of auto, fp32, bf16"):
+        load_model(tmp_path, precision="fp16")
+
+
 FORGERIES = {
     "no line": lambda header: header.pop("line"),
     "another line": lambda header: header.update(line="flatten, dense 3"),

@@ -291,6 +291,19 @@ def test_validation_figures_are_those_of_the_average() -> None:
     assert last.validation_hits == float((outputs.argmax(dim=1) == batch.targets).double().mean())
 
 
+def test_validation_runs_in_the_precision_trained_in() -> None:
+    """In bf16 the averaged weights are rounded: near the fp32 figures and not the same; the average is left alone."""
+    training = tiny_training(tiny_plan(network=RICH, epochs=1), precision="bf16")
+    list(training.run())
+    before = {name: value.clone() for name, value in weights(training).items()}
+    low = training.validate()
+    assert same(before, weights(training))
+    training.precision, training.masters.dtype = "fp32", torch.float32
+    full = training.validate()
+    assert low[0] == pytest.approx(full[0], rel=0.01)
+    assert low[0] != full[0]
+
+
 def test_early_pictures_are_smaller() -> None:
     """Up to its share of the schedule a picture is shrunk to the planned share of its side."""
     training = tiny_training(tiny_plan(sizes=((0.5, 0.75), (1.0, 1.0))))

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,6 +181,12 @@ def test_a_plan_goes_through_settings_toml_unchanged() -> None:
         assert Plan.from_table(table) == plan
 
 
-def test_the_probe_measures_a_speed() -> None:
-    """Between a pocket calculator and a supercomputer."""
-    assert 1e6 < module.measure_speed(1, 8, 8, module.torch.device("cpu")) < 1e18
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_probe_measures_a_speed(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a pocket calculator and a supercomputer, of training steps in the precision asked for."""
+    seen, cpu = [], module.torch.device("cpu")
+    whole = torch.nn.Conv2d.forward
+    listen = lambda layer, x: seen.append(x.dtype) or whole(layer, x)  # noqa: E731
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", listen)
+    assert 1e6 < module.measure_speed(1, 8, 8, cpu, precision=precision) < 1e18
+    assert (torch.bfloat16 in seen) == (precision == "bf16")  # operations are counted in fp32

@@ -63,7 +63,7 @@ def main(model: str, place: Path, out: str | None) -> None:
     network, facts = load(model)
     if place.is_file():
         row = chances(network, Folder([place], facts["preparation"])[0][None], facts)[0]
-        print(facts["classes"][int(row.argmax())], float(row.max()))
+        print(facts["facts"]["classes"][int(row.argmax())], float(row.max()))
         return
     files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
     loader = DataLoader(Folder(files, facts["preparation"]), 64, num_workers=torch.get_num_threads())
@@ -72,7 +72,7 @@ def main(model: str, place: Path, out: str | None) -> None:
         writer = csv.writer(file)
         writer.writerow(("path", "predicted", "confidence"))
         for path, row in zip(files, rows, strict=True):
-            writer.writerow((path, facts["classes"][int(row.argmax())], f"{float(row.max()):.6f}"))
+            writer.writerow((path, facts["facts"]["classes"][int(row.argmax())], f"{float(row.max()):.6f}"))
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def evaluate(options: argparse.Namespace) -> int:
         from striate.device import choose_device
         from striate.export.model import load_model
 
-        model = load_model(options.model, choose_device(options.device))
+        model = load_model(options.model, choose_device(options.device), options.precision)
         labels_from = {name: getattr(options, name) for name in ("labels", "label_column", "columns", "label_regex")}
         scores = model.evaluate(options.source, options.part, **labels_from)
         print(score_table({options.part or "all": scores}))
@@ -93,7 +93,7 @@ def predict(options: argparse.Namespace) -> int:
     from striate.device import choose_device
     from striate.export.model import load_model
 
-    model = load_model(options.model, choose_device(options.device))
+    model = load_model(options.model, choose_device(options.device), options.precision)
     task, told, refused = model.task, [], []
     tiles = Settings(img_size=options.tiles).size if options.tiles else None
     for one in model.predict_each(options.sources, options.workers, tiles):

@@ -6,7 +6,9 @@ in fp32 (some kernels of some releases do not).
 """
 
 import contextlib
+import copy
 import ctypes
+import functools
 import hashlib
 import os
 import platform
@@ -21,10 +23,13 @@ from torch.nn import functional as F
 
 from striate.errors import StriateError
 
+PRECISIONS = ("auto", "fp32", "bf16")
 BF16_GAIN = 1.3  # bf16 must be this much faster in the probe; below it the conversions eat the gain
 SMALL_STEP = 2e9  # operations; about 20 ms of one core
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # numbers of glibc's mallopt
 BF16_ERROR = 0.03  # relative; bf16 keeps 8 bits, so sound kernels stay below about 0.01
+_CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+_LOWERED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -44,26 +49,48 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def bf16_gain(device: torch.device) -> float:
-    """How many times faster a bf16 training step of a 3x3 convolution is than its fp32 step.
+def in_bf16(network: nn.Module) -> tuple[nn.Module, list[tuple[Tensor, Tensor]]]:
+    """A copy of a network that computes in bf16, and every fp32 weight it has a copy of, with that copy.
 
-    The two take turns on one thread and the best of five counts, so that other work on the machine does not decide; a
-    first round in which bf16 is far slower ends it. About 0.1 s on a processor. 1.0 where bf16 cannot be run at all.
+    Convolutions and dense layers hold bf16 copies of the weights; everything else (norms, their statistics) is shared
+    with the fp32 network.
     """
-    x = torch.ones(8, 64, 24, 24, device=device).contiguous(memory_format=torch.channels_last)
-    weight = torch.ones(64, 64, 3, 3, device=device)
+    lowered = [module for module in network.modules() if isinstance(module, _LOWERED)]
+    masters = [weight for module in lowered for weight in module.parameters(recurse=False)]
+    copied = set(map(id, masters))
+    kept = {id(one): one for one in (*network.parameters(), *network.buffers()) if id(one) not in copied}
+    working = copy.deepcopy(network, kept)
+    halves = []
+    for module in working.modules():
+        if isinstance(module, _LOWERED):
+            halves += module.to(torch.bfloat16).parameters(recurse=False)
+    return working, list(zip(masters, halves, strict=True))
+
+
+@functools.cache
+def bf16_gain(device: torch.device, axes: int = 2) -> float:
+    """How many times faster a bf16 training step of a convolution of width 3 is than its fp32 step, here.
+
+    axes: that it slides along: 1 for series, 2 for pictures, 3 for volumes; their kernels differ. The two take turns
+    and the best of five counts, so that other work on the machine does not decide; a first round in which bf16 is far
+    slower ends it. On one thread, under 0.1 s on a processor, and measured once in a process. 1.0 where bf16 cannot be
+    run at all.
+    """
+    side, kernel = {1: 576, 2: 24, 3: 6}[axes], (3,) * axes
+    x = torch.ones(8, 64, *(side,) * axes, device=device).contiguous(memory_format=memory_format(axes + 2))
+    weight = torch.ones(64, 64, *kernel, device=device)
 
     def seconds(dtype: torch.dtype) -> float:
         inputs = [tensor.to(dtype).requires_grad_() for tensor in (x, weight)]
         started = time.perf_counter()
-        F.conv2d(*inputs, padding=1).sum().backward()
+        _CONVOLUTIONS[axes](*inputs, padding=1).sum().backward()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         return time.perf_counter() - started
 
     times: list[tuple[float, float]] = []
     try:
-        with threads_for(0):
+        with threads_for(1):
             seconds(torch.float32), seconds(torch.bfloat16)  # the first of each also loads its kernels
             while len(times) < 5 and not (times and times[0][1] > 2 * times[0][0]):
                 times.append((seconds(torch.float32), seconds(torch.bfloat16)))
@@ -78,8 +105,7 @@ def bf16_faults(network: nn.Module, batch: Tensor) -> list[str]:
     Every layer gets the very input that `batch` (B, C, H, W) brings it; an empty list means all agree.
     """
     inputs: dict[str, Tensor] = {}
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-    layers = {name: module for name, module in network.named_modules() if isinstance(module, kinds)}
+    layers = {name: module for name, module in network.named_modules() if isinstance(module, _LOWERED)}
     hooks = [
         module.register_forward_pre_hook(lambda _, args, name=name: inputs.__setitem__(name, args[0].detach()))
         for name, module in layers.items()
@@ -109,12 +135,19 @@ def _agrees(layer: nn.Module, x: Tensor) -> bool:
         return all((a - b).norm() <= BF16_ERROR * a.norm() + 1e-6 for a, b in pairs)
 
 
+def fastest_precision(asked: str, device: torch.device, axes: int) -> str:
+    """The precision to expect for "auto", "bf16" or "fp32" before there is a network: what is asked for or pays."""
+    if asked == "auto":
+        return "bf16" if bf16_gain(device, axes) >= BF16_GAIN else "fp32"
+    return asked
+
+
 def choose_precision(asked: str, device: torch.device, network: nn.Module, batch: Tensor) -> tuple[str, str]:
     """("bf16" or "fp32", the reason in words) for "auto", "bf16" or "fp32"."""
     if asked == "fp32":
         return "fp32", "asked for"
     if asked == "auto":
-        gain = bf16_gain(device)
+        gain = bf16_gain(device, batch.ndim - 2)
         if gain < BF16_GAIN:
             return "fp32", f"bf16 is {gain:.1f} times as fast on this machine"
         reason = f"bf16 is {gain:.1f} times as fast on this machine and agrees with fp32"
@@ -212,7 +245,7 @@ def threads_for(operations: float) -> Iterator[None]:
 
 
 class Threads:
-    """How many threads steps run on, one or all, by what they take; for budgets of time, which repeat no bits anyway.
+    """How many threads steps run on, one or all, by what they take; where no bits are promised to be repeated.
 
     Once other work holds a core, a step on all threads can take twenty times as long as on one, and other work
     comes and goes: the slower choice is tried again whenever that costs no more than a small share of the time.

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,25 +20,24 @@ from striate.data.guard import load_each, load_one
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
-from striate.data.sources import read_source
 from striate.data.wording import worded
-from striate.device import memory_format
+from striate.device import PRECISIONS, memory_format
 from striate.errors import StriateError, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement
 from striate.export.answers import Prediction, draw_answer, write_answers
 from striate.export.items import items
-from striate.export.look import Look
+from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import answer_in_tiles
-from striate.inside.heatmap import Heatmap, heatmap
-from striate.inside.trace import trace
 from striate.network.build import Network
-from striate.network.summary import total_operations
-from striate.tasks.task import Task, logits_of, make_task
+from striate.tasks.task import Task, make_task
+
+if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner without
+    from striate.export.look import Look
+    from striate.inside.heatmap import Heatmap
 
 MODEL_FILE = "model.safetensors"
-BATCH_OPERATIONS = 4e9  # of one prediction batch, so that its memory and delay stay small
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class Model:
     temperature: what logits are divided by before they become probabilities, found on the validation part
         (Guo et al. 2017); it changes how sure the model says it is, never which class it names.
     run: the run folder that it comes from, if any.
+    precision: "fp32", or "auto": classes of large requests may then be found in bf16, where it is faster on this
+        machine. What is decided is the same, and probabilities agree to about 0.01; see `passes`. "bf16": the same
+        where that is already known. It is no part of the model file.
     """
 
     network: nn.Module
@@ -57,18 +60,21 @@ class Model:
     temperature: float = 1.0
     about: dict = field(default_factory=dict)
     run: Path | None = None
+    precision: str = "auto"
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.task.classes
 
     @cached_property
+    def passes(self) -> Passes:
+        """How the network is run."""
+        return Passes(self.network, self.task, self.preparation, self.mirror, self.temperature, self.precision)
+
+    @property
     def batch(self) -> int:
-        """Pictures per pass, few enough for the processor's cache. Always the same and filled up with zeros, so
-        that no picture's answer depends on those beside it."""
-        shape = self.preparation.shape
-        operations = total_operations(self.network, shape.seen)
-        return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / max(operations, 1), 1))), 1), 32))
+        """Pictures per pass."""
+        return self.passes.batch
 
     def save(self, path: str | Path) -> None:
         """Write the model as one .safetensors file: tensors and facts, never code."""
@@ -93,8 +99,11 @@ class Model:
     def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the
         store give them; sizes: (N, 2) height, width that the pictures had before, for answers in their own pixels."""
+        return self._answers(pictures, sizes)
+
+    def _answers(self, pictures: np.ndarray, sizes: np.ndarray | None, way: Way | None = None) -> list:
         said, first = [], 0
-        for logits in self._each_logits(pictures):
+        for logits in self.passes.logits(pictures, way):
             own = None if sizes is None else sizes[first : first + len(logits)]
             said += list(self.task.decode(logits / self.temperature, own))
             first += len(logits)
@@ -107,24 +116,7 @@ class Model:
 
     def logits(self, pictures: np.ndarray) -> torch.Tensor:
         """(N, outputs) of the network for prepared pictures (N, H, W, C), at least one, on the processor."""
-        return torch.cat(list(self._each_logits(pictures)))
-
-    @torch.inference_mode()
-    def _each_logits(self, pictures: np.ndarray) -> Iterator[torch.Tensor]:
-        """The logits of a batch at a time."""
-        network, size = self.network.eval(), self.batch
-        device = next(network.parameters()).device
-        for first in range(0, len(pictures), size):
-            part = np.asarray(pictures[first : first + size])
-            full = np.zeros((size, *part.shape[1:]), part.dtype)
-            full[: len(part)] = part
-            x = standardise(scale(full, self.preparation, device), self.preparation)
-            x = x.contiguous(memory_format=memory_format(x.ndim))
-            logits = logits_of(network, x)
-            if self.mirror:
-                seen = logits_of(network, x.flip(-1).contiguous(memory_format=memory_format(x.ndim)))
-                logits = (logits + self.task.unmirrored(seen)) / 2
-            yield logits[: len(part)].double().cpu()
+        return torch.cat(list(self.passes.logits(pictures)))
 
     def predict(
         self,
@@ -165,12 +157,15 @@ class Model:
                 asked.append(source)
                 yield name, source
 
+        way = None  # how the first pictures are answered, all are
         with closing(load_each(noted(), self._want, workers)) as loaded:
-            while chunk := list(islice(loaded, 4 * self.batch)):
+            while chunk := list(islice(loaded, self.passes.chunk)):
                 good = [one for _, one in chunk if one.picture is not None]
                 sizes = self._sizes(good)
                 own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
-                said = iter(self.answers(np.stack([one.picture for one in good]), sizes) if good else ())
+                pictures = np.stack([one.picture for one in good]) if good else ()
+                way = way or (self.passes.way_for(pictures) if good else None)
+                said = iter(self._answers(pictures, sizes, way) if good else ())
                 for name, one in chunk:
                     source = asked.popleft()
                     if one.problem:
@@ -215,6 +210,8 @@ class Model:
 
     def _labelled(self, source: str | Path | tuple, **labels_from: str | Path | None) -> Found:
         """Samples of the form and for the task that the model was trained for."""
+        from striate.data.sources import read_source
+
         form = self.preparation.shape.form
         asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
         found = read_source(source, task=self.task.targets or self.task.name, **asked, **labels_from)
@@ -223,7 +220,7 @@ class Model:
             raise StriateError(f"this model was trained on {rule}", received=received, where=found.root)
         return found
 
-    def look(self, picture: str | Path | np.ndarray) -> Look:
+    def look(self, picture: str | Path | np.ndarray) -> "Look":
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.
 
         The model's answer may be the mean over the picture and its mirror image; looked at is the picture itself.
@@ -237,8 +234,11 @@ class Model:
             raise StriateError("the picture must be readable", received=one.problem, where=name)
         return self.look_at(one.picture, name)
 
-    def look_at(self, stored: np.ndarray, name: str) -> Look:
+    def look_at(self, stored: np.ndarray, name: str) -> "Look":
         """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it."""
+        from striate.export.look import Look
+        from striate.inside.trace import trace
+
         device = next(self.network.parameters()).device
         stored = np.array(stored)  # a picture's own pixels may be read-only, which torch does not like
         x = standardise(scale(stored[None], self.preparation, device), self.preparation)[0]
@@ -253,9 +253,11 @@ class Model:
 
     def heatmap(
         self, picture: str | Path | np.ndarray, of: str | None = None, method: str = "hirescam", **settings: object
-    ) -> Heatmap:
+    ) -> "Heatmap":
         """Where on a picture the evidence lies for the output called `of`, by default for what is predicted; method and
         settings as for `striate.heatmap`, and the score is the task's own."""
+        from striate.inside.heatmap import heatmap
+
         look = self.look(picture)
         if of is not None and of not in self.classes:
             raise StriateError("a heatmap explains one of the outputs", received=of, remedy=nearest(of, self.classes))
@@ -308,8 +310,11 @@ class Model:
         return draw_answer(self.task, self.preparation.shape.pick, prediction, folder)
 
 
-def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
-    """The model in a run folder or a .safetensors file; loading never runs anything found in the file."""
+def load_model(path: str | Path, device: str | torch.device = "cpu", precision: str = "auto") -> Model:
+    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. precision: as of
+    Model."""
+    if precision not in PRECISIONS:
+        raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     path = Path(path)
     file = path / MODEL_FILE if path.is_dir() else path
     if not file.is_file():
@@ -330,4 +335,4 @@ def load_model(path: str | Path, device: str | torch.device = "cpu") -> Model:
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
     network = network.to(device, memory_format=memory_format(len(network.input_shape) + 1))
-    return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent)
+    return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent, precision)

@@ -30,6 +30,7 @@ class Classification(Task):
     name: ClassVar[str] = "classification"
     one_label: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
+    decides: ClassVar[bool] = True
 
     @property
     def calibrated(self) -> bool:
@@ -87,6 +88,12 @@ class Classification(Task):
             return logits.softmax(dim=1).numpy()
         second = logits[:, 0].sigmoid()
         return torch.stack([1 - second, second], dim=1).numpy()
+
+    def margin(self, logits: Tensor) -> Tensor:
+        if logits.shape[1] == 1:
+            return logits[:, 0].abs()
+        first, second = logits.topk(2).values.T
+        return first - second
 
     def score(self, logits: Tensor, index: int) -> Tensor:
         if logits.shape[1] > 1:

@@ -30,6 +30,7 @@ class Multilabel(Task):
     longest: ClassVar[int] = 96
     tunes: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
+    decides: ClassVar[bool] = True
     error_is: ClassVar[str] = "how sure the wrong labels were, summed"
 
     @classmethod
@@ -85,6 +86,9 @@ class Multilabel(Task):
 
     def per_class(self, answer: np.ndarray) -> np.ndarray:
         return np.asarray(answer)[:, 0]
+
+    def margin(self, logits: Tensor) -> Tensor:
+        return (logits - torch.from_numpy(self._thresholds()).logit(1e-12)).abs().amin(dim=1)
 
     def score(self, logits: Tensor, index: int) -> Tensor:
         return logits[:, index]

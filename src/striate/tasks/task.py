@@ -41,7 +41,7 @@ class Task(ABC):
     all in words. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
     `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
-    where every pixel is an answer and it is not pictures that count, else 0.
+    where every pixel is an answer and it is not pictures that count, else 0. decides: whether there is a `margin`.
     """
 
     classes: tuple[str, ...]
@@ -54,6 +54,7 @@ class Task(ABC):
     tunes: ClassVar[bool] = False
     tabular: ClassVar[bool] = False
     shares: ClassVar[bool] = True
+    decides: ClassVar[bool] = False
     error_is: ClassVar[str] = ""
     legend: ClassVar[str] = ""
     unit: ClassVar[str] = "a logit, not a probability"
@@ -162,6 +163,11 @@ class Task(ABC):
     def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> Sequence:
         """B answers; sizes: (B, 2) height, width of the pictures' own, where answers are given in their pixels (None:
         in those of the network's input)."""
+
+    def margin(self, logits: Tensor) -> Tensor:
+        """(B,) by how much some logit, or two against each other, must change before another class is named; asked only
+        where a task `decides`: answers of few decisions can be checked for being near to another."""
+        raise NotImplementedError(self.name)
 
     @abstractmethod
     def score(self, logits: Tensor, index: int) -> Tensor:

@@ -34,7 +34,8 @@ def speed_of(job: Job) -> float | None:
         return None
     shape = job.data.store.shape
     sides = (min(side, job.data.task.crop or side) for side in (shape.height, shape.width))
-    return planning.measure_speed(shape.channels, *sides, job.device, auto_of(job.data), shape.seen)
+    precision = machine.fastest_precision(job.settings.precision, job.device, len(shape.seen) - 1)
+    return planning.measure_speed(shape.channels, *sides, job.device, auto_of(job.data), shape.seen, precision)
 
 
 def auto_of(data: Dataset) -> Callable[[int, int, int, int], str]:
@@ -83,7 +84,7 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
         validation=batches("validation") if len(data.rows("validation")) else None,
         precision=precision,
         class_weights=weights,
-        clock=_clock(plan, network, job),
+        clock=_clock(plan, network, job, precision),
     )
 
 
@@ -97,20 +98,22 @@ def _tell_plan(plan: Plan, network: Network, where: str, tell: Watch) -> None:
     tell(Note(f"          random changes: {plan.recipe}"))
 
 
-def _clock(plan: Plan, network: Network, job: Job) -> Clock | None:
-    """The budget in minutes, with what scoring and the report will take set aside."""
+def _clock(plan: Plan, network: Network, job: Job, precision: str) -> Clock | None:
+    """The budget in minutes, with what scoring (as a model in this precision does it) and the report will take set
+    aside."""
     if plan.minutes is None:
         return None
     data = job.data
-    model = Model(network, data.task, job.preparation, plan.mirror)
-    probe = np.asarray(data.store.pictures[: model.batch])
-    sizes = data.sizes[: model.batch]
+    model = Model(network, data.task, job.preparation, plan.mirror, precision=precision)
+    most = max(len(data.scored_rows(part)) for part in PARTS)  # of one request
+    count = min(model.passes.many, most) if precision == "bf16" else model.batch
+    probe, sizes = np.asarray(data.store.pictures[:count]), data.sizes[:count]
     model.answers(probe, sizes)
     begun = time.monotonic()
     said = model.answers(probe, sizes)
     if data.task.spatial:  # what is drawn on pictures is read, compared and shown at their own size
         for _ in range(COMPARED):
             data.task.errors(data.targets_of(range(len(said))), said)
-    per_picture = (time.monotonic() - begun) / model.batch
+    per_picture = (time.monotonic() - begun) / count
     scored = sum(len(data.scored_rows(part)) for part in (*PARTS, TWIN)) + 1.5 * len(data.rows("validation"))
     return Clock(job.started + 60 * plan.minutes, scoring=1.05 * per_picture * scored, report=LEAST_REPORT)

@@ -6,7 +6,7 @@ import numpy as np
 
 from striate.export.model import Model
 from striate.train.dataset import Dataset
-from striate.train.scoring import answers_of
+from striate.train.scoring import Picked, answers_of
 
 LEAST = 20  # validation pictures; fewer say too little about confidence
 
@@ -29,7 +29,7 @@ def calibrate(model: Model, data: Dataset) -> float:
     rows = data.rows("validation")
     if len(rows) < LEAST:
         return 1.0
-    logits = model.logits(np.asarray(data.store.pictures[rows]))
+    logits = model.logits(Picked(data.store.pictures, rows))
     truth = data.encoded(rows)
 
     def loss(log_temperature: float) -> float:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from striate.augment.apply import augment, cropped, sources_of
 from striate.augment.recipe import parse
 from striate.data.batches import Batch, Batches, standardise
-from striate.device import Threads, memory_format, seeded
+from striate.device import Threads, in_bf16, memory_format, seeded
 from striate.errors import StriateError
 from striate.tasks.task import Task, logits_of
 from striate.train.checkpoint import Place
@@ -188,13 +188,16 @@ class Training:
 
     @torch.inference_mode()
     def validate(self, progress: float = 1.0) -> tuple[float | None, float | None]:
-        """Mean loss and hits of the averaged weights on the validation part, at the size now trained on."""
+        """Mean loss and hits of the averaged weights on the validation part, at the size now trained on, in the
+        precision trained in."""
         if self.validation is None:
             return None, None
         network, losses, hits = self.average.network.eval(), 0.0, 0.0
+        if self.precision == "bf16":
+            network, _ = in_bf16(network)
         for batch in self.validation.in_order():
             seen = standardise(self._resized(batch.pictures, progress), self.validation.preparation)
-            logits = logits_of(network, seen)
+            logits = logits_of(network, seen.to(self.masters.dtype)).float()
             losses += float(self.task.loss(logits, batch.targets, None, 0.0)) * len(batch.rows)
             hits += self.task.hits(logits, batch.targets)
         return losses / len(self.validation), hits / len(self.validation)

@@ -5,10 +5,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from striate.device import in_bf16
 from striate.network.quick import multiply_filters, quicken
 from striate.train.plan import Plan
-
-_LOWERED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 class Optimizer:
@@ -124,11 +123,7 @@ def _orthogonal(update: Tensor) -> Tensor:
 
 
 class Masters:
-    """A network to compute with and the fp32 network that learns; one and the same in fp32.
-
-    In bf16 the convolutions and dense layers of `working` hold bf16 copies of the weights; everything
-    else (norms, their statistics) is shared with the fp32 network.
-    """
+    """A network to compute with (see `in_bf16`) and the fp32 network that learns; one and the same in fp32."""
 
     PIECE = 1 << 18  # numbers; 1 MB in fp32
 
@@ -137,21 +132,10 @@ class Masters:
         self.dtype = torch.float32
         if precision == "bf16":
             self.dtype = torch.bfloat16
-            self.working = copy.deepcopy(network)
-            for ours, theirs in zip(network.modules(), self.working.modules(), strict=True):
-                self._share(ours, theirs)
+            self.working, self._pairs = in_bf16(network)
             if next(network.parameters()).device.type == "cpu":
                 multiply_filters(self.working)
                 quicken(self.working)
-
-    def _share(self, ours: nn.Module, theirs: nn.Module) -> None:
-        if not isinstance(ours, _LOWERED):
-            theirs._parameters.update(ours._parameters)
-            theirs._buffers.update(ours._buffers)
-            return
-        theirs.to(torch.bfloat16)
-        for name, master in ours.named_parameters(recurse=False):
-            self._pairs.append((master, theirs.get_parameter(name)))
 
     @torch.no_grad()
     def step(self, optimizer: Optimizer, factor: float) -> None:

@@ -16,7 +16,7 @@ from striate.augment.recipe import RECIPES, Recipe, parse
 from striate.data.prepare import FORMS, Shape
 from striate.data.survey import Survey
 from striate.data.symbols import SYMBOLS
-from striate.device import memory_format
+from striate.device import in_bf16, memory_format
 from striate.network.auto import auto_line
 from striate.network.build import build
 from striate.network.catalog import CATALOG, line_of
@@ -227,20 +227,23 @@ def measure_speed(
     device: torch.device,
     line: Callable[..., str] = auto_line,
     seen: tuple[int, ...] = (),
+    precision: str = "fp32",
 ) -> float:
     """Operations per second of training steps of auto's network on this machine; under half a second for 64 x 64.
 
-    line: what makes the network. seen: the axes that it takes, where they are not those of a picture.
+    line: what makes the network. seen: the axes that it takes, where they are not those of a picture. precision: "fp32"
+    or "bf16", which the training will be in.
     """
     shape, batch = seen or (channels, height, width), max(1, min(32, 32 * LARGEST_SIDE**2 // (height * width)))
     layout = memory_format(len(shape) + 1)
     network = build(line(channels, height, width, 32), shape, 2).to(device, memory_format=layout)
     x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=layout)
+    working, x = (in_bf16(network)[0], x.bfloat16()) if precision == "bf16" else (network, x)
     times, threads = [], torch.get_num_threads()
     for count in (threads, threads, 1, 1):  # on one as well: other work may hold the rest
         torch.set_num_threads(count)
         begun = time.perf_counter()
-        network(x).sum().backward()
+        working(x).sum().backward()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - begun)

@@ -5,6 +5,7 @@ look-alikes of training pictures were held out (twins), they tell what a split b
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +14,19 @@ from striate.evaluate.intervals import mixture
 from striate.export.model import Model
 from striate.train.dataset import TWIN, Dataset
 
-CHUNK = 256  # pictures
+
+@dataclass(frozen=True)
+class Picked:
+    """Rows (N,) of stored pictures (K, H, W, C) as an array that reads only what is asked of it."""
+
+    pictures: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, places: slice | np.ndarray) -> np.ndarray:
+        return np.asarray(self.pictures[self.rows[places]])
 
 
 def predict_parts(model: Model, data: Dataset) -> dict[str, Sequence]:
@@ -22,12 +35,8 @@ def predict_parts(model: Model, data: Dataset) -> dict[str, Sequence]:
 
 
 def answers_of(model: Model, data: Dataset, rows: np.ndarray) -> Sequence:
-    """The model's answers to rows of the store, which are read a bounded number at a time."""
-    said, sizes = [], data.sizes
-    for first in range(0, len(rows), CHUNK):
-        some = rows[first : first + CHUNK]
-        said += model.answers(np.asarray(data.store.pictures[some]), sizes[some])
-    return said
+    """The model's answers to rows of the store."""
+    return model.answers(Picked(data.store.pictures, rows), data.sizes[rows])
 
 
 def score_parts(model: Model, data: Dataset, predicted: Mapping[str, Sequence]) -> dict:

@@ -208,7 +208,8 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
         **({"text": job.settings.text} if job.settings.text else {}),
     }
     network = training.average.network.eval()
-    model = Model(network, data.task, job.preparation, training.plan.mirror, about=about, run=folder)
+    facts = {"about": about, "run": folder, "precision": training.precision}
+    model = Model(network, data.task, job.preparation, training.plan.mirror, **facts)
     model = calibrated(model, data)
     scores = write_results(folder, model, training, history, job)
     return Run(folder, scores, model, training.stop)

@@ -1,0 +1,171 @@
+"""A model's network over many pictures: in batches of one size, in fp32, or in bf16 where that pays and is right.
+
+A small request is answered in fp32 and small batches. A large one is answered in wide batches, and in bf16 if the
+model's own first pictures say that it is faster on this machine and that the answers agree; pictures on which it could
+tip a decision, or change a probability by more than APART, are then asked again as a small request would be. So the
+size of a request can change an answer's numbers by rounding, and not what is decided.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from striate.data.batches import scale, standardise
+from striate.data.prepare import Preparation
+from striate.device import BF16_GAIN, Threads, fastest_precision, in_bf16, memory_format, threads_for
+from striate.network.build import Network
+from striate.network.summary import total_operations
+from striate.tasks.task import Task, logits_of
+
+BATCH_OPERATIONS = 4e9  # of one batch, so that the memory and delay of a single picture stay small
+LARGE = 2e10  # operations of a request from which on bf16 is tried: 0.2 s of two cores, several times the trial
+WIDER = 4  # times as many pictures in a wide batch: every pass also brings all weights into the kernels' order
+LARGEST_BATCH, LONGEST_CHUNK = 32, 512  # pictures
+APART = 0.01  # by how much a probability may differ in bf16
+FACTOR = 4  # a decision must be further away than this many times the largest difference of logits that was seen
+AGAIN = 0.3  # of the pictures, asked again: with more, bf16 gains little
+
+
+class Way(NamedTuple):
+    """How a request is answered: by which network, how many pictures per pass, in which type."""
+
+    network: nn.Module
+    size: int
+    dtype: torch.dtype = torch.float32
+
+
+class Passes:
+    """The passes of one model.
+
+    batch: pictures per pass of a small request, few enough for the processor's cache; `wide` of a large one. Always the
+    same and filled up with zeros, so that no picture's answer depends on those beside it. precision: "fp32"; "bf16"
+    where it is known to be faster, which leaves the comparison; "auto" measures that too, and how many threads are best
+    for a large request, which on some machines changes the last bits. Other fields as of Model.
+    """
+
+    def __init__(
+        self, network: nn.Module, task: Task, preparation: Preparation, mirror: bool, temperature: float, precision: str
+    ) -> None:
+        self.network, self.task, self.preparation = network, task, preparation
+        self.mirror, self.temperature, self.precision = mirror, temperature, precision
+        self._error: float | None = None  # of bf16, in logits: the largest seen; inf where it is not to be used
+        self._threads: dict[torch.dtype, Threads] = {}  # processes that decode want the processor too
+
+    @cached_property
+    def _operations(self) -> float:
+        return max(total_operations(self.network, self.preparation.shape.seen), 1)
+
+    @cached_property
+    def batch(self) -> int:
+        return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / self._operations, 1))), 1), LARGEST_BATCH))
+
+    @property
+    def wide(self) -> int:
+        return min(WIDER * self.batch, LARGEST_BATCH)
+
+    @property
+    def many(self) -> int:
+        """Pictures of a request that is large."""
+        return max(2, math.ceil(LARGE / self._operations / (1 + self.mirror) / self.wide)) * self.wide
+
+    @property
+    def chunk(self) -> int:
+        """Pictures to hand over at a time, where their number is not known."""
+        return self.many if self.many <= LONGEST_CHUNK else 4 * self.batch
+
+    def way_for(self, pictures: np.ndarray) -> Way:
+        """How a request is answered that begins with these pictures (N, H, W, C)."""
+        if len(pictures) < self.many or not self.task.decides:
+            return Way(self.network, self.batch)
+        if self._error is None:
+            able = self.precision != "fp32" and isinstance(self.network, Network)
+            some = pictures[:: len(pictures) // LARGEST_BATCH or 1][:LARGEST_BATCH]  # folders come class by class
+            self._error = self._judged(some) if able else math.inf
+        return Way(self.network, self.wide) if self._error == math.inf else self._half
+
+    def logits(self, pictures: np.ndarray, way: Way | None = None) -> Iterator[Tensor]:
+        """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: as of `way_for`, for
+        the request that they are part of."""
+        way = self.way_for(pictures) if way is None else way
+        free = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)
+        threads = self._threads.setdefault(way.dtype, Threads()) if free else None
+        if way.network is self.network:
+            yield from self._each(way, pictures, threads)
+            return
+        said = torch.cat(list(self._each(way, pictures, threads)))
+        again, _ = self._doubtful(said, self._error)
+        if again.any():
+            said[again] = torch.cat(list(self._each(Way(self.network, self.batch), pictures[np.flatnonzero(again)])))
+        yield said
+
+    @property
+    def _half(self) -> Way:
+        return Way(in_bf16(self.network)[0], self.wide, torch.bfloat16)
+
+    def _doubtful(self, logits: Tensor, error: float) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) whether an error of the logits could matter, and (N, K) the probabilities."""
+        logits, error = logits / self.temperature, error / self.temperature
+        chances = np.stack([self.task.per_class(answer) for answer in self.task.decode(logits)])
+        moved = 2 * error * (chances * (1 - chances)).max(axis=1)  # by two logits that err in opposite directions
+        safe = (self.task.margin(logits) > FACTOR * error).numpy() & (moved <= APART)
+        return ~safe, chances
+
+    def _judged(self, pictures: np.ndarray) -> float:
+        """`_error` by a batch in both precisions: inf where bf16 is not faster here, or not close enough to fp32."""
+        device, timed = next(self.network.parameters()).device, self.precision == "auto"
+        if timed and fastest_precision("auto", device, len(self.preparation.shape.seen) - 1) != "bf16":
+            return math.inf
+        ways, said = (Way(self.network, self.wide), self._half), []
+        best = dict.fromkeys(ways, math.inf)  # seconds per picture
+        try:
+            with threads_for(1):  # so that other work on the machine slows both alike
+                for some in (pictures[: self.wide], pictures):  # the first of each also loads its kernels
+                    for way in ways:
+                        begun = time.perf_counter()
+                        said.append(torch.cat(list(self._each(way, some))))
+                        best[way] = min(best[way], (time.perf_counter() - begun) / len(some))
+        except RuntimeError:  # a layer without such kernels
+            return math.inf
+        if timed and best[ways[0]] < BF16_GAIN * best[ways[1]]:
+            return math.inf
+        full, low = said[2:]
+        error = float((full - low).abs().max())
+        (again, sure), (_, unsure) = (self._doubtful(logits, error) for logits in (full, low))
+        right = again.mean() <= AGAIN and np.abs(sure - unsure)[~again].max() <= APART
+        return error if right else math.inf
+
+    def _each(self, way: Way, pictures: np.ndarray, threads: Threads | None = None) -> Iterator[Tensor]:
+        """The logits of a batch at a time."""
+        before = torch.get_num_threads()
+        for first in range(0, len(pictures), way.size):
+            part = np.asarray(pictures[first : first + way.size])
+            full = np.zeros((way.size, *part.shape[1:]), part.dtype)
+            full[: len(part)] = part
+            begun = time.monotonic()
+            try:
+                if threads is not None:
+                    threads.choose()
+                logits = self._pass(way, full)
+            finally:
+                torch.set_num_threads(before)
+            if threads is not None:
+                threads.took(time.monotonic() - begun)
+            yield logits[: len(part)]
+
+    @torch.inference_mode()
+    def _pass(self, way: Way, pictures: np.ndarray) -> Tensor:
+        network, layout = way.network.eval(), memory_format(len(self.preparation.shape.seen) + 1)
+        device = next(network.parameters()).device
+        x = standardise(scale(pictures, self.preparation, device), self.preparation)
+        x = x.to(way.dtype).contiguous(memory_format=layout)
+        logits = logits_of(network, x)
+        if self.mirror:
+            seen = logits_of(network, x.flip(-1).contiguous(memory_format=layout))
+            logits = (logits.float() + self.task.unmirrored(seen.float())) / 2
+        return logits.double().cpu()

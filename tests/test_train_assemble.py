@@ -1,0 +1,65 @@
+"""What stands at the beginning of a training: the speed that is planned by, the time that is set aside."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from drawn import picture
+
+from striate.data.prepare import Preparation, Shape
+from striate.export import passes
+from striate.network.build import build
+from striate.tasks.classification import Classification
+from striate.train import assemble
+from striate.train.settings import Settings
+
+LINE = "conv 4 3, relu, globalavgpool, dense 2"
+
+
+def job_of(**asked: object) -> SimpleNamespace:
+    """What a job has of 100 drawn pictures, 80 of them scored in each part."""
+    shape = Shape(height=8, width=8, channels=1)
+    figures = {"low": (0.0,), "high": (255.0,), "mean": (0.4,), "std": (0.25,)}
+    pictures = np.stack([picture(n % 2, n)[:, :, None] for n in range(100)])
+    rows = lambda part: np.arange(80)  # noqa: E731
+    data = SimpleNamespace(
+        task=Classification(("a", "b")), store=SimpleNamespace(pictures=pictures, shape=shape),
+        sizes=np.full((100, 2), 8), rows=rows, scored_rows=rows,
+    )  # fmt: skip
+    preparation = Preparation(shape=shape, **figures)
+    settings = Settings(minutes=1.0, **asked)
+    return SimpleNamespace(
+        data=data, preparation=preparation, settings=settings, started=0.0, device=torch.device("cpu")
+    )
+
+
+@pytest.mark.parametrize(("precision", "count"), [("bf16", 64), ("fp32", 32)])
+def test_the_clock_measures_the_way_that_scores_are_found(
+    precision: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many pictures as are answered in bf16 where the training is; a batch of fp32 otherwise."""
+    seen, whole = [], passes.Passes.logits
+
+    def listen(self: passes.Passes, pictures: np.ndarray, way: passes.Way | None = None) -> object:
+        seen.append((len(pictures), self.way_for(pictures).dtype))
+        return whole(self, pictures, way)
+
+    monkeypatch.setattr(passes, "LARGE", 1.0)
+    monkeypatch.setattr(passes.Passes, "logits", listen)
+    plan = SimpleNamespace(minutes=1, mirror=False)
+    clock = assemble._clock(plan, build(LINE, (1, 8, 8), 2), job_of(), precision)
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    assert seen == 2 * [(count, dtype)]
+    assert clock.scoring > 0
+
+
+@pytest.mark.parametrize(("asked", "gain", "expected"), [("auto", 5, "bf16"), ("auto", 1, "fp32"), ("fp32", 5, "fp32")])
+def test_the_plan_goes_by_the_speed_in_the_precision_to_come(
+    asked: str, gain: float, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bf16 where it is measured to pay, unless fp32 is asked for."""
+    monkeypatch.setattr(assemble.machine, "bf16_gain", lambda where, axes: gain)
+    monkeypatch.setattr(assemble.planning, "measure_speed", lambda *facts: facts[-1])
+    monkeypatch.setattr(assemble, "auto_of", lambda data: None)
+    assert assemble.speed_of(job_of(precision=asked)) == expected

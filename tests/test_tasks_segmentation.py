@@ -26,10 +26,12 @@ from striate.augment.geometry import matrices, move, move_labels
 from striate.augment.recipe import parse
 from striate.cli import main
 from striate.data.labelmap import UNKNOWN
-from striate.data.prepare import Shape, fit, placed
-from striate.data.sample import Mask
+from striate.data.prepare import Preparation, Shape, fit, placed
+from striate.data.sample import Found, Mask
 from striate.data.values import mask_values
 from striate.errors import StriateError
+from striate.export.model import Model
+from striate.network.build import build
 from striate.serve.glass import Glass
 from striate.tasks.segmentation import Segmentation
 from striate.tasks.task import make_task
@@ -388,3 +390,38 @@ def test_a_mask_is_told_in_shares() -> None:
     assert Segmentation(names).told(true) == "cell 30.0 %"
     empty = Mask(kind="index", names=names, sources=(np.zeros((4, 4), np.uint8),), values=(0, 1))
     assert Segmentation(names).told(empty) == "background alone"
+
+
+@pytest.mark.parametrize(("width", "views"), [(16, 8), (32, 4)])
+def test_answers_are_the_mean_over_all_ways_to_turn(width: int, views: int) -> None:
+    """Where masks lie alike whichever side is up, a picture that is turned gets the same areas, turned, and its logits
+    are the mean over those of all turned pictures, each turned back by numpy."""
+    network = build("conv 4 3, relu, maxpool 2, conv 4 3, relu, conv classes 1", (1, 16, width), 2, seed=1).eval()
+    task = Segmentation(("background", "thing"), turns=True)
+    unit = Preparation(shape=Shape(height=16, width=width, channels=1), low=(0,), high=(255,), mean=(0.2,), std=(0.5,))
+    model = Model(network, task, unit, mirror=True)
+    picture = np.random.default_rng(0).integers(0, 255, (1, 16, width, 1), dtype=np.uint8)
+    told = model.logits(picture).numpy()[0]
+    x, expected = (picture[0, :, :, 0].astype(np.float32) / 255 - 0.2) / 0.5, []
+    for flipped in (False, True):
+        for quarters in range(0, 4, 1 if views == 8 else 2):
+            seen = np.rot90(np.fliplr(x) if flipped else x, quarters).copy()
+            with torch.inference_mode():
+                maps = network(torch.from_numpy(seen)[None, None])[0].numpy()
+            maps = np.rot90(maps, -quarters, axes=(1, 2))
+            expected.append(maps[:, :, ::-1] if flipped else maps)
+    assert len(expected) == views
+    assert told == pytest.approx(np.mean(expected, axis=0), abs=1e-5)
+    upside = model.logits(picture[:, ::-1]).numpy()[0]
+    assert upside[:, ::-1] == pytest.approx(told, abs=1e-5)
+
+
+def test_turns_that_were_asked_for() -> None:
+    """`--symmetry` and `--augment` decide before the masks do."""
+    masks = [Mask(kind="index", names=("a", "b"), sources=(np.eye(8, dtype=np.uint8),), values=(0, 1))] * 4
+    found = Found(root="t", kind="table", samples=[], names=("a", "b"))
+    for options, expected in (
+        ({}, True), ({"symmetry": "none"}, False), ({"symmetry": "dihedral"}, True), ({"augment": "hflip"}, False),
+        ({"augment": "microscopy"}, True),
+    ):  # fmt: skip
+        assert Segmentation.of(found, masks, options).fitted(masks).turns is expected

@@ -53,7 +53,9 @@ class Passes:
         self, network: nn.Module, task: Task, preparation: Preparation, mirror: bool, temperature: float, precision: str
     ) -> None:
         self.network, self.task, self.preparation = network, task, preparation
-        self.mirror, self.temperature, self.precision = mirror, temperature, precision
+        self.temperature, self.precision = temperature, precision
+        _, height, width = (1, *preparation.shape.seen)[-3:]
+        self.views = task.views(mirror, height == width)
         self._error: float | None = None  # of bf16, in logits: the largest seen; inf where it is not to be used
         self._threads: dict[torch.dtype, Threads] = {}  # processes that decode want the processor too
 
@@ -72,7 +74,7 @@ class Passes:
     @property
     def many(self) -> int:
         """Pictures of a request that is large."""
-        return max(2, math.ceil(LARGE / self._operations / (1 + self.mirror) / self.wide)) * self.wide
+        return max(2, math.ceil(LARGE / self._operations / len(self.views) / self.wide)) * self.wide
 
     @property
     def chunk(self) -> int:
@@ -163,9 +165,15 @@ class Passes:
         network, layout = way.network.eval(), memory_format(len(self.preparation.shape.seen) + 1)
         device = next(network.parameters()).device
         x = standardise(scale(pictures, self.preparation, device), self.preparation)
-        x = x.to(way.dtype).contiguous(memory_format=layout)
-        logits = logits_of(network, x)
-        if self.mirror:
-            seen = logits_of(network, x.flip(-1).contiguous(memory_format=layout))
-            logits = (logits.float() + self.task.unmirrored(seen.float())) / 2
-        return logits.double().cpu()
+        mean = 0.0
+        for element in self.views:
+            seen = _turned(x, element).to(way.dtype).contiguous(memory_format=layout)
+            mean = mean + self.task.turned_back(logits_of(network, seen).float(), element) / len(self.views)
+        return mean.double().cpu()
+
+
+def _turned(x: Tensor, element: tuple[int, int]) -> Tensor:
+    """Pictures (B, C, ..., W) after a symmetry: mirrored or not, then turned by so many quarters."""
+    mirrored, quarters = element
+    x = x.flip(-1) if mirrored else x
+    return torch.rot90(x, quarters, (-2, -1)) if quarters else x

@@ -103,8 +103,9 @@ class Glass:
     def _model_facts(self) -> dict:
         model = self.looking.model
         shape, notes = model.preparation.shape, []
-        if model.mirror:
-            notes.append("averaged with the mirror image's")
+        if (views := len(model.passes.views)) > 1:
+            others = "with the mirror image's" if views == 2 else f"over {views} turns and mirrorings"
+            notes.append(f"averaged {others}")
         if model.temperature != 1:
             notes.append(f"of logits divided by {model.temperature:.4g}")
         return {

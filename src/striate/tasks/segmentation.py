@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate import files
-from striate.augment.geometry import move_labels
+from striate.augment.geometry import RECTANGLE, SQUARE, move_labels
 from striate.augment.recipe import Recipe, parse
 from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
 from striate.data.prepare import Shape, continued, placed
@@ -52,12 +52,12 @@ class Areas:
 class Segmentation(Task):
     """Pictures with a mask each. An answer is an `Areas`.
 
-    usual: the mean share that each class has of the training part's masks. turns: whether these masks lie alike
-    whichever side is up, so that turned pictures are as good as the ones given.
+    usual: the mean share that each class has of the training part's masks. turns: whether turned pictures are learned
+    from and asked about as well: as these masks lie alike whichever side is up, or as was asked for.
     """
 
     usual: tuple[float, ...] = ()
-    turns: bool = False
+    turns: bool | None = None
 
     name: ClassVar[str] = "segmentation"
     measure: ClassVar[str] = "iou"
@@ -72,13 +72,16 @@ class Segmentation(Task):
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[Mask], options: Mapping[str, object]) -> "Segmentation":
-        return cls(found.names)
+        symmetry, augment = (str(options.get(name) or "auto") for name in ("symmetry", "augment"))
+        asked = parse(augment).dihedral if augment != "auto" else symmetry == "dihedral"
+        return cls(found.names, turns=None if symmetry == augment == "auto" else asked)
 
     def fitted(self, targets: Sequence[Mask]) -> "Segmentation":
         chosen = targets[:: max(1, -(-len(targets) // MEASURED))]
         labels = [self._labels(target) for target in chosen]
         shares = np.mean([_shares(each, len(self.classes)) for each in labels], axis=0)
-        return replace(self, usual=tuple(shares.tolist()), turns=_lies_alike(labels, len(self.classes)))
+        turns = _lies_alike(labels, len(self.classes)) if self.turns is None else self.turns
+        return replace(self, usual=tuple(shares.tolist()), turns=turns)
 
     @property
     def symmetry(self) -> tuple[str, str]:
@@ -112,6 +115,15 @@ class Segmentation(Task):
 
     def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
         return move_labels(encoded, sources, recipe, UNKNOWN)
+
+    def views(self, mirror: bool, square: bool) -> tuple[tuple[int, int], ...]:
+        """All ways in which pictures were turned while training: outlines gain by each."""
+        return (SQUARE if square else RECTANGLE) if self.turns else super().views(mirror, square)
+
+    def turned_back(self, logits: Tensor, element: tuple[int, int]) -> Tensor:
+        mirrored, quarters = element
+        logits = torch.rot90(logits, -quarters, (2, 3))
+        return self.unmirrored(logits) if mirrored else logits
 
     def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Cross-entropy of the known pixels, and 1 minus the mean Dice of the classes there (Milletari et al. 2016)."""

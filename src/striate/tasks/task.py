@@ -16,6 +16,7 @@ from typing import ClassVar, Self
 import numpy as np
 from torch import Tensor, nn
 
+from striate.augment.geometry import IDENTITY, MIRRORED
 from striate.augment.recipe import Recipe
 from striate.data.prepare import Shape
 from striate.data.sample import Found, Target, names_of, text_of
@@ -154,6 +155,15 @@ class Task(ABC):
         """The sum over a batch of what `measure` names: a number from 0 to 1 for each picture."""
 
     # What is answered.
+
+    def views(self, mirror: bool, square: bool) -> tuple[tuple[int, int], ...]:
+        """The symmetries (see geometry) of a picture over which its answer is the mean; mirror: whether mirror images
+        were learned from too, square: whether pictures are."""
+        return (IDENTITY, MIRRORED) if mirror else (IDENTITY,)
+
+    def turned_back(self, logits: Tensor, element: tuple[int, int]) -> Tensor:
+        """The logits of pictures after one of `views` as they stand for the pictures themselves."""
+        return self.unmirrored(logits) if element == MIRRORED else logits
 
     def unmirrored(self, logits: Tensor) -> Tensor:
         """The logits of mirrored pictures (left-right) as they stand for the pictures themselves."""

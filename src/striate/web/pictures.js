@@ -2,7 +2,7 @@
 
    createChooser({api, choose(id), upload(file)}) -> {element, open()} */
 
-import { button, fill, h, note, segmented } from "./dom.js";
+import { button, fill, h, note, segmented, worded } from "./dom.js";
 
 const AT_ONCE = 60;
 
@@ -10,11 +10,11 @@ export function createChooser({ api, choose, upload }) {
   const grid = h("div", { class: "tiles" });
   const filter = h("div");
   const more = button("Show more", () => load(false));
-  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff", class: "unseen", tabindex: -1, "aria-label": "A picture file" });
+  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff", class: "unseen", tabindex: -1, "aria-label": worded("A picture file") });
   const dialog = h("dialog", { class: "sheet wide", "aria-labelledby": "chooser-title" },
     h("div", { class: "spread" },
-      h("h2", { id: "chooser-title" }, "Choose a picture"),
-      h("div", { class: "toolbar" }, button("Open a picture file…", () => file.click(), { class: "primary" }), button("Close", () => dialog.close(), { class: "plain" }))),
+      h("h2", { id: "chooser-title" }, worded("Choose a picture")),
+      h("div", { class: "toolbar" }, button(worded("Open a picture file…"), () => file.click(), { class: "primary" }), button("Close", () => dialog.close(), { class: "plain" }))),
     filter, grid, h("div", { class: "toolbar" }, more), file);
   let part = "", shown = 0;
 

@@ -2,7 +2,7 @@
 
 import { cancelled } from "./api.js";
 import { bounds, range, Scale } from "./colour.js";
-import { empty, fill, h } from "./dom.js";
+import { empty, fill, h, worded } from "./dom.js";
 import { createField } from "./field.js";
 import { createLedger } from "./ledger.js";
 import { inPlane } from "./numbers.js";
@@ -31,7 +31,7 @@ async function sourceOf(api, place, { rule, terms }) {
   const plane = shape[1] * shape[2];
   if (term.channel >= shape[0] || plane === 1) return null;
   const scale = fromPicture ? Scale.grey(header, term.channel) : new Scale(bounds(range(data, term.channel * plane, plane), header.signed));
-  return { term, shape, data, scale, channel: term.channel, label: fromPicture ? "picture" : place.trace.layers[term.source].name };
+  return { term, shape, data, scale, channel: term.channel, label: fromPicture ? worded("picture") : place.trace.layers[term.source].name };
 }
 
 export function mount(root, context) {
@@ -112,7 +112,7 @@ export function mount(root, context) {
 
   async function update(state) {
     const mine = ++turn;
-    if (!state.picture) return fill(root, empty("No picture yet", "Drop a picture on the page, or choose one at the top."));
+    if (!state.picture) return fill(root, empty(worded("No picture yet"), worded("Drop a picture on the page, or choose one at the top.")));
     if (!layout.isConnected) fill(root, layout);
     try {
       await show(state, mine);

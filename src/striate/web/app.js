@@ -143,7 +143,7 @@ async function start(app) {
       store.go({ picture: id, class: null, versus: null });
     } catch (error) { complain(`${file.name}: ${error.message}`); }
   };
-  const chooser = createChooser({ api, upload, choose: (id) => store.go({ picture: id, class: null, versus: null }) });
+  const chooser = createChooser({ api, model, upload, choose: (id) => store.go({ picture: id, class: null, versus: null }) });
   const parts = frame(app, store, model, chooser, upload);
   const context = {
     store, api, model, go: store.go, choosePicture: chooser.open,

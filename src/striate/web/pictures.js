@@ -1,12 +1,12 @@
 /* The dialog in which a picture is chosen: the run's own pictures by part, or a file of the user's.
 
-   createChooser({api, choose(id), upload(file)}) -> {element, open()} */
+   createChooser({api, model, choose(id), upload(file)}) -> {element, open()} */
 
 import { button, fill, h, note, segmented, worded } from "./dom.js";
 
 const AT_ONCE = 60;
 
-export function createChooser({ api, choose, upload }) {
+export function createChooser({ api, model, choose, upload }) {
   const grid = h("div", { class: "tiles" });
   const filter = h("div");
   const more = button("Show more", () => load(false));
@@ -23,8 +23,9 @@ export function createChooser({ api, choose, upload }) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
   const tile = ({ id, name, truth, predicted }) => {
-    const wrong = truth && predicted && truth !== predicted;
-    const text = [truth ? `${truth}` : null, wrong ? `✗ ${predicted}` : null].filter(Boolean).join(" ");
+    // Where no class is named, an answer that differs from the truth may be a good one all the same.
+    const wrong = model.one_label && truth && predicted && truth !== predicted;
+    const text = [truth === "mask" ? null : truth, wrong ? `✗ ${predicted}` : null].filter(Boolean).join(" ");
     return button([
       h("img", { class: "pixelated", loading: "lazy", alt: "", src: `/api/pictures/${id}/image` }),
       h("span", { class: wrong ? "wrong" : null }, text || name),

@@ -13,9 +13,9 @@ const clamp = (value, count) => Math.max(0, Math.min(count - 1, value));
 /* [c, h, w] of any output shape: vectors are 1 × 1 maps, rows are maps one pixel high. */
 const mapShape = (shape) => shape.length === 1 ? [shape[0], 1, 1] : shape.length === 2 ? [shape[0], 1, shape[1]] : [shape[0], shape.slice(1, -1).reduce((a, b) => a * b), shape.at(-1)];
 
-/* The state made definite: what is not given or lies outside is put in its place. */
+/* The state made definite: what is not given or lies outside is put in its place. A rim of zeros is no layer to begin with. */
 function resolve(state, trace) {
-  const layer = clamp(state.layer ?? 0, trace.layers.length);
+  const layer = clamp(state.layer ?? trace.layers.findIndex(({ kind }) => kind !== "pad"), trace.layers.length);
   const [channels, height, width] = mapShape(trace.layers[layer].output_shape);
   return { ...state, trace, layer, channel: clamp(state.channel ?? 0, channels), y: clamp(state.y ?? height >> 1, height), x: clamp(state.x ?? width >> 1, width),
     term: state.term ?? "", width, height };

@@ -135,7 +135,7 @@ class Glass:
         return Reply(self.gallery.png(picture), "image/png")
 
     def drawn(self, request: Request, picture: str) -> Reply:
-        """The picture with what the model says of it drawn on it, and the truth where it is known (truth=0: without)."""
+        """The picture with what the model says of it, and the truth where it is known (truth=0: without)."""
         both = None if request.query.get("truth") == "0" else self._with_truth(picture)
         seen = self._drawn(picture) if both is None else both
         return Reply(shown(seen), "image/png")

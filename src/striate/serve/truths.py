@@ -1,4 +1,4 @@
-"""The true targets of a run's pictures, read again from where the run found them: its tables hold them in words only."""
+"""The true targets of a run's pictures, read again from where the run found them: its tables hold only words."""
 
 import threading
 from collections.abc import Mapping

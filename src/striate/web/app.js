@@ -48,7 +48,8 @@ function predictionBars(trace, model) {
   if (!trace.predictions?.length) return [];
   const known = trace.truth !== null && trace.truth !== undefined;
   if (!model.one_label) {
-    return [h("strong", { class: "said" }, trace.said), known && ![trace.said, "mask"].includes(trace.truth) ? h("span", { class: "quiet" }, `in truth ${trace.truth}`) : null];
+    const truth = trace.truth || "nothing";
+    return [h("strong", { class: "said" }, trace.said), known && ![trace.said, "mask"].includes(truth) ? h("span", { class: "quiet" }, `in truth ${truth}`) : null];
   }
   const right = known ? trace.truth === trace.predictions[0].label : null;
   const bars = trace.predictions.slice(0, SHOWN).map(({ label, probability }) => {

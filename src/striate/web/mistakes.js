@@ -60,11 +60,12 @@ function mountPlain(root, { api, model, store }) {
 
   function card({ id, name, truth, predicted, error }) {
     const links = ["explain", "see"].map((tab) => store.link({ tab, picture: id, class: null, versus: null }));
+    const said = rounded(predicted) || "nothing", told = truth === "mask" ? null : `in truth ${rounded(truth) || "nothing"}`;
     return h("li", { class: "mistakes-card" },
-      h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${predicted}, in truth ${truth}` },
+      h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${[said, told].filter(Boolean).join(", ")}` },
         h("img", { loading: "lazy", alt: "", width: side, height: side, src: source(id), data: { id } })),
-      h("p", { class: error > 0 ? "mistakes-wrong" : "mistakes-right" }, rounded(predicted) || "nothing"),
-      h("p", { class: "quiet" }, truth === "mask" ? null : [`in truth ${rounded(truth) || "nothing"}`, h("br")], `error ${digits(error)}`),
+      h("p", { class: error > 0 ? "mistakes-wrong" : "mistakes-right" }, said),
+      h("p", { class: "quiet" }, told ? [told, h("br")] : null, `error ${digits(error)}`),
       h("p", { class: "mistakes-links" },
         h("a", { href: links[0], "aria-label": `Explain ${name}` }, "Explain"), h("a", { href: links[1], "aria-label": `See ${name} in the network` }, "See")));
   }

@@ -5,13 +5,30 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
+from drawn_scenes import HEIGHT, WIDTH, draw_lesions, draw_shapes
 
+from striate import files
+from striate.data.prepare import Preparation, Shape
+from striate.export.model import Model
+from striate.network.build import build
 from striate.serve.reply import Request
 from striate.serve.server import Answer, Server
+from striate.tasks.task import make_task
+from striate.train.settings import as_table, settings_from, to_toml
 
 CLASSES = ("across", "corner", "down")
+# By task: facts of the task, a network, and channels, height and width of the pictures.
+SPATIAL = {
+    "detection": (
+        {"classes": ("disc", "square"), "threshold": 0.1},
+        "conv 8 5 stride=4 padding=2, relu, conv classes 1",
+        (3, HEIGHT, WIDTH),
+    ),
+    "segmentation": ({"classes": ("background", "foreground")}, "conv 4 3, relu, conv classes 1", (1, 32, 32)),
+}
 LINE = "conv 4 3, batchnorm, relu, maxpool 2, conv 6 3 padding=valid, relu, flatten, dense classes"
 
 
@@ -74,3 +91,29 @@ def served(answer: Answer) -> Iterator[Server]:
 
 def asked(*path: str, **query: str) -> Request:
     return Request("GET", path, query)
+
+
+def spatial_run(folder: Path, name: str) -> Path:
+    """A run on six pictures with boxes ("detection") or masks ("segmentation"), all of the test part, which asks a
+    network with random weights."""
+    source = (draw_shapes if name == "detection" else draw_lesions)(folder / "pictures", 6)
+    facts, line, (channels, height, width) = SPATIAL[name]
+    task = make_task(name, facts)
+    figures = {"low": 0.0, "high": 255.0, "mean": 0.4, "std": 0.25}
+    preparation = Preparation(
+        shape=Shape(height=height, width=width, channels=channels),
+        **{key: (value,) * channels for key, value in figures.items()},
+    )
+    network = build(line, (channels, height, width), task.make_head(line), seed=3)
+    run = folder / "run"
+    Model(network.eval(), task, preparation).save(run / "model.safetensors")
+    found = (path.relative_to(source) for path in source.rglob("0?.png"))
+    pictures = sorted(path.as_posix() for path in found if path.parts[0] != "masks")
+    tables = {"settings": as_table(settings_from({})), "run": {"source": str(source)}}
+    files.write_text(run / "settings.toml", to_toml(tables))
+    listed = [(path, "", "test", "", "used", "") for path in pictures]
+    files.write_csv(run / "data.csv", ("path", "label", "part", "group", "status", "reason"), listed)
+    files.write_csv(run / "predictions.csv", ("path", "predicted", "error"), [(path, "", 1) for path in pictures])
+    files.write_json(run / "scores.json", {"stopped": False})
+    files.write_manifest(run)
+    return run

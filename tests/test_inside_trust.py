@@ -170,7 +170,7 @@ def test_curves_worked_by_hand() -> None:
         network[1].weight.copy_(torch.tensor([[1.0, 1, 1, 1, 0, 0, 0, 0, 0, 0]]))
     picture = torch.tensor([[[8.0, 4, 2, 6, 5, 5, 5, 5, 5, 5]]])
     found = judge(network, picture, np.array([[10, 8, 7, 9, 6, 5, 4, 3, 2, 1]]))
-    assert found.fill == "the picture's mean colour"
+    assert found.fill == "the mean of each channel"
     np.testing.assert_allclose(found.deletion["map"], [20, 17, 16, 17, 20, 20, 20, 20, 20, 20, 20], atol=1e-5)
     np.testing.assert_allclose(found.insertion["map"], [20, 23, 24, 23, 20, 20, 20, 20, 20, 20, 20], atol=1e-5)
     assert found.areas["deletion"]["map"] == pytest.approx(19)

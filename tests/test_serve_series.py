@@ -53,6 +53,7 @@ def test_a_series_on_the_page(waves: striate.Run) -> None:
         page = Visitor(server)
         facts = page.json("/api/model")
         assert (facts["form"], facts["input_shape"]) == ("series", [1, 1, 40])
+        assert facts["nouns"] == ["series", "series"]
         first = facts["first_picture"]
         _, _, png = page.ask(f"/api/pictures/{first}/image")
         assert np.asarray(Image.open(io.BytesIO(png))).shape == (200, 480, 3)

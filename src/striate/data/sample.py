@@ -80,7 +80,7 @@ def text_of(target: Target) -> str:
         return "; ".join(value if isinstance(value, str) else f"{value:g}" for value in target)
     if isinstance(target, Mask):
         return "mask"
-    return ", ".join(f"{name} {target.names.count(name)}" for name in names_of(target))
+    return ", ".join(f"{name} {target.names.count(name)}" for name in sorted(names_of(target)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,13 +32,13 @@ def draw_boxes(
     """A uint8 picture (H, W, 1 or 3) with its boxes (N, 4) of half-open x0, y0, x1, y1, as uint8 (h, w, 3).
 
     Small pictures are enlarged by a whole number first. kinds: the class number of each box, for its colour. captions:
-    a word for each, or none. dashed: boxes to draw so, e.g. true ones beside those that were found. Large boxes are
-    drawn first, so that small ones in front of them stay visible.
+    a word for each, or none. dashed: boxes to draw so, e.g. true ones beside those that were found, with their words
+    at the lower edge. Large boxes are drawn first, so that small ones in front of them stay visible.
     """
     plain = fitted(three_channels(picture), LEAST) if max(picture.shape[:2]) < LEAST else three_channels(picture)
     times = plain.shape[1] / picture.shape[1]
     image = Image.fromarray(np.ascontiguousarray(plain))
-    pen, thick = ImageDraw.Draw(image), max(1, round(max(image.size) / 300))
+    pen, thick = ImageDraw.Draw(image), max(2, round(max(image.size) / 300))
     font = _font(round(_LETTER * max(1.0, max(image.size) / 960)))
     corners = np.asarray(corners, np.float64).reshape(-1, 4)
     order = np.argsort(-(corners[:, 2:] - corners[:, :2]).prod(axis=1), kind="stable")
@@ -48,12 +48,14 @@ def draw_boxes(
         if edges[2] < edges[0] or edges[3] < edges[1]:
             continue
         colour = colour_of(kinds[place])
-        if len(dashed) > place and dashed[place]:
+        is_dashed = len(dashed) > place and dashed[place]
+        if is_dashed:
             _dashes(pen, edges, colour, thick)
         else:
+            pen.rectangle(edges, outline=(0, 0, 0), width=thick + 1)  # its rim is seen on a ground of the box's colour
             pen.rectangle(edges, outline=colour, width=thick)
         if len(captions) > place and captions[place]:
-            _caption(pen, image.size, edges, captions[place], colour, font)
+            _caption(pen, image.size, edges, captions[place], colour, font, below=is_dashed)
     return np.asarray(image)
 
 
@@ -93,12 +95,16 @@ def _caption(
     words: str,
     colour: tuple[int, int, int],
     font: ImageFont.FreeTypeFont,
+    *,
+    below: bool,
 ) -> None:
-    """Words on a ground of the box's colour: above the box where there is room, else at its upper edge."""
+    """Words on a ground of the box's colour: above (or below) the box where there is room, else inside at that edge."""
     left, top, right, bottom = pen.textbbox((0, 0), words, font=font)
     wide, high = right - left + 4, bottom - top + 4
     x = max(0, min(edges[0], size[0] - wide))
     y = edges[1] - high if edges[1] >= high else edges[1]
+    if below:
+        y = edges[3] + 1 if edges[3] + high < size[1] else edges[3] + 1 - high
     bright = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
     pen.rectangle((x, y, x + wide - 1, y + high - 1), fill=colour)
     pen.text((x + 2 - left, y + 2 - top), words, font=font, fill=(0, 0, 0) if bright > 110 else (255, 255, 255))

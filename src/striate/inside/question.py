@@ -100,7 +100,7 @@ def filled(picture: Tensor, baseline: Baseline | None) -> tuple[Tensor, str]:
     if isinstance(baseline, str):
         if baseline != "mean":
             raise StriateError("a baseline is a number, mean or a picture", received=baseline, where="baseline")
-        return picture.mean(tuple(range(2, picture.ndim)), keepdim=True).expand_as(picture), "the picture's mean colour"
+        return picture.mean(tuple(range(2, picture.ndim)), keepdim=True).expand_as(picture), "the mean of each channel"
     value = torch.as_tensor(0.0 if baseline is None else baseline).to(picture)
     if value.ndim and value.shape not in (picture.shape, picture.shape[1:]):
         shapes = f"{tuple(value.shape)} for {tuple(picture.shape[1:])}"

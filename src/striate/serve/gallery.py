@@ -21,7 +21,7 @@ from striate.data.header import WHOLE, Unreadable
 from striate.data.load import Want
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import Shape, fit
-from striate.draw.pixels import picture_png, visible
+from striate.draw.pixels import fitted, picture_png, three_channels, visible
 from striate.errors import StriateError
 from striate.export.items import items
 from striate.export.model import Model
@@ -179,7 +179,12 @@ class Gallery:
 
 def shown(picture: np.ndarray) -> bytes:
     """A picture for the eye (H, W, 1 or 3) as a PNG file, the longer side at most LONGEST."""
-    return picture_png(picture, LONGEST if max(picture.shape[:2]) > LONGEST else None)
+    return picture_png(small(picture))
+
+
+def small(picture: np.ndarray) -> np.ndarray:
+    """A picture for the eye (H, W, 1 or 3), the longer side at most LONGEST."""
+    return fitted(three_channels(picture), LONGEST) if max(picture.shape[:2]) > LONGEST else picture
 
 
 def _read_entries(data: Path, scored: Path | None) -> dict[str, Entry]:

@@ -11,7 +11,9 @@ import torch
 
 from striate.data.content import read_file
 from striate.data.decode import Unreadable
+from striate.data.sample import Target
 from striate.data.shown import with_heat
+from striate.data.wording import NOUNS
 from striate.draw import colours
 from striate.draw.pixels import picture_png
 from striate.errors import StriateError
@@ -20,11 +22,12 @@ from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
 from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of, plain_step
-from striate.serve.gallery import Gallery, shown
+from striate.serve.gallery import YOURS, Gallery, shown, small
 from striate.serve.looking import Look, Looking, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
 from striate.serve.thumbnails import thumbnail
 from striate.serve.training import Training
+from striate.serve.truths import Truths
 from striate.tasks.task import Task
 
 FULL_VALUES = 1_000_000  # a layer of more values is sent in half precision
@@ -46,6 +49,7 @@ class Glass:
         self.file = place / MODEL_FILE if place.is_dir() else place
         self.gallery = Gallery(place if is_run else None)
         self.training = Training(place if is_run else None)
+        self.truths = Truths(place if is_run else None)
         self._loading, self._stamp, self._looking = threading.Lock(), None, None
         if self.file.exists() or not is_run:
             self.looking  # noqa: B018 - what cannot be loaded is said now
@@ -115,6 +119,7 @@ class Glass:
             **{name: getattr(model.task, name) for name in ("one_label", "spatial", "shares", "error_is", "unit")},
             "input_shape": (shape.channels, shape.height * shape.frames, shape.width),
             "form": shape.form,
+            "nouns": NOUNS.get(shape.form),
             "parameters": sum(p.numel() for p in model.network.parameters()),
             "note": f"Probabilities are {' and '.join(notes)}; logits are of the pass shown." if notes else "",
         }
@@ -131,9 +136,15 @@ class Glass:
         return Reply(self.gallery.png(picture), "image/png")
 
     def drawn(self, request: Request, picture: str) -> Reply:
-        """The picture with what the model says of it drawn on it."""
-        seen = self.gallery.seen(self.gallery.pixels(picture))
-        return Reply(shown(self.looking.model.task.drawn(seen, self._look(picture).answer)), "image/png")
+        """The picture with what the model says of it, and the truth where it is known (truth=0: without)."""
+        both = None if request.query.get("truth") == "0" else self._with_truth(picture)
+        seen = self._drawn(picture) if both is None else both
+        return Reply(shown(seen), "image/png")
+
+    def truth(self, request: Request, picture: str) -> Reply:
+        """Whether the truth is drawn on a picture, and what is seen then. Waits until the run's labels are read."""
+        known = self._with_truth(picture) is not None
+        return json_reply({"known": known, "legend": self.looking.model.task.legend if known else ""})
 
     def input(self, request: Request, picture: str) -> Reply:
         """The prepared picture; display: per channel, the values that stand for black and for full brightness."""
@@ -265,6 +276,22 @@ class Glass:
             raise StriateError("the picture must be readable", received=error, where=picture) from error
         return entry.id
 
+    def _drawn(self, picture: str, target: Target | None = None) -> np.ndarray:
+        """Made small first, so that thin lines stay visible."""
+        seen = small(self.gallery.seen(self.gallery.pixels(picture)))
+        return self.looking.model.task.drawn(seen, self._look(picture).answer, target)
+
+    def _with_truth(self, picture: str) -> np.ndarray | None:
+        """The picture with answer and truth; None where nothing can be drawn, or the truth is not known (any more)."""
+        task, entry = self.looking.model.task, self.gallery.entry(picture)
+        target = self.truths.of(entry.name) if task.legend and entry.part != YOURS else None
+        if target is None or task.knows(target):
+            return None
+        try:
+            return self._drawn(picture, target)
+        except Unreadable:  # a mask that was changed or taken away
+            return None
+
     def _look(self, picture: str) -> Look:
         return self.looking.look(picture, lambda: self.gallery.pixels(picture))
 
@@ -299,6 +326,7 @@ _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
     ("POST", "api", "pictures"): Glass.drop,
     ("GET", "api", "pictures", "*", "image"): Glass.image,
     ("GET", "api", "pictures", "*", "drawn"): Glass.drawn,
+    ("GET", "api", "pictures", "*", "truth"): Glass.truth,
     ("GET", "api", "pictures", "*", "input"): Glass.input,
     ("GET", "api", "trace", "*"): Glass.trace,
     ("GET", "api", "trace", "*", "strip"): Glass.strip,

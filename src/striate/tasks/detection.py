@@ -270,6 +270,7 @@ class Detection(Task):
             missed = hit_or_miss(target, told, self.threshold)[1].tolist()
             corners = np.concatenate([corners, _on(picture, target)[missed]])
             names += [target.names[place] for place in missed]
+            captions += [target.names[place] for place in missed]
             dashed += [True] * len(missed)
         kinds = [self.classes.index(name) if name in self.classes else len(self.classes) for name in names]
         return draw_boxes(picture, corners, kinds, captions, dashed)

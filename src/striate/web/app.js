@@ -2,9 +2,10 @@
 
 import { cancelled, createApi } from "./api.js";
 import { useTables } from "./colour.js";
-import { button, empty, fill, h, note, svg } from "./dom.js";
+import { button, empty, fill, h, note, svg, useNouns, worded } from "./dom.js";
 import { createChooser } from "./pictures.js";
 import { createStore } from "./state.js";
+import { createTruth } from "./truth.js";
 
 const TABS = [["see", "See"], ["explain", "Explain"], ["filters", "Filters"], ["train", "Train"], ["playground", "Playground"], ["mistakes", "Mistakes"]];
 const KEYS = [
@@ -47,7 +48,8 @@ function predictionBars(trace, model) {
   if (!trace.predictions?.length) return [];
   const known = trace.truth !== null && trace.truth !== undefined;
   if (!model.one_label) {
-    return [h("strong", { class: "said" }, trace.said), known && ![trace.said, "mask"].includes(trace.truth) ? h("span", { class: "quiet" }, `in truth ${trace.truth}`) : null];
+    const truth = trace.truth || "nothing";
+    return [h("strong", { class: "said" }, trace.said), known && ![trace.said, "mask"].includes(truth) ? h("span", { class: "quiet" }, `in truth ${truth}`) : null];
   }
   const right = known ? trace.truth === trace.predictions[0].label : null;
   const bars = trace.predictions.slice(0, SHOWN).map(({ label, probability }) => {
@@ -62,15 +64,18 @@ function predictionBars(trace, model) {
   return [h("ol", { class: "predictions", "aria-label": "Prediction, most probable first" }, bars), verdict];
 }
 
-/* Opens the picture with the answer drawn on it. */
-function drawnButton(picture, { name, said }) {
+/* Opens the picture with the answer drawn on it, and the truth where it is known. */
+function drawnButton(api, picture, { name, said }) {
+  const image = h("img", { class: "drawn", alt: `${name} with the answer drawn on it: ${said}` });
+  const paint = () => { image.src = truth.drawn(picture); };
+  const truth = createTruth({ api, paint });
   const dialog = h("dialog", { class: "sheet", "aria-labelledby": "drawn-title" },
     h("div", { class: "spread" }, h("h2", { id: "drawn-title" }, name), button("Close", () => dialog.close(), { class: "plain" })),
-    h("p", {}, said),
-    h("img", { class: "drawn", alt: `${name} with the answer drawn on it: ${said}` }));
+    h("p", {}, said), image, truth.element);
   return [button("Show on the picture", () => {
-    dialog.querySelector("img").src = `/api/pictures/${picture}/drawn`;
+    paint();
     dialog.showModal();
+    truth.ask(picture);
   }), dialog];
 }
 
@@ -78,14 +83,14 @@ function helpDialog() {
   const dialog = h("dialog", { class: "sheet", "aria-labelledby": "help-title" });
   fill(dialog,
     h("div", { class: "spread" }, h("h2", { id: "help-title" }, "How to find your way"), button("Close", () => dialog.close(), { class: "plain" })),
-    h("p", { class: "quiet" }, "Choose a layer in the strip at the bottom of See, a map in its sheet, and a pixel in the map. Beside it stands how that number came about. The address of the page holds all of it: copy it to come back to the same pixel. Drop a picture anywhere to classify and open it."),
+    h("p", { class: "quiet" }, worded("Choose a layer in the strip at the bottom of See, a map in its sheet, and a pixel in the map. Beside it stands how that number came about. The address of the page holds all of it: copy it to come back to the same pixel. Drop a picture anywhere to classify and open it.")),
     h("table", {}, h("caption", { class: "unseen" }, "Keys"), h("tbody", {}, KEYS.map(([key, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, key)), h("td", {}, text))))));
   return dialog;
 }
 
 /* A picture dropped anywhere on the page is classified and opened. */
 function acceptDrops(upload) {
-  const veil = h("div", { class: "veil", hidden: true }, h("strong", {}, "Drop the picture to classify and open it"));
+  const veil = h("div", { class: "veil", hidden: true }, h("strong", {}, worded("Drop the picture to classify and open it")));
   const carries = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => { if (carries(event)) { event.preventDefault(); veil.hidden = false; } });
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) veil.hidden = true; });
@@ -117,7 +122,7 @@ function frame(app, store, model, chooser, upload) {
         h("div", { class: "brand" }, mark(), h("h1", {}, model.name, h("span", { class: "unseen" }, " in Striate"))),
         tabs.element, button("?", openHelp, { class: "round", "aria-label": "Help and keys", title: "Help and keys (?)" })),
       h("div", { class: "top-row picture-row" },
-        button([thumb, name, h("span", { class: "chevron", "aria-hidden": "true" }, "▾")], chooser.open, { class: "picture-button", "aria-label": "Choose another picture", "aria-haspopup": "dialog" }),
+        button([thumb, name, h("span", { class: "chevron", "aria-hidden": "true" }, "▾")], chooser.open, { class: "picture-button", "aria-label": worded("Choose another picture"), "aria-haspopup": "dialog" }),
         prediction)),
     errors, h("main", {}, view), live, help, chooser.element, acceptDrops(upload));
   return { tabs, thumb, name, prediction, view, live, errors };
@@ -128,6 +133,7 @@ async function start(app) {
   const api = createApi();
   const model = await api.json("/api/model");
   useTables(model.colours);
+  if (model.nouns) useNouns(model.nouns);
   document.title = `${model.name} · Striate`;
   document.body.dataset.form = model.form ?? "picture";
   const complain = (text) => { fill(parts.errors, text ? note(text, "error") : null); };
@@ -138,7 +144,7 @@ async function start(app) {
       store.go({ picture: id, class: null, versus: null });
     } catch (error) { complain(`${file.name}: ${error.message}`); }
   };
-  const chooser = createChooser({ api, upload, choose: (id) => store.go({ picture: id, class: null, versus: null }) });
+  const chooser = createChooser({ api, model, upload, choose: (id) => store.go({ picture: id, class: null, versus: null }) });
   const parts = frame(app, store, model, chooser, upload);
   const context = {
     store, api, model, go: store.go, choosePicture: chooser.open,
@@ -158,13 +164,13 @@ async function start(app) {
 }
 
 /* Keeps the picture's thumbnail, name and prediction true to the state. */
-function header(parts, { model, trace }) {
+function header(parts, { api, model, trace }) {
   let shown = null;
   return async ({ picture }) => {
     if (picture === shown) return;
     shown = picture;
     parts.thumb.hidden = !picture;
-    parts.name.textContent = picture ? "…" : "Choose a picture";
+    parts.name.textContent = picture ? "…" : worded("Choose a picture");
     fill(parts.prediction);
     if (!picture) return;
     parts.thumb.src = `/api/pictures/${picture}/image`;
@@ -175,9 +181,9 @@ function header(parts, { model, trace }) {
     try {
       const answer = await trace(picture);
       if (shown !== picture) return;
-      parts.name.textContent = answer.name ?? `picture ${picture}`;
+      parts.name.textContent = answer.name ?? worded(`picture ${picture}`);
       parts.name.title = parts.name.textContent;
-      fill(parts.prediction, predictionBars(answer, model), model.spatial ? drawnButton(picture, answer) : null);
+      fill(parts.prediction, predictionBars(answer, model), model.spatial ? drawnButton(api, picture, answer) : null);
     } catch (error) { if (!cancelled(error) && shown === picture) fill(parts.prediction, note(error.message, "error")); }
   };
 }

@@ -14,6 +14,7 @@
    number(v)                    <data> with digits(v) shown and the exact value in its title and value
    signedBar(value, most)       a bar from the middle to the right (plus) or left (minus)
    shapeText([3, 8, 8])         "3 × 8 × 8"
+   worded(text)                 text with the word picture as that for what the run learned from; useNouns([one, several]) says which
    perFrame(fn)                 fn at most once per frame, with the latest arguments */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -119,6 +120,13 @@ export function signedBar(value, most) {
   return h("span", { class: "signed-bar", "aria-hidden": "true" },
     h("i", { class: value < 0 ? "minus" : "plus", style: { width: `${share}%`, [value < 0 ? "right" : "left"]: "50%" } }));
 }
+
+let nouns = ["picture", "pictures"];
+export const useNouns = (given) => { nouns = given; };
+export const worded = (text) => text.replace(/\b([Pp])icture(s?)\b/g, (_, first, many) => {
+  const noun = nouns[many ? 1 : 0];
+  return first === "P" ? noun[0].toUpperCase() + noun.slice(1) : noun;
+});
 
 export const shapeText = (shape) => shape.join(" × ");
 

@@ -5,7 +5,7 @@
 import { cancelled } from "./api.js";
 import { paintMap } from "./atlas.js";
 import { bounds, range, Scale } from "./colour.js";
-import { digits, empty, exact, fill, h, note, number, panel, perFrame, select, shapeText } from "./dom.js";
+import { digits, empty, exact, fill, h, note, number, panel, perFrame, select, shapeText, worded } from "./dom.js";
 import { createPlane } from "./plane.js";
 import { createTrust } from "./trust.js";
 
@@ -59,7 +59,7 @@ function factsOf(header, method, unit) {
       fact("Largest value", number(header.maximum), header.layer ? h("span", { class: "quiet" }, " on the layer's own grid") : null),
       header.signed ? fact("Smallest value", number(header.minimum)) : null,
       fact("Sum of the map", number(header.total)),
-      header.baseline ? fact("“No picture” is", header.baseline) : null,
+      header.baseline ? fact(worded("“No picture” is"), header.baseline) : null,
       header.gap === null || header.gap === undefined ? null : fact("Gap", number(header.gap),
         h("span", { class: "quiet" }, " between the map's sum and the difference of scores that it must add up to"))),
     header.warning ? note(`⚠ ${header.warning}`, "error") : null,
@@ -78,7 +78,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     layer: select("Layer", [], "", (value) => go({ heat: value || null })),
   };
   const slider = h("input", { type: "range", min: 0, max: 100, step: 5, on: { input: () => go({ opacity: slider.value }) } });
-  const plane = createPlane({ label: "Picture with the map: read values with the arrow keys", side: SIDE,
+  const plane = createPlane({ label: worded("Picture with the map: read values with the arrow keys"), side: SIDE,
     onPick: (y, x) => { spot = [y, x]; plane.at(y, x); reading(spot); announce(readout.textContent); },
     onHover: (y, x) => reading(y === null ? spot : [y, x], y === null) });
   const readout = h("p", { class: "quiet explain-readout" });
@@ -90,7 +90,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
   const picturePanel = panel("Where the evidence lies", drawn,
     h("div", { class: "plane-room" }, plane.element), readout,
     h("div", { class: "spread" }, legend, h("label", { class: "field" }, "Opacity", slider)),
-    h("p", { class: "quiet" }, "The map is clear at zero and covers the picture more the further a value is from zero."));
+    h("p", { class: "quiet" }, worded("The map is clear at zero and covers the picture more the further a value is from zero.")));
   const mapPanel = panel("The map itself", h("div", { class: "explain-map" }, alone, facts), seeLink);
   const body = h("div", { class: "explain" },
     h("section", { class: "panel", "aria-label": "What to explain" },
@@ -103,7 +103,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
   function reading(at, quiet = false) {
     if (!seen) return;
     plane.mark(at ? [{ top: at[0], left: at[1], height: 1, width: 1, kind: "cell" }] : []);
-    if (!at) return void (readout.textContent = quiet ? "Point at the picture, or move with the arrow keys, to read values." : "");
+    if (!at) return void (readout.textContent = quiet ? worded("Point at the picture, or move with the arrow keys, to read values.") : "");
     const value = seen.heat.data[at[0] * seen.picture.width + at[1]];
     fill(readout, `row ${at[0]}, column ${at[1]}: `, h("data", { class: "number", value: exact(value), title: exact(value) }, digits(value)));
   }
@@ -196,7 +196,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
   return {
     update(next) {
       state = next;
-      if (!state.picture) return void fill(stage, empty("No picture yet", "Drop a picture on the page, or choose one above."));
+      if (!state.picture) return void fill(stage, empty(worded("No picture yet"), worded("Drop a picture on the page, or choose one above.")));
       const asked = question();
       if (asked !== shown) { shown = asked; load(asked); } else { slider.value = state.opacity || OPACITY; paint(); }
     },

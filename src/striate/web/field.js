@@ -5,7 +5,7 @@
    field.show(box, actual)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one */
 
 import { range, Scale } from "./colour.js";
-import { button, check, digits, fill, h, shapeText } from "./dom.js";
+import { button, check, digits, fill, h, shapeText, worded } from "./dom.js";
 import { numberGrid } from "./numbers.js";
 
 const SIDE = 232, PATCH = 5, ROW = 40, THIN = 3, LANES = 12;
@@ -53,14 +53,14 @@ export function createField({ onPick, onActual }) {
   const overlay = h("canvas", { class: "overlay", "aria-hidden": "true" });
   const frame = h("i", { class: "field-box" });
   const stage = h("div", { class: "field-stage" }, canvas, overlay, frame);
-  const actual = check("actual field, for this picture only", false, onActual);
+  const actual = check(worded("actual field, for this picture only"), false, onActual);
   const text = h("p", { class: "quiet" });
   const about = h("p", { class: "quiet" });
   const grid = h("div", { class: "scroll" });
   const channelRow = h("div", { class: "segmented", role: "group", "aria-label": "Channel of the numbers" });
   const element = h("section", { class: "panel field-panel" },
     h("div", {}, h("h2", {}, "What the pixel sees"), about), stage, text, actual.element,
-    h("div", { class: "spread" }, h("h3", {}, "The picture's numbers"), channelRow), grid);
+    h("div", { class: "spread" }, h("h3", {}, worded("Numbers of the picture")), channelRow), grid);
   let input = null, box = null, channel = 0;
 
   stage.addEventListener("click", (event) => {
@@ -124,7 +124,7 @@ export function createField({ onPick, onActual }) {
       const zoom = SIDE / Math.max(width, rows);
       const whole = height === 1 ? SIDE / width : zoom >= 1 ? Math.floor(zoom) : zoom;
       Object.assign(stage.style, { width: `${width * whole}px`, height: height === 1 ? `${(lines ? ROW : THIN) * count}px` : `${height * whole}px` });
-      canvas.setAttribute("aria-label", `The picture as the network gets it, ${shapeText(input.shape)}`);
+      canvas.setAttribute("aria-label", worded(`The picture as the network gets it, ${shapeText(input.shape)}`));
       about.textContent = `Network input ${shapeText(input.shape)}`;
       channels();
     },

@@ -4,7 +4,7 @@
      answer  of /api/trace/ID/explain: {chain (each inPlane), lineage, picture_box};  place {picture, layer, channel, label, y, x, height, width, term, trace}
    Every number comes from the server in full; only what is shown is rounded. */
 
-import { button, digits, exact, fill, h, note, signedBar } from "./dom.js";
+import { button, digits, exact, fill, h, note, signedBar, worded } from "./dom.js";
 import { inPlane, numberGrid, scaleOf } from "./numbers.js";
 import { asNumpy, asText } from "./copy.js";
 
@@ -68,7 +68,7 @@ export function createLedger({ api, go, announce, onLeave }) {
     const open = !first ? null : place.term === "none" ? null : place.term === "" ? strongest : Number(place.term);
     const { shown, rest, sum } = foldTerms(terms, open, all);
     const several = new Set(terms.map((term) => term.source)).size > 1;
-    const nameOf = (term) => several ? `${term.source < 0 ? "picture" : place.trace.layers[term.source].name}, ${term.label}` : term.label;
+    const nameOf = (term) => several ? `${term.source < 0 ? worded("picture") : place.trace.layers[term.source].name}, ${term.label}` : term.label;
     const most = Math.max(...shown.map(({ term }) => Math.abs(term.value)), Math.abs(sum), ...addends.map((a) => Math.abs(a.value)));
     const row = (label, value, kind) => h("tr", { class: kind }, h("th", { scope: "row" }, label), h("td", { class: "bar-cell" }, kind === "total" ? null : signedBar(value, most)), h("td", { class: "figure" }, kind === "total" ? figure(value) : added(value)));
     const rows = shown.flatMap(({ term, index }) => {
@@ -121,10 +121,10 @@ export function createLedger({ api, go, announce, onLeave }) {
     const hidden = open ? 0 : Math.max(0, items.length - CRUMBS);
     const shown = hidden ? [items[0], null, ...items.slice(1 + hidden)] : items;
     const crumb = ({ layer, name, box, last }) => h("li", {},
-      layer < 0 ? h("span", { class: "crumb" }, h("b", {}, "picture"), boxText(box))
+      layer < 0 ? h("span", { class: "crumb" }, h("b", {}, worded("picture")), boxText(box))
         : button([h("b", {}, name), boxText(box, place.trace.layers[layer].output_shape)], () => go({ layer, channel: place.channel, y: (box[0] + box[1]) >> 1, x: (box[2] + box[3]) >> 1 }),
           { class: "crumb", "aria-current": last ? "step" : null }));
-    const list = h("ol", { class: "crumbs", "aria-label": "Where it comes from: from the picture to this number" },
+    const list = h("ol", { class: "crumbs", "aria-label": worded("Where it comes from: from the picture to this number") },
       shown.map((item) => item ? crumb(item) : h("li", {}, button(`… ${hidden} more`, () => list.replaceWith(crumbs(lineage, place, true)), { class: "crumb" }))));
     return list;
   }
@@ -149,7 +149,7 @@ export function createLedger({ api, go, announce, onLeave }) {
     detail.textContent = "Numbers are rounded for display; point at one for every digit.";
     fill(body,
       h("div", { class: "ledger-head" }, h("h2", {}, `Layer ${first.name}, ${at}`), h("p", { class: "big mono" }, figure(first.stored)),
-        h("p", { class: "quiet" }, `Sees ${boxText(answer.picture_box)} of the picture`)),
+        h("p", { class: "quiet" }, worded(`Sees ${boxText(answer.picture_box)} of the picture`))),
       chips(answer.chain), h("ol", { class: "steps" }, answer.chain.map((one, index) => step(one, index, place))),
       h("div", { class: "copying" }, detail, h("div", { class: "toolbar" },
         button("Copy as text", () => copy(asText(answer), "text")), button("Copy as NumPy", () => copy(asNumpy(answer), "NumPy")))),

@@ -2,7 +2,8 @@
 
    State of its own in the address: show ("" = wrong, unsure, all), pair ("truth-predicted", numbers of two classes). */
 
-import { button, digits, empty, fill, h, note, panel, segmented } from "./dom.js";
+import { button, digits, empty, fill, h, note, panel, segmented, worded } from "./dom.js";
+import { createTruth } from "./truth.js";
 
 const AT_ONCE = 48;
 const LARGEST_TABLE = 16; // classes up to which the whole table of truth and prediction is shown
@@ -28,7 +29,7 @@ function confusion(classes, counts, choose) {
   };
   const head = classes.map((name) => h("th", { scope: "col", title: name }, name));
   const table = h("table", { class: `mistakes-table ${classes.some((name) => name.length > 3) ? "long" : ""}` },
-    h("caption", {}, "Rows: truth. Columns: prediction. Choose a number to see its pictures."),
+    h("caption", {}, worded("Rows: truth. Columns: prediction. Choose a number to see its pictures.")),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "unseen" }, "truth")), head)),
     h("tbody", {}, classes.map((name, t) => h("tr", {}, h("th", { scope: "row", title: name }, name), classes.map((_, p) => cell(t, p))))));
   return h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Truth and prediction" }, table);
@@ -51,29 +52,37 @@ const rounded = (text) => /^-?\d*\.\d+$/.test(text ?? "") ? digits(Number(text))
 function mountPlain(root, { api, model, store }) {
   const stage = h("div", { class: model.spatial ? "mistakes large" : "mistakes" });
   root.append(stage);
-  const image = model.spatial ? "drawn" : "image", side = model.spatial ? 240 : 96;
+  const side = model.spatial ? 240 : 96;
+  const source = (id) => model.spatial ? drawing.drawn(id) : `/api/pictures/${encodeURIComponent(id)}/image`;
+  const redraw = () => { for (const one of stage.querySelectorAll("img")) one.src = source(one.dataset.id); };
+  const drawing = createTruth({ api, paint: redraw });
   let limit = AT_ONCE, rows = [];
 
   function card({ id, name, truth, predicted, error }) {
     const links = ["explain", "see"].map((tab) => store.link({ tab, picture: id, class: null, versus: null }));
+    const said = rounded(predicted) || "nothing", told = truth === "mask" ? null : `in truth ${rounded(truth) || "nothing"}`;
     return h("li", { class: "mistakes-card" },
-      h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${predicted}, in truth ${truth}` },
-        h("img", { loading: "lazy", alt: "", width: side, height: side, src: `/api/pictures/${encodeURIComponent(id)}/${image}` })),
-      h("p", { class: error > 0 ? "mistakes-wrong" : "mistakes-right" }, rounded(predicted) || "nothing"),
-      h("p", { class: "quiet" }, truth === "mask" ? null : [`in truth ${rounded(truth) || "nothing"}`, h("br")], `error ${digits(error)}`),
+      h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${[said, told].filter(Boolean).join(", ")}` },
+        h("img", { loading: "lazy", alt: "", width: side, height: side, src: source(id), data: { id } })),
+      h("p", { class: error > 0 ? "mistakes-wrong" : "mistakes-right" }, said),
+      h("p", { class: "quiet" }, told ? [told, h("br")] : null, `error ${digits(error)}`),
       h("p", { class: "mistakes-links" },
         h("a", { href: links[0], "aria-label": `Explain ${name}` }, "Explain"), h("a", { href: links[1], "aria-label": `See ${name} in the network` }, "See")));
   }
 
   function paint() {
     const more = button(`Show ${Math.min(AT_ONCE, rows.length - limit)} more`, () => { limit += AT_ONCE; paint(); });
-    fill(stage, rows.length ? panel("", h("h2", {}, `${rows.length} test pictures, the worst answer first`),
-      model.error_is ? h("p", { class: "quiet" }, `Error: ${model.error_is}.`) : null,
+    fill(stage, rows.length ? panel("", h("h2", {}, worded(`${rows.length} test pictures, the worst answer first`)),
+      model.error_is ? h("p", { class: "quiet" }, `Error: ${model.error_is}.`) : null, drawing.element,
       h("ul", { class: "mistakes-list" }, rows.slice(0, limit).map(card)), rows.length > limit ? more : null)
-      : empty("No test pictures", "A run folder holds the test pictures and what the network said of them, once its training has ended."));
+      : empty(worded("No test pictures"), worded("A run folder holds the test pictures and what the network said of them, once its training has ended.")));
   }
 
-  api.json("/api/mistakes", { keep: false }).then((answer) => { rows = answer.rows; paint(); }, (error) => fill(stage, note(error.message, "error")));
+  api.json("/api/mistakes", { keep: false }).then((answer) => {
+    rows = answer.rows;
+    paint();
+    if (model.spatial && rows.length) drawing.ask(rows[0].id);
+  }, (error) => fill(stage, note(error.message, "error")));
   return { update() {}, unmount() {} };
 }
 
@@ -88,7 +97,7 @@ function mountClasses(root, { api, model, go, store }) {
   const title = h("h2", {}), list = h("div", {});
   const more = button("", () => { limit += AT_ONCE; paint(); });
   const clear = button("Clear the filter", () => choose(null));
-  const toggle = segmented("Which pictures", [["", "Wrong"], ["unsure", "Right but unsure"], ["all", "All"]], "",
+  const toggle = segmented(worded("Which pictures"), [["", "Wrong"], ["unsure", "Right but unsure"], ["all", "All"]], "",
     (value) => go({ show: value || null, pair: null }));
   root.append(stage);
 
@@ -115,14 +124,14 @@ function mountClasses(root, { api, model, go, store }) {
   /* The table stays as it is when a filter is chosen, so that the focus stays on its button. */
   function build() {
     if (!rows.length) {
-      return void fill(stage, empty("No test pictures", model.training ? "They are scored once, when the training has ended."
-        : "Open a run folder: it holds the test pictures and what the network said of them. A model file alone does not."));
+      return void fill(stage, empty(worded("No test pictures"), model.training ? "They are scored once, when the training has ended."
+        : worded("Open a run folder: it holds the test pictures and what the network said of them. A model file alone does not.")));
     }
     const wrong = rows.filter(({ pair }) => !right(pair)).length;
     const filter = classes.length <= LARGEST_TABLE ? confusion : commonest;
     fill(stage, h("div", { class: "mistakes-columns" },
       panel("Truth and prediction",
-        h("p", {}, h("strong", {}, `${wrong} of ${rows.length}`), ` test pictures are wrong (${percent(wrong / rows.length)}).`),
+        h("p", {}, h("strong", {}, `${wrong} of ${rows.length}`), worded(` test pictures are wrong (${percent(wrong / rows.length)}).`)),
         filter(classes, countPairs(rows), (pair) => choose(state.pair === pair ? null : pair))),
       panel("", h("div", { class: "spread" }, title, h("div", { class: "toolbar" }, clear, toggle.element)), list, more)));
   }
@@ -132,14 +141,14 @@ function mountClasses(root, { api, model, go, store }) {
     const found = visible();
     const wrong = rows.filter(({ pair }) => !right(pair)).length;
     const [t, p] = (state.pair || "").split("-");
-    const titles = { all: `All ${rows.length} test pictures, wrong ones first`, unsure: `${rows.length - wrong} right, the least sure first` };
+    const titles = { all: worded(`All ${rows.length} test pictures, wrong ones first`), unsure: `${rows.length - wrong} right, the least sure first` };
     title.textContent = state.pair ? `${classes[t]} ${t === p ? "recognised" : `taken for ${classes[p]}`}: ${found.length}`
       : titles[state.show] ?? `${wrong} wrong, the surest first`;
     for (const one of stage.querySelectorAll("[data-pair]")) one.setAttribute("aria-pressed", String(one.dataset.pair === state.pair));
     toggle.set(state.pair ? null : state.show ?? "");
     clear.hidden = !state.pair;
     fill(list, found.length ? h("ul", { class: "mistakes-list" }, found.slice(0, limit).map(card))
-      : empty("Nothing wrong", "The network was right on every test picture. “Right but unsure” shows where it came close."));
+      : empty("Nothing wrong", worded("The network was right on every test picture. “Right but unsure” shows where it came close.")));
     more.hidden = found.length <= limit;
     more.textContent = `Show ${Math.min(AT_ONCE, found.length - limit)} more`;
   }

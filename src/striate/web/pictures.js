@@ -1,20 +1,20 @@
 /* The dialog in which a picture is chosen: the run's own pictures by part, or a file of the user's.
 
-   createChooser({api, choose(id), upload(file)}) -> {element, open()} */
+   createChooser({api, model, choose(id), upload(file)}) -> {element, open()} */
 
-import { button, fill, h, note, segmented } from "./dom.js";
+import { button, fill, h, note, segmented, worded } from "./dom.js";
 
 const AT_ONCE = 60;
 
-export function createChooser({ api, choose, upload }) {
+export function createChooser({ api, model, choose, upload }) {
   const grid = h("div", { class: "tiles" });
   const filter = h("div");
   const more = button("Show more", () => load(false));
-  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff", class: "unseen", tabindex: -1, "aria-label": "A picture file" });
+  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff", class: "unseen", tabindex: -1, "aria-label": worded("A picture file") });
   const dialog = h("dialog", { class: "sheet wide", "aria-labelledby": "chooser-title" },
     h("div", { class: "spread" },
-      h("h2", { id: "chooser-title" }, "Choose a picture"),
-      h("div", { class: "toolbar" }, button("Open a picture file…", () => file.click(), { class: "primary" }), button("Close", () => dialog.close(), { class: "plain" }))),
+      h("h2", { id: "chooser-title" }, worded("Choose a picture")),
+      h("div", { class: "toolbar" }, button(worded("Open a picture file…"), () => file.click(), { class: "primary" }), button("Close", () => dialog.close(), { class: "plain" }))),
     filter, grid, h("div", { class: "toolbar" }, more), file);
   let part = "", shown = 0;
 
@@ -23,8 +23,9 @@ export function createChooser({ api, choose, upload }) {
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
   const tile = ({ id, name, truth, predicted }) => {
-    const wrong = truth && predicted && truth !== predicted;
-    const text = [truth ? `${truth}` : null, wrong ? `✗ ${predicted}` : null].filter(Boolean).join(" ");
+    // Where no class is named, an answer that differs from the truth may be a good one all the same.
+    const wrong = model.one_label && truth && predicted && truth !== predicted;
+    const text = [truth === "mask" ? null : truth, wrong ? `✗ ${predicted}` : null].filter(Boolean).join(" ");
     return button([
       h("img", { class: "pixelated", loading: "lazy", alt: "", src: `/api/pictures/${id}/image` }),
       h("span", { class: wrong ? "wrong" : null }, text || name),

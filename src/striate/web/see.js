@@ -2,7 +2,7 @@
 
 import { cancelled } from "./api.js";
 import { bounds, range, Scale } from "./colour.js";
-import { empty, fill, h } from "./dom.js";
+import { empty, fill, h, worded } from "./dom.js";
 import { createField } from "./field.js";
 import { createLedger } from "./ledger.js";
 import { inPlane } from "./numbers.js";
@@ -13,9 +13,9 @@ const clamp = (value, count) => Math.max(0, Math.min(count - 1, value));
 /* [c, h, w] of any output shape: vectors are 1 × 1 maps, rows are maps one pixel high. */
 const mapShape = (shape) => shape.length === 1 ? [shape[0], 1, 1] : shape.length === 2 ? [shape[0], 1, shape[1]] : [shape[0], shape.slice(1, -1).reduce((a, b) => a * b), shape.at(-1)];
 
-/* The state made definite: what is not given or lies outside is put in its place. */
+/* The state made definite: what is not given or lies outside is put in its place. A rim of zeros is no layer to begin with. */
 function resolve(state, trace) {
-  const layer = clamp(state.layer ?? 0, trace.layers.length);
+  const layer = clamp(state.layer ?? trace.layers.findIndex(({ kind }) => kind !== "pad"), trace.layers.length);
   const [channels, height, width] = mapShape(trace.layers[layer].output_shape);
   return { ...state, trace, layer, channel: clamp(state.channel ?? 0, channels), y: clamp(state.y ?? height >> 1, height), x: clamp(state.x ?? width >> 1, width),
     term: state.term ?? "", width, height };
@@ -31,7 +31,7 @@ async function sourceOf(api, place, { rule, terms }) {
   const plane = shape[1] * shape[2];
   if (term.channel >= shape[0] || plane === 1) return null;
   const scale = fromPicture ? Scale.grey(header, term.channel) : new Scale(bounds(range(data, term.channel * plane, plane), header.signed));
-  return { term, shape, data, scale, channel: term.channel, label: fromPicture ? "picture" : place.trace.layers[term.source].name };
+  return { term, shape, data, scale, channel: term.channel, label: fromPicture ? worded("picture") : place.trace.layers[term.source].name };
 }
 
 export function mount(root, context) {
@@ -112,7 +112,7 @@ export function mount(root, context) {
 
   async function update(state) {
     const mine = ++turn;
-    if (!state.picture) return fill(root, empty("No picture yet", "Drop a picture on the page, or choose one at the top."));
+    if (!state.picture) return fill(root, empty(worded("No picture yet"), worded("Drop a picture on the page, or choose one at the top.")));
     if (!layout.isConnected) fill(root, layout);
     try {
       await show(state, mine);

@@ -8,7 +8,7 @@
 
 import { paintMap } from "./atlas.js";
 import { Scale } from "./colour.js";
-import { fill, h, shapeText } from "./dom.js";
+import { fill, h, shapeText, worded } from "./dom.js";
 
 const SIDE = 64;
 
@@ -23,7 +23,7 @@ export function createStrip({ onPick, onEnter }) {
     const values = Float32Array.from(small.data.subarray(layer.index * height * width, (layer.index + 1) * height * width), (byte) => signed ? byte - 128 : byte);
     const canvas = paintMap(h("canvas", { "aria-hidden": "true" }), values, width, height, new Scale(signed ? { high: 127, signed } : { high: 255 }));
     const others = layer.inputs.filter((index) => index !== layer.index - 1);
-    const names = layer.inputs.map((index) => index < 0 ? "picture" : layers[index].name);
+    const names = layer.inputs.map((index) => index < 0 ? worded("picture") : layers[index].name);
     const from = others.length ? `from ${names.map((name) => name.split(".").at(-1)).join(" + ")}` : "";
     // Long names differ at their end, so that is what stands out.
     const within = layer.name.slice(0, layer.name.lastIndexOf(".") + 1);

@@ -6,7 +6,7 @@ import { cancelled } from "./api.js";
 import { createAtlas } from "./atlas.js";
 import { bounds, range, Scale } from "./colour.js";
 import { lineChart } from "./curves.js";
-import { button, check, digits, empty, fill, h, note, panel, segmented, shapeText } from "./dom.js";
+import { button, check, digits, empty, fill, h, note, panel, segmented, shapeText, worded } from "./dom.js";
 import { createPlayer } from "./player.js";
 
 const PER_SECOND = 4; // moments while playing
@@ -86,8 +86,8 @@ export function mount(root, { api, go, model, announce }) {
     onMove: (index) => { setFollow(index === snapshots().length - 1 && told.state === "running"); go({ moment: String(snapshots()[index].id) }); } });
   const live = check("Follow the newest", true, (on) => { setFollow(on); go({ moment: on ? null : String(snapshots()[present()]?.id ?? "") }); });
   const curvesPanel = panel("", h("div", { class: "spread" }, h("h2", {}, "Curves"), by.element), curves.element,
-    h("p", { class: "quiet" }, "Training figures are of augmented pictures and of weights that changed during the epoch; "
-      + "validation figures are of the averaged weights at its end."));
+    h("p", { class: "quiet" }, worded("Training figures are of augmented pictures and of weights that changed during the epoch; "
+      + "validation figures are of the averaged weights at its end.")));
   const filmPanel = panel("", h("div", { class: "spread" }, h("h2", {}, "How it came about"), live.element),
     h("div", { class: "train-time" }, player.element, when),
     h("div", { class: "train-film" },
@@ -175,7 +175,7 @@ export function mount(root, { api, go, model, announce }) {
     if (!sheets.has(name)) {
       const sheet = { atlas: createAtlas({ label: `Maps of ${name} at this moment` }), legend: h("div", {}) };
       sheets.set(name, sheet);
-      if (sheets.size === 1) maps.append(h("h3", {}, "Feature maps of one picture", h("span", { class: "quiet" }, ` ${told.picture}`)));
+      if (sheets.size === 1) maps.append(h("h3", {}, worded("Feature maps of one picture"), h("span", { class: "quiet" }, ` ${told.picture}`)));
       const title = h("span", { class: "mono" }, `${name} · ${shapeText(shape)}`);
       maps.append(h("section", {}, h("div", { class: "spread" }, title, sheet.legend), sheet.atlas.element));
     }

@@ -6,7 +6,7 @@
 import { paintMap } from "./atlas.js";
 import { bounds, range, Scale } from "./colour.js";
 import { lineChart } from "./curves.js";
-import { digits, fill, h, note, number, panel } from "./dom.js";
+import { digits, fill, h, note, number, panel, worded } from "./dom.js";
 
 const MAP_SIDE = 132;
 const NAMES = { map: "this map", random: "random", edges: "edge filter" };
@@ -101,7 +101,7 @@ export function createTrust(label) {
         curveChart("Deletion: score as the highest pixels go", found.deletion, found.shares),
         curveChart("Insertion: score as they come back", found.insertion, found.shares)),
       h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Areas" }, areas(found.areas)),
-      h("p", { class: "quiet" }, `Pixels that are gone show ${found.fill}. Such pictures are unlike any that the network learned from, `
+      h("p", { class: "quiet" }, `Pixels that are gone show ${found.fill}. ${worded("Such pictures are")} unlike any that the network learned from, `
         + "so read the curves against the two others: a random order, and an edge filter that never saw the network."),
       h("p", { class: "explain-limit" }, `At best, such a map shows where evidence for ${header.target} came from`
         + `${header.layer ? ` in layer ${header.layer}` : ""}. It never proves that the network sees the thing as a person would.`));

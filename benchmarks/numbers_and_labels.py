@@ -70,7 +70,6 @@ SETS: dict[str, tuple[Callable[[Path, Path], Path], dict]] = {
         "network": "pilotnet", "augment": "hflip, shift 0.05",
     }),
     "adipocytes": (adipocytes, {"task": "regression"}),
-    "adipocytes, all turns": (adipocytes, {"task": "regression", "symmetry": "dihedral"}),
     "blood cells": (blood, {}),
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ from striate.train.optimize import Average, Masters, Optimizer
 from striate.train.plan import Plan
 
 WARM_UP = 0.15  # share of the schedule in which the learning rate rises
+LAST = 0.2  # share of the schedule, its end, in which a task may have pictures changed less
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Training:
         self.optimizer = Optimizer(self.network, self.plan)
         self.average = Average(self.network)
         self.recipe = parse(self.plan.recipe)
+        self.last_recipe = self.task.last_recipe(self.recipe)
         self._step_seconds = 0.0
         self.threads: Threads | None = None
 
@@ -151,10 +153,11 @@ class Training:
         The loss told is without smoothing and class weights, so that it can be held against validation's.
         """
         chance = {"seed": self.plan.seed, "epoch": epoch, "sample_ids": torch.from_numpy(batch.rows)}
-        changed, targets = augment(batch.pictures, self.recipe, **chance), batch.targets
-        if self.task.moves and self.recipe.moves:
-            sources = sources_of(self.recipe, *batch.pictures.shape[2:], **chance)
-            targets = self.task.move(targets, sources.to(targets.device), self.recipe)
+        recipe = self.recipe if progress < 1 - LAST else self.last_recipe
+        changed, targets = augment(batch.pictures, recipe, **chance), batch.targets
+        if self.task.moves and recipe.moves:
+            sources = sources_of(recipe, *batch.pictures.shape[2:], **chance)
+            targets = self.task.move(targets, sources.to(targets.device), recipe)
         if self.plan.crop:
             changed, targets = cropped([changed, targets], self.plan.crop, **chance)
         x = standardise(self._resized(changed, progress), self.batches.preparation)
@@ -163,7 +166,8 @@ class Training:
         logits = logits_of(self.masters.working, x).float()
         loss = self.task.loss(logits, targets, self.class_weights, self.plan.smoothing)
         loss.backward()
-        value = float(self.task.loss(logits.detach(), targets, None, 0.0))
+        is_plain = self.class_weights is None and not self.plan.smoothing
+        value = float(loss.detach() if is_plain else self.task.loss(logits.detach(), targets, None, 0.0))
         if not math.isfinite(value):
             raise self._ran_away(value, epoch)
         self.masters.step(self.optimizer, _factor(progress))

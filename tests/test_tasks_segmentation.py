@@ -425,12 +425,3 @@ def test_turns_that_were_asked_for() -> None:
         ({"augment": "microscopy"}, True),
     ):  # fmt: skip
         assert Segmentation.of(found, masks, options).fitted(masks).turns is expected
-
-
-def test_the_last_part_of_a_training_keeps_pixels_sharp() -> None:
-    """What interpolates is left out there; mirrorings, quarter turns and light stay. Other tasks go on as before."""
-    recipe = parse("rotate 20, zoom 0.25, shear 0.1, shift 0.1, dihedral, contrast 0.4, fill reflect")
-    last = Segmentation(("a", "b")).last_recipe(recipe)
-    assert not last.interpolates
-    assert last == parse("shift 0.1, dihedral, contrast 0.4, fill reflect")
-    assert make_task("classification", {"classes": ("a", "b")}).last_recipe(recipe) == recipe

@@ -93,10 +93,6 @@ class Segmentation(Task):
         """Turns, zooms, and more light and contrast than elsewhere: few pictures have many pixels to learn by heart."""
         return replace(parse(CHANGES), hflip=usual.hflip, dihedral=usual.dihedral)
 
-    def last_recipe(self, recipe: Recipe) -> Recipe:
-        """Without turns and zooms that draw pixels anew: these soften what the pictures to come will have sharp."""
-        return replace(recipe, rotate=0.0, zoom=0.0, shear=0.0)
-
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
         return unet_line(channels, height, width, base)
 

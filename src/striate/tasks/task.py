@@ -137,10 +137,6 @@ class Task(ABC):
     def encode(self, targets: Sequence[Target], sizes: np.ndarray, shape: Shape) -> Tensor:
         """(N, ...) tensor of the targets; sizes: (N, 2) height, width of the pictures before they got this shape."""
 
-    def last_recipe(self, recipe: Recipe) -> Recipe:
-        """The random changes in the last part of a training."""
-        return recipe
-
     def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
         """Encoded targets (B, ...) of pictures that were moved; `sources` (B, 2, 3) as of augment.geometry.matrices."""
         return encoded

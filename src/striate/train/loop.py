@@ -26,7 +26,6 @@ from striate.train.optimize import Average, Masters, Optimizer
 from striate.train.plan import Plan
 
 WARM_UP = 0.15  # share of the schedule in which the learning rate rises
-LAST = 0.2  # share of the schedule, its end, in which a task may have pictures changed less
 
 
 @dataclass
@@ -54,7 +53,6 @@ class Training:
         self.optimizer = Optimizer(self.network, self.plan)
         self.average = Average(self.network)
         self.recipe = parse(self.plan.recipe)
-        self.last_recipe = self.task.last_recipe(self.recipe)
         self._step_seconds = 0.0
         self.threads: Threads | None = None
 
@@ -153,11 +151,10 @@ class Training:
         The loss told is without smoothing and class weights, so that it can be held against validation's.
         """
         chance = {"seed": self.plan.seed, "epoch": epoch, "sample_ids": torch.from_numpy(batch.rows)}
-        recipe = self.recipe if progress < 1 - LAST else self.last_recipe
-        changed, targets = augment(batch.pictures, recipe, **chance), batch.targets
-        if self.task.moves and recipe.moves:
-            sources = sources_of(recipe, *batch.pictures.shape[2:], **chance)
-            targets = self.task.move(targets, sources.to(targets.device), recipe)
+        changed, targets = augment(batch.pictures, self.recipe, **chance), batch.targets
+        if self.task.moves and self.recipe.moves:
+            sources = sources_of(self.recipe, *batch.pictures.shape[2:], **chance)
+            targets = self.task.move(targets, sources.to(targets.device), self.recipe)
         if self.plan.crop:
             changed, targets = cropped([changed, targets], self.plan.crop, **chance)
         x = standardise(self._resized(changed, progress), self.batches.preparation)

@@ -108,3 +108,11 @@ def test_what_light_alone_tells() -> None:
     assert told_by_light(squares, places, np.arange(COUNT), 0) < 0.1
     both = np.stack([random.normal(size=200), bright], axis=1)
     assert told_by_light(pictures, both, rows, 0) > 0.95
+
+
+def test_pictures_that_all_belong_together_tell_nothing() -> None:
+    """With nobody left to ask, nothing is known, and light is no exception."""
+    pictures, numbers = drawn("many")
+    one = np.zeros(COUNT, np.int64)
+    assert not known_numbers(pictures, numbers, one, QUARTER_TURN, 0)[MIRRORED].any()
+    assert told_by_light(pictures, numbers, one, 0) == 0

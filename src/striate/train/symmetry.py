@@ -32,11 +32,8 @@ LEAST_OPERATIONS = 4e9  # with fewer nothing can be learned
 LEAST_PICTURES = 20
 LEAST_ASKED, ASKED = 50, 400  # held-out pictures of each network
 MOST_NUMBERED = 600  # pictures with numbers that are looked at
-LIGHT, BRIGHTNESS, CONTRAST = (
-    0.5,
-    0.2,
-    0.4,
-)  # of numbers' variance that light alone may tell where it is changed; changes
+LIGHT = 0.5  # of the numbers' variance: where light alone tells less, it is changed at random by these amounts
+BRIGHTNESS, CONTRAST = 0.2, 0.4
 LOSS = 0.25  # a symmetry that costs a larger share of the knowledge is not safe
 CLASS_LOSS = 0.5  # and of any one class, as an estimate
 LEARNED = 0.25  # share of what is to be known from which a network is believed when it says that turning does no harm

@@ -23,7 +23,7 @@ def figures(pictures: np.ndarray) -> np.ndarray:
     values = pictures.astype(np.float32)
     grey = values.mean(axis=3)
     grey = (grey - grey.mean()) / max(float(grey.std()), 1e-9)
-    found = [values.mean(axis=(1, 2)), values.std(axis=(1, 2))]
+    found = [_light(values)]
     for band in np.array_split(grey, FIELDS, axis=1):
         found.append(np.stack([field.mean(axis=(1, 2)) for field in np.array_split(band, FIELDS, axis=2)], axis=1))
     while min(grey.shape[1:]) >= LEAST_SIDE:
@@ -35,6 +35,11 @@ def figures(pictures: np.ndarray) -> np.ndarray:
         height, width = (side // 2 for side in grey.shape[1:])
         grey = grey[:, : 2 * height, : 2 * width].reshape(-1, height, 2, width, 2).mean(axis=(2, 4))
     return np.concatenate(found, axis=1).astype(np.float64)
+
+
+def _light(values: np.ndarray) -> np.ndarray:
+    """(N, 2 C) mean and spread of every channel."""
+    return np.concatenate([values.mean(axis=(1, 2)), values.std(axis=(1, 2))], axis=1)
 
 
 def known_numbers(
@@ -54,7 +59,7 @@ def known_numbers(
 def told_by_light(pictures: np.ndarray, numbers: np.ndarray, kin: np.ndarray, seed: int) -> float:
     """The share (0..1) of the numbers' variance that mean and spread of the channels alone tell, of the column of which
     they tell most. Shapes as for `known_numbers`."""
-    light = figures(pictures)[:, : 2 * pictures.shape[3]]
+    light = _light(pictures.astype(np.float32)).astype(np.float64)
     (known,) = _known([np.concatenate([light, light**2], axis=1)], numbers, kin, seed, RIDGE / 40)
     return float(np.clip(known.mean(axis=1).max(), 0, 1))
 
@@ -62,7 +67,8 @@ def told_by_light(pictures: np.ndarray, numbers: np.ndarray, kin: np.ndarray, se
 def _known(
     seen: Sequence[np.ndarray], numbers: np.ndarray, kin: np.ndarray, seed: int, ridge: float
 ) -> list[np.ndarray]:
-    """Knowledge (K, N) of numbers (N, K) by each of several sets of figures (N, F), the line learned from the first."""
+    """Knowledge (K, N) of numbers (N, K) by each of several sets of figures (N, F), the line learned from the first;
+    none where all pictures belong together."""
     groups, place = np.unique(kin, return_inverse=True)
     fold = np.random.default_rng(seed).permutation(len(groups))[place] % FOLDS
     standard = (numbers - numbers.mean(axis=0)) / np.maximum(numbers.std(axis=0), 1e-9)
@@ -70,7 +76,7 @@ def _known(
     spread = np.maximum(seen[0].std(axis=0), 1e-5 * (1 + np.abs(middle)))  # what float32 rounds away tells nothing
     seen = [(values - middle) / spread for values in seen]
     known = [np.zeros(standard.shape) for _ in seen]
-    for number in range(min(FOLDS, len(groups))):
+    for number in range(min(FOLDS, len(groups)) if len(groups) > 1 else 0):
         learned, asked = fold != number, fold == number
         x, mean = seen[0][learned], standard[learned].mean(axis=0)
         weights = np.linalg.solve(x.T @ x + ridge * len(x) * np.eye(x.shape[1]), x.T @ (standard[learned] - mean))

@@ -154,12 +154,13 @@ def test_fp32_has_one_network() -> None:
 
 
 def test_bf16_copies_filters_and_shares_norms() -> None:
-    """Convolutions and dense layers compute in bf16; norms, their weights and statistics are one and the same."""
+    """Convolutions and dense layers compute in bf16; whitening and norms, with their statistics, are one and the same."""
     network = build("whiten 4 2, conv 4 3, batchnorm, relu, residual(conv 4 3), flatten, dense 3", (1, 6, 6), 3)
     masters = Masters(network, "bf16")
     kinds = {name: weights.dtype for name, weights in masters.working.named_parameters()}
     lowered = {name for name, kind in kinds.items() if kind == torch.bfloat16}
-    assert lowered == {name for name in kinds if not name.startswith("batchnorm")}
+    assert lowered == {name for name in kinds if not name.startswith(("batchnorm", "whiten"))}
+    assert masters.working.whiten1.bias is network.whiten1.bias
     assert all(weights.dtype == torch.float32 for weights in network.parameters())
     norm, shared = network.batchnorm1, masters.working.batchnorm1
     assert norm.weight is shared.weight

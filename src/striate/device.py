@@ -52,19 +52,23 @@ def choose_device(name: str = "auto") -> torch.device:
 def in_bf16(network: nn.Module) -> tuple[nn.Module, list[tuple[Tensor, Tensor]]]:
     """A copy of a network that computes in bf16, and every fp32 weight it has a copy of, with that copy.
 
-    Convolutions and dense layers hold bf16 copies of the weights; everything else (norms, their statistics) is shared
-    with the fp32 network.
+    Convolutions and dense layers hold bf16 copies of the weights; everything else (norms, their statistics, layers that
+    say that they need `full_precision`) is shared with the fp32 network.
     """
-    lowered = [module for module in network.modules() if isinstance(module, _LOWERED)]
+    lowered = [module for module in network.modules() if _is_lowered(module)]
     masters = [weight for module in lowered for weight in module.parameters(recurse=False)]
     copied = set(map(id, masters))
     kept = {id(one): one for one in (*network.parameters(), *network.buffers()) if id(one) not in copied}
     working = copy.deepcopy(network, kept)
     halves = []
     for module in working.modules():
-        if isinstance(module, _LOWERED):
+        if _is_lowered(module):
             halves += module.to(torch.bfloat16).parameters(recurse=False)
     return working, list(zip(masters, halves, strict=True))
+
+
+def _is_lowered(module: nn.Module) -> bool:
+    return isinstance(module, _LOWERED) and not getattr(module, "full_precision", False)
 
 
 @functools.cache
@@ -105,7 +109,7 @@ def bf16_faults(network: nn.Module, batch: Tensor) -> list[str]:
     Every layer gets the very input that `batch` (B, C, H, W) brings it; an empty list means all agree.
     """
     inputs: dict[str, Tensor] = {}
-    layers = {name: module for name, module in network.named_modules() if isinstance(module, _LOWERED)}
+    layers = {name: module for name, module in network.named_modules() if _is_lowered(module)}
     hooks = [
         module.register_forward_pre_hook(lambda _, args, name=name: inputs.__setitem__(name, args[0].detach()))
         for name, module in layers.items()

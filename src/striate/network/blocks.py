@@ -113,12 +113,18 @@ class Whiten2d(nn.Conv2d):
     """A first convolution whose filters are fixed once they are set from the pictures' own patches.
 
     Its 2 x (channels x kernel area) or fewer filters are the principal axes of the patches, scaled to
-    unit variance, each with its negative (see weights.whiten). Only its bias is trained.
+    unit variance, each with its negative (see weights.whiten). Only its bias is trained. It computes in fp32 in a
+    network in bf16 too: what it blows up is the small difference of large numbers.
     """
+
+    full_precision = True  # see device.in_bf16
 
     def __init__(self, channels: int, filters: int, kernel: tuple[int, int], stride: tuple[int, int]) -> None:
         super().__init__(channels, filters, kernel, stride)
         self.weight.requires_grad_(False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
 
 
 class Dropout(nn.Module):

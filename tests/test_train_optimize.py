@@ -154,7 +154,7 @@ def test_fp32_has_one_network() -> None:
 
 
 def test_bf16_copies_filters_and_shares_norms() -> None:
-    """Convolutions and dense layers compute in bf16; whitening and norms, with their statistics, are one and the same."""
+    """Convolutions and dense layers compute in bf16; whitening and norms with their statistics are shared."""
     network = build("whiten 4 2, conv 4 3, batchnorm, relu, residual(conv 4 3), flatten, dense 3", (1, 6, 6), 3)
     masters = Masters(network, "bf16")
     kinds = {name: weights.dtype for name, weights in masters.working.named_parameters()}

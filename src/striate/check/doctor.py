@@ -1,6 +1,7 @@
 """The examination of a set of pictures before anything is learned from them."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,10 +10,10 @@ import numpy as np
 
 import striate
 from striate import files
-from striate.check.alike import alike, copied
+from striate.check.alike import alike, copied, seconds_for
 from striate.check.case import Case
 from striate.check.copies import copies, set_aside
-from striate.check.finding import LEVELS, Check
+from striate.check.finding import LEVELS, Check, Finding
 from striate.check.inventory import inventory
 from striate.check.outliers import outliers
 from striate.check.series import series
@@ -25,16 +26,21 @@ FORM_DETECTORS = (copies, series, inventory)  # what says something of series, t
 DETECTORS = (copies, shortcuts, series, inventory, outliers)  # in the order in which a level's findings are told
 
 
-def check_store(found: Found, store: Store) -> Check:
-    """`examine` of a store's pictures; the result is kept beside the store and read again while nothing changed."""
+def check_store(found: Found, store: Store, seconds: float = math.inf) -> Check:
+    """`examine` of a store's pictures; the result is kept beside the store and read again while nothing changed.
+
+    seconds: what comparing looks may take on two processor cores. By their number alone: the same pictures with the
+    same budget are always divided alike.
+    """
+    looks = seconds_for(len(store.kept)) <= seconds
     samples = [found.samples[row] for row in store.kept]
     left_out = [*found.left_out, *store.left_out]
 
     def make() -> dict[str, object]:
-        known = {"hidden": found.hidden, "mended": found.mended, "form": found.form}
+        known = {"hidden": found.hidden, "mended": found.mended, "form": found.form, "looks": looks}
         return examine(samples, left_out, store.facts, store.contents, **known).to_dict()
 
-    return Check.from_dict(remembered("check", found, store, make))
+    return Check.from_dict(remembered("check" if looks else "quick", found, store, make))
 
 
 def remembered(name: str, found: Found, store: Store, make: Callable[[], Mapping[str, object]]) -> Mapping:
@@ -67,21 +73,24 @@ def examine(
     hidden: int = 0,
     mended: Sequence[LeftOut] = (),
     form: str = "picture",
+    looks: bool = True,
 ) -> Check:
     """All findings of a set, the rows that must stay together and those to set aside; nothing is opened or changed.
 
     samples: the K readable ones with class, group and given part. facts: (K,) of FACTS and contents: K hashes of the
     files' bytes, both in the order of the samples. left_out: what could not be used. hidden: files passed over.
     mended: single labels that were changed or dropped. form: one of prepare.FORMS; of others than pictures only copies
-    are sought, since light, border or likeness say nothing.
+    are sought, since light, border or likeness say nothing. looks: whether pictures that look alike are sought.
     """
-    same = alike(facts, contents) if form == "picture" else copied(contents)
+    same = alike(facts, contents) if form == "picture" and looks else copied(contents)
     case = Case(
         samples=samples, left_out=left_out, facts=facts, contents=contents, hidden=hidden, mended=mended,
         alike=same, form=form,
     )  # fmt: skip
     detectors = DETECTORS if form == "picture" else FORM_DETECTORS
     found = [finding.of_form(form) for detect in detectors for finding in detect(case)] if len(samples) else []
+    if form == "picture" and not looks:
+        found.append(_unsought(len(samples)))
     counts: dict[str, Counter[str]] = {name: Counter() for name in case.classes}
     for sample in samples:
         counts[sample.label][sample.part or ""] += 1
@@ -90,4 +99,16 @@ def examine(
         classes={name: dict(parts) for name, parts in counts.items()},
         together=[[int(row) for row in rows] for rows in case.alike.near],
         set_aside=set_aside(case),
+    )
+
+
+def _unsought(count: int) -> Finding:
+    return Finding(
+        kind="looks-not-compared",
+        level="caution",
+        what=f"Whether any of the {count:,} pictures look like others was not looked into: it takes too long for so "
+        "short a training.",
+        count=count,
+        done="Only exact copies stay in one part, so the score may flatter.",
+        change="`striate check` on these pictures compares their looks, and so does a training with more --minutes.",
     )

@@ -34,14 +34,15 @@ def laid(maps: np.ndarray, poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count, side, _ = maps.shape
     spots = (poses @ _points(side) + 1) * np.float32(side / 2) - np.float32(0.5)
     inside = ((spots >= -0.5) & (spots <= side - 0.5)).all(axis=1)
-    spots = np.clip(spots, 0, side - np.float32(1.001))
-    whole = spots.astype(np.int32)
-    right, down = (spots - whole).transpose(1, 0, 2)
-    at = (np.arange(count, dtype=np.int32) * side**2)[:, None] + whole[:, 1] * side + whole[:, 0]
-    flat = maps.ravel()
-    above, below = flat[at], flat[at + side]
-    above += right * (flat[at + 1] - above)
-    below += right * (flat[at + side + 1] - below)
+    np.clip(spots, 0, side - np.float32(1.001), out=spots)
+    corners = np.floor(spots)
+    spots -= corners
+    right, down = spots.transpose(1, 0, 2)
+    across, at = corners.astype(np.intp).transpose(1, 0, 2)
+    at = at * side + across + (np.arange(count) * side**2)[:, None]
+    above, beside, below, last = (maps.ravel()[start:].take(at, mode="clip") for start in (0, 1, side, side + 1))
+    above += right * (beside - above)
+    below += right * (last - below)
     values = above + down * (below - above)
     inside &= ~np.isnan(values)
     return np.where(inside, values, 0), inside

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from striate.check.nearest import over_blocks
 from striate.data.looks import SIDE
 
 RINGS, ORDERS = 10, 8
@@ -91,11 +92,14 @@ def rings(looks: np.ndarray, halves: np.ndarray) -> np.ndarray:
     half; halves (K, 2) as `lengths` gives them."""
     found = np.empty((len(looks), RINGS, ORDERS + 1), np.complex64)
     for half in np.unique(halves, axis=0):
-        rows = np.flatnonzero((halves == half).all(axis=1))
-        for some in (rows[start : start + 512] for start in range(0, len(rows), 512)):
-            values = np.nan_to_num(contrast(looks[some])).reshape(len(some), -1) @ _circles(*half.tolist())
-            real, imaginary = np.split(values, 2, axis=1)
-            found[some] = (real + 1j * imaginary).reshape(-1, RINGS, ORDERS + 1)
+        rows, circles = np.flatnonzero((halves == half).all(axis=1)), _circles(*half.tolist())
+
+        def of(block: slice, rows: np.ndarray = rows, circles: np.ndarray = circles) -> np.ndarray:
+            return np.nan_to_num(contrast(looks[rows[block]])).reshape(-1, SIDE * SIDE) @ circles
+
+        values = np.concatenate(list(over_blocks(len(rows), 512, of)))
+        real, imaginary = np.split(values, 2, axis=1)
+        found[rows] = (real + 1j * imaginary).reshape(-1, RINGS, ORDERS + 1)
     return found
 
 

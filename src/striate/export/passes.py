@@ -76,6 +76,10 @@ class Passes:
         """Pictures of a request that is large."""
         return max(2, math.ceil(LARGE / self._operations / len(self.views) / self.wide)) * self.wide
 
+    def within(self, operations: float) -> int:
+        """Pictures, at least one, that are answered with so many operations."""
+        return max(int(operations / self._operations / len(self.views)), 1)
+
     @property
     def chunk(self) -> int:
         """Pictures to hand over at a time, where their number is not known."""

@@ -24,6 +24,10 @@ from striate.train.events import Note, Watch
 from striate.train.loop import Training
 from striate.train.plan import Plan
 
+CHECKED, CHECKED_PIXELS = 16, 1 << 16  # most pictures, and pixels, on which bf16 is held against fp32
+MEASURED_SIDE = 128  # pixels, at which the speed of larger pictures is measured too
+ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
+LONG = 0.5  # seconds: what takes longer is timed once, for its first time is no matter
 COMPARED = 3  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.8  # seconds that scores, figures and report take at the least
 
@@ -33,7 +37,8 @@ def speed_of(job: Job) -> float | None:
     if job.settings.minutes is None:
         return None
     shape = job.data.store.shape
-    sides = (min(side, job.data.task.crop or side) for side in (shape.height, shape.width))
+    most = min(job.data.task.crop or MEASURED_SIDE, MEASURED_SIDE)
+    sides = (min(side, most) for side in (shape.height, shape.width))
     precision = machine.fastest_precision(job.settings.precision, job.device, len(shape.seen) - 1)
     return planning.measure_speed(shape.channels, *sides, job.device, auto_of(job.data), shape.seen, precision)
 
@@ -67,7 +72,9 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
         return Batches(data.store.pictures, rows, targets, preparation, device, kinds)
 
     learning = batches("train", plan.balance == "sampling")
-    first = standardise(next(learning.in_order(16)).pictures, preparation)
+    pixels = preparation.shape.height * preparation.shape.width
+    first = next(learning.in_order(min(max(CHECKED_PIXELS // pixels, 1), CHECKED))).pictures
+    first = standardise(first[..., : plan.crop or None, : plan.crop or None], preparation)
     computing = copy.deepcopy(network)
     if device.type == "cpu":
         multiply_filters(computing)
@@ -107,10 +114,13 @@ def _clock(plan: Plan, network: Network, job: Job, precision: str) -> Clock | No
     model = Model(network, data.task, job.preparation, plan.mirror, precision=precision)
     most = max(len(data.scored_rows(part)) for part in PARTS)  # of one request
     count = min(model.passes.many, most) if precision == "bf16" else model.batch
+    count = min(count, model.passes.within(ANSWERED))
     probe, sizes = np.asarray(data.store.pictures[:count]), data.sizes[:count]
-    model.answers(probe, sizes)
-    begun = time.monotonic()
-    said = model.answers(probe, sizes)
+    for _ in range(2):
+        begun = time.monotonic()
+        said = model.answers(probe, sizes)
+        if time.monotonic() - begun > LONG:
+            break
     if data.task.spatial:  # what is drawn on pictures is read, compared and shown at their own size
         for _ in range(COMPARED):
             data.task.errors(data.targets_of(range(len(said))), said)

@@ -1,6 +1,7 @@
 """The pictures of a training: found, decoded once, checked and divided into parts."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from striate.train.plan import shape_of
 from striate.train.settings import Settings, as_table
 
 PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text")  # what to read
+COMPARING = 0.1  # of a budget in minutes may go into seeking pictures that look alike
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 TWIN, UNUSED = "twin", ""  # what a row is that is in none of the parts
 Source = str | Path | tuple | None  # None: the digits
@@ -209,7 +211,7 @@ def read_dataset(
     found = find(source, settings)
     require_trainable(found)
     looked, store = open_store(found, settings, tell)
-    check = check_store(found, store)
+    check = check_store(found, store, math.inf if settings.minutes is None else 60 * settings.minutes * COMPARING)
     task = _task(found, store, check, settings)
     kin = np.zeros(len(store.kept), np.int64)
     for number, rows in enumerate(units([found.samples[i] for i in store.kept], store.contents, check.together)):

@@ -33,6 +33,7 @@ FEWER_STEPS = 300  # of one of series, texts or volumes
 LONGEST_SERIES, LONGEST_TEXT, LARGEST_VOLUME = 1024, 512, 32  # values, letters, pixels and frames, for auto
 WIDTHS = (64, 48, 32, 16)  # filters of auto's first stage, widest first; others than 16s cost as much as the next 16
 SMALL_SET = 1000  # pictures; with fewer, a first stage of more than 32 filters only learns them by heart
+MEASURED = 4e9  # operations of the forward passes by which the machine's speed is measured
 ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still wins
 
 
@@ -234,9 +235,11 @@ def measure_speed(
     line: what makes the network. seen: the axes that it takes, where they are not those of a picture. precision: "fp32"
     or "bf16", which the training will be in.
     """
-    shape, batch = seen or (channels, height, width), max(1, min(32, 32 * LARGEST_SIDE**2 // (height * width)))
+    shape = seen or (channels, height, width)
     layout = memory_format(len(shape) + 1)
     network = build(line(channels, height, width, 32), shape, 2).to(device, memory_format=layout)
+    operations = total_operations(network, shape)
+    batch = int(min(max(MEASURED / operations, 1), 32))
     x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=layout)
     working, x = (in_bf16(network)[0], x.bfloat16()) if precision == "bf16" else (network, x)
     times, threads = [], torch.get_num_threads()
@@ -248,7 +251,7 @@ def measure_speed(
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - begun)
     torch.set_num_threads(threads)
-    return 3 * total_operations(network, shape) * batch / min(times)
+    return 3 * operations * batch / min(times)
 
 
 def auto_recipe(channels: int, symmetry: str) -> Recipe:

@@ -6,8 +6,11 @@ true, and knows it wrongly where the classes are each other's mirror images, as 
 asked of a straight line on figures of texture (see texture.py).
 """
 
+import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -15,11 +18,12 @@ import torch
 
 from striate.augment.geometry import IDENTITY, MIRRORED, QUARTER_TURN, UPSIDE_DOWN
 from striate.augment.recipe import parse
+from striate.check.doctor import remembered
 from striate.data.prepare import Preparation
 from striate.network.build import build
 from striate.network.summary import total_operations
 from striate.train.dataset import Job
-from striate.train.events import Note
+from striate.train.events import Note, Watch
 from striate.train.plan import Plan, usual_symmetry
 from striate.train.probe import fold_of, quick_logits, quick_network
 from striate.train.texture import known_numbers, told_by_light, turned
@@ -79,25 +83,45 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
     trial = data.task.trial(data.targets) if data.store.shape.form == "picture" else None
     if settings.augment == "auto" and settings.symmetry == "auto" and not data.task.moves and trial is not None:
         rows = np.flatnonzero(np.isin(data.parts, ("train", "validation")))
-        plan = plan.with_symmetry(
-            *choose_symmetry(
-                data.store.pictures, rows, *trial, job.preparation, job.device, kin=data.kin, seed=plan.seed,
-                operations=_operations(plan, len(data.rows("train")), speed),
-            )
-        )  # fmt: skip
-        if trial[0].ndim == 2:
-            plan = _with_light(plan, job, rows[:: -(-len(rows) // MOST_NUMBERED)], trial[0])
+        operations = _operations(plan, len(data.rows("train")), speed)
+        asked = (rows, trial[0], data.kin, (trial[1], plan.seed, operations, job.device.type, torch.__version__))
+        found = remembered(
+            f"symmetry-{_fingerprint(*asked)}", data.found, data.store, lambda: _tried(job, rows, trial, operations)
+        )
+        plan = _with_light(plan.with_symmetry(found["symmetry"], found["why"]), found["light"], job.tell)
     if plan.symmetry:
         job.tell(Note(f"Symmetry  {plan.symmetry}"))
     return plan
 
 
-def _with_light(plan: Plan, job: Job, rows: np.ndarray, numbers: np.ndarray) -> Plan:
+def _tried(job: Job, rows: np.ndarray, trial: tuple[np.ndarray, Sequence[str]], operations: float) -> dict[str, object]:
+    """The symmetry, why, and the share of the numbers that light tells, where there are numbers enough."""
+    data, (targets, _) = job.data, trial
+    symmetry, why = choose_symmetry(
+        data.store.pictures, rows, *trial, job.preparation, job.device,
+        kin=data.kin, seed=job.settings.seed, operations=operations,
+    )  # fmt: skip
+    some, light = rows[:: -(-len(rows) // MOST_NUMBERED)], None
+    if targets.ndim == 2 and len(some) >= LEAST_PICTURES:
+        light = told_by_light(data.store.pictures[some], targets[some], data.kin[some], job.settings.seed)
+    return {"symmetry": symmetry, "why": why, "light": light}
+
+
+def _fingerprint(*asked: object) -> str:
+    """Of everything that an answer depends on besides the pictures: arrays, words and numbers, and how it is found."""
+    digest = hashlib.blake2b(digest_size=12)
+    for one in asked:
+        digest.update(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _with_light(plan: Plan, share: float | None, tell: Watch) -> Plan:
     """The plan with brightness and contrast changed at random, where light alone tells little of the numbers."""
-    if len(rows) < LEAST_PICTURES:
+    if share is None:
         return plan
-    share = told_by_light(job.data.store.pictures[rows], numbers[rows], job.data.kin[rows], plan.seed)
-    job.tell(Note(f"Light     {'changed at random' if share < LIGHT else 'left as it is'}: alone it tells {share:.0%}"))
+    tell(Note(f"Light     {'changed at random' if share < LIGHT else 'left as it is'}: alone it tells {share:.0%}"))
     if share >= LIGHT:
         return plan
     return replace(plan, recipe=str(replace(parse(plan.recipe), brightness=BRIGHTNESS, contrast=CONTRAST)))
@@ -105,8 +129,8 @@ def _with_light(plan: Plan, job: Job, rows: np.ndarray, numbers: np.ndarray) -> 
 
 def _operations(plan: Plan, pictures: int, speed: float | None) -> float:
     """What may be spent here, in operations: a little of a training that is short itself."""
-    if plan.minutes is not None:
-        return min(MOST_OPERATIONS, 60 * plan.minutes * SHARE_OF_TIME * speed)
+    if plan.minutes is not None:  # in powers of two, so that the next run asks the very same
+        return min(MOST_OPERATIONS, 2.0 ** int(math.log2(60 * plan.minutes * SHARE_OF_TIME * speed)))
     shape = (plan.channels, plan.height, plan.width)
     once = 3 * pictures * total_operations(build(plan.line, shape, plan.classes), shape)
     return min(OPERATIONS, SHARE * once * plan.epochs)

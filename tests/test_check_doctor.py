@@ -10,9 +10,12 @@ from drawn_traps import CLASSES, draw, examine, kinds, one
 from PIL import Image
 
 import striate
+from striate.check.doctor import check_store
 from striate.check.finding import Check, Finding
 from striate.check.words import told
 from striate.cli import main
+from striate.train.dataset import find, open_store
+from striate.train.settings import Settings
 
 
 def test_copies_conflicts_and_what_becomes_of_them(tmp_path: Path) -> None:
@@ -124,6 +127,22 @@ def test_a_check_survives_json_and_is_remembered(tmp_path: Path) -> None:
     assert examine(folder, tmp_path / "store").findings[0].what == "remembered"
     grouped = examine(folder, tmp_path / "store", group=r"img_(\d)")
     assert grouped.findings[0].what != "remembered"
+
+
+def test_a_short_training_seeks_copies_alone_and_says_so(tmp_path: Path) -> None:
+    """A budget that comparing looks does not fit into: copies stay together, look-alikes are not sought, and told."""
+    folder = draw(tmp_path / "set")
+    shutil.copy(folder / "bar/img_0000.png", folder / "bar/img_9000.png")
+    Image.open(folder / "disc/img_0002.png").save(folder / "disc/img_9001.png", compress_level=0)
+    settings = Settings(out=str(tmp_path))
+    found = find(folder, settings)
+    store = open_store(found, settings, lambda event: None)[1]
+    whole, quick = check_store(found, store), check_store(found, store, seconds=0.01)
+    assert kinds(whole) == {"duplicates", "near-duplicates"}
+    assert kinds(quick) == {"duplicates", "looks-not-compared"}
+    assert one(quick, "looks-not-compared").level == "caution"
+    assert len(quick.together) == 1 < len(whole.together)
+    assert kinds(check_store(found, store)) == kinds(whole), "the short look does not stand in for the whole one"
 
 
 def test_what_is_shown_of_groups() -> None:

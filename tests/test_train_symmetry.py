@@ -1,11 +1,16 @@
 """Symmetries: those that keep the labels true are found by evidence, others never; asked for, they are had."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn.datasets import load_digits
 from test_train_probe import with_preparation
 
+import striate
+import striate.train.symmetry as symmetry_module
 from striate.augment.recipe import parse
 from striate.errors import StriateError
 from striate.train.plan import Facts, Plan, auto_recipe, make_plan, usual_symmetry
@@ -141,3 +146,20 @@ def test_usual_recipes() -> None:
     assert auto_recipe(3, usual_symmetry(3)[0]) == parse("photo")
     assert auto_recipe(1, usual_symmetry(1)[0]) == parse("digits")
     assert auto_recipe(3, "dihedral") == parse("shift 0.125, dihedral, fill reflect")
+
+
+def test_the_trial_is_kept_beside_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second start asks no network; other pictures in the training part do, and so does another seed."""
+    pictures, targets = drawn_set("dots", 1)
+    for number, (picture, target) in enumerate(zip(pictures, targets, strict=True)):
+        path = tmp_path / "set" / ("one", "two")[target] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture[:, :, 0]).save(path)
+    asked = []
+    monkeypatch.setattr(
+        symmetry_module, "choose_symmetry", lambda *given, **named: asked.append(1) or ("dihedral", "so")
+    )
+    for seed, times in ((0, 1), (0, 1), (1, 2), (0, 2)):
+        run = striate.train(tmp_path / "set", out=tmp_path / "runs", seed=seed, epochs=1, quiet=True)
+        assert len(asked) == times
+        assert 'symmetry = "dihedral: so"' in (run.folder / "settings.toml").read_text()

@@ -10,8 +10,10 @@ from drawn import picture
 from striate.data.prepare import Preparation, Shape
 from striate.export import passes
 from striate.network.build import build
+from striate.network.summary import total_operations
 from striate.tasks.classification import Classification
 from striate.train import assemble
+from striate.train.plan import Facts, make_plan
 from striate.train.settings import Settings
 
 LINE = "conv 4 3, relu, globalavgpool, dense 2"
@@ -63,3 +65,15 @@ def test_the_plan_goes_by_the_speed_in_the_precision_to_come(
     monkeypatch.setattr(assemble.planning, "measure_speed", lambda *facts: facts[-1])
     monkeypatch.setattr(assemble, "auto_of", lambda data: None)
     assert assemble.speed_of(job_of(precision=asked)) == expected
+
+
+def test_answers_are_averaged_only_where_that_fits_into_the_budget() -> None:
+    """320 pictures, each also mirrored: a slow machine answers once, a fast one twice; without minutes always twice."""
+    network, job = build(LINE, (1, 8, 8), 2), job_of()
+    plan = make_plan(
+        Settings(network=LINE, minutes=0.1, augment="hflip"), Facts(height=8, width=8, channels=1, counts=(50, 50))
+    )
+    both = 2 * 4 * 80 * total_operations(network, (1, 8, 8))
+    assert plan.mirror
+    for speed, mirror in ((both / (0.14 * 6), True), (both / (0.16 * 6), False), (None, True)):
+        assert assemble.answered_in_time(plan, network, job, speed).mirror is mirror

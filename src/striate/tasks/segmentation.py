@@ -118,7 +118,7 @@ class Segmentation(Task):
 
     def views(self, mirror: bool, square: bool) -> tuple[tuple[int, int], ...]:
         """All ways in which pictures were turned while training: outlines gain by each."""
-        return (SQUARE if square else RECTANGLE) if self.turns else super().views(mirror, square)
+        return (SQUARE if square else RECTANGLE) if self.turns and mirror else super().views(mirror, square)
 
     def turned_back(self, logits: Tensor, element: tuple[int, int]) -> Tensor:
         mirrored, quarters = element

@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from striate.train.loop import Training
 from striate.train.plan import Plan
 
 CHECKED, CHECKED_PIXELS = 16, 1 << 16  # most pictures, and pixels, on which bf16 is held against fp32
+SCORING = 0.15  # of a budget of minutes: what answers averaged over turned pictures may take
 MEASURED_SIDE = 128  # pixels, at which the speed of larger pictures is measured too
 ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
 LONG = 0.5  # seconds: what takes longer is timed once, for its first time is no matter
@@ -57,6 +59,20 @@ def network_of(plan: Plan, job: Job) -> Network:
     sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 500)]])
     whiten_all(network, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
     return network.to(job.device, memory_format=machine.memory_format(len(network.input_shape) + 1))
+
+
+def answered_in_time(plan: Plan, network: Network, job: Job, speed: float | None) -> Plan:
+    """The plan, without averaging answers over mirrored and turned pictures where that would take much of a budget.
+
+    speed: operations per second, of a budget of minutes.
+    """
+    if speed is None or not plan.mirror:
+        return plan
+    data = job.data
+    scored = sum(len(data.scored_rows(part)) for part in (*PARTS, TWIN))
+    views = len(data.task.views(plan.mirror, plan.height == plan.width))
+    seconds = scored * views * total_operations(network, network.input_shape) / speed
+    return plan if seconds < SCORING * 60 * plan.minutes else replace(plan, mirror=False)
 
 
 def training_of(plan: Plan, network: Network, job: Job) -> Training:

@@ -32,6 +32,7 @@ from striate.train.settings import Settings, as_table
 PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text")  # what to read
 COMPARING = 0.1  # of a budget in minutes may go into seeking pictures that look alike
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
+FEW_SCORED = 20  # the same where every picture has many answers
 TWIN, UNUSED = "twin", ""  # what a row is that is in none of the parts
 Source = str | Path | tuple | None  # None: the digits
 
@@ -113,9 +114,11 @@ class Dataset:
         return np.flatnonzero(self.parts == part)
 
     def scored_rows(self, part: str) -> np.ndarray:
-        """Rows of a part that are scored: all, or evenly spaced ones of a large training part."""
+        """Rows of a part that are scored: all, or evenly spaced ones of a large training part; where pictures have many
+        answers each, of about as many as are tested."""
         rows = self.rows(part)
-        return rows[:: -(-len(rows) // TRAIN_SCORED)] if part == "train" and len(rows) else rows
+        most = max(len(self.rows("test")), FEW_SCORED) if self.task.spatial else TRAIN_SCORED
+        return rows[:: -(-len(rows) // most)] if part == "train" and len(rows) else rows
 
     def counts(self, part: str) -> dict[str, int]:
         """Pictures per class in a part."""

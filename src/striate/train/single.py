@@ -23,7 +23,7 @@ from striate.export.model import Model
 from striate.network.build import Network
 from striate.network.summary import total_operations
 from striate.train import plan as planning
-from striate.train.assemble import LEAST_REPORT, auto_of, network_of, speed_of, training_of
+from striate.train.assemble import LEAST_REPORT, answered_in_time, auto_of, network_of, speed_of, training_of
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, in_words_of, read_dataset, write_data
@@ -79,6 +79,7 @@ def begin(job: Job) -> Run:
     speed = speed_of(job)
     plan = with_symmetry(planning.make_plan(settings, _facts(job.data), operations_per_second=speed), job, speed)
     network = network_of(plan, job)
+    plan = answered_in_time(plan, network, job, speed)
     files.require_space(Path(settings.out), _bytes_needed(network))
     training = training_of(plan, network, job)
     about = {**about_run(job), "precision": training.precision}

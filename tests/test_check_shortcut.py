@@ -8,7 +8,7 @@ from drawn_traps import draw, examine, kinds, one
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from striate.check.shortcut import _lower, _moved
+from striate.check.shortcut import _lower, _moved, _ranks
 
 
 def brighter(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
@@ -123,7 +123,7 @@ def test_moved_is_the_area_under_the_curve() -> None:
     """2 AUC - 1 as scikit-learn counts it, with ties."""
     random = np.random.default_rng(0)
     values, mine = random.integers(0, 9, 60).astype(float), random.random(60) < 0.4
-    assert _moved(values, mine) == pytest.approx(2 * roc_auc_score(mine, values) - 1)
+    assert _moved(_ranks(values), mine) == pytest.approx(2 * roc_auc_score(mine, values) - 1)
 
 
 @pytest.mark.parametrize("ending", ["bmp", "png", "jpg"])

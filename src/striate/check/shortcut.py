@@ -7,17 +7,18 @@ from all others on pictures that it has not seen.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from striate.check.case import Case, spread_sample
 from striate.check.finding import Finding
+from striate.check.tree import Table, predicted
 from striate.data.content import FORMATS
 from striate.data.prepare import DEPTHS
 from striate.errors import counted
 
 MOST, FEWEST, CLASSES = 2500, 10, 20  # pictures looked at, least of a class, classes tried
-FOLDS, LEAVES = 3, 8
 Z = 1.96  # of the 95 % intervals
 WRAPPING = 60  # bytes of a PNG that are not pixels
 HEAVIER = 1.2  # least ratio of the bytes that the same content takes in the files of two classes
@@ -36,7 +37,10 @@ class Told:
 
 
 def shortcuts(case: Case) -> list[Finding]:
-    """One finding for each family of numbers that tells a class."""
+    """One finding for each family of numbers that tells a class.
+
+    Trees are grown only where a class is left for which all else holds that a finding needs.
+    """
     rows = spread_sample(case.labels, case.singles, MOST)
     labels = case.labels[rows]
     counts = np.bincount(labels, minlength=len(case.classes))
@@ -49,9 +53,11 @@ def shortcuts(case: Case) -> list[Finding]:
     for family in FAMILIES:
         if {finding.figures["by"] for finding in found} & set(family.unless):
             continue
-        columns = family.columns(looked)
-        best = max((_told(columns, labels, kind) for kind in tried), key=lambda told: told.low)
-        if 2 * best.low - 1 >= family.least and family.holds(looked, best):
+        able = [kind for kind in tried if family.able(looked, kind)]
+        if not able or not len((table := Table(family.columns(looked))).values):
+            continue
+        best = max((_told(table, labels, kind) for kind in tried), key=lambda told: told.low)
+        if best.label in able and 2 * best.low - 1 >= family.least and family.holds(looked, best):
             found.append(_finding(family, best, looked))
     return found
 
@@ -64,27 +70,45 @@ class _Looked:
     rows: np.ndarray
     labels: np.ndarray
 
-    @property
+    @cached_property
     def facts(self) -> np.ndarray:
         return self.case.facts[self.rows]
 
-    @property
+    @cached_property
     def scale(self) -> np.ndarray:
         return self.case.scale[self.rows]
 
+    @cached_property
+    def values(self) -> np.ndarray:
+        """(N, 32, 32) the thumbs as shares of the scale."""
+        low, high = self.facts["low"][:, None, None], self.facts["high"][:, None, None]
+        return (low + self.facts["thumb"] * ((high - low) / 255)) / self.scale[:, None, None]
 
-def _told(columns: Columns, labels: np.ndarray, kind: int) -> Told:
-    """How well a small tree on `columns` tells class `kind` from the others, on pictures that it has not seen."""
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.tree import DecisionTreeClassifier
+    @cached_property
+    def light(self) -> Columns:
+        """Darkest, dark, middle, bright and brightest pixels (0, 10, 50, 90, 100 %), as shares of the scale."""
+        return np.percentile(self.values.reshape(len(self.rows), -1), (0, 10, 50, 90, 100), axis=1).T
 
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """(3, N) of dark, middle and bright pixels."""
+        return np.stack([_ranks(column) for column in self.light.T[1:4]])
+
+    @cached_property
+    def relief(self) -> np.ndarray:
+        """(N, 32, 32) the values against the middle one."""
+        return self.values - self.light[:, 2, None, None]
+
+    @cached_property
+    def apart(self) -> np.ndarray:
+        """(classes, 32, 32) how far each class stands out at every pixel."""
+        return _apart(self.relief, self.labels, len(self.case.classes))
+
+
+def _told(table: Table, labels: np.ndarray, kind: int) -> Told:
+    """How well a small tree tells class `kind` from the others, on pictures that it has not seen."""
     mine = labels == kind
-    if (columns == columns[0]).all():
-        return Told(kind, 0.5, 0.0)
-    leaf = max(2, len(labels) // 200)
-    tree = DecisionTreeClassifier(max_leaf_nodes=LEAVES, class_weight="balanced", min_samples_leaf=leaf, random_state=0)
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    right = cross_val_predict(tree, columns, mine, cv=folds) == mine
+    right = predicted(table, mine) == mine
     counts = [(int(right[side].sum()), int(side.sum())) for side in (mine, ~mine)]
     return Told(kind, float(np.mean([k / n for k, n in counts])), float(np.mean([_lower(k, n) for k, n in counts])))
 
@@ -120,10 +144,10 @@ def _content(looked: _Looked) -> np.ndarray:
     return np.where(facts["packed"] > 0, packed, facts["bytes"])
 
 
-def _heavier(looked: _Looked, told: Told) -> bool:
+def _heavier(looked: _Looked, kind: int) -> bool:
     """Whether the files differ by more than contents of different kinds make them: as a share of what the content
     takes and of the pixels (which are all that counts where nothing is packed), and in bytes."""
-    facts, values, mine = looked.facts, _bytes(looked)[:, 0], looked.labels == told.label
+    facts, values, mine = looked.facts, _bytes(looked)[:, 0], looked.labels == kind
     plain = np.log(facts["bytes"] / (facts["height"] * facts["width"].astype(float)))
     more = facts["bytes"] - np.exp(np.median(values[~mine])) * _content(looked)
     apart = [abs(np.median(column[mine]) - np.median(column[~mine])) for column in (values, plain)]
@@ -131,29 +155,24 @@ def _heavier(looked: _Looked, told: Told) -> bool:
 
 
 def _light(looked: _Looked) -> Columns:
-    """Darkest, dark, middle, bright and brightest pixels (0, 10, 50, 90, 100 %), as shares of the scale."""
-    return np.percentile(_values(looked).reshape(len(looked.rows), -1), (0, 10, 50, 90, 100), axis=1).T
+    return looked.light
 
 
-def _values(looked: _Looked) -> np.ndarray:
-    """(N, 32, 32) the thumbs as shares of the scale."""
-    facts, full = looked.facts, looked.scale[:, None, None]
-    low, high = facts["low"][:, None, None], facts["high"][:, None, None]
-    return (low + facts["thumb"] * ((high - low) / 255)) / full
-
-
-def _shifted(looked: _Looked, told: Told) -> bool:
+def _shifted(looked: _Looked, kind: int) -> bool:
     """Whether all of the picture is lighter or darker, dark and bright pixels alike: no matter of more or less ink."""
-    mine = looked.labels == told.label
-    moved = [_moved(column, mine) for column in _light(looked).T[1:4]]
+    moved = [_moved(ranks, looked.labels == kind) for ranks in looked.ranks]
     return min(moved) >= SHIFT or max(moved) <= -SHIFT
 
 
-def _moved(column: np.ndarray, mine: np.ndarray) -> float:
-    """2 AUC - 1: from -1, all of `mine` lower than the others, to 1."""
-    from scipy.stats import rankdata
+def _ranks(column: np.ndarray) -> np.ndarray:
+    """From 1; the mean of their places for equal values."""
+    _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]
 
-    ranks, count = rankdata(column), mine.sum()
+
+def _moved(ranks: np.ndarray, mine: np.ndarray) -> float:
+    """2 AUC - 1: from -1, all of `mine` lower than the others, to 1."""
+    count = mine.sum()
     return 2 * (ranks[mine].sum() - count * (count + 1) / 2) / (count * (len(mine) - count)) - 1
 
 
@@ -165,30 +184,30 @@ def _tint(looked: _Looked) -> Columns:
 
 def _border(looked: _Looked) -> Columns:
     """The outermost pixels, the corners and the outer blocks, as they are and against the middle value."""
-    facts, full, values = looked.facts, looked.scale[:, None], _values(looked)
-    ring = _blocks(values)[:, _RINGS == 0]
-    return _beside_middle(values, np.concatenate([facts["border"] / full, facts["corners"] / full, ring], axis=1))
+    facts, full, ring = looked.facts, looked.scale[:, None], _blocks(looked.values)[:, _RINGS == 0]
+    return _beside_middle(looked, np.concatenate([facts["border"] / full, facts["corners"] / full, ring], axis=1))
 
 
-def _beside_middle(values: np.ndarray, columns: Columns) -> Columns:
-    return np.concatenate([columns, columns - np.median(values, axis=(1, 2))[:, None]], axis=1)
+def _beside_middle(looked: _Looked, columns: Columns) -> Columns:
+    return np.concatenate([columns, columns - looked.light[:, 2:3]], axis=1)
 
 
 def _mark(looked: _Looked) -> Columns:
     """The pixels outside the middle quarter that differ most between any class and the others."""
-    values = _values(looked)
-    flat = (values - np.median(values, axis=(1, 2), keepdims=True))[:, _BESIDE]
-    kinds = range(len(looked.case.classes))
-    telling = {int(at) for kind in kinds for at in np.argsort(-_apart(flat, looked.labels == kind), kind="stable")[:3]}
-    return flat[:, sorted(telling)]
+    telling = {int(at) for apart in looked.apart for at in np.argsort(-apart[_BESIDE], kind="stable")[:3]}
+    return looked.relief[:, _BESIDE][:, sorted(telling)]
 
 
-def _apart(values: np.ndarray, mine: np.ndarray) -> np.ndarray:
-    """How far the means of two sets of pictures lie apart, in standard deviations, pixel by pixel: d'."""
-    own, other = values[mine], values[~mine]
-    if min(len(own), len(other)) < FEWEST:
-        return np.zeros(values.shape[1:])
-    return np.abs(own.mean(axis=0) - other.mean(axis=0)) / np.sqrt((own.var(axis=0) + other.var(axis=0)) / 2 + 1e-4)
+def _apart(values: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    """(classes, H, W) how far the mean of each lies from that of all others, in standard deviations: d'; 0 for few."""
+    flat, member = values.reshape(len(values), -1), (labels == np.arange(classes)[:, None]).astype(float)
+    own, count = np.stack([member @ flat, member @ flat**2]), member.sum(axis=1, keepdims=True)
+    all_of = np.stack([flat.sum(axis=0), (flat**2).sum(axis=0)])[:, None]
+    mean, square = own / np.maximum(count, 1)
+    others, others_square = (all_of - own) / np.maximum(len(flat) - count, 1)
+    variance = np.maximum((square - mean**2 + others_square - others**2) / 2, 0)
+    far = np.abs(mean - others) / np.sqrt(variance + 1e-4)
+    return np.where(np.minimum(count, len(flat) - count) < FEWEST, 0, far).reshape(classes, *values.shape[1:])
 
 
 def _blocks(values: np.ndarray) -> Columns:
@@ -203,23 +222,21 @@ FURTHER, STANDING, TIMES = 0.2, 1.2, 2.0
 
 def _framed(looked: _Looked, told: Told) -> bool:
     """Whether the border is right on FURTHER more of the way from guessing to certainty than all inside of it."""
-    values = _values(looked)
-    inside = _beside_middle(values, _blocks(values)[:, _RINGS > 0])
-    return 2 * (told.right - _told(inside, looked.labels, told.label).right) >= FURTHER
+    inside = Table(_beside_middle(looked, _blocks(looked.values)[:, _RINGS > 0]))
+    return not len(inside.values) or 2 * (told.right - _told(inside, looked.labels, told.label).right) >= FURTHER
 
 
-def _marked(looked: _Looked, told: Told) -> bool:
+def _marked(looked: _Looked, kind: int) -> bool:
     """Whether a place outside the middle quarter stands out TIMES as much as any place in it.
 
     It must do so by STANDING deviations, 4 standard errors off for the many places looked at.
     """
-    mine, values = looked.labels == told.label, _values(looked)
-    apart = _apart(values - np.median(values, axis=(1, 2), keepdims=True), mine)
+    mine, apart = looked.labels == kind, looked.apart[kind]
     error, beside = np.sqrt(1 / mine.sum() + 1 / (~mine).sum()), apart[_BESIDE].max()
     return bool(beside - 4 * error >= STANDING and beside >= TIMES * apart[~_BESIDE].max())
 
 
-def _always(looked: _Looked, told: Told) -> bool:
+def _always(looked: _Looked, of: int | Told) -> bool:
     return True
 
 
@@ -227,8 +244,9 @@ def _always(looked: _Looked, told: Told) -> bool:
 class Family:
     """Numbers that say nothing of what a picture shows.
 
-    least: from this share of the way from guessing to certainty on (95 % sure) it is told. holds: what else must be
-    so. unless: families that, once found, explain this one too.
+    least: from this share of the way from guessing to certainty on (95 % sure) it is told. able: what must be so of the
+    class whatever a tree says; holds: what must be so of what it said. unless: families that, once found, explain this
+    one too.
     """
 
     name: str
@@ -237,6 +255,7 @@ class Family:
     columns: Callable[[_Looked], Columns]
     words: str
     change: str
+    able: Callable[[_Looked, int], bool] = _always
     holds: Callable[[_Looked, Told], bool] = _always
     unless: tuple[str, ...] = ()
 
@@ -257,13 +276,13 @@ FAMILIES = (
         "microscope and not with the class, take pictures of all classes under the same light; "
         "--augment 'brightness=0.3 contrast=0.3' makes brightness useless to the network.", _shifted,
     ),
-    Family("bytes", "problem", 0.5, _bytes, "the bytes of the files", _SAVE_ALIKE, _heavier, ("format",)),
+    Family("bytes", "problem", 0.5, _bytes, "the bytes of the files", _SAVE_ALIKE, _heavier, unless=("format",)),
     Family(
         "tint", "caution", 0.6, _tint, "the mean colour of the picture", "If the colour came with the staining or the "
         "camera and not with the class, --channels 1 makes all pictures grey.", unless=("format", "light"),
     ),
-    Family("border", "problem", 0.5, _border, "what lies at the border or in the corners", _COVER, _framed),
-    Family("mark", "problem", 0.5, _mark, "a place near the border", _COVER, _marked, ("border",)),
+    Family("border", "problem", 0.5, _border, "what lies at the border or in the corners", _COVER, holds=_framed),
+    Family("mark", "problem", 0.5, _mark, "a place near the border", _COVER, _marked, unless=("border",)),
 )  # fmt: skip
 
 

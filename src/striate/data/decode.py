@@ -6,7 +6,9 @@ header, before any pixel is unpacked.
 """
 
 import contextlib
+import functools
 import io
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +38,9 @@ Source = Path | bytes | np.ndarray
 
 def read(source: Source, enough: int = 0, pick: Pick = WHOLE) -> tuple[np.ndarray, Header]:
     """The picture as in `decode`, and what its header says (of the whole size, also where it was unpacked smaller)."""
-    if isinstance(source, np.ndarray) or pick.volume:
+    if isinstance(source, np.ndarray):
+        return _of_array(source, pick)
+    if pick.volume:
         return decode(source, enough, pick), look(source, pick)
     data = _bytes_of(source)
     kind = recognise(data[:START])
@@ -63,10 +67,7 @@ def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
     or has no such page or channel.
     """
     if isinstance(source, np.ndarray):
-        header = _array_header(source, pick)
-        if pick.volume:
-            return _volume_of(source, pick)
-        return _picked(as_depth(source.reshape(header.height, header.width, -1)), pick)
+        return _of_array(source, pick)[0]
     data = _bytes_of(source)
     kind = recognise(data[:START])
     with unpacking(kind):
@@ -80,7 +81,7 @@ def look(source: Source, pick: Pick = WHOLE) -> Header:
     Channels are those that `pick` takes. Damage behind the header goes unnoticed.
     """
     if isinstance(source, np.ndarray):
-        return _array_header(source, pick)
+        return _array_header(source.shape, source.dtype, pick)
     with io.BytesIO(source) if isinstance(source, bytes | bytearray) else open_file(Path(source)) as file:
         start = file.read(START)
         kind = recognise(start)
@@ -199,11 +200,19 @@ def _narrowed(header: Header, pick: Pick) -> Header:
     return replace(header, channels=len(chosen(header.channels, pick))) if pick.channels else header
 
 
-def _array_header(pixels: np.ndarray, pick: Pick) -> Header:
-    require_axes(pixels.shape, pick.volume)
-    height, width = pixels.shape[pick.volume : pick.volume + 2]
-    require_size(height, width, pixels.nbytes // max(height * width, 1))
-    if pixels.dtype.kind not in "biuf":
-        raise Unreadable(f"pixel values of type {pixels.dtype} are not supported", "values")
+def _of_array(source: np.ndarray, pick: Pick) -> tuple[np.ndarray, Header]:
+    header = _array_header(source.shape, source.dtype, pick)
+    if pick.volume:
+        return _volume_of(source, pick), header
+    return _picked(as_depth(source.reshape(header.height, header.width, -1)), pick), header
+
+
+@functools.lru_cache(maxsize=256)  # thousands are alike
+def _array_header(shape: tuple[int, ...], dtype: np.dtype, pick: Pick) -> Header:
+    require_axes(shape, pick.volume)
+    height, width = shape[pick.volume : pick.volume + 2]
+    require_size(height, width, math.prod(shape) * dtype.itemsize // max(height * width, 1))
+    if dtype.kind not in "biuf":
+        raise Unreadable(f"pixel values of type {dtype} are not supported", "values")
     require_page(pick.page, 1)
-    return _narrowed(header_of(pixels.shape, pixels.dtype, "array", pick.volume), pick)
+    return _narrowed(header_of(shape, dtype, "array", pick.volume), pick)

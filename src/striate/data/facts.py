@@ -35,7 +35,7 @@ FACTS = np.dtype(
         ("mean", np.float32),
         ("std", np.float32),
         ("detail", np.float32),  # mean difference between neighbours, as stored
-        ("packed", np.float32),  # bytes per pixel that packing a piece of the content takes, but for a JPEG
+        ("packed", np.float32),  # bytes per pixel that packing a piece of the content takes, but for JPEGs and arrays
         ("coarse", np.int32),  # sum of a JPEG's first quantisation table
         ("border", np.float32, 4),  # mean of the outermost pixels: top, right, bottom, left
         ("corners", np.float32, 4),  # mean of the outermost tenth: top left, top right, bottom right, bottom left
@@ -61,14 +61,16 @@ def facts_of_all(pictures: Sequence[np.ndarray], headers: Sequence[Header], size
     No sum runs over two pictures, and none is cut up otherwise for there being several.
     """
     facts = np.zeros(len(pictures), FACTS)
-    for name, values in _known(pictures, headers, sizes).items():
+    for name, values in _known(headers, sizes).items():
         facts[name] = values
-    greys, stack = [_grey(picture) for picture in pictures], _stacked(pictures)
-    flat = _stacked(greys).reshape(len(pictures), -1)
+    stack = np.stack(pictures) if len(pictures) > 1 else pictures[0][None]  # no copy of a single one, maybe large
+    facts["packed"] = _packed(stack, headers)
+    greys = _grey(stack)
+    flat = greys.reshape(len(greys), -1)
     facts["low"], facts["high"] = np.minimum.reduce(flat, axis=1), np.maximum.reduce(flat, axis=1)
     low = facts["low"][:, None, None]
-    above = np.stack([_shrunk(grey) for grey in greys]) - low
-    means, whole = _means(above), above.shape[1:] == greys[0].shape
+    above = _shrunk(greys) - low
+    means, whole = _means(above), above.shape == greys.shape
     measured = above[:, None] if whole else np.stack(list(map(_bands, greys, facts["low"])))
     mean, facts["std"], facts["detail"] = _statistics(measured)
     facts["mean"] = facts["low"] + mean
@@ -82,8 +84,8 @@ def facts_of_all(pictures: Sequence[np.ndarray], headers: Sequence[Header], size
     return facts
 
 
-def _known(pictures: Sequence[np.ndarray], headers: Sequence[Header], sizes: Sequence[int]) -> dict[str, list[float]]:
-    """What the files say, and how well the contents can be packed."""
+def _known(headers: Sequence[Header], sizes: Sequence[int]) -> dict[str, Sequence[int]]:
+    """What the files say."""
     return {
         "bytes": sizes,
         "pages": [header.pages for header in headers],
@@ -93,26 +95,20 @@ def _known(pictures: Sequence[np.ndarray], headers: Sequence[Header], sizes: Seq
         "depth": [DEPTHS.index(header.depth) for header in headers],
         "format": [FORMATS.index(one.format) if one.format in FORMATS else len(FORMATS) for one in headers],
         "coarse": [header.coarse for header in headers],
-        "packed": [_packed(picture, header.format) for picture, header in zip(pictures, headers, strict=True)],
     }
 
 
-def _stacked(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """(N, ...), without a copy of a single one, which may be large."""
-    return np.stack(arrays) if len(arrays) > 1 else arrays[0][None]
-
-
-def _grey(picture: np.ndarray) -> np.ndarray:
-    """(H, W) of the same type: luma of a colour picture, the mean of other channels, rounded."""
-    channels = picture.shape[2]
+def _grey(pictures: np.ndarray) -> np.ndarray:
+    """(N, H, W) of the same type: luma of colour pictures, the mean of other channels, rounded."""
+    count, channels = len(pictures), pictures.shape[3]
     if channels == 1:
-        return picture[:, :, 0]
+        return pictures[..., 0]
     weights = _LUMA if channels == 3 else np.full(channels, 1 / channels, np.float32)
-    half = np.float32(0 if picture.dtype == np.float32 else 0.5)
-    grey, pixels = np.empty(picture.shape[:2], picture.dtype), picture.reshape(-1, channels)
-    for start in range(0, len(pixels), _BAND):  # no wide copy of the whole
-        part = pixels[start : start + _BAND].astype(np.float32) @ weights
-        grey.reshape(-1)[start : start + _BAND] = part + half
+    half = np.float32(0 if pictures.dtype == np.float32 else 0.5)
+    grey, pixels = np.empty(pictures.shape[:3], pictures.dtype), pictures.reshape(count, -1, channels)
+    for start in range(0, pixels.shape[1], _BAND):  # no wide copy of a large one
+        part = pixels[:, start : start + _BAND].astype(np.float32) @ weights
+        grey.reshape(count, -1)[:, start : start + _BAND] = part + half
     return grey
 
 
@@ -143,15 +139,18 @@ def _edges(grey: np.ndarray) -> np.ndarray:
     return np.array([float(edge.sum()) / edge.size for edge in (grey[0], grey[:, -1], grey[-1], grey[:, 0])])
 
 
-def _packed(picture: np.ndarray, kind: str) -> float:
-    """Bytes per pixel of a piece from the middle, row less row above, deflated; 0 for a JPEG (see `coarse`)."""
-    if kind == "JPEG":
-        return 0.0
-    top, left = (max(0, side - _PIECE) // 2 for side in picture.shape[:2])
-    piece = picture[top : top + _PIECE, left : left + _PIECE]
-    rows = np.array(piece).view(np.uint32 if piece.dtype == np.float32 else piece.dtype)
-    rows[1:] -= rows[:-1].copy()  # differences that wrap lose nothing
-    return len(zlib.compress(rows.data, 1)) / piece[:, :, 0].size
+def _packed(pictures: np.ndarray, headers: Sequence[Header]) -> list[float]:
+    """Bytes per pixel of a piece from the middle, row less row above, deflated; 0 for a JPEG (see `coarse`) and for an
+    array, whose bytes say nothing."""
+    top, left = (max(0, side - _PIECE) // 2 for side in pictures.shape[1:3])
+    pieces = np.array(pictures[:, top : top + _PIECE, left : left + _PIECE])
+    rows = pieces.view(np.uint32) if pieces.dtype == np.float32 else pieces
+    rows[:, 1:] -= rows[:, :-1].copy()  # differences that wrap lose nothing
+    pixels = rows[0, :, :, 0].size
+    return [
+        0.0 if header.format in ("JPEG", "array") else len(zlib.compress(piece, 1)) / pixels
+        for piece, header in zip(rows, headers, strict=True)
+    ]
 
 
 def _tint(pictures: np.ndarray, grey: np.ndarray, low: np.ndarray, stretch: np.ndarray) -> np.ndarray:
@@ -168,13 +167,14 @@ def _tint(pictures: np.ndarray, grey: np.ndarray, low: np.ndarray, stretch: np.n
 
 
 def _shrunk(grey: np.ndarray) -> np.ndarray:
-    """`grey` as float32, brought down by whole factors to sides of 64 to 127 pixels by averaging."""
-    (tall, wide), (height, width) = (max(1, side // _SMALL) for side in grey.shape), grey.shape
+    """`grey` (N, H, W) as float32, brought down by whole factors to sides of 64 to 127 pixels by averaging."""
+    count, height, width = grey.shape
+    tall, wide = max(1, height // _SMALL), max(1, width // _SMALL)
     if tall > 1:
-        grey = grey[: height // tall * tall].reshape(-1, tall, width)
-        grey = np.add.reduce(grey, axis=1, dtype=np.float32) / np.float32(tall)
+        grey = grey[:, : height // tall * tall].reshape(count, -1, tall, width)
+        grey = np.add.reduce(grey, axis=2, dtype=np.float32) / np.float32(tall)
     if wide > 1:
-        grey = grey[:, : width // wide * wide].reshape(len(grey), -1, wide).mean(axis=2, dtype=np.float32)
+        grey = grey[:, :, : width // wide * wide].reshape(*grey.shape[:2], -1, wide).mean(axis=3, dtype=np.float32)
     return grey.astype(np.float32, copy=False)
 
 

@@ -196,9 +196,13 @@ def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> 
         return
 
     def several(part: list[tuple[Key, Source]]) -> list[tuple[Key, Loaded]]:
-        files = iter(_in_worker([source for _, source in part if not isinstance(source, HERE)], want, call))
+        here, away = [], []
+        for _, source in part:
+            (here if isinstance(source, HERE) else away).append(source)
         with quiet():
-            return [(key, load(s, want) if isinstance(s, HERE) else next(files)) for key, s in part]
+            arrays = iter(load_all(here, want))
+        files = iter(_in_worker(away, want, call))
+        return [(key, next(arrays if isinstance(source, HERE) else files)) for key, source in part]
 
     pool, waiting, done = ThreadPoolExecutor(workers, thread_name_prefix="decode"), deque(), 0
     try:

@@ -127,9 +127,10 @@ def _note(works: Sequence[_Work], want: Want) -> None:
         noted = None
         if want.noted:
             noted = facts_of_all(*zip(*((work.picture, work.header, work.size) for work in works), strict=True))
+        layers, depth = works[0].picture.shape[2], works[0].picture.dtype.name
         for number, work in enumerate(works):
             frames = work.header.pages if want.noted and want.shape.form == "volume" else 1
-            work.known.update(channels=work.picture.shape[2] // frames, depth=work.picture.dtype.name)
+            work.known.update(channels=layers // frames, depth=depth)
             if noted is not None:
                 work.known["facts"] = noted[number]
     except MemoryError:

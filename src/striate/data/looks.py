@@ -20,7 +20,7 @@ def look_of(picture: np.ndarray) -> np.ndarray:
 
 def looks_of(pictures: np.ndarray) -> np.ndarray:
     """(N, SIDE, SIDE): `look_of` each of (N, H, W, C), the same whatever stands beside it."""
-    means = np.stack([_means(picture) for picture in pictures])
+    means = _means(pictures)
     rows, columns = (_weights(side) for side in means.shape[2:])
     small = rows @ means @ columns.T
     flat = small.reshape(*small.shape[:2], -1)
@@ -33,13 +33,15 @@ def looks_of(pictures: np.ndarray) -> np.ndarray:
     return stretched.reshape(-1, SIDE, SIDE).astype(np.uint8)
 
 
-def _means(picture: np.ndarray) -> np.ndarray:
-    """(C, h, w) float32, averaged over whole factors to sides of 64 to 127 pixels."""
-    (height, width, channels), (tall, wide) = picture.shape, (max(1, side // _SMALL) for side in picture.shape[:2])
-    rows = picture[: height // tall * tall, : width // wide * wide].reshape(-1, tall, width // wide * wide * channels)
-    means = np.add.reduce(rows, axis=1, dtype=np.float32) if tall > 1 else rows[:, 0].astype(np.float32)
-    means = means.reshape(height // tall, width // wide, wide, channels)
-    return np.ascontiguousarray((means.sum(axis=2) / np.float32(tall * wide)).transpose(2, 0, 1))
+def _means(pictures: np.ndarray) -> np.ndarray:
+    """(N, C, h, w) float32, averaged over whole factors to sides of 64 to 127 pixels."""
+    count, height, width, channels = pictures.shape
+    tall, wide = max(1, height // _SMALL), max(1, width // _SMALL)
+    rows = pictures[:, : height // tall * tall, : width // wide * wide]
+    rows = rows.reshape(count, -1, tall, width // wide * wide * channels)
+    means = np.add.reduce(rows, axis=2, dtype=np.float32) if tall > 1 else rows[:, :, 0].astype(np.float32)
+    means = means.reshape(count, height // tall, width // wide, wide, channels)
+    return np.ascontiguousarray((means.sum(axis=3) / np.float32(tall * wide)).transpose(0, 3, 1, 2))
 
 
 @functools.lru_cache(maxsize=256)

@@ -54,12 +54,15 @@ class Rows:
     def __init__(self, layout: Layout, folder: Path | None, most: int, file: BinaryIO | None) -> None:
         self.layout, self.folder, self.count, self._file = layout, folder, 0, file
         self._array = np.empty((most, *layout.shape), layout.dtype) if file is None else None
+        self._bytes = None if self._array is None else self._array.reshape(-1).view(np.uint8)
 
     def append(self, row: np.ndarray) -> None:
-        if self._file is None:
-            self._array[self.count] = row
+        data = row.tobytes()
+        if self._file is None:  # as bytes, because a record of many fields is copied field by field
+            start = self.count * len(data)
+            self._bytes[start : start + len(data)] = np.frombuffer(data, np.uint8)
         else:
-            self._file.write(row.tobytes())
+            self._file.write(data)
         self.count += 1
 
     @property

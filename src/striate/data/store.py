@@ -173,7 +173,8 @@ def _gather(
 
 def _reason(one: Loaded, shape: Shape, fixed: bool) -> str:
     """Why a picture cannot be used, "" if it can; raises _Wider when it can in another shape."""
-    if one.channels and shape.form in ("picture", "volume"):
+    is_other = (one.channels, one.depth) != (shape.channels, shape.depth)
+    if one.channels and is_other and shape.form in ("picture", "volume"):
         wider = replace(shape, depth=max(shape.depth, one.depth, key=DEPTHS.index))
         if not fixed and shape.channels == 1 and one.channels == 3:
             wider = replace(wider, channels=3)

@@ -227,9 +227,10 @@ def _separator(cells: Sequence[str], asked: str | None) -> str | None:
     """What cuts cells into labels, or None where they are no lists: labels that come in different company."""
     if cells and _most(cell.startswith("[") and cell.endswith("]") for cell in cells):
         return "["
+    different = dict.fromkeys(cells)  # how often one is met does not count from here on
     for separator in _SEPARATORS if asked is None else (*_SEPARATORS, " "):
         company = defaultdict(set)
-        cut = [listed(cell, separator) or [] for cell in cells]
+        cut = [listed(cell, separator) or [] for cell in different]
         for names in cut:
             for label in names:
                 company[label].add(tuple(names))

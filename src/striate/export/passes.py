@@ -9,11 +9,13 @@ The batches of a large request run side by side, each on a core of its own: thre
 other at the end of every layer, and much longer while processes that decode hold a core.
 """
 
+import copy
 import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +34,7 @@ LARGE = 2e10  # operations of a request from which on bf16 is tried: 0.2 s of tw
 WIDER = 4  # times as many pictures in a wide batch: every pass also brings all weights into the kernels' order
 LARGEST_BATCH, LONGEST_CHUNK = 32, 512  # pictures
 CHUNK_BYTES, CHUNK_OPERATIONS = 16_000_000, 4e11  # of a chunk of a large request, so that memory and delay are bounded
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 LANES = 8  # batches side by side, at most
 APART = 0.01  # by how much a probability may differ in bf16
 FACTOR = 4  # a decision must be further away than this many times the largest difference of logits that was seen
@@ -117,7 +120,7 @@ class Passes:
 
     @property
     def _half(self) -> Way:
-        return Way(in_bf16(self.network)[0], self.wide, torch.bfloat16)
+        return Way(in_bf16(_folded(self.network.eval()))[0], self.wide, torch.bfloat16)
 
     def _doubtful(self, logits: Tensor, error: float) -> tuple[np.ndarray, np.ndarray]:
         """(N,) whether an error of the logits could matter, and (N, K) the probabilities."""
@@ -181,6 +184,17 @@ class Passes:
             seen = _turned(x, element).to(way.dtype).contiguous(memory_format=layout)
             mean = mean + self.task.turned_back(logits_of(network, seen).float(), element) / len(self.views)
         return mean.double().cpu()
+
+
+def _folded(network: nn.Module) -> nn.Module:
+    """A copy whose convolutions do the work of the batch norms right after them."""
+    copied = copy.deepcopy(network)
+    for layers in [module for module in copied.modules() if isinstance(module, nn.Sequential)]:
+        for (first, conv), (second, norm) in pairwise(list(layers.named_children())):
+            if type(conv) in CONVOLUTIONS and isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+                layers.add_module(first, nn.utils.fuse_conv_bn_eval(conv, norm))
+                layers.add_module(second, nn.Identity())
+    return copied
 
 
 def _turned(x: Tensor, element: tuple[int, int]) -> Tensor:

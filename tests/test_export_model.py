@@ -12,8 +12,9 @@ from PIL import Image
 
 from striate.data.prepare import Preparation, Shape, fit
 from striate.errors import StriateError
-from striate.export.model import MODEL_FILE, Model, load_model
+from striate.export.model import Model, load_model
 from striate.export.tensors import read_tensors, write_tensors
+from striate.export.underway import MODEL_FILE
 from striate.inside.heatmap import heatmap
 from striate.network.build import build
 from striate.tasks.classification import Classification

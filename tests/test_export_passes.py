@@ -186,3 +186,29 @@ def test_within_half_the_margin_nothing_else_is_said(task: Task, outputs: int) -
             moved[:, output] += sign * 1.01 * margins[:, 0]
             changed |= [task.target_of(a) != s for a, s in zip(task.decode(moved), said, strict=True)]
     assert changed.all()
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32"])
+def test_batches_side_by_side_are_those_one_after_the_other(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers in the same order, and torch has its threads back."""
+    model, pictures = make_model(precision=precision), drawn(150)
+    before, alone = torch.get_num_threads(), model.probabilities(pictures)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    beside = model.probabilities(pictures)
+    monkeypatch.undo()
+    assert np.allclose(alone, beside, atol=1e-6)
+    torch.set_num_threads(before)
+
+
+def test_batch_norms_go_into_the_filters() -> None:
+    """The copy has the outputs of the network and no norm after a convolution; one after another layer stays."""
+    network = build(
+        "conv 4 3, batchnorm, relu, batchnorm, residual(conv 4 3, batchnorm), globalavgpool, dense 3", (1, 8, 8), 3
+    ).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -1, 1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    folded, x = passes._folded(network), torch.randn(2, 1, 8, 8)
+    assert sum(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules()) == 1
+    torch.testing.assert_close(folded(x), network(x))

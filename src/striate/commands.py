@@ -89,25 +89,28 @@ def evaluate(options: argparse.Namespace) -> int:
 def predict(options: argparse.Namespace) -> int:
     from striate.data.guard import warm
 
-    warm(min(options.workers, 1))  # while torch is imported
-    from striate.device import choose_device
-    from striate.export.model import load_model
+    warm(min(options.workers, 1))
+    from striate.export.underway import ask
 
-    model = load_model(options.model, choose_device(options.device), options.precision)
-    task, told, refused = model.task, [], []
-    tiles = Settings(img_size=options.tiles).size if options.tiles else None
-    for one in model.predict_each(options.sources, options.workers, tiles):
-        told.append(replace(one, source=None))  # frames of a film would fill the memory
-        if one.reason:
-            refused.append((one.path, one.reason))
-        elif not options.out:
-            sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
-            print(f"{printable(one.path)}\t{task.say(one.answer)}{sure}")
-        if options.draw and not one.reason:
-            model.draw_into(Path(options.draw), one)
+    told, refused = [], []
+    with ask(options.model, options.sources, options.workers) as asked:  # decoded while torch is imported
+        from striate.device import choose_device
+        from striate.export.model import load_model
+
+        model = load_model(options.model, choose_device(options.device), options.precision)
+        tiles = Settings(img_size=options.tiles).size if options.tiles else None
+        for one in model.predict_each(asked, options.workers, tiles):
+            told.append(replace(one, source=None))  # frames of a film would fill the memory
+            if one.reason:
+                refused.append((one.path, one.reason))
+            elif not options.out:
+                sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
+                print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
+            if options.draw and not one.reason:
+                model.draw_into(Path(options.draw), one)
     if not told:
-        asked = ", ".join(options.sources)
-        raise StriateError("predict needs pictures", received=asked, remedy="give files or folders")
+        words = ", ".join(options.sources)
+        raise StriateError("predict needs pictures", received=words, remedy="give files or folders")
     if options.out:
         model.save_predictions(options.out, told)
         print(f"{len(told) - len(refused):,} pictures in {options.out}", file=sys.stderr)

@@ -23,6 +23,7 @@ from striate.data.dicom import decode_dicom, look_dicom
 from striate.data.header import WHOLE, Header, Pick, Unreadable, chosen, require_page, require_size
 from striate.data.npy import decode_npy, header_of, look_npy, require_axes
 from striate.data.pixels import as_depth, upright
+from striate.data.prepare import Shape
 from striate.data.quiet import quiet
 from striate.data.raster import decode_image, look_image, read_image
 from striate.data.tiff import decode_tiff, look_tiff
@@ -36,8 +37,12 @@ _TWICE = ("TIFF", "NPY", "DICOM")  # header and pixels are read apart
 Source = Path | bytes | np.ndarray
 
 
-def read(source: Source, enough: int = 0, pick: Pick = WHOLE) -> tuple[np.ndarray, Header]:
-    """The picture as in `decode`, and what its header says (of the whole size, also where it was unpacked smaller)."""
+def read(source: Source, enough: int = 0, pick: Pick = WHOLE, shape: Shape | None = None) -> tuple[np.ndarray, Header]:
+    """The picture as in `decode`, and what its header says (of the whole size, also where it was unpacked smaller).
+
+    shape: what the picture will be made to fit, where nothing else is wanted of it: it may have that size already, with
+    the very numbers of `fit`, and was never copied at its own.
+    """
     if isinstance(source, np.ndarray):
         return _of_array(source, pick)
     if pick.volume:
@@ -50,7 +55,7 @@ def read(source: Source, enough: int = 0, pick: Pick = WHOLE) -> tuple[np.ndarra
         else:
             if kind == "PNG":
                 png.verify(data)
-            pixels, header = read_image(io.BytesIO(data), kind, pick.page, enough)
+            pixels, header = read_image(io.BytesIO(data), kind, pick.page, enough, shape)
             pixels, header = _finished(pixels, pick), _narrowed(header, pick)
         return np.ascontiguousarray(pixels), header
 

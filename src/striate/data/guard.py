@@ -35,6 +35,8 @@ from striate.errors import StriateError
 Key = TypeVar("Key")
 PROGRAM = "from striate.data.worker import main; main()"
 _CHUNK, _CHUNK_BYTES, _AHEAD = 64, 8_000_000, 4
+_LEAST_BYTES = 16_000  # of what comes of one source, with all that is known of it
+_PIPE = 1 << 20  # bytes that a worker can say before it is listened to
 _START = "import sys; sys.path[:] = sys.argv[1:]; "  # before anything of ours is imported
 _ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # threads would only take each other's time
 HERE = (np.ndarray, Unreadable)  # sources that never leave this process
@@ -61,6 +63,10 @@ class Worker:
         except OSError as error:
             self._said.close()
             raise _cannot_start(str(error)) from error
+        with contextlib.suppress(ImportError, AttributeError, OSError):
+            import fcntl  # only Linux has such pipes
+
+            fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
 
     def _require_ready(self) -> None:
         if self._ready:
@@ -86,10 +92,10 @@ class Worker:
 
     def answers(self) -> list[Loaded]:
         """What came of each source; EOFError when the worker is no more."""
-        text, size = LENGTHS.unpack(self._read(LENGTHS.size))
-        told, data = json.loads(self._read(text)), self._read(size)
+        text, room = LENGTHS.unpack(self._read(LENGTHS.size))
+        told, data = json.loads(self._read(text)), self._read(room)
         made, place = [], 0
-        for shape, dtype, noted, problem, header, channels, depth, content in told:
+        for shape, dtype, noted, problem, header, channels, depth, size, content in told:
             picture = facts = None
             if shape is not None:
                 count = math.prod(shape)
@@ -99,8 +105,8 @@ class Worker:
                 facts = np.frombuffer(data, FACTS, 1, place)[0]
                 place += FACTS.itemsize
             problem, header = problem and Unreadable(*problem), header and Header(**header)
-            known = {"problem": problem, "header": header, "channels": channels, "depth": depth, "content": content}
-            made.append(Loaded(picture=picture, facts=facts, **known))
+            known = {"channels": channels, "depth": depth, "size": tuple(size), "content": content}
+            made.append(Loaded(picture=picture, problem=problem, header=header, facts=facts, **known))
         self.due = 0
         return made
 
@@ -184,16 +190,28 @@ class _Call:
 def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> Iterator[tuple[Key, Loaded]]:
     """`load` of every source, in order, with its key; the result does not depend on `workers`.
 
-    workers: processes for files, which work a bounded number and size ahead; 0 decodes in this process. Arrays never
-    leave it.
+    workers: processes for files, which begin at once and work a bounded number and size ahead; 0 decodes in this
+    process. Arrays never leave it.
     """
-    items, chunk, call = iter(items), _chunk(want), _Call()
     if workers == 0:
-        while part := list(islice(items, chunk)):
-            with quiet():
-                made = load_all([source for _, source in part], want)
-            yield from zip((key for key, _ in part), made, strict=True)
-        return
+        return _here(iter(items), want)
+    begun = _ahead(iter(items), want, workers)
+    next(begun)
+    return begun
+
+
+def _here(items: Iterator[tuple[Key, Source]], want: Want) -> Iterator[tuple[Key, Loaded]]:
+    while part := list(islice(items, _chunk(want))):
+        with quiet():
+            made = load_all([source for _, source in part], want)
+        yield from zip((key for key, _ in part), made, strict=True)
+
+
+def _ahead(items: Iterator[tuple[Key, Source]], want: Want, workers: int) -> Iterator[tuple[Key, Loaded] | None]:
+    """None once the work has begun, then what came of it."""
+    call, waiting, done, held = _Call(), deque(), 0, 0
+    chunk, most = _chunk(want), workers * _AHEAD * _CHUNK_BYTES
+    each = max(_LEAST_BYTES, want.shape.bytes if want.shape else _CHUNK_BYTES // chunk)
 
     def several(part: list[tuple[Key, Source]]) -> list[tuple[Key, Loaded]]:
         here, away = [], []
@@ -204,26 +222,37 @@ def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> 
         files = iter(_in_worker(away, want, call))
         return [(key, next(arrays if isinstance(source, HERE) else files)) for key, source in part]
 
-    pool, waiting, done = ThreadPoolExecutor(workers, thread_name_prefix="decode"), deque(), 0
+    def fill() -> None:
+        nonlocal done, held
+        while held < most and (part := list(islice(items, min(chunk, 1 + done // (8 * workers))))):
+            size = sum(each + _size(source) for _, source in part)
+            waiting.append((size, pool.submit(several, part)))
+            done, held = done + len(part), held + size
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
-        while part := list(islice(items, min(chunk, 1 + done // max(8 * workers, 1)))):
-            waiting.append(pool.submit(several, part))
-            done += len(part)
-            if len(waiting) >= workers * _AHEAD:
-                yield from waiting.popleft().result()
+        fill()
+        yield None
         while waiting:
-            yield from waiting.popleft().result()
+            size, made = waiting.popleft()
+            yield from made.result()
+            held -= size
+            fill()
     finally:
         call.stop()
         pool.shutdown(cancel_futures=True)
+
+
+def _size(source: Source) -> int:
+    """Bytes that a source takes while it waits."""
+    return source.nbytes if isinstance(source, np.ndarray) else len(source) if isinstance(source, bytes) else 0
 
 
 def _chunk(want: Want) -> int:
     """How many sources are handed over together."""
     if want.shape is None:
         return _CHUNK if want.header else 4 if want.values else 1
-    values = math.prod(want.shape.stored)
-    return max(1, min(_CHUNK, _CHUNK_BYTES // max(values * np.dtype(want.shape.depth).itemsize, 1)))
+    return max(1, min(_CHUNK, _CHUNK_BYTES // max(want.shape.bytes, 1)))
 
 
 def _in_worker(sources: Sequence[Source], want: Want, call: _Call) -> list[Loaded]:

@@ -44,8 +44,8 @@ class Loaded:
     """What came of a source.
 
     picture: (H, W, C), None where `problem` says why there is none. channels, depth: of the picture before it was
-    made to fit, 0 and "" where it could not be decoded. facts: a record of FACTS. content: a hash of the file's bytes
-    (of the pixels for an array), "" where they could not be read.
+    made to fit, 0 and "" where it could not be decoded. size: its height and width, upright; facts: a record of FACTS;
+    content: a hash of the file's bytes (of the pixels for an array), "" where they could not be read.
     """
 
     picture: np.ndarray | None = None
@@ -53,6 +53,7 @@ class Loaded:
     header: Header | None = None
     channels: int = 0
     depth: str = ""
+    size: tuple[int, int] = (0, 0)
     facts: np.ndarray | None = None
     content: str = ""
 
@@ -158,11 +159,9 @@ def _decoded(work: _Work, want: Want) -> None:
         work.loaded = Loaded(picture=decode(data, 0, want.pick), **work.known)
         return
     enough = max(want.shape.height, want.shape.width)
-    if want.noted:
-        work.size = data.nbytes if isinstance(data, np.ndarray) else len(data)
-        work.picture, work.header = read(data, enough, want.shape.pick)
-    else:
-        work.picture = decode(data, enough, want.shape.pick)
+    work.size = data.nbytes if isinstance(data, np.ndarray) else len(data)
+    work.picture, work.header = read(data, enough, want.shape.pick, None if want.noted else want.shape)
+    work.known["size"] = work.header.height, work.header.width
 
 
 def _fitted(work: _Work, want: Want) -> None:

@@ -5,6 +5,7 @@ store keeps; the scaling by figures measured on the training part is applied by 
 Training, prediction, serving and export all pass through both.
 """
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -55,6 +56,11 @@ class Shape:
         return self.height, self.width, self.channels * self.frames
 
     @property
+    def bytes(self) -> int:
+        """Of one row of the store."""
+        return math.prod(self.stored) * np.dtype(self.depth).itemsize
+
+    @property
     def seen(self) -> tuple[int, ...]:
         """The axes of one sample as a network takes it: (C, L), (C, H, W) or (C, D, H, W)."""
         axes = FORMS[self.form]
@@ -98,13 +104,23 @@ def fit(picture: np.ndarray, shape: Shape) -> np.ndarray:
         return as_channels(picture, shape.width)
     if shape.form == "picture":
         prepared = _depth(_channels(picture, shape.channels), shape.depth)
-        if not shape.mirrored:
-            return _resize(prepared, *size)
-        return continued(_resize(prepared, *placed(*picture.shape[:2], *size)), *size)
+        prepared = _resize(prepared, *size_in(shape, *picture.shape[:2]))
+        return continued(prepared, *size) if shape.mirrored else prepared
     frames, rest = divmod(picture.shape[2], shape.channels)
     if rest or (shape.form == "series" and frames > 1):
         raise ValueError(f"{picture.shape[2]} channels where {shape.channels} are expected")
     return _resize(_stretched(_depth(picture, shape.depth), frames, shape.frames), *size)
+
+
+def size_in(shape: Shape, height: int, width: int) -> tuple[int, int]:
+    """The height and width that `fit` brings a picture of this size to, before it is mirrored."""
+    size = shape.height, shape.width
+    return placed(height, width, *size) if shape.mirrored else size
+
+
+def resized(image: Image.Image, height: int, width: int) -> Image.Image:
+    """An 8-bit image in another size."""
+    return image.resize((width, height), Image.Resampling.BILINEAR)
 
 
 def _stretched(volume: np.ndarray, have: int, wanted: int) -> np.ndarray:
@@ -159,14 +175,12 @@ def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     channels = picture.shape[2]
     if (height, width) == picture.shape[:2]:
         return np.ascontiguousarray(picture)
-    size = (width, height)
     if picture.dtype == np.uint8 and channels in (1, 3):
         flat = picture[:, :, 0] if channels == 1 else picture
         image = Image.fromarray(np.ascontiguousarray(flat))
-        out = np.asarray(image.resize(size, Image.Resampling.BILINEAR))
-        return out.reshape(height, width, channels)
+        return np.asarray(resized(image, height, width)).reshape(height, width, channels)
     planes = [
-        np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BILINEAR))
+        np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR))
         for plane in np.ascontiguousarray(picture.transpose(2, 0, 1)).astype(np.float32)
     ]
     return _as_type(np.stack(planes, axis=2), picture.dtype)

@@ -10,6 +10,7 @@ from striate.data.content import open_file
 from striate.data.header import MAX_PAGES, MAX_UNPACKED, Header, Unreadable, require_page, require_size
 from striate.data.pixels import as_depth, on_white, turned_size, upright
 from striate.data.png import exif_orientation
+from striate.data.prepare import Shape, resized, size_in
 from striate.data.quiet import hush_libtiff, quiet
 
 _GREY = {"1", "L", "LA"}
@@ -84,11 +85,13 @@ def _webp_size(start: bytes) -> tuple[int, int]:
     return int.from_bytes(body[8:10], "little") & 0x3FFF, int.from_bytes(body[6:8], "little") & 0x3FFF
 
 
-def read_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> tuple[np.ndarray, Header]:
-    """`decode_image` and `look_image` from one opening."""
+def read_image(
+    file: BinaryIO, kind: str, page: int = 0, enough: int = 0, shape: Shape | None = None
+) -> tuple[np.ndarray, Header]:
+    """`decode_image` and `look_image` from one opening; shape: see `decode.read`."""
     image = open_image(file, kind, page)
     header = _header(file, image, kind)
-    return _unpacked(image, kind, page, enough), header
+    return _unpacked(image, kind, page, enough, shape), header
 
 
 def decode_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> np.ndarray:
@@ -101,13 +104,21 @@ def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:
     return _header(file, open_image(file, kind, page), kind)
 
 
-def _unpacked(image: Image.Image, kind: str, page: int, enough: int) -> np.ndarray:
+def _unpacked(image: Image.Image, kind: str, page: int, enough: int, shape: Shape | None = None) -> np.ndarray:
     if kind == "JPEG" and enough and not page:
         image.draft(None, (2 * enough, 2 * enough))
     image.load()
     _require(image, kind)
+    if shape is not None and _is_plain(image, shape):
+        image = resized(image, *size_in(shape, image.height, image.width))
     pixels = _pixels(image)
     return pixels if kind == "TIFF" else upright(pixels, _orientation(image))  # Pillow turns TIFF itself
+
+
+def _is_plain(image: Image.Image, shape: Shape) -> bool:
+    """Whether nothing but its size lies between the unpacked picture and `fit`."""
+    kept = {"L": 1, "RGB": 3}.get(image.mode) == shape.channels and (shape.form, shape.depth) == ("picture", "uint8")
+    return kept and not shape.picked and "transparency" not in image.info and _orientation(image) in (None, 1)
 
 
 def _header(file: BinaryIO, image: Image.Image, kind: str) -> Header:

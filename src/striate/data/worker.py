@@ -108,7 +108,8 @@ def _send(out: BinaryIO, made: list[Loaded]) -> None:
             problem = (one.problem.reason, one.problem.code)
         if one.header is not None:
             header = asdict(one.header)
-        told.append((shape, kind, one.facts is not None, problem, header, one.channels, one.depth, one.content))
+        known = (one.channels, one.depth, one.size, one.content)
+        told.append((shape, kind, one.facts is not None, problem, header, *known))
     text = json.dumps(told).encode()
     out.write(LENGTHS.pack(len(text), sum(block.nbytes for block in blocks)) + text)
     for block in blocks:

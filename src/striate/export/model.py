@@ -1,6 +1,5 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +15,7 @@ from torch import nn
 import striate
 from striate.data.batches import scale, standardise
 from striate.data.content import read_file
-from striate.data.guard import load_each, load_one
+from striate.data.guard import load_one
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
@@ -30,14 +29,13 @@ from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import answer_in_tiles
+from striate.export.underway import Underway, model_file
 from striate.network.build import Network
 from striate.tasks.task import Task, make_task
 
 if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner without
     from striate.export.look import Look
     from striate.inside.heatmap import Heatmap
-
-MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -134,14 +132,19 @@ class Model:
 
     def predict_each(
         self,
-        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
+        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray] | Underway,
         workers: int = 2,
         tiles: tuple[int, int] | None = None,
     ) -> Iterable[Prediction]:
-        """The same, one after the other and in bounded memory."""
+        """The same, one after the other and in bounded memory; also for what is on its way already."""
         if tiles is not None and not self.task.spatial:
             self.task.joined([], [], tiles)  # which says what tiles are for
-        for one in self._predicted(self._items(sources), workers):
+        asked = (
+            sources
+            if isinstance(sources, Underway)
+            else Underway(self._items(sources), self.preparation.shape, workers)
+        )
+        for one in self._predicted(asked):
             is_large = tiles is not None and one.size is not None and (np.array(one.size) > tiles).any()
             if is_large:
                 one = replace(
@@ -149,25 +152,20 @@ class Model:
                 )
             yield one
 
-    def _predicted(self, named: Iterable[tuple[str, Source]], workers: int) -> Iterator[Prediction]:
-        asked: deque[Source] = deque()  # what is on its way through the processes that decode
-
-        def noted() -> Iterator[tuple[str, Source]]:
-            for name, source in named:
-                asked.append(source)
-                yield name, source
-
+    def _predicted(self, asked: Underway) -> Iterator[Prediction]:
+        if asked.shape != self.preparation.shape:
+            raise StriateError("a model file stays as it is while it is read", received="another one")
         way = None  # how the first pictures are answered, all are
-        with closing(load_each(noted(), self._want, workers)) as loaded:
-            while chunk := list(islice(loaded, self.passes.chunk)):
-                good = [one for _, one in chunk if one.picture is not None]
+        with closing(asked):
+            each = iter(asked)
+            while chunk := list(islice(each, self.passes.chunk(way))):
+                good = [one for *_, one in chunk if one.picture is not None]
                 sizes = self._sizes(good)
                 own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
                 pictures = np.stack([one.picture for one in good]) if good else ()
                 way = way or (self.passes.way_for(pictures) if good else None)
                 said = iter(self._answers(pictures, sizes, way) if good else ())
-                for name, one in chunk:
-                    source = asked.popleft()
+                for name, source, one in chunk:
                     if one.problem:
                         yield Prediction(path=name, reason=str(one.problem), source=source)
                     else:
@@ -190,7 +188,8 @@ class Model:
         left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
         left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
         samples = [s for s in samples if not self.task.knows(s.target)]
-        predictions = list(self._predicted(((s.path, s.source) for s in samples), workers))
+        asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers)
+        predictions = list(self._predicted(asked))
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
         if not scored:
@@ -229,7 +228,7 @@ class Model:
         if not few or (len(few) > 1 and self.preparation.shape.form == "picture"):
             raise StriateError("one picture is looked at", received=f"{len(few)} or more", where=str(picture))
         name, item = few[0]
-        one = load_one(item, self._want)
+        one = load_one(item, Want(shape=self.preparation.shape))
         if one.problem:
             raise StriateError("the picture must be readable", received=one.problem, where=name)
         return self.look_at(one.picture, name)
@@ -277,15 +276,10 @@ class Model:
     def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
         return items(sources, self.preparation.shape, self.about.get("text") or "")
 
-    @property
-    def _want(self) -> Want:
-        """The picture made to fit; its own size too, where answers are given in it."""
-        return Want(shape=self.preparation.shape, noted=self.task.spatial)
-
     def _sizes(self, loaded: Sequence[Loaded]) -> np.ndarray | None:
         if not self.task.spatial:
             return None
-        return np.array([[int(one.facts["height"]), int(one.facts["width"])] for one in loaded])
+        return np.array([one.size for one in loaded])
 
     def _per_class(self, answer: object) -> dict[str, float]:
         return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))
@@ -315,8 +309,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
     Model."""
     if precision not in PRECISIONS:
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
-    path = Path(path)
-    file = path / MODEL_FILE if path.is_dir() else path
+    file = model_file(path)
     if not file.is_file():
         raise StriateError(
             "a model is a run folder or a model file", received=str(path), remedy="give a folder such as runs/train"

@@ -2,14 +2,20 @@
 
 A small request is answered in fp32 and small batches. A large one is answered in wide batches, and in bf16 if the
 model's own first pictures say that it is faster on this machine and that the answers agree; pictures on which it could
-tip a decision, or change a probability by more than APART, are then asked again as a small request would be. So the
-size of a request can change an answer's numbers by rounding, and not what is decided.
+tip a decision, or change a probability by more than APART, are then asked again in fp32. So the size of a request can
+change an answer's numbers by rounding, and not what is decided.
+
+The batches of a large request run side by side, each on a core of its own: threads that share one batch wait for each
+other at the end of every layer, and much longer while processes that decode hold a core.
 """
 
+import copy
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +24,7 @@ from torch import Tensor, nn
 
 from striate.data.batches import scale, standardise
 from striate.data.prepare import Preparation
-from striate.device import BF16_GAIN, Threads, fastest_precision, in_bf16, memory_format, threads_for
+from striate.device import BF16_GAIN, fastest_precision, in_bf16, memory_format, threads_for
 from striate.network.build import Network
 from striate.network.summary import total_operations
 from striate.tasks.task import Task, logits_of
@@ -27,6 +33,9 @@ BATCH_OPERATIONS = 4e9  # of one batch, so that the memory and delay of a single
 LARGE = 2e10  # operations of a request from which on bf16 is tried: 0.2 s of two cores, several times the trial
 WIDER = 4  # times as many pictures in a wide batch: every pass also brings all weights into the kernels' order
 LARGEST_BATCH, LONGEST_CHUNK = 32, 512  # pictures
+CHUNK_BYTES, CHUNK_OPERATIONS = 16_000_000, 4e11  # of a chunk of a large request, so that memory and delay are bounded
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+LANES = 8  # batches side by side, at most
 APART = 0.01  # by how much a probability may differ in bf16
 FACTOR = 4  # a decision must be further away than this many times the largest difference of logits that was seen
 AGAIN = 0.3  # of the pictures, asked again: with more, bf16 gains little
@@ -45,8 +54,8 @@ class Passes:
 
     batch: pictures per pass of a small request, few enough for the processor's cache; `wide` of a large one. Always the
     same and filled up with zeros, so that no picture's answer depends on those beside it. precision: "fp32"; "bf16"
-    where it is known to be faster, which leaves the comparison; "auto" measures that too, and how many threads are best
-    for a large request, which on some machines changes the last bits. Other fields as of Model.
+    where it is known to be faster, which leaves the comparison; "auto" measures that too, and runs the batches of a
+    large request side by side, which on some machines changes the last bits. Other fields as of Model.
     """
 
     def __init__(
@@ -57,7 +66,6 @@ class Passes:
         _, height, width = (1, *preparation.shape.seen)[-3:]
         self.views = task.views(mirror, height == width)
         self._error: float | None = None  # of bf16, in logits: the largest seen; inf where it is not to be used
-        self._threads: dict[torch.dtype, Threads] = {}  # processes that decode want the processor too
 
     @cached_property
     def _operations(self) -> float:
@@ -80,10 +88,13 @@ class Passes:
         """Pictures, at least one, that are answered with so many operations."""
         return max(int(operations / self._operations / len(self.views)), 1)
 
-    @property
-    def chunk(self) -> int:
-        """Pictures to hand over at a time, where their number is not known."""
-        return self.many if self.many <= LONGEST_CHUNK else 4 * self.batch
+    def chunk(self, way: Way | None) -> int:
+        """Pictures to hand over at a time, where their number is not known; way: of the request, None at its start."""
+        few = self.many if self.many <= LONGEST_CHUNK else 4 * self.batch
+        if way is None or way.size < self.wide:
+            return few
+        room = min(CHUNK_BYTES / self.preparation.shape.bytes, CHUNK_OPERATIONS / self._operations, LONGEST_CHUNK)
+        return max(few, int(room))
 
     def way_for(self, pictures: np.ndarray) -> Way:
         """How a request is answered that begins with these pictures (N, H, W, C)."""
@@ -99,20 +110,21 @@ class Passes:
         """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: as of `way_for`, for
         the request that they are part of."""
         way = self.way_for(pictures) if way is None else way
-        free = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)
-        threads = self._threads.setdefault(way.dtype, Threads()) if free else None
+        wide = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)
+        lanes = min(torch.get_num_threads(), LANES) if wide else 1
         if way.network is self.network:
-            yield from self._each(way, pictures, threads)
+            yield from self._each(way, pictures, lanes)
             return
-        said = torch.cat(list(self._each(way, pictures, threads)))
+        said = torch.cat(list(self._each(way, pictures, lanes)))
         again, _ = self._doubtful(said, self._error)
         if again.any():
-            said[again] = torch.cat(list(self._each(Way(self.network, self.batch), pictures[np.flatnonzero(again)])))
+            full = Way(self.network, self.wide)
+            said[again] = torch.cat(list(self._each(full, pictures[np.flatnonzero(again)], lanes)))
         yield said
 
     @property
     def _half(self) -> Way:
-        return Way(in_bf16(self.network)[0], self.wide, torch.bfloat16)
+        return Way(in_bf16(_folded(self.network.eval()))[0], self.wide, torch.bfloat16)
 
     def _doubtful(self, logits: Tensor, error: float) -> tuple[np.ndarray, np.ndarray]:
         """(N,) whether an error of the logits could matter, and (N, K) the probabilities."""
@@ -146,23 +158,25 @@ class Passes:
         right = again.mean() <= AGAIN and np.abs(sure - unsure)[~again].max() <= APART
         return error if right else math.inf
 
-    def _each(self, way: Way, pictures: np.ndarray, threads: Threads | None = None) -> Iterator[Tensor]:
-        """The logits of a batch at a time."""
+    def _each(self, way: Way, pictures: np.ndarray, lanes: int = 1) -> Iterator[Tensor]:
+        """The logits of a batch at a time; lanes: how many run side by side, which share the threads."""
+        starts = range(0, len(pictures), way.size)
+        if lanes == 1:
+            yield from (self._filled(way, pictures[start : start + way.size]) for start in starts)
+            return
         before = torch.get_num_threads()
-        for first in range(0, len(pictures), way.size):
-            part = np.asarray(pictures[first : first + way.size])
-            full = np.zeros((way.size, *part.shape[1:]), part.dtype)
-            full[: len(part)] = part
-            begun = time.monotonic()
-            try:
-                if threads is not None:
-                    threads.choose()
-                logits = self._pass(way, full)
-            finally:
-                torch.set_num_threads(before)
-            if threads is not None:
-                threads.took(time.monotonic() - begun)
-            yield logits[: len(part)]
+        pool = ThreadPoolExecutor(lanes, "lane", torch.set_num_threads, (before // lanes,))
+        try:
+            yield from pool.map(lambda start: self._filled(way, pictures[start : start + way.size]), starts)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(before)  # of the threads that begin from now on
+
+    def _filled(self, way: Way, pictures: np.ndarray) -> Tensor:
+        """The logits of at most one batch."""
+        full = np.zeros((way.size, *pictures.shape[1:]), pictures.dtype)
+        full[: len(pictures)] = pictures
+        return self._pass(way, full)[: len(pictures)]
 
     @torch.inference_mode()
     def _pass(self, way: Way, pictures: np.ndarray) -> Tensor:
@@ -174,6 +188,17 @@ class Passes:
             seen = _turned(x, element).to(way.dtype).contiguous(memory_format=layout)
             mean = mean + self.task.turned_back(logits_of(network, seen).float(), element) / len(self.views)
         return mean.double().cpu()
+
+
+def _folded(network: nn.Module) -> nn.Module:
+    """A copy whose convolutions do the work of the batch norms right after them."""
+    copied = copy.deepcopy(network)
+    for layers in [module for module in copied.modules() if isinstance(module, nn.Sequential)]:
+        for (first, conv), (second, norm) in pairwise(list(layers.named_children())):
+            if type(conv) in CONVOLUTIONS and isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+                layers.add_module(first, nn.utils.fuse_conv_bn_eval(conv, norm))
+                layers.add_module(second, nn.Identity())
+    return copied
 
 
 def _turned(x: Tensor, element: tuple[int, int]) -> Tensor:

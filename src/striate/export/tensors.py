@@ -15,8 +15,9 @@ from torch import Tensor
 
 from striate import files
 from striate.errors import StriateError
+from striate.export.underway import HEADER
 
-HEADER, DIGEST = "striate", "sha256"
+DIGEST = "sha256"
 FORMAT = 1
 
 

@@ -17,7 +17,8 @@ from striate.data.wording import NOUNS
 from striate.draw import colours
 from striate.draw.pixels import picture_png
 from striate.errors import StriateError
-from striate.export.model import MODEL_FILE, load_model
+from striate.export.model import load_model
+from striate.export.underway import model_file
 from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
@@ -46,7 +47,7 @@ class Glass:
     def __init__(self, place: Path, picture: Path | None = None) -> None:
         is_run = place.is_dir() and (place / "settings.toml").is_file()
         self.place = place
-        self.file = place / MODEL_FILE if place.is_dir() else place
+        self.file = model_file(place)
         self.gallery = Gallery(place if is_run else None)
         self.training = Training(place if is_run else None)
         self.truths = Truths(place if is_run else None)

@@ -23,7 +23,8 @@ from striate.evaluate.named import label, main_of
 from striate.evaluate.report import report
 from striate.evaluate.scores import headline, warnings
 from striate.evaluate.seal import open_seal
-from striate.export.model import MODEL_FILE, load_model
+from striate.export.model import load_model
+from striate.export.underway import MODEL_FILE
 from striate.train import single
 from striate.train.checkpoint import has_checkpoint
 from striate.train.dataset import UNUSED, Dataset, Division, Job, divided, write_data

@@ -19,7 +19,8 @@ from striate.errors import counted
 from striate.evaluate.report import report
 from striate.evaluate.scores import headline, warnings
 from striate.evaluate.seal import open_seal
-from striate.export.model import MODEL_FILE, Model
+from striate.export.model import Model
+from striate.export.underway import MODEL_FILE
 from striate.tasks.task import Task
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.describe import next_commands, report_facts

@@ -1,0 +1,57 @@
+"""What a model is asked about, on its way to it: read and decoded in the background, in bounded memory.
+
+Nothing here knows torch, so that it can begin while torch is imported.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
+from pathlib import Path
+
+import safetensors
+
+from striate.data.guard import load_each
+from striate.data.load import Loaded, Source, Want
+from striate.data.prepare import Shape
+from striate.export.items import items
+
+HEADER = "striate"  # the part of a model file's header that is ours
+MODEL_FILE = "model.safetensors"
+
+
+class Underway:
+    """What a model is asked about, on its way: decoded from now on, in bounded memory, for pictures of `shape`."""
+
+    def __init__(self, named: Iterable[tuple[str, Source]], shape: Shape, workers: int) -> None:
+        self.shape, self._sources = shape, deque()
+        self._loaded = load_each(self._noted(named), Want(shape=shape), workers)
+
+    def _noted(self, named: Iterable[tuple[str, Source]]) -> Iterator[tuple[str, Source]]:
+        for name, source in named:
+            self._sources.append(source)
+            yield name, source
+
+    def __iter__(self) -> Iterator[tuple[str, Source, Loaded]]:
+        for name, loaded in self._loaded:
+            yield name, self._sources.popleft(), loaded
+
+    def close(self) -> None:
+        self._loaded.close()
+
+
+def ask(model: str | Path, sources: object, workers: int) -> AbstractContextManager:
+    """`sources` on their way to the model in a run folder or a file, by what its header says of itself; the sources as
+    they are where it says nothing of use, which loading it will refuse."""
+    try:
+        with safetensors.safe_open(model_file(model), "np") as file:
+            header = json.loads(file.metadata()[HEADER])
+        shape = Shape(**header["preparation"]["shape"])
+        return closing(Underway(items(sources, shape, header["about"].get("text") or ""), shape, workers))
+    except (OSError, safetensors.SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        return nullcontext(sources)
+
+
+def model_file(path: str | Path) -> Path:
+    """The model file of a run folder, or that file itself."""
+    return Path(path) / MODEL_FILE if Path(path).is_dir() else Path(path)

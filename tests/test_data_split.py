@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from striate.data.sample import Sample
-from striate.data.split import folds, split, twins
+from striate.data.split import folds, split, twins, validation_share
 from striate.errors import StriateError
 
 
@@ -252,3 +252,22 @@ def test_twins_leave_one_of_their_kind_in_training() -> None:
         assert not inside or inside - set(held)
     assert not {58, 60} & set(held)
     assert twins(samples, contents, parts, together[:1]) == []  # three of 110 are too few to matter
+
+
+def test_of_many_pictures_fewer_validate_and_nearly_all_stay_where_they_were() -> None:
+    """A tenth up to 2,500 pictures of ten classes, then 250; with a tenth more of them 95 % keep their part."""
+    assert [validation_share(count, 10) for count in (0, 100, 2500, 5000, 60_000)] == [
+        0.1,
+        0.1,
+        0.1,
+        0.05,
+        250 / 60_000,
+    ]
+    assert validation_share(60_000, 100) == 2500 / 60_000
+    many = [Sample(path=f"{n}", source=Path(), target="ab"[n % 2]) for n in range(4400)]
+    parts = [
+        split(some, [f"{n}" for n in range(len(some))], validation=validation_share(len(some), 2))
+        for some in (many[:4000], many)
+    ]
+    assert parts[1].count("validation") == 250
+    assert np.mean([before == after for before, after in zip(parts[0], parts[1], strict=False)]) > 0.95

@@ -12,6 +12,7 @@ from striate.network.build import build
 from striate.tasks.classification import Classification
 from striate.tasks.multilabel import Multilabel
 from striate.tasks.regression import Regression
+from striate.tasks.segmentation import Segmentation
 from striate.tasks.task import Task
 
 LINE = "conv 16 3, batchnorm, relu, residual(conv 16 3), globalmaxpool, dense classes"
@@ -212,3 +213,17 @@ def test_batch_norms_go_into_the_filters() -> None:
     folded, x = passes._folded(network), torch.randn(2, 1, 8, 8)
     assert sum(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules()) == 1
     torch.testing.assert_close(folded(x), network(x))
+
+
+@pytest.mark.parametrize(("same", "lowered"), [(0.9, True), (1.1, False)])
+def test_masks_in_bf16_where_their_pixels_stay(same: float, lowered: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of several masks in bf16 where enough pixels agree, which the exact logits confirm; else in fp32."""
+    monkeypatch.setattr(passes, "SAME", same)
+    network = build("conv 8 3, groupnorm, silu, conv classes 3", (1, 8, 8), 2, seed=3)
+    figures = {"low": (0.0,), "high": (255.0,), "mean": (0.4,), "std": (0.25,)}
+    preparation = Preparation(shape=Shape(height=8, width=8, channels=1), **figures)
+    model, pictures = Model(network, Segmentation(("back", "front")), preparation), drawn()
+    said, wanted = model.logits(pictures), exact(model, pictures)
+    assert (said.argmax(1) == wanted.argmax(1)).double().mean() > 0.9
+    assert (float((said - wanted).abs().max()) > 1e-4) is lowered
+    torch.testing.assert_close(model.logits(pictures[:3]), wanted[:3], atol=1e-5, rtol=1e-5)

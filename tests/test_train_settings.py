@@ -74,7 +74,7 @@ def test_a_word_must_be_a_word(name: str) -> None:
 def test_the_defaults_are_valid_and_frozen() -> None:
     """Settings without a word are the documented ones."""
     plain = Settings()
-    assert (plain.test, plain.val, plain.seed, plain.workers, plain.out) == (0.2, 0.1, 0, 2, "runs")
+    assert (plain.test, plain.val, plain.seed, plain.workers, plain.out) == (0.2, None, 0, 2, "runs")
     with pytest.raises(AttributeError):
         plain.seed = 1
 

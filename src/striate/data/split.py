@@ -21,6 +21,7 @@ from striate.errors import StriateError
 
 TRAIN, VALIDATION, TEST = PARTS
 LEAST_ALIKE, TWIN_SHARE, MOST_TWINS = 0.05, 0.05, 500
+VALIDATED, MOST, MOST_OF_CLASS = 0.1, 250, 25  # usual share for validation, and most pictures of it
 _BITS = 128  # of a hash
 
 
@@ -71,6 +72,12 @@ def split(
             for row in unit.rows:
                 parts[row] = part
     return parts
+
+
+def validation_share(pictures: int, classes: int) -> float:
+    """The usual share of the pictures to divide that validate: a tenth, and of many no more than it takes to follow a
+    training and to calibrate what it says, since pictures learned from are worth more."""
+    return min(VALIDATED, max(MOST, MOST_OF_CLASS * classes) / max(pictures, 1))
 
 
 def _require_fractions(test: float, validation: float) -> None:

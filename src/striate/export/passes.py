@@ -3,7 +3,8 @@
 A small request is answered in fp32 and small batches. A large one is answered in wide batches, and in bf16 if the
 model's own first pictures say that it is faster on this machine and that the answers agree; pictures on which it could
 tip a decision, or change a probability by more than APART, are then asked again in fp32. So the size of a request can
-change an answer's numbers by rounding, and not what is decided.
+change an answer's numbers by rounding, and not what is decided. Of masks, whose every pixel is a decision, bf16 is used
+where it leaves all but one in a thousand of them as they are.
 
 The batches of a large request run side by side, each on a core of its own: threads that share one batch wait for each
 other at the end of every layer, and much longer while processes that decode hold a core.
@@ -38,6 +39,8 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 LANES = 8  # batches side by side, at most
 APART = 0.01  # by how much a probability may differ in bf16
 FACTOR = 4  # a decision must be further away than this many times the largest difference of logits that was seen
+SAME = 0.999  # of the pixels of a mask
+TRIED = 5e10  # operations of the trial with masks
 AGAIN = 0.3  # of the pictures, asked again: with more, bf16 gains little
 
 
@@ -98,7 +101,7 @@ class Passes:
 
     def way_for(self, pictures: np.ndarray) -> Way:
         """How a request is answered that begins with these pictures (N, H, W, C)."""
-        if len(pictures) < self.many or not self.task.decides:
+        if len(pictures) < self.many or not (self.task.decides or self.task.by_pixel):
             return Way(self.network, self.batch)
         if self._error is None:
             able = self.precision != "fp32" and isinstance(self.network, Network)
@@ -112,7 +115,7 @@ class Passes:
         way = self.way_for(pictures) if way is None else way
         wide = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)
         lanes = min(torch.get_num_threads(), LANES) if wide else 1
-        if way.network is self.network:
+        if way.network is self.network or self.task.by_pixel:
             yield from self._each(way, pictures, lanes)
             return
         said = torch.cat(list(self._each(way, pictures, lanes)))
@@ -139,11 +142,14 @@ class Passes:
         device, timed = next(self.network.parameters()).device, self.precision == "auto"
         if timed and fastest_precision("auto", device, len(self.preparation.shape.seen) - 1) != "bf16":
             return math.inf
+        rounds = [pictures[: self.wide], pictures]  # the first of each also loads its kernels
+        if self.task.by_pixel:
+            rounds = [pictures[: self.within(TRIED)]]
         ways, said = (Way(self.network, self.wide), self._half), []
         best = dict.fromkeys(ways, math.inf)  # seconds per picture
         try:
             with threads_for(1):  # so that other work on the machine slows both alike
-                for some in (pictures[: self.wide], pictures):  # the first of each also loads its kernels
+                for some in rounds:
                     for way in ways:
                         begun = time.perf_counter()
                         said.append(torch.cat(list(self._each(way, some))))
@@ -152,7 +158,9 @@ class Passes:
             return math.inf
         if timed and best[ways[0]] < BF16_GAIN * best[ways[1]]:
             return math.inf
-        full, low = said[2:]
+        full, low = said[-2:]
+        if self.task.by_pixel:
+            return 0.0 if (full.argmax(1) == low.argmax(1)).double().mean() >= SAME else math.inf
         error = float((full - low).abs().max())
         (again, sure), (_, unsure) = (self._doubtful(logits, error) for logits in (full, low))
         right = again.mean() <= AGAIN and np.abs(sure - unsure)[~again].max() <= APART

@@ -69,6 +69,7 @@ class Segmentation(Task):
     mirrored: ClassVar[bool] = True
     crop: ClassVar[int] = 256
     batch_pixels: ClassVar[int] = 2**17
+    by_pixel: ClassVar[bool] = True
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[Mask], options: Mapping[str, object]) -> "Segmentation":

@@ -43,6 +43,7 @@ class Task(ABC):
     `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
     where every pixel is an answer and it is not pictures that count, else 0. decides: whether there is a `margin`.
+    by_pixel: whether every pixel of the logits decides for one of the classes.
     """
 
     classes: tuple[str, ...]
@@ -56,6 +57,7 @@ class Task(ABC):
     tabular: ClassVar[bool] = False
     shares: ClassVar[bool] = True
     decides: ClassVar[bool] = False
+    by_pixel: ClassVar[bool] = False
     error_is: ClassVar[str] = ""
     legend: ClassVar[str] = ""
     unit: ClassVar[str] = "a logit, not a probability"

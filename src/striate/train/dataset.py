@@ -17,7 +17,7 @@ from striate.data.guard import rest
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, text_of
 from striate.data.sources import read_source, require_trainable
-from striate.data.split import folds, split, twins, units
+from striate.data.split import VALIDATED, folds, split, twins, units, validation_share
 from striate.data.store import Store, build_store
 from striate.data.survey import Survey, survey
 from striate.data.wording import extent, worded
@@ -247,7 +247,8 @@ def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
             replace(sample, part="test") if number + 1 == division.fold else replace(sample, part=None)
             for sample, number in zip(samples, fold, strict=True)
         ]
-    shares = {"test": settings.test, "validation": settings.val}
+    usual = validation_share(sum(sample.part in (None, "train") for sample in samples), len(data.task.classes))
+    shares = {"test": settings.test, "validation": usual if settings.val is None else settings.val}
     parts = np.full(len(data.store.kept), UNUSED, object)
     parts[used] = split(samples, contents, **shares, seed=division.seed, together=together)
     held = twins(samples, contents, parts[used], together) if settings.test and data.task.one_label else []
@@ -264,8 +265,8 @@ def _in_blocks(
     Neighbours in time say much the same: scores draw runs of n^(1/3) of the n pictures of a part together, as the block
     bootstrap does (Künsch 1989).
     """
-    shares, fold = {"test": settings.test, "validation": settings.val}, (division.fold, division.folds)
-    named, beside = blocks(samples, contents, **shares, fold=fold)
+    validation, fold = VALIDATED if settings.val is None else settings.val, (division.fold, division.folds)
+    named, beside = blocks(samples, contents, test=settings.test, validation=validation, fold=fold)
     parts, kin = np.full(len(data.store.kept), UNUSED, object), np.arange(len(data.store.kept))
     parts[used] = named
     for part in PARTS:

@@ -170,7 +170,8 @@ def _split_sentence(data: Dataset, settings: Settings) -> str:
         how = "The parts are those of the folder; a part that it lacks was cut from the training pictures"
         together += ", except where the folder says otherwise"
     else:
-        how = f"{settings.test:.0%} for testing and {settings.val:.0%} for validation"
+        share = len(data.rows("validation")) / max(len(data.used), 1) if settings.val is None else settings.val
+        how = f"{settings.test:.0%} for testing and {share:.0%} for validation"
         how += ", class by class" if data.task.one_label else ""
     if settings.split == "blocks":
         between = "what lies beside a border between two parts is left out, since neighbours are nearly alike"

@@ -66,7 +66,9 @@ class Settings:
     text: str | None = option(None, DATA, "learn from the texts in this column of a table", meta="COLUMN")
     page: int = option(0, DATA, "page, slice or frame of files that hold several, from 0", meta="N")
     test: float = option(0.2, DATA, "share of the pictures for the test part", meta="SHARE")
-    val: float = option(0.1, DATA, "share of the pictures for the validation part", meta="SHARE")
+    val: float | None = option(
+        None, DATA, "share of the pictures for the validation part; a tenth, and less of many, without it", meta="SHARE"
+    )
     repeats: int | None = option(
         None, DATA, "train N times, with the seeds from --seed on, and report mean and spread", meta="N"
     )
@@ -157,7 +159,7 @@ class Settings:
 
     def _require_agreement(self) -> None:
         """Settings do not contradict each other."""
-        if self.test + self.val >= 0.95:
+        if self.test + (self.val or 0) >= 0.95:
             _refuse(
                 "test",
                 f"{self.test:g} + {self.val:g}",

@@ -93,6 +93,19 @@ def test_a_planted_fault_is_found_by_name(kind: type[nn.Conv2d]) -> None:
     assert device.choose_precision("bf16", CPU, network, batch()) == ("fp32", "bf16 gives wrong numbers here in 2")
 
 
+def test_terms_that_cancel_are_no_fault() -> None:
+    """Numbers near 1 times weights that sum to almost nothing: rounding changes the sum, and nothing is wrong."""
+    network, x = (
+        nn.Sequential(nn.Linear(256, 1, bias=False)),
+        1 + 0.003 * torch.rand(8, 256, generator=torch.manual_seed(0)),
+    )
+    with torch.no_grad():
+        network[0].weight -= network[0].weight.mean()
+        error = network.bfloat16()(x.bfloat16()).float() - network.float()(x)
+        assert error.norm() > 2 * device.BF16_ERROR * network(x).norm()
+    assert device.bf16_faults(network, x) == []
+
+
 def test_a_layer_that_gives_not_a_number_is_a_fault() -> None:
     """NaN in bf16 counts as wrong."""
 

@@ -12,6 +12,7 @@ from test_train_probe import with_preparation
 import striate
 import striate.train.symmetry as symmetry_module
 from striate.augment.recipe import parse
+from striate.data.prepare import Preparation, Shape
 from striate.errors import StriateError
 from striate.train.plan import Facts, Plan, auto_recipe, make_plan, usual_symmetry
 from striate.train.settings import Settings
@@ -163,3 +164,17 @@ def test_the_trial_is_kept_beside_the_store(tmp_path: Path, monkeypatch: pytest.
         run = striate.train(tmp_path / "set", out=tmp_path / "runs", seed=seed, epochs=1, quiet=True)
         assert len(asked) == times
         assert 'symmetry = "dihedral: so"' in (run.folder / "settings.toml").read_text()
+
+
+def test_numbers_of_both_signs_are_not_mirrored_without_evidence() -> None:
+    """Noise tells nothing; a steering angle may turn round in the mirror, an amount does not."""
+    random = np.random.default_rng(0)
+    pictures = random.integers(0, 256, (60, SIDE, SIDE, 3)).astype(np.uint8)
+    figures = {"low": (0.0,) * 3, "high": (255.0,) * 3, "mean": (0.5,) * 3, "std": (0.3,) * 3}
+    preparation = Preparation(shape=Shape(height=SIDE, width=SIDE, channels=3), **figures)
+    rows, cpu = np.arange(60), torch.device("cpu")
+    for least, expected in ((-1.0, "none"), (0.0, "mirror")):
+        numbers = random.uniform(least, 1, (60, 1))
+        symmetry, why = choose_symmetry(pictures, rows, numbers, ("angle",), preparation, cpu, kin=rows)
+        assert symmetry == expected
+        assert "too little to tell" in why

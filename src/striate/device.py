@@ -107,9 +107,10 @@ def bf16_gain(device: torch.device, axes: int = 2) -> float:
 
 
 def bf16_faults(network: nn.Module, batch: Tensor) -> list[str]:
-    """Names of convolutions and dense layers whose bf16 outputs or gradients differ from their fp32 ones.
+    """Names of convolutions and dense layers whose bf16 outputs or gradients are not those of fp32 on the same numbers.
 
-    Every layer gets the very input that `batch` (B, C, H, W) brings it; an empty list means all agree.
+    Every layer gets the input that `batch` (B, C, H, W) brings it, rounded to bf16 like its weights: rounding is no
+    fault, even where large terms cancel. An empty list means all agree.
     """
     inputs: dict[str, Tensor] = {}
     layers = {name: module for name, module in network.named_modules() if _is_lowered(module)}
@@ -130,10 +131,11 @@ def bf16_faults(network: nn.Module, batch: Tensor) -> list[str]:
 
 def _agrees(layer: nn.Module, x: Tensor) -> bool:
     def results(dtype: torch.dtype) -> list[Tensor]:
-        tensors = {name: p.detach().to(dtype).requires_grad_() for name, p in layer.named_parameters()}
-        source = x.to(dtype).requires_grad_()
+        rounded = {name: p.detach().bfloat16().to(dtype) for name, p in layer.named_parameters()}
+        tensors = {name: p.requires_grad_() for name, p in rounded.items()}
+        source = x.bfloat16().to(dtype).requires_grad_()
         out = torch.func.functional_call(layer, tensors, (source,))
-        weight = torch.linspace(-1, 1, out.numel(), device=out.device).reshape(out.shape)
+        weight = torch.linspace(-1, 1, out.numel(), device=out.device).bfloat16().float().reshape(out.shape)
         grads = torch.autograd.grad((out.float() * weight).sum(), [source, tensors["weight"]])
         return [out.detach().float(), *(g.float() for g in grads)]
 

@@ -35,7 +35,8 @@ SHARE = 0.2  # of a training's own operations
 LEAST_OPERATIONS = 4e9  # with fewer nothing can be learned
 LEAST_PICTURES = 20
 LEAST_ASKED, ASKED = 50, 400  # held-out pictures of each network
-MOST_NUMBERED = 600  # pictures with numbers that are looked at
+MOST_NUMBERED = 600  # pictures with numbers that are looked at,
+NUMBERS_SHARE, FIGURED = 0.03, 3e-7  # for this share of a budget of minutes; seconds for a pixel
 LIGHT = 0.5  # of the numbers' variance: where light alone tells less, it is changed at random by these amounts
 BRIGHTNESS, CONTRAST = 0.2, 0.4
 LOSS = 0.25  # a symmetry that costs a larger share of the knowledge is not safe
@@ -84,6 +85,9 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
     if settings.augment == "auto" and settings.symmetry == "auto" and not data.task.moves and trial is not None:
         rows = np.flatnonzero(np.isin(data.parts, ("train", "validation")))
         operations = _operations(plan, len(data.rows("train")), speed)
+        if trial[0].ndim == 2 and plan.minutes is not None:
+            most = 60 * plan.minutes * NUMBERS_SHARE / (FIGURED * math.prod(data.store.shape.seen[1:]))
+            rows = rows[:: -(-len(rows) // max(int(most), LEAST_PICTURES))]
         asked = (rows, trial[0], data.kin, (trial[1], plan.seed, operations, job.device.type, torch.__version__))
         found = remembered(
             f"symmetry-{_fingerprint(*asked)}", data.found, data.store, lambda: _tried(job, rows, trial, operations)
@@ -156,6 +160,8 @@ def choose_symmetry(
     """
     numbers = targets.ndim == 2
     usual, custom = usual_symmetry(pictures.shape[3], () if numbers else classes)
+    if numbers and (targets < 0).any() and (targets > 0).any():  # a mirror image may turn the sign round
+        usual, custom = "none", "as usual for numbers of both signs"
     if len(rows) < LEAST_PICTURES or (operations < LEAST_OPERATIONS and not numbers):
         few = "too few pictures" if len(rows) < LEAST_PICTURES else "too short a training"
         return usual, f"{custom}; {few} to find out"

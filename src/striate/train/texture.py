@@ -11,19 +11,32 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.augment.geometry import IDENTITY, MIRRORED
+from striate.check.nearest import over_blocks
 
 FOLDS = 10
 RIDGE = 2.0  # for each picture: with little to go by, no single figure is to decide
+_AT_ONCE = 1 << 16  # pixels, which stay in the processor's cache
 FIELDS, LEAST_SIDE = 4, 8  # fields along a side whose light is noted; pixels of the coarsest texture
 
 
 def figures(pictures: np.ndarray) -> np.ndarray:
     """(N, F) figures of pictures (N, H, W, C): mean and spread of every channel, the light of FIELDS x FIELDS fields,
     and on every scale the strength of steps in four directions, and whether those up are steeper than those down."""
-    values = pictures.astype(np.float32)
-    grey = values.mean(axis=3)
-    grey = (grey - grey.mean()) / max(float(grey.std()), 1e-9)
-    found = [_light(values)]
+    block = max(_AT_ONCE // pictures[0, :, :, 0].size, 1)
+    greys = over_blocks(len(pictures), block, lambda some: _grey(pictures[some]).ravel())
+    every = np.concatenate(list(greys))
+    centre, spread = float(every.mean()), max(float(every.std()), 1e-9)
+    found = over_blocks(len(pictures), block, lambda some: _figures(pictures[some], centre, spread))
+    return np.concatenate(list(found)).astype(np.float64)
+
+
+def _grey(pictures: np.ndarray) -> np.ndarray:
+    return pictures.mean(axis=3, dtype=np.float32)
+
+
+def _figures(pictures: np.ndarray, centre: float, spread: float) -> np.ndarray:
+    grey = (_grey(pictures) - np.float32(centre)) / np.float32(spread)
+    found = [_light(pictures.astype(np.float32))]
     for band in np.array_split(grey, FIELDS, axis=1):
         found.append(np.stack([field.mean(axis=(1, 2)) for field in np.array_split(band, FIELDS, axis=2)], axis=1))
     while min(grey.shape[1:]) >= LEAST_SIDE:
@@ -34,7 +47,7 @@ def figures(pictures: np.ndarray) -> np.ndarray:
         found.append((squares * steps).mean(axis=(2, 3)) / (squares.mean(axis=(2, 3)) + 1e-9) ** 1.5)
         height, width = (side // 2 for side in grey.shape[1:])
         grey = grey[:, : 2 * height, : 2 * width].reshape(-1, height, 2, width, 2).mean(axis=(2, 4))
-    return np.concatenate(found, axis=1).astype(np.float64)
+    return np.concatenate(found, axis=1)
 
 
 def _light(values: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from striate.errors import StriateError
 LINES = [
     *RECIPES.values(),
     "rotate 180, shear 20, zoom 0.5, fill constant 0.3",
-    "dihedral, shift 0.3, contrast 0.5, noise 0.1, fill constant 0.3",
+    "dihedral, shift 0.3, contrast 0.5, erase 0.4, noise 0.1, fill constant 0.3",
 ]
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from striate.augment.chance import Draw, uniforms
-from striate.augment.colour import add_noise, recolour
+from striate.augment.colour import add_noise, erase, recolour
 from striate.augment.recipe import parse
 
 
@@ -60,3 +60,18 @@ def test_nothing_asked_is_nothing_done() -> None:
     before = torch.rand(2, 1, 3, 3, generator=torch.Generator().manual_seed(0))
     assert recolour(before, parse("hflip"), drawn()) is before
     assert add_noise(before, parse("hflip"), seed=0, epoch=0, sample_ids=torch.arange(2)) is before
+
+
+@pytest.mark.parametrize(
+    ("across", "down", "rows", "columns"),
+    [(0.5, 0.5, (1, 3), (3, 5)), (0.0, 0.99, (2, 4), (0, 1)), (0.99, 0.0, (0, 1), (6, 8))],
+)
+def test_a_square_is_covered_with_the_mean(across: float, down: float, rows: tuple, columns: tuple) -> None:
+    """Half of the shorter side of 4×8 pixels is a square of 2; at the edges less is seen; nothing else changes."""
+    picture = torch.rand(1, 3, 4, 8, generator=torch.Generator().manual_seed(1)).mul(4096).round() / 4096
+    row = torch.full((1, len(Draw)), 0.5, dtype=torch.float64)
+    row[0, Draw.ERASE_X], row[0, Draw.ERASE_Y] = across, down
+    expected = picture.clone()
+    expected[:, :, slice(*rows), slice(*columns)] = float(picture.double().mean())
+    torch.testing.assert_close(erase(picture, parse("erase 0.5"), row), expected)
+    assert erase(picture, parse("shift 0.1"), row) is picture

@@ -51,7 +51,7 @@ def test_a_series_changes_alone_and_along_time_only() -> None:
 @pytest.mark.parametrize("word", NOT_OF_SERIES)
 def test_what_needs_two_axes_is_refused(word: str) -> None:
     """A series cannot be turned or put upside down; pictures and volumes have no time that could be warped."""
-    recipe = parse(word if word in ("vflip", "dihedral") else f"{word} 10")
+    recipe = parse(word if word in ("vflip", "dihedral") else f"{word} {1 if word == 'erase' else 10}")
     with pytest.raises(StriateError, match=f"{word} is a change of pictures"):
         recipe.require_axes(1)
     recipe.require_axes(2)

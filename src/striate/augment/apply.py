@@ -6,7 +6,7 @@ import torch
 
 from striate.augment import chance
 from striate.augment.chance import Draw
-from striate.augment.colour import add_noise, recolour
+from striate.augment.colour import add_noise, erase, recolour
 from striate.augment.geometry import matrices, move, warp
 from striate.augment.recipe import Recipe
 from striate.errors import StriateError
@@ -32,7 +32,7 @@ def augment(pictures: torch.Tensor, recipe: Recipe, *, seed: int, epoch: int, sa
     if recipe.moves:
         pictures = move(pictures, matrices(recipe, draws, *pictures.shape[2:]), recipe)
         pictures = warp(pictures, recipe, draws)
-    pictures = recolour(pictures, recipe, draws)
+    pictures = erase(recolour(pictures, recipe, draws), recipe, draws)
     return add_noise(pictures, recipe, seed=seed, epoch=epoch, sample_ids=sample_ids)
 
 

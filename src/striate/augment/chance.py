@@ -36,6 +36,8 @@ class Draw(IntEnum):
     WARP_1 = 9
     WARP_2 = 10
     WARP_3 = 11
+    ERASE_X = 12
+    ERASE_Y = 13
 
 
 def uniforms(seed: int, epoch: int, sample_ids: torch.Tensor) -> torch.Tensor:

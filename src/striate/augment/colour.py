@@ -1,4 +1,4 @@
-"""What light and camera change: brightness, contrast and noise, one draw per sample and kind."""
+"""What light and camera change, and what lies in the way; one draw per sample and kind."""
 
 import torch
 
@@ -25,6 +25,26 @@ def recolour(pictures: torch.Tensor, recipe: Recipe, uniforms: torch.Tensor) -> 
     factor = 1 + recipe.contrast * centred[:, Draw.CONTRAST]
     added = added + (1 - factor) * _means(pictures)
     return (pictures * _per_sample(factor)).add_(_per_sample(added))
+
+
+def erase(pictures: torch.Tensor, recipe: Recipe, uniforms: torch.Tensor) -> torch.Tensor:
+    """Pictures (B, C, H, W) with a square covered by each one's mean, so that no single part decides (DeVries and
+    Taylor 2017, arXiv 1708.04552).
+
+    Its middle lies anywhere on the picture, so that less of it may be seen. uniforms: as for `recolour`.
+    """
+    if not recipe.erase:
+        return pictures
+    height, width = pictures.shape[2:]
+    side = max(round(recipe.erase * min(height, width)), 1)
+
+    def covered(draw: Draw, size: int) -> torch.Tensor:
+        first = (uniforms[:, draw, None] * size).floor() - side // 2
+        places = torch.arange(size)
+        return ((places >= first) & (places < first + side)).to(pictures.device)
+
+    hidden = covered(Draw.ERASE_Y, height)[:, None, :, None] & covered(Draw.ERASE_X, width)[:, None, None, :]
+    return torch.where(hidden, _per_sample(_means(pictures)), pictures)
 
 
 def add_noise(

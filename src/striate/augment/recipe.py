@@ -11,6 +11,7 @@ Items are parted by commas: "rotate 30, shift 0.1, shear 0.2, zoom 0.2, hflip, f
     dihedral       the eight turns and mirrorings of a square (four on pictures that are not square)
     brightness F   add up to F, where black is 0 and white about 1 (0 to 1)
     contrast F     stretch about the picture's mean by 1 - F to 1 + F (0 to 1)
+    erase F        cover a square of F of the shorter side, anywhere, with the picture's mean (0 to 1)
     noise F        add bell-shaped noise of standard deviation F (0 to 1)
     fill HOW       what comes in from outside: nearest, reflect, or constant with a value
 
@@ -30,6 +31,7 @@ LARGEST = {
     "warp": 0.9,
     "brightness": 1.0,
     "contrast": 1.0,
+    "erase": 1.0,
     "noise": 1.0,
 }
 SWITCHES = ("hflip", "vflip", "dihedral")
@@ -43,7 +45,7 @@ RECIPES = {
     "microscopy": "shift 0.1, dihedral, brightness 0.1, contrast 0.2, fill reflect",
     "series": "shift 0.05, warp 0.1, contrast 0.1, noise 0.01, fill nearest",
 }
-NOT_OF_SERIES = ("rotate", "shear", "vflip", "dihedral")  # a single row has no second axis
+NOT_OF_SERIES = ("rotate", "shear", "vflip", "dihedral", "erase")  # a single row has no second axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,7 @@ class Recipe:
     dihedral: bool = False
     brightness: float = 0.0
     contrast: float = 0.0
+    erase: float = 0.0
     noise: float = 0.0
     fill: str = "nearest"
     value: float = 0.0
@@ -94,7 +97,7 @@ class Recipe:
 
     @property
     def recolours(self) -> bool:
-        return bool(self.brightness or self.contrast or self.noise)
+        return bool(self.brightness or self.contrast or self.erase or self.noise)
 
     def require_axes(self, axes: int) -> None:
         """Raise StriateError where it asks for what samples of so many axes cannot do: 1 series, 2 pictures, 3."""

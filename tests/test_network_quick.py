@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from striate.device import bf16_faults
 from striate.network.build import build
-from striate.network.quick import Conv2d, Relu, ReluPool, multiply_filters, quicken
+from striate.network.quick import Conv2d, Relu, ReluPool, ResidualOver, add_over, multiply_filters, quicken
 
 SHAPE = (8, 11, 10)
 
@@ -39,6 +39,8 @@ def forth_and_back(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
         "relu, maxpool 3 stride=2 padding=1, dropout 0.5",
         "relu, maxpool 3 stride=1",
         "conv 8 3, relu, residual(relu, conv 8 3), relu, maxpool 2 padding=same",
+        "conv 8 3, batchnorm, relu, residual(conv 8 3, batchnorm, relu, conv 8 3), relu, flatten, dense 5, relu",
+        "relu, conv 8 3, residual(conv 8 3, silu), residual(conv 8 3, relu), residual(conv 4 3 stride=2)",
     ],
 )
 def test_they_give_the_bits_of_plain_layers(line: str) -> None:
@@ -46,7 +48,9 @@ def test_they_give_the_bits_of_plain_layers(line: str) -> None:
     plain = build(line, SHAPE, 1).to(torch.bfloat16)
     quick = copy.deepcopy(plain)
     quicken(quick)
+    add_over(quick)
     assert any(isinstance(layer, Relu) for layer in quick.modules())
+    assert ("residual" in line) is any(isinstance(layer, ResidualOver) for layer in quick.modules())
     assert list(quick.state_dict()) == list(plain.state_dict())
     for mine, theirs in zip(
         forth_and_back(quick, drawn(6, *SHAPE)), forth_and_back(plain, drawn(6, *SHAPE)), strict=True

@@ -14,11 +14,13 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from striate.device import memory_format
-from striate.network.blocks import Dropout, SamePad
+from striate.network.blocks import Dropout, Residual, SamePad
 
 Pair = tuple[Tensor, Tensor]
 Size = tuple[int, int]
 
+# Layers whose output is a new tensor that they do not need again.
+FRESH = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, Residual)
 MANY, MANY_FOR_WEIGHTS = 2, 10  # patches for each filter, up to which a product is faster than a convolution
 PIECE = 1 << 19  # values that are worked on at a time
 
@@ -29,23 +31,39 @@ def quicken(network: nn.Module) -> None:
         names = list(run._modules)
         for number, layer in enumerate([*run]):
             if type(layer) is nn.ReLU:
-                found = _quick([*run, nn.Identity(), nn.Identity()][number + 1 : number + 3])
+                fresh = number > 0 and isinstance(run[number - 1], FRESH)
+                found = _quick([*run, nn.Identity(), nn.Identity()][number + 1 : number + 3], fresh)
                 for name, quick in zip(names[number:], found, strict=False):
                     setattr(run, name, quick)
 
 
-def _quick(following: list[nn.Module]) -> list[nn.Module]:
-    """What to put in place of a ReLU and of none, one or both of the two layers that follow it."""
+def add_over(network: nn.Module) -> None:
+    """Let residual blocks, in place, add their input to the output of their last layer, where nothing else needs it."""
+    for block in network.modules():
+        if type(block) is Residual and isinstance([*block.body][-1], (*FRESH, nn.SiLU)):
+            block.__class__ = ResidualOver
+
+
+class ResidualOver(Residual):
+    """Residual that writes over what its body gives."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x).add_(self.shortcut(x))
+
+
+def _quick(following: list[nn.Module], fresh: bool) -> list[nn.Module]:
+    """What to put in place of a ReLU and of none, one or both of the two layers that follow it; fresh: whether the ReLU
+    may write over what it is given."""
     after, then = following
     if isinstance(after, SamePad) and after.value == 0:
         return [Relu(after), nn.Identity()]
     if not isinstance(after, nn.MaxPool2d):
-        return [Relu(None)]
+        return [Relu(None, fresh)]
     sizes = [(n, n) if isinstance(n, int) else tuple(n) for n in (after.stride, after.kernel_size, after.padding)]
     if max(sizes[0]) > 1:  # the largest of what has risen is the largest, risen, and there are fewer of those
         return [after, Relu(None)]
     if sizes[1:] != [(2, 2), (0, 0)] or after.dilation != 1:
-        return [Relu(None)]
+        return [Relu(None, fresh)]
     drops = isinstance(then, Dropout)
     return [ReluPool(then if drops else None), nn.Identity(), *[nn.Identity()] * drops]
 
@@ -85,8 +103,12 @@ class _Conv(Function):
         ctx.turned = bool(height) and stride == (1, 1) and fits and ctx.needs_input_grad[0]
         if not height:
             return F.conv2d(x, weight, bias, stride, padding)
-        rows = F.linear(_patches(x, weight, stride, padding), weight.permute(0, 2, 3, 1).flatten(1), bias)
-        return rows.view(len(x), height, -1, len(weight)).permute(0, 3, 1, 2)
+        patches, filters = _patches(x, weight, stride, padding), weight.permute(0, 2, 3, 1).flatten(1).t()
+        shape = (len(x), len(weight), height, len(patches) // len(x) // height)
+        out = x.new_empty(shape).contiguous(memory_format=torch.channels_last)
+        rows = out.permute(0, 2, 3, 1).view(-1, len(weight))
+        torch.mm(patches, filters, out=rows) if bias is None else torch.addmm(bias, patches, filters, out=rows)
+        return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -115,13 +137,18 @@ def _patches(x: Tensor, weight: Tensor, stride: Size, padding: Size) -> Tensor:
 
 
 class Relu(nn.Module):
-    """ReLU for bf16 of any shape, then perhaps a border of zeros. What is no number and has a minus becomes 0."""
+    """ReLU for bf16 of any shape, then perhaps a border of zeros. What is no number and has a minus becomes 0.
 
-    def __init__(self, pad: SamePad | None) -> None:
+    over: writes over its input, which then no other layer may need.
+    """
+
+    def __init__(self, pad: SamePad | None, over: bool = False) -> None:
         super().__init__()
-        self.pad = pad
+        self.pad, self.over = pad, over
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.over and not x.is_leaf:
+            return _ReluOver.apply(x)
         amounts = self.pad.amounts(tuple(x.shape[2:])) if self.pad else []
         return _Relu.apply(x, amounts)
 
@@ -144,11 +171,27 @@ class _Relu(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (out,) = ctx.saved_tensors
-        result = torch.empty_like(out)
-        for kept, given, into in _pieces(out, _within(_bits(gradient), ctx.amounts), result):
-            torch.clamp_max(kept, 1, out=into).mul_(given)
-        return result.view(torch.bfloat16), None
+        return _passed_on(ctx.saved_tensors[0], _within(_bits(gradient), ctx.amounts)), None
+
+
+class _ReluOver(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(_bits(x).clamp_min_(0))
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _passed_on(ctx.saved_tensors[0], _bits(gradient))
+
+
+def _passed_on(out: Tensor, gradient: Tensor) -> Tensor:
+    """The gradient, both as bits, where the output is not 0."""
+    result = torch.empty_like(out)
+    for kept, given, into in _pieces(out, gradient, result):
+        torch.clamp_max(kept, 1, out=into).mul_(given)
+    return result.view(torch.bfloat16)
 
 
 def _within(whole: Tensor, amounts: list[tuple[int, int]]) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.device import in_bf16
-from striate.network.quick import multiply_filters, quicken
+from striate.network.quick import add_over, multiply_filters, quicken
 from striate.train.plan import Plan
 
 
@@ -136,6 +136,7 @@ class Masters:
             if next(network.parameters()).device.type == "cpu":
                 multiply_filters(self.working)
                 quicken(self.working)
+                add_over(self.working)
 
     @torch.no_grad()
     def step(self, optimizer: Optimizer, factor: float) -> None:

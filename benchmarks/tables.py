@@ -201,9 +201,10 @@ def dial(records: Sequence[dict], pictures: dict[str, str]) -> str:
         for run in one["runs"]:
             shown = ("failed", run.get("failed", ""), "")
             if "seconds" in run:
-                shown = (f"{run['seconds']:.1f} s", signed(run["over_budget"] - 1), percent(run["accuracy"]))
+                score = f"{run['score']} {run['value']:.3f}"
+                shown = (f"{run['seconds']:.1f} s", signed(run["over_budget"] - 1), score)
             rows.append((run["set"], run["network"], f"{run['minutes']:g}", *shown))
-        header = ("set", "network", "`--minutes`", "wall time", "against the budget", "test accuracy")
+        header = ("set", "network", "`--minutes`", "wall time", "against the budget", "test score")
         parts += [about(one), table(header, rows, right=(2, 3, 4, 5))]
         parts.append(figure(one, pictures, "Wall time over budget; the band is 5 % either way."))
     return joined(parts)

@@ -22,6 +22,7 @@ from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.store import Store
 from striate.errors import StriateError
 
+FOUND_BY = ("check", "train")  # folders of the code that finds what is remembered
 FORM_DETECTORS = (copies, series, inventory)  # what says something of series, texts and volumes
 DETECTORS = (copies, shortcuts, series, inventory, outliers)  # in the order in which a level's findings are told
 
@@ -43,13 +44,20 @@ def check_store(found: Found, store: Store, seconds: float = math.inf) -> Check:
     return Check.from_dict(remembered("check" if looks else "quick", found, store, make))
 
 
-def remembered(name: str, found: Found, store: Store, make: Callable[[], Mapping[str, object]]) -> Mapping:
-    """What `make` gives, as plain values for JSON, kept beside the store under a hash of all that is known of it."""
+def remembered(
+    name: str, found: Found, store: Store, make: Callable[[], Mapping[str, object]], *asked: object
+) -> Mapping:
+    """What `make` gives, as plain values for JSON, kept beside the store under a hash of all that it depends on: what
+    is known of the pictures, how it is found, and `asked`, arrays, words and numbers."""
     if store.folder is None:
         return make()
     digest = hashlib.blake2b(f"{striate.__version__} {found.hidden} {found.form}\n".encode(), digest_size=12)
-    for file in sorted(Path(__file__).parent.glob("*.py")):  # other checks would find something else
+    for file in sorted(
+        Path(striate.__file__).parent.glob("[ct][hr]*/*.py")
+    ):  # other checks and trials find other things
         digest.update(file.read_bytes())
+    for one in asked:
+        digest.update(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode())
     for item in found.samples:
         line = f"{item.path}\0{text_of(item.target)}\0{item.group}\0{item.part}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from striate import device as machine
+from striate.check.doctor import remembered
 from striate.data.batches import Batches, scale, standardise
 from striate.data.sample import PARTS
 from striate.errors import StriateError, counted
@@ -87,13 +88,7 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
         return Batches(data.store.pictures, rows, targets, preparation, device, kinds)
 
     learning = batches("train", plan.balance == "sampling")
-    pixels = preparation.shape.height * preparation.shape.width
-    first = next(learning.in_order(min(max(CHECKED_PIXELS // pixels, 1), CHECKED))).pictures
-    first = standardise(first[..., : plan.crop or None, : plan.crop or None], preparation)
-    computing = copy.deepcopy(network)
-    if device.type == "cpu":
-        multiply_filters(computing)
-    precision, reason = machine.choose_precision(job.settings.precision, device, computing, first)
+    precision, reason = _precision_of(plan, network, learning, job)
     weights = None
     if plan.balance == "weights":
         weights = torch.from_numpy(planning.class_weights(tuple(data.counts("train").values()))).to(device)
@@ -108,6 +103,24 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
         class_weights=weights,
         clock=_clock(plan, network, job, precision),
     )
+
+
+def _precision_of(plan: Plan, network: Network, batches: Batches, job: Job) -> tuple[str, str]:
+    """As `choose_precision` finds on some pictures; what it found is kept for the next start on this machine."""
+    shape, data = job.preparation.shape, job.data
+
+    def make() -> dict[str, str]:
+        first = next(batches.in_order(min(max(CHECKED_PIXELS // (shape.height * shape.width), 1), CHECKED))).pictures
+        first = standardise(first[..., : plan.crop or None, : plan.crop or None], job.preparation)
+        computing = copy.deepcopy(network)
+        if job.device.type == "cpu":
+            multiply_filters(computing)
+        precision, reason = machine.choose_precision(job.settings.precision, job.device, computing, first)
+        return {"precision": precision, "reason": reason}
+
+    asked = (plan.line, plan.crop, plan.seed, job.settings.precision, machine.fingerprint(job.device), shape)
+    found = remembered("precision", data.found, data.store, make, *asked)
+    return found["precision"], found["reason"]
 
 
 def _tell_plan(plan: Plan, network: Network, where: str, tell: Watch) -> None:

@@ -6,11 +6,9 @@ true, and knows it wrongly where the classes are each other's mirror images, as 
 asked of a straight line on figures of texture (see texture.py).
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -88,10 +86,9 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
         if trial[0].ndim == 2 and plan.minutes is not None:
             most = 60 * plan.minutes * NUMBERS_SHARE / (FIGURED * math.prod(data.store.shape.seen[1:]))
             rows = rows[:: -(-len(rows) // max(int(most), LEAST_PICTURES))]
-        asked = (rows, trial[0], data.kin, (trial[1], plan.seed, operations, job.device.type, torch.__version__))
-        found = remembered(
-            f"symmetry-{_fingerprint(*asked)}", data.found, data.store, lambda: _tried(job, rows, trial, operations)
-        )
+        asked = (rows, trial[0], data.kin, trial[1], plan.seed, operations, job.device.type, torch.__version__)
+        tried = lambda: _tried(job, rows, trial, operations)  # noqa: E731
+        found = remembered("symmetry", data.found, data.store, tried, *asked)
         plan = _with_light(plan.with_symmetry(found["symmetry"], found["why"]), found["light"], job.tell)
     if plan.symmetry:
         job.tell(Note(f"Symmetry  {plan.symmetry}"))
@@ -109,16 +106,6 @@ def _tried(job: Job, rows: np.ndarray, trial: tuple[np.ndarray, Sequence[str]], 
     if targets.ndim == 2 and len(some) >= LEAST_PICTURES:
         light = told_by_light(data.store.pictures[some], targets[some], data.kin[some], job.settings.seed)
     return {"symmetry": symmetry, "why": why, "light": light}
-
-
-def _fingerprint(*asked: object) -> str:
-    """Of everything that an answer depends on besides the pictures: arrays, words and numbers, and how it is found."""
-    digest = hashlib.blake2b(digest_size=12)
-    for one in asked:
-        digest.update(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode())
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _with_light(plan: Plan, share: float | None, tell: Watch) -> Plan:

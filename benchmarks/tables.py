@@ -117,7 +117,7 @@ def intake(records: Sequence[dict], pictures: dict[str, str]) -> str:
     for one in records:
         parts.append(about(one))
         for name, tell in (("large", _large), ("scaling", _scaling), ("share", _way_in), ("start", _start)):
-            parts.append(tell(one[name]) if name in one else f"{name}: not measured.")
+            parts += [tell(one[name])] if name in one else []
         parts.append(figure(one, pictures, "Microseconds per picture against the number of pictures."))
     return joined(parts)
 

@@ -69,7 +69,7 @@ def drawn_race() -> dict:
 
 
 def drawn_dial() -> dict:
-    run = {"set": "cells", "network": "auto", "seed": 0, "accuracy": 0.9}
+    run = {"set": "cells", "network": "auto", "seed": 0, "score": "accuracy", "value": 0.9}
     runs = [
         {**run, "minutes": 0.5, "seconds": 30.3, "over_budget": 1.01},
         {**run, "minutes": 2.0, "seconds": 132.0, "over_budget": 1.1},

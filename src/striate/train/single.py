@@ -40,7 +40,7 @@ CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
 REPORT_FIGURES = 2.4  # seconds that scores and report take for each processor second of the first figure
-REPORT_VALUE = 1.2e-5  # and for each number of a picture, where answers are drawn on pictures
+REPORT_VALUE = 1.8e-5  # and for each number of a picture, where answers are drawn on pictures
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -182,14 +182,15 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 
 def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
     """Train to the end, with checkpoints and snapshots on the way."""
-    saved = time.monotonic()
+    saved, figure = time.monotonic(), None
     with (
-        _beside(lambda: _first_figure(folder, training)),
+        ThreadPoolExecutor(1) as pool,
         machine.repeatable(job.device),
         _stop_on_interrupt(training),
     ):
         watching = Watching(folder, training, job.data.names)
         for event in training.run():
+            figure = figure or pool.submit(_first_figure, folder, training)  # beside all steps but the first
             watching(event)
             job.tell(event)
             if not isinstance(event, Epoch):
@@ -200,6 +201,7 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()
         watching.finish()
+        (figure or pool.submit(_first_figure, folder, training)).result()
 
 
 def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
@@ -217,15 +219,6 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
     model = calibrated(model, data)
     scores = write_results(folder, model, training, history, job)
     return Run(folder, scores, model, training.stop)
-
-
-@contextlib.contextmanager
-def _beside(work: Callable[[], object]) -> Iterator[None]:
-    """Do `work` in a thread while the block runs; leaving the block waits for it and raises what went wrong."""
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(work)
-        yield
-        done.result()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """A mask becomes numbers: a class for every pixel, and where objects are separate an object for every pixel."""
 
 import io
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ def read_labels(mask: Mask, height: int | None = None, width: int | None = None)
     if mask.kind == "polygons":
         return upright(_painted_classes(mask, *_own_size(mask, height, width)), mask.orientation)
     if mask.kind == "objects":
-        return np.maximum.reduce([_read(source, mask, height, width) > 0 for source in mask.sources]).astype(np.uint8)
+        return (_joined_objects(mask, height, width) > 0).astype(np.uint8)
     values = _read(mask.sources[0], mask, height, width)
     if mask.kind == "binary":
         labels = (2 * values >= mask.values[1]).astype(np.uint8)
@@ -55,10 +57,30 @@ def read_objects(mask: Mask, height: int, width: int) -> np.ndarray | None:
         for number, (name, pieces) in enumerate(mask.polygons, 1):
             objects[painted(pieces, *size)] = 0 if name == mask.ignore else number
         return upright(objects, mask.orientation)
-    objects = np.zeros((height, width), np.int32)
-    for number, source in enumerate(mask.sources, 1):
-        objects[_read(source, mask, height, width) > 0] = number
-    return objects
+    return _joined_objects(mask, height, width)
+
+
+def _joined_objects(mask: Mask, height: int | None, width: int | None) -> np.ndarray:
+    """Object numbers (H, W) int32, read-only, of a mask with one file per object."""
+    found = mask.packed or packed_objects(_read(source, mask, height, width) for source in mask.sources)
+    if found is None:
+        raise Unreadable("its masks are of several sizes", "size")
+    rows, columns, packed = found
+    if height is not None and (rows, columns) != (height, width):
+        raise Unreadable(misfit(rows, columns, height, width), "size")
+    return np.frombuffer(zlib.decompress(packed), np.int32).reshape(rows, columns)
+
+
+def packed_objects(masks: Iterable[np.ndarray]) -> tuple[int, int, bytes] | None:
+    """`Mask.packed` from the masks (H, W) of one picture, an object each: not zero where it is. Dozens of files become
+    some ten thousand bytes. None where there is no mask, or masks of several sizes."""
+    objects, is_alike = np.zeros((0, 0), np.int32), True
+    for number, values in enumerate(masks, 1):
+        objects = np.zeros(values.shape, np.int32) if number == 1 else objects
+        is_alike &= values.shape == objects.shape
+        if is_alike:
+            objects[values > 0] = number
+    return (*objects.shape, zlib.compress(objects.tobytes(), 1)) if objects.size and is_alike else None
 
 
 def class_numbers(values: np.ndarray, known: tuple[int, ...]) -> np.ndarray:

@@ -1,15 +1,17 @@
 """A folder of pictures and masks becomes samples: FOLDER/images and FOLDER/masks, x.png and x_mask.png, or one folder
 per picture with one mask file per object."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from striate.data.folder import read_flat, sort_key
 from striate.data.guard import load_each
-from striate.data.labelmap import misfit, strangers, value_text
-from striate.data.load import Want
+from striate.data.labelmap import misfit, packed_objects, strangers, value_text
+from striate.data.load import Loaded, Want
 from striate.data.outlines import has_outlines, read_outlines
 from striate.data.pairs import Pairs, may_hold_masks, pair
 from striate.data.pixels import turned_size
@@ -20,7 +22,7 @@ from striate.errors import StriateError, counted, first_few
 
 LAYOUT = "FOLDER/images/001.png and FOLDER/masks/001.png"
 WORKERS = 2  # processes that look at masks
-LOOKED_AT = 8  # pictures by which a folder is recognised
+LOOKED_AT, ENOUGH = 8, 4  # pictures by which a folder is recognised, and the masks of each, of which one is not empty
 _OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
 
 
@@ -35,7 +37,8 @@ def recognises(path: Path) -> bool:
         pairs = pair(read_flat(path).samples)
     except StriateError:
         return False
-    some = Pairs(pictures=pairs.pictures[:LOOKED_AT], masks=pairs.masks, objects=pairs.objects)
+    first = {sample.path: pairs.masks[sample.path][:ENOUGH] for sample in pairs.pictures[:LOOKED_AT]}
+    some = Pairs(pictures=pairs.pictures[:LOOKED_AT], masks=first, objects=pairs.objects)
     looked = _look(some)
     enough = 4 * len(pairs.pictures) >= len(pairs.lone) and 2 * len(looked.sources) > len(some.pictures)
     return enough and not any(are_photographs(seen.values) for seen in looked.seen.values())
@@ -84,12 +87,13 @@ def read(path: Path, group: str | None = None) -> Found:
 class _Looked:
     """What is in the masks of every picture, by its path.
 
-    sources: the files to use, only where all are well. seen: the values of masks that are one file. orientation:
-    of the picture, where the masks lack it.
+    sources: the files to use, only where all are well. seen: the values of masks that are one file. packed: the objects
+    of those that are several. orientation: of the picture, where the masks lack it.
     """
 
     sources: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     seen: dict[str, Seen] = field(default_factory=dict)
+    packed: dict[str, tuple[int, int, bytes]] = field(default_factory=dict)
     orientation: dict[str, int] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
 
@@ -100,29 +104,44 @@ def _look(pairs: Pairs) -> _Looked:
     sizes = {path: loaded.header and (loaded.header.height, loaded.header.width) for path, loaded in headers}
     files = (((sample, mask), mask.source) for sample in pairs.pictures for mask in pairs.masks[sample.path])
     looked, wrong = _Looked(), {}
-    for (sample, mask), loaded in load_each(files, Want(values=True), WORKERS):
-        path, values = sample.path, loaded.picture
-        if loaded.problem:
-            wrong[path] = _left(sample, f"its mask {mask.path}: {loaded.problem.reason}")
-            continue
-        size = sizes[path]
-        if size and values.shape != size:
-            turn = looked.orientation[path] = file_orientation(sample.source)
-            if turned_size(*values.shape, turn) != size:
-                wrong[path] = _left(sample, misfit(*values.shape, *size))
-                continue
-        if path not in pairs.objects:
-            looked.seen[path] = Seen.of(values)
-        elif not values.any():
-            looked.left_out.append(_left(mask, "an empty mask: no object in it"))
-            continue
-        looked.sources[path] = (*looked.sources.get(path, ()), mask.source)
+    for path, several in groupby(load_each(files, Want(values=True), WORKERS), key=lambda item: item[0][0].path):
+        are_objects = path in pairs.objects
+        well = _well(several, sizes[path], are_objects, looked, wrong)
+        if not are_objects:
+            looked.seen |= {path: Seen.of(values) for values in well}
+        elif (packed := packed_objects(well)) and path not in looked.orientation:
+            looked.packed[path] = packed
     bare = [sample for sample in pairs.pictures if sample.path not in looked.sources and sample.path not in wrong]
     looked.left_out += [*wrong.values(), *(_left(sample, "all its masks are empty") for sample in bare)]
     for path in wrong:
         looked.sources.pop(path, None)
         looked.seen.pop(path, None)
     return looked
+
+
+def _well(
+    masks: Iterable[tuple[tuple[Sample, Sample], Loaded]],
+    size: tuple[int, int] | None,
+    are_objects: bool,
+    looked: _Looked,
+    wrong: dict[str, LeftOut],
+) -> Iterator[np.ndarray]:
+    """The values of one picture's masks that can be used; what cannot is noted in `looked` or, for all, in `wrong`."""
+    for (sample, mask), loaded in masks:
+        path, values = sample.path, loaded.picture
+        if loaded.problem:
+            wrong[path] = _left(sample, f"its mask {mask.path}: {loaded.problem.reason}")
+            continue
+        if size and values.shape != size:
+            turn = looked.orientation[path] = file_orientation(sample.source)
+            if turned_size(*values.shape, turn) != size:
+                wrong[path] = _left(sample, misfit(*values.shape, *size))
+                continue
+        if are_objects and not values.any():
+            looked.left_out.append(_left(mask, "an empty mask: no object in it"))
+            continue
+        looked.sources[path] = (*looked.sources.get(path, ()), mask.source)
+        yield values
 
 
 def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[list[Sample], list[LeftOut]]:
@@ -145,6 +164,7 @@ def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[lis
             values=used.values,
             ignore=used.ignore,
             orientation=looked.orientation.get(sample.path, 1),
+            packed=looked.packed.get(sample.path),
         )
         samples.append(replace(sample, target=mask))
     return samples, strange

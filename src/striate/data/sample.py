@@ -48,6 +48,7 @@ class Mask:
     values: per class, in the order of `names`; those of colours as in `mask_values`. ignore: the value, or the class
         name of polygons, that stands for "not known". size: height and width that polygons refer to.
     orientation: the EXIF orientation of the picture where the mask lacks it, else 1.
+    packed: height, width and the zlib-packed int32 object numbers of "objects", from when all files were read last.
     """
 
     kind: str
@@ -58,6 +59,7 @@ class Mask:
     polygons: tuple[tuple[str, tuple[np.ndarray | Runs, ...]], ...] = ()
     size: tuple[int, int] | None = None
     orientation: int = 1
+    packed: tuple[int, int, bytes] | None = None
 
 
 # A class name; the names of all classes that are there (several labels); numbers in the user's units; boxes; a mask.

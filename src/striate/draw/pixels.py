@@ -87,5 +87,6 @@ def picture_png(picture: np.ndarray, side: int | None = None) -> bytes:
     colours = three_channels(np.asarray(picture))
     colours = colours if side is None else fitted(colours, side)
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(colours)).save(buffer, format="PNG", optimize=True)
+    # `optimize` takes twelve times as long, for files that are 7 % smaller (photographs of 512×400)
+    Image.fromarray(np.ascontiguousarray(colours)).save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()

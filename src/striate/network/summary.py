@@ -1,10 +1,13 @@
 """What a network is made of, layer by layer: shapes, parameters, operations, receptive field."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from striate.network import blocks
 
@@ -34,8 +37,8 @@ class Row:
 def summarise(network: nn.Module, input_shape: tuple[int, ...]) -> list[Row]:
     """One row per layer without children, in order of execution; the network is left as it was.
 
-    One black picture goes through it. (torch's meta device would spare the arithmetic, but a norm there
-    imports torch's compiler, which takes longer.)
+    One black picture goes through it, and convolutions answer it with zeros. (torch's meta device would spare all
+    arithmetic, but a norm there imports torch's compiler, which takes longer.)
     """
     fields = _fields(network, input_shape)
     rows: list[Row] = []
@@ -62,7 +65,7 @@ def summarise(network: nn.Module, input_shape: tuple[int, ...]) -> list[Row]:
     modes = {module: module.training for module in network.modules()}
     first = next(network.parameters(), torch.zeros(()))
     try:
-        with torch.no_grad():
+        with torch.no_grad(), _Unmultiplied():
             network.eval()(torch.zeros(1, *input_shape, device=first.device, dtype=first.dtype))
     finally:
         for hook in hooks:
@@ -119,6 +122,19 @@ def count_text(number: int) -> str:
 
 def _times(shape: tuple[int, ...]) -> str:
     return "×".join(str(size) for size in shape)
+
+
+class _Unmultiplied(TorchFunctionMode):
+    """Inside, convolutions answer with zeros, of the shape that one filter on one channel gives."""
+
+    def __torch_function__(
+        self, called: Callable, types: Sequence[type], args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        if called not in (F.conv1d, F.conv2d, F.conv3d) or kwargs:
+            return called(*args, **(kwargs or {}))
+        x, weight, _, *how = args
+        one = called(x[:, :1], weight[:1, :1], None, *how[:3])
+        return one.new_zeros(len(one), len(weight), *one.shape[2:])
 
 
 def _operations(module: nn.Module, output: Tensor) -> int:

@@ -28,7 +28,7 @@ from striate.train.plan import Plan
 
 CHECKED, CHECKED_PIXELS = 16, 1 << 16  # most pictures, and pixels, on which bf16 is held against fp32
 SCORING = 0.15  # of a budget of minutes: what answers averaged over turned pictures may take
-MEASURED_SIDE = 128  # pixels, at which the speed of larger pictures is measured too
+MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured too
 ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
 COMPARED = 2  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.8  # seconds that scores, figures and report take at the least
@@ -42,7 +42,8 @@ def speed_of(job: Job) -> float | None:
     most = min(job.data.task.crop or MEASURED_SIDE, MEASURED_SIDE)
     sides = (min(side, most) for side in (shape.height, shape.width))
     precision = machine.fastest_precision(job.settings.precision, job.device, len(shape.seen) - 1)
-    return planning.measure_speed(shape.channels, *sides, job.device, auto_of(job.data), shape.seen, precision)
+    seen = () if shape.form == "picture" else shape.seen
+    return planning.measure_speed(shape.channels, *sides, job.device, auto_of(job.data), seen, precision)
 
 
 def auto_of(data: Dataset) -> Callable[[int, int, int, int], str]:

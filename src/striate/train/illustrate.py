@@ -1,6 +1,8 @@
 """What a report shows from inside: a test picture's feature maps, and where the evidence for answers lay."""
 
 import contextlib
+import math
+import time
 from collections.abc import Sequence
 from functools import partial
 
@@ -23,6 +25,7 @@ MISTAKES, HITS = 3, 3  # pictures with a heatmap
 PASSES = 600  # of one picture through the network, to test its heatmap
 SHARE = 0.01  # of a training's work that testing heatmaps may take
 LITTLE = 1e10  # operations that are always spent; under a second
+WRITING = 0.5  # seconds before the end of a budget, in which the report is written
 
 
 def layer_picture(model: Model, data: Dataset) -> bytes:
@@ -32,7 +35,8 @@ def layer_picture(model: Model, data: Dataset) -> bytes:
 
 
 def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequence) -> dict[str, object]:
-    """`heatmaps` and `heatmap_method` of a report: the test part's worst and best answers, tested as time allows.
+    """`heatmaps` and `heatmap_method` of a report: the test part's worst and best answers, as many as a budget of minutes
+    has time left for, one at least, and tested as time allows.
 
     answers: to the test part's rows.
     """
@@ -41,7 +45,11 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
     wrong = task.worst(targets, answers, MISTAKES)
     chosen = [*wrong, *(index for index in task.best(targets, answers, HITS) if index not in wrong)]
     with contextlib.suppress(StriateError):  # a network without feature maps has no heatmap
+        begun, end = time.monotonic(), training.clock.deadline - WRITING if training.clock else math.inf
         for index in chosen:
+            now = time.monotonic()
+            if shown and now + (now - begun) / len(shown) > end:
+                break
             output = task.output_of(answers[index])
             stored = np.asarray(data.store.pictures[rows[index]])
             heat, verdict = _heat(model, stored, output, is_tested=len(shown) < tested)

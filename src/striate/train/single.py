@@ -40,7 +40,7 @@ CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
 REPORT_FIGURES = 2.4  # seconds that scores and report take for each processor second of the first figure
-REPORT_VALUE = 1.8e-5  # and for each number of a picture, where answers are drawn on pictures
+REPORT_PIXEL = 1e-5  # and for each pixel of a picture, where answers are drawn on pictures
 
 
 @dataclass(frozen=True)
@@ -165,8 +165,8 @@ def _first_figure(folder: Path, training: Training) -> None:
     write_augmentation(folder, training)
     if training.clock is not None:
         plan = training.plan
-        drawn = plan.height * plan.width * plan.channels if training.task.spatial else 0
-        extra = 60 * SHARE * plan.minutes + REPORT_VALUE * drawn
+        drawn = plan.height * plan.width if training.task.spatial else 0
+        extra = 60 * SHARE * plan.minutes + REPORT_PIXEL * drawn
         training.clock.report = max(LEAST_REPORT, REPORT_FIGURES * (time.thread_time() - begun)) + extra
 
 

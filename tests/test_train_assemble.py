@@ -60,11 +60,12 @@ def test_the_clock_measures_the_way_that_scores_are_found(
 def test_the_plan_goes_by_the_speed_in_the_precision_to_come(
     asked: str, gain: float, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """bf16 where it is measured to pay, unless fp32 is asked for."""
+    """bf16 where it is measured to pay, unless fp32 is asked for; pictures no larger than speed is measured at."""
     monkeypatch.setattr(assemble.machine, "bf16_gain", lambda where, axes: gain)
-    monkeypatch.setattr(assemble.planning, "measure_speed", lambda *facts: facts[-1])
+    monkeypatch.setattr(assemble, "MEASURED_SIDE", 6)
+    monkeypatch.setattr(assemble.planning, "measure_speed", lambda *facts: (*facts[1:3], *facts[5:]))
     monkeypatch.setattr(assemble, "auto_of", lambda data: None)
-    assert assemble.speed_of(job_of(precision=asked)) == expected
+    assert assemble.speed_of(job_of(precision=asked)) == (6, 6, (), expected)
 
 
 def test_answers_are_averaged_only_where_that_fits_into_the_budget() -> None:

@@ -23,7 +23,7 @@ import striate
 from striate import files
 from striate.cli import main
 from striate.errors import StriateError
-from striate.train import results
+from striate.train import describe, illustrate, results
 from striate.train import single as module
 from striate.train.events import Decoded, Epoch, Event, Note, Step
 from striate.train.run import Run, train
@@ -495,3 +495,21 @@ def test_names_that_need_quoting(tmp_path: Path, quick: None) -> None:
     with (run.folder / "predictions.csv").open(encoding="utf-8", newline="") as file:
         assert next(csv.reader(file))[3:6] == [f"p_{name}" for name in sorted(names)]
     assert {row["label"] for row in read_table(run.folder / "data.csv")} == set(names)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("writing", [1e9, -1e9])
+def test_heatmaps_are_drawn_while_a_budget_lasts(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writing: float
+) -> None:
+    """A single one where it is late; several where there is time."""
+    shown, whole = [], describe.heatmap_facts
+
+    def listen(*given: object) -> dict:
+        shown.append(whole(*given))
+        return shown[-1]
+
+    monkeypatch.setattr(illustrate, "WRITING", writing)
+    monkeypatch.setattr(describe, "heatmap_facts", listen)
+    train(data, out=tmp_path, quiet=True, minutes=0.1, **{k: v for k, v in OPTIONS.items() if k != "epochs"})
+    assert (len(shown[0]["heatmaps"]) == 1) == (writing > 0)

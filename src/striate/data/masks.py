@@ -108,7 +108,8 @@ def _look(pairs: Pairs) -> _Looked:
         are_objects = path in pairs.objects
         well = _well(several, sizes[path], are_objects, looked, wrong)
         if not are_objects:
-            looked.seen |= {path: Seen.of(values) for values in well}
+            for values in well:
+                looked.seen[path] = Seen.of(values)
         elif (packed := packed_objects(well)) and path not in looked.orientation:
             looked.packed[path] = packed
     bare = [sample for sample in pairs.pictures if sample.path not in looked.sources and sample.path not in wrong]

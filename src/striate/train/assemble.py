@@ -31,7 +31,7 @@ SCORING = 0.15  # of a budget of minutes: what answers averaged over turned pict
 MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured too
 ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
 COMPARED = 2  # how often answers on a picture are held against its target
-LEAST_REPORT = 2.8  # seconds that scores, figures and report take at the least
+LEAST_REPORT = 2.2  # seconds that scores, figures and report take at the least
 
 
 def speed_of(job: Job) -> float | None:

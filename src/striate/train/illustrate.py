@@ -35,8 +35,8 @@ def layer_picture(model: Model, data: Dataset) -> bytes:
 
 
 def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequence) -> dict[str, object]:
-    """`heatmaps` and `heatmap_method` of a report: the test part's worst and best answers, as many as a budget of minutes
-    has time left for, one at least, and tested as time allows.
+    """`heatmaps` and `heatmap_method` of a report: the test part's worst and best answers, as many as a budget of
+    minutes has time left for, one at least, and tested as time allows.
 
     answers: to the test part's rows.
     """

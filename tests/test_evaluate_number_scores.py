@@ -112,6 +112,21 @@ def test_prediction_intervals_cover(n: int) -> None:
     assert held / 2000 == pytest.approx(math.ceil((n + 1) * 0.9) / (n + 1), abs=0.02)
 
 
+@pytest.mark.parametrize("clusters", [12, 30])
+def test_prediction_intervals_cover_where_pictures_are_alike(clusters: int) -> None:
+    """Eight pictures of each cluster share most of their error: 90 % of new clusters' pictures are held, and fewer by
+    intervals that count pictures."""
+    random, held, naive = np.random.default_rng(clusters), [], []
+    for _ in range(3000):
+        errors = np.repeat(random.normal(size=clusters + 1), 8) + 0.2 * random.normal(size=8 * clusters + 8)
+        known, new = errors[:-8, None], np.abs(errors[-8:])
+        numbers = np.repeat(np.arange(clusters), 8)
+        held.append(np.mean(new <= half_widths(known, np.zeros_like(known), numbers)[0]))
+        naive.append(np.mean(new <= half_widths(known, np.zeros_like(known))[0]))
+    assert 0.895 < np.mean(held) < 0.94
+    assert np.mean(naive) < np.mean(held) - 0.02
+
+
 def test_too_few_for_an_interval() -> None:
     """Eight pictures cannot promise 90 %: the interval is infinite, and nothing is said of its coverage."""
     truth, predicted = pair(4, 8)

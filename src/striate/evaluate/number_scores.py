@@ -17,15 +17,19 @@ NAMES = ("mae", "rmse", "r2", "pearson", "spearman")
 MEAN, PREVIOUS = "always the mean of the training part", "the value before"
 
 
-def half_widths(truth: np.ndarray, predicted: np.ndarray, level: float = LEVEL) -> np.ndarray:
+def half_widths(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray | None = None) -> np.ndarray:
     """(K,) how far a prediction interval reaches to both sides, from N pictures that were not learned from.
 
-    Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018): the ceil((N + 1) level)-th smallest absolute
-    error. Of pictures like these N, an interval holds at least `level`. Infinite where N is too small to say.
+    Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018): the ceil((N + 1) LEVEL)-th smallest absolute
+    error. Of pictures like these N, an interval holds at least LEVEL. Infinite where N is too small to say.
+    clusters: (N,) the same number for pictures that belong together, which are worth C clusters of one size. It is then
+    the ceil(N LEVEL (C + 1) / C)-th (pooled errors of Dunn, Wasserman and Ramdas 2023), at most the greatest error.
     """
     errors = np.sort(np.abs(np.asarray(truth, np.float64) - predicted), axis=0)
-    place = math.ceil(round((len(errors) + 1) * level, 9))
-    return errors[place - 1] if place <= len(errors) else np.full(errors.shape[1], np.inf)
+    count, worth = len(errors), len(errors) if clusters is None else intervals.clusters_worth(clusters)
+    if math.ceil(round((count + 1) * LEVEL, 9)) > count:
+        return np.full(errors.shape[1], np.inf)
+    return errors[min(math.ceil(round(count * LEVEL * (worth + 1) / worth, 9)), count) - 1]
 
 
 def number_scores(

@@ -45,7 +45,9 @@ class Multilabel(Task):
             raise StriateError("some picture has a label", received="none", where=found.root)
         return cls(tuple(name for name in found.names if name in present) or tuple(sorted(present)))
 
-    def tuned(self, targets: Sequence[tuple[str, ...]], answers: Sequence[np.ndarray]) -> Self:
+    def tuned(
+        self, targets: Sequence[tuple[str, ...]], answers: Sequence[np.ndarray], clusters: np.ndarray | None = None
+    ) -> Self:
         if not len(answers):
             return self
         return replace(

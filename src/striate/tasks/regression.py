@@ -74,12 +74,14 @@ class Regression(Task):
         centres, scales, peaked = centres.tolist(), scales.tolist(), peaked.astype(int).tolist()
         return replace(self, centres=tuple(centres), scales=tuple(scales), peaked=tuple(peaked))
 
-    def tuned(self, targets: Sequence[tuple[float, ...]], answers: Sequence[np.ndarray]) -> Self:
+    def tuned(
+        self, targets: Sequence[tuple[float, ...]], answers: Sequence[np.ndarray], clusters: np.ndarray | None = None
+    ) -> Self:
         if not len(answers):
             return self
         told = np.array(answers)[..., 0]
         wide = self._wide((told - self.centres) / self.scales)
-        reach = half_widths(np.array(targets) / wide, told / wide)
+        reach = half_widths(np.array(targets) / wide, told / wide, clusters)
         return replace(self, reach=tuple(reach.tolist()) if np.isfinite(reach).all() else ())
 
     def trial(self, targets: Sequence[tuple[float, ...]]) -> tuple[np.ndarray, tuple[str, ...]]:

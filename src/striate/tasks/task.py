@@ -84,8 +84,11 @@ class Task(ABC):
         """The same with what is measured on the targets of the training part alone."""
         return self
 
-    def tuned(self, targets: Sequence[Target], answers: Sequence) -> Self:
-        """The same with what is chosen by the trained network's answers on the validation part, such as thresholds."""
+    def tuned(self, targets: Sequence[Target], answers: Sequence, clusters: np.ndarray | None = None) -> Self:
+        """The same with what is chosen by the trained network's answers on the validation part, such as thresholds.
+
+        clusters: (N,) the same number for pictures that belong together.
+        """
         return self
 
     def trial(self, targets: Sequence[Target]) -> tuple[np.ndarray, tuple[str, ...]] | None:

@@ -18,7 +18,8 @@ def calibrated(model: Model, data: Dataset) -> Model:
     rows = data.rows("validation")
     if not model.task.tunes:
         return model
-    return replace(model, task=model.task.tuned(data.targets_of(rows), answers_of(model, data, rows)))
+    tuned = model.task.tuned(data.targets_of(rows), answers_of(model, data, rows), data.kin[rows])
+    return replace(model, task=tuned)
 
 
 def calibrate(model: Model, data: Dataset) -> float:

@@ -85,6 +85,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     _check_options(command("check", "look for what would make scores wrong: copies, leaks, shortcuts", commands.check))
     _evaluate_options(command("evaluate", "score a trained model on labelled pictures", commands.evaluate))
     _predict_options(command("predict", "name the class of pictures", commands.predict))
+    _export_options(command("export", "write a model as one ONNX file for other programs", commands.export))
     _convert_options(command("convert", "write pictures with boxes in another format", commands.convert))
     _open_options(command("open", "look into a trained network in the browser, or follow a training", commands.open_))
     _look_options(command("look", "show what every layer makes of a picture, as a sheet and as numbers", commands.look))
@@ -157,6 +158,11 @@ def _label_options(parser: argparse.ArgumentParser) -> None:
         if item.name.startswith("label") or item.name == "columns":
             flag, facts = "--" + item.name.replace("_", "-"), item.metadata
             parser.add_argument(flag, metavar=facts["meta"], help=facts["help"])
+
+
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
+    parser.add_argument("--out", default="model.onnx", metavar="FILE", help="where it goes (default model.onnx)")
 
 
 def _convert_options(parser: argparse.ArgumentParser) -> None:

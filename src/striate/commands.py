@@ -120,6 +120,18 @@ def predict(options: argparse.Namespace) -> int:
     return DONE
 
 
+def export(options: argparse.Namespace) -> int:
+    from striate.export.model import load_model
+
+    model = load_model(options.model)
+    written = model.export(options.out)
+    size = Path(options.out).stat().st_size / 1e6
+    print(f"Wrote     {options.out} ({size:,.2f} MB): {written.takes} to {written.gives}")
+    print(f"Checked   ONNX Runtime is within {written.apart:.1g} of torch")
+    print("Next      docs/export.md has the lines that ask it in Python")
+    return DONE
+
+
 def convert(options: argparse.Namespace) -> int:
     from striate.data.annotated import read_boxes
     from striate.data.convert import write_boxes

@@ -35,6 +35,7 @@ from striate.tasks.task import Task, make_task
 
 if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner without
     from striate.export.look import Look
+    from striate.export.onnx import Written
     from striate.inside.heatmap import Heatmap
 
 
@@ -93,6 +94,12 @@ class Model:
             "about": {"striate": striate.__version__, "torch": torch.__version__, **self.about},
         }
         write_tensors(Path(path), self.network.state_dict(), header)
+
+    def export(self, path: str | Path) -> "Written":
+        """Write the model as one ONNX file, which is asked before it is said to be there; see `onnx.write_onnx`."""
+        from striate.export.onnx import write_onnx
+
+        return write_onnx(self, Path(path))
 
     def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the

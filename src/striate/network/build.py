@@ -38,10 +38,14 @@ class Network(nn.Sequential):
 
     def logits(self, x: Tensor) -> Tensor:
         """The output before a closing softmax or sigmoid, which losses need for exact gradients."""
-        layers = list(self)
-        for layer in layers[:-1] if isinstance(layers[-1], nn.Softmax | nn.Sigmoid) else layers:
+        for layer in self.up_to_logits():
             x = layer(x)
         return x
+
+    def up_to_logits(self) -> list[nn.Module]:
+        """The layers without a closing softmax or sigmoid."""
+        layers = list(self)
+        return layers[:-1] if isinstance(layers[-1], nn.Softmax | nn.Sigmoid) else layers
 
 
 def build(line: str, input_shape: Shape, classes: int, seed: int = 0) -> Network:

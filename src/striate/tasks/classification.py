@@ -31,6 +31,7 @@ class Classification(Task):
     one_label: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
     decides: ClassVar[bool] = True
+    ending: ClassVar[str] = "softmax"
 
     @property
     def calibrated(self) -> bool:

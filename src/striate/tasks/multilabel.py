@@ -31,6 +31,7 @@ class Multilabel(Task):
     tunes: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
     decides: ClassVar[bool] = True
+    ending: ClassVar[str] = "sigmoid"
     error_is: ClassVar[str] = "how sure the wrong labels were, summed"
 
     @classmethod

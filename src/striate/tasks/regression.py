@@ -48,6 +48,7 @@ class Regression(Task):
     tabular: ClassVar[bool] = True
     error_is: ClassVar[str] = "the greatest error, in standard deviations of the training part"
     shares: ClassVar[bool] = False
+    ending: ClassVar[str] = "numbers"
     unit: ClassVar[str] = "in standard deviations of the training part"
 
     @classmethod

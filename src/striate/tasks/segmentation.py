@@ -70,6 +70,7 @@ class Segmentation(Task):
     crop: ClassVar[int] = 256
     batch_pixels: ClassVar[int] = 2**17
     by_pixel: ClassVar[bool] = True
+    ending: ClassVar[str] = "softmax"
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[Mask], options: Mapping[str, object]) -> "Segmentation":

@@ -43,7 +43,8 @@ class Task(ABC):
     `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
     where every pixel is an answer and it is not pictures that count, else 0. decides: whether there is a `margin`.
-    by_pixel: whether every pixel of the logits decides for one of the classes.
+    by_pixel: whether every pixel of the logits decides for one of the classes. ending: what makes answers of logits in
+    an exported file: "softmax", "sigmoid", "numbers" (times `scales`, plus `centres`) or "none".
     """
 
     classes: tuple[str, ...]
@@ -66,6 +67,7 @@ class Task(ABC):
     batch_pixels: ClassVar[int] = 0
     mirrored: ClassVar[bool] = False
     crop: ClassVar[int] = 0
+    ending: ClassVar[str] = "none"
 
     # What is learned.
 

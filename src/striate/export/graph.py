@@ -1,0 +1,225 @@
+"""The nodes of an ONNX graph, and every layer of the notation as some of them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from math import prod, sqrt
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from striate.errors import StriateError
+from striate.network import blocks
+
+OPSET, FORMAT = 17, 8  # what ONNX Runtime reads from 1.14 on
+
+
+class Value(NamedTuple):
+    """A value of the graph: its name, and what torch has there for the pictures that go along."""
+
+    name: str
+    tensor: Tensor
+
+
+class Graph:
+    """Nodes in the order in which they run; constants that are alike are kept once."""
+
+    def __init__(self, onnx: ModuleType) -> None:
+        self.onnx = onnx
+        self._nodes: list = []
+        self._constants: dict[tuple, tuple[str, np.ndarray]] = {}
+
+    def node(self, kind: str, *inputs: str, name: str = "", **attributes: object) -> str:
+        """Add a node of one output, whose name comes back."""
+        name = name or f"{kind.lower()}_{len(self._nodes)}"
+        self._nodes.append(self.onnx.helper.make_node(kind, inputs, [name], **attributes))
+        return name
+
+    def constant(self, values: np.ndarray | Tensor) -> str:
+        array = np.ascontiguousarray(values.detach().cpu().numpy() if isinstance(values, Tensor) else values)
+        key = array.shape, array.dtype.str, array.tobytes()
+        return self._constants.setdefault(key, (f"constant_{len(self._constants)}", array))[0]
+
+    def number(self, value: float) -> str:
+        return self.constant(np.array(value, np.float32))
+
+    def per_channel(self, values: np.ndarray | Tensor, like: Tensor) -> str:
+        """A constant (C, 1, ...) that goes with maps (B, C, ...)."""
+        return self.constant(values.reshape(-1, *[1] * (like.ndim - 2)))
+
+    def turned(self, x: Value, element: tuple[int, int]) -> Value:
+        """Mirrored or not along the last axis, then turned by so many quarters in the last two."""
+        mirrored, quarters = element
+        name, tensor = x
+        if mirrored:
+            name, tensor = self._flipped(name, tensor.ndim - 1), tensor.flip(-1)
+        axes = [*range(tensor.ndim - 2), tensor.ndim - 1, tensor.ndim - 2]
+        if quarters in (1, 2):
+            name = self._flipped(name, tensor.ndim - 1)
+        if quarters in (1, 3):
+            name = self.node("Transpose", name, perm=axes)
+        if quarters in (2, 3):
+            name = self._flipped(name, tensor.ndim - 1 - (quarters == 2))
+        return Value(name, torch.rot90(tensor, quarters, (-2, -1)) if quarters else tensor)
+
+    def _flipped(self, name: str, axis: int) -> str:
+        backwards = (np.array([number]) for number in (-1, np.iinfo(np.int64).min, axis, -1))
+        return self.node("Slice", name, *map(self.constant, backwards))
+
+    def model(
+        self, given: tuple[str, str, tuple[int, ...]], result: tuple[str, tuple[int, ...]], facts: Mapping[str, str]
+    ) -> bytes:
+        """The file; given: name, type and sizes without the batch, result: name and sizes of float32."""
+        helper, convert = self.onnx.helper, self.onnx.numpy_helper.from_array
+        name, depth, sizes = given
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(depth))
+        takes = helper.make_tensor_value_info(name, kind, ["N", *sizes])
+        gives = helper.make_tensor_value_info(result[0], self.onnx.TensorProto.FLOAT, ["N", *result[1]])
+        constants = [convert(array, own) for own, array in self._constants.values()]
+        graph = helper.make_graph(self._nodes, "striate", [takes], [gives], constants)
+        made = helper.make_model(
+            graph, producer_name="striate", ir_version=FORMAT, opset_imports=[helper.make_opsetid("", OPSET)]
+        )
+        helper.set_model_props(made, dict(facts))
+        self.onnx.checker.check_model(made)
+        return made.SerializeToString()
+
+
+def layers(graph: Graph, several: Iterable[nn.Module], x: Value) -> Value:
+    """What layers one after the other make of a value."""
+    for layer in several:
+        write = next((write for kinds, write in _WRITERS if isinstance(layer, kinds)), None)
+        if write is None:
+            raise StriateError(
+                "an ONNX file can hold every layer of the notation",
+                received=type(layer).__name__,
+                remedy="use the model file",
+            )
+        x = Value(write(graph, layer, x), layer(x.tensor))
+    return x
+
+
+def _sequence(graph: Graph, layer: nn.Sequential, x: Value) -> str:
+    return layers(graph, layer, x).name
+
+
+def _residual(graph: Graph, layer: blocks.Residual, x: Value) -> str:
+    return graph.node("Add", *(layers(graph, [part], x).name for part in (layer.body, layer.shortcut)))
+
+
+def _skip(graph: Graph, layer: blocks.Skip, x: Value) -> str:
+    inner = layers(graph, [layer.body], x)
+    name, spatial = inner.name, x.tensor.shape[2:]
+    if inner.tensor.shape[2:] != spatial:
+        kept = graph.node("Gather", graph.node("Shape", name), graph.constant(np.array([0, 1])))
+        sizes = graph.node("Concat", kept, graph.constant(np.array(spatial)), axis=0)
+        how = {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"}
+        name = graph.node("Resize", name, "", "", sizes, **how)
+    return graph.node("Concat", x.name, name, axis=1)
+
+
+def _conv(graph: Graph, layer: nn.Conv2d, x: Value) -> str:
+    inputs = [graph.constant(one) for one in (layer.weight, layer.bias) if one is not None]
+    more = {"dilations": list(layer.dilation), "group": layer.groups}
+    return graph.node("Conv", x.name, *inputs, **_window(layer, x.tensor), **more)
+
+
+def _maxpool(graph: Graph, layer: nn.MaxPool2d, x: Value) -> str:
+    return graph.node("MaxPool", x.name, **_window(layer, x.tensor))
+
+
+def _avgpool(graph: Graph, layer: nn.AvgPool2d, x: Value) -> str:
+    more = {"ceil_mode": int(layer.ceil_mode), "count_include_pad": int(layer.count_include_pad)}
+    return graph.node("AveragePool", x.name, **_window(layer, x.tensor), **more)
+
+
+def _window(layer: nn.Module, x: Tensor) -> dict[str, list[int]]:
+    """The sizes of a window that slides, one per axis."""
+    kernel, stride, padding = (
+        np.broadcast_to(size, x.ndim - 2).tolist() for size in (layer.kernel_size, layer.stride, layer.padding)
+    )
+    return {"kernel_shape": kernel, "strides": stride, "pads": padding * 2}
+
+
+def _pad(graph: Graph, layer: blocks.SamePad, x: Value) -> str:
+    before, after = zip(*layer.amounts(tuple(x.tensor.shape[2:])), strict=True)
+    pads = graph.constant(np.array([0, 0, *before, 0, 0, *after]))
+    return graph.node("Pad", x.name, pads, graph.number(layer.value))
+
+
+def _dense(graph: Graph, layer: nn.Linear, x: Value) -> str:
+    inputs = [graph.constant(one) for one in (layer.weight, layer.bias) if one is not None]
+    return graph.node("Gemm", x.name, *inputs, transB=1)
+
+
+def _batchnorm(graph: Graph, layer: nn.BatchNorm2d, x: Value) -> str:
+    figures = (layer.weight, layer.bias, layer.running_mean, layer.running_var)
+    return graph.node("BatchNormalization", x.name, *map(graph.constant, figures), epsilon=layer.eps)
+
+
+def _groupnorm(graph: Graph, layer: nn.GroupNorm, x: Value) -> str:
+    groups = graph.node("Reshape", x.name, graph.constant(np.array([0, layer.num_groups, -1])))
+    plain = (graph.constant(np.full(layer.num_groups, value, np.float32)) for value in (1, 0))
+    normed = graph.node("InstanceNormalization", groups, *plain, epsilon=layer.eps)
+    back = graph.node("Reshape", normed, graph.constant(np.array([0, *x.tensor.shape[1:]])))
+    scaled = graph.node("Mul", back, graph.per_channel(layer.weight, x.tensor))
+    return graph.node("Add", scaled, graph.per_channel(layer.bias, x.tensor))
+
+
+def _flatten(graph: Graph, layer: blocks.Flatten, x: Value) -> str:
+    axes = [0, *range(2, x.tensor.ndim), 1]
+    last = graph.node("Transpose", x.name, perm=axes) if x.tensor.ndim > 2 else x.name
+    return graph.node("Reshape", last, graph.constant(np.array([0, prod(x.tensor.shape[1:])])))
+
+
+def _global(kind: str) -> Callable:
+    def write(graph: Graph, layer: nn.Module, x: Value) -> str:
+        return graph.node(kind, x.name, axes=list(range(2, x.tensor.ndim)), keepdims=0)
+
+    return write
+
+
+def _gelu(graph: Graph, layer: nn.GELU, x: Value) -> str:
+    share = graph.node("Erf", graph.node("Div", x.name, graph.number(sqrt(2))))
+    return graph.node("Mul", x.name, graph.node("Mul", graph.node("Add", share, graph.number(1)), graph.number(0.5)))
+
+
+def _silu(graph: Graph, layer: nn.SiLU, x: Value) -> str:
+    return graph.node("Mul", x.name, graph.node("Sigmoid", x.name))
+
+
+def _plain(kind: str, **own: str) -> Callable:
+    """A node with attributes of its own that are the layer's, by their names there."""
+
+    def write(graph: Graph, layer: nn.Module, x: Value) -> str:
+        return graph.node(kind, x.name, **{name: getattr(layer, field) for name, field in own.items()})
+
+    return write
+
+
+_WRITERS: list[tuple[type | tuple[type, ...], Callable[[Graph, nn.Module, Value], str]]] = [
+    (nn.Sequential, _sequence),
+    (blocks.Residual, _residual),
+    (blocks.Skip, _skip),
+    ((nn.Conv1d, nn.Conv2d, nn.Conv3d), _conv),
+    ((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), _maxpool),
+    ((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), _avgpool),
+    (blocks.SamePad, _pad),
+    (nn.Linear, _dense),
+    ((nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d), _batchnorm),
+    (nn.GroupNorm, _groupnorm),
+    (blocks.Flatten, _flatten),
+    (blocks.GlobalMaxPool, _global("ReduceMax")),
+    (blocks.GlobalAvgPool, _global("ReduceMean")),
+    (blocks.Scale, lambda graph, layer, x: graph.node("Mul", x.name, graph.number(layer.factor))),
+    (blocks.Dropout, lambda graph, layer, x: x.name),
+    (nn.ReLU, _plain("Relu")),
+    (nn.LeakyReLU, _plain("LeakyRelu", alpha="negative_slope")),
+    (nn.ELU, _plain("Elu", alpha="alpha")),
+    (nn.SiLU, _silu),
+    (nn.GELU, _gelu),
+    (nn.Tanh, _plain("Tanh")),
+    (nn.Sigmoid, _plain("Sigmoid")),
+    (nn.Softmax, _plain("Softmax", axis="dim")),
+]

@@ -99,7 +99,7 @@ class Model:
         """Write the model as one ONNX file, which is asked before it is said to be there; see `onnx.write_onnx`."""
         from striate.export.onnx import write_onnx
 
-        return write_onnx(self, Path(path))
+        return write_onnx(self.passes, self.about, Path(path))
 
     def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the

@@ -6,7 +6,7 @@ asked in ONNX Runtime before it is said to be there.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,12 +21,12 @@ from striate.data.batches import scale, standardise
 from striate.data.prepare import FORMS, REACH, Preparation
 from striate.errors import StriateError
 from striate.export.graph import Graph, Value, layers
-from striate.export.model import Model
+from striate.export.passes import Passes, Way
 from striate.network.build import Network
 from striate.tasks.task import Task
 
 PICTURES = "pictures"
-ASKED = 4  # pictures that the finished file is asked about
+ASKED = 2  # pictures that the finished file is asked about
 APART = 1e-3  # of the largest answer, or of 1, that ONNX Runtime may be off
 
 
@@ -76,29 +76,30 @@ class Written:
     apart: float
 
 
-def write_onnx(model: Model, path: Path) -> Written:
-    """Write a model.
+def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Written:
+    """Write a model; about: facts that go into the file.
 
     Input "pictures": (N, H, W, C) as the model prepares them, N free. Output: (N, K) or (N, K, h, w), see ENDINGS.
     Raises StriateError where the extra is missing, the network is not a line of layers, or answers do not agree.
     """
     onnx, runtime = _packages()
-    if not isinstance(model.network, Network):
+    if not isinstance(passes.network, Network):
         raise StriateError(
             "an ONNX file is written from a network that is a line of layers",
-            received=type(model.network).__name__,
+            received=type(passes.network).__name__,
             remedy="build it with striate.network(line, ...)",
         )
-    pictures = _drawn(model.preparation)
+    task, pictures = passes.task, _drawn(passes.preparation)
+    exactly = Way(passes.network, passes.batch)
     with torch.inference_mode():
-        logits = model.logits(pictures) / model.temperature
-        ending = ENDINGS["two" if model.task.ending == "softmax" and logits.shape[1] == 1 else model.task.ending]
-        expected = ending.compute(logits, model.task).float().numpy()
+        logits = torch.cat(list(passes.logits(pictures, exactly))) / passes.temperature
+        ending = ENDINGS["two" if task.ending == "softmax" and logits.shape[1] == 1 else task.ending]
+        expected = ending.compute(logits, task).float().numpy()
         graph = Graph(onnx)
-        last = _written(graph, model, pictures)
-    graph.node("Identity", ending.write(graph, last, model.task), name=ending.name)
-    shape = model.preparation.shape
-    made = graph.model((PICTURES, shape.depth, shape.stored), (ending.name, expected.shape[1:]), _facts(model))
+        last = _written(graph, passes, pictures)
+    graph.node("Identity", ending.write(graph, last, task), name=ending.name)
+    shape = passes.preparation.shape
+    made = graph.model((PICTURES, shape.depth, shape.stored), (ending.name, expected.shape[1:]), _facts(passes, about))
     session = runtime.InferenceSession(made, providers=["CPUExecutionProvider"])
     apart = float(np.abs(session.run(None, {PICTURES: pictures})[0] - expected).max())
     if not apart <= APART * max(float(np.abs(expected).max()), 1):
@@ -138,16 +139,16 @@ def _each(values: tuple[float, ...], preparation: Preparation) -> np.ndarray:
     return np.resize(np.float32(values), preparation.shape.stored[2])
 
 
-def _written(graph: Graph, model: Model, pictures: np.ndarray) -> str:
+def _written(graph: Graph, passes: Passes, pictures: np.ndarray) -> str:
     """All nodes up to the logits, divided by the temperature; torch goes along, for the shapes."""
-    preparation, task, network = model.preparation, model.task, model.network.eval()
+    preparation, task, network = passes.preparation, passes.task, passes.network.eval()
     x = standardise(scale(pictures, preparation, next(network.parameters()).device), preparation)
     seen, answers = Value(_prepared(graph, preparation), x), []
-    for element in model.passes.views:
+    for element in passes.views:
         y = layers(graph, network.up_to_logits(), graph.turned(seen, element))
         answers.append(_turned_back(graph, y, element, task))
     total = graph.node("Sum", *answers) if len(answers) > 1 else answers[0]
-    return graph.node("Div", total, graph.number(len(answers) * model.temperature))
+    return graph.node("Div", total, graph.number(len(answers) * passes.temperature))
 
 
 def _prepared(graph: Graph, preparation: Preparation) -> str:
@@ -187,13 +188,13 @@ def _turned_back(graph: Graph, y: Value, element: tuple[int, int], task: Task) -
     return graph.node("Mul", name, graph.per_channel(signs, y.tensor)) if (signs < 0).any() else name
 
 
-def _facts(model: Model) -> dict[str, str]:
+def _facts(passes: Passes, about: Mapping[str, object]) -> dict[str, str]:
     """What a program can read from the file: plain words, and JSON."""
     told = {
-        "task": model.task.name,
-        "classes": model.classes,
-        "facts": asdict(model.task),
-        "preparation": model.preparation.to_dict(),
-        "about": {"striate": striate.__version__, **model.about},
+        "task": passes.task.name,
+        "classes": passes.task.classes,
+        "facts": asdict(passes.task),
+        "preparation": passes.preparation.to_dict(),
+        "about": {"striate": striate.__version__, **about},
     }
     return {name: fact if isinstance(fact, str) else json.dumps(fact) for name, fact in told.items()}

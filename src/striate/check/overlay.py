@@ -17,7 +17,8 @@ from striate.check.signature import blur, contrast, filled, unit
 
 NEIGHBOURS = 8  # candidates of every picture
 MOST_PAIRS = 20_000  # that are laid over each other: those whose statistics agree best
-CHANCE = 1e-6  # pairs that chance may make in a whole set; the tail is carried on far, so this is strict
+CHANCE = 1e-5  # pairs that chance may make in a whole set, if they fit perfectly
+STRICTER = 15.0  # powers of ten for a correlation of 0 instead of 1: stripes fit other stripes by 0.9, copies by 0.99
 PROMISING = 0.45  # correlation at half the size; of 3,079 pairs found in drawn and real sets 5 lay below it
 _AXES = 24  # principal components of the statistics
 _RANDOM, _LOCAL, _TAIL = 1200, 150, 0.2  # unrelated pairs; how many tell of one; the share of these that is their tail
@@ -39,7 +40,7 @@ def overlaid(looks: np.ndarray, tints: np.ndarray) -> tuple[np.ndarray, np.ndarr
     others = _distance(_laid(looks, unrelated)[0])
     ends = (_chance(_distance(agreement), described[rows], described[unrelated[:, 0]], others) for rows in pairs.T)
     made = np.maximum(*ends)
-    kept = made < np.log10(CHANCE)
+    kept = made < np.log10(CHANCE) - STRICTER * (1 - agreement)
     return pairs[kept], made[kept], agreement[kept], poses[kept]
 
 

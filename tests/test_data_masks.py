@@ -92,28 +92,29 @@ def test_one_folder_per_picture_holds_one_mask_per_object(tmp_path: Path) -> Non
 
 
 def test_one_mask_per_object_is_read_once_and_turned_like_its_picture(tmp_path: Path) -> None:
-    """What was read of upright masks is kept, so that their files may go; others are read again."""
-    for name, orientation in (("plain", 1), ("turned", 6)):
+    """What was read is kept, so that the files may go; each mask is turned where its own size asks for it."""
+    drawn = np.zeros((SIDE, SIDE + 2), int)
+    drawn[:3, :4], drawn[:3, 5:9] = 1, 2
+    for name, orientation, turns in (("plain", 1, (0, 0)), ("turned", 6, (0, 0)), ("either", 6, (0, -1))):
         exif = Image.Exif()
         exif[274] = orientation
         place = tmp_path / name / "images" / f"{name}.jpg"
         place.parent.mkdir(parents=True)
         Image.fromarray(picture(1)).save(place, exif=exif)
-        for number in range(2):
-            mask = np.zeros((SIDE, SIDE + 2), np.uint8)
-            mask[:3, 5 * number : 5 * number + 4] = 255
-            draw(tmp_path / name / "masks" / f"{number}.png", mask)
-    plain, turned = (sample.target for sample in read(tmp_path).samples)
-    drawn = np.zeros((SIDE, SIDE + 2), int)
-    drawn[:3, :4], drawn[:3, 5:9] = 1, 2
-    assert np.array_equal(read_objects(turned, SIDE + 2, SIDE), np.rot90(drawn, -1))
-    assert turned.packed is None
-    for file in plain.sources:
-        file.unlink()
-    assert np.array_equal(read_objects(plain, SIDE, SIDE + 2), drawn)
-    assert np.array_equal(read_labels(plain), drawn > 0)
+        for number, turn in enumerate(turns):
+            mask = np.where(drawn == number + 1, 255, 0).astype(np.uint8)
+            draw(tmp_path / name / "masks" / f"{number}.png", np.rot90(mask, turn))
+    found = {sample.path.partition("/")[0]: sample.target for sample in read(tmp_path).samples}
+    for mask in found.values():
+        for file in mask.sources:
+            file.unlink()
+    assert np.array_equal(read_objects(found["plain"], SIDE, SIDE + 2), drawn)
+    assert np.array_equal(read_labels(found["plain"]), drawn > 0)
+    for name in ("turned", "either"):
+        assert np.array_equal(read_objects(found[name], SIDE + 2, SIDE), np.rot90(drawn, -1)), name
+        assert np.array_equal(read_labels(found[name]), np.rot90(drawn, -1) > 0), name
     with pytest.raises(Unreadable, match="its mask is"):
-        read_labels(plain, SIDE, SIDE)
+        read_labels(found["plain"], SIDE, SIDE)
 
 
 def test_everything_that_is_wrong_is_listed_with_its_reason(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from striate.data.labelmap import misfit, packed_objects, strangers, value_text
 from striate.data.load import Loaded, Want
 from striate.data.outlines import has_outlines, read_outlines
 from striate.data.pairs import Pairs, may_hold_masks, pair
-from striate.data.pixels import turned_size
+from striate.data.pixels import turned_size, upright
 from striate.data.raster import file_orientation
 from striate.data.sample import Found, LeftOut, Mask, Sample
 from striate.data.vocabulary import CLASS_FILE, TWO, Classes, Seen, Vocabulary, are_photographs, decide, read_classes
@@ -110,7 +110,7 @@ def _look(pairs: Pairs) -> _Looked:
         if not are_objects:
             for values in well:
                 looked.seen[path] = Seen.of(values)
-        elif (packed := packed_objects(well)) and path not in looked.orientation:
+        elif packed := packed_objects(well):
             looked.packed[path] = packed
     bare = [sample for sample in pairs.pictures if sample.path not in looked.sources and sample.path not in wrong]
     looked.left_out += [*wrong.values(), *(_left(sample, "all its masks are empty") for sample in bare)]
@@ -127,7 +127,8 @@ def _well(
     looked: _Looked,
     wrong: dict[str, LeftOut],
 ) -> Iterator[np.ndarray]:
-    """The values of one picture's masks that can be used; what cannot is noted in `looked` or, for all, in `wrong`."""
+    """The values of one picture's masks that can be used, turned as it is shown; what cannot is noted in `looked` or,
+    for all, in `wrong`."""
     for (sample, mask), loaded in masks:
         path, values = sample.path, loaded.picture
         if loaded.problem:
@@ -138,6 +139,7 @@ def _well(
             if turned_size(*values.shape, turn) != size:
                 wrong[path] = _left(sample, misfit(*values.shape, *size))
                 continue
+            values = upright(values, turn)  # each by its own size: objects may come from several tools
         if are_objects and not values.any():
             looked.left_out.append(_left(mask, "an empty mask: no object in it"))
             continue

@@ -75,9 +75,7 @@ class Detection(Task):
         halves = np.exp(np.log(np.maximum(sides[:, 2:] - sides[:, :2], 1e-4)).mean(axis=0)) / 2
         return replace(self, reach=(float(halves[0]), float(halves[1])))
 
-    def tuned(
-        self, targets: Sequence[Boxes], answers: Sequence[Boxes], clusters: np.ndarray | None = None
-    ) -> Self:
+    def tuned(self, targets: Sequence[Boxes], answers: Sequence[Boxes], clusters: np.ndarray | None = None) -> Self:
         """With the threshold that gives the best F1 on the validation part."""
         return replace(self, threshold=best_threshold(targets, answers, self.threshold))
 

@@ -9,6 +9,7 @@ from PIL import Image
 from striate.data.header import Unreadable
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
 from striate.data.masks import read, recognises
+from striate.data.vocabulary import class_list, read_classes
 from striate.errors import StriateError
 
 SIDE = 12
@@ -204,6 +205,25 @@ def test_colours_stand_for_classes(tmp_path: Path, name: str) -> None:
     for mask, sample in zip(numbers, found.samples, strict=True):
         labels = read_labels(sample.target, SIDE, SIDE + 2)
         assert all(found.names[label] == words[k] for label, k in zip(labels.ravel(), mask.ravel(), strict=True))
+
+
+@pytest.mark.parametrize("names", [("background", "red"), ("background", "0 healthy", "1 ill"), ("a", "#1", "7, b")])
+def test_a_written_list_of_classes_is_read_as_the_same(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Names that begin with a number or like a remark keep their value and their letters."""
+    (tmp_path / "classes.txt").write_text(class_list(names))
+    assert read_classes(tmp_path / "classes.txt", "classes.txt").names == dict(enumerate(names))
+
+
+def test_a_list_of_other_classes_is_left_out_and_said(tmp_path: Path) -> None:
+    """Values that a list does not know are classes without names, and the list is not passed over in silence."""
+    (tmp_path / "classes.txt").write_text("7 cat\n8 dog\n9 owl\n")
+    for number in range(3):
+        draw(tmp_path / f"images/{number}.png", picture(number))
+        draw(tmp_path / f"masks/{number}.png", two_values(number, 3) + two_values(number + 1, 2))
+    found = read(tmp_path)
+    assert found.names[0] == "background"
+    assert [item.path for item in found.left_out] == ["classes.txt"]
+    assert found.left_out[0].reason == "it lists other classes than the masks have"
 
 
 def test_numbers_of_objects_are_told_from_classes(tmp_path: Path) -> None:

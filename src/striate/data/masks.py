@@ -69,6 +69,8 @@ def read(path: Path, group: str | None = None) -> Found:
     vocabulary = decide(list(looked.seen.values()), classes, path) if looked.seen else _OBJECTS
     samples, strange = _samples(pairs, looked, vocabulary)
     left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
+    if classes.names and not vocabulary.is_listed:
+        left_out.append(LeftOut(path=classes.file, reason="it lists other classes than the masks have"))
     left_out += [_left(item, "no mask goes with it") for item in pairs.lone]
     left_out += [_left(item, reason) for item, reason in pairs.over]
     return Found(

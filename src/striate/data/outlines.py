@@ -33,13 +33,17 @@ Pieces = tuple[np.ndarray | Runs, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawn:
-    """What a file says of one picture: shapes (place, class name, pieces or what is wrong with it)."""
+    """What a file says of one picture: shapes (place, class name, pieces or what is wrong with it).
+
+    problem: why nothing of it can be used.
+    """
 
     picture: str | Path
     file: str
     shapes: Sequence[tuple[str, str, Pieces | str]]
     size: tuple[int, int] | None = None
     part: str | None = None
+    problem: str = ""
 
 
 def has_outlines(source: Path) -> bool:
@@ -63,8 +67,8 @@ def read_outlines(source: Path) -> Found:
     left_out: list[LeftOut] = []
     for one in drawn:
         file = pictures.find(one.picture)
-        if isinstance(file, str):
-            left_out.append(LeftOut(path=one.file, reason=f"{one.picture}: {file}"))
+        if problem := one.problem or (isinstance(file, str) and f"{one.picture}: {file}"):
+            left_out.append(LeftOut(path=one.file, reason=problem))
         elif file in found:
             left_out.append(LeftOut(path=one.file, reason=f"{one.picture}: {found[file].file} has outlines for it too"))
         else:
@@ -181,9 +185,9 @@ def _of_labelme(file: Path) -> _Drawn:
     try:
         data = read_json(file)
     except StriateError as problem:
-        return _Drawn(picture=file.stem, file=file.name, shapes=[("the file", "", str(problem.received))])
+        return _Drawn(picture=file.stem, file=file.name, shapes=(), problem=str(problem.received))
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
-        return _Drawn(picture=file.stem, file=file.name, shapes=[("the file", "", "it has no list of shapes")])
+        return _Drawn(picture=file.stem, file=file.name, shapes=(), problem="it has no list of shapes")
     written = str(data.get("imagePath") or file.stem).replace("\\", "/")
     near = file.parent / written if "\0" not in written and len(written) < 2000 else file
     size = _size(data.get("imageHeight"), data.get("imageWidth"))

@@ -49,7 +49,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """kind, names, values and ignore as in `Mask`. note: what was assumed, in words. is_listed: names are from a file."""
+    """kind, names, values and ignore as in `Mask`. note: what was assumed, in words. is_listed: a file names them."""
 
     kind: str
     names: tuple[str, ...]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn_scenes import HEIGHT, WIDTH, draw_shapes
+from drawn_scenes import HEIGHT, WIDTH, draw_shapes, write_table
 from PIL import Image
 
 import striate

@@ -207,7 +207,7 @@ def test_colours_stand_for_classes(tmp_path: Path, name: str) -> None:
         assert all(found.names[label] == words[k] for label, k in zip(labels.ravel(), mask.ravel(), strict=True))
 
 
-@pytest.mark.parametrize("names", [("background", "red"), ("background", "0 healthy", "1 ill"), ("a", "#1", "7, b")])
+@pytest.mark.parametrize("names", [("background", "red"), ("background", "0 healthy", "1 ill"), ("a", "#1", '7, "b"')])
 def test_a_written_list_of_classes_is_read_as_the_same(tmp_path: Path, names: tuple[str, ...]) -> None:
     """Names that begin with a number or like a remark keep their value and their letters."""
     (tmp_path / "classes.txt").write_text(class_list(names))

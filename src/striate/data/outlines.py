@@ -3,6 +3,7 @@
 import base64
 import binascii
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,14 +59,14 @@ def read_outlines(source: Path) -> Found:
     Objects stay separate and are painted in the order of the file; what no area covers is background. COCO's crowds and
     labelme's __ignore__ are unknown. Shapes without an area are listed in `mended`.
     """
+    source = Path(os.path.abspath(source))  # noqa: PTH100 - resolve() would follow links
     folder = source.parent if source.is_file() else source
     coco = [source] if source.is_file() else find_coco(folder)
     files = coco or find_labelme(folder)
-    drawn = list(_of_coco(folder, files) if coco else map(_of_labelme, files))
     pictures = Pictures.below(folder)
     found: dict[Path, _Drawn] = {}
     left_out: list[LeftOut] = []
-    for one in drawn:
+    for one in _of_coco(folder, files) if coco else map(_of_labelme, files):
         file = pictures.find(one.picture)
         if problem := one.problem or (isinstance(file, str) and f"{one.picture}: {file}"):
             left_out.append(LeftOut(path=one.file, reason=problem))

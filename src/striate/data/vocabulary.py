@@ -24,6 +24,7 @@ _LEAST_SOFT, _LEAST_NUMBERS = 16, 8
 _COLOURED = re.compile(r"(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(.+)")
 _NAMED_COLOUR = re.compile(r"([^#:,][^:,]*)[:,][ \t]*(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})(?:[:,].*)?")
 _REMARK = "#"
+_QUOTED = re.compile(r"^(_+|\"|')(.+)\1$")  # as labelme's _background_
 _NUMBERED = re.compile(r"(\d{1,5})[ :,;\t]+(.+)")
 _HEADER = re.compile(r"\W*(names?|class(es)?|labels?)\W+r\w*\W+g\w*\W+b\w*\W*", re.IGNORECASE)
 
@@ -161,7 +162,7 @@ def read_classes(path: Path, name: str) -> Classes:
         if not line or line.startswith(_REMARK) or _HEADER.fullmatch(line) or line.strip("_").lower() == "ignore":
             continue
         value, label, is_colour = _listed(line, number)
-        found[value] = label.strip().strip("_\"'") or label.strip()
+        found[value] = _QUOTED.sub(r"\2", label.strip())
         colours, number = colours + is_colour, number + 1
     if not found or len(found) != number or len(set(found.values())) < number or number > MOST_CLASSES:
         return Classes()

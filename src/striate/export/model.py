@@ -21,7 +21,7 @@ from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.wording import worded
 from striate.device import PRECISIONS, memory_format
-from striate.errors import StriateError, nearest
+from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement
 from striate.export.answers import Prediction, draw_answer, write_answers
@@ -195,7 +195,8 @@ class Model:
         if not scored:
             raise StriateError(
                 "an evaluation needs at least one readable picture of a known class",
-                received=f"{len(left):,} left out" + (f", {len(samples):,} in the part {part}" if part else ""),
+                received=(first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none")
+                + (f"; {len(samples):,} in the part {part}" if part else ""),
                 where=found.root,
                 remedy=f"the model knows {', '.join(self.classes[:10])}",
             )

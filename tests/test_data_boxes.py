@@ -17,6 +17,7 @@ from striate.data.annotated import box_texts, boxes_kind, read_boxes
 from striate.data.boxes import KINDS
 from striate.data.decode import decode
 from striate.data.header import Unreadable
+from striate.data.outlines import read_outlines
 from striate.data.sample import Boxes, Found
 from striate.data.voc import parse_xml
 from striate.errors import StriateError
@@ -124,6 +125,35 @@ def test_pictures_and_labels_without_each_other_are_left_out(tmp_path: Path) -> 
     assert told["gone.jpg"] == "no such picture, and gone.xml has labels for it"
     assert told["broken.jpg"].startswith("broken.xml: damaged XML: no element found")
     assert "damaged JPEG" in told["bad.jpg"]
+
+
+def test_a_labelme_file_that_ends_too_early_is_named(tmp_path: Path) -> None:
+    """Its end, where labelme writes the picture's name, is missing; the reason says so."""
+    record = {"shapes": [{"label": "cell", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]}]}
+    for name in "ab":
+        draw(tmp_path / f"{name}.jpg")
+        text = json.dumps({**record, "imagePath": f"{name}.jpg"})
+        write(tmp_path / f"{name}.json", text if name == "a" else text[:50])
+    found = read_boxes(tmp_path)
+    assert [s.path for s in found.samples] == ["a.jpg"]
+    assert reasons(found)["b.jpg"].startswith("b.json: damaged JSON")
+    outlined = read_outlines(tmp_path)
+    assert [s.path for s in outlined.samples] == ["a.jpg"]
+    assert {i.path: i.reason[:12] for i in outlined.left_out} == {"b.json": "damaged JSON", "b.jpg": "no outlines "}
+
+
+def test_a_picture_named_twice_has_all_boxes_of_one_table(tmp_path: Path) -> None:
+    """Two ways to write its name in one table are one picture; another table for it is not used, and that is said."""
+    for name in "ab":
+        draw(tmp_path / f"{name}.jpg")
+    write(tmp_path / "1.csv", "path,label,x0,y0,x1,y1\nC:\\x\\a.jpg,cell,1,1,9,9\na.jpg,dot,2,2,8,8\n")
+    write(tmp_path / "2.csv", "path,label,x0,y0,x1,y1\na.jpg,cat,3,3,9,9\n")
+    found = read_boxes(tmp_path)
+    assert [s.target.names for s in found.samples] == [("cell", "dot")]
+    assert reasons(found) == {
+        "2.csv": "not used for a.jpg: 1.csv gives it labels already",
+        "b.jpg": "no line of a table for this picture",
+    }
 
 
 @pytest.mark.parametrize(

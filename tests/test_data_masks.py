@@ -9,6 +9,7 @@ from PIL import Image
 from striate.data.header import Unreadable
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
 from striate.data.masks import read, recognises
+from striate.data.vocabulary import class_list, read_classes
 from striate.errors import StriateError
 
 SIDE = 12
@@ -92,28 +93,29 @@ def test_one_folder_per_picture_holds_one_mask_per_object(tmp_path: Path) -> Non
 
 
 def test_one_mask_per_object_is_read_once_and_turned_like_its_picture(tmp_path: Path) -> None:
-    """What was read of upright masks is kept, so that their files may go; others are read again."""
-    for name, orientation in (("plain", 1), ("turned", 6)):
+    """What was read is kept, so that the files may go; each mask is turned where its own size asks for it."""
+    drawn = np.zeros((SIDE, SIDE + 2), int)
+    drawn[:3, :4], drawn[:3, 5:9] = 1, 2
+    for name, orientation, turns in (("plain", 1, (0, 0)), ("turned", 6, (0, 0)), ("either", 6, (0, -1))):
         exif = Image.Exif()
         exif[274] = orientation
         place = tmp_path / name / "images" / f"{name}.jpg"
         place.parent.mkdir(parents=True)
         Image.fromarray(picture(1)).save(place, exif=exif)
-        for number in range(2):
-            mask = np.zeros((SIDE, SIDE + 2), np.uint8)
-            mask[:3, 5 * number : 5 * number + 4] = 255
-            draw(tmp_path / name / "masks" / f"{number}.png", mask)
-    plain, turned = (sample.target for sample in read(tmp_path).samples)
-    drawn = np.zeros((SIDE, SIDE + 2), int)
-    drawn[:3, :4], drawn[:3, 5:9] = 1, 2
-    assert np.array_equal(read_objects(turned, SIDE + 2, SIDE), np.rot90(drawn, -1))
-    assert turned.packed is None
-    for file in plain.sources:
-        file.unlink()
-    assert np.array_equal(read_objects(plain, SIDE, SIDE + 2), drawn)
-    assert np.array_equal(read_labels(plain), drawn > 0)
+        for number, turn in enumerate(turns):
+            mask = np.where(drawn == number + 1, 255, 0).astype(np.uint8)
+            draw(tmp_path / name / "masks" / f"{number}.png", np.rot90(mask, turn))
+    found = {sample.path.partition("/")[0]: sample.target for sample in read(tmp_path).samples}
+    for mask in found.values():
+        for file in mask.sources:
+            file.unlink()
+    assert np.array_equal(read_objects(found["plain"], SIDE, SIDE + 2), drawn)
+    assert np.array_equal(read_labels(found["plain"]), drawn > 0)
+    for name in ("turned", "either"):
+        assert np.array_equal(read_objects(found[name], SIDE + 2, SIDE), np.rot90(drawn, -1)), name
+        assert np.array_equal(read_labels(found[name]), np.rot90(drawn, -1) > 0), name
     with pytest.raises(Unreadable, match="its mask is"):
-        read_labels(plain, SIDE, SIDE)
+        read_labels(found["plain"], SIDE, SIDE)
 
 
 def test_everything_that_is_wrong_is_listed_with_its_reason(tmp_path: Path) -> None:
@@ -203,6 +205,25 @@ def test_colours_stand_for_classes(tmp_path: Path, name: str) -> None:
     for mask, sample in zip(numbers, found.samples, strict=True):
         labels = read_labels(sample.target, SIDE, SIDE + 2)
         assert all(found.names[label] == words[k] for label, k in zip(labels.ravel(), mask.ravel(), strict=True))
+
+
+@pytest.mark.parametrize("names", [("background", "red"), ("background", "0 healthy", "1 ill"), ("a", "#1", '7, "b"')])
+def test_a_written_list_of_classes_is_read_as_the_same(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Names that begin with a number or like a remark keep their value and their letters."""
+    (tmp_path / "classes.txt").write_text(class_list(names))
+    assert read_classes(tmp_path / "classes.txt", "classes.txt").names == dict(enumerate(names))
+
+
+def test_a_list_of_other_classes_is_left_out_and_said(tmp_path: Path) -> None:
+    """Values that a list does not know are classes without names, and the list is not passed over in silence."""
+    (tmp_path / "classes.txt").write_text("7 cat\n8 dog\n9 owl\n")
+    for number in range(3):
+        draw(tmp_path / f"images/{number}.png", picture(number))
+        draw(tmp_path / f"masks/{number}.png", two_values(number, 3) + two_values(number + 1, 2))
+    found = read(tmp_path)
+    assert found.names[0] == "background"
+    assert [item.path for item in found.left_out] == ["classes.txt"]
+    assert found.left_out[0].reason == "it lists other classes than the masks have"
 
 
 def test_numbers_of_objects_are_told_from_classes(tmp_path: Path) -> None:

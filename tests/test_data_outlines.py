@@ -64,6 +64,15 @@ def test_coco_polygons_and_runs_are_areas_and_objects(tmp_path: Path) -> None:
     assert not found.left_out
 
 
+def test_a_folder_named_from_where_one_stands_loses_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path gives what the absolute one gives: no used picture is told to have no outlines."""
+    coco(tmp_path / "c", [{"id": 1, "image_id": 1, "category_id": 5, "segmentation": [ring(0, 3, 0, 3)]}])
+    monkeypatch.chdir(tmp_path)
+    found = read(Path("c"))
+    assert [sample.path for sample in found.samples] == [sample.path for sample in read(tmp_path / "c").samples]
+    assert not found.left_out
+
+
 def test_what_is_no_area_is_listed(tmp_path: Path) -> None:
     """Every shape that cannot be used says where it stands and why; the others of the picture are used."""
     wrong = [

@@ -152,6 +152,22 @@ def test_the_label_column_in_doubt(tmp_path: Path) -> None:
         read_source(tmp_path / "t.csv", label_column="plaice")
 
 
+@pytest.mark.parametrize("header", [False, True])
+def test_a_word_among_the_numbers_costs_its_line_alone(tmp_path: Path, header: bool) -> None:
+    """One slip leaves out its own line with the reason; the column it stands in stays part of all other series, and
+    class names keep their commas between semicolons."""
+    rows = [[("a, b", "c")[n % 2], *(f"{n},{k}" for k in range(1, 11))] for n in range(20)]
+    rows[4][3] = "x1"
+    names = [["kind", *(f"t{k}" for k in range(10))]] if header else []
+    file = tmp_path / "s.csv"
+    file.write_text("".join(";".join(row) + "\n" for row in names + rows))
+    found, _ = read_series(file, Asked())
+    assert [item.reason for item in found.left_out] == [f"line {5 + header}: 'x1' is no number"]
+    assert found.classes == ["a, b", "c"]
+    assert {sample.source.shape for sample in found.samples} == {(1, 10, 1)}
+    assert found.samples[0].source[0, :3, 0] == pytest.approx([0.1, 0.2, 0.3])
+
+
 def test_numbers_and_several_labels(tmp_path: Path) -> None:
     """Labels mean what they do beside pictures: decimals are numbers, columns of 0 and 1 several labels, and a task
     may say so; without a line of names a column has a number."""

@@ -68,6 +68,20 @@ def test_what_is_no_volume(tmp_path: Path) -> None:
         look(tmp_path / "huge.npy", WHOLE)
 
 
+@pytest.mark.parametrize("big", [False, True])
+def test_half_a_stack_is_no_volume(tmp_path: Path, big: bool) -> None:
+    """A file that ends too early has whole pages at its start; they are a picture each, and no volume."""
+    whole, cut = tmp_path / "whole.tif", tmp_path / "cut.tif"
+    with tifffile.TiffWriter(whole, bigtiff=big) as file:
+        for frame in volume(1, 4):
+            file.write(frame, contiguous=False, metadata=None)
+    assert decode(whole, 0, WHOLE).shape[2] == 4
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 5])
+    assert np.array_equal(decode(cut), decode(whole))
+    with pytest.raises(Unreadable, match=r"its pages break off after the first [123]"):
+        decode(cut, 0, WHOLE)
+
+
 def test_frames_are_stretched_along_their_own_axis() -> None:
     """A volume of linear ramps stays one at any size: height, width and frames are each interpolated."""
     d, y, x = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 2, 12), np.linspace(0, 4, 16), indexing="ij")

@@ -63,6 +63,15 @@ def test_scoring_the_test_pictures_again_is_an_opening(tmp_path: Path) -> None:
     assert seal.open_again(tmp_path, contents(range(20)), "evaluate z", SCORES) == 0
 
 
+def test_an_evaluation_counts_the_runs_beside_as_training_does(tmp_path: Path) -> None:
+    """Two runs that opened the same pictures: the third opening is the third, whichever run is asked."""
+    for name in "ab":
+        opened(tmp_path / name, range(20))
+    opened(tmp_path / "other", range(50, 70))
+    assert seal.open_again(tmp_path / "a", contents(range(-50, 20)), "evaluate", SCORES) == 3
+    assert seal.open_again(tmp_path / "b", contents(range(20)), "evaluate", SCORES) == 4
+
+
 def test_a_run_that_cannot_be_written_to_still_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a disk that refuses, the second opening is told all the same."""
     opened(tmp_path / "r", range(20))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn_scenes import HEIGHT, WIDTH, draw_shapes
+from drawn_scenes import HEIGHT, WIDTH, draw_shapes, write_table
 from PIL import Image
 
 import striate
@@ -119,6 +119,15 @@ def test_what_predict_writes_can_be_learned_from(learned: tuple[Path, striate.Ru
     (sample,) = read_boxes(tmp_path / "b.csv").samples
     assert sample.target.names == one.answer.names
     assert sample.target.corners == pytest.approx(one.answer.corners, abs=0.01)
+
+
+def test_an_evaluation_lists_boxes_that_it_did_not_use(learned: tuple[Path, striate.Run], tmp_path: Path) -> None:
+    """A box without an area counts for nothing, and is told as training tells it."""
+    folder, run = learned
+    rows = [(folder / "00.png", "disc", 9, 9, 9, 20), (folder / "00.png", "square", 1, 1, 20, 20)]
+    write_table(tmp_path / "b.csv", [("path", "label", "x0", "y0", "x1", "y1"), *rows])
+    (left,) = run.model.evaluate(tmp_path / "b.csv")["left_out"]
+    assert left["reason"] == "b.csv, line 2: no area (9, 9, 9, 20), dropped"
 
 
 def test_a_heatmap_explains_the_objects_that_are_told(learned: tuple[Path, striate.Run]) -> None:

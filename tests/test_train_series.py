@@ -15,7 +15,8 @@ import striate
 from striate import cli
 from striate.augment.recipe import parse
 from striate.errors import StriateError
-from striate.network.auto import series_line
+from striate.network.auto import series_line, volume_line
+from striate.network.build import build
 from striate.train.plan import Facts, make_plan, shape_of
 from striate.train.settings import Settings
 
@@ -230,3 +231,11 @@ def test_the_length_of_texts_and_series() -> None:
     assert shape_of("series", Settings(), looked).seen == (2, 100)
     assert shape_of("series", Settings(img_size="64"), looked).seen == (2, 64)
     assert shape_of("text", Settings(), looked).seen == (96, 512)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 7, 32])
+@pytest.mark.parametrize("size", [(1, 1), (3, 9), (20, 22), (32, 64)])
+def test_auto_takes_volumes_of_few_frames(frames: int, size: tuple[int, int]) -> None:
+    """Thin stacks are pooled within their frames alone once no two frames are left."""
+    line = volume_line(1, *size, 32, frames)
+    assert build(line, (1, frames, *size), 3).output_shape == (3,)

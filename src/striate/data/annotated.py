@@ -66,7 +66,8 @@ def read_boxes(source: Path, kind: str | None = None, workers: int = 0) -> Found
     kind = kind or boxes_kind(source)
     folder = source.parent if source.is_file() else source
     pictures = Pictures.below(folder)
-    unlabelled = f"no {KINDS.get(kind or '', 'labels')} for this picture"
+    told = "line of a table" if kind == "table" else KINDS.get(kind or "", "labels")
+    unlabelled = f"no {told} for this picture"
     lost = []
     match kind:
         case "voc":

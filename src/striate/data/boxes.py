@@ -187,10 +187,14 @@ def _join(
         missing = isinstance(file, str)
         name = _plain(str(note.picture)) if missing else pictures.shown(file)
         problem = note.problem or (f"{file}, and {note.file} has labels for it" if missing else "")
-        if not problem and name in named:
-            problem = f"{note.file} gives it labels, and so does {named[name].file}"
+        first = None if problem else named.get(name)
         if problem:
             lost.append(LeftOut(path=name, reason=problem, part=note.part or ""))
+        elif first and (first.file, first.part, first.size) == (note.file, note.part, note.size):
+            named[name] = replace(first, things=(*first.things, *note.things))  # one file, two ways to write the name
+        elif first:
+            reason = f"not used for {name}: {first.file} gives it labels already"
+            lost.append(LeftOut(path=note.file, reason=reason, part=note.part or ""))
         else:
             named[name] = replace(note, picture=file)
     told = {item.path for item in lost} | named.keys()

@@ -72,13 +72,13 @@ def _read(data: object, file: Path, folder: Path, part: str | None, lost: list[L
             lost.append(LeftOut(path=shown, reason=f"{place}: it is of a picture that images does not list"))
             continue
         things[picture].append(_thing(place, item, names))
-    beside = file.parent.relative_to(folder).as_posix()
+    beside = file.parent.relative_to(folder)
     for item in _items(data["images"], "id", "file_name"):
         size = tuple(item.get(side) for side in ("height", "width"))
         known = all(isinstance(side, int) and side > 0 for side in size)
         name = str(item["file_name"])
         near = file.parent / name  # the same name may be in several parts
-        picture = near if "\0" not in name and len(name) < 2000 and near.is_file() else f"{beside}/{name}"
+        picture = near if "\0" not in name and len(name) < 2000 and near.is_file() else (beside / name).as_posix()
         yield Noted(picture=picture, file=shown, things=things[item["id"]], size=size if known else None, part=part)
 
 

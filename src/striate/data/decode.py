@@ -22,6 +22,7 @@ from striate.data.content import FORMATS, IMAGE_SUFFIXES, START, open_file, read
 from striate.data.dicom import decode_dicom, look_dicom
 from striate.data.header import WHOLE, Header, Pick, Unreadable, chosen, require_page, require_size
 from striate.data.npy import decode_npy, header_of, look_npy, require_axes
+from striate.data.pages import require_all_pages
 from striate.data.pixels import as_depth, upright
 from striate.data.prepare import Shape
 from striate.data.quiet import quiet
@@ -155,6 +156,8 @@ def _volume(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
     """All pages, (H, W, pages x C)."""
     if kind == "NPY":
         return _volume_of(decode_npy(io.BytesIO(data), volume=True), pick)
+    if kind == "TIFF":
+        require_all_pages(io.BytesIO(data))
     first = replace(pick, volume=False, page=0)
     header = _look(io.BytesIO(data), data[:START], kind, first)
     wide = np.dtype(header.depth).itemsize

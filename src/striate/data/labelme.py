@@ -13,16 +13,22 @@ _WITH_AREA = ("rectangle", "polygon", "mask", "circle", "linestrip", "oriented_r
 
 
 def find_labelme(folder: Path) -> list[Path]:
-    """The JSON files of `folder` and the folders in it that hold shapes on a picture, sorted."""
-    return [file for file in json_files(folder) if _is_labelme(file)]
+    """The JSON files of `folder` and the folders in it that hold shapes, sorted; none where no file has them whole.
+
+    labelme writes the picture's name last, so that a file which ends too early has shapes and no name.
+    """
+    words = {file: _words(file) for file in json_files(folder)}
+    shapes = [file for file, found in words.items() if "shapes" in found]
+    return shapes if any("imagePath" in words[file] for file in shapes) else []
 
 
-def _is_labelme(file: Path) -> bool:
+def _words(file: Path) -> list[str]:
+    """Which of the words that mark a labelme file it holds."""
     try:
         text = text_of(file)
     except StriateError:
-        return False
-    return '"shapes"' in text and '"imagePath"' in text
+        return []
+    return [word for word in ("shapes", "imagePath") if f'"{word}"' in text]
 
 
 def read_labelme(folder: Path, files: Sequence[Path]) -> list[Noted]:

@@ -14,7 +14,7 @@ from striate.data.labelmap import misfit, packed_objects, strangers, value_text
 from striate.data.load import Loaded, Want
 from striate.data.outlines import has_outlines, read_outlines
 from striate.data.pairs import Pairs, may_hold_masks, pair
-from striate.data.pixels import turned_size
+from striate.data.pixels import turned_size, upright
 from striate.data.raster import file_orientation
 from striate.data.sample import Found, LeftOut, Mask, Sample
 from striate.data.vocabulary import CLASS_FILE, TWO, Classes, Seen, Vocabulary, are_photographs, decide, read_classes
@@ -69,6 +69,8 @@ def read(path: Path, group: str | None = None) -> Found:
     vocabulary = decide(list(looked.seen.values()), classes, path) if looked.seen else _OBJECTS
     samples, strange = _samples(pairs, looked, vocabulary)
     left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
+    if classes.names and not vocabulary.is_listed:
+        left_out.append(LeftOut(path=classes.file, reason="it lists other classes than the masks have"))
     left_out += [_left(item, "no mask goes with it") for item in pairs.lone]
     left_out += [_left(item, reason) for item, reason in pairs.over]
     return Found(
@@ -110,7 +112,7 @@ def _look(pairs: Pairs) -> _Looked:
         if not are_objects:
             for values in well:
                 looked.seen[path] = Seen.of(values)
-        elif (packed := packed_objects(well)) and path not in looked.orientation:
+        elif packed := packed_objects(well):
             looked.packed[path] = packed
     bare = [sample for sample in pairs.pictures if sample.path not in looked.sources and sample.path not in wrong]
     looked.left_out += [*wrong.values(), *(_left(sample, "all its masks are empty") for sample in bare)]
@@ -127,7 +129,8 @@ def _well(
     looked: _Looked,
     wrong: dict[str, LeftOut],
 ) -> Iterator[np.ndarray]:
-    """The values of one picture's masks that can be used; what cannot is noted in `looked` or, for all, in `wrong`."""
+    """The values of one picture's masks that can be used, turned as it is shown; what cannot is noted in `looked` or,
+    for all, in `wrong`."""
     for (sample, mask), loaded in masks:
         path, values = sample.path, loaded.picture
         if loaded.problem:
@@ -138,6 +141,7 @@ def _well(
             if turned_size(*values.shape, turn) != size:
                 wrong[path] = _left(sample, misfit(*values.shape, *size))
                 continue
+            values = upright(values, turn)  # each by its own size: objects may come from several tools
         if are_objects and not values.any():
             looked.left_out.append(_left(mask, "an empty mask: no object in it"))
             continue

@@ -18,6 +18,7 @@ from striate.errors import StriateError
 FEWEST = 8  # numbers in a line, below which a table is none of series
 WORDS = 4  # other columns in a line, above which it is none
 MISSING = frozenset(("", "?", "nan", "na", "n/a", "null", "none", "-"))
+SLIPS = 0.1  # of the cells of a column of numbers may be words: their lines are left out
 _LOOKED_AT = 20  # lines
 
 
@@ -124,22 +125,28 @@ def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
         lines = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
     for number, cells in lines:
         if any(cells):
-            yield number, [cell.replace(",", ".") for cell in cells] if delimiter == ";" else cells
+            yield number, [_with_point(cell) for cell in cells] if delimiter == ";" else cells
+
+
+def _with_point(cell: str) -> str:
+    """A number with a decimal comma as one with a point; words stay as they are."""
+    return point if "," in cell and is_number(point := cell.replace(",", ".")) else cell
 
 
 def _plain_columns(rows: Sequence[Sequence[str]]) -> _Columns:
     for label, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
         kinds = [cells[label] for cells in rows[:1000]]
         whole = all(is_whole(cell) or not is_number(cell) or cell.lower() in MISSING for cell in kinds)
-        others = [cell for cells in rows[:_LOOKED_AT] for cell in cells[rest]]
-        if whole and sum(map(is_number, others)) == len(others):
+        plain = [all(map(is_number, cells[rest])) for cells in rows[:_LOOKED_AT]]  # of a slip, one line is left out
+        if whole and 2 * sum(plain) > len(plain):
             return _Columns({"label": label})
     return _Columns({})
 
 
 def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked) -> _Columns:
     plain = [name.casefold() for name in names]
-    numeric = {n for n in range(len(names)) if all(is_number(row[n]) for row in rows[:1000] if n < len(row))}
+    slips = {n: _words_among(rows, n) for n in range(len(names))}
+    numeric = {n for n, share in slips.items() if share <= SLIPS}
     known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
     group = find_column(names, (asked.group,)) if asked.group else known["group"]
     labels = asked_columns(file, names, len(names), asked.label_column)
@@ -147,12 +154,19 @@ def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], 
         labels = (known["label"],)
     taken = {*labels, group, known["group"], known["part"]}
     words = [n for n in range(len(names)) if n not in numeric and n not in taken]
+    words = words or [n for n, share in slips.items() if share and n not in taken]
     if not labels and len(words) > 1:
         raise in_doubt(file, [names[n] for n in words])
     labels = labels or tuple(words)
     taken |= set(labels)
     values = tuple(n for n in sorted(numeric) if n not in taken and plain[n] not in ("id", "index", "", "unnamed: 0"))
     return _Columns({names[n]: n for n in labels}, group, known["part"], values)
+
+
+def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:
+    """The share of a column's cells that are words, of those that are not missing."""
+    cells = [row[column] for row in rows[:1000] if column < len(row) and row[column].lower() not in MISSING]
+    return sum(not is_number(cell) for cell in cells) / max(len(cells), 1)
 
 
 def _row(line: int, cells: list[str], columns: _Columns) -> Row:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,13 +34,17 @@ Pieces = tuple[np.ndarray | Runs, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawn:
-    """What a file says of one picture: shapes (place, class name, pieces or what is wrong with it)."""
+    """What a file says of one picture: shapes (place, class name, pieces or what is wrong with it).
+
+    problem: why nothing of it can be used.
+    """
 
     picture: str | Path
     file: str
     shapes: Sequence[tuple[str, str, Pieces | str]]
     size: tuple[int, int] | None = None
     part: str | None = None
+    problem: str = ""
 
 
 def has_outlines(source: Path) -> bool:
@@ -54,17 +59,17 @@ def read_outlines(source: Path) -> Found:
     Objects stay separate and are painted in the order of the file; what no area covers is background. COCO's crowds and
     labelme's __ignore__ are unknown. Shapes without an area are listed in `mended`.
     """
+    source = Path(os.path.abspath(source))  # noqa: PTH100 - resolve() would follow links
     folder = source.parent if source.is_file() else source
     coco = [source] if source.is_file() else find_coco(folder)
     files = coco or find_labelme(folder)
-    drawn = list(_of_coco(folder, files) if coco else map(_of_labelme, files))
     pictures = Pictures.below(folder)
     found: dict[Path, _Drawn] = {}
     left_out: list[LeftOut] = []
-    for one in drawn:
+    for one in _of_coco(folder, files) if coco else map(_of_labelme, files):
         file = pictures.find(one.picture)
-        if isinstance(file, str):
-            left_out.append(LeftOut(path=one.file, reason=f"{one.picture}: {file}"))
+        if problem := one.problem or (isinstance(file, str) and f"{one.picture}: {file}"):
+            left_out.append(LeftOut(path=one.file, reason=problem))
         elif file in found:
             left_out.append(LeftOut(path=one.file, reason=f"{one.picture}: {found[file].file} has outlines for it too"))
         else:
@@ -181,9 +186,9 @@ def _of_labelme(file: Path) -> _Drawn:
     try:
         data = read_json(file)
     except StriateError as problem:
-        return _Drawn(picture=file.stem, file=file.name, shapes=[("the file", "", str(problem.received))])
+        return _Drawn(picture=file.stem, file=file.name, shapes=(), problem=str(problem.received))
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
-        return _Drawn(picture=file.stem, file=file.name, shapes=[("the file", "", "it has no list of shapes")])
+        return _Drawn(picture=file.stem, file=file.name, shapes=(), problem="it has no list of shapes")
     written = str(data.get("imagePath") or file.stem).replace("\\", "/")
     near = file.parent / written if "\0" not in written and len(written) < 2000 else file
     size = _size(data.get("imageHeight"), data.get("imageWidth"))

@@ -24,11 +24,13 @@ _BYTE_TYPES = (1, 2, 6, 7)
 
 @dataclass(frozen=True, slots=True)
 class Directories:
-    """Where the directories of a TIFF file lie. order, big: how its numbers are written."""
+    """Where the directories of a TIFF file lie. order, big: how its numbers are written. is_whole: nothing breaks off
+    their chain."""
 
     offsets: list[int]
     order: str
     big: bool
+    is_whole: bool
 
     def require_modest(self, file: BinaryIO, number: int) -> None:
         """Libraries turn every value of a directory into a Python object, so their number has a limit."""
@@ -59,10 +61,18 @@ def find_directories(file: BinaryIO) -> Directories:
             break
         file.seek(entries * entry, 1)
         seen[offset] = None
-        offset = _number(link, file.read(struct.calcsize(link)))
+        following = file.read(struct.calcsize(link))
+        offset = _number(link, following) if len(following) == struct.calcsize(link) else -1
     if not seen:
         raise Unreadable("truncated TIFF: the file ends before its directory")
-    return Directories(list(seen), order, big)
+    return Directories(list(seen), order, big, offset == 0)
+
+
+def require_all_pages(file: BinaryIO) -> None:
+    """Raise Unreadable for a file whose chain of pages breaks off: half a volume is none."""
+    found = find_directories(file)
+    if not found.is_whole:
+        raise Unreadable(f"truncated TIFF: its pages break off after the first {len(found.offsets):,}")
 
 
 def _layouts(order: str, big: bool) -> tuple[str, int, str]:

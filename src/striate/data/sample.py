@@ -48,7 +48,8 @@ class Mask:
     values: per class, in the order of `names`; those of colours as in `mask_values`. ignore: the value, or the class
         name of polygons, that stands for "not known". size: height and width that polygons refer to.
     orientation: the EXIF orientation of the picture where the mask lacks it, else 1.
-    packed: height, width and the zlib-packed int32 object numbers of "objects", from when all files were read last.
+    packed: height, width and the zlib-packed int32 object numbers of "objects", upright, from when all files were read
+        last.
     """
 
     kind: str

@@ -23,6 +23,8 @@ _SOFT = 0.95  # of the pixels of a two-valued mask whose edges are blurred are o
 _LEAST_SOFT, _LEAST_NUMBERS = 16, 8
 _COLOURED = re.compile(r"(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(.+)")
 _NAMED_COLOUR = re.compile(r"([^#:,][^:,]*)[:,][ \t]*(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})(?:[:,].*)?")
+_REMARK = "#"
+_QUOTED = re.compile(r"^(_+|\"|')(.+)\1$")  # as labelme's _background_
 _NUMBERED = re.compile(r"(\d{1,5})[ :,;\t]+(.+)")
 _HEADER = re.compile(r"\W*(names?|class(es)?|labels?)\W+r\w*\W+g\w*\W+b\w*\W*", re.IGNORECASE)
 
@@ -48,13 +50,14 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """kind, names, values and ignore as in `Mask`. note: what was assumed, in words."""
+    """kind, names, values and ignore as in `Mask`. note: what was assumed, in words. is_listed: a file names them."""
 
     kind: str
     names: tuple[str, ...]
     values: tuple[int, ...]
     ignore: int | None = None
     note: str = ""
+    is_listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +146,8 @@ def _as_listed(values: list[int], classes: Classes) -> Vocabulary:
     ignore = UNKNOWN if UNKNOWN in values and UNKNOWN not in known else None
     ordered = sorted(known)
     names = tuple(known[value] for value in ordered)
-    return Vocabulary(
-        kind="index", names=names, values=tuple(ordered), ignore=ignore, note=f"names from {classes.file}"
-    )
+    note = f"names from {classes.file}"
+    return Vocabulary(kind="index", names=names, values=tuple(ordered), ignore=ignore, note=note, is_listed=True)
 
 
 def read_classes(path: Path, name: str) -> Classes:
@@ -157,14 +159,21 @@ def read_classes(path: Path, name: str) -> Classes:
     found: dict[int, str] = {}
     colours = number = 0
     for line in (row.strip().strip(",;") for row in text.splitlines()):
-        if not line or line.startswith("#") or _HEADER.fullmatch(line) or line.strip("_").lower() == "ignore":
+        if not line or line.startswith(_REMARK) or _HEADER.fullmatch(line) or line.strip("_").lower() == "ignore":
             continue
         value, label, is_colour = _listed(line, number)
-        found[value] = label.strip().strip("_\"'") or label.strip()
+        found[value] = _QUOTED.sub(r"\2", label.strip())
         colours, number = colours + is_colour, number + 1
     if not found or len(found) != number or len(set(found.values())) < number or number > MOST_CLASSES:
         return Classes()
     return Classes(name, found, colours == number)
+
+
+def class_list(names: Sequence[str]) -> str:
+    """The text that `read_classes` reads as these names, of the values from 0 on: a name a line, and its number before
+    it where a name begins like a number or a remark itself."""
+    plain = all(_listed(name, -1)[0] == -1 and not name.startswith(_REMARK) for name in names)
+    return "".join(f"{name}\n" if plain else f"{number}: {name}\n" for number, name in enumerate(names))
 
 
 def _listed(line: str, number: int) -> tuple[int, str, bool]:

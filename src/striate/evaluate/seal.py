@@ -37,7 +37,8 @@ def open_seal(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
 def open_again(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
     """How often the test part of `run` has been opened, this time too, if most of it is among the pictures; else 0.
 
-    It is written down where the run folder can be written to.
+    Openings by the runs beside it count as they do when it is trained. It is written down where the run folder can be
+    written to.
     """
     known = _read(run)
     marks, scored = known.get("marks", ()), _marks(contents)
@@ -47,7 +48,7 @@ def open_again(run: Path, contents: Sequence[str], by: str, scores: dict) -> int
         open_seal(run, contents, by, scores)
         if files.is_complete(run):
             files.write_manifest(run)
-    return len(known["openings"]) + 1
+    return len(known["openings"]) + 1 + sum(opened_before(run.parent, marks, run).values())
 
 
 def opened_before(out: Path, contents: Sequence[str], but: Path | None = None) -> dict[str, int]:

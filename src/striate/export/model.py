@@ -21,7 +21,7 @@ from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.wording import worded
 from striate.device import PRECISIONS, memory_format
-from striate.errors import StriateError, nearest
+from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement
 from striate.export.answers import Prediction, draw_answer, write_answers
@@ -185,14 +185,14 @@ class Model:
 
         part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns
         and label_regex, as for train. The result is the record of one part as in scores.json, with "left_out": a list
-        of {path, reason}. If most of the run's test pictures are among them, "openings" says how often they have been
-        opened, this time too, which is written down in the run.
+        of {path, reason}, also of single boxes and areas. If most of the run's test pictures are scored, "openings"
+        says how often they have been opened, this time too, which is written down in the run.
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
         found = self._labelled(source, **labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
-        left = [{"path": item.path, "reason": item.reason} for item in found.left_out]
+        left = [{"path": item.path, "reason": item.reason} for item in (*found.left_out, *found.mended)]
         left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
         samples = [s for s in samples if not self.task.knows(s.target)]
         asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers)
@@ -202,7 +202,8 @@ class Model:
         if not scored:
             raise StriateError(
                 "an evaluation needs at least one readable picture of a known class",
-                received=f"{len(left):,} left out" + (f", {len(samples):,} in the part {part}" if part else ""),
+                received=(first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none")
+                + (f"; {len(samples):,} in the part {part}" if part else ""),
                 where=found.root,
                 remedy=f"the model knows {', '.join(self.classes[:10])}",
             )

@@ -55,18 +55,21 @@ def text_line(channels: int, height: int, width: int, base: int) -> str:
     return f"{', '.join(stages)}, globalmaxpool, dropout 0.5, dense classes"
 
 
-def volume_line(channels: int, height: int, width: int, base: int) -> str:
-    """Our own network for volumes, a quarter of `base` filters wide at first: stages as in `auto_line`, three axes."""
+def volume_line(channels: int, height: int, width: int, base: int, frames: int = 32) -> str:
+    """Our own network for volumes, a quarter of `base` filters wide at first: stages as in `auto_line`, three axes.
+
+    Frames are pooled as long as there are two of them, however large each is.
+    """
     side, stages = min(height, width), []
     while len(stages) < 4 and (side >= 4 or not stages):
         filters = base * 2 ** len(stages) // 4
         inner = f", residual(conv {filters} 3 bias=no, batchnorm, relu)" if stages else ""
-        pool = f", maxpool {2}" if side >= 2 else ""
+        pool = f", maxpool {2 if frames >= 2 else '1x2x2'}" if side >= 2 else ""
         stages.append(f"conv {filters} 3 bias=no{pool}, batchnorm, relu{inner}")
-        side //= 2
+        side, frames = side // 2, frames // 2
     return f"{', '.join(stages)}, globalavgpool, dense classes"
 
 
-LINES: dict[str, Callable[[int, int, int, int], str]] = {
+LINES: dict[str, Callable[..., str]] = {
     "picture": auto_line, "series": series_line, "text": text_line, "volume": volume_line,
 }  # fmt: skip

@@ -18,6 +18,7 @@ from striate.augment.recipe import Recipe, parse
 from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
 from striate.data.prepare import Shape, continued, placed
 from striate.data.sample import Found, Mask
+from striate.data.vocabulary import class_list
 from striate.draw import charts
 from striate.draw.areas import palette, with_areas
 from striate.errors import StriateError
@@ -259,7 +260,7 @@ class Segmentation(Task):
             stem = Path(path).stem
             name = stem if stems[stem] == 1 else f"{stem}-{number}"
             files.write_bytes(out / f"{name}.png", png_of(answer.labels, palette()))
-        files.write_text(out / "classes.txt", "".join(f"{name}\n" for name in self.classes))
+        files.write_text(out / "classes.txt", class_list(self.classes))
 
     @property
     def _inner(self) -> np.ndarray:

@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from striate.data.batches import Batches, scale, standardise
 from striate.data.sample import PARTS
 from striate.errors import StriateError, counted
 from striate.export.model import Model
-from striate.network.auto import LINES
+from striate.network.auto import LINES, volume_line
 from striate.network.build import Network, build
 from striate.network.quick import multiply_filters
 from striate.network.summary import count_text, total_operations
@@ -48,8 +49,10 @@ def speed_of(job: Job) -> float | None:
 
 def auto_of(data: Dataset) -> Callable[[int, int, int, int], str]:
     """What makes the line of `--network auto`: the task for pictures, the form for everything else."""
-    form = data.store.shape.form
-    return data.task.auto_line if form == "picture" else LINES[form]
+    shape = data.store.shape
+    if shape.form == "volume":
+        return partial(volume_line, frames=shape.frames)
+    return data.task.auto_line if shape.form == "picture" else LINES[shape.form]
 
 
 def network_of(plan: Plan, job: Job) -> Network:

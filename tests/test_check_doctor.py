@@ -1,5 +1,7 @@
 """What is found in a folder: copies, conflicts, leaks, odd files and odd pictures; and what is written about it."""
 
+import csv
+import html
 import json
 import shutil
 from pathlib import Path
@@ -26,8 +28,8 @@ def test_copies_conflicts_and_what_becomes_of_them(tmp_path: Path) -> None:
     check = examine(folder, tmp_path / "store")
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     pairs = [("bar/img_0000.png", "bar/img_9000.png"), ("cross/img_9001.png", "disc/img_0002.png")]
-    assert one(check, "duplicates").groups == tuple(pairs)
-    assert one(check, "duplicates").count == 2
+    assert one(check, "duplicates").groups == (pairs[0],)  # what is set aside does not stay in one part
+    assert one(check, "duplicates").count == 1
     assert [[names[row] for row in rows] for rows in sorted(map(sorted, check.together))] == [list(p) for p in pairs]
     assert {names[row] for row in check.set_aside} == set(pairs[1])
     assert one(check, "two-labels").level == "problem"
@@ -39,9 +41,13 @@ def test_leaks_between_given_parts(tmp_path: Path) -> None:
     folder = draw(tmp_path / "set", name=lambda kind, n: f"{'test' if n % 4 == 0 else 'train'}/{kind}/{n:04}.png")
     source = folder / "train/bar/0003.png"
     shutil.copy(source, folder / "train/bar/9000.png")
-    assert "leak" not in kinds(examine(folder, tmp_path / "store"))
+    check = examine(folder, tmp_path / "store")
+    assert "leak" not in kinds(check)
+    assert one(check, "duplicates").done == "Copies stay in one part, so none is learned and tested."
     shutil.copy(source, folder / "test/bar/9001.png")
-    found = one(examine(folder, tmp_path / "store"), "leak")
+    check = examine(folder, tmp_path / "store")
+    found = one(check, "leak")
+    assert "except where the parts that you gave have them on both sides" in one(check, "duplicates").done
     assert (found.level, found.count, found.figures) == ("problem", 1, {"part": "test", "of": 31, "exact": 1})
     assert found.what == (
         "1 picture of the test part as given (3.2 %) is also in the train part: 1 as exact copies, 0 as look-alikes."
@@ -158,10 +164,12 @@ def test_what_is_shown_of_groups() -> None:
 def test_the_command_writes_a_page_and_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    """check.json holds the findings, check.html shows pictures and loads nothing; exit code 0, or 2 if strict."""
+    """check.json holds the findings, check.html shows pictures and loads nothing, data.csv lists every file; exit code
+    0, or 2 if strict."""
     monkeypatch.chdir(tmp_path)
     folder = draw(tmp_path / "set", 12)
     shutil.copy(folder / "bar/img_0000.png", folder / "disc/img_9000.png")
+    (folder / "disc/lost.png").touch()
     assert main(["check", "set", "--quick", "-q"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("PROBLEM  2 pictures in 1 group where the same file stands under several classes")
@@ -170,8 +178,14 @@ def test_the_command_writes_a_page_and_says_what_to_do(
     assert values["classes"] == {"bar": {"": 12}, "cross": {"": 12}, "disc": {"": 13}}
     assert values["findings"][0]["examples"] == ["bar/img_0000.png", "disc/img_9000.png"]
     page = (tmp_path / "runs/check-set/check.html").read_text()
-    assert page.count('<img class="tiny"') >= 4
+    assert page.count('<img class="tiny"') == 2
     assert "http" not in page.replace("http-equiv", "")
+    listed = list(csv.DictReader((tmp_path / "runs/check-set/data.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(listed) == 38
+    reasons = {row["path"]: row["reason"] for row in listed if row["status"] == "left out"}
+    assert set(reasons) == {"bar/img_0000.png", "disc/img_9000.png", "disc/lost.png"}
+    assert reasons["disc/lost.png"] == "empty file"
+    assert all(html.escape(reason) in page for reason in reasons.values())
     assert main(["check", "set", "--quick", "-q", "--strict"]) == 2
     assert main(["check", "nowhere", "--quick"]) == 2
 

@@ -36,11 +36,32 @@ def subfolder(kind: str, number: int) -> str:
     return f"{kind}/mouse{CLASSES.index(kind)}{number // 5}/{number % 5}.png"
 
 
+def days(kind: str, number: int) -> str:
+    """Five pictures of a mouse, taken on two days and kept in a folder for each."""
+    number //= len(CLASSES)
+    return f"{kind}/M{CLASSES.index(kind)}{number // 5}/day{number % 2}/{number % 5}.png"
+
+
+def well(kind: str, number: int) -> str:
+    """As plate readers name files: place, field, wavelength, and letters at random."""
+    count = number // len(CLASSES) // 5 + 8 * CLASSES.index(kind)
+    return f"{kind}/exp_{'ABCDEFGH'[count % 8]}{count // 8 + 1}_s{number % 5}_w1{number * 2654435761 % 2**32:08X}.png"
+
+
+def renamed(kind: str, number: int) -> str:
+    """A third of the names have a word more."""
+    path = patient(kind, number)
+    return path.replace(".png", "_new.png") if number // len(CLASSES) % 3 == 0 else path
+
+
 def film(kind: str, number: int) -> str:
     return f"{kind}/frame_{number // len(CLASSES) * 2 + 1000 * CLASSES.index(kind):06}.png"
 
 
-@pytest.mark.parametrize(("name", "groups"), [(patient, 24), (slide, 24), (subfolder, 24), (film, None)])
+@pytest.mark.parametrize(
+    ("name", "groups"),
+    [(patient, 24), (slide, 24), (subfolder, 24), (days, 24), (well, 24), (renamed, 24), (film, None)],
+)
 def test_a_series_that_looks_like_one_is_a_problem(tmp_path: Path, name: object, groups: int | None) -> None:
     """The option that is suggested gives the very groups, and train accepts it."""
     folder = draw(tmp_path / "set", name=name, change=lit(5))
@@ -53,6 +74,7 @@ def test_a_series_that_looks_like_one_is_a_problem(tmp_path: Path, name: object,
     assert "series" not in kinds(grouped)
     if groups is not None:
         assert found.figures["groups"] == groups
+        assert all(len(group) == 5 for group in found.groups)
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,16 @@ def test_group_column_and_bad_tables(tmp_path: Path) -> None:
     assert "column label" in refused(tmp_path / "t.csv")
     (tmp_path / "t.csv").write_text("\n\n")
     assert "empty table" in refused(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("id,dx,age\na,x,7\n")
+    assert "FOLDER --labels t.csv" in refused(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("path,label\na,x\nA.PNG,y\n")
+    with pytest.raises(StriateError, match=r"A.PNG \(line 3: no such file\).*FOLDER --labels t.csv"):
+        require_trainable(read_source(tmp_path / "t.csv"))
+    for workbook in (b"PK\x03\x04" + bytes(range(200)), b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(200)):
+        (tmp_path / "t.csv").write_bytes(workbook)
+        assert refused(tmp_path / "t.csv").count("\0") == 0
+        with pytest.raises(StriateError, match=r"a packed file, as Excel keeps workbooks.*save it as CSV"):
+            read_source(tmp_path, labels="t.csv")
 
 
 def test_arrays() -> None:

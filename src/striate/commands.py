@@ -50,7 +50,7 @@ def check(options: argparse.Namespace) -> int:
     found = doctor.check(options.source, quick=options.quick, quiet=options.quiet, **given)
     print(told(found, min(shutil.get_terminal_size().columns, 110)))
     folder = doctor.folder_of(options.source, given.get("out", Settings.out))
-    print(f"\nwrote {folder / 'check.html'} (with pictures) and {folder / 'check.json'}")
+    print(f"\nwrote {folder / 'check.html'} (with pictures), and check.json and data.csv (every file) beside it")
     suggested = next((item.figures["option"] for item in found.findings if item.kind == "series"), "")
     if not {"single", "one-class"} & {item.kind for item in found.findings}:
         print(f"next: striate train {options.source} {suggested}".rstrip())

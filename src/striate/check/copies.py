@@ -14,7 +14,7 @@ def copies(case: Case) -> Iterator[Finding]:
     exact, near = _ordered(case.alike.copies), _ordered(case.alike.near)
     known = [frozenset(rows) for rows in exact]
     looser = [rows for rows in near if frozenset(rows) not in known]
-    yield from _duplicates(case, exact)
+    yield from _duplicates(case, [rows for rows in exact if not _torn(case, rows)])
     yield from _near(case, looser)
     yield from _conflicts(case, exact, looser)
     yield from _leaks(case, near)
@@ -24,8 +24,8 @@ def set_aside(case: Case) -> dict[int, str]:
     """Rows whose very file is there under more than one class, with the reason."""
     aside = {}
     for rows in case.alike.copies:
-        names = sorted({case.samples[row].label for row in rows})
-        if len(names) > 1:
+        if _torn(case, rows):
+            names = sorted({case.samples[row].label for row in rows})
             aside |= {int(row): f"the same file stands under {' and '.join(map(repr, names))}" for row in rows}
     return aside
 
@@ -38,6 +38,23 @@ def _surplus(groups: Sequence[Sequence[int]]) -> int:
     return sum(len(rows) - 1 for rows in groups)
 
 
+def _torn(case: Case, rows: Sequence[int]) -> bool:
+    """Whether they stand under several classes."""
+    return len({case.samples[row].label for row in rows}) > 1
+
+
+def _parted(case: Case, rows: Sequence[int]) -> bool:
+    """Whether they are in several of the parts that the user gave."""
+    return len({case.parts[row] for row in rows}) > 1
+
+
+def _stay(case: Case, groups: Sequence[Sequence[int]], who: str, why: str) -> str:
+    """What is done with groups: parts that are given are kept."""
+    if any(_parted(case, rows) for rows in groups):
+        return f"{who} in one part, except where the parts that you gave have them on both sides."
+    return f"{who} in one part, {why}."
+
+
 def _duplicates(case: Case, exact: Sequence[Sequence[int]]) -> Iterator[Finding]:
     if exact:
         yield Finding(
@@ -45,7 +62,7 @@ def _duplicates(case: Case, exact: Sequence[Sequence[int]]) -> Iterator[Finding]
             level="caution",
             what=f"{counted(_surplus(exact), 'exact copy')} of other files, in {counted(len(exact), 'group')}.",
             count=_surplus(exact),
-            done="Copies stay in one part, so none is learned and tested.",
+            done=_stay(case, exact, "Copies stay", "so none is learned and tested"),
             change="Delete all but one of each group, unless they should count more than once.",
             groups=case.groups(exact),
             figures={"groups": len(exact)},
@@ -61,7 +78,7 @@ def _near(case: Case, looser: Sequence[Sequence[int]]) -> Iterator[Finding]:
             what=f"{counted(held, 'picture')} look like others (saved anew, resized, cropped, turned, mirrored or "
             f"recoloured), in {counted(len(looser), 'group')}.",
             count=held,
-            done="Each group stays in one part; a random split would test on what was learned.",
+            done=_stay(case, looser, "Each group stays", "since a random split would test on what was learned"),
             change="Nothing needs to be done. Take the copies out if a picture should count once.",
             groups=case.groups(looser),
             figures={"groups": len(looser), "share": held / len(case.samples)},
@@ -73,10 +90,11 @@ def _conflicts(case: Case, exact: Sequence[Sequence[int]], looser: Sequence[Sequ
         ("two-labels", exact, "the same file", "problem", "All of them were set aside: none is learned or tested."),
         (
             "two-labels-near", looser, "what looks like the same picture", "caution",
-            "They are used and stay in one part, since look-alikes may differ in what matters.",
+            "They are used, since look-alikes may differ in what matters. "
+            + _stay(case, looser, "Each group stays", "so that none is learned and tested"),
         ),
     ):  # fmt: skip
-        torn = [rows for rows in groups if len({case.samples[row].label for row in rows}) > 1]
+        torn = [rows for rows in groups if _torn(case, rows)]
         if torn:
             held = sum(map(len, torn))
             names = [sorted({case.samples[row].label for row in rows}) for rows in torn]
@@ -95,7 +113,7 @@ def _conflicts(case: Case, exact: Sequence[Sequence[int]], looser: Sequence[Sequ
 
 def _leaks(case: Case, near: Sequence[Sequence[int]]) -> Iterator[Finding]:
     """Pictures of a given validation or test part that the training part, or the other of the two, has as well."""
-    shared = [rows for rows in near if len({case.parts[row] for row in rows}) > 1]
+    shared = [rows for rows in near if _parted(case, rows)]
     for part, others in (("test", ("train", "validation")), ("validation", ("train",))):
         inside = [rows for rows in shared if _meets(case, rows, (part,)) and _meets(case, rows, others)]
         own = [row for rows in inside for row in rows if case.parts[row] == part]

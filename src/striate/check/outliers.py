@@ -71,7 +71,7 @@ def _colours(case: Case) -> Iterator[Finding]:
         yield Finding(
             kind="colourless",
             level="note",
-            what=f"{counted(len(rows), 'colour picture')} without any colour in it.",
+            what=f"{counted(len(rows), 'colour picture')} without any colour.",
             count=len(rows),
             done="Used as they are.",
             change="--channels 1 makes all pictures grey, if colour does not matter.",

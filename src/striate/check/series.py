@@ -7,7 +7,7 @@ the same name part, against how often by chance? Plain counters and random lette
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,7 +31,8 @@ class Naming:
     """One way to read groups from names: the value of --group, and the group of every picture, -1 without one.
 
     word: whether a name says what it is. restarts: whether the last number begins anew in every group. run: whether
-    it is a stretch of consecutive numbers, which is looked for only where nothing else is found.
+    it is a stretch of consecutive numbers, which is looked for only where nothing else is found. folders: whether
+    these are the names of folders.
     """
 
     option: str
@@ -40,6 +41,7 @@ class Naming:
     word: bool
     restarts: bool = False
     run: bool = False
+    folders: bool = False
 
     def example(self, case: Case) -> str:
         row = int(np.flatnonzero(self.groups >= 0)[0])
@@ -65,7 +67,7 @@ def series(case: Case) -> list[Finding]:
         return []
     different = {naming.groups.tobytes(): naming for naming in reversed(list(_namings(case)))}
     namings = [naming for naming in different.values() if _is_plausible(naming.groups, case.labels)]
-    namings.sort(key=lambda naming: int(naming.groups.max()))
+    namings.sort(key=lambda naming: (int(naming.groups.max()), int(np.sum(naming.groups < 0))))
     for run in (False, True):
         tried = [naming for naming in namings if naming.run == run]
         if best := _coarsest(tried, case.labels, case.facts):
@@ -168,32 +170,67 @@ def _nests(fine: np.ndarray, coarse: np.ndarray) -> bool:
 
 
 def _namings(case: Case) -> Iterator[Naming]:
+    yield from _of_folders(case)
     paths = [sample.path for sample in case.samples]
-    folders = ["/".join(_below(sample.path, sample.label)) for sample in case.samples]
-    if any(folders):
-        yield Naming("parent", *_numbered(folders), word=any(WORDS.search(name) for name in folders))
-    stems = [_stem(path) for path in paths]
-    tokens = [_TOKEN.findall(stem) for stem in stems]
+    tokens = [_TOKEN.findall(_stem(path)) for path in paths]
     shapes = Counter(map(_shape, tokens))
     shape, count = shapes.most_common(1)[0]
-    if count < COMMON * len(stems):
-        return
-    alike = [words for words in tokens if _shape(words) == shape]
-    columns = [Counter(column) for column in zip(*alike, strict=True)]
     end = r"\.\w+$" if all("." in path for path in paths[:100]) else "$"
-    for pattern, rest, run in _patterns(columns):
-        found = [re.search(pattern + end, path) for path in paths]
-        groups, names = _numbered([match.group(1) if match else "" for match in found])
-        remains = [re.search(rest + end, path) for path in paths] if rest else []
-        counters = np.array([int(match.group(1)) if match else -1 for match in remains])
-        word = any(WORDS.search(name.replace("_", " ")) for name in names[:50])
-        yield Naming(pattern + end, groups, names, word, bool(remains) and _restarts(groups, counters), run)
+    if count >= COMMON * len(paths):
+        columns = _columns([words for words in tokens if _shape(words) == shape])
+        yield from (_read(paths, option + end, rest and rest + end, run) for option, rest, run in _patterns(columns))
+    front = _front(shapes, count)
+    columns = _columns([words[: len(front)] for words in tokens if _shape(words)[: len(front)] == front])
+    yield from (_read(paths, f"(?:^|/){option}[^/]*$") for option in _fronts(columns, len(columns)))
 
 
-def _below(path: str, target: str) -> list[str]:
-    """The folders below that of the class."""
+def _of_folders(case: Case) -> Iterator[Naming]:
+    """The folders below those of the classes: all of them, and the upper ones alone."""
+    above = {_depth(sample.path, sample.label) for sample in case.samples}
+    below = [sample.path.split("/")[_depth(sample.path, sample.label) : -1] for sample in case.samples]
+    whole = ["/".join(folders) for folders in below]
+    if any(whole):
+        found = _numbered(whole)
+        yield Naming("parent", *found, word=any(WORDS.search(name) for name in found[1]), folders=True)
+    for count in range(1, max(map(len, below)) if len(above) == 1 else 0):
+        option = "^" + "[^/]+/" * next(iter(above)) + "(" + "/".join(["[^/]+"] * count) + ")/"
+        yield replace(_read([sample.path for sample in case.samples], option), folders=True)
+
+
+def _read(paths: Sequence[str], option: str, rest: str = "", run: bool = False) -> Naming:
+    """What an expression reads from the paths; rest: the one that reads the last number of the name."""
+    found = [re.search(option, path) for path in paths]
+    groups, names = _numbered([match.group(1) if match else "" for match in found])
+    remains = [re.search(rest, path) for path in paths] if rest else []
+    counters = np.array([int(match.group(1)) if match else -1 for match in remains])
+    word = any(WORDS.search(name.replace("_", " ")) for name in names[:50])
+    return Naming(option, groups, names, word, bool(remains) and _restarts(groups, counters), run)
+
+
+def _depth(path: str, target: str) -> int:
+    """How many folders lead to the class and into it; all where none is named like it."""
     folders = path.split("/")[:-1]
-    return folders[folders.index(target) + 1 :] if target in folders else []
+    return folders.index(target) + 1 if target in folders else len(folders)
+
+
+def _front(shapes: Counter, count: int) -> tuple[str, ...]:
+    """The longest beginning up to a sign that COMMON of the names have, more of them than the `count` whose whole
+    shape is the same; () for none. What follows may be anything: letters at random, a word that some names have."""
+    total, best = sum(shapes.values()), ()
+    for length in range(1, len(shapes.most_common(1)[0][0]) + 1):
+        fronts = Counter()
+        for shape, number in shapes.items():
+            fronts[shape[:length]] += number
+        front, number = fronts.most_common(1)[0]
+        if number < COMMON * total or number <= count:
+            break
+        best = front if front[-1] not in ("9", "a") else best
+    return best
+
+
+def _columns(alike: Sequence[Sequence[str]]) -> list[Counter]:
+    """The words in each place of names that are built alike."""
+    return [Counter(column) for column in zip(*alike, strict=True)]
 
 
 def _stem(path: str) -> str:
@@ -218,13 +255,13 @@ def _patterns(columns: Sequence[Counter]) -> Iterator[tuple[str, str, bool]]:
     With each goes an expression for the last number of the name, where the bracket leaves that out, and whether it
     takes hundreds or tens of consecutive numbers together.
     """
-    varying = [place for place, words in enumerate(columns) if len(words) > 1 and next(iter(words)).isalnum()]
+    varying = [place for place, words in enumerate(columns) if _varies(words)]
     parts = [_written(words) for words in columns]
     last = varying[-1] if varying else -1
     is_number = bool(columns) and next(iter(columns[last])).isdigit()
     rest = "".join(parts[:last]) + f"({parts[last]})" + "".join(parts[last + 1 :]) if is_number else ""
-    for place in varying[:-1]:
-        yield f"({''.join(parts[: place + 1])})" + "".join(parts[place + 1 :]), rest, False
+    for front in _fronts(columns, last):
+        yield front, rest, False
     for place in varying[1:]:
         first = place - 1 if next(iter(columns[place - 1])).isalpha() else place
         if first:
@@ -234,6 +271,19 @@ def _patterns(columns: Sequence[Counter]) -> Iterator[tuple[str, str, bool]]:
         after = "".join(parts[last + 1 :])
         for tail in (r"\d?\d", r"\d"):
             yield f"({''.join(parts[:last])}\\d*?){tail}{after}", "", True
+
+
+def _fronts(columns: Sequence[Counter], last: int) -> Iterator[str]:
+    """Expressions whose bracket is the front of a name up to a varying token before the token `last`."""
+    parts = [_written(words) for words in columns]
+    for place, words in enumerate(columns[: max(last, 0)]):
+        if _varies(words):
+            yield f"({''.join(parts[: place + 1])})" + "".join(parts[place + 1 :])
+
+
+def _varies(words: Counter) -> bool:
+    """Whether a place of the names holds different words or numbers."""
+    return len(words) > 1 and next(iter(words)).isalnum()
 
 
 def _written(words: Counter) -> str:
@@ -263,7 +313,7 @@ def _finding(case: Case, naming: Naming, found: Evidence | None) -> Finding:
     rows = [group for group in rows if len(group) > 1]
     crossing = sum(len(set(case.labels[group])) > 1 for group in rows)
     parted = sum(len(set(case.parts[group])) > 1 for group in rows)
-    where = "the folders below the classes" if naming.option == "parent" else f"names such as {naming.example(case)!r}"
+    where = "the folders below the classes" if naming.folders else f"names such as {naming.example(case)!r}"
     what = f"By {where} the pictures fall into {count:,} groups (such as {naming.names[0]!r})"
     if found:
         what += (

@@ -23,6 +23,7 @@ COLUMNS = {
 _DELIMITERS = "\t;,|"
 _LOOKED_AT = 100  # lines from which the separator is read
 _REMEDY = "begin it with a line of column names: path,label (and part or group if wanted)"
+_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx and .ods, and the older .xls, begin
 
 Line = tuple[int, list[str]]  # its number in the file, counted from 1, and its cells without blanks around them
 FindPath = Callable[[list[str], list[list[str]]], int | None]
@@ -137,6 +138,11 @@ def read_text(file: Path) -> str:
         data = file.read_bytes()
     except OSError as error:
         raise StriateError("the table must be readable", received=error.strerror or error, where=file) from None
+    if data.startswith(_PACKED):
+        remedy = "save it as CSV in the program that wrote it; another name does not make it text"
+        raise StriateError(
+            "the table must be text", received="a packed file, as Excel keeps workbooks", where=file, remedy=remedy
+        )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     if b"\0" in data[:2]:  # two bytes per letter, without the mark that says so
@@ -243,7 +249,13 @@ def in_doubt(file: Path, names: Sequence[str]) -> StriateError:
 def _no_columns(
     file: Path, first: Sequence[str], rule: str = "a table needs a column path and a column label"
 ) -> StriateError:
-    return StriateError(rule, received=f"the columns {first_few(first)}", where=file, remedy=_REMEDY)
+    remedy = f"{_REMEDY}; {with_folder(file)}"
+    return StriateError(rule, received=f"the columns {first_few(first)}", where=file, remedy=remedy)
+
+
+def with_folder(file: Path) -> str:
+    """The remedy for names that are no paths as they are written."""
+    return f"names without folders or endings are found in FOLDER --labels {file.name}"
 
 
 def _cell(cells: Sequence[str], number: int | None) -> str:

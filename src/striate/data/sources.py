@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from striate.data.arrays import read_arrays, read_digits
+from striate.data.columns import with_folder
 from striate.data.content import START, open_file, recognise
 from striate.data.folder import LAYOUT, PART_NAMES, other_labels, read_folder
 from striate.data.grouping import regroup
@@ -261,6 +262,8 @@ def _what_was_found(found: Found, counts: Counter) -> str:
 def _two_classes(found: Found) -> str:
     if found.kind == "names":
         return "--label-regex must find at least two different classes"
+    if found.kind == "table" and not found.samples and any("no such file" in item.reason for item in found.left_out):
+        return f"write paths from the folder of the table; {with_folder(Path(found.root))}"
     if found.kind not in ("classes", "parts"):
         return "give readable pictures of at least two labels"
     if found.kind == "classes" and found.samples:

@@ -15,7 +15,7 @@ from striate.check.finding import Check
 from striate.data.blocks import blocks
 from striate.data.guard import rest
 from striate.data.prepare import Preparation
-from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, text_of
+from striate.data.sample import PARTS, Found, LeftOut, Sample, Target
 from striate.data.sources import read_source, require_trainable
 from striate.data.split import VALIDATED, folds, split, twins, units, validation_share
 from striate.data.store import Store, build_store
@@ -26,6 +26,7 @@ from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch
+from striate.train.listed import set_aside, write_listed
 from striate.train.plan import shape_of
 from striate.train.settings import Settings, as_table
 
@@ -91,11 +92,7 @@ class Dataset:
     @property
     def left_out(self) -> list[LeftOut]:
         kept = [self.found.samples[i] for i in self.store.kept]
-        aside = [
-            LeftOut(path=kept[row].path, reason=why, label=text_of(kept[row].target), part=kept[row].part or "")
-            for row, why in sorted((self.check.set_aside | self.aside).items())
-        ]
-        return [*self.found.left_out, *self.store.left_out, *aside]
+        return [*self.found.left_out, *self.store.left_out, *set_aside(kept, self.check.set_aside | self.aside)]
 
     @property
     def used(self) -> np.ndarray:
@@ -336,12 +333,6 @@ def opened_sentence(opened: Mapping[str, int]) -> str:
 
 def write_data(folder: Path, data: Dataset) -> None:
     """data.csv: every file, its class, part and group, and why if it was left out; check.json: what was found."""
-    kept = [data.found.samples[i] for i in data.store.kept]
-    rows = [
-        (kept[row].path, text_of(kept[row].target), data.parts[row], kept[row].group or "", "used", "")
-        for row in data.used
-    ]
-    rows += [(item.path, item.label, item.part, "", "left out", item.reason) for item in data.left_out]
-    rows += [(item.path, item.label, item.part, "", "mended", item.reason) for item in data.found.mended]
-    files.write_csv(folder / "data.csv", ("path", "label", "part", "group", "status", "reason"), rows)
+    used = [(data.found.samples[data.store.kept[row]], data.parts[row]) for row in data.used]
+    write_listed(folder, used, data.left_out, data.found.mended)
     files.write_json(folder / "check.json", data.check.to_dict())

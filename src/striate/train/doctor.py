@@ -22,13 +22,14 @@ from striate.evaluate.facts import ReportFacts
 from striate.evaluate.report import report
 from striate.train.dataset import Source, find, in_words_of, open_store
 from striate.train.events import Note
+from striate.train.listed import set_aside, write_listed
 from striate.train.progress import Progress
 from striate.train.settings import Settings, settings_from
 from striate.train.suspects import suspects
 
 
 def check(source: Source, *, quick: bool = False, quiet: bool = False, **options: object) -> Check:
-    """Examine labelled pictures, write OUT/check-NAME/check.html and check.json, and return what was found.
+    """What is found in labelled pictures; it is also written into OUT/check-NAME: check.html, check.json and data.csv.
 
     source: as for `striate.train`. quick: leaves out the search for wrong labels, which trains small networks.
     options: those fields of Settings that say how pictures are read (group, labels, label_regex, page, channels,
@@ -88,7 +89,8 @@ def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Fi
 
 
 def _write(folder: Path, found: Found, store: Store, result: Check, seconds: float) -> None:
-    names = [found.samples[row].path for row in store.kept]
+    samples = [found.samples[row] for row in store.kept]
+    left_out = [*found.left_out, *store.left_out, *set_aside(samples, result.set_aside)]
     facts = ReportFacts(
         title=f"{Path(found.root).name}: what to know before training",
         run=str(folder),
@@ -99,9 +101,11 @@ def _write(folder: Path, found: Found, store: Store, result: Check, seconds: flo
         classes={
             name: {part or "pictures": count for part, count in parts.items()} for name, parts in result.classes.items()
         },
-        left_out=[(item.path, item.reason) for item in (*found.left_out, *store.left_out, *found.mended)],
+        left_out=[(item.path, item.reason) for item in (*left_out, *found.mended)],
         check=result,
-        thumbnails=thumbnails(result, names, store.pictures, store.shape),
+        thumbnails=thumbnails(result, [sample.path for sample in samples], store.pictures, store.shape),
     )
+    used = [(sample, sample.part or "") for row, sample in enumerate(samples) if row not in result.set_aside]
+    write_listed(folder, used, left_out, found.mended)
     files.write_json(folder / "check.json", result.to_dict())
     files.write_text(folder / "check.html", report(facts))

@@ -199,7 +199,7 @@ def test_the_commands(run: Run, table: Path, tmp_path: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     assert "by class" in printed
     assert "light" in printed
-    with pytest.raises(StriateError, match="61 left out"):
+    with pytest.raises(StriateError, match="and 58 more"):
         striate.load(run.folder).evaluate(table, label_column="light")
 
 

@@ -356,7 +356,8 @@ def test_the_page_shows_areas(trained: tuple[Path, Path]) -> None:
 
 
 def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
-    """Stopped after the first of four epochs and gone on with, bit for bit as one that was never stopped."""
+    """Stopped after the first of four epochs and gone on with, bit for bit as one that was never stopped; not with
+    another mask."""
     source = draw_set(tmp_path / "set", 8)
     given = {
         "network": "conv 4 3, relu, conv classes 1",
@@ -375,6 +376,12 @@ def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
     whole = striate.train(source, name="whole", **given)
     stopped = striate.train(source, name="stopped", watch=stop, **given)
     assert stopped.stopped
+    mask = min((source / "masks").iterdir())
+    kept = mask.read_bytes()
+    Image.fromarray(255 - np.asarray(Image.open(mask))).save(mask)
+    with pytest.raises(StriateError, match="the very pictures and labels it began with"):
+        striate.train(resume=stopped.folder, quiet=True)
+    mask.write_bytes(kept)
     resumed = striate.train(resume=stopped.folder, quiet=True)
     weights = resumed.model.network.state_dict()
     for name, tensor in whole.model.network.state_dict().items():

@@ -258,11 +258,11 @@ def test_resume_refuses_other_pictures_and_other_settings(
         train(resume=folder, quiet=True, epochs=9)
     good = (mine / "a" / "00.png").read_bytes()
     Image.fromarray(picture(2, 99)).save(mine / "a" / "00.png")
-    with pytest.raises(StriateError, match="the very pictures it began with"):
+    with pytest.raises(StriateError, match="the very pictures and labels it began with"):
         train(resume=folder, quiet=True)
     (mine / "a" / "00.png").write_bytes(good)
     Image.fromarray(picture(2, 98)).save(mine / "a" / "new.png")
-    with pytest.raises(StriateError, match="the very pictures it began with"):
+    with pytest.raises(StriateError, match="the very pictures and labels it began with"):
         train(resume=folder, quiet=True)
     (mine / "a" / "new.png").unlink()
     assert tree(folder / "last.ckpt") == before

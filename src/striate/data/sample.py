@@ -1,9 +1,12 @@
 """The records that pass between the readers of data and everything after them."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 
 import numpy as np
+
+from striate.data.content import read_file
 
 PARTS = ("train", "validation", "test")
 
@@ -84,6 +87,18 @@ def text_of(target: Target) -> str:
     if isinstance(target, Mask):
         return "mask"
     return ", ".join(f"{name} {target.names.count(name)}" for name in sorted(names_of(target)))
+
+
+def bytes_of(target: object) -> Iterator[bytes]:
+    """Bytes that differ where two targets do: of arrays their numbers, of files what is in them."""
+    if isinstance(target, tuple):
+        for one in target:
+            yield from bytes_of(one)
+    elif is_dataclass(target):
+        yield from bytes_of(tuple(getattr(target, each.name) for each in fields(target)))
+    else:
+        is_file, is_array = isinstance(target, Path), isinstance(target, np.ndarray)
+        yield read_file(target) if is_file else target.tobytes() if is_array else f"{target!r}\0".encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

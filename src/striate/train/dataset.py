@@ -15,7 +15,7 @@ from striate.check.finding import Check
 from striate.data.blocks import blocks
 from striate.data.guard import rest
 from striate.data.prepare import Preparation
-from striate.data.sample import PARTS, Found, LeftOut, Sample, Target
+from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of
 from striate.data.sources import read_source, require_trainable
 from striate.data.split import VALIDATED, folds, split, twins, units, validation_share
 from striate.data.store import Store, build_store
@@ -140,11 +140,14 @@ class Dataset:
         return said
 
     def fingerprint(self) -> str:
-        """A hash of what is learned from: every kept picture's name, content and part."""
+        """A hash of what is learned from: every kept picture's name, content, part and target."""
         digest = hashlib.sha256()
         for row, index in enumerate(self.store.kept):
-            line = f"{self.found.samples[index].path}\0{self.store.contents[row]}\0{self.parts[row]}\n"
+            sample = self.found.samples[index]
+            line = f"{sample.path}\0{self.store.contents[row]}\0{self.parts[row]}\n"
             digest.update(line.encode("utf-8", errors="surrogateescape"))
+            for some in bytes_of(sample.target):
+                digest.update(some)
         return digest.hexdigest()
 
 

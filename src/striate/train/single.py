@@ -121,8 +121,8 @@ def require_same_pictures(job: Job, about: dict) -> None:
     """Raise where the pictures are not those of [run] in the settings.toml of a run that goes on."""
     if job.data.fingerprint() != about["data"]:
         raise StriateError(
-            "a run goes on with the very pictures it began with",
-            received="pictures that were added, taken away or changed",
+            "a run goes on with the very pictures and labels it began with",
+            received="pictures or labels that were added, taken away or changed",
             where=about["source"],
             remedy="bring them back, or start a new run",
         )

@@ -1,5 +1,6 @@
 """What stands at the beginning of a training: the speed that is planned by, the time that is set aside."""
 
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -32,15 +33,14 @@ def job_of(**asked: object) -> SimpleNamespace:
     preparation = Preparation(shape=shape, **figures)
     settings = Settings(minutes=1.0, **asked)
     return SimpleNamespace(
-        data=data, preparation=preparation, settings=settings, started=0.0, device=torch.device("cpu")
-    )
+        data=data, preparation=preparation, settings=settings, started=time.monotonic(), device=torch.device("cpu"),
+        tell=lambda event: None,
+    )  # fmt: skip
 
 
-@pytest.mark.parametrize(("precision", "count"), [("bf16", 64), ("fp32", 32)])
-def test_the_clock_measures_the_way_that_scores_are_found(
-    precision: str, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As many pictures as are answered in bf16 where the training is; a batch of fp32 otherwise."""
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_the_clock_measures_the_way_that_scores_are_found(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of fp32, and where the training is in bf16 as many pictures as are answered in it."""
     seen, whole = [], passes.Passes.logits
 
     def listen(self: passes.Passes, pictures: np.ndarray, way: passes.Way | None = None) -> object:
@@ -51,9 +51,19 @@ def test_the_clock_measures_the_way_that_scores_are_found(
     monkeypatch.setattr(passes.Passes, "logits", listen)
     plan = SimpleNamespace(minutes=1, mirror=False)
     clock = assemble._clock(plan, build(LINE, (1, 8, 8), 2), job_of(), precision)
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    assert seen == 2 * [(count, dtype)]
+    assert seen == 2 * [(32, torch.float32)] + 2 * [(64, torch.bfloat16)] * (precision == "bf16")
     assert clock.scoring > 0
+
+
+def test_a_budget_that_scores_alone_use_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network too slow for its minutes: it is said before the training."""
+    said, job = [], job_of()
+    job.tell, job.started = said.append, time.monotonic()
+    monkeypatch.setattr(assemble, "_answering", lambda model, data, count: (count, count))
+    assemble._clock(SimpleNamespace(minutes=9, mirror=False), build(LINE, (1, 8, 8), 2), job, "fp32")
+    assert not said
+    assemble._clock(SimpleNamespace(minutes=1, mirror=False), build(LINE, (1, 8, 8), 2), job, "fp32")
+    assert "more than is left of the budget" in said[0].text
 
 
 @pytest.mark.parametrize(("asked", "gain", "expected"), [("auto", 5, "bf16"), ("auto", 1, "fp32"), ("fp32", 5, "fp32")])

@@ -513,3 +513,26 @@ def test_heatmaps_are_drawn_while_a_budget_lasts(
     monkeypatch.setattr(describe, "heatmap_facts", listen)
     train(data, out=tmp_path, quiet=True, minutes=0.1, **{k: v for k, v in OPTIONS.items() if k != "epochs"})
     assert (len(shown[0]["heatmaps"]) == 1) == (writing > 0)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_end_of_a_budget_has_all_threads_again(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps may choose one thread; scores and report are made with as many as before, and so is what follows."""
+    seen, whole = [], module.write_results
+
+    def listen(*given: object) -> dict:
+        seen.append(torch.get_num_threads())
+        return whole(*given)
+
+    before = torch.get_num_threads()
+    monkeypatch.setattr(module, "write_results", listen)
+    monkeypatch.setattr(module.machine.Threads, "choose", lambda self: torch.set_num_threads(1))
+    monkeypatch.setattr(module.machine, "SMALL_STEP", 0)
+    torch.set_num_threads(2)
+    try:
+        given = {name: value for name, value in OPTIONS.items() if name != "epochs"}
+        train(data, out=tmp_path, quiet=True, minutes=0.1, **given)
+        assert seen == [2]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

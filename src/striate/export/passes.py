@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -142,13 +143,13 @@ class Passes:
         device, timed = next(self.network.parameters()).device, self.precision == "auto"
         if timed and fastest_precision("auto", device, len(self.preparation.shape.seen) - 1) != "bf16":
             return math.inf
-        rounds = [pictures[: self.wide], pictures]  # the first of each also loads its kernels
+        rounds = [pictures[: self.wide], pictures] if timed else [pictures]  # the first of each also loads its kernels
         if self.task.by_pixel:
             rounds = [pictures[: self.within(TRIED)]]
         ways, said = (Way(self.network, self.wide), self._half), []
         best = dict.fromkeys(ways, math.inf)  # seconds per picture
         try:
-            with threads_for(1):  # so that other work on the machine slows both alike
+            with threads_for(1) if timed else nullcontext():  # other work on the machine then slows both alike
                 for some in rounds:
                     for way in ways:
                         begun = time.perf_counter()

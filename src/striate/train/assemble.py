@@ -31,6 +31,7 @@ CHECKED, CHECKED_PIXELS = 16, 1 << 16  # most pictures, and pixels, on which bf1
 SCORING = 0.15  # of a budget of minutes: what answers averaged over turned pictures may take
 MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured too
 ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
+TRIED = 1.5e11  # and those that may be spent on timing a large request, which is answered in bf16
 COMPARED = 2  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.2  # seconds that scores, figures and report take at the least
 
@@ -144,16 +145,32 @@ def _clock(plan: Plan, network: Network, job: Job, precision: str) -> Clock | No
         return None
     data = job.data
     model = Model(network, data.task, job.preparation, plan.mirror, precision=precision)
-    most = max(len(data.scored_rows(part)) for part in PARTS)  # of one request
-    count = min(model.passes.many, most) if precision == "bf16" else model.batch
-    count = min(count, model.passes.within(ANSWERED))
-    probe, sizes = np.asarray(data.store.pictures[:count]), data.sizes[:count]
-    model.answers(probe, sizes)
-    begun = time.monotonic()
-    said = model.answers(probe, sizes)
-    if data.task.spatial:  # what is drawn on pictures is read, compared and shown at their own size
-        for _ in range(COMPARED):
-            data.task.errors(data.targets_of(range(len(said))), said)
-    per_picture = (time.monotonic() - begun) / count
-    scored = sum(len(data.scored_rows(part)) for part in (*PARTS, TWIN)) + 1.5 * len(data.rows("validation"))
-    return Clock(job.started + 60 * plan.minutes, scoring=1.05 * per_picture * scored, report=LEAST_REPORT)
+    held = len(data.rows("validation"))  # answered twice where something is calibrated by it
+    requests = [len(data.scored_rows(part)) for part in (*PARTS, TWIN)] + [round(1.5 * held)]
+    many, few = model.passes.many, min(model.batch, max(requests), model.passes.within(ANSWERED))
+    is_tried = precision == "bf16" and model.passes.within(TRIED) >= many
+    large = sum(count for count in requests if is_tried and count >= many)
+    seconds = _answering(model, data, few)[1] / few * (sum(requests) - large)
+    if large:
+        first, again = _answering(model, data, many)
+        seconds += first - again + again / many * large
+    if seconds + LEAST_REPORT > 60 * plan.minutes - (time.monotonic() - job.started):
+        job.tell(
+            Note(
+                f"Mind      scores alone take about {seconds:.0f} s with this network, more than is left of the budget"
+            )
+        )
+    return Clock(job.started + 60 * plan.minutes, scoring=1.05 * seconds, report=LEAST_REPORT)
+
+
+def _answering(model: Model, data: Dataset, count: int) -> tuple[float, float]:
+    """Seconds for a request of `count` pictures: with what is tried and loaded at its first time, and again."""
+    probe, sizes, times = np.asarray(data.store.pictures[:count]), data.sizes[:count], []
+    for _ in range(2):
+        begun = time.monotonic()
+        said = model.answers(probe, sizes)
+        if data.task.spatial:  # what is drawn on pictures is read, compared and shown at their own size
+            for _ in range(COMPARED):
+                data.task.errors(data.targets_of(range(len(said))), said)
+        times.append(time.monotonic() - begun)
+    return times[0], times[1]

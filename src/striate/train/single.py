@@ -177,6 +177,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
     step = 3 * training.plan.batch_size * total_operations(training.network, training.network.input_shape)
     with machine.threads_for(step):
         _learn(training, history, folder, job)
+    with machine.threads_for(step):  # anew: a budget's last step may have run on one thread
         return _finish(training, history, folder, job)
 
 
@@ -197,7 +198,8 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
                 continue
             history.append(event.row())
             write_history(folder / "history.csv", history)
-            if not training.stop and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
+            is_over = training.stop or (training.clock is not None and training.clock.left() <= 0)
+            if not is_over and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()
         watching.finish()

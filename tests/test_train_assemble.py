@@ -40,7 +40,7 @@ def job_of(**asked: object) -> SimpleNamespace:
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_the_clock_measures_the_way_that_scores_are_found(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch of fp32, and where the training is in bf16 as many pictures as are answered in it."""
+    """As many pictures as are answered in fp32, and where the training is in bf16 as many as are answered in it."""
     seen, whole = [], passes.Passes.logits
 
     def listen(self: passes.Passes, pictures: np.ndarray, way: passes.Way | None = None) -> object:
@@ -51,7 +51,7 @@ def test_the_clock_measures_the_way_that_scores_are_found(precision: str, monkey
     monkeypatch.setattr(passes.Passes, "logits", listen)
     plan = SimpleNamespace(minutes=1, mirror=False)
     clock = assemble._clock(plan, build(LINE, (1, 8, 8), 2), job_of(), precision)
-    assert seen == 2 * [(32, torch.float32)] + 2 * [(64, torch.bfloat16)] * (precision == "bf16")
+    assert seen == 2 * [(63, torch.float32)] + 2 * [(64, torch.bfloat16)] * (precision == "bf16")
     assert clock.scoring > 0
 
 

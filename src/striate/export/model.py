@@ -101,12 +101,10 @@ class Model:
 
         return write_onnx(self.passes, self.about, Path(path))
 
-    def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None) -> list:
+    def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None, way: Way | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the
-        store give them; sizes: (N, 2) height, width that the pictures had before, for answers in their own pixels."""
-        return self._answers(pictures, sizes)
-
-    def _answers(self, pictures: np.ndarray, sizes: np.ndarray | None, way: Way | None = None) -> list:
+        store give them; sizes: (N, 2) height, width that the pictures had before, for answers in their own pixels;
+        way: as of `Passes.logits`."""
         said, first = [], 0
         for logits in self.passes.logits(pictures, way):
             own = None if sizes is None else sizes[first : first + len(logits)]
@@ -171,7 +169,7 @@ class Model:
                 own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
                 pictures = np.stack([one.picture for one in good]) if good else ()
                 way = way or (self.passes.way_for(pictures) if good else None)
-                said = iter(self._answers(pictures, sizes, way) if good else ())
+                said = iter(self.answers(pictures, sizes, way) if good else ())
                 for name, source, one in chunk:
                     if one.problem:
                         yield Prediction(path=name, reason=str(one.problem), source=source)

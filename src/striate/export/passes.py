@@ -108,7 +108,7 @@ class Passes:
             able = self.precision != "fp32" and isinstance(self.network, Network)
             some = pictures[:: len(pictures) // LARGEST_BATCH or 1][:LARGEST_BATCH]  # folders come class by class
             self._error = self._judged(some) if able else math.inf
-        return Way(self.network, self.wide) if self._error == math.inf else self._half
+        return Way(self.network, self.wide) if self._error == math.inf else self.half
 
     def logits(self, pictures: np.ndarray, way: Way | None = None) -> Iterator[Tensor]:
         """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: as of `way_for`, for
@@ -127,7 +127,8 @@ class Passes:
         yield said
 
     @property
-    def _half(self) -> Way:
+    def half(self) -> Way:
+        """In bf16."""
         return Way(in_bf16(_folded(self.network.eval()))[0], self.wide, torch.bfloat16)
 
     def _doubtful(self, logits: Tensor, error: float) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +147,7 @@ class Passes:
         rounds = [pictures[: self.wide], pictures] if timed else [pictures]  # the first of each also loads its kernels
         if self.task.by_pixel:
             rounds = [pictures[: self.within(TRIED)]]
-        ways, said = (Way(self.network, self.wide), self._half), []
+        ways, said = (Way(self.network, self.wide), self.half), []
         best = dict.fromkeys(ways, math.inf)  # seconds per picture
         try:
             with threads_for(1) if timed else nullcontext():  # other work on the machine then slows both alike

@@ -15,6 +15,7 @@ from striate.data.batches import Batches, scale, standardise
 from striate.data.sample import PARTS
 from striate.errors import StriateError, counted
 from striate.export.model import Model
+from striate.export.passes import Way
 from striate.network.auto import LINES, volume_line
 from striate.network.build import Network, build
 from striate.network.quick import multiply_filters
@@ -147,13 +148,19 @@ def _clock(plan: Plan, network: Network, job: Job, precision: str) -> Clock | No
     model = Model(network, data.task, job.preparation, plan.mirror, precision=precision)
     held = len(data.rows("validation"))  # answered twice where something is calibrated by it
     requests = [len(data.scored_rows(part)) for part in (*PARTS, TWIN)] + [round(1.5 * held)]
-    many, few = model.passes.many, min(model.batch, max(requests), model.passes.within(ANSWERED))
-    is_tried = precision == "bf16" and model.passes.within(TRIED) >= many
-    large = sum(count for count in requests if is_tried and count >= many)
-    seconds = _answering(model, data, few)[1] / few * (sum(requests) - large)
-    if large:
+    many, within = model.passes.many, model.passes.within
+    few = min(max(requests), within(ANSWERED), many - 1)
+    each = _answering(model, data, few)[1] / few
+    large = sum(count for count in requests if count >= many and precision == "bf16")
+    seconds = each * (sum(requests) - large)
+    if large and within(TRIED) >= many:
         first, again = _answering(model, data, many)
         seconds += first - again + again / many * large
+    elif large and data.task.by_pixel:
+        wide = min(model.passes.wide, max(requests))
+        seconds += each + _answering(model, data, wide, model.passes.half)[1] / wide * (large + 1)
+    else:
+        seconds += each * large
     if seconds + LEAST_REPORT > 60 * plan.minutes - (time.monotonic() - job.started):
         job.tell(
             Note(
@@ -163,12 +170,13 @@ def _clock(plan: Plan, network: Network, job: Job, precision: str) -> Clock | No
     return Clock(job.started + 60 * plan.minutes, scoring=1.05 * seconds, report=LEAST_REPORT)
 
 
-def _answering(model: Model, data: Dataset, count: int) -> tuple[float, float]:
-    """Seconds for a request of `count` pictures: with what is tried and loaded at its first time, and again."""
+def _answering(model: Model, data: Dataset, count: int, way: Way | None = None) -> tuple[float, float]:
+    """Seconds for a request of `count` pictures: with what is tried and loaded at its first time, and again; way: as
+    of `Passes.logits`."""
     probe, sizes, times = np.asarray(data.store.pictures[:count]), data.sizes[:count], []
     for _ in range(2):
         begun = time.monotonic()
-        said = model.answers(probe, sizes)
+        said = model.answers(probe, sizes, way)
         if data.task.spatial:  # what is drawn on pictures is read, compared and shown at their own size
             for _ in range(COMPARED):
                 data.task.errors(data.targets_of(range(len(said))), said)

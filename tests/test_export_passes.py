@@ -88,7 +88,7 @@ def test_pictures_near_a_decision_are_asked_again(monkeypatch: pytest.MonkeyPatc
 def test_probabilities_that_could_be_further_off_are_asked_again() -> None:
     """With an error of 0.1 a probability p moves by up to 0.2 p (1 - p): 0.06 and 0.94 are about the limit of 0.01."""
     model, pictures = make_model(temperature=0.25), drawn()
-    way, found = passes.Way(model.passes._half.network, 32, torch.bfloat16), exact(model, pictures)
+    way, found = passes.Way(model.passes.half.network, 32, torch.bfloat16), exact(model, pictures)
     model.passes._error = 0.1 * model.temperature
     said = torch.cat(list(model.passes.logits(pictures, way))).numpy()
     small = np.concatenate([model.logits(pictures[n : n + 32]).numpy() for n in range(0, COUNT, 32)])

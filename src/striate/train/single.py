@@ -40,7 +40,7 @@ CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
-REPORT_PIXEL = 1e-5  # and for each pixel of a picture, where answers are drawn on pictures
+REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 
 
 @dataclass(frozen=True)

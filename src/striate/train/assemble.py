@@ -146,8 +146,8 @@ def _clock(plan: Plan, network: Network, job: Job, precision: str) -> Clock | No
         return None
     data = job.data
     model = Model(network, data.task, job.preparation, plan.mirror, precision=precision)
-    held = len(data.rows("validation"))  # answered twice where something is calibrated by it
-    requests = [len(data.scored_rows(part)) for part in (*PARTS, TWIN)] + [round(1.5 * held)]
+    asked = data.task.calibrated + data.task.tunes  # how often validation pictures are answered before the scores
+    requests = [len(data.scored_rows(part)) for part in (*PARTS, TWIN)] + [len(data.rows("validation"))] * asked
     many, within = model.passes.many, model.passes.within
     few = min(max(requests), within(ANSWERED), many - 1)
     each = _answering(model, data, few)[1] / few

@@ -33,7 +33,7 @@ SCORING = 0.15  # of a budget of minutes: what answers averaged over turned pict
 MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured too
 ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
 TRIED = 1.5e11  # and those that may be spent on timing a large request, which is answered in bf16
-COMPARED = 2  # how often answers on a picture are held against its target
+COMPARED = 4  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.2  # seconds that scores, figures and report take at the least
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from striate.errors import StriateError
 from striate.network import blocks
 
-OPSET, FORMAT = 17, 8  # what ONNX Runtime reads from 1.14 on
+OPSET, FORMAT = 17, 8  # no newer than the nodes here need, for programs that are not new
 
 
 class Value(NamedTuple):

@@ -1,6 +1,6 @@
 """Quick networks: small trainings whose only use is what they say about the data.
 
-A probe is our own network, narrow and on pictures of at most SIDE pixels, trained for a fixed amount of
+A probe is our own network, narrow and on small pictures, trained for a fixed amount of
 arithmetic, so that the same pictures and seed give the same answers whatever else the machine does.
 """
 
@@ -26,7 +26,7 @@ from striate.train.loop import Training, shrunk
 from striate.train.plan import Facts, auto_line, make_plan
 from striate.train.settings import Settings
 
-SIDE = 24  # pixels of the longer side that a probe sees
+SIDE = 24  # pixels of the longer side that a probe sees, where nothing else is asked for
 WIDE = 1e11  # operations from which a probe is twice as wide, in batches twice as large,
 WIDE_EACH = 1.5e8  # if there are as many for each picture
 EPOCHS, STEPS = 20, 300  # the larger of the two bounds the training: small sets are learned by then
@@ -45,14 +45,15 @@ def quick_network(
     operations: float,
     seed: int,
     recipe: str = "none",
+    side: int = SIDE,
 ) -> Network:
     """A small network trained on `pictures[rows]` with about `operations` operations; torch's state stays as it is.
 
     pictures: (N, H, W, C) of the store. rows: those to learn from; with more of them than can be seen once, evenly
-    spaced ones. targets: (N,) class numbers of all rows of the store. recipe: the random changes, none by default.
+    spaced ones. targets: (N,) class numbers of all rows of the store. recipe: the random changes. side: pixels of the
+    longer side that it sees.
     """
-    height, width, channels = pictures.shape[1:]
-    share = _share(height, width)
+    (height, width, channels), share = pictures.shape[1:], _share(*pictures.shape[1:3], side)
     wide = 2 if operations >= max(WIDE, WIDE_EACH * len(rows)) else 1
     shape = (channels, round(height * share), round(width * share))
     line = auto_line(*shape, 16 * wide) if min(shape[1:]) > 2 else "flatten, dense classes"
@@ -70,7 +71,7 @@ def quick_network(
     facts = Facts(height=height, width=width, channels=channels, counts=tuple(np.bincount(encoded)))
     plan = replace(make_plan(settings, facts), sizes=((1.0, share),))
     with repeatable(device), threads_for(step):
-        whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu")))
+        whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu"), side))
         network = network.to(device, memory_format=torch.channels_last)
         return _trained(Training(network, Classification(tuple(classes)), plan, batches, None, "fp32"))
 
@@ -93,11 +94,17 @@ def _trained(training: Training) -> Network:
 
 @torch.inference_mode()
 def quick_logits(
-    network: nn.Module, pictures: np.ndarray, rows: np.ndarray, preparation: Preparation, device: torch.device
+    network: nn.Module,
+    pictures: np.ndarray,
+    rows: np.ndarray,
+    preparation: Preparation,
+    device: torch.device,
+    side: int = SIDE,
 ) -> np.ndarray:
-    """(len(rows), classes) of what `quick_network` says of `pictures[rows]`, those of the store (N, H, W, C)."""
+    """(len(rows), classes) of what `quick_network` says of `pictures[rows]`, those of the store (N, H, W, C), looked at
+    with the longer side of `side` pixels."""
     out = [
-        network(_seen(pictures[rows[first : first + PREDICT_BATCH]], preparation, device)).double().cpu().numpy()
+        network(_seen(pictures[rows[first : first + PREDICT_BATCH]], preparation, device, side)).double().cpu().numpy()
         for first in range(0, len(rows), PREDICT_BATCH)
     ]
     return np.concatenate(out)
@@ -114,13 +121,13 @@ def fold_of(targets: np.ndarray, kin: np.ndarray, k: int, seed: int) -> np.ndarr
     return folds(samples, names, k, seed)
 
 
-def _share(height: int, width: int) -> float:
+def _share(height: int, width: int, side: int) -> float:
     """The share of the side at which pictures are looked at; of very long ones the shorter side keeps 8 pixels."""
-    return min(1.0, max(SIDE / max(height, width), 8 / min(height, width)))
+    return min(1.0, max(side / max(height, width), 8 / min(height, width)))
 
 
-def _seen(pictures: np.ndarray, preparation: Preparation, device: torch.device) -> Tensor:
+def _seen(pictures: np.ndarray, preparation: Preparation, device: torch.device, side: int) -> Tensor:
     """Pictures of the store as a probe sees them: scaled, shrunk, standardised."""
     scaled = scale(pictures, preparation, device)
-    x = standardise(shrunk(scaled, _share(*scaled.shape[2:])), preparation)
+    x = standardise(shrunk(scaled, _share(*scaled.shape[2:], side)), preparation)
     return x.contiguous(memory_format=torch.channels_last)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,15 @@ from striate.check.labels import Suspects, label_finding, rank_labels, write_sus
 from striate.data.prepare import Preparation
 from striate.train.dataset import Dataset
 from striate.train.plan import auto_recipe
-from striate.train.probe import fold_of, quick_logits, quick_network
+from striate.train.probe import SIDE, fold_of, quick_logits, quick_network
 from striate.train.symmetry import LEAST_PICTURES, choose_symmetry
 
 FOLDS, ROUNDS = 4, 2
 PER_PICTURE = 1e9  # operations
 LEAST, MOST = 1e11, 6e12  # operations in all: a few seconds to two or three minutes of one core
+GOOD = 0.9  # share of the labels agreed with, below which pictures that have them are looked at with more pixels,
+FINER, FINER_WORTH = 48, 4  # so many, for so many times the operations
+LEAST_GAIN = 1.5  # times the pixels of a side, for that to show something new
 
 
 def suspects(
@@ -33,31 +37,60 @@ def suspects(
     """Which of the pictures (N, H, W, C) of a store have a label that networks doubt which have not learned them.
 
     targets: (N,) class numbers. together: rows that look alike and so are never both learned and asked about.
-    operations: of all networks together, by default in proportion to the pictures and bounded. Nothing is said of
-    fewer than LEAST_PICTURES.
+    operations: of all networks together, by default in proportion to the pictures and bounded; more where these
+    agree with few labels, and more can be seen in larger pictures: what both say is then averaged, each weighted by the
+    square of how much more often than the largest class it is right. Nothing is said of fewer than LEAST_PICTURES.
     """
     if len(pictures) < LEAST_PICTURES:
         return rank_labels(np.zeros((0, len(classes))), np.zeros(0, np.int64))
-    rows, kin = np.arange(len(pictures)), np.arange(len(pictures))
+    kin = np.arange(len(pictures))
     for group in together:
         kin[list(group)] = group[0]
-    operations = operations or min(max(PER_PICTURE * len(rows), LEAST), MOST)
+    operations = operations or min(max(PER_PICTURE * len(kin), LEAST), MOST)
+    known = (pictures, targets, classes, preparation, device)
     symmetry, _ = choose_symmetry(
-        pictures, rows, targets, classes, preparation, device, kin=kin, operations=min(operations / 4, 4e10), seed=seed
+        pictures, np.arange(len(kin)), *known[1:], kin=kin, operations=min(operations / 4, 4e10), seed=seed
     )
-    recipe = auto_recipe(pictures.shape[3], symmetry)
-    logits = np.zeros((len(rows), len(classes)))
+    ask = partial(_held_out, *known, kin=kin, seed=seed, recipe=str(auto_recipe(pictures.shape[3], symmetry)))
+    said = [ask(side=SIDE, operations=operations)]
+    if _agreed(said[0], targets) < GOOD and max(pictures.shape[1:3]) >= LEAST_GAIN * SIDE:
+        said.append(ask(side=FINER, operations=min(FINER_WORTH * operations, MOST)))
+    usual = np.bincount(targets).max() / len(targets)
+    weights = [max(_agreed(logits, targets) - usual, 0.01) ** 2 for logits in said]
+    logits = np.average(said, axis=0, weights=weights)
+    chances = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return rank_labels(chances / chances.sum(axis=1, keepdims=True), targets)
+
+
+def _agreed(logits: np.ndarray, targets: np.ndarray) -> float:
+    return float((logits.argmax(axis=1) == targets).mean())
+
+
+def _held_out(
+    pictures: np.ndarray,
+    targets: np.ndarray,
+    classes: Sequence[str],
+    preparation: Preparation,
+    device: torch.device,
+    *,
+    kin: np.ndarray,
+    seed: int,
+    recipe: str,
+    side: int,
+    operations: float,
+) -> np.ndarray:
+    """Logits (N, classes) by networks that have not learned the picture."""
+    logits = np.zeros((len(targets), len(classes)))
     for turn in range(ROUNDS):
         fold = fold_of(targets, kin, FOLDS, seed + turn)
         for number in range(FOLDS):
             learned, asked = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             network = quick_network(
                 pictures, learned, targets, classes, preparation, device,
-                operations=operations / FOLDS / ROUNDS, seed=seed + FOLDS * turn + number, recipe=str(recipe),
+                operations=operations / FOLDS / ROUNDS, seed=seed + FOLDS * turn + number, recipe=recipe, side=side,
             )  # fmt: skip
-            logits[asked] += quick_logits(network, pictures, asked, preparation, device) / ROUNDS
-    chances = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return rank_labels(chances / chances.sum(axis=1, keepdims=True), targets)
+            logits[asked] += quick_logits(network, pictures, asked, preparation, device, side) / ROUNDS
+    return logits
 
 
 def with_doubts(folder: Path, data: Dataset, rows: np.ndarray, chances: np.ndarray) -> Dataset:

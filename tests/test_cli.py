@@ -296,11 +296,17 @@ def test_predict_prints_and_writes(folders: tuple[Path, Path], tmp_path: Path, c
 
 
 def test_predict_of_nothing_readable(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """Only unreadable pictures, or an empty folder: exit code 2."""
-    (tmp_path / "bad.png").write_bytes(b"x")
+    """Only unreadable pictures, of which five are named and the others counted, or an empty folder: exit code 2."""
+    bad = [tmp_path / f"bad{number}.png" for number in range(7)]
+    for path in bad:
+        path.write_bytes(b"x")
     (tmp_path / "empty").mkdir()
-    assert main(["predict", str(folders[1]), str(tmp_path / "bad.png")]) == 2
-    assert "at least one readable picture" in capsys.readouterr().err
+    assert main(["predict", str(folders[1]), *map(str, bad)]) == 2
+    told = capsys.readouterr().err
+    assert "at least one readable picture" in told
+    assert "bad4.png" in told
+    assert "bad5.png" not in told
+    assert "and 2 more" in told
     assert main(["predict", str(folders[1]), str(tmp_path / "empty")]) == 2
     assert "predict needs pictures" in said(capsys)
 

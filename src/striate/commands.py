@@ -14,6 +14,7 @@ from striate.errors import StriateError, printable
 from striate.train.settings import Settings
 
 DONE, PROBLEMS, INTERRUPTED = 0, 2, 130
+SHOWN = 5  # pictures that were left out, of which the reason is printed
 CHECK_SETTINGS = (
     "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page", "channels", "img_size", "seed",
     "device", "workers", "out",
@@ -245,5 +246,7 @@ def filter_(options: argparse.Namespace) -> int:
 def _tell_left_out(items: Sequence[tuple[str, str]]) -> None:
     if items:
         print(f"left out {len(items):,}:", file=sys.stderr)
-        for path, reason in items[:5]:
+        for path, reason in items[:SHOWN]:
             print(f"  {printable(path)}: {reason}", file=sys.stderr)
+        if len(items) > SHOWN:
+            print(f"  and {len(items) - SHOWN:,} more", file=sys.stderr)

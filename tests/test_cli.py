@@ -17,7 +17,7 @@ from striate.cli import main
 from striate.train import run as run_module
 from striate.train.settings import Settings
 
-COMMANDS = ("train", "check", "evaluate", "predict", "export", "convert", "open", "look", "summary", "filter")
+COMMANDS = ("train", "check", "evaluate", "predict", "serve", "export", "convert", "open", "look", "summary", "filter")
 # Flags of train. A name may be added; one that people have in their scripts never goes.
 FLAGS = {
     "--page", "--labels", "--label-column", "--label-regex", "--symmetry", "--task", "--form", "--text",

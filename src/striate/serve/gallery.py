@@ -4,7 +4,6 @@ import csv
 import functools
 import hashlib
 import re
-import tempfile
 import tomllib
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import Shape, fit
 from striate.draw.pixels import fitted, picture_png, three_channels, visible
 from striate.errors import StriateError
-from striate.export.items import items
+from striate.export.items import items, items_sent
 from striate.export.model import Model
 from striate.serve.reply import Refusal
 from striate.serve.shelf import Shelf
@@ -120,6 +119,15 @@ class Gallery:
                 return entry.id
         return None
 
+    def example(self) -> Path | None:
+        """A file that the model can be asked about: the first picture, or where that is in a larger file that file."""
+        try:
+            source = self._source(self.entry(self.first() or ""))
+            file = source if isinstance(source, Path) else Path(_root(self.run / "settings.toml"))
+        except Refusal:
+            return None
+        return file if file.is_file() else None
+
     def mistakes(self) -> list[dict]:
         """Test pictures with their predictions: the worst first, and of those that are right the surest."""
         rows = [entry for entry in self.entries.values() if entry.part == "test" and entry.predicted is not None]
@@ -146,9 +154,7 @@ class Gallery:
 
     def seen(self, picture: np.ndarray) -> np.ndarray:
         """A decoded picture, series, text or volume (H, W, C) for the eye: uint8 (H, W, 1 or 3)."""
-        if self.shape is None or self.shape.form == "picture":
-            return visible(picture)
-        return drawing.shown(fit(picture, self.shape), self.shape)
+        return seen(picture, self.shape)
 
     def _rows(self, source: Path) -> dict[str, np.ndarray]:
         """The series, texts or volumes of a file or folder by their names, read once."""
@@ -168,13 +174,14 @@ class Gallery:
 
     def _first(self, data: bytes, name: str) -> np.ndarray | Unreadable:
         """The first series or text of a dropped file."""
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"dropped{Path(name).suffix}"
-            file.write_bytes(data)
-            try:
-                return next((one for _, one in items(file, self.shape, self.text)), Unreadable("empty file", "empty"))
-            except StriateError as error:
-                return Unreadable(f"{error.rule}; received: {error.received}", "text")
+        return next(one for _, one in items_sent(data, f"dropped{Path(name).suffix}", self.shape, self.text))
+
+
+def seen(picture: np.ndarray, shape: Shape | None) -> np.ndarray:
+    """A decoded sample (H, W, C) for the eye: uint8 (H, W, 1 or 3); shape: what it is, None for a picture."""
+    if shape is None or shape.form == "picture":
+        return visible(picture)
+    return drawing.shown(fit(picture, shape), shape)
 
 
 def shown(picture: np.ndarray) -> bytes:

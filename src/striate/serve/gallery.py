@@ -154,7 +154,9 @@ class Gallery:
 
     def seen(self, picture: np.ndarray) -> np.ndarray:
         """A decoded picture, series, text or volume (H, W, C) for the eye: uint8 (H, W, 1 or 3)."""
-        return seen(picture, self.shape)
+        if self.shape is None or self.shape.form == "picture":
+            return visible(picture)
+        return drawing.shown(fit(picture, self.shape), self.shape)
 
     def _rows(self, source: Path) -> dict[str, np.ndarray]:
         """The series, texts or volumes of a file or folder by their names, read once."""
@@ -175,13 +177,6 @@ class Gallery:
     def _first(self, data: bytes, name: str) -> np.ndarray | Unreadable:
         """The first series or text of a dropped file."""
         return next(one for _, one in items_sent(data, f"dropped{Path(name).suffix}", self.shape, self.text))
-
-
-def seen(picture: np.ndarray, shape: Shape | None) -> np.ndarray:
-    """A decoded sample (H, W, C) for the eye: uint8 (H, W, 1 or 3); shape: what it is, None for a picture."""
-    if shape is None or shape.form == "picture":
-        return visible(picture)
-    return drawing.shown(fit(picture, shape), shape)
 
 
 def shown(picture: np.ndarray) -> bytes:

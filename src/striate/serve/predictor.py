@@ -5,12 +5,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import striate
 from striate.data.guard import load_one
 from striate.data.load import Loaded, Source, Want
+from striate.data.prepare import placed
+from striate.data.shown import shown
 from striate.draw.pixels import picture_png
 from striate.errors import counted
 from striate.export.answers import Prediction
@@ -19,7 +22,7 @@ from striate.export.model import Model
 from striate.export.underway import Underway
 from striate.files import read_json
 from striate.serve.door import HERE, LARGEST_BODY, Caller, Door, file_reply
-from striate.serve.gallery import seen, small
+from striate.serve.gallery import LONGEST
 from striate.serve.reply import Refusal, Reply, Request, json_reply
 from striate.serve.sent import FORM, files_sent, plain_ending
 
@@ -102,7 +105,9 @@ class Predictor:
         said = self.line.ask(loaded)
         if request.headers.get("accept", "").partition(",")[0].strip().lower() == "image/png":
             return self._png(said)
-        told = [self._record(one, request.query.get("drawn") == "1") for one in said]
+        told = [self._record(one) for one in said]
+        if request.query.get("drawn") == "1":
+            told = [one | self._drawn(*pair) for one, *pair in zip(told, said, loaded, strict=True)]
         unreadable = [f"{one.path} ({one.reason})" for one in said if one.reason]
         if len(unreadable) < len(said):
             return json_reply({"predictions": told})
@@ -121,19 +126,27 @@ class Predictor:
         request.hold(len(asked) * shape.bytes)
         return asked
 
-    def _record(self, told: Prediction, is_drawn: bool) -> dict:
+    def _record(self, told: Prediction) -> dict:
         if told.reason:
             return {"path": told.path, "reason": told.reason}
-        drawn = {"drawn": base64.b64encode(self._drawn(told)).decode()} if is_drawn else {}
         size = {} if told.size is None else {"size": told.size}
-        return {"path": told.path, **self.model.task.record(told.answer), **size, **drawn}
+        return {"path": told.path, **self.model.task.record(told.answer), **size}
 
-    def _drawn(self, told: Prediction) -> bytes:
-        """The picture with its answer, as a PNG file for the eye."""
+    def _drawn(self, told: Prediction, asked: tuple[str, Source, Loaded]) -> dict:
+        """The picture with its answer for the eye, as a PNG file in base64; it is made small where it is decoded, so
+        that a large one takes no memory here."""
+        if told.reason:
+            return {}
         shape = self.model.preparation.shape
+        if shape.form == "picture":
+            height, width = placed(*asked[2].size, LONGEST, LONGEST)
+            shape = replace(shape, height=height, width=width, mirrored=False)
         with self._decoders:
-            picture = load_one(told.source, Want(pick=shape.pick)).picture
-            return picture_png(self.model.task.drawn(small(seen(picture, shape)), told.answer))
+            one = load_one(told.source, Want(shape=shape))
+        if one.problem:  # of a file that took longer this time
+            return {"drawn": ""}
+        png = picture_png(self.model.task.drawn(shown(one.picture, shape), told.answer))
+        return {"drawn": base64.b64encode(png).decode()}
 
     def _png(self, said: Sequence[Prediction]) -> Reply:
         if len(said) == 1 and said[0].reason:

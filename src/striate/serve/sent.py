@@ -30,7 +30,9 @@ def _part(part: bytes, number: int) -> tuple[str, bytes]:
     """Of a part with its headers: the name of its file, else of its field."""
     head, gap, data = part.partition(b"\r\n\r\n")
     if not gap:
-        raise Refusal(400, "a part of a form has headers, an empty line, and a file", received="no empty line")
+        raise Refusal(
+            400, "a part of a form has headers, an empty line, and a file", received="no empty line", remedy=FORM
+        )
     headers = HeaderParser().parsestr(head.decode(errors="replace").lstrip())
     name = headers.get_filename() or headers.get_param("name", None, "content-disposition")
     return str(name or f"picture/{number}"), data

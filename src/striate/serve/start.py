@@ -83,7 +83,9 @@ def curl_line(place: Path, model: Model, origin: str) -> str:
     gallery = Gallery(place if place.is_dir() and (place / "data.csv").is_file() else None)
     gallery.know(model)
     file = gallery.example()
-    shown = "YOUR_PICTURE" if file is None else os.path.relpath(file)
+    if file is not None and file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    shown = "YOUR_PICTURE" if file is None else str(file)
     if model.preparation.shape.form in ("series", "text"):  # whose names say how they are read
         shown = shlex.quote(f'file=@"{shown}"')
         return f"curl -F {shown} {origin}/predict"

@@ -15,7 +15,7 @@ function bars({ probabilities, intervals }, { shares }) {
     const ends = intervals?.[name];
     return h("li", {}, h("span", { class: "bar-name" }, name),
       h("span", { class: "bar-value" }, shares ? percent(value) : `${digits(value)}${ends ? ` (${digits(ends[0])} to ${digits(ends[1])})` : ""}`),
-      shares ? h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: percent(value) } })) : null);
+      shares ? h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${100 * value}%` } })) : null);
   }));
 }
 

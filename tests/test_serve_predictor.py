@@ -226,6 +226,13 @@ def test_series_and_texts_are_sent_as_files(tmp_path: Path, monkeypatch: pytest.
         expected = model.predict(rows)
         assert [one["path"] for one in told] == [one.path for one in expected]
         assert [one["probabilities"] for one in told] == [one.probabilities for one in expected]
+        assert curl_line(trained.folder, model, "http://x") == "curl -F file=@YOUR_FILE http://x/predict"
+        monkeypatch.setattr(predictor, "LARGEST_TEXT", 1000)
+        told = client.refused(413, "/predict", form((rows.name, rows.read_bytes())), Content_Type=FORM)
+        assert told["rule"] == "series and texts have at most 1,000 bytes"
+        assert json.loads(client.ask("/model")[2])["largest_body"] == 1000
+        monkeypatch.undo()
+        white_charts(monkeypatch)
         archive = io.BytesIO()
         np.savez_compressed(archive, np.zeros((4, 40)))
         assert client.refused(422, "/predict", form(("a.npz", archive.getvalue())), Content_Type=FORM)
@@ -436,9 +443,7 @@ def test_the_command_until_it_is_told_to_stop(run: Path, tmp_path: Path) -> None
 def test_a_run_on_arrays_has_a_line_for_ones_own_picture(run: Path) -> None:
     """Without a file of the run, the curl line says where one's own goes; a series goes in a form."""
     model = striate.load(run)
-    assert curl_line(run / "model.safetensors", model, "http://x") == (
-        "curl --data-binary @YOUR_PICTURE http://x/predict"
-    )
+    assert curl_line(run / "model.safetensors", model, "http://x") == ("curl --data-binary @YOUR_FILE http://x/predict")
 
 
 def test_mistakes_are_said(run: Path, served: tuple, capsys: pytest.CaptureFixture) -> None:

@@ -120,13 +120,12 @@ class Gallery:
         return None
 
     def example(self) -> Path | None:
-        """A file that the model can be asked about: the first picture, or where that is in a larger file that file."""
+        """A file that the model can be asked about: the first picture, where that is one."""
         try:
             source = self._source(self.entry(self.first() or ""))
-            file = source if isinstance(source, Path) else Path(_root(self.run / "settings.toml"))
         except Refusal:
             return None
-        return file if file.is_file() else None
+        return source if isinstance(source, Path) and source.is_file() else None
 
     def mistakes(self) -> list[dict]:
         """Test pictures with their predictions: the worst first, and of those that are right the surest."""

@@ -28,6 +28,7 @@ from striate.serve.sent import FORM, files_sent, plain_ending
 
 DECODERS = 4  # processes that decode, one for each request at a time
 MOST_PICTURES, PICTURES_BYTES = 1000, 256_000_000  # of one request, and what they may take when they are prepared
+LARGEST_TEXT = 4_000_000  # bytes of series and texts; read in this process, 1.5 MB in a second and in 27 MB of memory
 PAGE = ("predict.html", "predict.js", "predict.css", "dom.js", "style.css", "icon.svg")
 
 
@@ -77,6 +78,11 @@ class Predictor:
         """Pictures of one request."""
         return max(1, min(MOST_PICTURES, PICTURES_BYTES // self.model.preparation.shape.bytes))
 
+    @property
+    def largest(self) -> int:
+        """Bytes of the body of one request."""
+        return LARGEST_BODY if self.model.preparation.shape.form in ("picture", "volume") else LARGEST_TEXT
+
     def answer(self, request: Request) -> Reply:
         """The reply to an address; which there are, and with which method, `require` says."""
         return _ROUTES[request.path][1](self, request)
@@ -88,7 +94,7 @@ class Predictor:
         """What the model is and takes; test: its score, None where that is not known."""
         shape, task = self.model.preparation.shape, self.model.task
         size = {name: getattr(shape, name) for name in ("form", "channels", "height", "width", "frames")}
-        limits = {"largest_body": LARGEST_BODY, "most_pictures": self.most}
+        limits = {"largest_body": self.largest, "most_pictures": self.most}
         about = {"name": self.name, "task": task.name, "classes": task.classes, **size, "test": self.test}
         return json_reply({**about, "shares": task.shares, **limits, "striate": striate.__version__})
 
@@ -116,7 +122,10 @@ class Predictor:
 
     def _asked(self, request: Request) -> list[tuple[str, Source]]:
         shape, column = self.model.preparation.shape, self.model.about.get("text") or ""
-        asked = []
+        asked, sent = [], len(request.body)
+        if sent > self.largest:
+            rule, remedy = f"series and texts have at most {self.largest:,} bytes", "send several requests"
+            raise Refusal(413, rule, received=f"{sent:,}", remedy=remedy)
         for name, data in files_sent(request):
             named = name if shape.form in ("picture", "volume") else plain_ending(name)
             asked += islice(items_sent(data, named, shape, column), self.most + 1 - len(asked))

@@ -85,10 +85,9 @@ def curl_line(place: Path, model: Model, origin: str) -> str:
     file = gallery.example()
     if file is not None and file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())
-    shown = "YOUR_PICTURE" if file is None else str(file)
+    shown = "YOUR_FILE" if file is None else str(file)
     if model.preparation.shape.form in ("series", "text"):  # whose names say how they are read
-        shown = shlex.quote(f'file=@"{shown}"')
-        return f"curl -F {shown} {origin}/predict"
+        return f"curl -F file=@{shlex.quote(shown)} {origin}/predict"
     return f"curl --data-binary {shlex.quote('@' + shown)} {origin}/predict"
 
 

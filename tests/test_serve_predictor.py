@@ -422,7 +422,8 @@ def test_requests_that_wait_share_a_batch(run: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_command_until_it_is_told_to_stop(run: Path, tmp_path: Path) -> None:
-    """It prints an address and a curl line that work, and ends with 0 on Ctrl-C and on SIGTERM."""
+    """It prints an address and a curl line that work, and ends with 0 on Ctrl-C and on SIGTERM, once whoever was being
+    answered has the answer."""
     words = [sys.executable, "-m", "striate", "serve", str(run), "--port", "0"]
     for sign in (signal.SIGINT, signal.SIGTERM):
         process = subprocess.Popen(
@@ -435,7 +436,15 @@ def test_the_command_until_it_is_told_to_stop(run: Path, tmp_path: Path) -> None
         line = lines[1].removeprefix("Try       ").strip()
         asked = subprocess.run(["bash", "-c", f"{line} -s"], cwd=tmp_path, capture_output=True, text=True, check=True)
         assert json.loads(asked.stdout)["predictions"][0]["predicted"] in ("across", "down, too")
-        process.send_signal(sign)
+        body = png_of(picture(0, 1))
+        with socket.create_connection(("127.0.0.1", int(lines[0].split(":")[2].split("/")[0])), timeout=20) as wire:
+            wire.sendall(f"POST /predict HTTP/1.1\r\nHost: localhost:{wire.getpeername()[1]}\r\n".encode())
+            wire.sendall(f"Content-Length: {len(body)}\r\n\r\n".encode() + body[:20])
+            time.sleep(0.5)  # until it is read
+            process.send_signal(sign)
+            time.sleep(0.3)
+            wire.sendall(body[20:])
+            assert wire.recv(100).startswith(b"HTTP/1.1 200")
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err) == (0, "", "")
 

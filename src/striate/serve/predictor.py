@@ -28,7 +28,7 @@ from striate.serve.sent import FORM, files_sent, plain_ending
 
 DECODERS = 4  # processes that decode, one for each request at a time
 MOST_PICTURES, PICTURES_BYTES = 1000, 256_000_000  # of one request, and what they may take when they are prepared
-LARGEST_TEXT = 4_000_000  # bytes of series and texts; read in this process, 1.5 MB in a second and in 27 MB of memory
+LARGEST_TEXT = 4_000_000  # bytes of series and texts; read in this process, 1.5 MB a second and 27 times as much memory
 PAGE = ("predict.html", "predict.js", "predict.css", "dom.js", "style.css", "icon.svg")
 
 

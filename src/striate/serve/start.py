@@ -69,7 +69,9 @@ def serve(
         print(f"Serving   {place} at {server.origin}/ (a page for people)")
         print(f"Try       {curl_line(Path(place), predictor.model, server.origin)}")
         if not server.is_private:
-            print(f"Mind      anybody who reaches {host} can ask: there is no password and no encryption")
+            print(
+                f"Mind      anybody who reaches this machine ({host}) can ask: there is no password and no encryption"
+            )
         print("Ctrl-C stops it", flush=True)
         server.serve_forever()
     deadline = time.monotonic() + FAREWELL

@@ -189,8 +189,8 @@ def test_several_labels_are_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             assert one["confidence"] is None
 
 
-def test_boxes_and_masks(tmp_path: Path) -> None:
-    """Boxes with their corners; a mask as PNG within the JSON and alone; both drawn on the picture if asked."""
+def test_boxes_and_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes with their corners; a mask as PNG in the JSON and alone, up to a size; both drawn if asked."""
     for name in ("detection", "segmentation"):
         place = spatial_run(tmp_path / name, name)
         file = next(path for path in (tmp_path / name / "pictures").rglob("00.png") if path.parent.name != "masks")
@@ -212,6 +212,10 @@ def test_boxes_and_masks(tmp_path: Path) -> None:
             assert one["predicted"]["classes"] == ["background", "foreground"]
             status, headers, alone = client.ask("/predict", file.read_bytes(), Accept="image/png, */*")
             assert (status, headers["content-type"], alone) == (200, "image/png", mask)
+            with monkeypatch.context() as patch:
+                patch.setattr(predictor, "MAX_PIXELS", 2000)
+                pair = form(*[("a.png", file.read_bytes())] * 2)
+                assert "2,000 pixels" in client.refused(413, "/predict", pair, Content_Type=FORM)["rule"]
             assert client.refused(422, "/predict", b"nothing", Accept="image/png")["received"] == "text, not a picture"
 
 

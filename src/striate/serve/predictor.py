@@ -1,6 +1,7 @@
 """Predictions over HTTP: what `striate predict` says, for pictures that are posted."""
 
 import base64
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import striate
 from striate.data.guard import load_one
+from striate.data.header import MAX_PIXELS
 from striate.data.load import Loaded, Source, Want
 from striate.data.prepare import placed
 from striate.data.shown import shown
@@ -69,6 +71,7 @@ class Predictor:
 
     def __init__(self, model: Model, place: Path) -> None:
         self.model, self.line, self._decoders = model, Line(model), threading.Semaphore(DECODERS)
+        self._telling = threading.Lock()  # of large masks, which take much memory for a moment
         self.name = place.absolute().name.removesuffix(".safetensors")
         scores = model.run / "scores.json" if place.is_dir() else None
         self.test = _main_score(dict(read_json(scores))) if scores and scores.is_file() else None
@@ -84,7 +87,7 @@ class Predictor:
         return LARGEST_BODY if self.model.preparation.shape.form in ("picture", "volume") else LARGEST_TEXT
 
     def answer(self, request: Request) -> Reply:
-        """The reply to an address; which there are, and with which method, `require` says."""
+        """The reply to an address; which there are, and with which method, `_ROUTES` says."""
         return _ROUTES[request.path][1](self, request)
 
     def health(self, request: Request) -> Reply:
@@ -107,11 +110,15 @@ class Predictor:
             request.require_waiting()
             asked = self._asked(request)
             loaded = list(Underway(asked, self.model.preparation.shape, workers=1))
+        if self.model.task.by_pixel and sum(math.prod(one.size) for *_, one in loaded) > MAX_PIXELS:
+            rule = f"masks of one request have at most {MAX_PIXELS:,} pixels, as one picture has"
+            raise Refusal(413, rule, received="more", remedy="send several requests")
         request.require_waiting()
         said = self.line.ask(loaded)
         if request.headers.get("accept", "").partition(",")[0].strip().lower() == "image/png":
             return self._png(said)
-        told = [self._record(one) for one in said]
+        with self._telling:
+            told = [self._record(one) for one in said]
         if request.query.get("drawn") == "1":
             told = [one | self._drawn(*pair) for one, *pair in zip(told, said, loaded, strict=True)]
         unreadable = [f"{one.path} ({one.reason})" for one in said if one.reason]

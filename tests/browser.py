@@ -62,9 +62,9 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def opened(place: Path) -> Iterator[str]:
-    """The address that `striate open` prints, for as long as it runs."""
-    words = command("open", place, "--no-browser")
+def opened(place: Path, *words: str) -> Iterator[str]:
+    """The address that `striate open` prints, or another command of these words, for as long as it runs."""
+    words = command(*(words or ("open", "--no-browser")), place)
     with subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, text=True) as process:
         try:
             found = re.search(r"http://\S+", process.stdout.readline())

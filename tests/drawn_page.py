@@ -14,8 +14,9 @@ from striate import files
 from striate.data.prepare import Preparation, Shape
 from striate.export.model import Model
 from striate.network.build import build
+from striate.serve.door import Answer
 from striate.serve.reply import Request
-from striate.serve.server import Answer, Server
+from striate.serve.server import Server
 from striate.tasks.task import make_task
 from striate.train.settings import as_table, settings_from, to_toml
 

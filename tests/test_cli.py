@@ -17,7 +17,7 @@ from striate.cli import main
 from striate.train import run as run_module
 from striate.train.settings import Settings
 
-COMMANDS = ("train", "check", "evaluate", "predict", "export", "convert", "open", "look", "summary", "filter")
+COMMANDS = ("train", "check", "evaluate", "predict", "serve", "export", "convert", "open", "look", "summary", "filter")
 # Flags of train. A name may be added; one that people have in their scripts never goes.
 FLAGS = {
     "--page", "--labels", "--label-column", "--label-regex", "--symmetry", "--task", "--form", "--text",
@@ -103,7 +103,10 @@ def test_help_is_in_groups(capsys: pytest.CaptureFixture) -> None:
     [
         (["trian"], "received: trian. what to do: did you mean 'train'?"),
         (["sumary", "hela"], "did you mean 'summary'?"),
-        (["frobnicate"], "choose one of train, check, evaluate, predict, export, convert, open, look, summary, filter"),
+        (
+            ["frobnicate"],
+            "choose one of train, check, evaluate, predict, serve, export, convert, open, look, summary, filter",
+        ),
         (["train", "--epoch", "3"], "received: --epoch. what to do: did you mean '--epochs'?"),
         (["train", "--batchsize", "3"], "did you mean '--batch-size'?"),
         (["train", "d", "--learning_rate=3"], "striate train knows its options. received: --learning_rate=3"),

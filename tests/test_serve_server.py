@@ -9,9 +9,10 @@ import pytest
 from drawn_page import Visitor, served
 
 from striate.errors import StriateError
-from striate.serve import server as server_module
+from striate.serve import door
+from striate.serve.door import HEADERS, WEB
 from striate.serve.reply import Refusal, Reply, Request, json_reply
-from striate.serve.server import HEADERS, WEB, Server
+from striate.serve.server import Server
 
 
 def echo(request: Request) -> Reply:
@@ -179,7 +180,7 @@ def test_other_methods_are_refused(server: Server, method: str) -> None:
 
 def test_a_post_has_a_known_and_bounded_length(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a length 411, above the limit 413, which the sender reads even in the middle of sending."""
-    monkeypatch.setattr(server_module, "LARGEST_BODY", 1_000_000)
+    monkeypatch.setattr(door, "LARGEST_BODY", 1_000_000)
     assert Visitor(server).json("/api/x", method="POST", body=bytes(1_000_000))["body"] == 1_000_000
     assert Visitor(server).error("/api/x", 413, method="POST", body=bytes(3_000_000)) == "too large: at most 1 MB"
     start = (

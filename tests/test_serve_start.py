@@ -174,8 +174,8 @@ def test_words_and_options_reach_the_server(file: Path, monkeypatch: pytest.Monk
         (["{file}", "{file}"], "the picture must be readable"),
         (["{file}", "nothing.png"], "no such file"),
         (["{file}", "--tab", "sea"], "did you mean 'see'"),
-        (["{file}", "--port", "70000"], "the page needs a port that is free"),
-        (["{file}", "--port", "-1"], "the page needs a port that is free"),
+        (["{file}", "--port", "70000"], "a server needs a port that is free"),
+        (["{file}", "--port", "-1"], "a server needs a port that is free"),
         (["{file}", "--prot", "1"], "did you mean '--port'"),
     ],
 )
@@ -191,7 +191,7 @@ def test_mistakes_are_said_before_anything_is_served(
 
 def test_every_tab_is_a_file_of_the_page() -> None:
     """The tabs that can be asked for are those that the page has."""
-    from striate.serve.server import WEB
+    from striate.serve.door import WEB
 
     shown = re.search(r"TABS = (\[\[.*?\]\]);", (WEB / "app.js").read_text(encoding="utf-8"), re.DOTALL)
     assert tuple(re.findall(r'\["(\w+)",', shown[1])) == TABS

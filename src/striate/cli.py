@@ -85,6 +85,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     _check_options(command("check", "look for what would make scores wrong: copies, leaks, shortcuts", commands.check))
     _evaluate_options(command("evaluate", "score a trained model on labelled pictures", commands.evaluate))
     _predict_options(command("predict", "name the class of pictures", commands.predict))
+    _serve_options(command("serve", "answer with predictions over HTTP", commands.serve))
     _export_options(command("export", "write a model as one ONNX file for other programs", commands.export))
     _convert_options(command("convert", "write pictures with boxes in another format", commands.convert))
     _open_options(command("open", "look into a trained network in the browser, or follow a training", commands.open_))
@@ -195,6 +196,14 @@ def _open_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_whole, default=0, metavar="N", help="port of 127.0.0.1 (default: a free one)")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="only say the address")
     parser.add_argument("--while-parent", action="store_true", help=argparse.SUPPRESS)  # for train --watch
+
+
+def _serve_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
+    parser.add_argument("--port", type=_whole, default=8000, metavar="N", help="port (default 8000; 0: a free one)")
+    words = "address to listen on (default 127.0.0.1, this machine alone; 0.0.0.0: everybody in reach)"
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help=words)
+    _machine_options(parser)
 
 
 def _look_options(parser: argparse.ArgumentParser) -> None:

@@ -156,6 +156,17 @@ def open_(options: argparse.Namespace) -> int:
     return DONE
 
 
+def serve(options: argparse.Namespace) -> int:
+    from striate.data.guard import warm
+
+    warm()  # while torch is imported
+    from striate.serve.start import serve
+
+    given = {name: getattr(options, name) for name in ("port", "host", "device", "precision")}
+    serve(options.model, **given)
+    return DONE
+
+
 def look(options: argparse.Namespace) -> int:
     from striate import files
     from striate.data.guard import warm

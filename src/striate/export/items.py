@@ -1,5 +1,7 @@
 """What a model is asked about: files, folders, arrays, tables of series, texts, each with a name."""
 
+import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
@@ -50,6 +52,25 @@ def items(sources: object, shape: Shape, column: str = "") -> Iterator[tuple[str
             yield from ((str(path), path) for path in _matching(str(source)))
         else:
             yield str(source), Path(source)
+
+
+def items_sent(data: bytes, name: str, shape: Shape, column: str = "") -> Iterator[tuple[str, Source]]:
+    """The same of the bytes of one file with its name, at least one; what such a file lacks is said as a reason."""
+    if shape.form in ("picture", "volume"):
+        yield name, data
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / (re.sub(r"[^\w.-]", "_", Path(name).name)[-100:].strip(".") or "sent")
+        file.write_bytes(data)
+        count = 0
+        try:
+            for count, item in enumerate(items(file, shape, column), 1):  # noqa: B007 - used after the loop
+                yield item
+        except StriateError as error:
+            yield name, Unreadable(f"{error.rule}; received: {error.received}", "text")
+        else:
+            if not count:
+                yield name, Unreadable("empty file", "empty")
 
 
 def _matching(pattern: str) -> list[Path]:

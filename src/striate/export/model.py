@@ -160,21 +160,24 @@ class Model:
     def _predicted(self, asked: Underway) -> Iterator[Prediction]:
         if asked.shape != self.preparation.shape:
             raise StriateError("a model file stays as it is while it is read", received="another one")
-        way = None  # how the first pictures are answered, all are
         with closing(asked):
-            each = iter(asked)
-            while chunk := list(islice(each, self.passes.chunk(way))):
-                good = [one for *_, one in chunk if one.picture is not None]
-                sizes = self._sizes(good)
-                own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
-                pictures = np.stack([one.picture for one in good]) if good else ()
-                way = way or (self.passes.way_for(pictures) if good else None)
-                said = iter(self.answers(pictures, sizes, way) if good else ())
-                for name, source, one in chunk:
-                    if one.problem:
-                        yield Prediction(path=name, reason=str(one.problem), source=source)
-                    else:
-                        yield replace(self._named(name, next(said), next(own)), source=source)
+            yield from self.predict_loaded(asked)
+
+    def predict_loaded(self, loaded: Iterable[tuple[str, Source, Loaded]]) -> Iterator[Prediction]:
+        """Predictions for pictures that are decoded, as an `Underway` gives them."""
+        way, each = None, iter(loaded)  # how the first pictures are answered, all are
+        while chunk := list(islice(each, self.passes.chunk(way))):
+            good = [one for *_, one in chunk if one.picture is not None]
+            sizes = self._sizes(good)
+            own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
+            pictures = np.stack([one.picture for one in good]) if good else ()
+            way = way or (self.passes.way_for(pictures) if good else None)
+            said = iter(self.answers(pictures, sizes, way) if good else ())
+            for name, source, one in chunk:
+                if one.problem:
+                    yield Prediction(path=name, reason=str(one.problem), source=source)
+                else:
+                    yield replace(self._named(name, next(said), next(own)), source=source)
 
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None

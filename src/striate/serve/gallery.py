@@ -4,7 +4,6 @@ import csv
 import functools
 import hashlib
 import re
-import tempfile
 import tomllib
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -23,7 +22,7 @@ from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import Shape, fit
 from striate.draw.pixels import fitted, picture_png, three_channels, visible
 from striate.errors import StriateError
-from striate.export.items import items
+from striate.export.items import items, items_sent
 from striate.export.model import Model
 from striate.serve.reply import Refusal
 from striate.serve.shelf import Shelf
@@ -120,6 +119,14 @@ class Gallery:
                 return entry.id
         return None
 
+    def example(self) -> Path | None:
+        """A file that the model can be asked about: the first picture, where that is one."""
+        try:
+            source = self._source(self.entry(self.first() or ""))
+        except Refusal:
+            return None
+        return source if isinstance(source, Path) and source.is_file() else None
+
     def mistakes(self) -> list[dict]:
         """Test pictures with their predictions: the worst first, and of those that are right the surest."""
         rows = [entry for entry in self.entries.values() if entry.part == "test" and entry.predicted is not None]
@@ -168,13 +175,7 @@ class Gallery:
 
     def _first(self, data: bytes, name: str) -> np.ndarray | Unreadable:
         """The first series or text of a dropped file."""
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"dropped{Path(name).suffix}"
-            file.write_bytes(data)
-            try:
-                return next((one for _, one in items(file, self.shape, self.text)), Unreadable("empty file", "empty"))
-            except StriateError as error:
-                return Unreadable(f"{error.rule}; received: {error.received}", "text")
+        return next(one for _, one in items_sent(data, f"dropped{Path(name).suffix}", self.shape, self.text))
 
 
 def shown(picture: np.ndarray) -> bytes:

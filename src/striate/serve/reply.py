@@ -15,16 +15,26 @@ Stream = Callable[[Gone], Iterator[bytes]]
 
 
 class Refusal(Exception):
-    """A request that gets `status` and one sentence instead of an answer."""
+    """A request that gets `status` and one sentence instead of an answer; or an error that says the same.
 
-    def __init__(self, status: int, text: str) -> None:
-        self.status = status
-        super().__init__(text)
+    received, remedy: as of StriateError. headers: of the reply.
+    """
+
+    def __init__(
+        self, status: int, text: str | StriateError, *, received: object = None, remedy: str = "", **headers: str
+    ) -> None:
+        of = text if isinstance(text, StriateError) else StriateError(text, received=received, remedy=remedy)
+        self.status, self.headers = status, headers
+        self.rule, self.received, self.remedy = of.rule, of.received, of.remedy
+        super().__init__(str(text))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked: the decoded parts of the path, the query, the body, and whether anybody still waits."""
+    """What was asked: the decoded parts of the path, the query, the body, and whether anybody still waits.
+
+    headers: with small letters. hold: says that so many more bytes are kept in memory until the reply is sent.
+    """
 
     method: str
     path: tuple[str, ...]
@@ -32,6 +42,8 @@ class Request:
     body: bytes = b""
     name: str = ""
     gone: Gone = lambda seconds: False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    hold: Callable[[int], None] = lambda size: None
 
     def whole(self, name: str, default: int | None = None) -> int:
         """A whole number of the query; StriateError when it is none or missing without a default."""
@@ -56,10 +68,12 @@ class Reply:
     kind: str = JSON
     status: int = 200
     kept: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def json_reply(value: object, status: int = 200) -> Reply:
-    return Reply(json.dumps(plain(value), ensure_ascii=False, allow_nan=False).encode(errors="replace"), status=status)
+def json_reply(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
+    return Reply(text.encode(errors="replace"), status=status, headers=headers or {})
 
 
 def array_reply(values: np.ndarray, **header: object) -> Reply:

@@ -1,18 +1,27 @@
-"""`striate open`: the page of a run or model, served until Ctrl-C."""
+"""`striate open`: the page of a run or model, served until Ctrl-C. `striate serve`: its predictions over HTTP."""
 
 import contextlib
 import os
+import shlex
+import signal
 import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
 
+from striate.device import choose_device
 from striate.errors import StriateError, nearest
+from striate.export.model import Model, load_model
+from striate.serve.door import HERE
+from striate.serve.gallery import Gallery
 from striate.serve.glass import Glass
+from striate.serve.predictor import PredictionServer, Predictor
 from striate.serve.reply import Refusal
 from striate.serve.server import Server
 
+FAREWELL = 5  # seconds that requests in progress have when the server is told to stop
 TABS = ("see", "explain", "filters", "train", "playground", "mistakes")
 
 
@@ -45,6 +54,60 @@ def open_page(
             threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
+
+
+def serve(
+    place: str | Path, *, port: int = 8000, host: str = HERE, device: str = "auto", precision: str = "auto"
+) -> None:
+    """Answer with the predictions of the model in a run folder or file over HTTP, until Ctrl-C or SIGTERM.
+
+    port: 0 takes a free one. host: the address of this machine that is listened to; 0.0.0.0 is every one, and then
+    anybody in reach can ask. device, precision: as of `striate.load`.
+    """
+    predictor = Predictor(load_model(place, choose_device(device), precision), Path(place))
+    with PredictionServer(predictor, host, port) as server, _until_told():
+        print(f"Serving   {place} at {server.origin}/ (a page for people)")
+        print(f"Try       {curl_line(Path(place), predictor.model, server.origin)}")
+        if not server.is_private:
+            print(
+                f"Mind      anybody who reaches this machine ({host}) can ask: there is no password and no encryption"
+            )
+        print("Ctrl-C stops it", flush=True)
+        server.serve_forever()
+    deadline = time.monotonic() + FAREWELL
+    while server.held > 0 and time.monotonic() < deadline:  # requests that are being answered
+        time.sleep(0.05)
+    predictor.line.close()
+
+
+def curl_line(place: Path, model: Model, origin: str) -> str:
+    """The command that asks about a picture of the run, or about one of the user's own."""
+    gallery = Gallery(place if place.is_dir() and (place / "data.csv").is_file() else None)
+    gallery.know(model)
+    file = gallery.example()
+    if file is not None and file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    shown = "YOUR_FILE" if file is None else str(file)
+    if model.preparation.shape.form in ("series", "text"):  # whose names say how they are read
+        return f"curl -F file=@{shlex.quote(shown)} {origin}/predict"
+    return f"curl --data-binary {shlex.quote('@' + shown)} {origin}/predict"
+
+
+@contextlib.contextmanager
+def _until_told() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end what is within."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, stop) if is_main else None
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield
+    finally:
+        if is_main:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _has_screen() -> bool:

@@ -157,6 +157,13 @@ class Regression(Task):
         ]
         return said[0] if len(said) == 1 else ", ".join(f"{n} {s}" for n, s in zip(self.classes, said, strict=True))
 
+    def record(self, answer: np.ndarray) -> dict:
+        """Also the ends of the 90 % intervals, where they are known."""
+        if not self.reach:
+            return super().record(answer)
+        ends = ([value - reach, value + reach] for value, reach in np.asarray(answer).tolist())
+        return super().record(answer) | {"intervals": dict(zip(self.classes, ends, strict=True))}
+
     def header(self) -> tuple[str, ...]:
         if len(self.classes) == 1:
             return ("predicted", "low", "high") if self.reach else ("predicted",)

@@ -1,5 +1,6 @@
 """A class for every pixel: cross-entropy and Dice together, answers as label maps of the picture's own size."""
 
+import base64
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -206,13 +207,24 @@ class Segmentation(Task):
         shown = [f"{self.classes[k]} {100 * shares[k]:.1f} %" for k in order[:3] if shares[k] and self._inner[k]]
         return ", ".join(shown) or f"{BACKGROUND} alone"
 
+    def record(self, answer: Areas) -> dict:
+        """The mask as a PNG file in base64; its values are places in the list of classes."""
+        mask = base64.b64encode(self.png(answer)).decode()
+        objects = self._objects(answer)
+        return super().record(answer) | {"predicted": {"classes": self.classes, "png": mask}, "objects": objects}
+
+    def png(self, answer: Areas) -> bytes:
+        return png_of(answer.labels, palette())
+
     def header(self) -> tuple[str, ...]:
         return ("predicted", "confidence", "objects", *(f"share_{name}" for name in self.classes))
 
     def row(self, answer: Areas) -> tuple[str, ...]:
-        objects = int(objects_in(answer.labels, self._background).max(initial=0))
         shares = (f"{share:.6f}" for share in answer.shares)
-        return (self.say(answer), f"{answer.confidence:.6f}", str(objects), *shares)
+        return (self.say(answer), f"{answer.confidence:.6f}", str(self._objects(answer)), *shares)
+
+    def _objects(self, answer: Areas) -> int:
+        return int(objects_in(answer.labels, self._background).max(initial=0))
 
     def floor(self, targets: Sequence[Mask]) -> dict[str, object]:
         shares = self.usual or self.fitted(targets).usual
@@ -259,7 +271,7 @@ class Segmentation(Task):
         for number, (path, answer, _) in enumerate(told, 1):
             stem = Path(path).stem
             name = stem if stems[stem] == 1 else f"{stem}-{number}"
-            files.write_bytes(out / f"{name}.png", png_of(answer.labels, palette()))
+            files.write_bytes(out / f"{name}.png", self.png(answer))
         files.write_text(out / "classes.txt", class_list(self.classes))
 
     @property

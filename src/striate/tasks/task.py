@@ -214,6 +214,16 @@ class Task(ABC):
         """An answer in a few words."""
         return text_of(self.target_of(answer))
 
+    def record(self, answer: object) -> dict:
+        """An answer as plain data for JSON, named as in a Prediction, and in a few words ("said")."""
+        chances = dict(zip(self.classes, self.per_class(answer).tolist(), strict=True))
+        told = {"predicted": self.target_of(answer), "confidence": self.confidence(answer)}
+        return {**told, "probabilities": chances, "said": self.say(answer)}
+
+    def png(self, answer: object) -> bytes | None:
+        """An answer that is a picture itself as a PNG file."""
+        return None
+
     # How it is told.
 
     def header(self) -> tuple[str, ...]:

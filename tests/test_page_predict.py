@@ -1,0 +1,80 @@
+"""The page of `striate serve` in a real browser: pictures go in, and what `predict` says of them comes out."""
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import WIDER, Browser, chromium, expect, faults, opened, visit
+from drawn import TINY, draw_folder, picture, white_charts
+from drawn_page import spatial_run
+from PIL import Image
+
+import striate
+
+DROP = """([name, bytes]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([new Uint8Array(bytes)], name));
+  for (const kind of ["dragover", "drop"])
+    document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+def test_pictures_are_answered(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pictures and a text: bars as wide as the probabilities of `predict`, and a reason; then one is dropped."""
+    white_charts(monkeypatch)
+    source = draw_folder(tmp_path / "pictures", {"across": 8, "down": 8})
+    more = {"epochs": 2, "quiet": True, "workers": 0, "out": str(tmp_path)}
+    run = striate.train(source, network=TINY, **more).folder
+    files = [source / "across" / "00.png", source / "down" / "01.png", tmp_path / "words.png"]
+    files[2].write_text("hello")
+    said = striate.load(run).predict(files)
+    with opened(run, "serve", "--port", "0") as address, visit(browser, address) as page:
+        expect(page.get_by_text("A model for classification: across, down.")).to_be_visible()
+        page.locator("input[type=file]").set_input_files(files)
+        expect(page.locator("#answers > *")).to_have_count(3)
+        for place, one in enumerate(said[:2]):
+            card = page.locator("#answers > *").nth(place)
+            expect(card.locator(".said")).to_have_text(f"{one.predicted} ({100 * one.confidence:.1f} %)")
+            names = card.locator(".bar-name").all_text_contents()
+            assert names == sorted(one.probabilities, key=lambda name: -one.probabilities[name])
+            script = "bars => bars.map(bar => bar.offsetWidth / bar.parentElement.offsetWidth)"
+            shares = card.locator(".bar i").evaluate_all(script)
+            np.testing.assert_allclose(shares, [one.probabilities[name] for name in names], atol=0.01)
+        expect(page.locator("#answers > *").nth(2)).to_contain_text("text, not a picture")
+        page.evaluate(DROP, ["dropped.png", list(files[1].read_bytes())])
+        expect(page.locator("#answers > *").first.locator("h2")).to_have_text("dropped.png")
+        expect(page.locator("#answers > *")).to_have_count(4)
+        expect(page.locator("pre").first).to_have_text(f"curl -F picture=@PICTURE {address}predict")
+        assert faults(page) == page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
+        page.set_viewport_size({"width": 360, "height": 700})
+        assert page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
+
+
+def test_a_mask_is_drawn_on_its_picture(browser: Browser, tmp_path: Path) -> None:
+    """What is shown is the picture with its answer, as the server draws it, and has loaded."""
+    run = spatial_run(tmp_path, "segmentation")
+    deep = picture(0, 1, side=32).astype(np.uint16) * 257
+    (tmp_path / "deep.tif").write_bytes(tiff_of(deep))
+    with opened(run, "serve", "--port", "0") as address, visit(browser, address) as page:
+        page.locator("input[type=file]").set_input_files(tmp_path / "deep.tif")
+        image = page.locator("#answers img")
+        expect(image).to_be_visible()
+        data = base64.b64decode(image.get_attribute("src").partition(",")[2])
+        colours = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+        assert (colours.max(axis=2) - colours.min(axis=2)).max() > 50  # of a grey picture
+        assert image.evaluate("image => image.naturalWidth") == colours.shape[1]
+
+
+def tiff_of(pixels: np.ndarray) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "TIFF")
+    return out.getvalue()

@@ -43,8 +43,7 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
     rows = np.concatenate([block[_varied(facts["look"][block])] for block in blocks])
     pairs, sure = [], []
     if len(rows) >= FEWEST:
-        shapes = np.stack([facts["height"][rows], facts["width"][rows]], axis=1)
-        links = search(facts["look"][rows], facts["tint"][rows], shapes)
+        links = search(facts[rows])
         ends = np.sort(rows[links.pairs], axis=1).tolist()
         pairs = [(*end, float(score), how) for end, score, how in zip(ends, links.agreement, links.how(), strict=True)]
         sure = (links.chance < np.log10(SURE)).tolist()

@@ -17,14 +17,14 @@ from striate.check.signature import blur, colours, unit
 WAVES = 24  # along each side, without the finest of 32: saving anew leaves little of these
 _ABOUT = 1.4  # waves beside one that it is held against (standard deviation)
 _WEAK = 30.0  # strength, in grey levels of the stretched picture: weaker waves fade, since rounding makes such, too
-_STRICTER = 40.0  # powers of ten for a likeness of 0 instead of 1
+_RARER, _STRICTER = 2.0, 60.0  # powers of ten for any pair, and more for a likeness of 0 instead of 1
 _OF_COLOURS = 0.03  # how much colours count beside the waves
 
 
 class Own:
     """Features of pictures from their facts' thumbs (N, S, S) and tints (N, T, T, 3)."""
 
-    most_power = 24.0
+    most_power = 16.0
 
     def __init__(self, thumbs: np.ndarray, tints: np.ndarray) -> None:
         self.thumbs, self.tints, self.basis = thumbs, tints, _basis(thumbs.shape[1])
@@ -53,7 +53,7 @@ class Own:
 
     def limit(self, alike: np.ndarray) -> np.ndarray:
         """How much rarer than a whole set allows a pair must be, in powers of ten, that is so much `alike`."""
-        return -_STRICTER * (1 - alike)
+        return -_RARER - _STRICTER * (1 - alike)
 
 
 def turned(waves: np.ndarray) -> Iterator[np.ndarray]:

@@ -1,10 +1,11 @@
 """Which pictures are the same picture: byte for byte, or saved anew, resized, recoloured, cropped, mirrored, turned.
 
-Candidates come from a description that turning and mirroring leave as it is (signature.py). Two looks decide. The
-first holds small likenesses against each other in the eight positions that a square can take (search.py): it tells
-apart even drawings that are much alike. The second lays candidates over each other by any turn, shift and change of
-size (overlay.py), for what was cropped or turned a little. In either, a pair must be closer than chance makes unrelated
-pictures of this very set, and what is seen when one is laid over the other must agree.
+Candidates come from a description that turning and mirroring leave as it is (signature.py). Three looks decide. Two
+hold small likenesses against each other in the eight positions that a square can take (search.py): as they are, which
+tells apart even drawings that are much alike, and without what the whole set shares (waves.py), as frames of one camera
+need. The third lays candidates over each other by any turn, shift and change of size (overlay.py), for what was cropped
+or turned a little. In each, a pair must be closer than chance makes unrelated pictures of this very set, and what is
+seen when one is laid over the other must agree.
 """
 
 import hashlib
@@ -43,8 +44,7 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
     rows = np.concatenate([block[_varied(facts["look"][block])] for block in blocks])
     pairs, sure = [], []
     if len(rows) >= FEWEST:
-        shapes = np.stack([facts["height"][rows], facts["width"][rows]], axis=1)
-        links = search(facts["look"][rows], facts["tint"][rows], shapes)
+        links = search(facts[rows])
         ends = np.sort(rows[links.pairs], axis=1).tolist()
         pairs = [(*end, float(score), how) for end, score, how in zip(ends, links.agreement, links.how(), strict=True)]
         sure = (links.chance < np.log10(SURE)).tolist()

@@ -15,7 +15,6 @@ import numpy as np
 
 MOST_RELATIVES, BEHIND = 16, 15  # places searched for the gap; spacings behind it that tell D
 COLUMNS = MOST_RELATIVES + BEHIND + 2  # distances needed of each picture
-_MOST_D = 6.0  # a greater one is not believed: the fall-off close by is slower than further out
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +32,14 @@ class Chance:
         return np.log10(self.rank[rows]) + nearer + np.log10(self.count)
 
 
-def measured(distances: np.ndarray, sampled: int, count: int) -> Chance:
+def measured(distances: np.ndarray, sampled: int, count: int, most_power: float) -> Chance:
     """From the least distances of each picture, sorted, to `sampled` of the `count` pictures of a set:
-    (N, COLUMNS)."""
+    (N, COLUMNS). A D above `most_power` is not believed: the fall-off close by is slower than further out."""
     logs = np.log(np.maximum(distances, 1e-6))
     spacings = np.diff(logs, axis=1) * np.arange(1, logs.shape[1])
     gap = spacings[:, :MOST_RELATIVES].argmax(axis=1)
     behind_it = gap[:, None] + 1 + np.arange(BEHIND)
     own = np.take_along_axis(spacings, behind_it, axis=1).mean(axis=1)
-    power = np.minimum(_MOST_D, 2 / np.maximum(own + own.mean(), 1e-6))  # steadied by that of the whole set
+    power = np.minimum(most_power, 2 / np.maximum(own + own.mean(), 1e-6))  # steadied by that of the whole set
     edge = np.maximum(distances[np.arange(len(gap)), gap + 1], 1e-6)
     return Chance(edge=edge, rank=(gap + 2) * count / sampled, power=power, count=count)

@@ -7,12 +7,11 @@ import numpy as np
 from striate.check import chance, register
 from striate.check.nearest import nearest, over_blocks
 from striate.check.overlay import overlaid
-from striate.check.signature import Plain, lengths, likeness, rings, unturned
+from striate.check.signature import Plain, lengths, rings, unturned
+from striate.check.waves import Own
 
 NEIGHBOURS = 24  # candidates of every picture
 CHANCE = 0.03  # pairs of pictures as they are that chance may make in a whole set
-MOST_APART = 0.015  # 1 - likeness²: what saving anew, resizing and retouching change is less; stripes may be as near by
-# accident, where most of their kind are far apart
 LEAST_AGREEMENT = 0.8  # correlation of two pictures laid over each other
 HOW = ("the same", "resized or shifted", "turned", "mirrored")
 _SAMPLE, _OF_SAMPLE = 1024, 4  # pictures that each is held against; how many of them become candidates
@@ -41,12 +40,13 @@ class Links:
         return [HOW[number] for number in np.where(mirrored, 3, np.where(turned, 2, np.where(moved, 1, 0)))]
 
 
-def search(looks: np.ndarray, tints: np.ndarray, shapes: np.ndarray) -> Links:
-    """All links among N pictures, at least 40: looks (N, 32, 32) and tints (N, 8, 8, 3) of their facts, shapes (N, 2)
-    their height and width."""
-    near = nearest(unturned(rings(looks, lengths(shapes))), NEIGHBOURS)[0]
-    both = _as_they_are(looks, tints, near), _settled(Links(*overlaid(looks, tints)))
-    found = Links(*(np.concatenate(parts) for parts in zip(*map(_fields, both), strict=True)))
+def search(facts: np.ndarray) -> Links:
+    """All links among pictures, at least 40; facts: (N,) of FACTS."""
+    looks, tints = facts["look"], facts["tint"]
+    near = nearest(unturned(rings(looks, lengths(np.stack([facts["height"], facts["width"]], axis=1)))), NEIGHBOURS)[0]
+    kinds = Plain(looks, tints), Own(facts["thumb"], tints)
+    every = *(_as_they_are(kind, near) for kind in kinds), _settled(Links(*overlaid(looks, tints)))
+    found = Links(*(np.concatenate(parts) for parts in zip(*map(_fields, every), strict=True)))
     found = found[np.argsort(found.chance, kind="stable")]
     _, once = np.unique(found.pairs[:, 0] * len(looks) + found.pairs[:, 1], return_index=True)
     return found[np.sort(once)]
@@ -56,38 +56,39 @@ def _fields(links: Links) -> tuple[np.ndarray, ...]:
     return links.pairs, links.chance, links.agreement, links.poses
 
 
-def _as_they_are(looks: np.ndarray, tints: np.ndarray, near: np.ndarray) -> Links:
+def _as_they_are(kind: Plain | Own, near: np.ndarray) -> Links:
     """Pictures held against each other in the eight positions of a square: those of every row with its neighbours
     `near` (N, n) and the most alike of a sample that chance makes fewer than CHANCE of in a whole set."""
-    count, sample, plain = len(looks), min(len(looks), _SAMPLE), Plain(looks)
-    upright = over_blocks(count, _ROWS, lambda block: next(plain.features(looks[block], tints[block])))
+    count, sample = len(near), min(len(near), _SAMPLE)
+    upright = over_blocks(count, _ROWS, lambda block: next(kind.features(block)))
     upright = np.concatenate(list(upright))
 
     def compared(block: slice) -> tuple[np.ndarray, ...]:
-        seen = np.stack(list(plain.features(looks[block], tints[block])), axis=1)
-        met, least = _nearest(seen, upright[:sample], np.arange(count)[block], plain.light)
+        seen = np.stack(list(kind.features(block)), axis=1)
+        met, least = _nearest(kind, seen, upright[:sample], np.arange(count)[block])
         candidates = np.concatenate([near[block], met[:, :_OF_SAMPLE].astype(np.int32)], axis=1)
-        alike = likeness(seen, upright[candidates], plain.light)
+        alike = kind.likeness(seen, upright[candidates])
         return least, candidates, alike.max(axis=1), alike.argmax(axis=1).astype(np.uint8)
 
     made = zip(*over_blocks(count, _ROWS, compared), strict=True)
     least, near, best, view = (np.concatenate(each) for each in made)
-    odds = chance.measured(least, sample - (sample == count), count)
+    odds = chance.measured(least, sample - (sample == count), count, kind.most_power)
     pairs = np.stack([np.repeat(np.arange(count), near.shape[1]), near.ravel()], axis=1)
     distance = 1 - best.ravel() ** 2
     made = np.maximum(odds.of(pairs[:, 0], distance), odds.of(pairs[:, 1], distance))
-    kept = np.flatnonzero((made < np.log10(CHANCE)) & (distance < MOST_APART) & (pairs[:, 0] != pairs[:, 1]))
+    few = made < np.log10(CHANCE) + kind.limit(best.ravel())
+    kept = np.flatnonzero(few & (pairs[:, 0] != pairs[:, 1]))
     mirrored, quarters = np.divmod(view.ravel()[kept].astype(int), 4)
     poses = register.first_poses(np.pi * mirrored - np.pi / 2 * quarters, mirrored > 0)
     return _settled(Links(pairs[kept], made[kept], best.ravel()[kept], poses))
 
 
-def _nearest(seen: np.ndarray, sample: np.ndarray, rows: np.ndarray, light: int) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(kind: Plain | Own, seen: np.ndarray, sample: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """(K, COLUMNS): which of the sample (S, F) are most like the rows in any of their eight views (K, 8, F), the first
     the most; and their distances, 1 - likeness². No row, itself a member of the sample, is its own neighbour."""
-    held = likeness(seen[:, 0], sample, light)
+    held = kind.likeness(seen[:, 0], sample)
     for number in range(1, 8):
-        np.maximum(held, likeness(seen[:, number], sample, light), out=held)
+        np.maximum(held, kind.likeness(seen[:, number], sample), out=held)
     inside = np.flatnonzero(rows < len(sample))
     held[inside, rows[inside]] = 0
     nearest = np.argpartition(-held, chance.COLUMNS - 1, axis=1)[:, : chance.COLUMNS]

@@ -18,6 +18,8 @@ from striate.data.looks import SIDE
 RINGS, ORDERS = 10, 8
 _COLOURS = 4  # side of the map of colours
 _MOST_FILLED = 0.45  # of a picture
+MOST_APART = 0.015  # 1 - likeness²: what saving anew, resizing and retouching change is less; stripes may be as near by
+# accident, where most of their kind are far apart
 _BLUR = 1.0  # pixels of a plain likeness: what resizing and saving anew change is finer
 
 
@@ -145,29 +147,35 @@ def _plain(looks: np.ndarray, tints: np.ndarray) -> Iterator[tuple[np.ndarray, n
     seen = ~filled(looks)
     smooth = _mean(blur(SIDE, _BLUR), looks.astype(np.float32), seen)
     light = _standard(smooth.reshape(len(looks), -1), seen.reshape(len(looks), -1)).reshape(looks.shape)
-    for values, colours in zip(views(light), views(_colours(tints)), strict=True):
-        yield values.reshape(len(values), -1), colours.reshape(len(colours), -1)
+    for values, colour in zip(views(light), colours(tints), strict=True):
+        yield values.reshape(len(values), -1), colour
 
 
 class Plain:
-    """Features of pictures as they are: light, and the map of its colours."""
+    """Features of pictures as they are, from their facts' looks (N, S, S) and tints (N, T, T, 3): light, and the map of
+    its colours."""
 
-    def __init__(self, looks: np.ndarray) -> None:
+    most_power = 6.0
+
+    def __init__(self, looks: np.ndarray, tints: np.ndarray) -> None:
+        self.looks, self.tints = looks, tints
         self.light = looks.shape[1] * looks.shape[2]
 
-    def features(self, looks: np.ndarray, tints: np.ndarray) -> Iterator[np.ndarray]:
+    def features(self, block: slice) -> Iterator[np.ndarray]:
         """Unit vectors (K, F) of each of the eight views."""
-        for both in _plain(looks, tints):
+        for both in _plain(self.looks[block], self.tints[block]):
             yield unit(np.concatenate(both, axis=1))
 
+    def likeness(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """(..., K, M) of features (..., K, F) and (..., M, F): 1 for the same, whether or not one is a negative."""
+        turned = np.swapaxes(second, -1, -2)
+        held = np.abs(first[..., : self.light] @ turned[..., : self.light, :])
+        held += first[..., self.light :] @ turned[..., self.light :, :]
+        return np.clip(held, 0, 1, out=held)
 
-def likeness(first: np.ndarray, second: np.ndarray, light: int) -> np.ndarray:
-    """(..., K, M) of features (..., K, F) and (..., M, F): 1 for the same, whether or not one is a negative."""
-    turned = np.swapaxes(second, -1, -2)
-    held = np.abs(first[..., :light] @ turned[..., :light, :])
-    if first.shape[-1] > light:
-        held += first[..., light:] @ turned[..., light:, :]
-    return np.clip(held, 0, 1, out=held)
+    def limit(self, alike: np.ndarray) -> np.ndarray:
+        """How much rarer than a whole set allows a pair must be, in powers of ten, that is so much `alike`."""
+        return np.where(1 - alike**2 < MOST_APART, 0, -np.inf)
 
 
 def _standard(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -177,10 +185,12 @@ def _standard(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return values / (np.sqrt((values * values).sum(axis=1, keepdims=True) / count) + 1).astype(np.float32)
 
 
-def _colours(tints: np.ndarray) -> np.ndarray:
-    """(K, 2, 4, 4): red against green and yellow against blue, over the contrast of the picture."""
+def colours(tints: np.ndarray) -> Iterator[np.ndarray]:
+    """(K, 32) of each of the eight views: red against green and yellow against blue, over the picture's contrast."""
     cells = tints.astype(np.float32).reshape(len(tints), _COLOURS, tints.shape[1] // _COLOURS, _COLOURS, -1, 3)
     red, green, blue = cells.mean(axis=(2, 4)).transpose(3, 0, 1, 2)
     opposed = np.stack([red - green, (red + green) / 2 - blue], axis=1)
     light = ((red + green + blue) / 3).var(axis=(1, 2))
-    return opposed * (4 / (np.sqrt(light + (opposed**2).mean(axis=(1, 2, 3))) + 4))[:, None, None, None]
+    opposed *= (4 / (np.sqrt(light + (opposed**2).mean(axis=(1, 2, 3))) + 4))[:, None, None, None]
+    for view in views(opposed):
+        yield view.reshape(len(view), -1)

@@ -19,7 +19,7 @@ FOLDS, ROUNDS = 4, 2
 PER_PICTURE = 1e9  # operations
 LEAST, MOST = 1e11, 6e12  # operations in all: a few seconds to two or three minutes of one core
 GOOD = 0.9  # share of the labels agreed with, below which pictures that have them are looked at with more pixels,
-FINER, FINER_WORTH = 48, 4  # so many, for so many times the operations
+FINER, FINER_WORTH = 64, 6  # so many, for so many times the operations
 LEAST_GAIN = 1.5  # times the pixels of a side, for that to show something new
 
 

@@ -26,20 +26,22 @@ def test_every_size_gets_maps_of_its_own_size(size: tuple[int, int]) -> None:
 
 
 def test_the_smallest_maps_are_eight_pixels_and_more() -> None:
-    """Pools stop there, and at four; pictures of one pixel are refused."""
-    for side, pools in ((15, 0), (16, 1), (64, 3), (128, 4), (2000, 4)):
-        assert unet_line(1, side, side, 8).count("maxpool") == pools
+    """Halvings, of which a stride is the first, stop there, and at four; pictures of one pixel are refused."""
+    for side, halvings in ((15, 0), (16, 1), (64, 3), (128, 4), (2000, 4)):
+        line = unet_line(1, side, side, 8)
+        assert line.count("maxpool") + line.count("stride=2") == halvings
     with pytest.raises(StriateError, match="at least 2×2 pixels"):
         unet_line(1, 1, 50, 8)
 
 
 def test_weights_are_as_many_as_counted_by_hand() -> None:
-    """One pool: two convolutions on 1 and 8, one inside on 8, one over both, and the answer with a bias per class."""
-    network = build(unet_line(1, 16, 16, 8), (1, 16, 16), 3)
-    expected = (1 * 8 + 8 * 16 + (8 + 16) * 8) * 9 + 2 * (8 + 16 + 8) + 8 * 3 + 3
+    """A stem, one pool between a convolution and one over both, what comes to full size, and the answer."""
+    network = build(unet_line(1, 32, 32, 8), (1, 32, 32), 3)
+    inside = 4 * 4 * 16 + (16 * 16 + 16 * 32 + (16 + 32) * 16) * 9 + 2 * (16 + 16 + 32 + 16)
+    expected = inside + 16 * 16 + 16 + (1 + 16) * 3 * 9 + 3
     assert sum(weights.numel() for weights in network.parameters()) == expected
-    assert str(f"{expected:,} parameters") in summary_text(network, (1, 16, 16))
-    assert summarise(network, (1, 16, 16))[-1].output_shape == (3, 16, 16)
+    assert str(f"{expected:,} parameters") in summary_text(network, (1, 32, 32))
+    assert summarise(network, (1, 32, 32))[-1].output_shape == (3, 32, 32)
 
 
 def test_the_answer_of_a_pixel_follows_from_what_it_sees() -> None:

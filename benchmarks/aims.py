@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from phrases import has_units, met, percent, signed, table, times
-from tables import best_peer, growth, no_overlap
+from tables import best_peer, growth, no_overlap, overlap
 
 # How many times faster than each; set for a processor with units for bf16 matrices.
 STEP = {
@@ -59,10 +59,11 @@ def _race(one: dict) -> Iterator[Row]:
             continue
         if last in ours:
             apart = ours[last]["mean"] - best["mean"]
-            clear = no_overlap(ours[last], best)
             what = f"{name} after {last:g} s, against the best other library"
-            measured = f"{signed(apart)} ({peer}), {'no' if clear else 'with'} overlap of the runs"
-            yield what, "ahead, no overlap", measured, met(apart > 0 and clear)
+            measured = f"{100 * apart:+.1f} points ({peer}), {overlap(ours[last], best)}"
+            single = min(ours[last]["n"], best["n"]) < 2
+            verdict = "no spread known" if single else met(apart > 0 and no_overlap(ours[last], best))
+            yield what, "ahead, no overlap", measured, verdict
         early = [seconds for seconds in ours if seconds <= SOON]
         if early:
             mine = ours[max(early)]["mean"]

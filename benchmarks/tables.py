@@ -83,8 +83,9 @@ def _race_verdict(got: dict) -> str:
     text = f"The best other library after {last:g} s is {name} with {percent(best['mean'])}."
     if last in ours:
         apart = 100 * (ours[last]["mean"] - best["mean"])
-        clear = "no run of the one reaches a run of the other" if no_overlap(ours[last], best) else "the runs overlap"
-        text += f" Striate is {abs(apart):.1f} points {'ahead' if apart > 0 else 'behind'}; {clear}."
+        text += (
+            f" Striate is {abs(apart):.1f} points {'ahead' if apart > 0 else 'behind'}; {overlap(ours[last], best)}."
+        )
     reached = [seconds for seconds, mine in sorted(ours.items()) if mine["mean"] >= best["mean"]]
     return text + (f" Striate has reached that with {reached[0]:g} s." if reached else " Striate has not reached that.")
 
@@ -105,6 +106,13 @@ def best_peer(got: dict) -> tuple[dict[float, dict], float, str, dict | None]:
     last = max(seconds for _, seconds in peers)
     name = max((name for name, seconds in peers if seconds == last), key=lambda name: peers[name, last]["mean"])
     return ours, last, name, peers[name, last]
+
+
+def overlap(one: dict, other: dict) -> str:
+    """How the runs of two contenders lie to each other, in words; of a single run each nothing can be said."""
+    if min(one["n"], other["n"]) < 2:
+        return "one run each"
+    return "no run of the one reaches a run of the other" if no_overlap(one, other) else "the runs overlap"
 
 
 def no_overlap(one: dict, other: dict) -> bool:

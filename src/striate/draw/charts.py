@@ -1,6 +1,6 @@
 """Charts of a run, each as PNG bytes: learning curves, confusion matrix, calibration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def curves(history: Sequence[Mapping[str, object]]) -> bytes:
+def curves(history: Sequence[Mapping[str, object]], label: Callable[[str], str] = str.capitalize) -> bytes:
     """Loss, hits and learning rate over the epochs.
 
     history: one row per epoch with "epoch" and any of "train_loss", "validation_loss", the same with another word,
-    such as "train_accuracy" (0 to 1), and "learning_rate"; a missing or empty value leaves a gap.
+    such as "train_accuracy" (0 to 1), and "learning_rate"; a missing or empty value leaves a gap. label: makes the
+    title of that word.
     """
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
@@ -29,7 +30,7 @@ def curves(history: Sequence[Mapping[str, object]]) -> bytes:
     epochs = _column(history, "epoch")
     for name, axes in panels.items():
         style.plain_axes(axes)
-        _title(axes, name.replace("_", " ").capitalize())
+        _title(axes, label(name))
         _line(axes, epochs, _column(history, f"train_{name}"), style.BLUE, "train")
         _line(axes, epochs, _column(history, f"validation_{name}"), style.ORANGE, "validation")
     panels["loss"].set_ylim(bottom=0)

@@ -121,7 +121,7 @@ def next_commands(folder: Path) -> list[tuple[str, str]]:
     """What to do with a run, as command lines and what they do."""
     return [
         (f"striate open {folder}", "look inside in the browser: every layer, filter and number"),
-        (f"striate predict {folder} PICTURES --out predictions.csv", "name the class of new pictures"),
+        (f"striate predict {folder} PICTURES --out predictions.csv", "what the model says of new pictures"),
         (f"striate evaluate {folder} FOLDER", "score the model on other labelled pictures"),
         (f"striate summary {folder}", "show the network layer by layer"),
     ]

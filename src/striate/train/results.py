@@ -16,6 +16,7 @@ from striate.data.sample import text_of
 from striate.data.shown import shown as drawn
 from striate.draw import charts, sheets
 from striate.errors import counted
+from striate.evaluate.named import label
 from striate.evaluate.report import report
 from striate.evaluate.scores import headline, warnings
 from striate.evaluate.seal import open_seal
@@ -103,7 +104,7 @@ def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mappi
 
 def _write_images(folder: Path, model: Model, data: Dataset, history: list[dict]) -> dict[str, bytes]:
     """The figures of network and training, by the name of their field in the report; each is also a PNG file."""
-    images = {"curves": charts.curves(history)} if history else {}
+    images = {"curves": charts.curves(history, label)} if history else {}
     kinds = torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Conv3d
     first = next((m for m in model.network.modules() if isinstance(m, kinds)), None)
     if first is not None:

@@ -13,7 +13,7 @@ const PER_SECOND = 4; // moments while playing
 const STATES = { running: "Running", done: "Finished", stopped: "Stopped early", none: "No training" };
 const HOW = "striate train --watch";
 const clock = (seconds) => seconds < 120 ? `${digits(seconds, 3)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-const title = (word) => word.charAt(0).toUpperCase() + word.slice(1).replaceAll("_", " ");
+const title = (word) => word === "iou" ? "IoU" : word.charAt(0).toUpperCase() + word.slice(1).replaceAll("_", " ");
 
 /* Filters of three channels as colours around middle grey; looks like a Scale to the atlas. */
 function colourFilters(data, size, reach) {

@@ -337,7 +337,10 @@ def test_what_the_model_is(client: Client, run: Path) -> None:
     """Task, classes, what it sees, its test score as the run wrote it down, versions and limits; and a sign of life."""
     told = json.loads(client.ask("/model")[2])
     scores = json.loads((run / "scores.json").read_text())["test"]
+    said = told["test"].pop("said")
     assert told["test"] == {"score": "accuracy", **scores["accuracy"], "n": scores["n"]}
+    assert said.startswith(f"Accuracy {100 * scores['accuracy']['value']:.1f} % [")
+    assert said.endswith(f" on {scores['n']} pictures")
     assert {name: told[name] for name in ("task", "classes", "channels", "height", "width", "striate")} == {
         "task": "classification", "classes": ["across", "down, too"], "channels": 1, "height": 8, "width": 8,
         "striate": striate.__version__,

@@ -18,6 +18,7 @@ from striate.data.prepare import placed
 from striate.data.shown import shown
 from striate.draw.pixels import picture_png
 from striate.errors import counted
+from striate.evaluate.named import interval, label
 from striate.export.answers import Prediction
 from striate.export.items import items_sent
 from striate.export.model import Model
@@ -176,9 +177,13 @@ class Predictor:
 
 
 def _main_score(scores: dict) -> dict | None:
-    """The score that counts on the test part, with its interval and the number of pictures."""
+    """The score that counts on the test part, with its interval, the number of pictures, and all that in words."""
     test = scores.get("test") or {}
-    return {"score": test["main"], **test[test["main"]], "n": test["n"]} if "main" in test else None
+    if "main" not in test:
+        return None
+    main = test["main"]
+    said = f"{label(main)} {interval(test[main], main)} on {counted(test['n'], 'picture')}"
+    return {"score": main, **test[main], "n": test["n"], "said": said}
 
 
 def _refusal(refusal: Refusal, **more: object) -> Reply:

@@ -59,7 +59,7 @@ function forPrograms() {
 
 function about({ task, classes, form, channels, height, width, frames, test }) {
   const size = form === "picture" || form === "volume" ? `${frames > 1 ? `${frames} × ` : ""}${height} × ${width} pixels` : `${width} values`;
-  const score = test ? ` In its test: ${test.score} ${digits(test.value)} (${digits(test.low)} to ${digits(test.high)}) on ${test.n}.` : "";
+  const score = test ? ` In its test: ${test.said}.` : "";
   const names = classes.length > SHOWN ? `${classes.slice(0, SHOWN).join(", ")} and ${classes.length - SHOWN} more` : classes.join(", ");
   return `A model for ${task}: ${names}. It sees ${size} with ${channels} ${channels === 1 ? "channel" : "channels"}.${score}`;
 }

@@ -22,7 +22,7 @@ CHANCE = 1e-5  # pairs that chance may make in a whole set, if they fit perfectl
 STRICTER = 15.0  # powers of ten for a correlation of 0 instead of 1: stripes fit other stripes by 0.9, copies by 0.99
 PROMISING = 0.45  # correlation at half the size; of 3,079 pairs found in drawn and real sets 5 lay below it
 _AXES = 24  # principal components of the statistics
-_RANDOM, _LOCAL, _TAIL = 1200, 150, 0.2  # unrelated pairs; how many tell of one; the share of these that is their tail
+_RANDOM, _LOCAL, _TAIL = 3600, 450, 0.2  # unrelated pairs; how many tell of one; the share of these that is their tail
 _FALL = 20.0  # the steepest believed
 _QUANTILES = np.array([0.04, 0.1, 0.25, 0.5, 0.75, 0.9, 0.96])
 _ANGLES, _REACH = 24, 6  # turns, each with and without mirroring, and shifts in pixels of a halved picture
@@ -109,10 +109,10 @@ def _candidates(described: np.ndarray) -> np.ndarray:
 
 
 def _unrelated(described: np.ndarray) -> np.ndarray:
-    """(_RANDOM, 2): pictures with ones of like statistics, but not so like that many are the same: stripes are held
-    against stripes, which can always be laid over each other somehow."""
+    """(_RANDOM, 2): pictures, each about as often, with ones of like statistics, but not so like that many are the same:
+    stripes are held against stripes, which can always be laid over each other somehow."""
     random, count = np.random.default_rng(0), len(described)
-    rows = random.integers(0, count, _RANDOM)
+    rows = np.resize(random.permutation(count), _RANDOM)
     first = max(min(30, count // 4), count // 16)
     ranks = random.integers(first, first + max(10, count // 16), _RANDOM)
 

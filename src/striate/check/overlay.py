@@ -109,7 +109,7 @@ def _candidates(described: np.ndarray) -> np.ndarray:
 
 
 def _unrelated(described: np.ndarray) -> np.ndarray:
-    """(_RANDOM, 2): pictures, each about as often, with ones of like statistics, but not so like that many are the same:
+    """(_RANDOM, 2): pictures, each about as often, with ones of like statistics, not so like that many are the same:
     stripes are held against stripes, which can always be laid over each other somehow."""
     random, count = np.random.default_rng(0), len(described)
     rows = np.resize(random.permutation(count), _RANDOM)

@@ -2,7 +2,7 @@
 
 Light, colour, and how much fine and coarse structure a picture has stay as they are when it is turned or moved, so
 their quantiles find what a copy was made of even where much was cut off. All turns and shifts are tried at once by
-correlation (with the fast Fourier transform), and the best are refined (register.py). What "too alike" means is read
+correlation, and the best are refined (register.py). What "too alike" means is read
 off pairs of the set that are alike, but not the same: the tail of how well such pictures can be laid over each other
 (Hill, Annals of Statistics 3, 1975), carried on to where fewer than CHANCE such pairs are expected among all tried,
 and far fewer where the fit is poor.

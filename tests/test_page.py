@@ -214,12 +214,14 @@ def type_a_kernel(page: Page) -> None:
 
 @pytest.mark.parametrize("tab", SETTLED)
 def test_tabs_are_for_everyone(page: Page, tab: str) -> None:
-    """No serious fault for axe in light and dark, and nothing wider than the window at 1280 and 800 pixels."""
+    """No serious fault for axe in light and dark, and nothing wider than the window at 1280, 800 and 400 pixels."""
     open_tab(page, tab)
     assert not faults(page)
-    for width in (1280, 800):
+    for width in (1280, 800, 400):
         page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(300)  # maps are drawn anew for their room once it has changed
         assert page.evaluate(WIDER) == []
+    page.set_viewport_size({"width": 800, "height": 800})
     page.emulate_media(color_scheme="dark")
     expect(page.locator(SETTLED[tab]).first).to_be_visible()
     assert not faults(page)
@@ -307,6 +309,14 @@ def test_colours_are_those_of_the_legend(page: Page, model: striate.Model) -> No
         place = (float(values[at]) + most) / (2 * most) * 255
         near = table[[int(place), min(255, int(place) + 1)]].tolist()  # of two, should it lie just between them
         assert colour in near
+
+
+def test_a_report_fits_a_phone(browser: Browser, run: Path) -> None:
+    """Nothing of a report is wider than a phone, and no score's name stands one letter a line."""
+    with visit(browser, (run / "report.html").absolute().as_uri(), width=400) as page:
+        assert page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
+        first = page.locator("#scores tbody td:first-child")
+        assert first.evaluate_all("cells => Math.min(...cells.map((cell) => cell.clientWidth))") >= 80
 
 
 def test_strangers_are_refused(browser: Browser, address: str) -> None:

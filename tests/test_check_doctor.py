@@ -3,6 +3,7 @@
 import csv
 import html
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -188,6 +189,18 @@ def test_the_command_writes_a_page_and_says_what_to_do(
     assert all(html.escape(reason) in page for reason in reasons.values())
     assert main(["check", "set", "--quick", "-q", "--strict"]) == 2
     assert main(["check", "nowhere", "--quick"]) == 2
+
+
+def test_the_next_command_reads_the_pictures_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """What the check was told of its pictures stands in the command that trains on them, quoted for a shell."""
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "my set", 12)
+    asked = ["my set", "--label-regex", r"(\d)\.png$", "--img-size", "24"]
+    assert main(["check", *asked, "--quick", "-q"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("next: striate "))
+    assert shlex.split(line.removeprefix("next: striate ")) == ["train", *asked]
 
 
 def test_from_python_with_labels_asked_for(tmp_path: Path) -> None:

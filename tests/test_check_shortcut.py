@@ -1,5 +1,6 @@
 """Shortcuts: a class that files, light, colour or border betray is found, and honest differences are not."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,20 @@ def test_a_planted_difference_is_found(tmp_path: Path, change: object, family: s
     assert repr(kind) in found.what
     assert f"{100 * found.figures['balanced_accuracy']:.0f} % right" in found.what
     assert found.figures["low"] < found.figures["balanced_accuracy"]
+
+
+def test_near_brightnesses_are_told_apart(tmp_path: Path) -> None:
+    """Dark pictures of 16 bits that differ by little are told with digits enough to see it."""
+    random = np.random.default_rng(0)
+    for number in range(120):
+        kind = ("dim", "lit")[number % 2]
+        path = tmp_path / "set" / kind / f"{number:04}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grey = random.normal(660 + 60 * (number % 2), 10, (32, 32)).astype(np.uint16)
+        Image.fromarray(grey).save(path)
+    found = one(examine(tmp_path / "set", tmp_path / "store"), "shortcut")
+    told = re.search(r"mean brightness ([\d.]+) % of the scale against ([\d.]+) %", found.what)
+    assert sorted(map(float, told.groups())) == pytest.approx([100 * 660 / 65535, 100 * 720 / 65535], abs=0.01)
 
 
 def test_files_that_betray_the_class(tmp_path: Path) -> None:

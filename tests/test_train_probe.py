@@ -126,3 +126,5 @@ def test_doubts_of_a_run_are_written_once_per_picture(tmp_path: Path) -> None:
     assert (row["path"], row["part"]) == (data.names[rows[0]], "test")
     assert (row["label"], row["suggested"]) == (data.targets[rows[0]], data.task.classes[other])
     assert told.check.findings[-1].kind == "label_suspects"
+    few = with_doubts(tmp_path, data, rows[:2], chances[:2])  # too few of every class to judge one label
+    assert few.check.findings == data.check.findings

@@ -42,6 +42,7 @@ def train(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Exit code 0 whatever was found, unless --strict was given and there is a problem."""
+    import shlex
     import shutil
 
     from striate.check.words import told
@@ -54,7 +55,8 @@ def check(options: argparse.Namespace) -> int:
     print(f"\nwrote {folder / 'check.html'} (with pictures), and check.json and data.csv (every file) beside it")
     suggested = next((item.figures["option"] for item in found.findings if item.kind == "series"), "")
     if not {"single", "one-class"} & {item.kind for item in found.findings}:
-        print(f"next: striate train {options.source} {suggested}".rstrip())
+        again = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+        print(f"next: striate train {shlex.join([options.source, *again])} {suggested}".rstrip())
     return PROBLEMS if options.strict and found.of("problem") else DONE
 
 

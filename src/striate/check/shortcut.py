@@ -343,7 +343,7 @@ def _of_bytes(looked: _Looked, mine: np.ndarray) -> str:
 
 
 def _of_light(looked: _Looked, mine: np.ndarray) -> str:
-    own, other = _pair(100 * looked.facts["mean"] / looked.scale, mine)
+    own, other = _pair(100 * looked.facts["mean"] / looked.scale, mine, "{:.3g}")
     return f" (mean brightness {own} % of the scale against {other} %)"
 
 

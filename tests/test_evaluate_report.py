@@ -9,6 +9,7 @@ import pytest
 
 from striate.draw.pixels import picture_png
 from striate.evaluate.facts import Figure, HeatmapPicture, MistakePicture, ReportFacts
+from striate.evaluate.number_scores import number_scores
 from striate.evaluate.report import MOST_LEFT_OUT, report
 from striate.evaluate.scores import classification_scores
 
@@ -196,6 +197,18 @@ def test_a_run_of_which_little_is_known_has_a_page(scores: dict) -> None:
     assert "stopped early" in page.words
     assert not {"Heatmaps", "Layers", "Mistakes"} & set(re.findall(r"\w+", page.words))
     assert page.open == page.crossed == []
+
+
+def test_a_score_that_no_bar_shows_has_its_interval_in_words() -> None:
+    """An error in the user's own units has no bar from 0 to 100 %, and its interval stands below it all the same."""
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(0, 100, (60, 1))
+    record = number_scores(truth, truth + rng.normal(0, 5, truth.shape), ["count"], [50.0])
+    first = Page(
+        report(dataclasses.replace(_facts(), scores={"test": record}, random_split=None, runs=[])).partition("<nav>")[0]
+    ).words
+    low, high = (f"{record['rmse'][end]:.3f}" for end in ("low", "high"))
+    assert f"95 % interval {low} to {high}" in first
 
 
 def test_many_classes_are_folded() -> None:

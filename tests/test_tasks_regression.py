@@ -1,6 +1,7 @@
 """Numbers are learned, told in the user's units with honest intervals, and follow mirrored pictures."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +139,8 @@ def test_the_run_tells_everything(run: Run, table: Path) -> None:
     report = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "Predicted against true place" in report
     assert "RMSE" in report
+    assert "2 numbers on the test part" in report
+    assert not re.search(r"\d classes", report)
     assert (run.folder / "scatter_0.png").is_file()
 
 
@@ -197,7 +200,7 @@ def test_the_commands(run: Run, table: Path, tmp_path: Path, capsys: pytest.Capt
     assert float(row["low_light"]) < float(row["value_light"]) < float(row["high_light"])
     assert main(["evaluate", str(run.folder), str(table), "--label-column", "place,light"]) == 0
     printed = capsys.readouterr().out
-    assert "by class" in printed
+    assert "by number" in printed
     assert "light" in printed
     with pytest.raises(StriateError, match="and 58 more"):
         striate.load(run.folder).evaluate(table, label_column="light")

@@ -18,6 +18,17 @@ TARGETS: dict[str, list[Target]] = {
 NAMES = {"regression": ("value",), "segmentation": MASK.names}
 
 
+def test_a_score_stands_below_its_name() -> None:
+    """Every line of the table by class ends where its heads end, however long they and the counts are."""
+    score = {"value": 0.5, "low": None, "high": None}
+    row = {"n": 1_595_498, "spearman": score, "rmse": score}
+    record = {"n": 3, "main": "rmse", "rmse": score, "baseline": None, "per_class": {"steering": row, "x": row}}
+    lines = score_table({"test": record}).splitlines()[-3:]
+    assert lines[0].split()[:3] == ["test,", "by", "number"]
+    assert len({len(line) for line in lines}) == 1
+    assert all(line.index("1,595,498") + 9 == lines[0].index(" n ") + 2 for line in lines[1:])
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_an_empty_part_is_told_and_nothing_false(name: str) -> None:
     """--test 0: no picture gives no score, no mistake and no figure, and the words say so."""

@@ -62,6 +62,11 @@ def number(value: float | None, name: str) -> str:
     return (f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}").replace("-", "−")
 
 
+def row_of(per_class: Mapping[str, Mapping[str, object]]) -> str:
+    """What has a score each beside the whole: a class, or one of several numbers that are learned."""
+    return "number" if any("rmse" in row for row in per_class.values()) else "class"
+
+
 def interval(score: Mapping[str, float | None], name: str) -> str:
     """ "91.2 % [86.1, 94.6]"."""
     if score["value"] is None or score["low"] is None:

@@ -8,7 +8,7 @@ from striate.draw.style import shorten
 from striate.evaluate import markup
 from striate.evaluate.facts import Figure, ReportFacts
 from striate.evaluate.markup import Html, element, join
-from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number
+from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number, row_of
 from striate.evaluate.scores import in_groups
 
 _MEANINGS = {
@@ -32,6 +32,9 @@ def hero(facts: ReportFacts) -> Html:
     meaning = _MEANINGS[part].format(n=f"{record['n']:,}", times="once" if opened == 1 else f"{opened:,} times")
     if groups := in_groups(record):
         meaning += f";{groups}, which the interval takes into account"
+    if not is_share(main) and scores[main]["low"] is not None:  # which no bar shows
+        low, high = (number(scores[main][end], main) for end in ("low", "high"))
+        meaning += f"; 95 % interval {low} to {high}"
     left = [
         element("p", f"{part} {label(main)}", class_="kicker"),
         element("p", number(scores[main]["value"], main), class_="big"),
@@ -69,7 +72,8 @@ def score_section(facts: ReportFacts) -> Html:
     blocks += [element("div", card, class_="card") for card in (_random_split(facts), _runs(facts)) if card]
     per_class = facts.scores[parts[0]].get("per_class")
     if per_class:
-        title = f"{len(per_class)} classes on the {parts[0]} part"
+        rows = "numbers" if row_of(per_class) == "number" else "classes"
+        title = f"{len(per_class)} {rows} on the {parts[0]} part"
         blocks.append(element("div", markup.folded(title, _class_scores(per_class), len(per_class)), class_="card"))
     drawn = facts.figures.values()
     blocks += [element("div", _drawn(figure, parts[0]), class_="card") for figure in drawn if not figure.title]
@@ -151,7 +155,7 @@ def _class_scores(per_class: Mapping[str, dict]) -> Html:
         (one, f"{row['n']:,}", *bar, *(markup.interval(row[name], name) for name in names))
         for (one, row), bar in zip(per_class.items(), bars or [[]] * len(per_class), strict=True)
     ]
-    head = ("class", "n", *([""] if bars else []), *map(label, names))
+    head = (row_of(per_class), "n", *([""] if bars else []), *map(label, names))
     return markup.table(head, rows, name="recalls" if bars else "recalls narrow")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from striate.evaluate.markup import is_score
-from striate.evaluate.named import label
+from striate.evaluate.named import label, row_of
 from striate.evaluate.scores import headline
 
 
@@ -25,13 +25,16 @@ def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
     if not per_class:
         return []
     names = _scores_of(next(iter(per_class.values())))
-    longest = max(len(f"{part}, by class"), *map(len, per_class))
-    heads = "".join(f"  {label(name):>11}" for name in names)
+    title = f"{part}, by {row_of(per_class)}"
+    longest = max(len(title), *map(len, per_class))
+    wide = {name: max(11, len(label(name))) for name in names}
+    most = max(6, *(len(f"{row['n']:,}") for row in per_class.values()))
+    heads = "".join(f"  {label(name):>{width}}" for name, width in wide.items())
     rows = (
-        f"{one:{longest}}  {row['n']:6,}" + "".join(f"  {_number(row[name]):>11}" for name in names)
+        f"{one:{longest}}  {row['n']:{most},}" + "".join(f"  {_number(row[name]):>{wide[name]}}" for name in names)
         for one, row in per_class.items()
     )
-    return ["", f"{part}, by class".ljust(longest) + "       n" + heads, *rows]
+    return ["", f"{title:{longest}}  {'n':>{most}}" + heads, *rows]
 
 
 def _scores_of(record: Mapping[str, object]) -> list[str]:

@@ -50,9 +50,9 @@ def report_facts(
         title=f"{Path(data.found.root).name}: {_kind(model.task)}",
         notes=_notes(data, training),
         split=_split_sentence(data, settings),
-        split_table=[("part", "pictures"), *((part, len(data.rows(part))) for part in parts)],
+        split_table=[("part", "pictures"), *((part, f"{len(data.rows(part)):,}") for part in parts)],
         network=plan.line.replace("classes", str(len(model.classes))),
-        summary=summary_text(training.network, shape.seen),
+        summary=summary_text(training.network, shape.seen, shape.form),
         settings=_setting_rows(training, settings),
         machine=[("precision", training.precision), *fingerprint(job.device).items()],
         **images,
@@ -95,7 +95,8 @@ def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
         "headline": headline(scores["test"]),
         "warnings": warnings(scores, list(data.opened)),
         "data": _data_rows(data),
-        "classes": {name: {part: counts[part][name] for part in PARTS} for name in data.task.classes},
+        # Every picture has all the numbers, so that counting them says nothing.
+        "classes": {one: {part: counts[part][one] for part in PARTS} for one in data.task.classes if data.task.shares},
         "left_out": [(item.path, item.reason) for item in data.left_out],
         "scores": {part: scores[part] for part in ("test", "validation", "train")},
         "random_split": scores.get("random_split"),
@@ -150,7 +151,8 @@ def _data_rows(data: Dataset) -> list[tuple[str, object]]:
     told += f" and {len(sizes) - 4} more" if len(sizes) > 4 else ""
     lengths = [width for _, width in sizes] if shape.form in ("series", "text") else []
     if lengths:
-        told = f"{min(lengths):,} to {max(lengths):,}, most often {common[0][0][1]:,}"
+        longest = f" to {max(lengths):,}, most often {common[0][0][1]:,}" if len(sizes) > 1 else ""
+        told = f"{min(lengths):,}{longest}"
     return [
         ("from", data.found.root),
         ("pictures used", f"{len(data.used):,}"),
@@ -171,7 +173,7 @@ def _split_sentence(data: Dataset, settings: Settings) -> str:
         together += ", except where the folder says otherwise"
     else:
         share = len(data.rows("validation")) / max(len(data.used), 1) if settings.val is None else settings.val
-        how = f"{settings.test:.0%} for testing and {share:.0%} for validation"
+        how = f"{100 * settings.test:.0f} % for testing and {100 * share:.0f} % for validation"
         how += ", class by class" if data.task.one_label else ""
     if settings.split == "blocks":
         between = "what lies beside a border between two parts is left out, since neighbours are nearly alike"

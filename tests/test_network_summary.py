@@ -143,6 +143,12 @@ def test_the_table_has_every_layer() -> None:
         "whiten1", "dropout1", "silu1", "maxpool1", "flatten1", "dense1", "softmax1",
     ]  # fmt: skip
     assert set(text[1]) == set(text[-2]) == {"─"}
+    volume = summary_text(
+        build("conv 2 3, flatten, dense classes", (1, 4, 6, 6), 2), (1, 4, 6, 6), "volume"
+    ).splitlines()
+    assert volume[2].split() == ["volume", "1×4×6×6", "1×1×1"]
+    assert volume[2].rindex("1×1×1") == volume[0].index("receptive")
+    assert volume[-1].endswith("per volume")
 
 
 def test_counts_for_people() -> None:

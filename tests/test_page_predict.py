@@ -10,6 +10,7 @@ import pytest
 from browser import WIDER, Browser, chromium, expect, faults, opened, visit
 from drawn import TINY, draw_folder, picture, white_charts
 from drawn_page import spatial_run
+from drawn_series import write_ucr
 from PIL import Image
 
 import striate
@@ -57,6 +58,18 @@ def test_pictures_are_answered(browser: Browser, tmp_path: Path, monkeypatch: py
         assert faults(page) == page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
         page.set_viewport_size({"width": 360, "height": 700})
         assert page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
+
+
+def test_series_are_called_series(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of a model of series asks for series, and says what it sees and was tested on in the report's words."""
+    white_charts(monkeypatch)
+    run = striate.train(write_ucr(tmp_path / "Waves"), out=str(tmp_path), epochs=1, quiet=True, workers=0).folder
+    with opened(run, "serve", "--port", "0") as address, visit(browser, address) as page:
+        expect(page.get_by_text("Drop series here")).to_be_visible()
+        about = page.get_by_text("A model for classification")
+        expect(about).to_contain_text("It sees 40 values, 1 channel.")
+        expect(about).to_contain_text(" series.")
+        assert "picture" not in about.inner_text()
 
 
 def test_a_mask_is_drawn_on_its_picture(browser: Browser, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_answer_alone_where_labels_are_gone(browser: Browser, tmp_path: Path
 
 def test_the_page_has_the_words_of_the_report(browser: Browser, tmp_path: Path) -> None:
     """What is said of pictures is said of series, texts and volumes in the same words as elsewhere."""
-    text = "Pictures of one picture, picturesque. Picture: the pictures"
+    text = "Pictures of one picture, picturesque. Picture: the pictures, PICTURES in ~/Pictures/new and pictures\\\\old"
     script = """async ([text, nouns]) => {
       const { useNouns, worded } = await import("./dom.js");
       useNouns(nouns);

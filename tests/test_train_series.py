@@ -15,6 +15,7 @@ import striate
 from striate import cli
 from striate.augment.recipe import parse
 from striate.errors import StriateError
+from striate.inside.stages import stage_ends
 from striate.network.auto import series_line, volume_line
 from striate.network.build import build
 from striate.train.plan import Facts, make_plan, shape_of
@@ -50,6 +51,8 @@ def test_the_report_speaks_of_series(run: striate.Run) -> None:
     assert not re.search(r"\bpictures?\b", words)
     assert "40 values, 1 channel" in words
     assert page.count("Evidence for ") >= 2
+    assert re.search(r"lengths\s+40\s", words)
+    assert f"striate predict {run.folder} SERIES" in words
 
 
 def test_the_same_answers_on_every_way(run: striate.Run, tmp_path: Path) -> None:
@@ -88,10 +91,15 @@ def test_looking_inside(run: striate.Run, tmp_path: Path, capsys: pytest.Capture
     assert found.value == pytest.approx(float(look.maps("conv2")[3, 17]), abs=1e-4)
     for layer in (None, "conv1", "dense1"):
         assert look.sheet(layer).startswith(b"\x89PNG")
+    assert [look.layers[index].name for index in stage_ends(look.layers, 6)] == ["relu2", "relu3"]
     file = run.folder.parent / "Waves" / "Waves_TEST.tsv"
     assert cli.main(["look", str(run.folder), str(file), "--layer", "conv3", "--out", str(tmp_path)]) == 0
     assert "computed again" in capsys.readouterr().out
+    capsys.readouterr()
     assert cli.main(["summary", str(run.folder)]) == 0
+    table = capsys.readouterr().out
+    assert "operations per series" in table
+    assert re.search(r"^series {2,}1×40 {2,}1$", table, re.MULTILINE)
     assert cli.main(["predict", str(run.folder), str(file), "--out", str(tmp_path / "p.csv")]) == 0
     assert len(read_table(tmp_path / "p.csv")) == 20
     assert cli.main(["evaluate", str(run.folder), str(file)]) == 0

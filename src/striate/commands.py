@@ -211,8 +211,10 @@ def summary(options: argparse.Namespace) -> int:
     from striate.network.make import network
     from striate.network.summary import summary_text
 
+    form = "picture"
     if Path(options.network).exists():
-        made = load_model(options.network).network
+        model = load_model(options.network)
+        made, form = model.network, model.preparation.shape.form
     else:
         entry = CATALOG.get(options.network.strip())
         asked = Settings(img_size=options.img_size, channels=options.channels)
@@ -222,7 +224,7 @@ def summary(options: argparse.Namespace) -> int:
         if classes is None:
             classes = entry.classes if entry else 10
         made = network(options.network, (channels, *size), classes)
-    print(made.text + "\n\n" + summary_text(made, made.input_shape))
+    print(made.text + "\n\n" + summary_text(made, made.input_shape, form))
     return DONE
 
 

@@ -45,7 +45,8 @@ def _found(case: Case) -> Finding:
         "depths": Counter(np.array(DEPTHS, object)[facts["depth"]].tolist()),
     }
     if case.form in ("series", "text"):
-        kinds = {"lengths": Counter({f"{width:,} values": n for width, n in Counter(facts["width"].tolist()).items()})}
+        unit = "letters" if case.form == "text" else "values"
+        kinds = {"lengths": Counter({f"{width:,} {unit}": n for width, n in Counter(facts["width"].tolist()).items()})}
         if case.form == "series":
             kinds["channels"] = Counter(counted(n, "channel") for n in facts["channels"].tolist())
     said = "; ".join(_mixture(counts) for counts in kinds.values())

@@ -5,7 +5,8 @@ import re
 from striate.data.prepare import Shape
 
 NOUNS = {"series": ("series", "series"), "text": ("text", "texts"), "volume": ("volume", "volumes")}
-_PICTURE = re.compile(r"\b([Pp])icture(s?)\b")
+# A folder that is called so keeps its name in a path.
+_PICTURE = re.compile(r"(?<![/\\])\b(picture|Picture|PICTURE)([sS]?)\b(?![/\\])")
 
 
 def extent(shape: Shape) -> str:
@@ -29,7 +30,7 @@ def worded(text: str, form: str) -> str:
 
     def word(found: re.Match) -> str:
         noun = several if found[2] else one
-        return noun.capitalize() if found[1] == "P" else noun
+        return noun.upper() if found[1].isupper() else noun.capitalize() if found[1][0] == "P" else noun
 
     return _PICTURE.sub(word, text)
 

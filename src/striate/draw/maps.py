@@ -73,10 +73,12 @@ def _marked(tile: np.ndarray, box: Box, rows: int) -> np.ndarray:
     return framed
 
 
-def network_sheet(picture: np.ndarray, rows: Sequence[Row], title: str, *, columns: int = 10) -> bytes:
+def network_sheet(
+    picture: np.ndarray, rows: Sequence[Row], title: str, *, about: tuple[str, str] = ("picture", ""), columns: int = 10
+) -> bytes:
     """The picture, and for every layer its strongest maps, each layer on its own scale; strongest first.
 
-    Of more than 40 layers evenly spaced ones are shown.
+    about: what the picture shows, and its size in words. Of more than 40 layers evenly spaced ones are shown.
     """
     kept = [rows[place] for place in np.linspace(0, len(rows) - 1, min(len(rows), ROWS)).round().astype(int)]
     tiles = [_strongest_tiles(row, columns) for row in kept]
@@ -88,8 +90,10 @@ def network_sheet(picture: np.ndarray, rows: Sequence[Row], title: str, *, colum
     canvas = Canvas(width, y + sum(steps) + MARGIN)
     more = f" · {len(kept)} of {len(rows)} layers" if len(kept) < len(rows) else ""
     canvas.write(title + more, MARGIN, MARGIN, width - 2 * MARGIN, fontsize=TITLE)
-    canvas.write("picture", MARGIN, y, _NAME, fontweight="bold")
-    canvas.write(f"{picture.shape[0]} × {picture.shape[1]}", MARGIN, y + LINE, _NAME, color=style.MUTED)
+    noun, size = about
+    canvas.write(noun, MARGIN, y, _NAME, fontweight="bold")
+    size = size or f"{picture.shape[0]} × {picture.shape[1]}"
+    canvas.write(size, MARGIN, y + LINE, _NAME, color=style.MUTED)
     canvas.paste(seen, left, y, framed=True)
     for row, shown, step in zip(kept, tiles, steps, strict=False):
         y += step

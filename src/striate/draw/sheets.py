@@ -68,7 +68,7 @@ def _curves(weights: np.ndarray, title: str) -> bytes:
     reach = float(np.abs(shown).max(initial=0))
     tiles = [lines.curve(kernel, reach) for kernel in shown]
     more = f"the first {len(shown)} of {len(weights):,}" if len(weights) > len(shown) else ""
-    notes = [title, more, f"from left to right in time, the middle is 0, the edges are ±{reach:.2g}"]
+    notes = [title, more, f"from left to right, the middle is 0, the edges are ±{reach:.2g}"]
     columns = min(16, max(1, math.ceil(math.sqrt(2.5 * len(shown)))))
     said = " · ".join(note for note in notes if note)
     return _sheet(tiles, [str(place) for place in range(len(tiles))], columns, said, framed=True)

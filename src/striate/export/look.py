@@ -8,6 +8,7 @@ import numpy as np
 
 from striate.data.prepare import Shape
 from striate.data.shown import box_of, shown
+from striate.data.wording import extent, worded
 from striate.draw import maps as drawing
 from striate.errors import StriateError
 from striate.evaluate.markup import element, join, picture
@@ -108,7 +109,9 @@ class Look:
             names = tuple(self.probabilities) if layer.output_shape == (len(self.probabilities),) else ()
             note = f"{layer.kind} {_times(layer.output_shape)}"
             rows.append(drawing.Row(name=layer.name, note=note, maps=self.maps(layer.index), channels=names))
-        return drawing.network_sheet(shown(self.stored, self.shape), rows, f"{self.name}: {self.answer}")
+        form, title = self.shape.form, f"{self.name}: {self.answer}"
+        about = (worded("picture", form), "" if form == "picture" else extent(self.shape))
+        return drawing.network_sheet(shown(self.stored, self.shape), rows, title, about=about)
 
     def _repr_html_(self) -> str:
         title = element("p", element("b", self.answer), f" · {self.name}")

@@ -8,14 +8,14 @@ _SAME = {"pad", "dropout", "identity"}  # they show what the layer before them s
 
 
 def stage_ends(layers: Sequence[Layer], most: int) -> list[int]:
-    """Indices of at most `most` layers with maps (C, H, W) of more than one pixel, in order.
+    """Indices of at most `most` layers with maps (C, *grid) of more than one place, in order.
 
     Of all layers whose maps have one shape the last is taken; of too many, evenly spaced ones with first and last.
     """
     last: dict[tuple[int, ...], int] = {}
     for layer in layers:
         shape = layer.output_shape
-        if len(shape) == 3 and max(shape[1:]) > 1 and layer.kind not in _SAME:
+        if len(shape) > 1 and max(shape[1:]) > 1 and layer.kind not in _SAME:
             last[shape] = layer.index
     ends = sorted(last.values())
     steps = min(most, len(ends))

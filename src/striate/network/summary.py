@@ -80,11 +80,11 @@ def total_operations(network: nn.Module, input_shape: tuple[int, ...]) -> int:
     return sum(row.operations for row in summarise(network, input_shape))
 
 
-def summary_text(network: nn.Module, input_shape: tuple[int, ...]) -> str:
-    """The table that `striate summary` prints."""
+def summary_text(network: nn.Module, input_shape: tuple[int, ...], noun: str = "picture") -> str:
+    """The table that `striate summary` prints. noun: what one sample is called."""
     rows = summarise(network, input_shape)
     cells = [("layer", "output", "parameters", "operations", "receptive field")]
-    cells += [("picture", _times(input_shape), "", "", "1×1" if len(input_shape) == 3 else "1")]
+    cells += [(noun, _times(input_shape), "", "", _times((1,) * len(input_shape[1:])))]
     cells += [
         (
             row.name,
@@ -108,7 +108,7 @@ def summary_text(network: nn.Module, input_shape: tuple[int, ...]) -> str:
     parameters, fixed = sum(row.parameters for row in rows), sum(row.fixed for row in rows)
     total = f"{parameters:,} parameters" + (f" ({fixed:,} of them fixed)" if fixed else "")
     operations = count_text(sum(row.operations for row in rows))
-    closing = f"{total}, {parameters * 4 / 1e6:,.2f} MB; {operations} operations per picture"
+    closing = f"{total}, {parameters * 4 / 1e6:,.2f} MB; {operations} operations per {noun}"
     return "\n".join([lines[0], rule, *lines[1:], rule, closing])
 
 

@@ -16,6 +16,7 @@ from striate.data.header import MAX_PIXELS
 from striate.data.load import Loaded, Source, Want
 from striate.data.prepare import placed
 from striate.data.shown import shown
+from striate.data.wording import NOUNS, extent
 from striate.draw.pixels import picture_png
 from striate.errors import counted
 from striate.evaluate.named import interval, label
@@ -99,7 +100,8 @@ class Predictor:
         shape, task = self.model.preparation.shape, self.model.task
         size = {name: getattr(shape, name) for name in ("form", "channels", "height", "width", "frames")}
         limits = {"largest_body": self.largest, "most_pictures": self.most}
-        about = {"name": self.name, "task": task.name, "classes": task.classes, **size, "test": self.test}
+        words = {"sees": extent(shape), "nouns": NOUNS.get(shape.form, ("picture", "pictures"))}
+        about = {"name": self.name, "task": task.name, "classes": task.classes, **size, **words, "test": self.test}
         return json_reply({**about, "shares": task.shares, **limits, "striate": striate.__version__})
 
     def page(self, request: Request) -> Reply:

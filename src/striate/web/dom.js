@@ -123,9 +123,10 @@ export function signedBar(value, most) {
 
 let nouns = ["picture", "pictures"];
 export const useNouns = (given) => { nouns = given; };
-export const worded = (text) => text.replace(/\b([Pp])icture(s?)\b/g, (_, first, many) => {
+export const worded = (text) => text.replace(/(?<![/\\])\b(picture|Picture|PICTURE)([sS]?)\b(?![/\\])/g, (_, word, many) => {
   const noun = nouns[many ? 1 : 0];
-  return first === "P" ? noun[0].toUpperCase() + noun.slice(1) : noun;
+  if (word === "PICTURE") return noun.toUpperCase();
+  return word === "Picture" ? noun[0].toUpperCase() + noun.slice(1) : noun;
 });
 
 export const shapeText = (shape) => shape.join(" × ");

@@ -1,6 +1,6 @@
 /* The page of `striate serve`: drop pictures, see what the model says of each; and how programs ask the same. */
 
-import { digits, fill, h, note, panel, svg } from "./dom.js";
+import { digits, fill, h, note, panel, svg, useNouns, worded } from "./dom.js";
 
 const SHOWN = 10, MOST = 20;
 const mark = () => svg("svg", { class: "brand-mark", viewBox: "0 0 36 32", "aria-hidden": "true" },
@@ -38,7 +38,7 @@ async function ask(files, model) {
 
 function dropping(show) {
   const input = h("input", { type: "file", multiple: true, on: { change: () => { show([...input.files]); input.value = ""; } } });
-  const zone = h("label", { class: "panel drop" }, input, h("strong", {}, "Drop pictures here"), h("p", { class: "quiet" }, "or click to choose files"));
+  const zone = h("label", { class: "panel drop" }, input, h("strong", {}, worded("Drop pictures here")), h("p", { class: "quiet" }, "or click to choose files"));
   addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
   addEventListener("dragleave", (event) => { if (!event.relatedTarget) zone.classList.remove("over"); });
   addEventListener("drop", (event) => {
@@ -57,15 +57,15 @@ function forPrograms() {
   return panel("For programs", lines(`curl -F picture=@PICTURE ${address}`, "In a terminal"), lines(python, "In Python"));
 }
 
-function about({ task, classes, form, channels, height, width, frames, test }) {
-  const size = form === "picture" || form === "volume" ? `${frames > 1 ? `${frames} × ` : ""}${height} × ${width} pixels` : `${width} values`;
-  const score = test ? ` In its test: ${test.said}.` : "";
+function about({ task, classes, sees, test }) {
+  const score = test ? worded(` In its test: ${test.said}.`) : "";
   const names = classes.length > SHOWN ? `${classes.slice(0, SHOWN).join(", ")} and ${classes.length - SHOWN} more` : classes.join(", ");
-  return `A model for ${task}: ${names}. It sees ${size} with ${channels} ${channels === 1 ? "channel" : "channels"}.${score}`;
+  return `A model for ${task}: ${names}. It sees ${sees}.${score}`;
 }
 
 async function start(app) {
   const model = await (await fetch("model")).json();
+  useNouns(model.nouns);
   document.title = `${model.name} · Striate`;
   const answers = h("div", { "aria-live": "polite", id: "answers" });
   const show = async (files) => {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from striate.draw.boxes import LEAST, colour_of, draw_boxes
+from striate.draw.boxes import LEAST, captioned, colour_of, draw_boxes
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -45,3 +45,15 @@ def test_small_boxes_are_drawn_over_large_ones() -> None:
     drawn = draw_boxes(picture, np.array([[100, 100, 140, 140], [100, 100, 400, 400]]), [0, 1])
     assert tuple(drawn[100, 120]) == colour_of(0)
     assert tuple(drawn[100, 300]) == colour_of(1)
+
+
+def test_words_stand_below_the_picture() -> None:
+    """Every pixel of the picture is kept, large enough to read the words, which get more lines where it is narrow."""
+    picture = np.random.default_rng(0).integers(0, 256, (30, 40, 3), dtype=np.uint8)
+    times = LEAST // 40
+    drawn = captioned(picture, "ill, 86.2 %")
+    assert np.array_equal(drawn[: 30 * times : times, ::times], picture)
+    strip = drawn[30 * times :]
+    assert (strip.min(), strip.max()) == (0, 255)
+    assert len(captioned(picture, 40 * "word ")) > len(drawn)
+    assert captioned(picture[:, :1], 99 * "long").shape[1] == LEAST // 30

@@ -9,6 +9,7 @@ import pytest
 
 from striate.draw.pixels import picture_png
 from striate.evaluate.facts import Figure, HeatmapPicture, MistakePicture, ReportFacts
+from striate.evaluate.named import number as score_text
 from striate.evaluate.number_scores import number_scores
 from striate.evaluate.report import MOST_LEFT_OUT, report
 from striate.evaluate.scores import classification_scores
@@ -208,6 +209,7 @@ def test_a_score_that_no_bar_shows_has_its_interval_in_words() -> None:
         report(dataclasses.replace(_facts(), scores={"test": record}, random_split=None, runs=[])).partition("<nav>")[0]
     ).words
     low, high = (f"{record['rmse'][end]:.3f}" for end in ("low", "high"))
+    assert [score_text(value, "rmse") for value in (30.9, 37.74, 100.0, 1234.0)] == ["30.90", "37.74", "100.0", "1234"]
     assert f"95 % interval {low} to {high}" in first
 
 

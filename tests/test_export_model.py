@@ -290,3 +290,6 @@ def test_patterns_and_films_are_sources(tmp_path: Path, monkeypatch: pytest.Monk
     drawn = model.draw_into(tmp_path / "drawn", rows[1])
     assert drawn == tmp_path / "drawn/000001.png"
     assert abs(int(np.asarray(Image.open(drawn)).mean()) - 200) < 8
+    strip = np.asarray(Image.open(drawn))[480:]  # the class has no place on the picture and is told below it
+    assert strip.max() == 255
+    assert strip.min() < 60

@@ -1,6 +1,7 @@
 """Boxes drawn on a picture, each in the colour of its class, with its name where there is room for it."""
 
 import functools
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,11 +36,11 @@ def draw_boxes(
     a word for each, or none. dashed: boxes to draw so, e.g. true ones beside those that were found, with their words
     at the lower edge. Large boxes are drawn first, so that small ones in front of them stay visible.
     """
-    plain = fitted(three_channels(picture), LEAST) if max(picture.shape[:2]) < LEAST else three_channels(picture)
+    plain = _roomy(picture)
     times = plain.shape[1] / picture.shape[1]
     image = Image.fromarray(np.ascontiguousarray(plain))
     pen, thick = ImageDraw.Draw(image), max(2, round(max(image.size) / 300))
-    font = _font(round(_LETTER * max(1.0, max(image.size) / 960)))
+    font = _font(_letter(plain))
     corners = np.asarray(corners, np.float64).reshape(-1, 4)
     order = np.argsort(-(corners[:, 2:] - corners[:, :2]).prod(axis=1), kind="stable")
     for place in order:
@@ -57,6 +58,28 @@ def draw_boxes(
         if len(captions) > place and captions[place]:
             _caption(pen, image.size, edges, captions[place], colour, font, below=is_dashed)
     return np.asarray(image)
+
+
+def captioned(picture: np.ndarray, words: str) -> np.ndarray:
+    """A uint8 picture (H, W, 1 or 3) above a white strip with these words, as uint8 (h, w, 3); small ones enlarged."""
+    plain = _roomy(picture)
+    font, wide = _font(_letter(plain)), plain.shape[1]
+    lines = "\n".join(textwrap.wrap(words, max(int(wide // font.getlength("m")), 1)))
+    high = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox((4, 4), lines, font=font)[3] + 6
+    strip = Image.new("RGB", (wide, int(high)), "white")
+    ImageDraw.Draw(strip).text((4, 4), lines, font=font, fill="black")
+    return np.concatenate([plain, np.asarray(strip)])
+
+
+def _roomy(picture: np.ndarray) -> np.ndarray:
+    """The picture in colour, enlarged by a whole number if words beside it could not be read."""
+    plain = three_channels(picture)
+    return fitted(plain, LEAST) if max(picture.shape[:2]) < LEAST else plain
+
+
+def _letter(picture: np.ndarray) -> int:
+    """How many pixels high letters are on it."""
+    return round(_LETTER * max(1.0, max(picture.shape[:2]) / 960))
 
 
 def recall_curves(curves: Mapping[str, np.ndarray]) -> bytes:

@@ -59,7 +59,7 @@ def number(value: float | None, name: str) -> str:
         return "–"
     if is_share(name):
         return f"{100 * value:.1f} %"
-    return (f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}").replace("-", "−")
+    return (f"{value:.3f}" if abs(value) < 10 else f"{value:#.4g}".rstrip(".")).replace("-", "−")
 
 
 def row_of(per_class: Mapping[str, Mapping[str, object]]) -> str:

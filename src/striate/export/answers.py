@@ -10,6 +10,7 @@ from striate.data.guard import load_one
 from striate.data.header import Pick
 from striate.data.load import Source, Want
 from striate.data.sample import Target
+from striate.draw.boxes import captioned
 from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
 from striate.tasks.task import Task
@@ -60,5 +61,9 @@ def draw_answer(task: Task, pick: Pick, told: Prediction, folder: Path) -> Path:
     stem, number = Path(told.path).stem, 1
     while (place := folder / f"{stem}{'' if number == 1 else f'-{number}'}.png").exists():
         number += 1
-    files.write_bytes(place, picture_png(task.drawn(visible(one.picture), told.answer)))
+    drawn = task.drawn(visible(one.picture), told.answer)
+    if not task.spatial:  # an answer that has no place on the picture stands below it
+        sure = "" if told.confidence is None else f", {100 * told.confidence:.1f} %"
+        drawn = captioned(drawn, task.say(told.answer) + sure)
+    files.write_bytes(place, picture_png(drawn))
     return place

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from striate.draw.boxes import LEAST, captioned, colour_of, draw_boxes
+from striate.draw import boxes
+from striate.draw.boxes import COLOURS, LEAST, captioned, colour_of, draw_boxes, recall_curves
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -57,3 +58,13 @@ def test_words_stand_below_the_picture() -> None:
     assert (strip.min(), strip.max()) == (0, 255)
     assert len(captioned(picture, 40 * "word ")) > len(drawn)
     assert captioned(picture[:, :1], 99 * "long").shape[1] == LEAST // 30
+
+
+def test_every_curve_can_be_seen_on_white(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contrast of each line with the ground, by the formula of WCAG 2, is 2 at least; of plain yellow it is 1.3."""
+    kept = []
+    monkeypatch.setattr(boxes.style, "to_png", lambda figure: kept.append(figure) or b"")
+    recall_curves({str(number): np.linspace(1, 0, 5) for number in range(len(COLOURS))})
+    for line in kept[0].axes[0].get_lines():
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in line.get_color()]
+        assert 1.05 / (np.dot(parts, (0.2126, 0.7152, 0.0722)) + 0.05) >= 2

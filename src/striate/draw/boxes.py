@@ -87,7 +87,9 @@ def recall_curves(curves: Mapping[str, np.ndarray]) -> bytes:
     figure = style.new_figure(6.4, 4.4)
     axes = style.plain_axes(figure.subplots(), grid="both")
     for number, (name, precision) in enumerate(curves.items()):
-        colour = tuple(part / 255 for part in colour_of(number))
+        red, green, blue = colour_of(number)
+        shade = 0.65 if green > 200 else 1.0  # yellow cannot be seen on white
+        colour = (shade * red / 255, shade * green / 255, shade * blue / 255)
         label = f"{style.legible(style.shorten(name, 24))}, AP50 {np.mean(precision):.3f}"
         axes.plot(np.linspace(0, 1, len(precision)), precision, color=colour, linewidth=2, label=label)
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")

@@ -298,6 +298,27 @@ def test_predict_prints_and_writes(folders: tuple[Path, Path], tmp_path: Path, c
     assert [rows[1][name] for name in ("predicted", "confidence", "p_a", "p_b")] == [""] * 4
 
 
+def test_predict_says_what_it_passes_over(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """In a folder a picture is what its content makes one, as for train; the other files are counted in one line."""
+    draw_folder(tmp_path, {"new": 2})
+    new = (tmp_path / "new" / "00.png").rename(tmp_path / "new" / "scan")
+    for name, content in {"a.pdf": b"%PDF-1.4", "b.docx": b"PK\3\4", "c.txt": b"words", "d.csv": b"a,b"}.items():
+        (tmp_path / "new" / name).write_bytes(content)
+    assert main(["predict", str(folders[1]), str(tmp_path / "new")]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[0] for line in out.splitlines()] == [str(tmp_path / "new" / "01.png"), str(new)]
+    (line,) = (line for line in err.splitlines() if line.startswith("passed over"))
+    assert "4 other files" in line
+    for words in ("a.pdf (format PDF is not supported", "c.txt (text, not a picture)", "and 1 more"):
+        assert words in line
+    for file in (new, tmp_path / "new" / "01.png"):
+        file.unlink()
+    assert main(["predict", str(folders[1]), str(tmp_path / "new")]) == 2
+    assert "4 other files: " in said(capsys)
+
+
 def test_predict_of_nothing_readable(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Only unreadable pictures, of which five are named and the others counted, or an empty folder: exit code 2."""
     bad = [tmp_path / f"bad{number}.png" for number in range(7)]

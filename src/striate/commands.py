@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from striate.errors import StriateError, printable
+from striate.errors import StriateError, counted, first_few, printable
 from striate.train.settings import Settings
 
 DONE, PROBLEMS, INTERRUPTED = 0, 2, 130
@@ -95,8 +95,8 @@ def predict(options: argparse.Namespace) -> int:
     warm(min(options.workers, 1))
     from striate.export.underway import ask
 
-    told, refused = [], []
-    with ask(options.model, options.sources, options.workers) as asked:  # decoded while torch is imported
+    told, refused, passed = [], [], []
+    with ask(options.model, options.sources, options.workers, passed) as asked:  # decoded while torch is imported
         from striate.device import choose_device
         from striate.export.model import load_model
 
@@ -111,12 +111,15 @@ def predict(options: argparse.Namespace) -> int:
                 print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
             if options.draw and not one.reason:
                 model.draw_into(Path(options.draw), one)
+    others = f"{counted(len(passed), 'other file')}: {first_few([item.said for item in passed], 3)}" if passed else ""
     if not told:
-        words = ", ".join(options.sources)
+        words = "; ".join([", ".join(options.sources), *([others] if others else [])])
         raise StriateError("predict needs pictures", received=words, remedy="give files or folders")
     if options.out:
         model.save_predictions(options.out, told)
         print(f"{len(told) - len(refused):,} pictures in {options.out}", file=sys.stderr)
+    if others:
+        print(printable(f"passed over {others}"), file=sys.stderr)
     _tell_left_out(refused)
     if len(refused) == len(told):
         raise StriateError("predict needs at least one readable picture", received=f"{len(told):,} unreadable ones")

@@ -112,7 +112,7 @@ def _mended(case: Case) -> Iterator[Finding]:
 
 
 def _examples(items: Sequence[LeftOut]) -> str:
-    return first_few([f"{item.path} ({item.reason})" for item in items], 2)
+    return first_few([item.said for item in items], 2)
 
 
 def _wrong_names(case: Case) -> Iterator[Finding]:

@@ -76,15 +76,21 @@ def read_folder(folder: Path) -> Found:
 def read_flat(folder: Path) -> Found:
     """Every picture anywhere in `folder`, sorted by path, with "" for its class: others know what it shows.
 
-    Links and what is no picture are treated as in `read_folder`.
+    Raises StriateError where there is none.
     """
+    found = read_any(folder)
+    if not found.samples:
+        reasons = first_few([item.said for item in found.left_out], 3)
+        raise StriateError("a folder to learn from holds pictures", received=reasons or "none", where=folder)
+    return found
+
+
+def read_any(folder: Path) -> Found:
+    """The same, also where there is no picture. Links and what is no picture are treated as in `read_folder`."""
     walk = _Walk(os.path.realpath(folder))
     _walk_all(walk, [_Place(str(folder), "", "", None)])
     walk.samples.sort(key=lambda sample: sort_key(sample.path))
     walk.left_out.sort(key=lambda item: sort_key(item.path))
-    if not walk.samples:
-        reasons = first_few([f"{item.path} ({item.reason})" for item in walk.left_out], 3)
-        raise StriateError("a folder to learn from holds pictures", received=reasons or "none", where=folder)
     return Found(root=walk.root, kind="labels", samples=walk.samples, left_out=walk.left_out, hidden=walk.hidden)
 
 

@@ -58,7 +58,7 @@ def read(path: Path, group: str | None = None) -> Found:
         raise StriateError("pictures and their masks are in a folder", received="a file", where=path, remedy=LAYOUT)
     looked = _look(pairs)
     if not looked.sources:
-        shown = [f"{item.path} ({item.reason})" for item in looked.left_out]
+        shown = [item.said for item in looked.left_out]
         raise StriateError(
             "pictures to segment have a mask of their own size",
             received=first_few(shown, 3) or f"no mask for any of {len(flat.samples):,} pictures",

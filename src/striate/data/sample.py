@@ -136,6 +136,10 @@ class LeftOut:
     label: str = ""
     part: str = ""
 
+    @property
+    def said(self) -> str:
+        return f"{self.path} ({self.reason})"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:

@@ -255,8 +255,7 @@ def _what_was_found(found: Found, counts: Counter) -> str:
         return f"{count:,} pictures of the one class {name!r}"
     if not found.left_out:
         return "no picture"
-    reasons = [f"{item.path} ({item.reason})" for item in found.left_out]
-    return f"no picture; left out: {first_few(reasons)}"
+    return f"no picture; left out: {first_few([item.said for item in found.left_out])}"
 
 
 def _two_classes(found: Found) -> str:

@@ -3,18 +3,20 @@
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from striate.data.folder import list_pictures
+from striate.data.folder import read_any
 from striate.data.header import Unreadable
 from striate.data.load import Source
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.packs import arrays_of
 from striate.data.prepare import Shape
 from striate.data.records import is_records, read_records
+from striate.data.sample import LeftOut
 from striate.data.series import as_series, is_series, read_series, rows_of_array
 from striate.data.symbols import symbols_of
 from striate.data.targets import Asked
@@ -25,10 +27,13 @@ from striate.errors import StriateError
 _AXES = {"picture": 3, "series": 2, "text": 2, "volume": 4}  # of one array with a last axis of channels
 
 
-def items(sources: object, shape: Shape, column: str = "") -> Iterator[tuple[str, Source]]:
+def items(
+    sources: object, shape: Shape, column: str = "", passed: list[LeftOut] | None = None
+) -> Iterator[tuple[str, Source]]:
     """(name, file, pixels or why there are none) of everything asked for; folders are walked.
 
     shape: what the model was trained for, whose form tells how sources are read. column: of the texts in a table.
+    passed: gains the files of folders that are no pictures.
     """
     if hasattr(sources, "__array__"):
         sources = np.asarray(sources)
@@ -47,7 +52,7 @@ def items(sources: object, shape: Shape, column: str = "") -> Iterator[tuple[str
         elif is_video(source):
             yield from frames(source)
         elif Path(source).is_dir():
-            yield from ((str(path), path) for path in list_pictures(Path(source)))
+            yield from _below(Path(source), [] if passed is None else passed)
         elif any(mark in str(source) for mark in "*?[") and not Path(source).exists():
             yield from ((str(path), path) for path in _matching(str(source)))
         else:
@@ -71,6 +76,13 @@ def items_sent(data: bytes, name: str, shape: Shape, column: str = "") -> Iterat
         else:
             if not count:
                 yield name, Unreadable("empty file", "empty")
+
+
+def _below(folder: Path, passed: list[LeftOut]) -> Iterator[tuple[str, Source]]:
+    """Every picture in a folder, by the rule that `train` has: what its content makes one, whatever its name."""
+    found = read_any(folder)
+    passed += [replace(item, path=str(folder / item.path)) for item in found.left_out]
+    yield from ((str(folder / sample.path), sample.source) for sample in found.samples)
 
 
 def _matching(pattern: str) -> list[Path]:

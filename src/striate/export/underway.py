@@ -14,6 +14,7 @@ import safetensors
 from striate.data.guard import load_each
 from striate.data.load import Loaded, Source, Want
 from striate.data.prepare import Shape
+from striate.data.sample import LeftOut
 from striate.export.items import items
 
 HEADER = "striate"  # the part of a model file's header that is ours
@@ -40,14 +41,16 @@ class Underway:
         self._loaded.close()
 
 
-def ask(model: str | Path, sources: object, workers: int) -> AbstractContextManager:
+def ask(
+    model: str | Path, sources: object, workers: int, passed: list[LeftOut] | None = None
+) -> AbstractContextManager:
     """`sources` on their way to the model in a run folder or a file, by what its header says of itself; the sources as
-    they are where it says nothing of use, which loading it will refuse."""
+    they are where it says nothing of use, which loading it will refuse. passed: as of `items`."""
     try:
         with safetensors.safe_open(model_file(model), "np") as file:
             header = json.loads(file.metadata()[HEADER])
         shape = Shape(**header["preparation"]["shape"])
-        return closing(Underway(items(sources, shape, header["about"].get("text") or ""), shape, workers))
+        return closing(Underway(items(sources, shape, header["about"].get("text") or "", passed), shape, workers))
     except (OSError, safetensors.SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError):
         return nullcontext(sources)
 

@@ -313,8 +313,8 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     if data.found.labels:
         tell(Note(f"Labels    from {data.found.labels}"))
     if data.left_out:
-        shown = [f"{item.path} ({item.reason})" for item in data.left_out]
-        tell(Note(f"Left out  {len(shown):,}: {first_few(shown, 3)}; all are listed in data.csv"))
+        shown = first_few([item.said for item in data.left_out], 3)
+        tell(Note(f"Left out  {len(data.left_out):,}: {shown}; all are listed in data.csv"))
     if data.found.hidden:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)

@@ -95,6 +95,31 @@ def test_bad_numbers_are_listed(tmp_path: Path) -> None:
     }
 
 
+def test_cells_that_hold_no_class_are_listed(tmp_path: Path) -> None:
+    """What programs write where nothing is known is no class, alone or in a column of lists; "none" and "unknown" are."""
+    holes = {"": "no label", "nan": "no label", "NaN": "no label"}
+    holes |= {word: f"{word!r} is no label" for word in ("NA", "na", "N/A", "n/a", "#N/A", "null", "NULL", "?")}
+    words = [*holes, *["none", "unknown", "cat"] * 7]
+    found = read_source(table(tmp_path, lines(words), 40))
+    assert (found.task, found.classes, len(found.samples)) == ("classification", ["cat", "none", "unknown"], 21)
+    assert [item.reason for item in found.left_out] == [
+        f"line {n}: {reason}" for n, reason in enumerate(holes.values(), 2)
+    ]
+    found = read_source(table(tmp_path, lines(["N/A", *["cat|dog", "dog", "cat", "dog|fox"] * 7]), 40))
+    assert (found.task, found.classes) == ("multilabel", ["cat", "dog", "fox"])
+    assert [item.reason for item in found.left_out] == ["line 2: 'N/A' is no label"]
+
+
+def test_holes_in_columns_of_numbers_are_listed(tmp_path: Path) -> None:
+    """Any share of lines may lack a number; the columns still hold numbers, and those lines are left out."""
+    columns = [["NA" if n % 4 == 0 else n / 7 for n in range(30)], ["" if n % 5 == 0 else n for n in range(30)]]
+    text = lines(*columns, header="id,x,y")
+    found = read_source(table(tmp_path, text), label_column="x,y")
+    assert (found.task, found.names) == ("regression", ("x", "y"))
+    assert [s.target for s in found.samples] == [(n / 7, float(n)) for n in range(30) if n % 4 and n % 5]
+    assert {item.reason.split(": ")[1] for item in found.left_out} == {"no number in x", "no number in y"}
+
+
 def test_several_columns_by_name_and_number(tmp_path: Path) -> None:
     """--label-column takes several columns, by name or counted from 0; a name that is none is told the nearest."""
     text = lines(*([n + c / 10 for n in range(30)] for c in range(3)), header="id,x,y,z")
@@ -171,11 +196,12 @@ def test_a_column_for_every_label(tmp_path: Path, yes: str, no: str) -> None:
 def test_bad_marks_are_listed(tmp_path: Path) -> None:
     """A mark that is neither yes nor no, or missing beside a no, leaves its line out."""
     columns = [["1", "0", "1"] * 10, ["1", "1", "0"] * 10]
-    columns[0][3], columns[1][5] = "-1", ""
+    columns[0][3], columns[1][5], columns[1][6] = "-1", "", "?"
     found = read_source(table(tmp_path, lines(*columns, header="id,dog,cat")))
     assert {item.path: item.reason for item in found.left_out} == {
         "3.png": "line 5: '-1' in dog is neither yes nor no",
         "5.png": "line 7: no value of cat",
+        "6.png": "line 8: no value of cat",
     }
 
 

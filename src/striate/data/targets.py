@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from striate.data.sample import Sample, Target
 from striate.errors import StriateError
 
-NOTHING = ("", "nan")
-_MISSING = (*NOTHING, "na", "n/a", "null", "none", "-", "?")  # where a number should be
+_BLANK = ("", "nan")
+NOTHING = (*_BLANK, "na", "n/a", "#n/a", "null", "?")  # no label; "none" and "unknown" may be classes
+_MISSING = (*NOTHING, "none", "-")  # where a number should be
 CLASS, LABELS, NUMBERS = "classification", "multilabel", "regression"
 MEASURES = {"age", "angle", "count", "counts", "steering", "speed", "height", "weight", "length", "temperature"}
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
@@ -80,7 +81,7 @@ class Meaning:
     def _word(self, cells: Cells) -> tuple[Target, str]:
         word = unicodedata.normalize("NFC", cells[0])
         if word.lower() in NOTHING:
-            return "", "no label"
+            return "", _no_label(word)
         match = _WHOLE.fullmatch(word) if self.whole else None
         return (str(int(match[1])) if match else word), ""
 
@@ -96,13 +97,13 @@ class Meaning:
             word = cell.lower()
             if word in _YES:
                 present.append(name)
-            elif not (word in _NO or (word in NOTHING and self.blank) or (word == "-1" and self.minus)):
+            elif not (word in _NO or (word in _BLANK and self.blank) or (word == "-1" and self.minus)):
                 return "", f"{cell!r} in {name} is neither yes nor no" if word not in NOTHING else f"no value of {name}"
         return tuple(sorted(present)), ""
 
     def _list(self, cells: Cells) -> tuple[Target, str]:
-        if cells[0].lower() == "nan":
-            return "", "no label"
+        if cells[0] and cells[0].lower() in NOTHING:
+            return "", _no_label(cells[0])
         names = listed(cells[0], self.separator)
         return (tuple(sorted(set(names))), "") if names is not None else ("", f"{cells[0]!r} is no list of labels")
 
@@ -165,6 +166,10 @@ def listed(cell: str, separator: str) -> list[str] | None:
     return [str(value).strip() for value in values if str(value).strip()] if isinstance(values, list) else None
 
 
+def _no_label(word: str) -> str:
+    return "no label" if word.lower() in _BLANK else f"{word!r} is no label"
+
+
 def are_marks(lines: Sequence[Cells]) -> bool:
     """Whether the cells of most lines say yes or no."""
     marks = {*_YES, *_NO, *NOTHING, "-1"}
@@ -179,7 +184,11 @@ def _of_many(lines: list[list[str]], asked: str | None) -> dict | None:
         said_no = any(cell in _NO for cells in known for cell in cells)
         return {"task": LABELS, "kind": "marks", "blank": not said_no, "minus": not said_no}
     commas = tuple(_comma(column) for column in zip(*lines, strict=True))
-    measured = (all(number(c, comma) is not None for c, comma in zip(cells, commas, strict=True)) for cells in lines)
+    measured = (  # lines that lack a number do not count, and are listed later
+        all(number(c, comma) is not None for c, comma in zip(cells, commas, strict=True))
+        for cells in lines
+        if not any(cell.lower() in _MISSING for cell in cells)
+    )
     if asked == NUMBERS or (asked is None and _most(measured)):
         return {"task": NUMBERS, "kind": "numbers", "commas": commas}
     return None

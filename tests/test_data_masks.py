@@ -68,7 +68,7 @@ def test_every_usual_layout_joins_each_picture_with_its_mask(tmp_path: Path, nam
 
 
 def test_one_folder_per_picture_holds_one_mask_per_object(tmp_path: Path) -> None:
-    """Objects that touch stay apart; an empty mask is listed, and so is a picture whose masks are all empty."""
+    """Objects that touch stay apart; an empty mask, one of another size and a picture with nothing marked are listed."""
     for number in range(3):
         folder = tmp_path / f"id{number}"
         draw(folder / "images" / f"id{number}.png", picture(number))
@@ -79,6 +79,9 @@ def test_one_folder_per_picture_holds_one_mask_per_object(tmp_path: Path) -> Non
     draw(tmp_path / "id1/masks/empty.png", np.zeros((SIDE, SIDE + 2), np.uint8))
     draw(tmp_path / "id9/images/id9.png", picture(9))
     draw(tmp_path / "id9/masks/nothing.png", np.zeros((SIDE, SIDE + 2), np.uint8))
+    draw(tmp_path / "id8/images/id8.png", picture(8))
+    for side, name in ((SIDE, "a"), (SIDE - 1, "b"), (SIDE, "c")):
+        draw(tmp_path / f"id8/masks/{name}.png", np.full((side, SIDE + 2), 255, np.uint8))
     found = read(tmp_path)
     assert [len(sample.target.sources) for sample in found.samples] == [1, 2, 3]
     for number, sample in enumerate(found.samples):
@@ -89,6 +92,8 @@ def test_one_folder_per_picture_holds_one_mask_per_object(tmp_path: Path) -> Non
         "id1/masks/empty.png": "an empty mask: no object in it",
         "id9/masks/nothing.png": "an empty mask: no object in it",
         "id9/images/id9.png": "all its masks are empty",
+        "id8/images/id8.png": f"its mask id8/masks/b.png is {SIDE + 2} × {SIDE - 1} pixels, the picture "
+        f"{SIDE + 2} × {SIDE}",
     }
 
 
@@ -134,7 +139,7 @@ def test_everything_that_is_wrong_is_listed_with_its_reason(tmp_path: Path) -> N
     assert found.names == ("tissue", "vessel")
     assert [sample.path for sample in found.samples] == [f"images/{n}.png" for n in (0, 5, 6, 7)]
     reasons = {item.path: item.reason for item in found.left_out}
-    assert reasons["images/1.png"] == f"its mask is 14 × 5 pixels, the picture 14 × {SIDE}"
+    assert reasons["images/1.png"] == f"its mask masks/1.png is 14 × 5 pixels, the picture 14 × {SIDE}"
     assert reasons["images/2.png"] == "its mask holds the value 9, which no class has"
     assert reasons["images/3.png"].startswith("its mask masks/3.png: ")
     assert reasons["images/4.png"] == "no mask goes with it"

@@ -153,6 +153,6 @@ def test_pictures_and_files_that_find_no_partner_are_left_out(tmp_path: Path) ->
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(root / "images" / "1.png")
     found = read(root)
     assert not found.samples
-    assert found.left_out[1].reason == f"its mask is {WIDTH} × {HEIGHT} pixels, the picture 5 × 5"
+    assert found.left_out[1].reason == f"its mask in annotations.json is {WIDTH} × {HEIGHT} pixels, the picture 5 × 5"
     with pytest.raises(StriateError, match="outlines name at least one class"):
         read(coco(tmp_path / "empty", []))

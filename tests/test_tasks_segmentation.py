@@ -300,7 +300,7 @@ def test_a_training_finds_the_areas_and_lists_what_is_wrong(trained: tuple[Path,
     with (trained[1] / "data.csv").open() as file:
         out = {row["path"]: row["reason"] for row in csv.DictReader(file) if row["status"] == "left out"}
     assert out == {
-        "images/03.png": "its mask is 9 × 9 pixels, the picture 34 × 40",
+        "images/03.png": "its mask masks/03.png is 9 × 9 pixels, the picture 34 × 40",
         "images/04.png": "no mask goes with it",
     }
     with (trained[1] / "predictions.csv").open() as file:

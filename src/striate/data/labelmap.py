@@ -148,6 +148,6 @@ def _read(source: Path | np.ndarray, mask: Mask, height: int | None, width: int 
     return values
 
 
-def misfit(rows: int, columns: int, height: int, width: int) -> str:
+def misfit(rows: int, columns: int, height: int, width: int, file: str = "") -> str:
     """The reason for a mask that is not as large as its picture."""
-    return f"its mask is {columns} × {rows} pixels, the picture {width} × {height}"
+    return f"its mask {file}{' ' if file else ''}is {columns} × {rows} pixels, the picture {width} × {height}"

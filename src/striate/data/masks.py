@@ -139,7 +139,7 @@ def _well(
         if size and values.shape != size:
             turn = looked.orientation[path] = file_orientation(sample.source)
             if turned_size(*values.shape, turn) != size:
-                wrong[path] = _left(sample, misfit(*values.shape, *size))
+                wrong[path] = _left(sample, misfit(*values.shape, *size, mask.path))
                 continue
             values = upright(values, turn)  # each by its own size: objects may come from several tools
         if are_objects and not values.any():

@@ -106,7 +106,7 @@ def _settled(
         if size and one.size and size != one.size:
             orientation = file_orientation(file)
             if turned_size(*one.size, orientation) != size:
-                wrong.append(LeftOut(path=path, reason=misfit(*one.size, *size), part=one.part or ""))
+                wrong.append(LeftOut(path=path, reason=misfit(*one.size, *size, f"in {one.file}"), part=one.part or ""))
                 continue
         used = [shape for shape in one.shapes if not isinstance(shape[2], str)]
         lost = [shape for shape in one.shapes if isinstance(shape[2], str)]

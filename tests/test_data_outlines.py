@@ -84,6 +84,10 @@ def test_what_is_no_area_is_listed(tmp_path: Path) -> None:
         ({"segmentation": {"counts": "!!", "size": [HEIGHT, WIDTH]}}, "64 letters"),
         ({"segmentation": {"counts": [4], "size": [2, 2]}}, "runs of 2 × 2 pixels"),
         ({"segmentation": [ring(1, 4, 1, 4)], "category_id": 77}, "category 77 is none of the 2"),
+        ({"segmentation": [ring(2, 5, WIDTH, WIDTH + 3)]}, f"outside the picture ({WIDTH}, 2, {WIDTH + 3}, 5 in "),
+        ({"segmentation": [ring(-5, -2, 1, 4)]}, "outside the picture (1, -5, 4, -2 in "),
+        ({"segmentation": [[1, 1, 4, 1, 6, 1]]}, "no area (1, 1, 6, 1), dropped"),
+        ({"segmentation": {"counts": [HEIGHT * WIDTH], "size": [HEIGHT, WIDTH]}}, "no area, dropped"),
     ]
     shapes = [{"id": n, "image_id": 1, "category_id": 5, **shape} for n, (shape, _) in enumerate(wrong)]
     shapes.append({"id": 50, "image_id": 1, "category_id": 5, "segmentation": [ring(0, 3, 0, 3)]})
@@ -97,7 +101,7 @@ def test_what_is_no_area_is_listed(tmp_path: Path) -> None:
 
 
 def test_labelme_shapes_become_areas(tmp_path: Path) -> None:
-    """Polygons, rectangles, circles and small masks; a group is one object; lines have no area; a region to ignore."""
+    """Polygons, rectangles, circles, small masks, cut at the edge; a group is one object; a line has no area."""
     picture(tmp_path / "a.png")
     small = io.BytesIO()
     Image.fromarray(np.full((2, 3), 255, np.uint8)).save(small, "PNG")
@@ -110,6 +114,9 @@ def test_labelme_shapes_become_areas(tmp_path: Path) -> None:
         {"label": "__ignore__", "points": [[15, 0], [17, 0], [17, 2], [15, 2]]},
         {"label": "cell", "shape_type": "line", "points": [[1, 1], [4, 1]]},
         {"points": [[1, 1], [4, 1], [3, 3]]},
+        {"label": "cell", "shape_type": "circle", "points": [[40, 6], [41, 6]]},
+        {"label": "dot", "shape_type": "mask", "points": [[-1, -1], [1, 0]],
+         "mask": base64.b64encode(small.getvalue()).decode()},
     ]  # fmt: skip
     record = {"shapes": shapes, "imagePath": "a.png", "imageHeight": HEIGHT, "imageWidth": WIDTH}
     (tmp_path / "a.json").write_text(json.dumps(record))
@@ -118,13 +125,14 @@ def test_labelme_shapes_become_areas(tmp_path: Path) -> None:
     labels = read_labels(found.samples[0].target, HEIGHT, WIDTH)
     y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
     disc = (x - 12) ** 2 + (y - 6) ** 2 < 2.3**2
-    expected = 1 * (box(1, 4, 1, 4) | box(1, 4, 6, 8)) + 2 * (disc | box(9, 11, 0, 3))
+    expected = 1 * (box(1, 4, 1, 4) | box(1, 4, 6, 8)) + 2 * (disc | box(9, 11, 0, 3) | box(0, 1, 0, 2))
     expected[box(0, 2, 15, 17)] = UNKNOWN
     assert np.array_equal(labels, expected)
-    assert len(np.unique(read_objects(found.samples[0].target, HEIGHT, WIDTH))) == 4
+    assert len(np.unique(read_objects(found.samples[0].target, HEIGHT, WIDTH))) == 5
     assert [item.reason for item in found.mended] == [
         "a.json, shape 6: no area: a line has none",
         "a.json, shape 7: it has no label",
+        f"a.json, shape 8: outside the picture (39, 5, 41, 7 in {WIDTH} × {HEIGHT}), dropped",
     ]
 
 

@@ -96,7 +96,7 @@ def test_bad_numbers_are_listed(tmp_path: Path) -> None:
 
 
 def test_cells_that_hold_no_class_are_listed(tmp_path: Path) -> None:
-    """What programs write where nothing is known is no class, alone or in a column of lists; "none" and "unknown" are."""
+    """What programs write where nothing is known is no class, also in a column of lists; "none" and "unknown" are."""
     holes = {"": "no label", "nan": "no label", "NaN": "no label"}
     holes |= {word: f"{word!r} is no label" for word in ("NA", "na", "N/A", "n/a", "#N/A", "null", "NULL", "?")}
     words = [*holes, *["none", "unknown", "cat"] * 7]

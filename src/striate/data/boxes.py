@@ -216,7 +216,7 @@ def _boxes(note: Noted, source: Path, loaded: Loaded, tell: Callable[[Thing, str
         return f"{note.file} is for a picture of {_form(note.size)} pixels, and it has {_form(size)}"
     kept: list[tuple[Thing, np.ndarray]] = []
     for thing in note.things:
-        corners, what = (None, f"{thing.problem}, dropped") if thing.problem else _mended(turn(thing.corners), size)
+        corners, what = (None, f"{thing.problem}, dropped") if thing.problem else mended_box(turn(thing.corners), size)
         if corners is not None and (twin := _twin(thing, corners, kept)):
             corners, what = None, f"the same box as {twin}, dropped"
         if what:
@@ -264,7 +264,7 @@ def _turn(note: Noted, source: Path, header: Header) -> Callable[[Sequence[float
     return turn
 
 
-def _mended(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray | None, str]:
+def mended_box(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray | None, str]:
     """The corners as they can be used (None: not at all), and what was done ("" for nothing)."""
     if not np.isfinite(corners).all():
         return None, "its corners are no numbers, dropped"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.boxes import Pictures, class_name
+from striate.data.boxes import Pictures, class_name, mended_box
 from striate.data.coco import find_coco, part_of, read_json
 from striate.data.folder import sort_key
 from striate.data.guard import load_each
@@ -108,8 +108,9 @@ def _settled(
             if turned_size(*one.size, orientation) != size:
                 wrong.append(LeftOut(path=path, reason=misfit(*one.size, *size, f"in {one.file}"), part=one.part or ""))
                 continue
-        used = [shape for shape in one.shapes if not isinstance(shape[2], str)]
-        lost = [shape for shape in one.shapes if isinstance(shape[2], str)]
+        seen = [(place, name, _seen(pieces, one.size or size)) for place, name, pieces in one.shapes]
+        used = [shape for shape in seen if not isinstance(shape[2], str)]
+        lost = [shape for shape in seen if isinstance(shape[2], str)]
         mended += [LeftOut(path=path, reason=f"{one.file}, {place}: {why}", label=name) for place, name, why in lost]
         polygons = tuple((BACKGROUND if name not in (*names, IGNORE) else name, pieces) for _, name, pieces in used)
         mask = Mask(
@@ -117,6 +118,18 @@ def _settled(
         )
         samples.append(Sample(path=path, source=file, target=mask, part=one.part))
     return samples, wrong, mended
+
+
+def _seen(pieces: Pieces | str, size: tuple[int, int] | None) -> Pieces | str:
+    """The pieces, or why there is nothing of them on a picture of that size."""
+    if isinstance(pieces, str) or size is None:
+        return pieces
+    if any(isinstance(piece, Runs) for piece in pieces):
+        empty = not any(piece.counts[1::2].any() if isinstance(piece, Runs) else len(piece) for piece in pieces)
+        return "no area, dropped" if empty else pieces
+    corners = np.concatenate(pieces)
+    inside, why = mended_box(np.concatenate([corners.min(axis=0), corners.max(axis=0)]), size)
+    return why if inside is None else pieces
 
 
 def _of_coco(folder: Path, files: Sequence[Path]) -> Iterator[_Drawn]:
@@ -229,9 +242,11 @@ def _labelme_piece(shape: Mapping, size: tuple[int, int] | None) -> np.ndarray |
             return _ring(points[0] + math.dist(*points[:2]) * np.stack([np.cos(angles), np.sin(angles)], axis=1))
         case "mask" if size is not None:
             inside = np.zeros(size, bool)
-            part = mask_values(base64.b64decode(shape["mask"])) > 0
             x, y = (int(value) for value in points[0])
-            inside[y : y + part.shape[0], x : x + part.shape[1]] = part
+            rows, columns = np.nonzero(mask_values(base64.b64decode(shape["mask"])))
+            rows, columns = rows + y, columns + x
+            here = (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
+            inside[rows[here], columns[here]] = True
             return runs_of(inside)
     raise ValueError(f"a {kind} has none")
 

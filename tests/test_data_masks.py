@@ -68,7 +68,7 @@ def test_every_usual_layout_joins_each_picture_with_its_mask(tmp_path: Path, nam
 
 
 def test_one_folder_per_picture_holds_one_mask_per_object(tmp_path: Path) -> None:
-    """Objects that touch stay apart; empty masks, one of another size, and a picture with only empty ones are listed."""
+    """Objects that touch stay apart; empty masks, one of another size and a picture with empty ones are listed."""
     for number in range(3):
         folder = tmp_path / f"id{number}"
         draw(folder / "images" / f"id{number}.png", picture(number))

@@ -177,6 +177,28 @@ def test_every_fold_needs_pictures(tmp_path: Path) -> None:
         train(tmp_path / "d", out=str(tmp_path / "out"), quiet=True, folds=5, group="parent", **OPTIONS)
 
 
+def test_a_label_of_one_fold_is_told_before_any_training(tmp_path: Path) -> None:
+    """A rare label would be missed where its fold is tested, after other folds have trained: nothing is begun."""
+    draw_folder(tmp_path / "d", {"a": 12, "b": 12})
+    rows = [f"{name}/{n:02}.png,{name}|{'rare' if (name, n) == ('b', 7) else 'c'}" for name in "ab" for n in range(12)]
+    (tmp_path / "d" / "t.csv").write_text("path,labels\n" + "\n".join(rows))
+    with pytest.raises(StriateError, match=r"one fold with all of rare.*take its label out"):
+        train(tmp_path / "d" / "t.csv", out=str(tmp_path / "out"), quiet=True, folds=3, **OPTIONS)
+    assert not list((tmp_path / "out").glob("*/settings.toml"))
+    (tmp_path / "d" / "t.csv").write_text("path,labels\n" + "\n".join(rows).replace("rare", "c"))
+    run = train(tmp_path / "d" / "t.csv", out=str(tmp_path / "out"), quiet=True, folds=3, **OPTIONS)
+    assert run.scores["test"]["n"] == 24
+
+
+def test_several_runs_of_boxes_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    """Their answers fit no line of a table, which runs are put together from."""
+    draw_folder(tmp_path / "d", {"a": 6})
+    lines = "".join(f"a/{n:02}.png,x,1,1,5,5\n" for n in range(6))
+    (tmp_path / "d" / "t.csv").write_text(f"path,label,x0,y0,x1,y1\n{lines}")
+    with pytest.raises(StriateError, match="train once for each of several --seed"):
+        train(tmp_path / "d" / "t.csv", out=str(tmp_path / "out"), quiet=True, repeats=2, epochs=1, workers=0)
+
+
 def test_minutes_are_those_of_all_runs_together(data: Path, tmp_path: Path) -> None:
     """Each of two runs gets its share of what is left, and too few minutes for so many runs are refused."""
     options = {name: value for name, value in OPTIONS.items() if name != "epochs"} | {

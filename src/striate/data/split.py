@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.data.joined import joined
-from striate.data.sample import PARTS, Sample
+from striate.data.sample import PARTS, Sample, names_of
 from striate.data.strata import strata
-from striate.errors import StriateError
+from striate.errors import StriateError, first_few
 
 TRAIN, VALIDATION, TEST = PARTS
 LEAST_ALIKE, TWIN_SHARE, MOST_TWINS = 0.05, 0.05, 500
@@ -123,6 +123,25 @@ def folds(
         load[number].update(counts)
         fold[rows] = number
     return fold
+
+
+def require_folds(samples: Sequence[Sample], fold: np.ndarray, k: int) -> None:
+    """Raise where one of k folds is empty or a class is in one fold alone, before any of them is trained."""
+    if (filled := len(set(fold.tolist()))) < k:
+        received = f"pictures for {filled} of {k} folds, without parting what belongs together"
+        raise StriateError("every fold has pictures to test on", received=received, where="--folds")
+    where: defaultdict[str, set[int]] = defaultdict(set)
+    for sample, number in zip(samples, fold.tolist(), strict=True):
+        for name in names_of(sample.target):
+            where[name].add(number)
+    if lone := sorted(name for name, found in where.items() if len(found) < 2):
+        raise StriateError(
+            "with --folds every class is in two folds or more, since the fold that is tested is not learned from",
+            received=f"one fold with all of {first_few(lone)}",
+            where="--folds",
+            remedy="give more pictures of it that are no copies, look-alikes or of one group, take its label out, or "
+            "leave --folds out",
+        )
 
 
 def _fits(load: Counter[str], counts: Counter[str], totals: Counter[str], k: int) -> bool:

@@ -17,7 +17,7 @@ from striate.data.guard import rest
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of
 from striate.data.sources import read_source, require_trainable
-from striate.data.split import VALIDATED, folds, split, twins, units, validation_share
+from striate.data.split import VALIDATED, folds, require_folds, split, twins, units, validation_share
 from striate.data.store import Store, build_store
 from striate.data.survey import Survey, survey
 from striate.data.wording import extent, worded
@@ -240,9 +240,7 @@ def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
     if division.folds:
         _require_no_test(data.found)
         fold = folds(samples, contents, division.folds, division.seed, together)
-        if (filled := len(set(fold.tolist()))) < division.folds:
-            received = f"pictures for {filled} of {division.folds} folds, without parting what belongs together"
-            raise StriateError("every fold has pictures to test on", received=received, where="--folds")
+        require_folds(samples, fold, division.folds)
         samples = [
             replace(sample, part="test") if number + 1 == division.fold else replace(sample, part=None)
             for sample, number in zip(samples, fold, strict=True)

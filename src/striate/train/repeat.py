@@ -43,7 +43,8 @@ def begin(job: Job) -> Run:
     settings = job.settings
     if not job.data.task.tabular:
         rule = "several runs are for tasks whose answers fit one line of a table"
-        raise StriateError(rule, received=job.data.task.name, where="--repeats, --folds")
+        remedy = "train once for each of several --seed; their folders hold a scores.json each"
+        raise StriateError(rule, received=job.data.task.name, where="--repeats, --folds", remedy=remedy)
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), _gone_if_empty(folder):
         tables = {"settings": as_table(settings), "run": single.about_run(job)}

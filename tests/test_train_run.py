@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -65,6 +66,18 @@ def assert_same_weights(first: Path, second: Path) -> None:
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         assert torch.equal(tensor, other[name]), name
+
+
+def test_what_comes_next_can_be_typed(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None) -> None:
+    """Every command told at the end is one that there is, and a shell reads the run's folder as it is called."""
+    monkeypatch.chdir(tmp_path)
+    said: list[Event] = []
+    train(data, out="my runs", name="it's", quiet=True, watch=said.append, **OPTIONS)
+    told = [note.text.strip() for note in said if isinstance(note, Note) and note.text.startswith("  striate ")]
+    words = [shlex.split(line) for line in told]
+    assert [word[1] for word in words] == ["open", "predict", "serve", "evaluate", "summary"]
+    for word in words:
+        assert word[2] == str(Path("my runs", "it's"))
 
 
 def test_the_run_folder_is_complete(whole: tuple[Run, list[Event]]) -> None:

@@ -4,6 +4,7 @@ Nothing heavy is imported before a command needs it.
 """
 
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -191,12 +192,12 @@ def look(options: argparse.Namespace) -> int:
     files.write_bytes(png, seen.sheet(layer, options.channel, *position))
     files.write_text(text, table + "\n")
     print(f"{printable(seen.name)}: {seen.answer}\n\n{table}\n\nwrote {png} and {text}")
-    again = f"striate look {options.model} {options.picture}"
+    place = f"{shlex.quote(options.model)} {shlex.quote(options.picture)}"
     if layer is None:
         deepest = next((item for item in reversed(seen.layers) if len(item.output_shape) == 3), seen.layers[-1])
-        print(f"next: {again} --layer {deepest.name}")
+        print(f"next: striate look {place} --layer {deepest.name}")
     else:
-        print(f"next: striate open {options.model} {options.picture}")
+        print(f"next: striate open {place}")
     return DONE
 
 

@@ -1,5 +1,6 @@
 """A finished training in words and numbers, for its report."""
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -119,12 +120,14 @@ def spread_sentence(scores: dict) -> str:
 
 
 def next_commands(folder: Path) -> list[tuple[str, str]]:
-    """What to do with a run, as command lines and what they do."""
+    """What to do with a run, as command lines for a shell and what they do."""
+    run = shlex.quote(str(folder))
     return [
-        (f"striate open {folder}", "look inside in the browser: every layer, filter and number"),
-        (f"striate predict {folder} PICTURES --out predictions.csv", "what the model says of new pictures"),
-        (f"striate evaluate {folder} FOLDER", "score the model on other labelled pictures"),
-        (f"striate summary {folder}", "show the network layer by layer"),
+        (f"striate open {run}", "look inside in the browser: every layer, filter and number"),
+        (f"striate predict {run} PICTURES --out predictions.csv", "what the model says of new pictures"),
+        (f"striate serve {run}", "answer with what the model says over HTTP, with a page to drop pictures on"),
+        (f"striate evaluate {run} FOLDER", "score the model on other labelled pictures"),
+        (f"striate summary {run}", "show the network layer by layer"),
     ]
 
 

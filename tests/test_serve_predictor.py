@@ -5,6 +5,7 @@ import http.client
 import io
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -31,7 +32,7 @@ from striate import cli
 from striate.data import guard
 from striate.data.sample import Boxes
 from striate.errors import StriateError
-from striate.serve import door, predictor
+from striate.serve import door, predictor, start
 from striate.serve.predictor import Line, PredictionServer, Predictor
 from striate.serve.start import curl_line
 
@@ -230,6 +231,10 @@ def test_series_and_texts_are_sent_as_files(tmp_path: Path, monkeypatch: pytest.
         expected = model.predict(rows)
         assert [one["path"] for one in told] == [one.path for one in expected]
         assert [one["probabilities"] for one in told] == [one.probabilities for one in expected]
+        monkeypatch.chdir(tmp_path)
+        line = curl_line(trained.folder, model, "http://x")
+        assert line == "curl -F file=@Waves/Waves_TEST.tsv http://x/predict"  # which was sent above
+        monkeypatch.setattr(start, "LARGEST_TEXT", 100)  # it would be refused
         assert curl_line(trained.folder, model, "http://x") == "curl -F file=@YOUR_FILE http://x/predict"
         monkeypatch.setattr(predictor, "LARGEST_TEXT", 1000)
         told = client.refused(413, "/predict", form((rows.name, rows.read_bytes())), Content_Type=FORM)
@@ -246,6 +251,11 @@ def test_series_and_texts_are_sent_as_files(tmp_path: Path, monkeypatch: pytest.
         told = client.predict(b"a good day\nthe film was bad\n")
         expected = model.predict(["a good day", "the film was bad"])
         assert [one["probabilities"] for one in told] == [one.probabilities for one in expected]
+        _, words, *rest = shlex.split(curl_line(trained.folder, model, "http://x"))
+        assert rest == ["|", "curl", "-F", "file=@-;filename=text.txt", "http://x/predict"]
+        assert words in texts.read_text().lower()
+        assert len(client.predict(form(("text.txt", words.encode())), Content_Type=FORM)) == 1
+        assert "'your own words'" in curl_line(trained.folder / "model.safetensors", model, "http://x")
 
 
 def test_what_cannot_be_read_spoils_nothing(client: Client, model: striate.Model, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from striate.data.header import WHOLE, Unreadable
 from striate.data.load import Want
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import Shape, fit
+from striate.data.series import is_series
 from striate.draw.pixels import fitted, picture_png, three_channels, visible
 from striate.errors import StriateError
 from striate.export.items import items, items_sent
@@ -119,13 +120,24 @@ class Gallery:
                 return entry.id
         return None
 
-    def example(self) -> Path | None:
-        """A file that the model can be asked about: the first picture, where that is one."""
+    def example(self) -> Path | np.ndarray | None:
+        """What the model can be asked about: the first picture, where it is still there."""
         try:
             source = self._source(self.entry(self.first() or ""))
         except Refusal:
             return None
-        return source if isinstance(source, Path) and source.is_file() else None
+        return source if isinstance(source, np.ndarray) or source.is_file() else None
+
+    def table(self) -> Path | None:
+        """The file that series were read from, of several that of the test; None where it is no text."""
+        try:
+            root = Path(_root(self.run / "settings.toml")) if self.run else None
+        except Refusal:
+            return None
+        if root is None or not root.exists():
+            return None
+        files = sorted(root.glob("*"), key=lambda file: "test" not in file.name.lower()) if root.is_dir() else [root]
+        return next((file for file in files if is_series(file)), None)
 
     def mistakes(self) -> list[dict]:
         """Test pictures with their predictions: the worst first, and of those that are right the surest."""

@@ -11,16 +11,18 @@ import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
+from striate.data.symbols import as_channels, spelled
 from striate.device import choose_device
 from striate.errors import StriateError, nearest
 from striate.export.model import Model, load_model
 from striate.serve.door import HERE
 from striate.serve.gallery import Gallery
 from striate.serve.glass import Glass
-from striate.serve.predictor import PredictionServer, Predictor
+from striate.serve.predictor import LARGEST_TEXT, MOST_PICTURES, PredictionServer, Predictor
 from striate.serve.reply import Refusal
 from striate.serve.server import Server
 
+WORDS = 60  # letters of the text that is shown
 FAREWELL = 5  # seconds that requests in progress have when the server is told to stop
 TABS = ("see", "explain", "filters", "train", "playground", "mistakes")
 
@@ -81,14 +83,21 @@ def serve(
 
 
 def curl_line(place: Path, model: Model, origin: str) -> str:
-    """The command that asks about a picture of the run, or about one of the user's own."""
-    gallery = Gallery(place if place.is_dir() and (place / "data.csv").is_file() else None)
+    """The command that asks about what the run tested, or about a file of the user's own."""
+    gallery, form = Gallery(place if (place / "data.csv").is_file() else None), model.preparation.shape.form
     gallery.know(model)
     file = gallery.example()
-    if file is not None and file.is_relative_to(Path.cwd()):
+    if form == "text":
+        words = "your own words" if file is None else spelled(as_channels(file, WORDS))
+        return f"echo {shlex.quote(words)} | curl -F 'file=@-;filename=text.txt' {origin}/predict"
+    if form == "series":
+        file = gallery.table()
+        if file is not None and (file.stat().st_size > LARGEST_TEXT or file.read_bytes().count(b"\n") > MOST_PICTURES):
+            file = None
+    if isinstance(file, Path) and file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())
-    shown = "YOUR_FILE" if file is None else str(file)
-    if model.preparation.shape.form in ("series", "text"):  # whose names say how they are read
+    shown = str(file) if isinstance(file, Path) else "YOUR_FILE"
+    if form == "series":  # whose names say how they are read
         return f"curl -F file=@{shlex.quote(shown)} {origin}/predict"
     return f"curl --data-binary {shlex.quote('@' + shown)} {origin}/predict"
 

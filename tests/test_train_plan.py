@@ -14,6 +14,7 @@ from striate.errors import StriateError
 from striate.network.build import build
 from striate.network.catalog import CATALOG
 from striate.network.summary import total_operations
+from striate.network.unet import unet_line
 from striate.train import plan as module
 from striate.train.plan import Facts, Plan, auto_line, class_weights, make_plan, picture_shape
 from striate.train.settings import Settings, to_toml
@@ -48,6 +49,20 @@ def test_zero_is_a_value_like_any_other() -> None:
     """--momentum 0, --weight-decay 0 and --smoothing 0 are not taken for "not given"."""
     plan = make_plan(Settings(momentum=0, weight_decay=0, smoothing=0), facts())
     assert (plan.momentum, plan.weight_decay, plan.smoothing) == (0, 0, 0)
+
+
+def test_any_network_of_masks_learns_as_auto_does() -> None:
+    """Where pixels are answers, a line has the optimizer, batch and decay of auto, unless others are asked for."""
+    tiles = Facts(height=256, width=256, channels=3, counts=(42,), classes=2, batch_pixels=2**17, line=unet_line)
+    line = "conv 8 3, relu, conv classes 1"
+    auto, given = (make_plan(Settings(network=network), tiles) for network in ("auto", line))
+    assert (given.optimizer, given.batch_size, given.weight_decay) == ("muon", 2, auto.weight_decay)
+    assert (given.batch_size, given.epochs) == (auto.batch_size, auto.epochs)
+    assert given.lr < auto.lr  # lines without norms do not bear auto's
+    asked = make_plan(Settings(network=line, **ASKED), tiles)
+    assert {name: getattr(asked, name) for name in ASKED} == ASKED
+    plan = make_plan(Settings(network="conv 8 3, globalavgpool, dense classes"), facts())
+    assert (plan.optimizer, plan.batch_size, plan.weight_decay) == ("adam", 32, 0)
 
 
 def test_a_named_network_is_the_catalogues() -> None:

@@ -139,12 +139,13 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     needed for a budget of minutes only."""
     channels, height, width = facts.channels, facts.height, facts.width
     auto = settings.network.strip() == "auto"
-    batch = settings.batch_size or (_batch(facts) if auto else 32)
+    ours = auto or facts.batch_pixels > 0  # where every pixel is an answer, batches of 32 are a step or two an epoch
+    batch = settings.batch_size or (_batch(facts) if ours else 32)
     batch = max(min(batch, facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
     line = _auto(facts, batch, budget) if auto else line_of(settings.network)
-    optimizer = settings.optimizer or ("muon" if auto else "adam")
+    optimizer = settings.optimizer or ("muon" if ours else "adam")
     recipe = parse(_FORM_RECIPES[facts.form] if settings.augment == "auto" else settings.augment)
     recipe.require_axes(FORMS[facts.form])
     usual = "other" if not auto else "auto" if facts.form == "picture" else "form"
@@ -156,7 +157,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
         filter_lr=0.24 * (settings.lr or (0.05 if usual == "form" else 0.2)) / 0.2,
         filter_momentum=_given(settings.momentum, 0.6),
-        weight_decay=_given(settings.weight_decay, 5e-4 if auto else 0.0),
+        weight_decay=_given(settings.weight_decay, 5e-4 if ours else 0.0),
         smoothing=_given(settings.smoothing, 0.1 if auto and not facts.batch_pixels else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
         patience=settings.patience, mirror=recipe.hflip or recipe.dihedral, crop=facts.crop,

@@ -233,11 +233,13 @@ def test_coco_of_several_parts(tmp_path: Path) -> None:
 
 
 def test_broken_json_is_an_error_with_its_file(tmp_path: Path) -> None:
-    """One file holds all labels, so a damaged one ends the reading, in words."""
+    """One file holds all labels, so a damaged one ends the reading, in words, wherever it ends."""
     draw(tmp_path / "a.jpg")
-    write(tmp_path / "all.json", '{"images": [], "annotations": [], "categories": [')
-    with pytest.raises(StriateError, match=r"damaged JSON.*all\.json"):
-        read_boxes(tmp_path)
+    for lists in ('"annotations": [], "categories": [', '"annotations": [{"image_id": 1}, '):
+        write(tmp_path / "all.json", f'{{"images": [], {lists}')
+        assert boxes_kind(tmp_path) == "coco"
+        with pytest.raises(StriateError, match=r"damaged JSON.*all\.json"):
+            read_boxes(tmp_path)
 
 
 def test_darknet_lists(tmp_path: Path) -> None:
@@ -311,6 +313,18 @@ def test_table_of_boxes(tmp_path: Path) -> None:
         assert [s.part for s in found.samples] == ["validation", "train"]
 
 
+def test_decimal_commas_and_missing_names_in_a_table_of_boxes(tmp_path: Path) -> None:
+    """Corners as a German Excel writes them are read; what stands for nothing is no class, as in a table of classes."""
+    draw(tmp_path / "a.jpg")
+    rows = "a.jpg;cell;1,5;2;3,25;4\na.jpg;NA;5;5;9;9\na.jpg;cell;1;2;x;4\n"
+    found = read_boxes(write(tmp_path / "boxes.csv", f"path;label;x0;y0;x1;y1\n{rows}"))
+    assert boxes_of(found) == {"a.jpg": [("cell", 1.5, 2, 3.25, 4)]}
+    assert [item.reason for item in found.mended] == [
+        "boxes.csv, line 3: it has no class, dropped",
+        "boxes.csv, line 4: four corners are numbers, and these are 1, 2, x, 4, dropped",
+    ]
+
+
 def test_a_folder_without_boxes_has_no_kind(tmp_path: Path) -> None:
     """Class folders, their tables and text beside them are not taken for boxes."""
     draw(tmp_path / "cat/a.jpg")
@@ -318,7 +332,7 @@ def test_a_folder_without_boxes_has_no_kind(tmp_path: Path) -> None:
     write(tmp_path / "classes.txt", "cat\ndog\n")
     write(tmp_path / "notes.json", '{"images": 3}')
     assert boxes_kind(tmp_path) is None
-    with pytest.raises(StriateError, match="boxes are read from VOC XML"):
+    with pytest.raises(StriateError, match=r"boxes are read from VOC XML.*class names in classes\.txt"):
         read_boxes(tmp_path)
 
 

@@ -188,6 +188,7 @@ def test_values_stand_for_classes(tmp_path: Path, name: str) -> None:
 
 
 COLOUR_LISTS = {
+    "labels.txt": "sky 0 0 255\nroad\t128 128 128\ncar 255 0 0 \n",
     "class_dict.csv": "name,r,g,b\nsky,0,0,255\nroad,128,128,128\ncar,255,0,0\n",
     "labelmap.txt": "# label:color_rgb:parts:actions\nsky:0,0,255::\nroad:128,128,128::\ncar:255,0,0::\n",
     "label_colors.txt": "0 0 255\tsky\n128 128 128\troad\n255 0 0\tcar\n",
@@ -247,6 +248,19 @@ def test_numbers_of_objects_are_told_from_classes(tmp_path: Path) -> None:
             np.random.default_rng(number).choice(np.arange(number, 12, dtype=np.uint16)[::2], (SIDE, SIDE + 2)),
         )
     assert read(tmp_path).samples[0].target.kind == "index"
+
+
+def test_one_stray_pixel_makes_no_class_unknown(tmp_path: Path) -> None:
+    """A single pixel of another value in black-and-white masks is a class of its own; white stays one that is known."""
+    for number in range(8):
+        mask = np.zeros((SIDE, 100), np.uint8)
+        mask[2:7, 10:60] = 255
+        mask[0, 0] = 77 * (number == 3)
+        draw(tmp_path / f"images/{number}.png", np.zeros((SIDE, 100), np.uint8))
+        draw(tmp_path / f"masks/{number}.png", mask)
+    found = read(tmp_path)
+    assert (found.names, found.samples[0].target.ignore) == (("background", "class 77", "class 255"), None)
+    assert (read_labels(found.samples[0].target, SIDE, 100) == 2).sum() == 250
 
 
 def test_blurred_edges_are_cut_at_the_middle(tmp_path: Path) -> None:

@@ -203,6 +203,16 @@ def test_a_table_without_names(tmp_path: Path) -> None:
     assert [(s.path, s.target) for s in read_source(tmp_path / "t.csv").samples] == [("a.png", "x"), ("b.png", "y")]
 
 
+def test_blanks_between_cells(tmp_path: Path) -> None:
+    """A list such as "a.png 3" is a table; a blank inside the cells of another one is no separator."""
+    draw(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "my c.png")
+    (tmp_path / "t.txt").write_text("a.png 3\nb.png 0\n")
+    assert [(s.path, s.target) for s in read_source(tmp_path / "t.txt").samples] == [("a.png", "3"), ("b.png", "0")]
+    (tmp_path / "t.csv").write_text("path,label\nmy c.png,red car\na.png,big dog\n")
+    found = read_source(tmp_path / "t.csv")
+    assert [(s.path, s.target) for s in found.samples] == [("my c.png", "red car"), ("a.png", "big dog")]
+
+
 def test_problems_of_a_table(tmp_path: Path) -> None:
     """Missing files and labels, odd parts, repeats and contradictions are listed with their lines."""
     draw(*(tmp_path / f"{name}.png" for name in "abcd"))

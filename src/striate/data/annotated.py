@@ -17,6 +17,11 @@ from striate.data.voc import find_voc, read_voc, voc_texts
 from striate.data.yolo import find_yolo, read_yolo, yolo_texts
 from striate.errors import StriateError, nearest
 
+_LAYOUTS = (
+    "give XML files, a JSON file with images, annotations and categories, text files with their class names in "
+    "classes.txt or, beside train and val, in data.yaml, or a table with path, label, x0, y0, x1, y1"
+)
+
 Labelled = tuple[str, tuple[int, int], Boxes]  # a path, (height, width) and boxes
 
 
@@ -98,7 +103,7 @@ def read_boxes(source: Path, kind: str | None = None, workers: int = 0) -> Found
 def _no_boxes(source: Path, kind: str | None) -> StriateError:
     kinds = ", ".join(KINDS.values())
     what = "none of them" if kind is None else f"no {KINDS[kind]}" if kind in KINDS else nearest(kind, list(KINDS))
-    return StriateError(f"boxes are read from {kinds}", received=what, where=source)
+    return StriateError(f"boxes are read from {kinds}", received=what, where=source, remedy=_LAYOUTS)
 
 
 def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:

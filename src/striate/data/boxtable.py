@@ -12,6 +12,8 @@ from striate.data.boxes import Noted, Thing, class_name
 from striate.data.columns import COLUMNS, read_lines
 from striate.data.folder import PART_NAMES
 from striate.data.sample import Boxes
+from striate.data.targets import NOTHING
+from striate.data.targets import number as decimal
 from striate.errors import StriateError
 
 HEADER = ("path", "label", "x0", "y0", "x1", "y1")
@@ -69,13 +71,13 @@ def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]]) -> 
 
 def _thing(number: int, row: dict[str, str]) -> Thing:
     place, name = f"line {number}", class_name(row["label"])
-    try:
-        corners = tuple(float(row[word]) for word in HEADER[2:])
-    except ValueError:
+    corners = tuple(decimal(row[word]) for word in HEADER[2:])
+    if None in corners:
         said = ", ".join(row[word] or "nothing" for word in HEADER[2:])
         return Thing(place=place, name=name, problem=f"four corners are numbers, and these are {said}")
+    problem = "it has no class" if name.lower() in NOTHING else ""
     ignored = row.get("ignored", "").lower() in ("1", "true")
-    return Thing(place=place, name=name, corners=corners, ignored=ignored, problem="" if name else "it has no class")
+    return Thing(place=place, name=name, corners=corners, ignored=ignored, problem=problem)
 
 
 def box_rows(pictures: Sequence[tuple[str, tuple[int, int], Boxes]]) -> Iterator[tuple[object, ...]]:

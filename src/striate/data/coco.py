@@ -22,7 +22,8 @@ def read_json(file: Path) -> object:
 
 
 def find_coco(folder: Path) -> list[Path]:
-    """The JSON files of `folder` and the folders in it that have a COCO file's three lists, sorted."""
+    """The JSON files of `folder` and the folders in it that have a COCO file's three lists, or end before the third,
+    sorted."""
     return [file for file in json_files(folder) if _is_coco(file)]
 
 
@@ -38,7 +39,8 @@ def _is_coco(file: Path) -> bool:
         text = text_of(file)
     except StriateError:
         return False
-    return all(f'"{name}"' in text for name in _FIELDS)
+    found = [f'"{name}"' in text for name in _FIELDS]
+    return all(found) or (sum(found) == 2 and text.lstrip()[:1] == "{" and text.rstrip()[-1:] != "}")
 
 
 def part_of(file: Path) -> str | None:

@@ -154,13 +154,19 @@ def read_text(file: Path) -> str:
 
 
 def _delimiter(file: Path, text: str) -> str:
-    """The separator that cuts most lines into the same number of cells; of equals the one that cuts into more."""
+    """The separator that cuts most lines into the same number of cells; of equals the one that cuts into more.
+
+    Where none does, a blank, if it cuts all of them alike: other lines are words.
+    """
     start, best, score = "".join(text.splitlines(keepends=True)[:_LOOKED_AT]), ",", (0.0, 0)
     for candidate in _DELIMITERS:
         widths = Counter(len(cells) for _, cells in _parse(file, start, candidate))
         width, count = widths.most_common(1)[0] if widths else (1, 0)
         if width > 1 and (count / widths.total(), width) > score:
             score, best = (count / widths.total(), width), candidate
+    if not any(score):
+        widths = {len(cells) for _, cells in _parse(file, start, " ")}
+        best = " " if len(widths) == 1 and widths != {1} else best
     return best
 
 

@@ -21,8 +21,9 @@ MOST_SEEN = 4096  # different values of one mask that are kept
 MOST_COLOURS = 64  # of classes
 _SOFT = 0.95  # of the pixels of a two-valued mask whose edges are blurred are one of the two
 _LEAST_SOFT, _LEAST_NUMBERS = 16, 8
+_STRAY = 1000  # so many times the pixels of small numbers are not "not known": the small ones are slips of a pen
 _COLOURED = re.compile(r"(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(.+)")
-_NAMED_COLOUR = re.compile(r"([^#:,][^:,]*)[:,][ \t]*(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})(?:[:,].*)?")
+_NAMED_COLOUR = re.compile(r"([^#:,][^:,]*?)[:, \t][ \t]*(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})(?:[:,].*)?[ \t]*")
 _REMARK = "#"
 _QUOTED = re.compile(r"^(_+|\"|')(.+)\1$")  # as labelme's _background_
 _NUMBERED = re.compile(r"(\d{1,5})[ :,;\t]+(.+)")
@@ -72,9 +73,9 @@ class Classes:
 def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary:
     """The vocabulary of masks that are one file each; StriateError where their values cannot be classes.
 
-    Two values are background and foreground. 255 beside small numbers is "not known", as in VOC. Numbers that run from
-    1 without a gap, to another end in every mask, are objects. Many greys, nearly all of them black or white, are two
-    values with blurred edges.
+    Two values are background and foreground. 255 beside small numbers is "not known", as in VOC, unless there are
+    hardly any of these. Numbers that run from 1 without a gap, to another end in every mask, are objects. Many greys,
+    nearly all of them black or white, are two values with blurred edges.
     """
     counts: Counter[int] = Counter()
     for mask in masks:
@@ -90,7 +91,8 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary
         note = "every value is one object"
         return Vocabulary(kind="numbers", names=TWO, values=(), note=note)
     ignore = None
-    if UNKNOWN in values and len(values) > 2 and 1 <= values[-2] < 128 and values[-1] == UNKNOWN:
+    rare = _STRAY * sum(counts[value] for value in values if 0 < value < UNKNOWN) < counts[UNKNOWN]
+    if UNKNOWN in values and len(values) > 2 and 1 <= values[-2] < 128 and values[-1] == UNKNOWN and not rare:
         ignore, values = UNKNOWN, values[:-1]
     if len(values) > MOST_CLASSES or are_photographs(values):
         raise StriateError(

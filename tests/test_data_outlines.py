@@ -91,7 +91,11 @@ def test_what_is_no_area_is_listed(tmp_path: Path) -> None:
     ]
     shapes = [{"id": n, "image_id": 1, "category_id": 5, **shape} for n, (shape, _) in enumerate(wrong)]
     shapes.append({"id": 50, "image_id": 1, "category_id": 5, "segmentation": [ring(0, 3, 0, 3)]})
+    shapes.append({"id": 51, "image_id": 77, "category_id": 5, "segmentation": [ring(0, 3, 0, 3)]})
     found = read(coco(tmp_path, shapes))
+    assert [(item.path, item.reason) for item in found.left_out] == [
+        ("annotations.json", "annotation 51: it is of a picture that images does not list")
+    ]
     assert read_labels(found.samples[0].target, HEIGHT, WIDTH).sum() == 9
     assert len(found.mended) == len(wrong)
     for number, (item, (_, why)) in enumerate(zip(found.mended, wrong, strict=True)):

@@ -9,6 +9,7 @@ from striate.data.folder import PART_NAMES, is_hidden, sort_key
 from striate.data.sample import Boxes, LeftOut
 from striate.errors import StriateError
 
+UNLISTED = "it is of a picture that images does not list"
 _FIELDS = ("images", "annotations", "categories")
 
 
@@ -71,7 +72,7 @@ def _read(data: object, file: Path, folder: Path, part: str | None, lost: list[L
         place = f"annotation {item.get('id', number) if isinstance(item, dict) else number}"
         picture = item.get("image_id") if isinstance(item, dict) else None
         if not isinstance(picture, int | str) or picture not in things:
-            lost.append(LeftOut(path=shown, reason=f"{place}: it is of a picture that images does not list"))
+            lost.append(LeftOut(path=shown, reason=f"{place}: {UNLISTED}"))
             continue
         things[picture].append(_thing(place, item, names))
     beside = file.parent.relative_to(folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.boxes import Pictures, class_name, mended_box
-from striate.data.coco import find_coco, part_of, read_json
+from striate.data.coco import UNLISTED, find_coco, part_of, read_json
 from striate.data.folder import sort_key
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
@@ -143,16 +143,19 @@ def _of_coco(folder: Path, files: Sequence[Path]) -> Iterator[_Drawn]:
         names = {item.get("id"): class_name(item.get("name") or "") for item in categories if _is_id(item.get("id"))}
         shapes: dict[object, list] = {item["id"]: [] for item in images if _is_id(item.get("id"))}
         sizes = {item["id"]: _size(item.get("height"), item.get("width")) for item in images if _is_id(item.get("id"))}
+        shown = file.relative_to(folder).as_posix()
         for number, item in enumerate(annotations, 1):
-            image = item.get("image_id")
+            image, place = item.get("image_id"), f"annotation {item.get('id', number)}"
             if _is_id(image) and image in shapes:
-                shapes[image].append(_coco_shape(f"annotation {item.get('id', number)}", item, names, sizes[image]))
+                shapes[image].append(_coco_shape(place, item, names, sizes[image]))
+            else:
+                yield _Drawn(picture="", file=shown, shapes=(), problem=f"{place}: {UNLISTED}")
         for item in images:
             if _is_id(item.get("id")) and isinstance(item.get("file_name"), str):
                 near = file.parent / item["file_name"]
                 yield _Drawn(
                     picture=near if "\0" not in item["file_name"] and near.is_file() else item["file_name"],
-                    file=file.relative_to(folder).as_posix(),
+                    file=shown,
                     shapes=shapes[item["id"]],
                     size=sizes[item["id"]],
                     part=part,

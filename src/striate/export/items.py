@@ -54,7 +54,7 @@ def items(
         elif Path(source).is_dir():
             yield from _below(Path(source), [] if passed is None else passed)
         elif any(mark in str(source) for mark in "*?[") and not Path(source).exists():
-            yield from ((str(path), path) for path in _matching(str(source)))
+            yield from ((str(path), path) for path in _matching(str(source)) or [Path(source)])
         else:
             yield str(source), Path(source)
 

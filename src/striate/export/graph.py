@@ -108,6 +108,10 @@ def _residual(graph: Graph, layer: blocks.Residual, x: Value) -> str:
     return graph.node("Add", *(layers(graph, [part], x).name for part in (layer.body, layer.shortcut)))
 
 
+def _ensemble(graph: Graph, layer: blocks.Ensemble, x: Value) -> str:
+    return graph.node("Mean", *(layers(graph, [member], x).name for member in layer.children()))
+
+
 def _skip(graph: Graph, layer: blocks.Skip, x: Value) -> str:
     inner = layers(graph, [layer.body], x)
     name, spatial = inner.name, x.tensor.shape[2:]
@@ -202,6 +206,7 @@ _WRITERS: list[tuple[type | tuple[type, ...], Callable[[Graph, nn.Module, Value]
     (nn.Sequential, _sequence),
     (blocks.Residual, _residual),
     (blocks.Skip, _skip),
+    (blocks.Ensemble, _ensemble),
     ((nn.Conv1d, nn.Conv2d, nn.Conv3d), _conv),
     ((nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d), _maxpool),
     ((nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d), _avgpool),

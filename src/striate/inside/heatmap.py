@@ -5,6 +5,7 @@ They work on any network and for any scalar of its output. What a map is worth i
 
 import inspect
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,32 +125,47 @@ def _poverty(values: Tensor) -> str:
     return "" if values.max() > 0 else "No place speaks for the target: cut at zero, the map would be empty."
 
 
-def _layer(question: Question, layer: int | str | None) -> tuple[Tensor, Tensor, str]:
-    """The layer's values (C, *grid), the gradient of the score by them, and its name."""
+Explained = tuple[Tensor, Tensor]  # a layer's values (C, *grid), and the gradient of the score by them
+
+
+def _layers(question: Question, layer: int | str | None) -> tuple[list[Explained], str]:
+    """The layer with its gradient, and its name; of an ensemble the same layer of every member, with * for a member."""
     recording = capture(question.network, question.picture, gradients=True)
-    score = question.of(recording.output[None])[0]
+    score, names = question.of(recording.output[None])[0], [item.name for item in recording.layers]
     rank = question.picture.ndim - 2
     maps = [i for i, values in enumerate(recording.values) if values.ndim == rank + 1 and values[0].numel() > 1]
-    wanted = maps[::-1] if layer is None else [_index(recording, layer)]
-    for index in wanted:
-        values, name = recording.values[index], recording.layers[index].name
-        gradient = gradient_of(score, values)
-        if gradient is not None and index in maps and (layer is not None or index < len(recording.values) - 1):
-            return values, gradient, name
+
+    def explained(index: int) -> Explained | None:
+        gradient = gradient_of(score, recording.values[index]) if index in maps else None
+        return None if gradient is None else (recording.values[index], gradient)
+
+    wanted = _named(names, layer)
+    if layer is None:
+        last = next((index for index in maps[::-1] if index < len(names) - 1 and explained(index)), None)
+        wanted = [] if last is None else _named(names, _MEMBER.sub(r"\1*.", names[last]))
+    found = [one for one in map(explained, wanted) if one]
+    if found and len(found) == len(wanted):
+        return found, names[wanted[0]] if len(wanted) == 1 else _MEMBER.sub(r"\1*.", names[wanted[0]])
     raise StriateError(
         "a class activation map needs a layer of feature maps, with more than one place, that the score depends on",
         received=layer,
         where="layer",
-        remedy=f"choose one of {', '.join(recording.layers[i].name for i in maps) or 'no layer: try occlusion'}",
+        remedy=f"choose one of {', '.join(names[i] for i in maps) or 'no layer: try occlusion'}",
     )
 
 
-def _index(recording: Recording, layer: int | str) -> int:
-    names = [item.name for item in recording.layers]
+_MEMBER = re.compile(r"^(ensemble\d+\.)(?:\d+|\*)\.")
+
+
+def _named(names: list[str], layer: int | str | None) -> list[int]:
+    """Which layers are meant: those of all members where the member is a *."""
+    every = [i for i, name in enumerate(names) if "*" in str(layer) and _MEMBER.sub(r"\1*.", name) == layer]
+    if every or layer is None:
+        return every
     if layer in names:
-        return names.index(layer)
+        return [names.index(layer)]
     if isinstance(layer, int) and 0 <= layer < len(names):
-        return layer
+        return [layer]
     raise StriateError(
         f"a layer is a name, or a number from 0 to {len(names) - 1}",
         received=layer,
@@ -159,19 +175,20 @@ def _index(recording: Recording, layer: int | str) -> int:
 
 
 def _gradcam(question: Question, layer: int | str | None = None) -> Drawn:
-    values, gradient, name = _layer(question, layer)
-    weights = gradient.mean(tuple(range(1, gradient.ndim)), keepdim=True)
-    return (weights.double() * values).sum(0), {"layer": name}
+    found, name = _layers(question, layer)
+    means = (gradient.mean(tuple(range(1, gradient.ndim)), keepdim=True) for _, gradient in found)
+    return sum((mean.double() * values).sum(0) for mean, (values, _) in zip(means, found, strict=True)), {"layer": name}
 
 
 def _hirescam(question: Question, layer: int | str | None = None) -> Drawn:
-    values, gradient, name = _layer(question, layer)
-    return (gradient.double() * values).sum(0), {"layer": name}
+    found, name = _layers(question, layer)
+    return sum((gradient.double() * values).sum(0) for values, gradient in found), {"layer": name}
 
 
 def _layercam(question: Question, layer: int | str | None = None) -> Drawn:
-    values, gradient, name = _layer(question, layer)
-    return (gradient.clamp(min=0).double() * values).sum(0).clamp(min=0), {"layer": name, "signed": False}
+    found, name = _layers(question, layer)
+    maps = ((gradient.clamp(min=0).double() * values).sum(0).clamp(min=0) for values, gradient in found)
+    return sum(maps), {"layer": name, "signed": False}
 
 
 def _gradient(question: Question) -> Drawn:

@@ -3,6 +3,7 @@
 Legend: B batch, C channels, spatial = (W), (H, W) or (D, H, W).
 """
 
+import functools
 import math
 
 import torch
@@ -70,6 +71,19 @@ class Skip(nn.Module):
             mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim]
             inner = F.interpolate(inner, size=x.shape[2:], mode=mode, align_corners=False)
         return torch.cat([x, inner], dim=1)
+
+
+class Ensemble(nn.Module):
+    """Networks side by side that start from other random values: the mean of what they say (Hansen & Salamon 1990)."""
+
+    def __init__(self, members: list[nn.Module]) -> None:
+        super().__init__()
+        for number, member in enumerate(members, 1):
+            self.add_module(str(number), member)
+
+    def forward(self, x: Tensor) -> Tensor:
+        answers = [member(x) for member in self.children()]
+        return functools.reduce(torch.add, answers) / len(answers)
 
 
 class GlobalMaxPool(nn.Module):

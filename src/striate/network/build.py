@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from striate.errors import StriateError
 from striate.network import blocks
-from striate.network.text import Layer, flat, parse, to_text
+from striate.network.text import Layer, flat, parse, times, to_text
 from striate.network.weights import initialise
 
 Shape = tuple[int, ...]  # without the batch: (C, W), (C, H, W), (C, D, H, W), or (features,)
@@ -46,6 +46,10 @@ class Network(nn.Sequential):
         """The layers without a closing softmax or sigmoid."""
         layers = list(self)
         return layers[:-1] if isinstance(layers[-1], nn.Softmax | nn.Sigmoid) else layers
+
+    def members(self) -> list[Callable[[Tensor], Tensor]]:
+        """What gives logits, each to learn by itself: the members of an ensemble, or the network."""
+        return [*self[0].children()] if isinstance(self[0], blocks.Ensemble) else [self.logits]
 
 
 def build(line: str, input_shape: Shape, classes: int, seed: int = 0) -> Network:
@@ -92,6 +96,8 @@ class _Builder:
         kind = layer.kind
         if kind in _ELEMENTWISE:
             return [("", _ELEMENTWISE[kind](layer))], shape
+        if kind == "ensemble":
+            return self._ensemble(layer, shape)
         if kind == "flatten":
             return [("", blocks.Flatten())], (math.prod(shape),)
         if kind == "dense":
@@ -144,6 +150,11 @@ class _Builder:
             remedy = "leave flatten and global pools out of it"
             raise _misfit(layer, shape, "a skip puts feature maps beside feature maps", remedy)
         return [("", blocks.Skip(body))], (shape[0] + after[0], *shape[1:])
+
+    def _ensemble(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
+        members = [nn.Sequential() for _ in range(times(layer))]
+        after = [self.fill(member, layer.body, shape) for member in members][0]
+        return [("", blocks.Ensemble(members))], after
 
     def _window(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
         """Convolutions and pools: everything that slides a window over the maps."""

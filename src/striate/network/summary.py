@@ -158,7 +158,7 @@ class _Reach:
 
 
 def _fields(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Receptive field by layer name, for networks of plain sequences and our residual and skip blocks."""
+    """Receptive field by layer name, for networks of plain sequences and our blocks."""
     spatial = tuple(input_shape[1:])
     fields: dict[str, tuple[int, ...]] = {}
 
@@ -167,7 +167,7 @@ def _fields(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, tuple
             for child, part in module.named_children():
                 reach = walk(part, f"{name}.{child}" if name else child, reach)
             return reach
-        if isinstance(module, blocks.Residual):
+        if isinstance(module, blocks.Residual | blocks.Ensemble):
             ends = [walk(part, f"{name}.{key}", reach) for key, part in module.named_children()]
             known = [end for end in ends if end is not None]
             if len(known) < len(ends):

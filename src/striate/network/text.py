@@ -4,7 +4,8 @@
 
 A line is layers divided by commas. A layer is its word, then its values in the order of the table
 below, or by name (`stride=2`). `residual(...)` adds its input to what its layers make of it;
-`3*(...)` writes layers three times. `classes` stands for the number of outputs that the task needs.
+`3*(...)` writes layers three times, one after the other; `ensemble 3 (...)`, around all of a network, has it three
+times side by side and averages what the three say. `classes` stands for the number of outputs that the task needs.
 """
 
 import re
@@ -18,7 +19,7 @@ Value = int | float | str | tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer as it was written: `kind`, the values given (name, value), and for `residual`, `skip`
+    """One layer as it was written: `kind`, the values given (name, value), and for `residual`, `skip`, `ensemble`
     and repetition (kind "repeat", value "times") the layers inside."""
 
     kind: str
@@ -65,8 +66,10 @@ KINDS: dict[str, dict[str, tuple[str, object]]] = {
     "softmax": {},
     "residual": {},
     "skip": {},
+    "ensemble": {"members": (_COUNT, REQUIRED)},
 }
-BRACKETS = ("residual", "skip")  # kinds that take layers in brackets
+CLOSING = ("softmax", "sigmoid")
+BRACKETS = ("residual", "skip", "ensemble")  # kinds that take layers in brackets
 _DEFAULTS = {kind: {name: default for name, (_, default) in values.items()} for kind, values in KINDS.items()}
 _ALIASES = {
     "leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu", "max": "maxpool", "avg": "avgpool",
@@ -74,7 +77,7 @@ _ALIASES = {
 }  # fmt: skip
 # No network that anyone trains comes near these; without them a short line could fill the memory.
 MOST_LAYERS, MOST_NESTED, MOST_DIGITS = 10_000, 50, 9
-_TOKEN = re.compile(r"\s*(?:(\d+)\s*\*\s*\(|([a-z][a-z_-]*)\s*\(|([(),])|([^\s(),]+))", re.IGNORECASE)
+_TOKEN = re.compile(r"\s*(?:(\d+)\s*\*\s*\(|([a-z][a-z_-]*(?:\s+\d+)?)\s*\(|([(),])|([^\s(),]+))", re.IGNORECASE)
 
 
 def parse(text: str) -> tuple[Layer, ...]:
@@ -87,6 +90,7 @@ def parse(text: str) -> tuple[Layer, ...]:
         raise _wrong("brackets must match", tokens[rest][1], text)
     if _written_out(layers) > MOST_LAYERS:
         raise _wrong(f"a network has at most {MOST_LAYERS:,} layers", f"{_written_out(layers):,}", text)
+    _require_whole(flat(layers), text)
     return layers
 
 
@@ -100,7 +104,7 @@ def flat(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     out: list[Layer] = []
     for layer in layers:
         if layer.kind == "repeat":
-            out += flat(layer.body) * int(dict(layer.values)["times"])
+            out += flat(layer.body) * times(layer)
         elif layer.body:
             out.append(Layer(layer.kind, layer.values, flat(layer.body)))
         else:
@@ -110,11 +114,26 @@ def flat(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
 
 def _written_out(layers: tuple[Layer, ...]) -> int:
     """How many layers these are once repetitions are written out."""
-    return sum(
-        _written_out(layer.body) * int(dict(layer.values)["times"]) if layer.kind == "repeat"
-        else 1 + _written_out(layer.body)
-        for layer in layers
-    )  # fmt: skip
+    return sum((layer.kind != "repeat") + _written_out(layer.body) * times(layer) for layer in layers)
+
+
+def times(layer: Layer) -> int:
+    """How often the layers in its brackets are there: of a repetition, and of the members of an ensemble."""
+    return next((int(value) for name, value in layer.values if name in {"times", "members"}), 1)
+
+
+def _holds_ensemble(layers: tuple[Layer, ...]) -> bool:
+    return any(layer.kind == "ensemble" or _holds_ensemble(layer.body) for layer in layers)
+
+
+def _require_whole(layers: tuple[Layer, ...], text: str) -> None:
+    """The members of an ensemble learn each from its own answers, so nothing is before it or in between."""
+    whole = layers[0].kind == "ensemble"
+    inside, after = (layers[0].body, layers[1:]) if whole else (layers, ())
+    if _holds_ensemble(inside) or len(after) > 1 or any(layer.kind not in CLOSING for layer in after):
+        raise _wrong("an ensemble is all of a network, but for a closing softmax or sigmoid", text, text)
+    if whole and inside[-1].kind in CLOSING:
+        raise _wrong("a softmax or sigmoid stands after an ensemble, not in it", text, text)
 
 
 def _deepest(tokens: list[tuple[str, str]]) -> int:
@@ -165,9 +184,10 @@ def _parse_layer(tokens: list[tuple[str, str]], at: int, text: str) -> tuple[Lay
             if len(word) > MOST_DIGITS or int(word) < 1:
                 raise _wrong(f"a repetition is a number from 1, of up to {MOST_DIGITS} digits", word, text)
             return Layer("repeat", (("times", int(word)),), body), end + 1
+        word, *given = word.split()
         if word not in BRACKETS:
-            raise _wrong("only residual(...), skip(...) and N*(...) take layers in brackets", word, text)
-        return Layer(word, (), body), end + 1
+            raise _wrong("only residual, skip, ensemble and N* take layers in brackets", word, text)
+        return Layer(word, _read_values(word, given, text), body), end + 1
     if kind != "word":
         raise _wrong("a layer starts with its word", word, text)
     end = at + 1
@@ -182,6 +202,10 @@ def _read_layer(word: str, given: list[str], text: str) -> Layer:
         remedy = nearest(kind, sorted(KINDS))
         rule = "a layer is one that the notation knows"
         raise StriateError(rule, received=_short(word), where=_short(text), remedy=remedy)
+    return Layer(kind, _read_values(kind, given, text))
+
+
+def _read_values(kind: str, given: list[str], text: str) -> tuple[tuple[str, Value], ...]:
     known, values = KINDS[kind], {}
     names = list(known)
     for position, item in enumerate(given):
@@ -198,8 +222,8 @@ def _read_layer(word: str, given: list[str], text: str) -> Layer:
         values[name] = _read_value(kind, name, known[name][0], raw, text)
     missing = [name for name, (_, default) in known.items() if default is REQUIRED and name not in values]
     if missing:
-        raise _wrong(f"{kind} needs {missing[0]}", f"{word} {' '.join(given)}".strip(), text)
-    return Layer(kind, tuple(values.items()))
+        raise _wrong(f"{kind} needs {missing[0]}", f"{kind} {' '.join(given)}".strip(), text)
+    return tuple(values.items())
 
 
 def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
@@ -234,6 +258,8 @@ def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
 def _layer_text(layer: Layer) -> str:
     if layer.kind == "repeat":
         return f"{dict(layer.values)['times']}*({to_text(layer.body)})"
+    if layer.kind == "ensemble":
+        return f"ensemble {times(layer)} ({to_text(layer.body)})"
     if layer.body:
         return f"{layer.kind}({to_text(layer.body)})"
     words, names = [layer.kind], list(KINDS[layer.kind])

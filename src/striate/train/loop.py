@@ -18,7 +18,7 @@ from striate.augment.recipe import parse
 from striate.data.batches import Batch, Batches, standardise
 from striate.device import Threads, in_bf16, memory_format, seeded
 from striate.errors import StriateError
-from striate.tasks.task import Task, logits_of
+from striate.tasks.task import Task, logits_of, members_of
 from striate.train.checkpoint import Place
 from striate.train.clock import Clock
 from striate.train.events import Epoch, Event, Step
@@ -160,15 +160,19 @@ class Training:
         x = standardise(self._resized(changed, progress), self.batches.preparation)
         x = x.to(self.masters.dtype, memory_format=memory_format(x.ndim))
         self.masters.zero_grad()
-        logits = logits_of(self.masters.working, x).float()
-        loss = self.task.loss(logits, targets, self.class_weights, self.plan.smoothing)
-        loss.backward()
         is_plain = self.class_weights is None and not self.plan.smoothing
-        value = float(loss.detach() if is_plain else self.task.loss(logits.detach(), targets, None, 0.0))
+        members, value, hits = members_of(self.masters.working), 0.0, 0.0
+        for member in members:
+            logits = member(x).float()
+            loss = self.task.loss(logits, targets, self.class_weights, self.plan.smoothing)
+            loss.backward()
+            logits = logits.detach()
+            told = loss.detach() if is_plain else self.task.loss(logits, targets, None, 0.0)
+            value, hits = value + float(told) / len(members), hits + self.task.hits(logits, targets) / len(members)
         if not math.isfinite(value):
             raise self._ran_away(value, epoch)
         self.masters.step(self.optimizer, _factor(progress))
-        return value, self.task.hits(logits.detach(), targets)
+        return value, hits
 
     def _resized(self, pictures: Tensor, progress: float) -> Tensor:
         """Smaller pictures early in the schedule: a step costs less while there is much to learn."""

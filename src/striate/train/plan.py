@@ -320,13 +320,16 @@ def _epochs(facts: Facts, batch: int) -> int:
 
 
 def _auto(facts: Facts, batch: int, operations: float) -> str:
-    """auto's widest line with which the budget still shows the pictures often enough."""
+    """auto's widest line with which the budget still shows the pictures often enough, as often side by side as there
+    is work for."""
     seen, shape = facts.pictures * _epochs(facts, batch), facts.shape
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
         line = facts.line(facts.channels, *facts.sides, base)
-        if operations >= ENOUGH * SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape):
+        needed = SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape)
+        if operations >= ENOUGH * needed:
             break
-    return line
+    members = min(int(operations / needed), MOST_MEMBERS)
+    return f"ensemble {members} ({line})" if members > 1 else line
 
 
 def _balance(asked: str, counts: tuple[int, ...]) -> str:

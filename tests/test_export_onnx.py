@@ -86,6 +86,7 @@ LAYERS = {
         "globalmaxpool, dense classes"
     ),
     "skips": "conv 4 3, skip(maxpool 2, conv 6 3, skip(maxpool 2, conv 6 3)), conv 4 3, globalavgpool, dense classes",
+    "an ensemble": "ensemble 3 (conv 4 3, batchnorm, relu, globalavgpool, dense classes), softmax",
     "valid": "conv 4 3 padding=valid, relu, globalmaxpool, dense classes",
 }  # fmt: skip
 

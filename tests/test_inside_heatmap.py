@@ -9,6 +9,7 @@ from torch.nn import functional as F
 import striate
 from striate.errors import StriateError
 from striate.inside.heatmap import METHODS, enlarge, heatmap
+from striate.network.build import build
 
 CAMS = ("hirescam", "gradcam", "layercam")
 
@@ -333,6 +334,22 @@ def test_layers_inside_a_branched_network() -> None:
     assert (heatmap(Branched(), picture, layer="first").map * 4).tolist() == [[0, 0], [0, 1]]
     with pytest.raises(StriateError, match="that the score depends on"):
         heatmap(Branched(), picture, layer="unused")
+
+
+@pytest.mark.parametrize("method", ["hirescam", "gradcam", "layercam"])
+def test_all_members_of_an_ensemble_count(method: str) -> None:
+    """The map is the sum of those of every member's last layer, and HiResCAM's adds up to the mean of their logits."""
+    network = build("ensemble 3 (conv 4 3, relu, conv 5 3, globalavgpool, dense classes)", (1, 6, 7), 2, seed=3)
+    x = torch.randn(1, 6, 7, generator=torch.Generator().manual_seed(1))
+    drawn = heatmap(network, x, method, score=1)
+    each = [heatmap(network, x, method, score=1, layer=f"ensemble1.{member}.conv2").map for member in (1, 2, 3)]
+    assert drawn.layer == "ensemble1.*.conv2"
+    assert np.allclose(drawn.map, sum(each), atol=1e-6)
+    assert np.array_equal(heatmap(network, x, score=1, method=method, layer=drawn.layer).map, drawn.map)
+    if method == "hirescam":  # biases are 0 at first
+        assert drawn.total == pytest.approx(float(network(x[None]).detach()[0, 1]), abs=1e-5)
+    with pytest.raises(StriateError, match="a layer is a name"):
+        heatmap(network, x, method, layer="ensemble1.*.conv7")
 
 
 def test_a_layer_by_name_or_number() -> None:

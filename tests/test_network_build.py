@@ -1,5 +1,6 @@
 """Text to torch.nn: shapes against the textbook formulas, "same" as TensorFlow has it, and seeds."""
 
+import itertools
 import math
 
 import numpy as np
@@ -155,6 +156,19 @@ def test_skip_puts_its_input_beside_what_its_layers_make() -> None:
     assert np.allclose(pooled(x)[0, 2:].numpy(), by_hand, atol=1e-6)
     assert build("skip(maxpool 2, conv 3 3)", (2, 9), 2).output_shape == (5, 9)
     assert build("skip(maxpool 2, conv 3 3)", (2, 4, 6, 5), 2).output_shape == (5, 4, 6, 5)
+
+
+def test_an_ensemble_says_the_mean_of_its_members() -> None:
+    """Three members of other random values; the logits are the mean of what each says, before a softmax."""
+    network = build("ensemble 3 (conv 4 3, relu, flatten, dense classes), softmax", (2, 5, 5), 3, seed=1)
+    x = torch.randn(4, 2, 5, 5, generator=torch.Generator().manual_seed(0))
+    said = torch.stack([member(x) for member in network.members()])
+    assert len(said) == 3
+    assert min((one - other).abs().max() for one, other in itertools.combinations(said, 2)) > 0.01
+    assert torch.allclose(network.logits(x), said.mean(0), atol=1e-6)
+    assert torch.allclose(network(x), said.mean(0).softmax(1), atol=1e-6)
+    plain = build("relu, softmax", (3,), 3)
+    assert torch.equal(plain.members()[0](x[:, 0, 0, :3]), x[:, 0, 0, :3].relu())
 
 
 def test_repetition_makes_separate_layers() -> None:

@@ -34,6 +34,14 @@ def test_a_residual_sees_what_its_widest_branch_sees() -> None:
     assert summarise(strided, (4, 30, 30))[-1].field == (3 + 2 * 2,) * 2
 
 
+def test_members_of_an_ensemble_see_alike() -> None:
+    """Every member is listed; a 3×3 filter of each sees nine pixels, and the totals are of all of them."""
+    rows = {row.name: row for row in summarise(build("ensemble 2 (conv 4 3, conv 2 3)", (1, 9, 9), 2), (1, 9, 9))}
+    assert list(rows) == [f"ensemble1.{member}.conv{layer}" for member in (1, 2) for layer in (1, 2)]
+    assert [row.field for row in rows.values()] == [(3, 3), (5, 5)] * 2
+    assert sum(row.parameters for row in rows.values()) == 2 * (4 * 10 + 2 * 37)
+
+
 def test_a_skip_sees_what_its_pooled_layers_see() -> None:
     """conv 3 sees 3, the pool 4, the conv on every second pixel 8, two neighbours of it 10, the last conv 12."""
     line = "conv 2 3, skip(maxpool 2, conv 2 3), conv 1 3"

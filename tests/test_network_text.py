@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
-from striate.network.text import BRACKETS, KINDS, REQUIRED, Layer, flat, parse, to_text
+from striate.network.text import BRACKETS, CLOSING, KINDS, REQUIRED, Layer, flat, parse, to_text
 
 NUMBERS = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
 COUNTS = st.integers(1, 4096)
@@ -51,12 +51,15 @@ def plain_layers(draw: st.DrawFn) -> Layer:
 
 def nested(inner: st.SearchStrategy[Layer]) -> st.SearchStrategy[Layer]:
     bodies = st.lists(inner, min_size=1, max_size=3).map(tuple)
-    bracketed = st.tuples(st.sampled_from(BRACKETS), bodies).map(lambda two: Layer(two[0], (), two[1]))
+    bracketed = st.tuples(st.sampled_from([kind for kind in BRACKETS if not KINDS[kind]]), bodies).map(lambda two: Layer(two[0], (), two[1]))
     repeat = st.tuples(st.integers(1, 9), bodies).map(lambda two: Layer("repeat", (("times", two[0]),), two[1]))
     return bracketed | repeat
 
 
-LINES = st.lists(st.recursive(plain_layers(), nested, max_leaves=6), min_size=1, max_size=6).map(tuple)
+PLAIN = st.lists(st.recursive(plain_layers(), nested, max_leaves=6), min_size=1, max_size=6).map(tuple)
+MEMBERS = PLAIN.filter(lambda layers: flat(layers)[-1].kind not in CLOSING)
+ENSEMBLES = st.tuples(st.integers(1, 9), MEMBERS).map(lambda two: Layer("ensemble", (("members", two[0]),), two[1]))
+LINES = PLAIN | ENSEMBLES.map(lambda layer: (layer,)) | ENSEMBLES.map(lambda layer: (layer, Layer("sigmoid")))
 
 
 @settings(deadline=None, max_examples=150)
@@ -92,6 +95,7 @@ def test_spaces_and_case_of_words_carry_no_meaning(layers: tuple[Layer, ...], sp
         ("scale 1e-3", "scale 0.001"),
         ("2*(relu)", "2*(relu)"),
         ("residual( conv 8 , relu )", "residual(conv 8, relu)"),
+        ("Ensemble 2(2*( conv 8 )) , softmax", "ensemble 2 (2*(conv 8)), softmax"),
     ],
 )
 def test_a_line_is_written_in_one_way(written: str, read: str) -> None:
@@ -123,7 +127,17 @@ def test_flat_writes_repetitions_out() -> None:
         ("relu,", "a comma stands between two layers"),
         ("relu,,tanh", "a comma stands between two layers"),
         ("residual(relu,)", "a comma stands between two layers"),
-        ("relu (tanh)", "only residual(...), skip(...) and N*(...) take layers in brackets. received: relu"),
+        ("relu (tanh)", "only residual, skip, ensemble and N* take layers in brackets. received: relu"),
+        ("dense 2 (tanh)", "only residual, skip, ensemble and N* take layers in brackets. received: dense"),
+        ("residual 2 (tanh)", "residual takes no values. received: 2"),
+        ("ensemble (conv 8)", "ensemble needs members. received: ensemble"),
+        ("ensemble 0 (conv 8)", "members of ensemble is a whole number from 1. received: 0"),
+        ("ensemble 6000 (conv 8, relu)", "a network has at most 10,000 layers. received: 12,001"),
+        ("relu, ensemble 2 (conv 8)", "an ensemble is all of a network, but for a closing softmax or sigmoid"),
+        ("ensemble 2 (conv 8), relu", "an ensemble is all of a network, but for a closing softmax or sigmoid"),
+        ("2*(ensemble 2 (conv 8))", "an ensemble is all of a network, but for a closing softmax or sigmoid"),
+        ("ensemble 2 (ensemble 2 (conv 8))", "an ensemble is all of a network, but for a closing softmax or sigmoid"),
+        ("ensemble 2 (conv 8, softmax)", "a softmax or sigmoid stands after an ensemble, not in it"),
         ("conv 32 3*(relu)", "layers are divided by commas. received: 3"),
         ("residual(relu", "brackets must match. received: residual( without )"),
         ("2*(relu", "brackets must match. received: 2( without )"),

@@ -80,6 +80,26 @@ def test_it_learns() -> None:
     assert last.learning_rate < 0.1 * 0.05
 
 
+ONE = "conv 4 3, relu, globalavgpool, dense classes"
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "muon"])
+def test_members_of_an_ensemble_learn_each_by_itself(optimizer: str) -> None:
+    """Each member ends with the weights that the same network has which begins as it did and learns alone."""
+    plan = tiny_plan(network=f"ensemble 2 ({ONE})", epochs=3, optimizer=optimizer, smoothing=0.1)
+    together = tiny_training(plan)
+    alone = [tiny_training(dataclasses.replace(plan, line=ONE)) for _ in range(2)]
+    for member, one in zip(together.network[0].children(), alone, strict=True):
+        one.network.load_state_dict(member.state_dict())
+        one.average.network.load_state_dict(member.state_dict())
+    last = [epochs_of(list(training.run()))[-1] for training in (together, *alone)]
+    for member, one in zip(together.average.network[0].children(), alone, strict=True):
+        learned = one.average.network.state_dict()
+        assert all(torch.allclose(value, learned[name], atol=1e-6) for name, value in member.state_dict().items())
+    assert last[0].train_loss == pytest.approx((last[1].train_loss + last[2].train_loss) / 2, abs=1e-5)
+    assert last[0].train_hits == pytest.approx((last[1].train_hits + last[2].train_hits) / 2)
+
+
 def test_one_sigmoid_output_learns_two_classes() -> None:
     """A network with one output is trained with binary cross-entropy and decodes to both probabilities."""
     line = "conv 4 3, relu, globalavgpool, dense 1, sigmoid"

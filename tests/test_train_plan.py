@@ -112,6 +112,22 @@ def test_more_minutes_never_make_a_smaller_network() -> None:
     assert size(1, 5e10) <= size(1, 5e11)
 
 
+def test_time_to_spare_makes_an_ensemble() -> None:
+    """The widest network as often as the budget has its work in it, up to four times; without a clock once."""
+
+    def line(minutes: float | None) -> str:
+        settings = Settings(minutes=minutes)
+        return make_plan(settings, facts(32, 32, 3, (40,) * 10), operations_per_second=5e10).line
+
+    alone = line(0.5)
+    seen = 400 * 40 * (0.6 * 0.75**2 + 0.4)  # 40 epochs, of which 60 % at three quarters of the side
+    minutes = 3 * seen * total_operations(build(alone, (3, 32, 32), 10), (3, 32, 32)) / 5e10 / 60
+    assert line(1.9 * minutes) == alone
+    assert line(2.1 * minutes) == f"ensemble 2 ({alone})"
+    assert line(100 * minutes) == f"ensemble 4 ({alone})"
+    assert "ensemble" not in line(None)
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 3), (1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 128), (2, 47, 300)])
 def test_autos_line_fits_its_pictures(shape: tuple[int, int, int]) -> None:
     """For any size from 3×3 up, its layers fit and its first layer whitens."""

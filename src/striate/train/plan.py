@@ -34,6 +34,7 @@ LONGEST_SERIES, LONGEST_TEXT, LARGEST_VOLUME = 1024, 512, 32  # values, letters,
 WIDTHS = (64, 48, 32, 16)  # filters of auto's first stage, widest first; others than 16s cost as much as the next 16
 SMALL_SET = 1000  # pictures; with fewer, a first stage of more than 32 filters only learns them by heart
 MEASURED = 4e9  # operations of the forward passes by which the machine's speed is measured
+MOST_MEMBERS = 4  # of an ensemble; each more gives less
 ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still wins
 
 
@@ -144,7 +145,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     batch = max(min(batch, facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
-    line = _auto(facts, batch, budget) if auto else line_of(settings.network)
+    line = _auto(facts, batch, budget, MOST_MEMBERS if seconds else 1) if auto else line_of(settings.network)
     optimizer = settings.optimizer or ("muon" if ours else "adam")
     recipe = parse(_FORM_RECIPES[facts.form] if settings.augment == "auto" else settings.augment)
     recipe.require_axes(FORMS[facts.form])
@@ -319,16 +320,16 @@ def _epochs(facts: Facts, batch: int) -> int:
     return round(max(min(PICTURES_SEEN / worth / facts.pictures, 40), 8, least / steps))
 
 
-def _auto(facts: Facts, batch: int, operations: float) -> str:
-    """auto's widest line with which the budget still shows the pictures often enough, as often side by side as there
-    is work for."""
+def _auto(facts: Facts, batch: int, operations: float, most: int) -> str:
+    """auto's widest line with which the budget still shows the pictures often enough; where that leaves time for
+    more, an ensemble of up to `most` of them."""
     seen, shape = facts.pictures * _epochs(facts, batch), facts.shape
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
         line = facts.line(facts.channels, *facts.sides, base)
         needed = SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape)
         if operations >= ENOUGH * needed:
             break
-    members = min(int(operations / needed), MOST_MEMBERS)
+    members = min(int(operations / needed), most)
     return f"ensemble {members} ({line})" if members > 1 else line
 
 

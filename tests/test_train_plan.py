@@ -2,7 +2,7 @@
 
 import tomllib
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -113,11 +113,12 @@ def test_more_minutes_never_make_a_smaller_network() -> None:
 
 
 def test_time_to_spare_makes_an_ensemble() -> None:
-    """The widest network as often as the budget has its work in it, up to four times; without a clock once."""
+    """The widest network as often as the budget has its work in it, up to four times; once without a clock, and for
+    boxes and masks."""
 
-    def line(minutes: float | None) -> str:
-        settings = Settings(minutes=minutes)
-        return make_plan(settings, facts(32, 32, 3, (40,) * 10), operations_per_second=5e10).line
+    def line(minutes: float | None, spatial: bool = False) -> str:
+        settings, known = Settings(minutes=minutes), replace(facts(32, 32, 3, (40,) * 10), spatial=spatial)
+        return make_plan(settings, known, operations_per_second=5e10).line
 
     alone = line(0.5)
     seen = 400 * 40 * (0.6 * 0.75**2 + 0.4)  # 40 epochs, of which 60 % at three quarters of the side
@@ -126,6 +127,7 @@ def test_time_to_spare_makes_an_ensemble() -> None:
     assert line(2.1 * minutes) == f"ensemble 2 ({alone})"
     assert line(100 * minutes) == f"ensemble 4 ({alone})"
     assert "ensemble" not in line(None)
+    assert "ensemble" not in line(100 * minutes, spatial=True)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 3), (1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 128), (2, 47, 300)])

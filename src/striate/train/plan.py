@@ -34,7 +34,7 @@ LONGEST_SERIES, LONGEST_TEXT, LARGEST_VOLUME = 1024, 512, 32  # values, letters,
 WIDTHS = (64, 48, 32, 16)  # filters of auto's first stage, widest first; others than 16s cost as much as the next 16
 SMALL_SET = 1000  # pictures; with fewer, a first stage of more than 32 filters only learns them by heart
 MEASURED = 4e9  # operations of the forward passes by which the machine's speed is measured
-MOST_MEMBERS = 4  # of an ensemble; each more gives less
+MOST_MEMBERS = 4  # of an ensemble; each more gives less, and of masks a single one that learns longer is as good
 ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still wins
 
 
@@ -145,7 +145,8 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     batch = max(min(batch, facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
-    line = _auto(facts, batch, budget, MOST_MEMBERS if seconds else 1) if auto else line_of(settings.network)
+    most = MOST_MEMBERS if seconds and not facts.spatial else 1
+    line = _auto(facts, batch, budget, most) if auto else line_of(settings.network)
     optimizer = settings.optimizer or ("muon" if ours else "adam")
     recipe = parse(_FORM_RECIPES[facts.form] if settings.augment == "auto" else settings.augment)
     recipe.require_axes(FORMS[facts.form])

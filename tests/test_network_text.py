@@ -51,7 +51,9 @@ def plain_layers(draw: st.DrawFn) -> Layer:
 
 def nested(inner: st.SearchStrategy[Layer]) -> st.SearchStrategy[Layer]:
     bodies = st.lists(inner, min_size=1, max_size=3).map(tuple)
-    bracketed = st.tuples(st.sampled_from([kind for kind in BRACKETS if not KINDS[kind]]), bodies).map(lambda two: Layer(two[0], (), two[1]))
+    bracketed = st.tuples(st.sampled_from([kind for kind in BRACKETS if not KINDS[kind]]), bodies).map(
+        lambda two: Layer(two[0], (), two[1])
+    )
     repeat = st.tuples(st.integers(1, 9), bodies).map(lambda two: Layer("repeat", (("times", two[0]),), two[1]))
     return bracketed | repeat
 

@@ -1,9 +1,9 @@
 """Keras with the tutorial's network (two 4x4 convolutions, one pool of stride 1, one hidden layer).
 
 default: as the tutorial has it: 50x50 grey pictures, read anew in every epoch, batches of 32, Adam at 1e-3, fp32.
-best: pictures in colour where they are, up to 64 pixels, from -1 to 1, decoded once (`cache`), shifted and mirrored (grey ones
-not) in the input pipeline, batches of 64, mixed bf16 where the processor has units for it, and the learning rate
-by the clock. Both stop within an epoch when time is up.
+best: pictures in colour where they are, up to 64 pixels, from -1 to 1, decoded once (`cache`), shifted and mirrored
+(grey ones not) in the input pipeline, batches of 64, mixed bf16 where the processor has units for it, and the learning
+rate by the clock. Both stop within an epoch when time is up.
 """
 
 import time

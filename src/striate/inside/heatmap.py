@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import StriateError, nearest
-from striate.inside.capture import Recording, capture
+from striate.inside.capture import capture
 from striate.inside.question import CHUNK, Baseline, Question, Score, ask, filled, gradient_of
 
 Drawn = tuple[Tensor, dict[str, Any]]  # a map (*grid), and what else of a Heatmap the method knows

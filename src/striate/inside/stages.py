@@ -12,8 +12,8 @@ _SAME = {"pad", "dropout", "identity"}  # they show what the layer before them s
 def stage_ends(layers: Sequence[Layer], most: int) -> list[int]:
     """Indices of at most `most` layers with maps (C, *grid) of more than one place, in order.
 
-    Of all layers whose maps have one shape the last is taken; of too many, evenly spaced ones with first and last. Of an
-    ensemble's members the first stands for all.
+    Of all layers whose maps have one shape the last is taken; of too many, evenly spaced ones with first and last.
+    Of an ensemble's members the first stands for all.
     """
     last: dict[tuple[int, ...], int] = {}
     for layer in layers:

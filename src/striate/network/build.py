@@ -153,8 +153,8 @@ class _Builder:
 
     def _ensemble(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
         members = [nn.Sequential() for _ in range(times(layer))]
-        after = [self.fill(member, layer.body, shape) for member in members][0]
-        return [("", blocks.Ensemble(members))], after
+        after = {self.fill(member, layer.body, shape) for member in members}
+        return [("", blocks.Ensemble(members))], after.pop()
 
     def _window(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
         """Convolutions and pools: everything that slides a window over the maps."""

@@ -232,6 +232,29 @@ def test_coco_of_several_parts(tmp_path: Path) -> None:
     )
 
 
+def test_ids_of_coco_may_be_text_here_and_numbers_there(tmp_path: Path) -> None:
+    """An annotation finds its picture and category either way; a second picture or category of one id is told."""
+    for name in ("a.jpg", "b.jpg"):
+        draw(tmp_path / name)
+    record = {
+        "images": [
+            {"id": "007", "file_name": "a.jpg"},
+            {"id": 8, "file_name": "b.jpg"},
+            {"id": "8", "file_name": "c.jpg"},
+        ],
+        "categories": [{"id": 3, "name": "cell"}, {"id": "3", "name": "dust"}, {"id": 3, "name": "cell"}],
+        "annotations": [
+            {"image_id": "007", "category_id": "3", "bbox": [1, 2, 10, 20]},
+            {"image_id": "8", "category_id": 3, "bbox": [5, 6, 10, 20]},
+        ],
+    }
+    write(tmp_path / "all.json", record)
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {"a.jpg": [("cell", 1, 2, 11, 22)], "b.jpg": [("cell", 5, 6, 15, 26)]}
+    told = [item.reason for item in found.left_out if item.path == "all.json"]
+    assert told == ["dust: its id 3 is also that of cell", "c.jpg: its id 8 is also that of b.jpg"]
+
+
 def test_broken_json_is_an_error_with_its_file(tmp_path: Path) -> None:
     """One file holds all labels, so a damaged one ends the reading, in words, wherever it ends."""
     draw(tmp_path / "a.jpg")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.boxes import Noted, Thing, class_name, text_of
@@ -9,7 +10,6 @@ from striate.data.folder import PART_NAMES, is_hidden, sort_key
 from striate.data.sample import Boxes, LeftOut
 from striate.errors import StriateError
 
-UNLISTED = "it is of a picture that images does not list"
 _FIELDS = ("images", "annotations", "categories")
 
 
@@ -57,43 +57,72 @@ def read_coco(folder: Path, files: Sequence[Path]) -> tuple[list[Noted], list[Le
     lost: list[LeftOut] = []
     for file in files:
         part = part_of(file.relative_to(folder)) if len(files) > 1 else None
-        notes += _read(read_json(file), file, folder, part, lost)
+        notes += _read(file, folder, part, lost)
     return notes, lost
 
 
-def _read(data: object, file: Path, folder: Path, part: str | None, lost: list[LeftOut]) -> Iterator[Noted]:
-    shown = file.relative_to(folder).as_posix()
-    if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in _FIELDS):
-        rule = "a COCO file holds the lists images, annotations and categories"
-        raise StriateError(rule, received=type(data).__name__, where=file)
-    names = {item["id"]: class_name(item["name"]) for item in _items(data["categories"], "id", "name")}
-    things: dict[object, list[Thing]] = {item["id"]: [] for item in _items(data["images"], "id", "file_name")}
-    for number, item in enumerate(data["annotations"], start=1):
-        place = f"annotation {item.get('id', number) if isinstance(item, dict) else number}"
-        picture = item.get("image_id") if isinstance(item, dict) else None
-        if not isinstance(picture, int | str) or picture not in things:
-            lost.append(LeftOut(path=shown, reason=f"{place}: {UNLISTED}"))
-            continue
-        things[picture].append(_thing(place, item, names))
+def _read(file: Path, folder: Path, part: str | None, lost: list[LeftOut]) -> Iterator[Noted]:
+    shown, held = file.relative_to(folder).as_posix(), tables_of(file)
+    lost += [LeftOut(path=shown, reason=reason) for reason in held.lost]
     beside = file.parent.relative_to(folder)
-    for item in _items(data["images"], "id", "file_name"):
+    for number, item in held.images.items():
         size = tuple(item.get(side) for side in ("height", "width"))
         known = all(isinstance(side, int) and side > 0 for side in size)
         name = str(item["file_name"])
         near = file.parent / name  # the same name may be in several parts
         picture = near if "\0" not in name and len(name) < 2000 and near.is_file() else (beside / name).as_posix()
-        yield Noted(picture=picture, file=shown, things=things[item["id"]], size=size if known else None, part=part)
+        things = [_thing(place, annotation, held.names) for place, annotation in held.annotations[number]]
+        yield Noted(picture=picture, file=shown, things=things, size=size if known else None, part=part)
 
 
-def _items(listed: list, *needed: str) -> Iterator[Mapping]:
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """A COCO file: names of categories, images, and the annotations of each with their places in words, all by id as
+    text (some files write an id as a number here and as text there); lost: what belongs to nothing, and why."""
+
+    names: dict[str, str]
+    images: dict[str, Mapping]
+    annotations: dict[str, list[tuple[str, Mapping]]]
+    lost: list[str]
+
+
+def tables_of(file: Path) -> Tables:
+    """What a COCO file holds; StriateError where it has not all three lists."""
+    data = read_json(file)
+    if not isinstance(data, dict) or not all(isinstance(data.get(name), list) for name in _FIELDS):
+        rule = "a COCO file holds the lists images, annotations and categories"
+        raise StriateError(rule, received=type(data).__name__, where=file)
+    lost: list[str] = []
+    categories, images = _by_id(data["categories"], "name", lost), _by_id(data["images"], "file_name", lost)
+    annotations: dict[str, list[tuple[str, Mapping]]] = {number: [] for number in images}
+    for number, item in enumerate(data["annotations"], start=1):
+        known = isinstance(item, dict)
+        place = f"annotation {item.get('id', number) if known else number}"
+        if known and id_of(item.get("image_id")) in images:
+            annotations[id_of(item["image_id"])].append((place, item))
+        else:
+            lost.append(f"{place}: it is of a picture that images does not list")
+    return Tables({number: class_name(item["name"]) for number, item in categories.items()}, images, annotations, lost)
+
+
+def id_of(value: object) -> str | None:
+    """An id as text; None for what is none."""
+    return str(value) if isinstance(value, int | str) else None
+
+
+def _by_id(listed: list, name: str, lost: list[str]) -> dict[str, Mapping]:
+    found: dict[str, Mapping] = {}
     for item in listed:
-        if isinstance(item, dict) and all(isinstance(item.get(name), int | str) for name in needed):
-            yield item
+        if isinstance(item, dict) and id_of(item.get("id")) and id_of(item.get(name)):
+            first = found.setdefault(id_of(item["id"]), item)[name]
+            if first != item[name]:
+                lost.append(f"{item[name]}: its id {item['id']} is also that of {first}")
+    return found
 
 
 def _thing(place: str, item: Mapping, names: Mapping) -> Thing:
     kind = item.get("category_id")
-    name = names.get(kind, "") if isinstance(kind, int | str) else ""
+    name = names.get(id_of(kind), "")
     if not name:
         return Thing(place=place, problem=f"category {kind!r} is none of the {len(names)} that are listed")
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.boxes import Pictures, class_name, mended_box
-from striate.data.coco import UNLISTED, find_coco, part_of, read_json
+from striate.data.coco import find_coco, id_of, part_of, read_json, tables_of
 from striate.data.folder import sort_key
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
@@ -134,39 +134,27 @@ def _seen(pieces: Pieces | str, size: tuple[int, int] | None) -> Pieces | str:
 
 def _of_coco(folder: Path, files: Sequence[Path]) -> Iterator[_Drawn]:
     for file in files:
-        data, part = read_json(file), part_of(file.relative_to(folder)) if len(files) > 1 else None
-        lists = [data.get(name) if isinstance(data, dict) else None for name in ("images", "annotations", "categories")]
-        if not all(isinstance(one, list) for one in lists):
-            rule = "a COCO file holds the lists images, annotations and categories"
-            raise StriateError(rule, received=type(data).__name__, where=file)
-        images, annotations, categories = ([item for item in one if isinstance(item, dict)] for one in lists)
-        names = {item.get("id"): class_name(item.get("name") or "") for item in categories if _is_id(item.get("id"))}
-        shapes: dict[object, list] = {item["id"]: [] for item in images if _is_id(item.get("id"))}
-        sizes = {item["id"]: _size(item.get("height"), item.get("width")) for item in images if _is_id(item.get("id"))}
+        held, part = tables_of(file), part_of(file.relative_to(folder)) if len(files) > 1 else None
         shown = file.relative_to(folder).as_posix()
-        for number, item in enumerate(annotations, 1):
-            image, place = item.get("image_id"), f"annotation {item.get('id', number)}"
-            if _is_id(image) and image in shapes:
-                shapes[image].append(_coco_shape(place, item, names, sizes[image]))
-            else:
-                yield _Drawn(picture="", file=shown, shapes=(), problem=f"{place}: {UNLISTED}")
-        for item in images:
-            if _is_id(item.get("id")) and isinstance(item.get("file_name"), str):
-                near = file.parent / item["file_name"]
-                yield _Drawn(
-                    picture=near if "\0" not in item["file_name"] and near.is_file() else item["file_name"],
-                    file=shown,
-                    shapes=shapes[item["id"]],
-                    size=sizes[item["id"]],
-                    part=part,
-                )
+        for reason in held.lost:
+            yield _Drawn(picture="", file=shown, shapes=(), problem=reason)
+        for number, item in held.images.items():
+            size, name = _size(item.get("height"), item.get("width")), str(item["file_name"])
+            near = file.parent / name
+            yield _Drawn(
+                picture=near if "\0" not in name and len(name) < 2000 and near.is_file() else name,
+                file=shown,
+                shapes=[_coco_shape(place, one, held.names, size) for place, one in held.annotations[number]],
+                size=size,
+                part=part,
+            )
 
 
 def _coco_shape(
     place: str, item: Mapping, names: Mapping, size: tuple[int, int] | None
 ) -> tuple[str, str, Pieces | str]:
     kind = item.get("category_id")
-    name = names.get(kind, "") if _is_id(kind) else ""
+    name = names.get(id_of(kind), "")
     if not name:
         return place, "", f"category {kind!r} is none of the {len(names)} that are listed"
     written = item.get("segmentation")
@@ -267,10 +255,6 @@ def _joined(shapes: Iterable[tuple[object, tuple[str, str, Pieces | str]]]) -> l
             place, name, pieces = out[first[key]]
             out[first[key]] = place, name, (*pieces, *shape[2])
     return out
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, int | str)
 
 
 def _size(height: object, width: object) -> tuple[int, int] | None:

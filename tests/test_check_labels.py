@@ -73,7 +73,7 @@ def test_a_network_that_is_often_wrong_says_so() -> None:
     assert found.agreed < 0.8
     names = [str(row) for row in range(500)]
     finding = label_finding(found, names, "abc")
-    assert "many doubts are mistaken" in finding.what
+    assert "many doubts are wrong" in finding.what
     assert "--folds 5" in finding.change
     assert "--folds" not in label_finding(found, names, "abc", "the network").change
 

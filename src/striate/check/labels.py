@@ -103,7 +103,7 @@ def label_finding(found: Suspects, paths: Sequence[str], classes: Sequence[str],
     if found.share < FEW:
         what = f"Labels look right: {how_many} are doubtful."
     elif found.agreed < HARD:
-        what = f"Labels to look at: {how_many}. Only {found.agreed:.0%} are agreed with, so many doubts are mistaken."
+        what = f"Labels to look at: {how_many}. Only {100 * found.agreed:.0f} % are agreed with: many doubts are wrong."
     first = "; ".join(f"{item['path']} looks like {item['suggested']}" for item in suggested[:3])
     change = f"Look at the first ones: {first}." if first else ""
     if change and who == QUICK and found.agreed < HARD:

@@ -105,7 +105,7 @@ def calibration(bins: Mapping[str, np.ndarray]) -> bytes:
     style.plain_axes(lower)
     lower.bar(middle, table["count"], width * 0.86, color=style.MUTED, alpha=0.55)
     lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
-    _title(lower, "Pictures")
+    _title(lower, "How many")
     lower.set_xlabel("confidence of the network", fontsize=8, color=style.MUTED)
     for axis in (upper.xaxis, upper.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))

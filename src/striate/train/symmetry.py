@@ -69,7 +69,7 @@ class Loss:
 
     def __str__(self) -> str:
         kept, least, most = (min(max(1 - value, 0), 1) for value in (self.share, self.high, self.low))
-        return f"{kept:.0%} ({least:.0%} to {most:.0%})" if kept else "nothing"
+        return f"{100 * kept:.0f} % ({100 * least:.0f} % to {100 * most:.0f} %)" if kept else "nothing"
 
 
 def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
@@ -112,7 +112,8 @@ def _with_light(plan: Plan, share: float | None, tell: Watch) -> Plan:
     """The plan with brightness and contrast changed at random, where light alone tells little of the numbers."""
     if share is None:
         return plan
-    tell(Note(f"Light     {'changed at random' if share < LIGHT else 'left as it is'}: alone it tells {share:.0%}"))
+    done = "changed at random" if share < LIGHT else "left as it is"
+    tell(Note(f"Light     {done}: alone it tells {100 * share:.0f} %"))
     if share >= LIGHT:
         return plan
     return replace(plan, recipe=str(replace(parse(plan.recipe), brightness=BRIGHTNESS, contrast=CONTRAST)))
@@ -185,7 +186,7 @@ def _chosen(
     said = f"mirrored pictures keep {mirror} of what {who} learned"
     if mirror.lost:
         return "none", said + (
-            f" ({classes[mirror.worst]}: {max(mirror.class_kept, 0):.0%})" if mirror.low <= LOSS else ""
+            f" ({classes[mirror.worst]}: {100 * max(mirror.class_kept, 0):.0f} %)" if mirror.low <= LOSS else ""
         )
     if not mirror.kept or (usual == "none" and learned < LEARNED):
         return usual, f"{custom}; {said}, which is too unsure"

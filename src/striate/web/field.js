@@ -134,7 +134,7 @@ export function createField({ onPick, onActual }) {
       const [y0, y1, x0, x1] = box;
       const percent = (part, all) => `${100 * part / all}%`;
       Object.assign(frame.style, { top: percent(y0, height), height: percent(y1 - y0, height), left: percent(x0, width), width: percent(x1 - x0, width) });
-      const size = height === 1 ? `${x1 - x0} positions` : `${y1 - y0} × ${x1 - x0} pixels`;
+      const size = height === 1 ? `${x1 - x0} ${x1 - x0 === 1 ? "position" : "positions"}` : `${y1 - y0} × ${x1 - x0} pixels`;
       text.textContent = `Possible field: ${size}.`;
       actual.set(Boolean(field));
       text.textContent += drawActual(field);

@@ -56,6 +56,10 @@ def test_pictures_are_answered(browser: Browser, tmp_path: Path, monkeypatch: py
         expect(page.locator("#answers > *")).to_have_count(4)
         expect(page.locator("pre").first).to_have_text(f"curl -F picture=@PICTURE {address}predict")
         assert faults(page) == page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
+        page.locator("input[type=file]").set_input_files(sorted(source.rglob("*.png")))
+        expect(page.locator("#answers > *")).to_have_count(16 + 4)
+        rows = page.locator("#answers > *").evaluate_all("cards => new Set(cards.map(card => card.offsetTop)).size")
+        assert rows == 7  # many answers stand three beside each other
         page.set_viewport_size({"width": 360, "height": 700})
         assert page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
 

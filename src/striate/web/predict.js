@@ -2,16 +2,16 @@
 
 import { digits, fill, h, note, panel, svg, useNouns, worded } from "./dom.js";
 
-const SHOWN = 10, MOST = 20;
+const SHOWN = 10, FEW = 3, MOST = 20; // classes of an answer, of one among many; answers that stay on the page
 const mark = () => svg("svg", { class: "brand-mark", viewBox: "0 0 36 32", "aria-hidden": "true" },
   [0, 1, 2, 3].map((i) => svg("rect", { x: 5 + 7 * i, y: 5, width: 4, height: 22, rx: 2 })));
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-function bars({ probabilities, intervals }, { shares }) {
+function bars({ probabilities, intervals }, { shares }, most) {
   const order = Object.entries(probabilities);
   if (shares) order.sort((one, other) => other[1] - one[1]);
-  return h("ol", { class: "bars", "aria-label": shares ? "Classes, most probable first" : "Numbers" }, order.slice(0, SHOWN).map(([name, value]) => {
+  return h("ol", { class: "bars", "aria-label": shares ? "Classes, most probable first" : "Numbers" }, order.slice(0, most).map(([name, value]) => {
     const ends = intervals?.[name];
     return h("li", {}, h("span", { class: "bar-name" }, name),
       h("span", { class: "bar-value" }, shares ? percent(value) : `${digits(value)}${ends ? ` (${digits(ends[0])} to ${digits(ends[1])})` : ""}`),
@@ -19,12 +19,12 @@ function bars({ probabilities, intervals }, { shares }) {
   }));
 }
 
-function answer(told, model) {
+function answer(told, model, most) {
   if (told.reason) return panel(told.path, note(told.reason, "error"));
   const image = h("img", { src: `data:image/png;base64,${told.drawn}`, alt: `${told.path}: ${told.said}` });
   const sure = told.confidence === null ? "" : ` (${percent(told.confidence)})`;
   return h("section", { class: "panel answer" }, image,
-    h("div", {}, h("h2", {}, told.path), h("p", { class: "said" }, told.said + sure), bars(told, model)));
+    h("div", {}, h("h2", {}, told.path), h("p", { class: "said" }, told.said + sure), bars(told, model, most)));
 }
 
 async function ask(files, model) {
@@ -32,7 +32,7 @@ async function ask(files, model) {
   for (const file of files) form.append("picture", file, file.name);
   const response = await fetch("predict?drawn=1", { method: "POST", body: form });
   const told = await response.json();
-  if (told.predictions) return told.predictions.map((one) => answer(one, model));
+  if (told.predictions) return told.predictions.map((one) => answer(one, model, told.predictions.length > FEW ? FEW : SHOWN));
   return [note(`${told.rule}. ${told.received ?? ""}. ${told.remedy}`, "error")];
 }
 
@@ -74,6 +74,7 @@ async function start(app) {
     try { shown = await ask(files, model); } catch { shown = [note("The server does not answer. Is striate serve still running?", "error")]; }
     zone.classList.remove("busy");
     fill(answers, shown, [...answers.children].slice(0, MOST));
+    answers.classList.toggle("many", answers.children.length > FEW);
   };
   const zone = dropping(show);
   fill(app, h("div", { class: "brand" }, mark(), h("h1", {}, model.name)), h("p", { class: "quiet" }, about(model)), zone, answers, forPrograms());

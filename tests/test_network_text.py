@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
-from striate.network.text import BRACKETS, CLOSING, KINDS, REQUIRED, Layer, flat, parse, to_text
+from striate.network.text import BRACKETS, CLOSING, KINDS, REQUIRED, Layer, ensemble_of, flat, parse, to_text
 
 NUMBERS = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
 COUNTS = st.integers(1, 4096)
@@ -111,6 +111,15 @@ def test_values_not_given_have_the_notations_defaults() -> None:
     assert [conv.get(name) for name in KINDS["conv"]] == [8, 3, 1, "same", 1, 1, "yes"]
     assert (pool.get("size"), pool.get("stride"), pool.get("padding")) == (2, None, "valid")
     assert drop.get("rate") == 0.5
+
+
+def test_an_ensemble_of_any_line() -> None:
+    """A closing sigmoid stands behind the brackets; one member is the line itself; an ensemble of ensembles is refused."""
+    assert ensemble_of("conv 8, flatten, dense 1, sigmoid", 2) == "ensemble 2 (conv 8, flatten, dense 1), sigmoid"
+    assert ensemble_of("2*(conv 8)", 3) == "ensemble 3 (2*(conv 8))"
+    assert ensemble_of("conv 8 kernel=3", 1) == "conv 8 kernel=3"
+    with pytest.raises(StriateError, match="an ensemble is all of a network"):
+        ensemble_of("ensemble 2 (conv 8)", 2)
 
 
 def test_flat_writes_repetitions_out() -> None:

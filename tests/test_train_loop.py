@@ -83,15 +83,16 @@ def test_it_learns() -> None:
 ONE = "conv 4 3, relu, globalavgpool, dense classes"
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "muon"])
-def test_members_of_an_ensemble_learn_each_by_itself(optimizer: str) -> None:
+@pytest.mark.parametrize(("optimizer", "precision"), [("sgd", "fp32"), ("adam", "bf16"), ("muon", "fp32")])
+def test_members_of_an_ensemble_learn_each_by_itself(optimizer: str, precision: str) -> None:
     """Each member ends with the weights that the same network has which begins as it did and learns alone."""
     plan = tiny_plan(network=f"ensemble 2 ({ONE})", epochs=3, optimizer=optimizer, smoothing=0.1)
-    together = tiny_training(plan)
-    alone = [tiny_training(dataclasses.replace(plan, line=ONE)) for _ in range(2)]
+    together = tiny_training(plan, precision=precision)
+    alone = [tiny_training(dataclasses.replace(plan, line=ONE), precision=precision) for _ in range(2)]
     for member, one in zip(together.network[0].children(), alone, strict=True):
         one.network.load_state_dict(member.state_dict())
         one.average.network.load_state_dict(member.state_dict())
+        one.masters.masters_to_working()
     last = [epochs_of(list(training.run()))[-1] for training in (together, *alone)]
     for member, one in zip(together.average.network[0].children(), alone, strict=True):
         learned = one.average.network.state_dict()
@@ -160,6 +161,7 @@ CASES = {
     "shrunk pictures": {"sizes": ((0.5, 0.75), (1.0, 1.0))},
     "patience": {"patience": 2, "lr": 0.3},
     "bf16": {"network": RICH, "optimizer": "muon", "precision": "bf16"},
+    "ensemble": {"network": f"ensemble 2 ({RICH})", "optimizer": "muon"},
 }
 
 

@@ -116,8 +116,8 @@ def test_time_to_spare_makes_an_ensemble() -> None:
     """The widest network as often as the budget has its work in it, up to four times; once without a clock, and for
     boxes and masks."""
 
-    def line(minutes: float | None, spatial: bool = False) -> str:
-        settings, known = Settings(minutes=minutes), replace(facts(32, 32, 3, (40,) * 10), spatial=spatial)
+    def line(minutes: float | None, spatial: bool = False, members: int | None = None) -> str:
+        settings, known = Settings(minutes=minutes, members=members), replace(facts(32, 32, 3, (40,) * 10), spatial=spatial)
         return make_plan(settings, known, operations_per_second=5e10).line
 
     alone = line(0.5)
@@ -128,6 +128,12 @@ def test_time_to_spare_makes_an_ensemble() -> None:
     assert line(100 * minutes) == f"ensemble 4 ({alone})"
     assert "ensemble" not in line(None)
     assert "ensemble" not in line(100 * minutes, spatial=True)
+    assert line(100 * minutes, members=1) == alone
+    assert line(100 * minutes, members=5) == line(5 * minutes, members=5) == f"ensemble 5 ({alone})"
+    assert line(100 * minutes, spatial=True, members=2) == f"ensemble 2 ({alone})"
+    assert make_plan(Settings(network="hela", members=3), facts(50, 50)).line == (
+        f"ensemble 3 ({CATALOG['hela'].line.removesuffix(', softmax')}), softmax"
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 3), (1, 8, 8), (1, 28, 28), (3, 32, 32), (3, 64, 128), (2, 47, 300)])

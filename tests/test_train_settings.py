@@ -31,6 +31,7 @@ from striate.train.settings import Settings, as_table, read_settings, settings_f
         ({"lr": "fast"}, "lr is a number. received: 'fast'"),
         ({"momentum": 1.0}, "momentum lies between 0 and 0.9999"),
         ({"weight_decay": -1}, "weight_decay lies between 0 and 10. received: -1. where: --weight-decay"),
+        ({"members": 0}, "members lies between 1 and 100"),
         ({"smoothing": 0.95}, "smoothing lies between 0 and 0.9"),
         ({"seed": -1}, "seed lies between 0 and"),
         ({"workers": -1}, "workers lies between 0 and 256"),

@@ -99,6 +99,16 @@ def to_text(layers: tuple[Layer, ...]) -> str:
     return ", ".join(_layer_text(layer) for layer in layers)
 
 
+def ensemble_of(line: str, members: int) -> str:
+    """The line of `members` such networks side by side; a closing softmax or sigmoid stays at the end."""
+    if members == 1:
+        return line
+    layers = parse(line)
+    inner = layers[: len(layers) - (layers[-1].kind in CLOSING)]
+    made = to_text((Layer("ensemble", (("members", members),), inner), *layers[len(inner) :]))
+    return to_text(parse(made))
+
+
 def flat(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """The same layers with every repetition written out."""
     out: list[Layer] = []

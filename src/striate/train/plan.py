@@ -21,6 +21,7 @@ from striate.network.auto import auto_line
 from striate.network.build import build
 from striate.network.catalog import CATALOG, line_of
 from striate.network.summary import total_operations
+from striate.network.text import ensemble_of
 from striate.train.settings import Settings
 
 DEFAULT_OPERATIONS = 2.0e13  # of a training without a budget: about three minutes on two CPU cores
@@ -145,14 +146,14 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     batch = max(min(batch, facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
-    most = MOST_MEMBERS if seconds and not facts.spatial else 1
-    line = _auto(facts, batch, budget, most) if auto else line_of(settings.network)
+    line, often = _auto(facts, batch, budget / (settings.members or 1)) if auto else (line_of(settings.network), 1)
+    spare = min(often, MOST_MEMBERS) if seconds and not facts.spatial else 1
     optimizer = settings.optimizer or ("muon" if ours else "adam")
     recipe = parse(_FORM_RECIPES[facts.form] if settings.augment == "auto" else settings.augment)
     recipe.require_axes(FORMS[facts.form])
     usual = "other" if not auto else "auto" if facts.form == "picture" else "form"
     plan = Plan(
-        line=line, height=height, width=width, channels=channels, classes=facts.outputs, batch_size=batch,
+        line=ensemble_of(line, settings.members or spare), height=height, width=width, channels=channels, classes=facts.outputs, batch_size=batch,
         epochs=None if seconds else settings.epochs or _epochs(facts, batch),
         minutes=settings.minutes, optimizer=optimizer,
         lr=settings.lr or _LEARNING_RATES[usual][optimizer],
@@ -321,17 +322,16 @@ def _epochs(facts: Facts, batch: int) -> int:
     return round(max(min(PICTURES_SEEN / worth / facts.pictures, 40), 8, least / steps))
 
 
-def _auto(facts: Facts, batch: int, operations: float, most: int) -> str:
-    """auto's widest line with which the budget still shows the pictures often enough; where that leaves time for
-    more, an ensemble of up to `most` of them."""
+def _auto(facts: Facts, batch: int, operations: float) -> tuple[str, int]:
+    """auto's widest line with which the budget still shows the pictures often enough, and how often, from 1, it has the
+    work of that in it."""
     seen, shape = facts.pictures * _epochs(facts, batch), facts.shape
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
         line = facts.line(facts.channels, *facts.sides, base)
         needed = SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape)
         if operations >= ENOUGH * needed:
             break
-    members = min(int(operations / needed), most)
-    return f"ensemble {members} ({line})" if members > 1 else line
+    return line, max(int(operations / needed), 1)
 
 
 def _balance(asked: str, counts: tuple[int, ...]) -> str:

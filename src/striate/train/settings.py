@@ -52,6 +52,9 @@ class Settings:
     channels: str | None = option(
         None, NETWORK, "1 for grey, 3 for colour, or which of a picture's channels: 0,2 (one alone: 2,)", meta="N"
     )
+    members: int | None = option(
+        None, NETWORK, "an ensemble of N such networks, which answer together; without it auto decides", meta="N"
+    )
     epochs: int | None = option(None, BUDGET, "how often every training picture is seen", meta="N")
     minutes: float | None = option(None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M")
     patience: int | None = option(
@@ -218,12 +221,14 @@ _KINDS = {
     "repeats": (int,), "folds": (int,), "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,),
     "workers": (int,), "page": (int,), "minutes": (int, float), "test": (int, float), "val": (int, float),
     "lr": (int, float), "momentum": (int, float), "weight_decay": (int, float), "smoothing": (int, float),
+    "members": (int,),
 }  # fmt: skip
 _RANGES = {
     "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
     "patience": (1, 1_000_000), "test": (0, 0.9), "val": (0, 0.9), "batch_size": (1, 65_536),
     "lr": (1e-8, 100), "momentum": (0, 0.9999), "weight_decay": (0, 10), "smoothing": (0, 0.9),
     "seed": (0, 2**62), "workers": (0, 256), "page": (0, 65_535),
+    "members": (1, 100),
 }  # fmt: skip
 
 

@@ -22,7 +22,8 @@ COMMANDS = ("train", "check", "evaluate", "predict", "serve", "export", "convert
 FLAGS = {
     "--page", "--labels", "--label-column", "--label-regex", "--symmetry", "--task", "--form", "--text",
     "--columns", "--split", "--mirror-negates", "--repeats", "--folds",
-    "--network", "--members", "--img-size", "--imgsz", "--channels", "--epochs", "--minutes", "--patience", "--test", "--val",
+    "--network", "--img-size", "--imgsz", "--channels", "--epochs", "--minutes", "--patience", "--test", "--val",
+    "--members",
     "--group", "--augment", "--balance", "-b", "--batch-size", "--batch", "--optimizer", "--lr", "--momentum",
     "--weight-decay", "--smoothing", "--seed", "--device", "--precision", "-j", "--workers", "--out", "--name",
     "--resume", "--watch", "-q", "--quiet", "--data", "-h", "--help",

@@ -114,7 +114,7 @@ def test_values_not_given_have_the_notations_defaults() -> None:
 
 
 def test_an_ensemble_of_any_line() -> None:
-    """A closing sigmoid stands behind the brackets; one member is the line itself; an ensemble of ensembles is refused."""
+    """A closing sigmoid stands behind the brackets; one member is the line itself; not of ensembles."""
     assert ensemble_of("conv 8, flatten, dense 1, sigmoid", 2) == "ensemble 2 (conv 8, flatten, dense 1), sigmoid"
     assert ensemble_of("2*(conv 8)", 3) == "ensemble 3 (2*(conv 8))"
     assert ensemble_of("conv 8 kernel=3", 1) == "conv 8 kernel=3"

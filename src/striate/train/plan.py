@@ -36,7 +36,7 @@ WIDTHS = (64, 48, 32, 16)  # filters of auto's first stage, widest first; others
 SMALL_SET = 1000  # pictures; with fewer, a first stage of more than 32 filters only learns them by heart
 MEASURED = 4e9  # operations of the forward passes by which the machine's speed is measured
 MOST_MEMBERS = 4  # of an ensemble; each more gives less, and of masks a single one that learns longer is as good
-ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still wins
+ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network, and one more of them, still wins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +142,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     channels, height, width = facts.channels, facts.height, facts.width
     auto = settings.network.strip() == "auto"
     ours = auto or facts.batch_pixels > 0  # where every pixel is an answer, batches of 32 are a step or two an epoch
-    batch = settings.batch_size or (_batch(facts) if ours else 32)
-    batch = max(min(batch, facts.pictures), 1)
+    batch = max(min(settings.batch_size or (_batch(facts) if ours else 32), facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
     line, often = _auto(facts, batch, budget / (settings.members or 1)) if auto else (line_of(settings.network), 1)
@@ -153,8 +152,8 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     recipe.require_axes(FORMS[facts.form])
     usual = "other" if not auto else "auto" if facts.form == "picture" else "form"
     plan = Plan(
-        line=ensemble_of(line, settings.members or spare), height=height, width=width, channels=channels, classes=facts.outputs, batch_size=batch,
-        epochs=None if seconds else settings.epochs or _epochs(facts, batch),
+        line=ensemble_of(line, settings.members or spare), height=height, width=width, channels=channels,
+        classes=facts.outputs, batch_size=batch, epochs=None if seconds else settings.epochs or _epochs(facts, batch),
         minutes=settings.minutes, optimizer=optimizer,
         lr=settings.lr or _LEARNING_RATES[usual][optimizer],
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
@@ -331,7 +330,7 @@ def _auto(facts: Facts, batch: int, operations: float) -> tuple[str, int]:
         needed = SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape)
         if operations >= ENOUGH * needed:
             break
-    return line, max(int(operations / needed), 1)
+    return line, max(int(operations / (ENOUGH * needed)), 1)
 
 
 def _balance(asked: str, counts: tuple[int, ...]) -> str:

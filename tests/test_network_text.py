@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
-from striate.network.text import BRACKETS, CLOSING, KINDS, REQUIRED, Layer, ensemble_of, flat, parse, to_text
+from striate.network.text import BRACKETS, CLOSING, KINDS, REQUIRED, Layer, ensemble_of, flat, member_of, parse, to_text
 
 NUMBERS = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
 COUNTS = st.integers(1, 4096)
@@ -118,6 +118,9 @@ def test_an_ensemble_of_any_line() -> None:
     assert ensemble_of("conv 8, flatten, dense 1, sigmoid", 2) == "ensemble 2 (conv 8, flatten, dense 1), sigmoid"
     assert ensemble_of("2*(conv 8)", 3) == "ensemble 3 (2*(conv 8))"
     assert ensemble_of("conv 8 kernel=3", 1) == "conv 8 kernel=3"
+    assert [member_of(line) for line in ("ensemble 3 (2*(conv 8)), softmax", "conv 8 kernel=3, softmax")] == [
+        "2*(conv 8)", "conv 8 kernel=3, softmax"
+    ]  # fmt: skip
     with pytest.raises(StriateError, match="an ensemble is all of a network"):
         ensemble_of("ensemble 2 (conv 8)", 2)
 

@@ -69,10 +69,9 @@ def heatmap(
 ) -> Heatmap:
     """The heatmap of one picture (C, *spatial), prepared as the network takes it; one to three spatial axes.
 
-    method: a key of METHODS. layer: name or index for the class activation maps; by default the last that has
-        more than one place and feeds the score, of an ensemble that of every member ("ensemble1.*.conv7"), which add
-        up. score: a class (index of the output), or a function from the output
-        for one picture to one number. versus: explain the difference to this class (or function) instead.
+    method: a key of METHODS. layer: name or index for the class activation maps; by default the last that has more than
+        one place and feeds the score, of an ensemble that of all members. score: a class (index of the output), or a
+        function from the output for one picture to one number. versus: explain the difference to this instead.
     A closing Softmax or Sigmoid module is left out, so that the score is a logit.
     baseline: of occlusion and integrated_gradients: a number (0), "mean" (of each channel) or a picture.
     settings: window, stride (pixels, also per axis) or places (how many) of occlusion; steps of integrated_gradients.

@@ -109,6 +109,12 @@ def ensemble_of(line: str, members: int) -> str:
     return to_text(parse(made))
 
 
+def member_of(line: str) -> str:
+    """The line of a member of an ensemble; of another network the line itself."""
+    first = parse(line)[0]
+    return to_text(first.body) if first.kind == "ensemble" else line
+
+
 def flat(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     """The same layers with every repetition written out."""
     out: list[Layer] = []

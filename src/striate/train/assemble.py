@@ -37,8 +37,9 @@ COMPARED = 4  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.2  # seconds that scores, figures and report take at the least
 
 
-def speed_of(job: Job) -> float | None:
-    """Training operations per second of this machine, measured only where the plan asks for it."""
+def speed_of(job: Job, line: Callable[..., str] | None = None) -> float | None:
+    """Training operations per second of this machine, measured only where the plan asks for it; line: what makes the
+    network that is measured, in place of auto's."""
     if job.settings.minutes is None:
         return None
     shape = job.data.store.shape
@@ -46,7 +47,7 @@ def speed_of(job: Job) -> float | None:
     sides = (min(side, most) for side in (shape.height, shape.width))
     precision = machine.fastest_precision(job.settings.precision, job.device, len(shape.seen) - 1)
     seen = () if shape.form == "picture" else shape.seen
-    return planning.measure_speed(shape.channels, *sides, job.device, auto_of(job.data), seen, precision)
+    return planning.measure_speed(shape.channels, *sides, job.device, line or auto_of(job.data), seen, precision)
 
 
 def auto_of(data: Dataset) -> Callable[[int, int, int, int], str]:

@@ -36,7 +36,7 @@ WIDTHS = (64, 48, 32, 16)  # filters of auto's first stage, widest first; others
 SMALL_SET = 1000  # pictures; with fewer, a first stage of more than 32 filters only learns them by heart
 MEASURED = 4e9  # operations of the forward passes by which the machine's speed is measured
 MOST_MEMBERS = 4  # of an ensemble; each more gives less, and of masks a single one that learns longer is as good
-ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network, and one more of them, still wins
+ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still wins, and one more member counts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from drawn_series import drawn, series, write_ucr
 import striate
 from striate import cli
 from striate.augment.recipe import parse
+from striate.draw import sheets
 from striate.errors import StriateError
 from striate.inside.stages import stage_ends
 from striate.network.auto import series_line, volume_line
@@ -48,6 +49,7 @@ def test_the_report_speaks_of_series(run: striate.Run) -> None:
     """The report says series where it would say pictures, and shows them with their evidence."""
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     words = re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.DOTALL)
+    assert "Training series as the network meets them, changed at random." in words
     assert not re.search(r"\bpictures?\b", words)
     assert "40 values, 1 channel" in words
     assert page.count("Evidence for ") >= 2
@@ -183,10 +185,18 @@ def test_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         kind = list(words)[number % 2]
         rows.append(f'{number},"The {" and the ".join(random.choice(words[kind], 3))}, number {number}",{kind}')
     (tmp_path / "words.csv").write_text("\n".join(rows))
+    drawn_sheets, white = [], sheets.picture_sheet([])
+    monkeypatch.setattr(sheets, "picture_sheet", lambda *given: drawn_sheets.append(given) or white)
     options = {"text": "words", "label_column": "kind", "epochs": 12, "seed": 1}
     run = striate.train(tmp_path / "words.csv", out=str(tmp_path), **options, **FAST)
     assert run.test["accuracy"]["value"] >= 0.9
     assert run.model.preparation.shape.channels == 96
+    # Nothing changes texts at random, so the sheet shows 48 of them in place of 6 with 7 copies that are the same.
+    assert len(drawn_sheets) == 1
+    assert len({tile.tobytes() for tile in drawn_sheets[0][0]}) == len(drawn_sheets[0][0]) == 48
+    assert set(drawn_sheets[0][1]) == {"as it is"}
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "Training texts as the network meets them: as they are, nothing is changed at random." in page
     said = run.model.predict(["the cat and the dog and the horse", "a drill and a hammer and the saw"])
     assert [answer.predicted for answer in said] == ["animal", "tool"]
     assert run.model.evaluate(tmp_path / "words.csv", label_column="kind")["n"] == 120

@@ -26,7 +26,7 @@ def augment(pictures: torch.Tensor, recipe: Recipe, *, seed: int, epoch: int, sa
             "a batch to change is float32 (batch, channels, height, width) with one sample id each",
             received=f"{pictures.dtype} {tuple(pictures.shape)}, ids {tuple(sample_ids.shape)}",
         )
-    if not (recipe.moves or recipe.recolours):
+    if not recipe.changes:
         return pictures
     draws = chance.uniforms(seed, epoch, sample_ids)
     if recipe.moves:

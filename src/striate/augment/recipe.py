@@ -99,6 +99,10 @@ class Recipe:
     def recolours(self) -> bool:
         return bool(self.brightness or self.contrast or self.erase or self.noise)
 
+    @property
+    def changes(self) -> bool:
+        return self.moves or self.recolours
+
     def require_axes(self, axes: int) -> None:
         """Raise StriateError where it asks for what samples of so many axes cannot do: 1 series, 2 pictures, 3."""
         wrong = next((name for name in (NOT_OF_SERIES if axes == 1 else ("warp",)) if getattr(self, name)), None)

@@ -105,6 +105,7 @@ class ReportFacts:
     curves: bytes | None = None
     figures: Mapping[str, Figure] = field(default_factory=dict)
     augmentation: bytes | None = None
+    changed: bool = True  # at random, in training
     filters: bytes | None = None
     layers: bytes | None = None
     mistakes: Sequence[MistakePicture] = ()

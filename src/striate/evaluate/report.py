@@ -107,9 +107,9 @@ def _training(facts: ReportFacts) -> Html:
         alt = "Curves of loss, hits and learning rate over the epochs"
         blocks.append(markup.figure(facts.curves, alt, caption, name="chart"))
     if facts.augmentation:
-        caption = "Training pictures as the network meets them, changed at random."
-        alt = "Training pictures after random changes"
-        blocks.append(markup.figure(facts.augmentation, alt, caption, name="sheet"))
+        how = ", changed at random" if facts.changed else ": as they are, nothing is changed at random"
+        caption = f"Training pictures as the network meets them{how}."
+        blocks.append(markup.figure(facts.augmentation, caption, caption, name="sheet"))
     columns = [join(element("h3", title), markup.pairs(rows)) for title, rows in _columns(facts) if rows]
     cards = [element("div", block, class_="card") for block in blocks]
     pair = element("div", *(element("div", c, class_="card") for c in columns), class_="columns")

@@ -55,6 +55,7 @@ def report_facts(
         network=plan.line.replace("classes", str(len(model.classes))),
         summary=summary_text(training.network, shape.seen, shape.form),
         settings=_setting_rows(training, settings),
+        changed=training.recipe.changes,
         machine=[("precision", training.precision), *fingerprint(job.device).items()],
         **images,
         figures=figures,

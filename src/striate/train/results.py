@@ -36,20 +36,19 @@ SHEET_PICTURES, SHEET_CHANGES = 6, 7  # rows of the augmentation sheet, and chan
 
 
 def write_augmentation(folder: Path, training: Training) -> None:
-    """augmentation.png: training pictures, each beside what the network will see of it."""
-    batches = training.batches
-    chosen = batches.rows[np.linspace(0, len(batches) - 1, min(SHEET_PICTURES, len(batches))).astype(int)]
+    """augmentation.png: training pictures, each beside what the network will see of it; more, where it sees just them."""
+    batches, recipe = training.batches, training.recipe
+    copies = SHEET_CHANGES if recipe.changes else 0
+    count = min(SHEET_PICTURES * (SHEET_CHANGES + 1) // (copies + 1), len(batches))
+    chosen = batches.rows[np.linspace(0, len(batches) - 1, count).astype(int)]
     plain = scale(batches.pictures[chosen], batches.preparation, torch.device("cpu"))
-    ids = torch.from_numpy(chosen)
-    epochs = [
-        augment(plain, training.recipe, seed=training.plan.seed, epoch=epoch, sample_ids=ids)
-        for epoch in range(SHEET_CHANGES)
-    ]
+    ids, seed = torch.from_numpy(chosen), training.plan.seed
+    epochs = [augment(plain, recipe, seed=seed, epoch=epoch, sample_ids=ids) for epoch in range(copies)]
     tiles, captions = [], []
     for row in range(len(chosen)):
         tiles += [_tile(several[row], batches.preparation.shape) for several in (plain, *epochs)]
-        captions += ["as it is", *(f"epoch {epoch + 1}" for epoch in range(SHEET_CHANGES))]
-    title = f"What the network sees: {training.plan.recipe}"
+        captions += ["as it is", *(f"epoch {epoch + 1}" for epoch in range(copies))]
+    title = f"What the network sees: {training.plan.recipe if copies else 'nothing is changed at random'}"
     files.write_bytes(folder / "augmentation.png", sheets.picture_sheet(tiles, captions, SHEET_CHANGES + 1, title))
 
 

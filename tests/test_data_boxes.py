@@ -19,6 +19,7 @@ from striate.data.decode import decode
 from striate.data.header import Unreadable
 from striate.data.outlines import read_outlines
 from striate.data.sample import Boxes, Found
+from striate.data.sources import read_source
 from striate.data.voc import parse_xml
 from striate.errors import StriateError
 from striate.train.doctor import check
@@ -302,6 +303,25 @@ def test_ultralytics_yaml(tmp_path: Path) -> None:
     }  # fmt: skip
     assert [s.part for s in found.samples] == ["train", "train", "validation"]
     assert reasons(found) == {"images/test": "data.yaml gives it for test, and it is not there"}
+
+
+@pytest.mark.parametrize(("pictures", "texts"), [("images", "labels"), ("x/images", "x/labels"), (".", ".")])
+def test_yolo_without_names_has_its_numbers(tmp_path: Path, pictures: str, texts: str) -> None:
+    """Classes that nothing names are called by their numbers; no other text is a box."""
+    for name, line in (("a", "10 0.5 0.5 0.5 0.5\n"), ("b", "2 0.5 0.5 1 1\n"), ("c", "")):
+        draw(tmp_path / pictures / f"{name}.jpg")
+        write(tmp_path / texts / f"{name}.txt", line)
+    found = read_source(tmp_path)
+    assert found.task == "detection"
+    assert set(found.classes) == {"2", "10"}
+    assert found.labels == "YOLO text (its classes have numbers alone)"
+    boxes = {Path(path).name: found for path, found in boxes_of(found).items()}
+    assert boxes["a.jpg"] == [("10", 10, 7.5, 30, 22.5)]
+    assert boxes["b.jpg"] == [("2", 0, 0, 40, 30)]
+    assert boxes.get("c.jpg", []) == []
+    write(tmp_path / texts / "a.txt", "10 0.5 0.5 5 3\n")  # no shares of a picture's sides
+    write(tmp_path / texts / "b.txt", "2 of 3 were not seen\n")
+    assert boxes_kind(tmp_path) is None
 
 
 def test_labelme_shapes(tmp_path: Path) -> None:

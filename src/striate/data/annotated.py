@@ -95,6 +95,7 @@ def read_boxes(source: Path, kind: str | None = None, workers: int = 0) -> Found
     if not files:
         raise _no_boxes(source, kind)
     named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
+    named = "its classes have numbers alone" if files[0] == folder else named
     said = f"{KINDS[kind]} ({named})"
     found = settle(pictures, notes, labels=said, workers=workers, unlabelled=unlabelled, left_out=lost)
     return replace(found, root=str(source))

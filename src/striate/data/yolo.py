@@ -1,7 +1,7 @@
 """YOLO text: a file per picture with `class cx cy w h` in shares of its sides, as darknet and Ultralytics have it.
 
 Which pictures there are, their parts and the names of the classes stand in a data.yaml (Ultralytics), in a *.data file
-(darknet), or nowhere: then every picture counts, and names come from obj.names or classes.txt.
+(darknet), or nowhere: then every picture counts, and names come from obj.names or classes.txt, or are the numbers.
 """
 
 import os
@@ -17,11 +17,11 @@ _NAME_FILES = ("obj.names", "classes.txt", "data/obj.names", "labels/classes.txt
 _OTHER_TEXTS = {"classes.txt", "train.txt", "valid.txt", "val.txt", "test.txt", "requirements.txt", "readme.txt"}
 _PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
-Files = dict[Path, Path | None]  # a file of labels (or none) of every picture
+_MOST = 10_000  # classes
 
 
 def find_yolo(folder: Path) -> Path | None:
-    """What tells that `folder` has YOLO labels: a data.yaml, a *.data, a file of names, or None."""
+    """What tells that `folder` has YOLO labels: a data.yaml, a *.data, a file of names, the folder itself, or None."""
     for pattern in ("*.yaml", "*.yml", "*.data", "data/*.data"):
         for file in sorted(folder.glob(pattern)):
             if not is_hidden(file.name) and file.is_file() and _has_parts(file):
@@ -29,7 +29,18 @@ def find_yolo(folder: Path) -> Path | None:
     for name in _NAME_FILES:
         if (folder / name).is_file() and next(_texts(folder), None) is not None:
             return folder / name
-    return None
+    beside = {file.stem for file in folder.glob("*") if file.suffix not in ("", ".txt")}
+    texts = (file for pattern in ("labels/**/*.txt", "*/labels/**/*.txt", "*.txt") for file in _texts(folder, pattern))
+    is_nameless = any((file.parent != folder or file.stem in beside) and _in_shares(file) for file in texts)
+    return folder if is_nameless else None
+
+
+def _in_shares(file: Path) -> bool:
+    """Whether the first line of a text can only be a box or an outline: a number, and shares of the sides."""
+    try:
+        return all(0 <= float(word) <= 1 for word in text_of(file).split("\n")[0].split()[1:])
+    except (StriateError, ValueError):
+        return False
 
 
 def _has_parts(file: Path) -> bool:
@@ -43,16 +54,17 @@ def _has_parts(file: Path) -> bool:
 
 def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted], list[LeftOut], str]:
     """The notes of every picture, what is left out, and why a picture without a text file is."""
-    if found.suffix == ".data":
+    ending = "" if found == folder else found.suffix
+    if ending == ".data":
         names, listed, lost = _darknet(folder, found, pictures)
-    elif found.suffix in (".yaml", ".yml"):
+    elif ending in (".yaml", ".yml"):
         names, listed, lost = _ultralytics(found, pictures)
     else:
-        names, lost = _names(found), []
+        names, lost = [str(number) for number in range(_MOST)] if found == folder else _names(found), []
         listed = dict.fromkeys(pictures.by_path.values())
     texts = _Texts(folder)
     notes: list[Noted] = []
-    is_strict = found.suffix not in (".yaml", ".yml")  # Ultralytics: no file, no objects
+    is_strict = ending not in (".yaml", ".yml")  # Ultralytics: no file, no objects
     for picture, part in listed.items():
         file = texts.of(picture)
         if file is not None:
@@ -61,7 +73,7 @@ def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted
             notes.append(Noted(picture=picture, file=found.name, part=part))
     known = {os.path.abspath(text) for picture in listed if (text := texts.of(picture)) is not None}  # noqa: PTH100
     for file in texts.files:
-        if os.path.abspath(file) not in known and found.suffix not in (".data", ".yaml", ".yml"):  # noqa: PTH100
+        if os.path.abspath(file) not in known and ending not in (".data", ".yaml", ".yml"):  # noqa: PTH100
             lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
     why = "no text file has labels for it (an empty one says that it has no objects)"
     return notes, lost, why
@@ -87,9 +99,9 @@ class _Texts:
         return named[0] if len(named) == 1 else None
 
 
-def _texts(folder: Path) -> Iterator[Path]:
-    """Every text file below `folder` whose first line is that of a box, or that is empty in a folder of labels."""
-    for file in sorted(folder.rglob("*.txt"), key=lambda file: sort_key(file.as_posix())):
+def _texts(folder: Path, pattern: str = "**/*.txt") -> Iterator[Path]:
+    """Every text file in `folder` whose first line is that of a box, or that is empty in a folder of labels."""
+    for file in sorted(folder.glob(pattern), key=lambda file: sort_key(file.as_posix())):
         inner = file.relative_to(folder)
         if file.name.lower() in _OTHER_TEXTS or any(is_hidden(part) for part in inner.parts) or not file.is_file():
             continue
@@ -152,7 +164,7 @@ def _ultralytics(found: Path, pictures: Pictures) -> tuple[list[str], dict[Path,
     if not names or not all(isinstance(key, int) and not isinstance(key, bool) and key >= 0 for key in names):
         rule = "names of a data.yaml is a list, or a number and a name on each line"
         raise StriateError(rule, received=type(said["names"]).__name__, where=found)
-    ordered = [class_name(names.get(number, "")) for number in range(min(max(names), 10_000) + 1)]
+    ordered = [class_name(names.get(number, "")) for number in range(min(max(names), _MOST) + 1)]
     listed: dict[Path, str | None] = {}
     lost: list[LeftOut] = []
     for word, part in _PARTS.items():

@@ -109,6 +109,17 @@ def test_every_bad_box_is_told_and_the_good_ones_stay(tmp_path: Path) -> None:
     ]
 
 
+def test_a_picture_whose_boxes_were_all_dropped_is_not_empty(tmp_path: Path) -> None:
+    """It is left out, beside the reason of every box; one that never had a box stays as an empty picture."""
+    for name, text in (("a", "0 0.5 0.5 0 0\n0 9 9 1 1\n"), ("b", "0 0.5 0.5 1 1\n0 0.5 0.5 0 0\n"), ("c", "")):
+        draw(tmp_path / "images" / f"{name}.jpg")
+        write(tmp_path / "labels" / f"{name}.txt", text)
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {"images/b.jpg": [("0", 0, 0, 40, 30)], "images/c.jpg": []}
+    assert reasons(found) == {"images/a.jpg": "labels/a.txt: all its boxes were dropped, so what it shows is not known"}
+    assert [item.path for item in found.mended] == ["images/a.jpg", "images/a.jpg", "images/b.jpg"]
+
+
 def test_pictures_and_labels_without_each_other_are_left_out(tmp_path: Path) -> None:
     """A picture without XML, XML without a picture, damaged XML and a damaged picture each have their reason."""
     draw(tmp_path / "a.jpg")

@@ -104,6 +104,16 @@ def test_what_is_no_area_is_listed(tmp_path: Path) -> None:
         assert why in item.reason
 
 
+def test_a_picture_whose_outlines_were_all_dropped_is_not_background(tmp_path: Path) -> None:
+    """It is left out; a picture that never had an outline is background, as it was."""
+    shapes = [{"id": 1, "image_id": 1, "category_id": 5, "segmentation": [ring(2, 5, WIDTH, WIDTH + 3)]}]
+    found = read(coco(tmp_path, shapes))
+    assert [sample.path for sample in found.samples] == ["images/2.png"]
+    reason = "annotations.json: all its outlines were dropped, so what it shows is not known"
+    assert [(item.path, item.reason) for item in found.left_out] == [("images/1.png", reason)]
+    assert len(found.mended) == 1
+
+
 def test_labelme_shapes_become_areas(tmp_path: Path) -> None:
     """Polygons, rectangles, circles, small masks, cut at the edge; a group is one object; a line has no area."""
     picture(tmp_path / "a.png")

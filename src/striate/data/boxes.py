@@ -223,6 +223,8 @@ def _boxes(note: Noted, source: Path, loaded: Loaded, tell: Callable[[Thing, str
             tell(thing, what)
         if corners is not None:
             kept.append((thing, corners))
+    if note.things and not kept:
+        return f"{note.file}: all its boxes were dropped, so what it shows is not known"
     ignored = np.array([thing.ignored for thing, _ in kept], bool)
     return Boxes(
         names=tuple(thing.name for thing, _ in kept),

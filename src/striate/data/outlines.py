@@ -112,6 +112,10 @@ def _settled(
         used = [shape for shape in seen if not isinstance(shape[2], str)]
         lost = [shape for shape in seen if isinstance(shape[2], str)]
         mended += [LeftOut(path=path, reason=f"{one.file}, {place}: {why}", label=name) for place, name, why in lost]
+        if lost and not used:
+            reason = f"{one.file}: all its outlines were dropped, so what it shows is not known"
+            wrong.append(LeftOut(path=path, reason=reason, part=one.part or ""))
+            continue
         polygons = tuple((BACKGROUND if name not in (*names, IGNORE) else name, pieces) for _, name, pieces in used)
         mask = Mask(
             kind="polygons", names=names, polygons=polygons, size=one.size, orientation=orientation, ignore=IGNORE

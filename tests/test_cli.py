@@ -307,17 +307,23 @@ def test_predict_says_what_it_passes_over(
     new = (tmp_path / "new" / "00.png").rename(tmp_path / "new" / "scan")
     for name, content in {"a.pdf": b"%PDF-1.4", "b.docx": b"PK\3\4", "c.txt": b"words", "d.csv": b"a,b"}.items():
         (tmp_path / "new" / name).write_bytes(content)
-    assert main(["predict", str(folders[1]), str(tmp_path / "new")]) == 0
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".hidden").write_bytes(b"")
+    sources = [str(tmp_path / "new"), str(tmp_path / "empty")]
+    assert main(["predict", str(folders[1]), *sources]) == 0
     out, err = capsys.readouterr()
     assert [line.split("\t")[0] for line in out.splitlines()] == [str(tmp_path / "new" / "01.png"), str(new)]
     (line,) = (line for line in err.splitlines() if line.startswith("passed over"))
-    assert "4 other files" in line
-    for words in ("a.pdf (format PDF is not supported", "c.txt (text, not a picture)", "and 1 more"):
+    assert "5 others" in line
+    for words in ("a.pdf (format PDF is not supported", "c.txt (text, not a picture)", "and 2 more"):
         assert words in line
     for file in (new, tmp_path / "new" / "01.png"):
         file.unlink()
     assert main(["predict", str(folders[1]), str(tmp_path / "new")]) == 2
-    assert "4 other files: " in said(capsys)
+    assert "4 others: " in said(capsys)
+    draw_folder(tmp_path, {"one": 1})
+    assert main(["predict", str(folders[1]), str(tmp_path / "one"), sources[1]]) == 0
+    assert f"passed over 1 other: {sources[1]} (an empty folder)" in capsys.readouterr().err
 
 
 def test_predict_of_nothing_readable(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

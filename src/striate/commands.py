@@ -112,7 +112,7 @@ def predict(options: argparse.Namespace) -> int:
                 print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
             if options.draw and not one.reason:
                 model.draw_into(Path(options.draw), one)
-    others = f"{counted(len(passed), 'other file')}: {first_few([item.said for item in passed], 3)}" if passed else ""
+    others = f"{counted(len(passed), 'other')}: {first_few([item.said for item in passed], 3)}" if passed else ""
     if not told:
         words = "; ".join([", ".join(options.sources), *([others] if others else [])])
         raise StriateError("predict needs pictures", received=words, remedy="give files or folders")

@@ -33,7 +33,7 @@ def items(
     """(name, file, pixels or why there are none) of everything asked for; folders are walked.
 
     shape: what the model was trained for, whose form tells how sources are read. column: of the texts in a table.
-    passed: gains the files of folders that are no pictures.
+    passed: gains the files of folders that are no pictures, and empty folders.
     """
     if hasattr(sources, "__array__"):
         sources = np.asarray(sources)
@@ -82,6 +82,8 @@ def _below(folder: Path, passed: list[LeftOut]) -> Iterator[tuple[str, Source]]:
     """Every picture in a folder, by the rule that `train` has: what its content makes one, whatever its name."""
     found = read_any(folder)
     passed += [replace(item, path=str(folder / item.path)) for item in found.left_out]
+    if not (found.samples or found.left_out):
+        passed.append(LeftOut(path=str(folder), reason="an empty folder"))
     yield from ((str(folder / sample.path), sample.source) for sample in found.samples)
 
 

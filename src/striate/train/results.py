@@ -36,7 +36,7 @@ SHEET_PICTURES, SHEET_CHANGES = 6, 7  # rows of the augmentation sheet, and chan
 
 
 def write_augmentation(folder: Path, training: Training) -> None:
-    """augmentation.png: training pictures, each beside what the network will see of it; where that is the same, more."""
+    """augmentation.png: training pictures, each beside what the network will see of it; more, where it is the same."""
     batches, recipe = training.batches, training.recipe
     copies = SHEET_CHANGES if recipe.changes else 0
     count = min(SHEET_PICTURES * (SHEET_CHANGES + 1) // (copies + 1), len(batches))

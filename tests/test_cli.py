@@ -326,6 +326,18 @@ def test_predict_says_what_it_passes_over(
     assert f"passed over 1 other: {sources[1]} (an empty folder)" in capsys.readouterr().err
 
 
+def test_predict_says_what_an_address_is(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """An address in place of a path is left out and called what it is; the pictures beside it are answered."""
+    draw_folder(tmp_path, {"one": 1})
+    address = (tmp_path / "one" / "00.png").as_uri()
+    assert main(["predict", str(folders[1]), address, "https://host/a.png", str(tmp_path / "one")]) == 0
+    err = capsys.readouterr().err
+    assert f"{address}: a file:// address, where a plain path is wanted" in err
+    assert "https://host/a.png: a web address, and nothing is downloaded" in err
+
+
 def test_predict_of_nothing_readable(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Only unreadable pictures, of which five are named and the others counted, or an empty folder: exit code 2."""
     bad = [tmp_path / f"bad{number}.png" for number in range(7)]

@@ -233,14 +233,21 @@ def test_problems_of_a_table(tmp_path: Path) -> None:
 def test_paths_that_leave_the_folder(tmp_path: Path) -> None:
     """A table may name pictures beside or far from it; an address of the web is no file."""
     draw(tmp_path / "a.png", tmp_path / "tables/b.png", tmp_path / "other/c.png")
-    rows = f"../a.png,x\nb.png,y\n{tmp_path}/other/c.png,x\nhttps://host/b.png,y\n../gone.png,x\n"
+    rows = f"../a.png,x\nb.png,y\n{tmp_path}/other/c.png,x\nhttps://host/b.png,y\nfile:///x/b.png,y\n../gone.png,x\n"
     (tmp_path / "tables/t.csv").write_text(rows)
     found = read_source(tmp_path / "tables/t.csv")
     assert [s.path for s in found.samples] == [f"{tmp_path}/a.png", "b.png", f"{tmp_path}/other/c.png"]
     assert reasons(found) == {
         "https://host/b.png": "line 4: a web address, and nothing is downloaded",
-        "../gone.png": "line 5: no such file",
+        "file:///x/b.png": "line 5: a file:// address, where a plain path is wanted",
+        "../gone.png": "line 6: no such file",
     }
+    for source, said in (
+        ("file:///x/t.csv", "a file:// address, where a plain"),
+        ("https://host/t.zip", "a web address"),
+    ):
+        with pytest.raises(StriateError, match=f"received: {said}.* where: {source}"):
+            read_source(source)
 
 
 def test_paths_from_another_machine(tmp_path: Path) -> None:

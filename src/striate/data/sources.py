@@ -21,7 +21,7 @@ from striate.data.packed import is_packed, read_packed
 from striate.data.records import is_records, read_records
 from striate.data.sample import Found, Sample
 from striate.data.series import is_series, read_series
-from striate.data.table import read_table
+from striate.data.table import no_path, read_table
 from striate.data.targets import LABELS, NUMBERS, Asked
 from striate.data.texts import read_texts
 from striate.data.wording import worded
@@ -98,6 +98,8 @@ def _read_path(
     path, group = Path(source), asked.group
     if not str(source):  # an unset variable of a shell; Path would make the current folder of it
         raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
+    if reason := no_path(str(source)):
+        raise StriateError(f"the data must be {_KINDS}", received=reason, where=source)
     _require_agreement(path, labels, label_regex, asked.label_column)
     if asked.text is not None:
         return read_texts(path, asked)

@@ -67,6 +67,14 @@ def _is_path(folder: str, cell: str) -> bool:
     )
 
 
+def no_path(name: str) -> str:
+    """Why an address is no path; "" for what may be one."""
+    if not _ADDRESS.match(name):
+        return ""
+    is_file = name.lower().startswith("file:")
+    return "a file:// address, where a plain path is wanted" if is_file else "a web address, and nothing is downloaded"
+
+
 def _take(reading: _Reading, row: Row) -> None:
     def leave(reason: str) -> None:
         path, reason = row.name.replace("\\", "/"), f"line {row.line}: {reason}"
@@ -74,8 +82,8 @@ def _take(reading: _Reading, row: Row) -> None:
 
     if row.problem:
         return leave(row.problem)
-    if _ADDRESS.match(row.name):
-        return leave("a web address, and nothing is downloaded")
+    if reason := no_path(row.name):
+        return leave(reason)
     file = _locate(reading, row.name)
     if file is None:
         return leave("no such file")

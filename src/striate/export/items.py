@@ -19,6 +19,7 @@ from striate.data.records import is_records, read_records
 from striate.data.sample import LeftOut
 from striate.data.series import as_series, is_series, read_series, rows_of_array
 from striate.data.symbols import symbols_of
+from striate.data.table import no_path
 from striate.data.targets import Asked
 from striate.data.texts import list_texts
 from striate.data.video import frames, is_video
@@ -56,7 +57,8 @@ def items(
         elif any(mark in str(source) for mark in "*?[") and not Path(source).exists():
             yield from ((str(path), path) for path in _matching(str(source)) or [Path(source)])
         else:
-            yield str(source), Path(source)
+            reason = no_path(str(source))
+            yield str(source), Unreadable(reason, "missing") if reason else Path(source)
 
 
 def items_sent(data: bytes, name: str, shape: Shape, column: str = "") -> Iterator[tuple[str, Source]]:

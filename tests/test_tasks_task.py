@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from striate.data.sample import Boxes, Found, Mask, Target
+from striate.evaluate.named import number
 from striate.evaluate.scores import headline
 from striate.evaluate.table import score_table
 from striate.tasks.table import TASKS
@@ -27,6 +28,20 @@ def test_a_score_stands_below_its_name() -> None:
     assert lines[0].split()[:3] == ["test,", "by", "number"]
     assert len({len(line) for line in lines}) == 1
     assert all(line.index("1,595,498") + 9 == lines[0].index(" n ") + 2 for line in lines[1:])
+
+
+def test_the_table_writes_nothing_and_minus_as_the_report_does() -> None:
+    """What is not defined is an en dash and a number below 0 has a minus sign, as in `number`; never a hyphen."""
+    below, none = {"value": -0.25, "low": -0.5, "high": 0.125}, {"value": None, "low": None, "high": None}
+    row = {"n": 3, "r2": below, "rmse": none}
+    record = {**row, "main": "r2", "baseline": None, "per_class": {"x": row}}
+    text = score_table({"test": record, "train": {"n": 0, "main": "r2", "r2": none, "baseline": None}})
+    assert "-" not in text
+    assert "−0.2500 [−0.5000, 0.1250]" in text
+    assert [line.split()[-2:] for line in text.splitlines() if line.startswith("RMSE")] == [["–", "–"]]
+    assert text.splitlines()[-1].split() == ["x", "3", "−0.250", "–"]
+    assert number(None, "r2") == "–"
+    assert number(-0.25, "r2").startswith("−")
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -31,7 +31,8 @@ def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
     most = max(6, *(len(f"{row['n']:,}") for row in per_class.values()))
     heads = "".join(f"  {label(name):>{width}}" for name, width in wide.items())
     rows = (
-        f"{one:{longest}}  {row['n']:{most},}" + "".join(f"  {_number(row[name]):>{wide[name]}}" for name in names)
+        f"{one:{longest}}  {row['n']:{most},}"
+        + "".join(f"  {_number(row[name]['value'], 3):>{wide[name]}}" for name in names)
         for one, row in per_class.items()
     )
     return ["", f"{title:{longest}}  {'n':>{most}}" + heads, *rows]
@@ -42,12 +43,10 @@ def _scores_of(record: Mapping[str, object]) -> list[str]:
 
 
 def _cell(score: dict | None) -> str:
-    if score is None or score["value"] is None:
-        return "-"
-    if score["low"] is None:
-        return f"{score['value']:.4f}"
-    return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"
+    if score is None or score["low"] is None:
+        return _number(score["value"] if score else None, 4)
+    return f"{_number(score['value'], 4)} [{_number(score['low'], 4)}, {_number(score['high'], 4)}]"
 
 
-def _number(score: dict) -> str:
-    return "-" if score["value"] is None else f"{score['value']:.3f}"
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")

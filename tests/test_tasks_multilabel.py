@@ -1,5 +1,6 @@
 """Several labels are learned, each with its own threshold, and told in every form."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,10 @@ def test_the_run_tells_everything(run: Run) -> None:
         assert row["truth"] == "; ".join(marks(int(row["path"][:3]))[1])
     report = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "Precision, recall and F1 of every label" in report
+    words = re.sub(r"<style>.*?</style>|<[^>]+>", " ", report, flags=re.DOTALL)
+    assert "2 labels on the test part" in words
+    assert "F1, mean over labels of always the labels" in words
+    assert not re.search(r"mean over classes|\d classes|\bclass\b", words)
     assert run.model.task.thresholds == load_model(run.folder).task.thresholds
     assert len(run.model.task.thresholds) == 2
 
@@ -100,8 +105,13 @@ def test_the_commands(run: Run, table: Path, tmp_path: Path, capsys: pytest.Capt
     assert len(read_table(out)) == 60
     right = [row["predicted"] == "; ".join(marks(int(Path(row["path"]).stem))[1]) for row in read_table(out)]
     assert np.mean(right) > 0.8
+    capsys.readouterr()
     assert main(["evaluate", str(run.folder), str(table)]) == 0
-    assert "corner" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert re.search(r"^all, by label .*\ncorner ", told, re.MULTILINE)
+    assert re.search(r"^all: F1, mean over labels \d", told)
+    assert re.search(r"^F1, mean over labels +\d", told, re.MULTILINE)
+    assert "class" not in told
 
 
 def test_the_page_shows_labels(run: Run) -> None:

@@ -1,6 +1,6 @@
 """What scores are called, and how their numbers are written."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 # By name: what it is called, and whether it is a share (told in percent) and better when lower.
 _SHARE, _LOWER = True, True
@@ -39,8 +39,10 @@ _NAMES: dict[str, tuple[str, bool, bool]] = {
 }
 
 
-def label(name: str) -> str:
-    """The name of a score for people."""
+def label(name: str, record: Container[str] = ()) -> str:
+    """The name of a score for people; record: the names of those beside it, since classes and labels share one."""
+    if name == "macro_f1" and "micro_f1" in record:
+        return "F1, mean over labels"
     return _NAMES[name][0] if name in _NAMES else name.replace("_", " ").capitalize()
 
 
@@ -63,8 +65,9 @@ def number(value: float | None, name: str) -> str:
 
 
 def row_of(per_class: Mapping[str, Mapping[str, object]]) -> str:
-    """What has a score each beside the whole: a class, or one of several numbers that are learned."""
-    return "number" if any("rmse" in row for row in per_class.values()) else "class"
+    """What has a score each beside the whole: a class, a label, or one of several numbers that are learned."""
+    row = next(iter(per_class.values()), {})
+    return "number" if "rmse" in row else "label" if "ap" in row else "class"
 
 
 def interval(score: Mapping[str, float | None], name: str) -> str:

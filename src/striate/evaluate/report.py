@@ -8,10 +8,12 @@ from importlib import resources
 from striate.data.wording import worded_page
 from striate.draw.canvas import number
 from striate.draw.pixels import picture_png
+from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.check_section import check_section
 from striate.evaluate.facts import HeatmapPicture, MistakePicture, ReportFacts
 from striate.evaluate.markup import Html, element, join
+from striate.evaluate.named import row_of
 from striate.evaluate.score_section import hero, score_section
 
 MOST_LEFT_OUT = 200
@@ -57,30 +59,30 @@ def _notes(facts: ReportFacts) -> Html:
 def _data(facts: ReportFacts) -> Html:
     blocks = [markup.pairs(facts.data)] if facts.data else []
     if facts.classes:
-        blocks.append(_class_counts(facts.classes))
+        blocks.append(_class_counts(facts.classes, row_of(facts.scores.get("test", {}).get("per_class", {}))))
     if facts.left_out:
         blocks.append(_left_out(facts.left_out))
     return join(*(element("div", block, class_="card") for block in blocks))
 
 
-def _class_counts(classes: Mapping[str, Mapping[str, int]]) -> Html:
+def _class_counts(classes: Mapping[str, Mapping[str, int]], word: str) -> Html:
     parts = list(dict.fromkeys(part for counts in classes.values() for part in counts))
-    counted = {name: [counts.get(part, 0) for part in parts] for name, counts in classes.items()}
-    most = max(map(sum, counted.values()))
+    each = {name: [counts.get(part, 0) for part in parts] for name, counts in classes.items()}
+    most = max(map(sum, each.values()))
     rows = [
         (name, markup.stacked_bar(counts, most), *(f"{c:,}" for c in counts), f"{sum(counts):,}")
-        for name, counts in counted.items()
+        for name, counts in each.items()
     ]
     heads = (join(element("i", "", class_=f"key part{place}"), part) for place, part in enumerate(parts))
-    table = markup.table(("class", "", *heads, "all"), rows, words=2, name="bars")
-    return markup.folded(f"{len(classes)} classes", table, len(classes))
+    table = markup.table((word, "", *heads, "all"), rows, words=2, name="bars")
+    return markup.folded(counted(len(classes), word), table, len(classes))
 
 
 def _left_out(left_out: Sequence[tuple[str, str]]) -> Html:
     table = markup.table(("file", "why"), left_out[:MOST_LEFT_OUT], words=2)
     more = len(left_out) - MOST_LEFT_OUT
-    counted = f"and {more:,} more; data.csv lists them all"
-    rest = element("p", counted, class_="quiet") if more > 0 else Html("")
+    told = f"and {more:,} more; data.csv lists them all"
+    rest = element("p", told, class_="quiet") if more > 0 else Html("")
     return join(element("h3", f"{len(left_out):,} left out"), table, rest)
 
 

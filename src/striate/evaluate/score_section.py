@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from striate.draw.style import shorten
+from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.facts import Figure, ReportFacts
 from striate.evaluate.markup import Html, element, join
@@ -36,14 +37,14 @@ def hero(facts: ReportFacts) -> Html:
         low, high = (number(scores[main][end], main) for end in ("low", "high"))
         meaning += f"; 95 % interval {low} to {high}"
     left = [
-        element("p", f"{part} {label(main)}", class_="kicker"),
+        element("p", f"{part} {label(main, record)}", class_="kicker"),
         element("p", number(scores[main]["value"], main), class_="big"),
         element("p", meaning, class_="lead"),
     ]
     left += [_against_baseline(record, main)]
     left += [element("p", warning, class_="verdict bad") for warning in facts.warnings]
     tiles = (
-        element("div", element("b", number(s["value"], n)), element("span", label(n)), class_="tile")
+        element("div", element("b", number(s["value"], n)), element("span", label(n, scores)), class_="tile")
         for n, s in scores.items()
         if n != main
     )
@@ -72,8 +73,7 @@ def score_section(facts: ReportFacts) -> Html:
     blocks += [element("div", card, class_="card") for card in (_random_split(facts), _runs(facts)) if card]
     per_class = facts.scores[parts[0]].get("per_class")
     if per_class:
-        rows = "numbers" if row_of(per_class) == "number" else "classes"
-        title = f"{len(per_class)} {rows} on the {parts[0]} part"
+        title = f"{counted(len(per_class), row_of(per_class))} on the {parts[0]} part"
         blocks.append(element("div", markup.folded(title, _class_scores(per_class), len(per_class)), class_="card"))
     drawn = facts.figures.values()
     blocks += [element("div", _drawn(figure, parts[0]), class_="card") for figure in drawn if not figure.title]
@@ -112,7 +112,9 @@ def _runs(facts: ReportFacts) -> Html:
     """Every run of several with its scores, as a figure and a table."""
     if not facts.runs:
         return Html("")
-    parts, main = ("test", "validation", "train"), main_of(facts.scores.get("test", {}))
+    parts, test = ("test", "validation", "train"), facts.scores.get("test", {})
+    main = main_of(test)
+    word = label(main, test).lower()
     rows = [
         (
             one["run"],
@@ -122,8 +124,8 @@ def _runs(facts: ReportFacts) -> Html:
         )
         for one in facts.runs
     ]
-    table = markup.table(("run", "seed", "fold", *(f"{part} {label(main).lower()}" for part in parts)), rows)
-    alt = f"Test {label(main).lower()} of every run with its interval"
+    table = markup.table(("run", "seed", "fold", *(f"{part} {word}" for part in parts)), rows)
+    alt = f"Test {word} of every run with its interval"
     drawn = markup.figure(facts.spread, alt, "Lines are 95 % intervals.", name="chart") if facts.spread else Html("")
     return join(element("h3", f"{len(facts.runs)} runs"), drawn, table)
 
@@ -136,11 +138,11 @@ def _score_table(scores: Mapping[str, dict], parts: Sequence[str]) -> Html:
     rows = []
     for name in names:
         cells = (scores[part].get(name) for part in parts)
-        rows.append((label(name), *(markup.interval(cell, name) if cell else "–" for cell in cells)))
+        rows.append((label(name, names), *(markup.interval(cell, name) if cell else "–" for cell in cells)))
     floors = [scores[part].get("baseline") for part in parts]
     if any(floor is not None for floor in floors):
         main = main_of(scores[parts[0]])
-        rows.append((f"{label(main)} of {floor_of(scores[parts[0]])}", *(number(f, main) for f in floors)))
+        rows.append((f"{label(main, names)} of {floor_of(scores[parts[0]])}", *(number(f, main) for f in floors)))
     heads = (join(part, " ", element("small", f"n = {scores[part]['n']:,}")) for part in parts)
     note = "In brackets the 95 % interval: how far the score could be off with this many pictures."
     return join(markup.table(("", *heads), rows), element("p", note, class_="quiet"))

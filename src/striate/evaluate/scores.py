@@ -58,7 +58,7 @@ def headline(scores: dict) -> str:
     if not scores["n"]:
         return "not scored: no pictures in this part"
     main, floor = main_of(scores), scores["baseline"]
-    said = "" if main == "accuracy" else f"{label(main)} "
+    said = "" if main == "accuracy" else f"{label(main, scores)} "
     beside = "" if floor is None else f"; {floor_of(scores)} would score {number(floor, main)}"
     return f"{said}{interval(scores[main], main)}, n = {scores['n']:,}{in_groups(scores)}{beside}"
 

@@ -11,11 +11,11 @@ def score_table(scores: Mapping[str, dict]) -> str:
     """Every score of every part with its interval, and the classes of the first part, as lines of text."""
     part, first = next(iter(scores.items()))
     names = _scores_of(first)
-    width = max(len(label(name)) for name in names)
+    width = max(len(label(name, names)) for name in names)
     lines = [f"{part}: {headline(record)}" for part, record in scores.items()] + [""]
     lines.append(" " * width + "".join(f"  {part:>24}" for part in scores))
     lines += [
-        f"{label(name):{width}}" + "".join(f"  {_cell(record.get(name)):>24}" for record in scores.values())
+        f"{label(name, names):{width}}" + "".join(f"  {_cell(record.get(name)):>24}" for record in scores.values())
         for name in names
     ]
     return "\n".join([*lines, *_classes(part, first.get("per_class", {}))])

@@ -184,7 +184,7 @@ def _main_score(scores: dict) -> dict | None:
     if "main" not in test:
         return None
     main = test["main"]
-    said = f"{label(main)} {interval(test[main], main)} on {counted(test['n'], 'picture')}"
+    said = f"{label(main, test)} {interval(test[main], main)} on {counted(test['n'], 'picture')}"
     return {"score": main, **test[main], "n": test["n"], "said": said}
 
 

@@ -117,7 +117,7 @@ def spread_sentence(scores: dict) -> str:
     said = {name: number(value, main) for name, value in over.items() if value is not None}
     sd = f", standard deviation {said['sd'].removesuffix(' %')}" if "sd" in said else ""
     ends = f"from {said['lowest'].removesuffix(' %')} to {said['highest']}"
-    return f"Test {label(main).lower()} of {len(scores['runs'])} runs: mean {said['mean']}{sd}, {ends}."
+    return f"Test {label(main, scores['test']).lower()} of {len(scores['runs'])} runs: mean {said['mean']}{sd}, {ends}."
 
 
 def next_commands(folder: Path) -> list[tuple[str, str]]:
@@ -140,7 +140,7 @@ def _setting_rows(training: Training, settings: Settings) -> list[tuple[str, obj
         ("optimizer", f"{plan.optimizer}, highest learning rate {plan.lr:g}"),
         ("random changes", plan.recipe),
         *([("symmetry", plan.symmetry)] if plan.symmetry else []),
-        ("rare classes", plan.balance),
+        ("balance", plan.balance),
         ("label smoothing", plan.smoothing),
         ("seed", plan.seed),
         *((name, asked[name]) for name in ("minutes", "patience", "group", "test", "val") if asked[name] is not None),

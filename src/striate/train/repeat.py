@@ -166,8 +166,8 @@ def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopp
     _write_predictions(folder, answers["test"], data)
     if data.task.one_label:
         job = replace(job, data=_with_doubts(folder, data, [answers[part] for part in HELD_OUT]))
-    main = main_of(scores["test"])
-    figure = charts.runs({name: one["test"][main] for name, one in each.items()}, scores["test"][main], label(main))
+    main, test = main_of(scores["test"]), scores["test"]
+    figure = charts.runs({name: one["test"][main] for name, one in each.items()}, test[main], label(main, test))
     files.write_bytes(folder / "runs.png", figure)
     tested = answers["test"]
     figures = data.task.figures(data.targets_of(tested.rows), tested.answers, scores["test"])

@@ -119,7 +119,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     predictions = said.map((one) => ({ ...one, class: one.class ?? model.classes.indexOf(one.label) }));
     const chances = predictions.map((one) => [String(one.class), `${one.label} · ${model.shares ? `${(100 * one.probability).toFixed(1)} %` : digits(one.probability)}`]);
     controls.class.options([["", `${model.one_label ? "the most likely" : "what is told"}: ${model.classes[target] ?? ""}`], ...chances]);
-    controls.versus.options([["", "no other class"], ...chances]);
+    controls.versus.options([["", "nothing else"], ...chances]);
     const maps = layers.filter(({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1));
     controls.layer.options([["", "the last with a map"],
       ...maps.map(({ index, name, output_shape: shape }) => [String(index), `${name} · ${shapeText(shape)}`])]);

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.data.prepare import Shape
+from striate.data.sample import LeftOut
 from striate.data.sources import read_digits, read_source, require_trainable
 from striate.errors import StriateError
+from striate.export.items import items
 
 
 def draw(*files: Path) -> None:
@@ -98,6 +101,21 @@ def test_what_is_left_out_and_what_is_hidden(tmp_path: Path) -> None:
         "cat/x.png": "directory, not a picture",
     }
     assert next(item for item in found.left_out if item.path == "cat/x.png").label == "cat"
+
+
+def test_a_cache_of_objects_is_no_picture(tmp_path: Path) -> None:
+    """What NumPy wrote of objects (labels.cache of another library) is no picture; an array of pixels is one."""
+    draw(tmp_path / "cat/1.png", tmp_path / "dog/1.png")
+    for name, content in (("cat.cache", {"a.png": [1, 2]}), ("cat/x.cache", {"a.png": [1, 2]}), ("dog/y.cache", None)):
+        with (tmp_path / name).open("wb") as file:
+            np.save(file, np.zeros((5, 5), np.uint8) if content is None else content)
+    found = read_source(tmp_path)
+    assert [sample.path for sample in found.samples] == ["cat/1.png", "dog/1.png", "dog/y.cache"]
+    assert reasons(found) == dict.fromkeys(("cat.cache", "cat/x.cache"), "a NumPy file of objects, not a picture")
+    passed: list[LeftOut] = []
+    shape = Shape(height=5, width=5, channels=1)
+    assert [name for name, _ in items(str(tmp_path / "cat"), shape, passed=passed)] == [str(tmp_path / "cat/1.png")]
+    assert [item.reason for item in passed] == ["a NumPy file of objects, not a picture"]
 
 
 def test_links(tmp_path: Path) -> None:

@@ -232,7 +232,9 @@ def _reason(entry: os.DirEntry, otherwise: str) -> str:
     """Why a file is not a picture by its content, or `otherwise` when it is one."""
     try:
         with open_file(Path(entry.path)) as file:
-            recognise(file.read(START))
+            start = file.read(START)
+            if recognise(start) == "NPY" and b"'|O'" in start:
+                return "a NumPy file of objects, not a picture"  # a cache that another library left
     except Unreadable as problem:
         return problem.reason
     except OSError as error:

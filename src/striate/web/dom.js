@@ -14,6 +14,7 @@
    number(v)                    <data> with digits(v) shown and the exact value in its title and value
    signedBar(value, most)       a bar from the middle to the right (plus) or left (minus)
    shapeText([3, 8, 8])         "3 × 8 × 8"
+   placeText(y, x, shape)       "row 3, column 4", of a block "frame 2, row 3, column 4";  inputShape(layers) of what a network is given
    worded(text)                 text with the word picture as that for what the run learned from; useNouns([one, several]) says which
    perFrame(fn)                 fn at most once per frame, with the latest arguments */
 
@@ -130,6 +131,10 @@ export const worded = (text) => text.replace(/(?<![/\\])\b(picture|Picture|PICTU
 });
 
 export const shapeText = (shape) => shape.join(" × ");
+/* A place on a flat map in words; the frames of a block [c, d, h, w] lie one under the other, and are counted from 1. */
+export const placeText = (y, x, shape) => shape.length === 4 ? `frame ${Math.floor(y / shape[2]) + 1}, row ${y % shape[2]}, column ${x}` : `row ${y}, column ${x}`;
+/* The shape of what a network is given. */
+export const inputShape = (layers) => layers.find(({ inputs }) => inputs.includes(-1)).input_shape;
 
 export function perFrame(fn) {
   let waiting = null;

@@ -5,7 +5,7 @@
 import { cancelled } from "./api.js";
 import { paintMap } from "./atlas.js";
 import { bounds, range, Scale } from "./colour.js";
-import { digits, empty, exact, fill, h, note, number, panel, perFrame, select, shapeText, worded } from "./dom.js";
+import { digits, empty, exact, fill, h, inputShape, note, number, panel, perFrame, placeText, select, shapeText, worded } from "./dom.js";
 import { createPlane } from "./plane.js";
 import { createTrust } from "./trust.js";
 
@@ -87,7 +87,8 @@ export function mount(root, { api, model, go, trace, announce, store }) {
   const trust = createTrust(labelOf);
   const seeLink = h("a", { href: "#" }, "See this layer's maps");
   const drawn = h("img", { class: "explain-drawn", alt: "The same, drawn as a line, as letters or as its middle frame", hidden: true });
-  const picturePanel = panel("Where the evidence lies", drawn,
+  const drawnText = h("p", { class: "quiet" });
+  const picturePanel = panel("Where the evidence lies", drawn, drawnText,
     h("div", { class: "plane-room" }, plane.element), readout,
     h("div", { class: "spread" }, legend, h("label", { class: "field" }, "Opacity", slider)),
     h("p", { class: "quiet" }, worded("The map is clear at zero and covers the picture more the further a value is from zero.")));
@@ -105,7 +106,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     plane.mark(at ? [{ top: at[0], left: at[1], height: 1, width: 1, kind: "cell" }] : []);
     if (!at) return void (readout.textContent = quiet ? worded("Point at the picture, or move with the arrow keys, to read values.") : "");
     const value = seen.heat.data[at[0] * seen.picture.width + at[1]];
-    fill(readout, `row ${at[0]}, column ${at[1]}: `, h("data", { class: "number", value: exact(value), title: exact(value) }, digits(value)));
+    fill(readout, `${placeText(...at, seen.shape)}: `, h("data", { class: "number", value: exact(value), title: exact(value) }, digits(value)));
   }
 
   const paint = perFrame(() => {
@@ -147,7 +148,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     const [height, width] = heat.shape;
     // Of what is drawn: enlarging a coarse map flattens its peaks. The facts say the extremes of the map itself.
     const scale = new Scale(bounds(range(heat.data), header.signed));
-    seen = { asked: shown, picture, heat, scale };
+    seen = { asked: shown, picture, heat, scale, shape: inputShape(layers) };
     const about = methods.find(({ name }) => name === header.method);
     const zoom = Math.max(1, Math.floor(SMALL / Math.max(height, width)));
     paintMap(alone, heat.data, width, height, scale, zoom);
@@ -157,6 +158,8 @@ export function mount(root, { api, model, go, trace, announce, store }) {
       + `smallest ${digits(header.minimum)}, largest ${digits(header.maximum)}`);
     fill(facts, factsOf(header, about, model.unit));
     drawn.hidden = model.form === "picture" || !model.form;
+    const frames = inputShape(layers)[1];
+    drawnText.textContent = model.form === "volume" ? `frame ${(frames >> 1) + 1} of ${frames}; below, all of them one under the other` : "";
     if (!drawn.hidden) drawn.src = `/api/heatmap/${shown.replace("?", "/drawn?")}`;
     fill(legend, scale.legend(header.signed ? "− against, + for" : "evidence"));
     const index = layers.find(({ name }) => name === header.layer)?.index;

@@ -1,7 +1,8 @@
 /* The picture as the network gets it, with what the chosen pixel can see of it, and its numbers.
 
    createField({onPick(shareY, shareX), onActual(on)}) -> field; field.element
-   field.draw(input)          input: {shape: [c, h, w], data, header: {display: {minimum: [c], maximum: [c]}}}
+   field.draw(input, frames)  input: {shape: [c, h, w], data, header: {display: {minimum: [c], maximum: [c]}}}; of a volume its
+                              frames lie one below the other, and one of them is seen at a time
    field.show(box, actual)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one */
 
 import { range, Scale } from "./colour.js";
@@ -11,6 +12,15 @@ import { numberGrid } from "./numbers.js";
 const SIDE = 232, PATCH = 5, ROW = 40, THIN = 3, LANES = 12;
 const INKS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b58900", "#1d2433"];  // those of draw/lines.py
 const NAMES = { 1: ["grey"], 3: ["red", "green", "blue"] };
+
+/* Rows `from` to `to` of every channel. */
+function rowsOf({ shape, data, header }, from, to) {
+  const [height, width] = shape.slice(-2);
+  const planes = Array.from({ length: data.length / (height * width) }, (_, at) => data.subarray((at * height + from) * width, (at * height + to) * width));
+  const cut = new data.constructor(planes.length * (to - from) * width);
+  planes.forEach((plane, at) => cut.set(plane, at * plane.length));
+  return { shape: [...shape.slice(0, -2), to - from, width], data: cut, header };
+}
 
 /* Prepared numbers back to what a screen can show: one grey channel, red green blue, or one row per channel. */
 function rgba({ shape: [channels, height, width], data, header }) {
@@ -55,33 +65,36 @@ export function createField({ onPick, onActual }) {
   const stage = h("div", { class: "field-stage" }, canvas, overlay, frame);
   const actual = check(worded("actual field, for this picture only"), false, onActual);
   const text = h("p", { class: "quiet" });
+  const slider = h("input", { type: "range", min: 1, step: 1, "aria-label": "Frame", on: { input: () => turnTo(slider.value - 1) } });
+  const frameText = h("output", {});
+  const frameRow = h("label", { class: "field", hidden: true }, frameText, slider);
   const about = h("p", { class: "quiet" });
   const grid = h("div", { class: "scroll" });
   const channelRow = h("div", { class: "segmented", role: "group", "aria-label": "Channel of the numbers" });
   const element = h("section", { class: "panel field-panel" },
-    h("div", {}, h("h2", {}, "What the pixel sees"), about), stage, text, actual.element,
+    h("div", {}, h("h2", {}, "What the pixel sees"), about), stage, frameRow, text, actual.element,
     h("div", { class: "spread" }, h("h3", {}, worded("Numbers of the picture")), channelRow), grid);
-  let input = null, box = null, channel = 0;
+  let input = null, box = null, channel = 0, frames = 1, current = 0, touched = null;
 
   stage.addEventListener("click", (event) => {
     const area = canvas.getBoundingClientRect();
-    onPick((event.clientY - area.top) / area.height, (event.clientX - area.left) / area.width);
+    onPick((current + (event.clientY - area.top) / area.height) / frames, (event.clientX - area.left) / area.width);
   });
 
   /* The numbers in the middle of the field, at most 5 × 5 of them. */
   function numbers() {
-    const [, height, width] = input.shape;
+    const width = input.shape[2], height = input.shape[1] / frames;
     const middle = (from, to, all) => {
       const size = Math.min(PATCH, all);
       return [Math.max(0, Math.min(all - size, Math.round((from + to - size) / 2))), size];
     };
-    const [y0, y1, x0, x1] = box;
+    const { sides: [y0, y1, x0, x1], isHere } = boxHere();
     const [top, rows] = middle(y0, y1, height), [left, columns] = middle(x0, x1, width);
-    const at = (y, x) => input.data[(channel * height + y) * width + x];
+    const at = (y, x) => input.data[(channel * input.shape[1] + current * height + y) * width + x];
     const cut = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(top + i, left + j)));
     const names = NAMES[input.shape[0]];
-    fill(grid, numberGrid(`${names?.[channel] ?? `channel ${channel}`}, ${height === 1 ? "" : `rows ${top}–${top + rows - 1}, `}columns ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
-      within: y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));
+    fill(grid, numberGrid(`${names?.[channel] ?? `channel ${channel}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${height === 1 ? "" : `rows ${top}–${top + rows - 1}, `}columns ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
+      within: isHere && y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => isHere && top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));
   }
 
   function channels() {
@@ -92,53 +105,88 @@ export function createField({ onPick, onActual }) {
         { "aria-pressed": String(index === channel), "aria-label": NAMES[count]?.[index] ?? `channel ${index}` })));
   }
 
+  /* The box on the frame that is seen, and from which frame to which it reaches. */
+  function boxHere() {
+    const high = input.shape[1] / frames, [y0, y1, ...sides] = box;
+    const first = Math.floor(y0 / high), last = Math.floor((y1 - 1) / high);
+    return { first, last, isHere: first <= current && current <= last, sides: [y0 - first * high, y1 - last * high, ...sides] };
+  }
+
   function drawActual(field) {
     overlay.hidden = !field;
     stage.classList.toggle("dimmed", Boolean(field));
     if (!field) return "";
-    const [height, width] = field.shape.slice(-2);
+    const [all, width] = field.shape.slice(-2), height = all / frames;
     const { maximum } = range(field.data);
+    const { data } = rowsOf(field, current * height, (current + 1) * height);
     const image = new ImageData(width, height);
-    for (let i = 0; i < height * width; i++) image.data.set([255, 120, 0, maximum > 0 ? 235 * Math.sqrt(field.data[i] / maximum) : 0], 4 * i);
+    for (let i = 0; i < height * width; i++) image.data.set([255, 120, 0, maximum > 0 ? 235 * Math.sqrt(data[i] / maximum) : 0], 4 * i);
     overlay.width = width;
     overlay.height = height;
     overlay.getContext("2d").putImageData(image, 0, 0);
-    const touched = field.data.reduce((sum, value) => sum + (value !== 0), 0);
-    return maximum > 0 ? ` ${touched} of ${field.data.length} positions change it; the strongest by ${digits(maximum)} per unit.` : " No position changes it here.";
+    const count = field.data.reduce((sum, value) => sum + (value !== 0), 0);
+    return maximum > 0 ? ` ${count} of ${field.data.length} positions change it; the strongest by ${digits(maximum)} per unit.` : " No position changes it here.";
+  }
+
+  function paint() {
+    const [count, all, width] = input.shape, height = all / frames;
+    const lines = height === 1 && count <= LANES;
+    if (lines) return drawLines(canvas, input);
+    const image = rgba(frames > 1 ? rowsOf(input, current * height, (current + 1) * height) : input);
+    Object.assign(canvas, { width: image.width, height: image.height });
+    canvas.getContext("2d").putImageData(image, 0, 0);
+  }
+
+  /* Another frame of a volume: the picture, the box where it reaches there, and the numbers. */
+  function turnTo(next) {
+    current = next;
+    slider.value = next + 1;
+    frameText.textContent = `frame ${next + 1} of ${frames}`;
+    paint();
+    if (box) mark();
+  }
+
+  function mark() {
+    const width = input.shape[2], height = input.shape[1] / frames;
+    const { first, last, isHere, sides: [y0, y1, x0, x1] } = boxHere();
+    const percent = (part, whole) => `${100 * part / whole}%`;
+    frame.hidden = !isHere;
+    Object.assign(frame.style, { top: percent(y0, height), height: percent(y1 - y0, height), left: percent(x0, width), width: percent(x1 - x0, width) });
+    const size = height === 1 ? `${x1 - x0} ${x1 - x0 === 1 ? "position" : "positions"}` : `${y1 - y0} × ${x1 - x0} pixels`;
+    const where = frames === 1 ? "" : first === last ? ` in frame ${first + 1}` : ` in frames ${first + 1} to ${last + 1}`;
+    text.textContent = `Possible field: ${size}${where}.`;
+    text.textContent += drawActual(touched);
+    numbers();
   }
 
   return {
     element,
-    draw(given) {
+    draw(given, depth = 1) {
       input = given;
+      frames = depth;
+      box = touched = null;
       channel = Math.min(channel, input.shape[0] - 1);
-      const [count, height, width] = input.shape;
+      const [count, all, width] = input.shape, height = all / frames;
       const lines = height === 1 && count <= LANES, rows = height === 1 ? count : height;
-      if (lines) drawLines(canvas, input);
-      else {
-        const image = rgba(input);
-        Object.assign(canvas, { width: image.width, height: image.height });
-        canvas.getContext("2d").putImageData(image, 0, 0);
-      }
+      frameRow.hidden = frames === 1;
+      slider.max = frames;
+      turnTo(frames >> 1);
       canvas.classList.toggle("smooth", lines);
       const zoom = SIDE / Math.max(width, rows);
       const whole = height === 1 ? SIDE / width : zoom >= 1 ? Math.floor(zoom) : zoom;
       Object.assign(stage.style, { width: `${width * whole}px`, height: height === 1 ? `${(lines ? ROW : THIN) * count}px` : `${height * whole}px` });
-      canvas.setAttribute("aria-label", worded(`The picture as the network gets it, ${shapeText(input.shape)}`));
-      about.textContent = `Network input ${shapeText(input.shape)}`;
+      const shape = shapeText(frames > 1 ? [count, frames, height, width] : input.shape);
+      canvas.setAttribute("aria-label", worded(`The picture as the network gets it, ${shape}`));
+      about.textContent = `Network input ${shape}`;
       channels();
     },
     show(possible, field) {
+      const isNew = possible.join() !== box?.join();
       box = possible;
-      const [, height, width] = input.shape;
-      const [y0, y1, x0, x1] = box;
-      const percent = (part, all) => `${100 * part / all}%`;
-      Object.assign(frame.style, { top: percent(y0, height), height: percent(y1 - y0, height), left: percent(x0, width), width: percent(x1 - x0, width) });
-      const size = height === 1 ? `${x1 - x0} ${x1 - x0 === 1 ? "position" : "positions"}` : `${y1 - y0} × ${x1 - x0} pixels`;
-      text.textContent = `Possible field: ${size}.`;
+      touched = field;
       actual.set(Boolean(field));
-      text.textContent += drawActual(field);
-      numbers();
+      const { first, last } = boxHere();
+      if (isNew && frames > 1) turnTo((first + last) >> 1); else mark();
     },
   };
 }

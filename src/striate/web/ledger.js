@@ -4,7 +4,7 @@
      answer  of /api/trace/ID/explain: {chain (each inPlane), lineage, picture_box};  place {picture, layer, channel, label, y, x, height, width, term, trace}
    Every number comes from the server in full; only what is shown is rounded. */
 
-import { button, digits, exact, fill, h, note, signedBar, worded } from "./dom.js";
+import { button, digits, exact, fill, h, inputShape, note, placeText, signedBar, worded } from "./dom.js";
 import { inPlane, numberGrid, scaleOf } from "./numbers.js";
 import { asNumpy, asText } from "./copy.js";
 
@@ -14,9 +14,18 @@ const RULES = { sum: "sum", maximum: "largest", mean: "mean", affine: "normalise
 const figure = (value, text = digits(value)) => h("data", { class: "number", value: exact(value), title: exact(value), data: { exact: exact(value) } }, text);
 const added = (value) => figure(value, (Number(value) > 0 ? "+" : "") + digits(value));
 const span = (from, to) => to - from === 1 ? `${from}` : `${from}–${to - 1}`;
-/* A half-open box in words; a vector has no places, a line has only one axis. */
-const boxText = (box, shape = [0, 0, 0]) => shape.length === 1 ? "" : shape.length === 2 ? `positions ${span(box[2], box[3])}`
-  : `rows ${span(box[0], box[1])}, columns ${span(box[2], box[3])}`;
+/* A half-open box in words; a vector has no places, a line has only one axis, and a block's frames lie one under the other. */
+function boxText([y0, y1, x0, x1], shape) {
+  if (shape.length < 3) return shape.length === 1 ? "" : `positions ${span(x0, x1)}`;
+  const high = shape.length === 4 ? shape[2] : Infinity, first = Math.floor(y0 / high), last = Math.floor((y1 - 1) / high);
+  const rows = shape.length === 4 ? [y0 - first * high, y1 - last * high] : [y0, y1];
+  return `${shape.length === 4 ? `frame${last > first ? "s" : ""} ${span(first + 1, last + 2)}, ` : ""}rows ${span(...rows)}, columns ${span(x0, x1)}`;
+}
+/* [y, x] on the flat map of where a number of the chain stands in its layer. */
+function spotOf({ at: [, ...spot], layer }, { trace }) {
+  const [y, x] = [0, 0, ...spot].slice(-2);
+  return [spot.length === 3 ? spot[0] * trace.layers[layer].output_shape[2] + y : y, x];
+}
 
 /* The strongest terms first; what is not shown is one row, so that the column still adds up. */
 function foldTerms(terms, open, all) {
@@ -55,8 +64,8 @@ export function createLedger({ api, go, announce, onLeave }) {
   element.addEventListener("keydown", (event) => { if (event.key === "Escape") { event.preventDefault(); onLeave(); } });
 
   async function loadTerm(cell, index, place, explanation) {
-    const [channel, y, x] = explanation.at;
-    const path = `/api/trace/${place.picture}/terms/${explanation.layer}?channel=${channel}&y=${y ?? 0}&x=${x ?? 0}&term=${index}`;
+    const [y, x] = spotOf(explanation, place);
+    const path = `/api/trace/${place.picture}/terms/${explanation.layer}?channel=${explanation.at[0]}&y=${y}&x=${x}&term=${index}`;
     try { fill(cell, termGrids(inPlane(await api.json(path, { slot: "term" })), go)); } catch (error) {
       if (error.name !== "AbortError") fill(cell, note(error.message, "error"));
     }
@@ -107,8 +116,8 @@ export function createLedger({ api, go, announce, onLeave }) {
   function step(explanation, index, place) {
     const layer = place.trace.layers[explanation.layer];
     const title = index === 0 ? explanation.name : button(explanation.name, () => {
-      const [channel, y, x] = explanation.at;
-      go({ layer: explanation.layer, channel, y, x });
+      const [y, x] = spotOf(explanation, place);
+      go({ layer: explanation.layer, channel: explanation.at[0], y, x });
     }, { class: "plain", title: "Open this layer" });
     return h("li", { class: "step", id: `step-${index}` },
       h("div", { class: "spread" }, h("h3", {}, title, h("span", { class: "quiet" }, ` ${layer?.module || explanation.kind}`)), figure(explanation.stored)),
@@ -121,7 +130,7 @@ export function createLedger({ api, go, announce, onLeave }) {
     const hidden = open ? 0 : Math.max(0, items.length - CRUMBS);
     const shown = hidden ? [items[0], null, ...items.slice(1 + hidden)] : items;
     const crumb = ({ layer, name, box, last }) => h("li", {},
-      layer < 0 ? h("span", { class: "crumb" }, h("b", {}, worded("picture")), boxText(box))
+      layer < 0 ? h("span", { class: "crumb" }, h("b", {}, worded("picture")), boxText(box, inputShape(place.trace.layers)))
         : button([h("b", {}, name), boxText(box, place.trace.layers[layer].output_shape)], () => go({ layer, channel: place.channel, y: (box[0] + box[1]) >> 1, x: (box[2] + box[3]) >> 1 }),
           { class: "crumb", "aria-current": last ? "step" : null }));
     const list = h("ol", { class: "crumbs", "aria-label": worded("Where it comes from: from the picture to this number") },
@@ -145,16 +154,17 @@ export function createLedger({ api, go, announce, onLeave }) {
     // What had the focus is built anew: it goes to the same row, else to the ledger itself.
     const focused = body.contains(document.activeElement) ? document.activeElement.dataset.term ?? "" : null;
     const [first] = answer.chain;
-    const at = `channel ${place.channel}${place.label}${place.height * place.width > 1 ? `, row ${place.y}, column ${place.x}` : ""}`;
+    const at = `channel ${place.channel}${place.label}${place.height * place.width > 1 ? `, ${placeText(place.y, place.x, place.trace.layers[place.layer].output_shape)}` : ""}`;
+    const sees = boxText(answer.picture_box, inputShape(place.trace.layers));
     detail.textContent = "Numbers are rounded for display; point at one for every digit.";
     fill(body,
       h("div", { class: "ledger-head" }, h("h2", {}, `Layer ${first.name}, ${at}`), h("p", { class: "big mono" }, figure(first.stored)),
-        h("p", { class: "quiet" }, worded(`Sees ${boxText(answer.picture_box)} of the picture`))),
+        h("p", { class: "quiet" }, worded(`Sees ${sees} of the picture`))),
       chips(answer.chain), h("ol", { class: "steps" }, answer.chain.map((one, index) => step(one, index, place))),
       h("div", { class: "copying" }, detail, h("div", { class: "toolbar" },
         button("Copy as text", () => copy(asText(answer), "text")), button("Copy as NumPy", () => copy(asNumpy(answer), "NumPy")))),
       h("h3", {}, "Where it comes from"), crumbs(answer.lineage, place, false));
-    announce(`layer ${first.name}, ${at}: ${digits(first.stored)}, receptive field ${boxText(answer.picture_box)}${first.available ? first.agrees ? "" : ", does not add up" : ", arithmetic not available"}`);
+    announce(`layer ${first.name}, ${at}: ${digits(first.stored)}, receptive field ${sees}${first.available ? first.agrees ? "" : ", does not add up" : ", arithmetic not available"}`);
     if (focused !== null) (element.querySelector(`[data-term="${focused}"]`) ?? element).focus({ preventScroll: true });
   }
 

@@ -2,7 +2,7 @@
 
 import { cancelled } from "./api.js";
 import { bounds, range, Scale } from "./colour.js";
-import { empty, fill, h, worded } from "./dom.js";
+import { empty, fill, h, inputShape, worded } from "./dom.js";
 import { createField } from "./field.js";
 import { createLedger } from "./ledger.js";
 import { inPlane } from "./numbers.js";
@@ -16,8 +16,9 @@ const mapShape = (shape) => shape.length === 1 ? [shape[0], 1, 1] : shape.length
 /* The state made definite: what is not given or lies outside is put in its place. A rim of zeros is no layer to begin with. */
 function resolve(state, trace) {
   const layer = clamp(state.layer ?? trace.layers.findIndex(({ kind }) => kind !== "pad"), trace.layers.length);
-  const [channels, height, width] = mapShape(trace.layers[layer].output_shape);
-  return { ...state, trace, layer, channel: clamp(state.channel ?? 0, channels), y: clamp(state.y ?? height >> 1, height), x: clamp(state.x ?? width >> 1, width),
+  const shape = trace.layers[layer].output_shape, [channels, height, width] = mapShape(shape);
+  const middle = shape.length === 4 ? (shape[1] >> 1) * shape[2] + (shape[2] >> 1) : height >> 1;
+  return { ...state, trace, layer, channel: clamp(state.channel ?? 0, channels), y: clamp(state.y ?? middle, height), x: clamp(state.x ?? width >> 1, width),
     term: state.term ?? "", width, height };
 }
 
@@ -68,7 +69,8 @@ export function mount(root, context) {
       shown = picture;
       sheet.networkRange(trace.layers[0].maximum !== undefined);
       strip.draw(trace, small);
-      field.draw(input);
+      const [, ...sides] = inputShape(trace.layers);
+      field.draw(input, sides.length === 3 ? sides[0] : 1);
     }
     return trace;
   }

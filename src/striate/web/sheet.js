@@ -10,7 +10,7 @@
 
 import { createAtlas } from "./atlas.js";
 import { bounds, range, robust, Scale } from "./colour.js";
-import { button, check, digits, fill, h, note, number, segmented, select, shapeText, signedBar, svg } from "./dom.js";
+import { button, check, digits, fill, h, note, number, placeText, segmented, select, shapeText, signedBar, svg } from "./dom.js";
 import { createSweep } from "./sweep.js";
 
 const BINS = 48, MOST_NAMED = 32;
@@ -81,12 +81,12 @@ function vectorTable(maps, order, nameOf, pick) {
 }
 
 /* A hint that follows the pointer over the sheet: where it is and what stands there. */
-function createHint(labelOf) {
+function createHint(labelOf, placed) {
   const element = h("div", { class: "hint mono", hidden: true });
   return { element, show(cell) {
     element.hidden = !cell;
     if (!cell) return;
-    element.textContent = `channel ${cell.channel}${labelOf(cell.channel)}, row ${cell.y}, column ${cell.x}: ${digits(cell.value)}`;
+    element.textContent = `channel ${cell.channel}${labelOf(cell.channel)}, ${placed(cell)}: ${digits(cell.value)}`;
     Object.assign(element.style, { left: `${Math.min(cell.clientX + 14, innerWidth - 330)}px`, top: `${cell.clientY + 18}px` });
   } };
 }
@@ -96,7 +96,7 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
     const speaks = layer === layers.length - 1 && layers[layer].output_shape[0] === model.classes.length;
     return speaks && model.classes[channel] !== String(channel) ? ` (${model.classes[channel]})` : "";
   };
-  const hint = createHint((channel) => classOf(place, channel));
+  const hint = createHint((channel) => classOf(place, channel), ({ y, x }) => placeText(y, x, place.trace.layers[place.layer].output_shape));
   const onKey = (event) => {
     const act = { Enter: onEnter, Escape: onEscape }[event.key];
     if (act) { event.preventDefault(); act(); }

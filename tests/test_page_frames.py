@@ -1,0 +1,106 @@
+"""Volumes and series on the page, in a real browser: one frame at a time, and places that are those of the network."""
+
+import base64
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from browser import Browser, Page, chromium, expect, faults, grid, number, opened, visit
+from drawn_series import write_ucr
+from PIL import Image
+
+from striate.data.prepare import Preparation, Shape
+from striate.export.model import Model
+from striate.network.build import build
+from striate.tasks.task import make_task
+
+FRAMES, HEIGHT, WIDTH = 5, 12, 10
+FILTERS = 80  # so many terms that the patches of the least are not sent with the rest
+LINE = f"conv {FILTERS} 3, conv 4 3, relu, flatten, dense classes"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+def untrained(file: Path, shape: Shape) -> Path:
+    """A model file with random weights."""
+    task = make_task("classification", {"classes": ("a", "b")})
+    network = build(LINE, shape.seen, task.make_head(LINE), seed=3)
+    figures = Preparation(shape=shape, low=(0.0,), high=(255.0,), mean=(0.4,), std=(0.25,))
+    Model(network.eval(), task, figures).save(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A stack, and the command that opens a model of volumes with it."""
+    place = tmp_path_factory.mktemp("frames")
+    values = np.random.default_rng(0).integers(0, 256, (FRAMES, HEIGHT, WIDTH), dtype=np.uint8)
+    tifffile.imwrite(place / "stack.tif", values, photometric="minisblack")
+    shape = Shape(height=HEIGHT, width=WIDTH, channels=1, form="volume", frames=FRAMES)
+    model = untrained(place / "model.safetensors", shape)
+    return values, ("open", "--no-browser", str(model), str(place / "stack.tif"))
+
+
+def at(page: Page, frame: int) -> np.ndarray:
+    """The frame that is painted, once it is said which one it is."""
+    expect(page.get_by_text(f"frame {frame} of {FRAMES}")).to_be_visible()
+    address = page.locator(".field-stage canvas").first.evaluate("canvas => canvas.toDataURL()")
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("L"), np.float64)
+
+
+def test_a_volume_is_seen_frame_by_frame(browser: Browser, stack: tuple[np.ndarray, tuple[str, ...]]) -> None:
+    """The middle frame first; the slider paints any other with its numbers, and the field where it reaches there."""
+    values, words = stack
+    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+        expect(page.get_by_role("heading", name="frame 3, row 6, column 5")).to_be_visible()
+        expect(page.get_by_text("Sees frames 2–4, rows 5–7, columns 4–6 of the volume")).to_be_visible()
+        expect(page.get_by_text("Possible field: 3 × 3 pixels in frames 2 to 4.")).to_be_visible()
+        np.testing.assert_allclose(at(page, 3), values[2], atol=1)
+        box, slider = page.locator(".field-box"), page.get_by_role("slider")
+        expect(box).to_be_visible()
+        slider.focus()
+        slider.press("End")
+        np.testing.assert_allclose(at(page, FRAMES), values[-1], atol=1)
+        expect(box).to_be_hidden()
+        shown = page.locator(".field-panel .numbers")
+        expect(shown.locator("caption")).to_have_text(f"grey, frame {FRAMES}, rows 4–8, columns 3–7")
+        np.testing.assert_allclose(grid(shown), (values[-1, 4:9, 3:8] / 255 - 0.4) / 0.25, atol=1e-5)
+        page.locator(".field-stage").click(position={"x": 2, "y": 2})
+        expect(page.get_by_role("heading", name=f"frame {FRAMES}, row 0, column 0")).to_be_visible()
+        assert not faults(page)
+        page.get_by_role("tab", name="Explain").click()
+        expect(page.get_by_text(f"frame 3 of {FRAMES}; below, all of them one under the other")).to_be_visible()
+
+
+@pytest.mark.parametrize("form", ["volume", "series"])
+def test_any_term_is_that_of_the_place(
+    browser: Browser, stack: tuple[np.ndarray, tuple[str, ...]], tmp_path: Path, form: str
+) -> None:
+    """Of many terms the least one, which is sent when it is opened, multiplies to what it adds; and steps lead on."""
+    words = stack[1]
+    if form == "series":
+        shape = Shape(height=1, width=40, channels=1, depth="float32", form="series")
+        rows = write_ucr(tmp_path / "Waves") / "Waves_TEST.tsv"
+        words = ("open", "--no-browser", str(untrained(tmp_path / "model.safetensors", shape)), str(rows))
+    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, f"{address}#layer=1") as page:
+        expect(page.locator(".row-button")).to_have_count(9)
+        page.get_by_role("button", name=f"other {FILTERS - 8} channels").click()
+        button = page.locator(".row-button").last
+        button.click()
+        expect(button).to_have_attribute("aria-expanded", "true")
+        figures = page.locator("tr.detail .numbers")
+        expect(figures).to_have_count(3)
+        patch, kernel, products = (grid(figure) for figure in figures.all())
+        total = number(page.locator("tr.open td.figure data"))
+        assert np.sum(np.multiply(patch, kernel)) == pytest.approx(total, rel=1e-5, abs=1e-7)
+        np.testing.assert_allclose(products, np.multiply(patch, kernel))
+        page.locator(".step").get_by_role("button", name="relu1").click()  # what becomes of the number
+        place = "row 0, column 20" if form == "series" else "frame 3, row 6, column 5"
+        expect(page.get_by_role("heading", name=f"Layer relu1, channel 0, {place}")).to_be_visible()

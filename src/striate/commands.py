@@ -69,9 +69,7 @@ def evaluate(options: argparse.Namespace) -> int:
         from striate.files import read_json
 
         scores = dict(read_json(Path(options.model) / "scores.json"))
-        print(score_table({part: scores[part] for part in ("test", "validation", "train") if part in scores}))
-        for warning in warnings(scores):
-            print(f"Mind      {warning}", file=sys.stderr)
+        shown, judged = {part: scores[part] for part in ("test", "validation", "train") if part in scores}, scores
     else:
         from striate.device import choose_device
         from striate.export.model import load_model
@@ -79,10 +77,11 @@ def evaluate(options: argparse.Namespace) -> int:
         model = load_model(options.model, choose_device(options.device), options.precision)
         labels_from = {name: getattr(options, name) for name in ("labels", "label_column", "columns", "label_regex")}
         scores = model.evaluate(options.source, options.part, **labels_from)
-        print(score_table({options.part or "all": scores}))
-        for warning in warnings({"test": scores}):
-            print(f"Mind      {warning}", file=sys.stderr)
-        _tell_left_out([(item["path"], item["reason"]) for item in scores["left_out"]])
+        shown, judged = {options.part or "all": scores}, {"test": scores}
+    print(score_table(shown))
+    for warning in warnings(judged):
+        print(f"Mind      {warning}", file=sys.stderr)
+    _tell_left_out([(item["path"], item["reason"]) for item in scores.get("left_out", ())])
     if options.out:
         from striate.files import write_json
 

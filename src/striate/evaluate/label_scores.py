@@ -97,11 +97,7 @@ def label_scores(
 def _each(truth: np.ndarray, said: np.ndarray, clusters: np.ndarray | None) -> list[dict]:
     """How many pictures have each label, and the shares of right ones among those said and those that have it."""
     return [
-        {
-            "n": int(known.sum()),
-            "precision": _share(known, clusters, called),
-            "recall": _share(called, clusters, known),
-        }
+        {"n": int(known.sum()), "precision": _share(known, clusters, called), "recall": _share(called, clusters, known)}
         for known, called in zip(truth.T, said.T, strict=True)
     ]
 

@@ -112,14 +112,11 @@ def _training(facts: ReportFacts) -> Html:
         how = ", changed at random" if facts.changed else ": as they are, nothing is changed at random"
         caption = f"Training pictures as the network meets them{how}."
         blocks.append(markup.figure(facts.augmentation, caption, caption, name="sheet"))
-    columns = [join(element("h3", title), markup.pairs(rows)) for title, rows in _columns(facts) if rows]
+    listed = (("Settings", facts.settings), ("Machine", facts.machine))
+    columns = [join(element("h3", title), markup.pairs(rows)) for title, rows in listed if rows]
     cards = [element("div", block, class_="card") for block in blocks]
     pair = element("div", *(element("div", c, class_="card") for c in columns), class_="columns")
     return join(*cards, pair) if cards or columns else Html("")
-
-
-def _columns(facts: ReportFacts) -> tuple[tuple[str, Sequence[tuple[str, object]]], ...]:
-    return ("Settings", facts.settings), ("Machine", facts.machine)
 
 
 def _mistakes(facts: ReportFacts) -> Html:

@@ -116,12 +116,7 @@ def _runs(facts: ReportFacts) -> Html:
     main = main_of(test)
     word = label(main, test).lower()
     rows = [
-        (
-            one["run"],
-            one["seed"],
-            one["fold"] or "–",
-            *(number(one[part].get(main), main) for part in parts),
-        )
+        (one["run"], one["seed"], one["fold"] or "–", *(number(one[part].get(main), main) for part in parts))
         for one in facts.runs
     ]
     table = markup.table(("run", "seed", "fold", *(f"{part} {word}" for part in parts)), rows)

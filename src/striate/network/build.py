@@ -132,10 +132,7 @@ class _Builder:
             ratio = ratios.pop() if ratios else 1
             if len(after) != len(shape) or ratios or tuple(math.ceil(size / ratio) for size in shape[1:]) != after[1:]:
                 raise _misfit(
-                    layer,
-                    shape,
-                    f"a shortcut must reach the size of its body, {_text(after)}",
-                    "use padding=same",
+                    layer, shape, f"a shortcut must reach the size of its body, {_text(after)}", "use padding=same"
                 )
             dimensions = len(shape) - 1
             if ratio > 1:
@@ -171,10 +168,7 @@ class _Builder:
         )
         if min(after) < 1:
             raise _misfit(
-                layer,
-                shape,
-                "a window must fit into its maps",
-                "use larger pictures (--img-size) or fewer layers",
+                layer, shape, "a window must fit into its maps", "use larger pictures (--img-size) or fewer layers"
             )
         before = [("pad", pad)] if pad else []
         if layer.kind == "maxpool":
@@ -248,10 +242,7 @@ def _padding(
         return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)), None
     if layer.kind == "avgpool":
         raise _misfit(
-            layer,
-            shape,
-            "avgpool pads on both sides alike",
-            "use an odd size with stride=1, or a number as padding",
+            layer, shape, "avgpool pads on both sides alike", "use an odd size with stride=1, or a number as padding"
         )
     return none, blocks.SamePad(kernel, stride, dilation, -math.inf if layer.kind == "maxpool" else 0.0)
 

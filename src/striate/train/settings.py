@@ -29,14 +29,7 @@ def option(default: object, group: str, text: str, *flags: str, meta: str = "", 
     return field(default=default, metadata=metadata)
 
 
-NETWORK, BUDGET, DATA, LEARNING, MACHINE, RESULT = (
-    "network",
-    "budget",
-    "data",
-    "learning",
-    "machine",
-    "result",
-)
+NETWORK, BUDGET, DATA, LEARNING, MACHINE, RESULT = ("network", "budget", "data", "learning", "machine", "result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +139,7 @@ class Settings:
         for item in fields(self):
             choices, value = item.metadata["choices"], getattr(self, item.name)
             if choices and value is not None and value not in choices:
-                _refuse(
-                    item.name,
-                    value,
-                    f"{item.name} is one of {', '.join(choices)}",
-                    nearest(str(value), choices),
-                )
+                _refuse(item.name, value, f"{item.name} is one of {', '.join(choices)}", nearest(str(value), choices))
         if self.runs > 1 and self.minutes is not None and self.minutes < LEAST_MINUTES * self.runs:
             _refuse(
                 "minutes",
@@ -164,9 +152,7 @@ class Settings:
         """Settings do not contradict each other."""
         if self.test + (self.val or 0) >= 0.95:
             _refuse(
-                "test",
-                f"{self.test:g} + {self.val:g}",
-                "the test and validation shares leave pictures to learn from",
+                "test", f"{self.test:g} + {self.val:g}", "the test and validation shares leave pictures to learn from"
             )
         if self.symmetry != "auto" and self.augment != "auto":
             _refuse(
@@ -205,11 +191,7 @@ class Settings:
             return None
         parts = str(self.img_size).lower().split("x")
         if len(parts) > 2 or not all(part.isdecimal() and 1 <= int(part) <= 4096 for part in parts):
-            _refuse(
-                "img_size",
-                self.img_size,
-                "a picture size is 64, or 66x200 for height x width, from 1 to 4096",
-            )
+            _refuse("img_size", self.img_size, "a picture size is 64, or 66x200 for height x width, from 1 to 4096")
         return int(parts[0]), int(parts[-1])
 
 

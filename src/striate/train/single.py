@@ -200,11 +200,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
     """Train to the end, with checkpoints and snapshots on the way."""
     saved, figure = time.monotonic(), None
-    with (
-        ThreadPoolExecutor(1) as pool,
-        machine.repeatable(job.device),
-        _stop_on_interrupt(training),
-    ):
+    with ThreadPoolExecutor(1) as pool, machine.repeatable(job.device), _stop_on_interrupt(training):
         watching = Watching(folder, training, job.data.names)
         for event in training.run():
             figure = figure or pool.submit(_first_figure, folder, training)  # beside all steps but the first

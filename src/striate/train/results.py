@@ -39,7 +39,8 @@ def write_augmentation(folder: Path, training: Training) -> None:
     """augmentation.png: training pictures, each beside what the network will see of it; more, where it is the same."""
     batches, recipe = training.batches, training.recipe
     copies = SHEET_CHANGES if recipe.changes else 0
-    count = min(SHEET_PICTURES * (SHEET_CHANGES + 1) // (copies + 1), len(batches))
+    columns = 2 if batches.preparation.shape.form == "text" else SHEET_CHANGES + 1  # so that texts can be read
+    count = min(SHEET_PICTURES * (1 if copies else columns), len(batches))
     chosen = batches.rows[np.linspace(0, len(batches) - 1, count).astype(int)]
     plain = scale(batches.pictures[chosen], batches.preparation, torch.device("cpu"))
     ids, seed = torch.from_numpy(chosen), training.plan.seed
@@ -47,9 +48,9 @@ def write_augmentation(folder: Path, training: Training) -> None:
     tiles, captions = [], []
     for row in range(len(chosen)):
         tiles += [_tile(several[row], batches.preparation.shape) for several in (plain, *epochs)]
-        captions += ["as it is", *(f"epoch {epoch + 1}" for epoch in range(copies))]
+        captions += ["as it is", *(f"epoch {epoch + 1}" for epoch in range(copies))] if copies else []
     title = f"What the network sees: {training.plan.recipe if copies else 'nothing is changed at random'}"
-    files.write_bytes(folder / "augmentation.png", sheets.picture_sheet(tiles, captions, SHEET_CHANGES + 1, title))
+    files.write_bytes(folder / "augmentation.png", sheets.picture_sheet(tiles, captions, columns, title))
 
 
 def write_results(folder: Path, model: Model, training: Training, history: list[dict], job: Job) -> dict:

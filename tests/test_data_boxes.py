@@ -18,7 +18,7 @@ from striate.data.boxes import KINDS
 from striate.data.decode import decode
 from striate.data.header import Unreadable
 from striate.data.outlines import read_outlines
-from striate.data.sample import Boxes, Found
+from striate.data.sample import Boxes, Found, text_of
 from striate.data.sources import read_source
 from striate.data.voc import parse_xml
 from striate.errors import StriateError
@@ -333,6 +333,13 @@ def test_yolo_without_names_has_its_numbers(tmp_path: Path, pictures: str, texts
     write(tmp_path / texts / "a.txt", "10 0.5 0.5 5 3\n")  # no shares of a picture's sides
     write(tmp_path / texts / "b.txt", "2 of 3 were not seen\n")
     assert boxes_kind(tmp_path) is None
+
+
+def test_boxes_of_numbered_classes_are_told_without_doubt() -> None:
+    """How many of each: a name that ends in a digit is parted from its count by a colon, any other by a blank."""
+    corners = np.array([[0.0, 0, 4, 4]] * 3)
+    assert text_of(Boxes(names=("0", "0", "1"), corners=corners)) == "0: 2, 1: 1"
+    assert text_of(Boxes(names=("cell", "cell", "T4"), corners=corners)) == "T4: 1, cell 2"
 
 
 def test_labelme_shapes(tmp_path: Path) -> None:

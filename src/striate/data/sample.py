@@ -79,14 +79,15 @@ def names_of(target: Target) -> tuple[str, ...]:
 
 
 def text_of(target: Target) -> str:
-    """A target in one cell of a table: "cat"; "cat; dog"; "0.25; 3"; "RBC 12, WBC 1"; "mask"."""
+    """A target in one cell of a table: "cat"; "cat; dog"; "0.25; 3"; "RBC 12, WBC 1", "0: 12, 1: 1"; "mask"."""
     if isinstance(target, str):
         return target
     if isinstance(target, tuple):
         return "; ".join(value if isinstance(value, str) else f"{value:g}" for value in target)
     if isinstance(target, Mask):
         return "mask"
-    return ", ".join(f"{name} {target.names.count(name)}" for name in sorted(names_of(target)))
+    colon = {name: ":" * name[-1:].isdigit() for name in names_of(target)}  # of classes that are called 0, 1, ...
+    return ", ".join(f"{name}{colon[name]} {target.names.count(name)}" for name in sorted(colon))
 
 
 def bytes_of(target: object) -> Iterator[bytes]:

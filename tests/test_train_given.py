@@ -223,10 +223,10 @@ def test_files_that_hold_no_weights_that_fit(tmp_path: Path, monkeypatch: pytest
 
 
 def test_weights_learn_gently() -> None:
-    """Given weights learn at a tenth of the usual rate, unless another was asked for."""
+    """Given weights learn at three tenths of the usual rate, unless another was asked for."""
     facts = Facts(height=32, width=32, channels=3, counts=(50, 50))
     usual, gentle = (make_plan(Settings(epochs=3, weights=given), facts) for given in (None, "x"))
-    assert (gentle.lr, gentle.filter_lr) == (pytest.approx(usual.lr / 10), pytest.approx(usual.filter_lr / 10))
+    assert (gentle.lr, gentle.filter_lr) == (pytest.approx(0.3 * usual.lr), pytest.approx(0.3 * usual.filter_lr))
     assert make_plan(Settings(epochs=3, weights="x", lr=0.2), facts).filter_lr == usual.filter_lr
 
 

@@ -19,6 +19,8 @@ from striate import files
 from striate.data.measure import measure
 from striate.data.prepare import Preparation
 from striate.errors import StriateError, first_few
+from striate.evaluate.markup import element, join, picture
+from striate.evaluate.scores import headline
 from striate.evaluate.seal import learned_from
 from striate.export.model import Model
 from striate.network.build import Network
@@ -42,6 +44,13 @@ from striate.train.watch import Watching
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
+SHOWN = (
+    "curves",
+    "confusion_matrix",
+    "recall_precision",
+    "labels",
+    "scatter",
+)  # figures for a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
 REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 
@@ -59,6 +68,12 @@ class Run:
     def test(self) -> dict:
         """The scores on the test part."""
         return self.scores["test"]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the test score, where the run is, and its first figures."""
+        title = element("p", element("b", f"Test {headline(self.test)}"), f" · {self.folder}")
+        pictures = [file for name in SHOWN if (file := self.folder / f"{name}.png").is_file()]
+        return join(title, *(picture(file.read_bytes(), file.stem, name="striate") for file in pictures))
 
 
 def read_job(

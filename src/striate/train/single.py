@@ -50,7 +50,7 @@ SHOWN = (
     "recall_precision",
     "labels",
     "scatter",
-)  # figures for a notebook, as far as there
+)  # in a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
 REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 

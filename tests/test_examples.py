@@ -273,6 +273,17 @@ def test_pretrained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert image.imread(here / "heatmap.png").shape == (224, 224, 4)
 
 
+def test_fine_tune(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second training of the few begins with the network of the many, and both are scored."""
+    save_stripes(here / "common", {"flat": 0.0, "tilted": 0.7, "steep": 1.5}, 8, 16)
+    save_stripes(here / "rare", {"left": 0.4, "right": 1.1}, 8, 16)
+    run_example("fine_tune.py", "common", "rare", 1)
+    printed = capsys.readouterr()
+    assert len(re.findall(r"^from-(nothing|common) +test accuracy [01]\.\d{3} \[", printed.out, re.M)) == 2
+    file = re.escape(str(here / "runs/common/model.safetensors"))
+    assert re.search(f"^Weights   [0-9]+ of [0-9]+ layers as in {file}; from dense1 on at random$", printed.err, re.M)
+
+
 def test_layer_pictures(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A sheet of the network, and one of every layer that has maps, with the numbers that `Model.look` gives."""
     save_stripes(here / "two", {"no": 0.0, "yes": 1.5}, 3, 16)

@@ -234,6 +234,7 @@ def test_logits_leave_a_closing_softmax_out() -> None:
         ("residual(conv 2 3 padding=valid)", (1, 9, 9), "a shortcut must reach the size of its body, 2×7×7"),
         ("skip(flatten)", (1, 5, 5), "a skip puts feature maps beside feature maps"),
         ("skip(globalavgpool)", (3, 5, 5), "a skip puts feature maps beside feature maps"),
+        ("residual(conv 2 3, shortcut(conv 3 3))", (1, 9, 9), "a shortcut must reach the size of its body, 2×9×9"),
         ("residual(flatten)", (1, 5, 5), "a shortcut must reach the size of its body, 25"),
         ("residual(globalavgpool)", (3, 5, 5), "a shortcut must reach the size of its body, 3"),
         ("flatten, residual(dense 3)", (1, 5, 5), "residual takes feature maps"),

@@ -8,7 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
-from striate.network.text import BRACKETS, CLOSING, KINDS, REQUIRED, Layer, ensemble_of, flat, member_of, parse, to_text
+from striate.network.text import (
+    BRACKETS,
+    CLOSING,
+    KINDS,
+    REQUIRED,
+    Layer,
+    ensemble_of,
+    flat,
+    for_classes,
+    member_of,
+    parse,
+    to_text,
+)
 
 NUMBERS = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
 COUNTS = st.integers(1, 4096)
@@ -51,11 +63,10 @@ def plain_layers(draw: st.DrawFn) -> Layer:
 
 def nested(inner: st.SearchStrategy[Layer]) -> st.SearchStrategy[Layer]:
     bodies = st.lists(inner, min_size=1, max_size=3).map(tuple)
-    bracketed = st.tuples(st.sampled_from([kind for kind in BRACKETS if not KINDS[kind]]), bodies).map(
-        lambda two: Layer(two[0], (), two[1])
-    )
+    bracketed = st.tuples(st.sampled_from(["residual", "skip"]), bodies).map(lambda two: Layer(two[0], (), two[1]))
+    around = st.tuples(bodies, bodies).map(lambda two: Layer("residual", (), (*two[0], Layer("shortcut", (), two[1]))))
     repeat = st.tuples(st.integers(1, 9), bodies).map(lambda two: Layer("repeat", (("times", two[0]),), two[1]))
-    return bracketed | repeat
+    return bracketed | around | repeat
 
 
 PLAIN = st.lists(st.recursive(plain_layers(), nested, max_leaves=6), min_size=1, max_size=6).map(tuple)
@@ -97,6 +108,7 @@ def test_spaces_and_case_of_words_carry_no_meaning(layers: tuple[Layer, ...], sp
         ("scale 1e-3", "scale 0.001"),
         ("2*(relu)", "2*(relu)"),
         ("residual( conv 8 , relu )", "residual(conv 8, relu)"),
+        ("2*(residual(relu,shortcut ( conv 8 1)))", "2*(residual(relu, shortcut(conv 8 1)))"),
         ("Ensemble 2(2*( conv 8 )) , softmax", "ensemble 2 (2*(conv 8)), softmax"),
     ],
 )
@@ -119,10 +131,25 @@ def test_an_ensemble_of_any_line() -> None:
     assert ensemble_of("2*(conv 8)", 3) == "ensemble 3 (2*(conv 8))"
     assert ensemble_of("conv 8 kernel=3", 1) == "conv 8 kernel=3"
     assert [member_of(line) for line in ("ensemble 3 (2*(conv 8)), softmax", "conv 8 kernel=3, softmax")] == [
-        "2*(conv 8)", "conv 8 kernel=3, softmax"
+        "2*(conv 8), softmax", "conv 8 kernel=3, softmax"
     ]  # fmt: skip
     with pytest.raises(StriateError, match="an ensemble is all of a network"):
         ensemble_of("ensemble 2 (conv 8)", 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "again"),
+    [
+        ("conv 8 3, flatten, dense 64, relu, dense 10 bias=no, scale 0.125",
+         "conv 8 3, flatten, dense 64, relu, dense classes bias=no, scale 0.125"),
+        ("skip(conv 8 3, conv 4 3), conv 2 3", "skip(conv 8 3, conv 4 3), conv classes 3"),
+        ("flatten, dense 1, sigmoid", "flatten, dense 1, sigmoid"),
+        ("flatten, dense 3, sigmoid", "flatten, dense classes, sigmoid"),
+    ],
+)  # fmt: skip
+def test_a_line_for_other_outputs(line: str, again: str) -> None:
+    """The last layer that makes outputs makes as many as the task needs; one sigmoid for two classes stays."""
+    assert for_classes(line) == again
 
 
 def test_flat_writes_repetitions_out() -> None:
@@ -141,9 +168,13 @@ def test_flat_writes_repetitions_out() -> None:
         ("relu,", "a comma stands between two layers"),
         ("relu,,tanh", "a comma stands between two layers"),
         ("residual(relu,)", "a comma stands between two layers"),
-        ("relu (tanh)", "only residual, skip, ensemble and N* take layers in brackets. received: relu"),
-        ("dense 2 (tanh)", "only residual, skip, ensemble and N* take layers in brackets. received: dense"),
+        ("relu (tanh)", "only residual, shortcut, skip, ensemble and N* take layers in brackets. received: relu"),
+        ("dense 2 (tanh)", "only residual, shortcut, skip, ensemble and N* take layers in brackets. received: dense"),
         ("residual 2 (tanh)", "residual takes no values. received: 2"),
+        ("shortcut(conv 8)", "a shortcut stands last in the brackets of a residual"),
+        ("residual(shortcut(conv 8))", "a shortcut stands last in the brackets of a residual"),
+        ("residual(conv 8, shortcut(conv 8), relu)", "a shortcut stands last in the brackets of a residual"),
+        ("skip(conv 8, shortcut(conv 8))", "a shortcut stands last in the brackets of a residual"),
         ("ensemble (conv 8)", "ensemble needs members. received: ensemble"),
         ("ensemble 0 (conv 8)", "members of ensemble is a whole number from 1. received: 0"),
         ("ensemble 6000 (conv 8, relu)", "a network has at most 10,000 layers. received: 12,001"),

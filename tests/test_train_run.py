@@ -1,5 +1,6 @@
 """From pictures to a run folder: what it holds, that it is the same again, and that failures leave nothing."""
 
+import base64
 import csv
 import errno
 import json
@@ -115,6 +116,17 @@ def test_scores_json_has_its_agreed_shape(whole: tuple[Run, list[Event]]) -> Non
             if score["low"] is not None:
                 assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
     assert whole[0].test == scores["test"]
+
+
+def test_a_notebook_shows_a_run(whole: tuple[Run, list[Event]]) -> None:
+    """The test score and its interval in words, the folder, and the two figures, inside the HTML itself."""
+    run, _ = whole
+    text = run._repr_html_()
+    value = run.test["accuracy"]["value"]
+    assert f"<b>Test {100 * value:.1f} % [" in text
+    assert str(run.folder) in text
+    shown = [base64.b64decode(data) for data in re.findall(r'src="data:image/png;base64,([^"]+)"', text)]
+    assert shown == [(run.folder / f"{name}.png").read_bytes() for name in ("curves", "confusion_matrix")]
 
 
 def test_data_csv_lists_every_file(whole: tuple[Run, list[Event]], data: Path) -> None:

@@ -20,7 +20,7 @@ SIDES = {"cpu": 2048, "cuda": 8192}  # of the matrices
 
 
 class Block(nn.Module):
-    """Two convolutions beside a shortcut, which averages where the size is halved (ResNet-D)."""
+    """Two convolutions beside a shortcut, which has a convolution of 1x1 and a norm where the size is halved."""
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Block(nn.Module):
         self.norm1, self.norm2 = nn.BatchNorm2d(after), nn.BatchNorm2d(after)
         self.shortcut = nn.Sequential()
         if stride > 1:
-            self.shortcut = nn.Sequential(nn.AvgPool2d(stride), nn.Conv2d(before, after, 1, bias=False))
+            self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
 
     def forward(self, x: Tensor) -> Tensor:
         inner = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))

@@ -84,6 +84,9 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
             f"A split by picture would have reported about {naive}, since {100 * split['share']:.0f} % of the pictures "
             f"would have had a look-alike in training; the honest test says {honest}."
         )
+    if share := test.get("learned"):
+        many = f"{100 * share:.0f} %" if share >= 0.01 else "some"
+        said.append(f"The weights have learned from {many} of these pictures; a score says nothing of new ones then.")
     if test.get("openings", 1) > 1:
         by = f" (earlier by {first_few(list(opened_by))})" if opened_by else ""
         said.append(

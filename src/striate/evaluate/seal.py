@@ -2,7 +2,8 @@
 
 openings.json in a run folder: {"pictures": n, "marks": [...], "openings": [{"time", "by", "n", and the score that
 counts by its name}]}. The marks are the first letters of the test pictures' content hashes, at most the MARKS least of
-them: enough to tell which share of another set was among them (bottom-k sketch; Cohen and Kaplan 2007).
+them: enough to tell which share of another set was among them (bottom-k sketch; Cohen and Kaplan 2007). A model file
+holds such marks of the pictures that it learned from, since a score on these says nothing of others.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ from striate.evaluate.named import main_of
 
 FILE = "openings.json"
 MARKS, LETTERS = 1000, 16
+LEARNED = 4000  # marks of the pictures that a model learned from
 SAME = 0.5  # share of its pictures from which on a test part counts as one that was opened
 
 
@@ -58,12 +60,30 @@ def opened_before(out: Path, contents: Sequence[str], but: Path | None = None) -
         if but is not None and path.parent.absolute() == but.absolute():
             continue
         known = _read(path.parent)
-        theirs = set(known.get("marks", ()))
-        last = max(theirs) if len(theirs) == MARKS else "g"  # after every hexadecimal digit
-        mine = {mark for mark in marks if mark <= last}
-        if mine and len(mine & theirs) >= SAME * len(mine):
+        if _share(marks, known.get("marks", ()), MARKS) >= SAME:
             found[path.parent.name] = len(known["openings"])
     return found
+
+
+def learned_from(contents: Sequence[str], before: Sequence[str] = ()) -> list[str]:
+    """The marks of the pictures that a model learned from, given the hashes of their bytes; before: those of the model
+    that it began as."""
+    return sorted({*_marks(contents), *before})[:LEARNED]
+
+
+def seen_before(contents: Sequence[str], learned: Sequence[str]) -> dict[str, float]:
+    """{"learned": the share of pictures, by the hashes of their bytes, that a model with these marks learned from}, an
+    estimate where it learned from more than LEARNED; {} where there are none."""
+    share = _share(_marks(contents), learned, LEARNED)
+    return {"learned": round(share, 4)} if share else {}
+
+
+def _share(marks: Collection[str], known: Collection[str], most: int) -> float:
+    """The share of `marks` that are among those of which `known` are the `most` least."""
+    known = set(known)
+    last = max(known) if len(known) == most else "g"  # after every hexadecimal digit
+    compared = {mark for mark in marks if mark <= last}
+    return len(compared & known) / max(len(compared), 1)
 
 
 def _marks(contents: Sequence[str]) -> Collection[str]:

@@ -46,6 +46,7 @@ class Model:
     mirror: average each picture with its mirror image (set when training mirrored pictures too).
     temperature: what logits are divided by before they become probabilities, found on the validation part
         (Guo et al. 2017); it changes how sure the model says it is, never which class it names.
+    learned: marks of the pictures that it learned from, as `seal.learned_from` gives them.
     run: the run folder that it comes from, if any.
     precision: "fp32", or "auto": classes of large requests may then be found in bf16, where it is faster on this
         machine. What is decided is the same, and probabilities agree to about 0.01; see `passes`. "bf16": the same
@@ -60,6 +61,7 @@ class Model:
     about: dict = field(default_factory=dict)
     run: Path | None = None
     precision: str = "auto"
+    learned: Sequence[str] = field(default=(), repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -92,6 +94,7 @@ class Model:
             "mirror": self.mirror,
             "temperature": self.temperature,
             "about": {"striate": striate.__version__, "torch": torch.__version__, **self.about},
+            "learned": list(self.learned),
         }
         write_tensors(Path(path), self.network.state_dict(), header)
 
@@ -187,7 +190,8 @@ class Model:
         part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns
         and label_regex, as for train. The result is the record of one part as in scores.json, with "left_out": a list
         of {path, reason}, also of single boxes and areas. If most of the run's test pictures are scored, "openings"
-        says how often they have been opened, this time too, which is written down in the run.
+        says how often they have been opened, this time too, which is written down in the run. "learned" is the share of
+        the pictures that the model learned from, if it did.
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
@@ -209,10 +213,12 @@ class Model:
                 remedy=f"the model knows {', '.join(self.classes[:10])}",
             )
         scores = self.task.scores([s.target for s, _ in scored], [p.answer for _, p in scored], self.about)
-        if self.run is not None and (self.run / seal.FILE).is_file():
+        is_sealed = self.run is not None and (self.run / seal.FILE).is_file()
+        if is_sealed or self.learned:
             sources = (s.source for s, _ in scored)
             contents = [hash_of(read_file(source) if isinstance(source, Path) else source) for source in sources]
-            if opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores):
+            scores |= seal.seen_before(contents, self.learned)
+            if is_sealed and (opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores)):
                 scores["openings"] = opened
         return {**scores, "left_out": left}
 
@@ -330,11 +336,11 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
         task = make_task(header["task"], header["facts"])
         preparation = Preparation.from_dict(header["preparation"])
         mirror, temperature = bool(header["mirror"]), float(header["temperature"])
-        about = dict(header["about"])
+        about, learned = dict(header["about"]), tuple(map(str, header.get("learned", ())))
         require_agreement(network, task, preparation, temperature)
     except (KeyError, TypeError, ValueError, RuntimeError, StriateError) as error:
         raise StriateError(
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
     network = network.to(device, memory_format=memory_format(len(network.input_shape) + 1))
-    return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent, precision)
+    return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent, precision, learned)

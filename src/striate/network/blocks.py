@@ -40,10 +40,10 @@ class SamePad(nn.Module):
 
 
 class Residual(nn.Module):
-    """body(x) + shortcut(x); the shortcut is x itself, or a 1x1 convolution where the shape changes.
+    """body(x) + shortcut(x); the shortcut is what the line writes, else x, or a 1x1 convolution for a new shape.
 
-    He et al. 2016, "Deep residual learning for image recognition". A shortcut with a stride averages
-    before its 1x1 convolution (ResNet-D, He et al. 2019), which loses no pixels.
+    He et al. 2016, "Deep residual learning for image recognition". Where the line writes none, a stride averages before
+    the 1x1 convolution (ResNet-D, He et al. 2019), which loses no pixels.
     """
 
     def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:

@@ -124,20 +124,15 @@ class _Builder:
         return self._window(layer, shape)
 
     def _residual(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
-        body = nn.Sequential()
-        after = self.fill(body, layer.body, shape)
-        shortcut = nn.Sequential()
-        if after != shape:
-            ratios = {math.ceil(before / now) for before, now in zip(shape[1:], after[1:], strict=False)}
-            ratio = ratios.pop() if ratios else 1
-            if len(after) != len(shape) or ratios or tuple(math.ceil(size / ratio) for size in shape[1:]) != after[1:]:
-                raise _misfit(
-                    layer, shape, f"a shortcut must reach the size of its body, {_text(after)}", "use padding=same"
-                )
-            dimensions = len(shape) - 1
-            if ratio > 1:
-                shortcut.append(_AVGPOOL[dimensions](ratio, ceil_mode=True, count_include_pad=False))
-            shortcut.append(_CONV[dimensions](shape[0], after[0], 1, bias=False))
+        body, shortcut = nn.Sequential(), nn.Sequential()
+        written = layer.body[-1] if layer.body[-1].kind == "shortcut" else None
+        after = self.fill(body, layer.body[:-1] if written else layer.body, shape)
+        if written:
+            if (beside := self.fill(shortcut, written.body, shape)) != after:
+                rule = f"a shortcut must reach the size of its body, {_text(after)}"
+                raise _misfit(written, shape, rule, f"it makes {_text(beside)}")
+        elif after != shape:
+            shortcut.extend(_averaging(layer, shape, after))
         return [("", blocks.Residual(body, shortcut))], after
 
     def _skip(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
@@ -216,6 +211,18 @@ def _filter_bank(
     has_bias = layer.get("bias") == "yes"
     conv = _CONV[dimensions](channels, filters, kernel, stride, padding, dilation, groups, bias=has_bias)
     return conv, filters
+
+
+def _averaging(layer: Layer, shape: Shape, after: Shape) -> list[nn.Module]:
+    """The shortcut that a line does not write: a mean where the size changes, then a 1x1 convolution."""
+    ratios = {math.ceil(before / now) for before, now in zip(shape[1:], after[1:], strict=False)}
+    ratio = ratios.pop() if ratios else 1
+    if len(after) != len(shape) or ratios or tuple(math.ceil(size / ratio) for size in shape[1:]) != after[1:]:
+        rule = f"a shortcut must reach the size of its body, {_text(after)}"
+        raise _misfit(layer, shape, rule, "use padding=same, or write shortcut(...) last in the brackets")
+    dimensions = len(shape) - 1
+    mean = [_AVGPOOL[dimensions](ratio, ceil_mode=True, count_include_pad=False)] if ratio > 1 else []
+    return [*mean, _CONV[dimensions](shape[0], after[0], 1, bias=False)]
 
 
 def _sizes(layer: Layer, name: str, dimensions: int, shape: Shape) -> tuple[int, ...]:

@@ -31,19 +31,26 @@ def _vgg(stages: tuple[int, ...]) -> str:
 
 
 def _resnet(stages: tuple[int, ...], *, bottleneck: bool) -> str:
-    """ResNet with so many blocks in each of its four stages: of two 3x3 convolutions, or of 1x1, 3x3 and 1x1."""
+    """ResNet with so many blocks in each of its four stages: of two 3x3 convolutions, or of 1x1, 3x3 and 1x1.
 
-    def block(width: int, stride: str) -> str:
-        inner = f"conv {width} 3{stride} bias=no, {_NORMED}, conv {width} 3 bias=no, batchnorm"
+    Paddings, strides and shortcuts are those with which weights trained on ImageNet are handed round.
+    """
+
+    def block(width: int, stride: int, widens: bool) -> str:
+        step, wide = f" stride={stride} padding=1" if stride > 1 else "", width * (4 if bottleneck else 1)
+        inner = f"conv {width} 3{step} bias=no, {_NORMED}, conv {width} 3 bias=no, batchnorm"
         if bottleneck:
-            narrow = f"conv {width} 1 bias=no, {_NORMED}, conv {width} 3{stride} bias=no, {_NORMED}"
-            inner = f"{narrow}, conv {4 * width} 1 bias=no, batchnorm"
-        return f"residual({inner}), relu"
+            narrow = f"conv {width} 1 bias=no, {_NORMED}, conv {width} 3{step} bias=no, {_NORMED}"
+            inner = f"{narrow}, conv {wide} 1 bias=no, batchnorm"
+        beside = f" stride={stride} padding=valid" if stride > 1 else ""
+        shortcut = f", shortcut(conv {wide} 1{beside} bias=no, batchnorm)" if widens else ""
+        return f"residual({inner}{shortcut}), relu"
 
-    parts = [f"conv 64 7 stride=2 bias=no, {_NORMED}, maxpool 3 stride=2 padding=1"]
+    parts = [f"conv 64 7 stride=2 padding=3 bias=no, {_NORMED}, maxpool 3 stride=2 padding=1"]
     for number, count in enumerate(stages):
         width = 64 * 2**number
-        parts += [block(width, " stride=2" if number else ""), f"{count - 1}*({block(width, '')})"]
+        first = block(width, 2 if number else 1, bottleneck or number > 0)
+        parts += [first, f"{count - 1}*({block(width, 1, False)})"]
     return ", ".join([*parts, "globalavgpool", "dense classes"])
 
 

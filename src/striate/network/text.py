@@ -19,8 +19,8 @@ Value = int | float | str | tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer as it was written: `kind`, the values given (name, value), and for `residual`, `skip`, `ensemble`
-    and repetition (kind "repeat", value "times") the layers inside."""
+    """One layer as it was written: `kind`, the values given (name, value), and for BRACKETS and repetition (kind
+    "repeat", value "times") the layers inside."""
 
     kind: str
     values: tuple[tuple[str, Value], ...] = ()
@@ -65,11 +65,12 @@ KINDS: dict[str, dict[str, tuple[str, object]]] = {
     "sigmoid": {},
     "softmax": {},
     "residual": {},
+    "shortcut": {},
     "skip": {},
     "ensemble": {"members": (_COUNT, REQUIRED)},
 }
 CLOSING = ("softmax", "sigmoid")
-BRACKETS = ("residual", "skip", "ensemble")  # kinds that take layers in brackets
+BRACKETS = ("residual", "shortcut", "skip", "ensemble")  # kinds that take layers in brackets
 _DEFAULTS = {kind: {name: default for name, (_, default) in values.items()} for kind, values in KINDS.items()}
 _ALIASES = {
     "leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu", "max": "maxpool", "avg": "avgpool",
@@ -91,6 +92,7 @@ def parse(text: str) -> tuple[Layer, ...]:
     if _written_out(layers) > MOST_LAYERS:
         raise _wrong(f"a network has at most {MOST_LAYERS:,} layers", f"{_written_out(layers):,}", text)
     _require_whole(flat(layers), text)
+    _require_ends(flat(layers), "", text)
     return layers
 
 
@@ -111,8 +113,20 @@ def ensemble_of(line: str, members: int) -> str:
 
 def member_of(line: str) -> str:
     """The line of a member of an ensemble; of another network the line itself."""
-    first = parse(line)[0]
-    return to_text(first.body) if first.kind == "ensemble" else line
+    first, *closing = parse(line)
+    return to_text((*first.body, *closing)) if first.kind == "ensemble" else line
+
+
+def for_classes(line: str) -> str:
+    """The line of a network that was made for some task with the word `classes` for its number of outputs again; a
+    closing `dense 1, sigmoid` stays, as it is for two classes."""
+    layers = list(parse(line))
+    place = max(n for n, layer in enumerate(layers) if _OUTPUTS & dict(layer.values).keys())
+    last = layers[place]
+    if layers[-1].kind != "sigmoid" or last.get("units") != 1:
+        values = tuple((name, "classes" if name in _OUTPUTS else value) for name, value in last.values)
+        layers[place] = Layer(last.kind, values)
+    return to_text(tuple(layers))
 
 
 def flat(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -150,6 +164,14 @@ def _require_whole(layers: tuple[Layer, ...], text: str) -> None:
         raise _wrong("an ensemble is all of a network, but for a closing softmax or sigmoid", text, text)
     if whole and inside[-1].kind in CLOSING:
         raise _wrong("a softmax or sigmoid stands after an ensemble, not in it", text, text)
+
+
+def _require_ends(layers: tuple[Layer, ...], around: str, text: str) -> None:
+    """A shortcut is the last in the brackets of a residual, after what it leads around."""
+    for place, layer in enumerate(layers):
+        if layer.kind == "shortcut" and (around != "residual" or place != len(layers) - 1 or place == 0):
+            raise _wrong("a shortcut stands last in the brackets of a residual, after what it leads around", text, text)
+        _require_ends(layer.body, layer.kind, text)
 
 
 def _deepest(tokens: list[tuple[str, str]]) -> int:
@@ -202,7 +224,7 @@ def _parse_layer(tokens: list[tuple[str, str]], at: int, text: str) -> tuple[Lay
             return Layer("repeat", (("times", int(word)),), body), end + 1
         word, *given = word.split()
         if word not in BRACKETS:
-            raise _wrong("only residual, skip, ensemble and N* take layers in brackets", word, text)
+            raise _wrong("only residual, shortcut, skip, ensemble and N* take layers in brackets", word, text)
         return Layer(word, _read_values(word, given, text), body), end + 1
     if kind != "word":
         raise _wrong("a layer starts with its word", word, text)

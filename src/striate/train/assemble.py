@@ -47,12 +47,15 @@ def speed_of(job: Job, line: Callable[..., str] | None = None) -> float | None:
     sides = (min(side, most) for side in (shape.height, shape.width))
     precision = machine.fastest_precision(job.settings.precision, job.device, len(shape.seen) - 1)
     seen = () if shape.form == "picture" else shape.seen
-    return planning.measure_speed(shape.channels, *sides, job.device, line or auto_of(job.data), seen, precision)
+    return planning.measure_speed(shape.channels, *sides, job.device, line or auto_of(job), seen, precision)
 
 
-def auto_of(data: Dataset) -> Callable[[int, int, int, int], str]:
-    """What makes the line of `--network auto`: the task for pictures, the form for everything else."""
-    shape = data.store.shape
+def auto_of(job: Job) -> Callable[[int, int, int, int], str]:
+    """What makes the line of `--network auto`: the model whose weights are given, else the task for pictures, and the
+    form for everything else."""
+    data, shape = job.data, job.data.store.shape
+    if job.given and job.given.line:
+        return lambda *sizes: job.given.line
     if shape.form == "volume":
         return partial(volume_line, frames=shape.frames)
     return data.task.auto_line if shape.form == "picture" else LINES[shape.form]
@@ -65,6 +68,8 @@ def network_of(plan: Plan, job: Job) -> Network:
     rows = data.rows("train")
     sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 500)]])
     whiten_all(network, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
+    if job.given:
+        job.tell(Note(f"Weights   {job.given.give(network, data.task.classes)}"))
     return network.to(job.device, memory_format=machine.memory_format(len(network.input_shape) + 1))
 
 

@@ -26,6 +26,7 @@ from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch
+from striate.train.given import Given
 from striate.train.listed import set_aside, write_listed
 from striate.train.plan import shape_of
 from striate.train.settings import Settings, as_table
@@ -157,7 +158,7 @@ class Job:
 
     preparation: measured on the training part. tell: takes every event. started: seconds of
     time.monotonic() at which a budget of minutes began. source: where the pictures came from. parent: the folder of
-    several runs, where this is one of them.
+    several runs, where this is one of them. given: the weights to begin with.
     """
 
     settings: Settings
@@ -169,6 +170,7 @@ class Job:
     source: str
     division: Division
     parent: Path | None = None
+    given: Given | None = None
 
 
 def in_words_of(form: str, tell: Watch) -> Watch:

@@ -143,7 +143,11 @@ def _setting_rows(training: Training, settings: Settings) -> list[tuple[str, obj
         ("balance", plan.balance),
         ("label smoothing", plan.smoothing),
         ("seed", plan.seed),
-        *((name, asked[name]) for name in ("minutes", "patience", "group", "test", "val") if asked[name] is not None),
+        *(
+            (name, asked[name])
+            for name in ("weights", "minutes", "patience", "group", "test", "val")
+            if asked[name] is not None
+        ),
     ]
 
 

@@ -34,6 +34,7 @@ FEWER_STEPS = 300  # of one of series, texts or volumes
 LONGEST_SERIES, LONGEST_TEXT, LARGEST_VOLUME = 1024, 512, 32  # values, letters, pixels and frames, for auto
 WIDTHS = (64, 48, 32, 16)  # filters of auto's first stage, widest first; others than 16s cost as much as the next 16
 SMALL_SET = 1000  # pictures; with fewer, a first stage of more than 32 filters only learns them by heart
+GENTLER = 0.3  # of the usual learning rate, for weights that were learned before
 MEASURED = 4e9  # operations of the forward passes by which the machine's speed is measured
 MOST_MEMBERS = 4  # of an ensemble; each more gives less, and of masks a single one that learns longer is as good
 ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still wins, and one more member counts
@@ -155,9 +156,9 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         line=ensemble_of(line, settings.members or spare), height=height, width=width, channels=channels,
         classes=facts.outputs, batch_size=batch, epochs=None if seconds else settings.epochs or _epochs(facts, batch),
         minutes=settings.minutes, optimizer=optimizer,
-        lr=settings.lr or _LEARNING_RATES[usual][optimizer],
+        lr=settings.lr or _gentler(settings, _LEARNING_RATES[usual][optimizer]),
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
-        filter_lr=0.24 * (settings.lr or (0.05 if usual == "form" else 0.2)) / 0.2,
+        filter_lr=1.2 * (settings.lr or _gentler(settings, 0.05 if usual == "form" else 0.2)),
         filter_momentum=_given(settings.momentum, 0.6),
         weight_decay=_given(settings.weight_decay, 5e-4 if ours else 0.0),
         smoothing=_given(settings.smoothing, 0.1 if auto and not facts.batch_pixels else 0.0),
@@ -284,6 +285,10 @@ _LEARNING_RATES = {
     "auto": {"muon": 0.2, "sgd": 0.2, "adam": 2e-3, "adamw": 2e-3},
     "other": {"muon": 0.05, "sgd": 0.01, "adam": 1e-3, "adamw": 1e-3},
 }
+
+
+def _gentler(settings: Settings, rate: float) -> float:
+    return GENTLER * rate if settings.weights else rate
 
 
 def _given(value: float | None, default: float) -> float:

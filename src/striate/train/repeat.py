@@ -22,7 +22,6 @@ from striate.evaluate.markup import is_score
 from striate.evaluate.named import label, main_of
 from striate.evaluate.report import report
 from striate.evaluate.scores import headline, warnings
-from striate.evaluate.seal import open_seal
 from striate.export.model import load_model
 from striate.export.underway import MODEL_FILE
 from striate.train import single
@@ -30,7 +29,7 @@ from striate.train.checkpoint import has_checkpoint
 from striate.train.dataset import UNUSED, Dataset, Division, Job, divided, write_data
 from striate.train.describe import spread_sentence, summary_facts
 from striate.train.events import Note
-from striate.train.results import HELD_OUT, tell_next
+from striate.train.results import HELD_OUT, open_test, tell_next
 from striate.train.settings import LEAST_MINUTES, Settings, as_table, read_settings, to_toml
 from striate.train.single import CHECKPOINTS, Run
 from striate.train.suspects import with_doubts
@@ -54,7 +53,7 @@ def begin(job: Job) -> Run:
 
 def go_on(folder: Path, job: Job, tables: dict) -> Run:
     """Train what is missing in `folder`, which is held; tables: of its settings.toml."""
-    single.require_same_pictures(job, tables["run"])
+    single.require_same_start(job, tables["run"])
     (folder / files.MANIFEST).unlink(missing_ok=True)
     return _train_all(folder, job)
 
@@ -159,8 +158,7 @@ def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopp
     scores["test"] |= _without_leaks(answers["test"], floor, data)
     scores |= _over_runs(each, wanted)
     if scores["test"]["n"]:
-        opened = open_seal(folder, data.contents("test"), "train", scores["test"])
-        scores["test"]["openings"] = opened + sum(data.opened.values())
+        open_test(folder, job, scores["test"])
     middle = folder / scores["model"]
     files.write_bytes(folder / MODEL_FILE, (middle / MODEL_FILE).read_bytes())
     _write_predictions(folder, answers["test"], data)

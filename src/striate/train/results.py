@@ -19,7 +19,7 @@ from striate.errors import counted
 from striate.evaluate.named import label
 from striate.evaluate.report import report
 from striate.evaluate.scores import headline, warnings
-from striate.evaluate.seal import open_seal
+from striate.evaluate.seal import open_seal, seen_before
 from striate.export.model import Model
 from striate.export.underway import MODEL_FILE
 from striate.tasks.task import Task
@@ -61,8 +61,7 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     predicted = predict_parts(model, data)
     scores = score_parts(model, data, predicted)
     if scores["test"]["n"]:
-        opened = open_seal(folder, data.contents("test"), "train", scores["test"])
-        scores["test"]["openings"] = opened + sum(data.opened.values())
+        open_test(folder, job, scores["test"])
     _write_predictions(folder, model.task, data, predicted)
     if model.task.one_label:
         rows = np.concatenate([data.scored_rows(part) for part in HELD_OUT])
@@ -85,6 +84,13 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     if job.parent is None:
         _tell_end(folder, scores, training, job)
     return scores
+
+
+def open_test(folder: Path, job: Job, record: dict) -> None:
+    """Write down, in the run and in the record of its test part, that this was opened, and what was learned from it."""
+    contents = job.data.contents("test")
+    record["openings"] = open_seal(folder, contents, "train", record) + sum(job.data.opened.values())
+    record |= seen_before(contents, job.given.learned) if job.given else {}
 
 
 def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mapping[str, Sequence]) -> None:

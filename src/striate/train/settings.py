@@ -48,6 +48,10 @@ class Settings:
     members: int | None = option(
         None, NETWORK, "an ensemble of N such networks, which answer together; without it auto decides", meta="N"
     )
+    weights: str | None = option(
+        None, NETWORK, "begin with these weights: a run, a model file, or a .safetensors file of another program",
+        meta="MODEL",
+    )  # fmt: skip
     epochs: int | None = option(None, BUDGET, "how often every training picture is seen", meta="N")
     minutes: float | None = option(None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M")
     patience: int | None = option(
@@ -119,14 +123,15 @@ class Settings:
         self._require_agreement()
         if self.channels is not None:
             object.__setattr__(self, "channels", _channels(self.channels))
-        if self.labels is not None and Path(self.labels).exists():  # a run may be resumed from another folder
-            object.__setattr__(self, "labels", str(Path(self.labels).absolute()))
+        for name in ("labels", "weights"):  # a run may be resumed from another folder
+            if (path := getattr(self, name)) is not None and Path(path).exists():
+                object.__setattr__(self, name, str(Path(path).absolute()))
 
     def _require_values(self) -> None:
         """Each setting by itself is what it can be."""
         for name in _WORDS:
             value = getattr(self, name)
-            if value is not None and not isinstance(value, str | Path if name in ("out", "labels") else str):
+            if value is not None and not isinstance(value, str | Path if name in ("out", "labels", "weights") else str):
                 _refuse(name, repr(value), f"{name} is a word")
         for name, kinds in _KINDS.items():
             value = getattr(self, name)
@@ -197,7 +202,7 @@ class Settings:
 
 _WORDS = (
     "network", "form", "text", "group", "labels", "label_column", "columns", "label_regex", "mirror_negates", "augment",
-    "symmetry", "balance", "optimizer", "device", "precision", "out", "name",
+    "symmetry", "balance", "optimizer", "device", "precision", "out", "name", "weights",
 )  # fmt: skip
 _KINDS = {
     "repeats": (int,), "folds": (int,), "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,),

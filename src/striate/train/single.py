@@ -19,6 +19,9 @@ from striate import files
 from striate.data.measure import measure
 from striate.data.prepare import Preparation
 from striate.errors import StriateError, first_few
+from striate.evaluate.markup import element, join, picture
+from striate.evaluate.scores import headline
+from striate.evaluate.seal import learned_from
 from striate.export.model import Model
 from striate.network.build import Network
 from striate.network.summary import total_operations
@@ -29,6 +32,7 @@ from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, in_words_of, read_dataset, write_data
 from striate.train.events import Began, Epoch, Note, Watch, write_history
+from striate.train.given import read_given
 from striate.train.illustrate import SHARE
 from striate.train.loop import Training
 from striate.train.plan import Plan
@@ -40,6 +44,13 @@ from striate.train.watch import Watching
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
+SHOWN = (
+    "curves",
+    "confusion_matrix",
+    "recall_precision",
+    "labels",
+    "scatter",
+)  # in a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
 REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 
@@ -58,16 +69,24 @@ class Run:
         """The scores on the test part."""
         return self.scores["test"]
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the test score, where the run is, and its first figures."""
+        title = element("p", element("b", f"Test {headline(self.test)}"), f" · {self.folder}")
+        pictures = [file for name in SHOWN if (file := self.folder / f"{name}.png").is_file()]
+        return join(title, *(picture(file.read_bytes(), file.stem, name="striate") for file in pictures))
+
 
 def read_job(
     source: Source, settings: Settings, tell: Watch, started: float, division: Division, run: Path | None = None
 ) -> Job:
     """The pictures of a training, read and divided; `run` is the folder of one that goes on."""
     device = machine.choose_device(settings.device)
+    given = read_given(settings.weights) if settings.weights else None
+    settings = given.settings(settings) if given else settings
     data = read_dataset(source, settings, tell, division, run)
     tell = in_words_of(data.found.form, tell)
     told = DIGITS if source is None else data.found.root
-    return Job(settings, data, preparation_of(data), device, tell, started, told, division)
+    return Job(settings, data, preparation_of(data), device, tell, started, told, division, given=given)
 
 
 def preparation_of(data: Dataset) -> Preparation:
@@ -99,7 +118,7 @@ def planned(job: Job) -> tuple[Plan, float | None]:
     Of an ensemble that was not asked for it is that of its own member, where that is slower than the network first
     measured: one of few filters takes longer for as many operations, and so leaves time for fewer.
     """
-    facts, speed = _facts(job.data), speed_of(job)
+    facts, speed = _facts(job), speed_of(job)
     plan = planning.make_plan(job.settings, facts, operations_per_second=speed)
     member = member_of(plan.line)
     if speed is None or member == plan.line or job.settings.members:
@@ -111,7 +130,7 @@ def planned(job: Job) -> tuple[Plan, float | None]:
 def go_on(folder: Path, job: Job, tables: dict) -> Run:
     """Train on from the last checkpoint in `folder`, which is held; tables: of its settings.toml."""
     about = tables["run"]
-    require_same_pictures(job, about)
+    require_same_start(job, about)
     (folder / files.MANIFEST).unlink(missing_ok=True)
     plan = Plan.from_table(tables["plan"])
     training = training_of(plan, network_of(plan, job), job)
@@ -133,8 +152,9 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
         return _fit(training, history, folder, job)
 
 
-def require_same_pictures(job: Job, about: dict) -> None:
-    """Raise where the pictures are not those of [run] in the settings.toml of a run that goes on."""
+def require_same_start(job: Job, about: dict) -> None:
+    """Raise where the pictures, or the weights to begin with, are not those of [run] in the settings.toml of a run that
+    goes on."""
     if job.data.fingerprint() != about["data"]:
         raise StriateError(
             "a run goes on with the very pictures and labels it began with",
@@ -142,6 +162,9 @@ def require_same_pictures(job: Job, about: dict) -> None:
             where=about["source"],
             remedy="bring them back, or start a new run",
         )
+    if job.given and job.given.digest != about["weights"]:
+        rule = "a run goes on from the very weights it began with"
+        raise StriateError(rule, received="others", where=job.given.where, remedy="bring them back")
 
 
 def about_run(job: Job) -> dict[str, object]:
@@ -152,12 +175,13 @@ def about_run(job: Job) -> dict[str, object]:
         "data": job.data.fingerprint(),
         "started": time.strftime("%Y-%m-%d %H:%M:%S"),
         **({"part_of": job.parent.name} if job.parent else {}),
+        **({"weights": job.given.digest} if job.given else {}),
         **machine.fingerprint(job.device),
     }
 
 
-def _facts(data: Dataset) -> planning.Facts:
-    shape, task = data.store.shape, data.task
+def _facts(job: Job) -> planning.Facts:
+    data, shape, task = job.data, job.data.store.shape, job.data.task
     counts = data.counts("train")
     empty = [name for name, count in counts.items() if not count]
     if empty:
@@ -170,7 +194,7 @@ def _facts(data: Dataset) -> planning.Facts:
     return planning.Facts(
         height=shape.height, width=shape.width, channels=shape.channels, form=shape.form, seen=shape.seen,
         counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),), classes=len(task.classes),
-        line=auto_of(data), recipe=task.recipe, symmetry=task.symmetry if task.moves else None,
+        line=auto_of(job), recipe=task.recipe, symmetry=task.symmetry if task.moves else None,
         spatial=task.spatial, batch_pixels=task.batch_pixels, crop=task.crop,
     )  # fmt: skip
 
@@ -228,7 +252,8 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
         **({"text": job.settings.text} if job.settings.text else {}),
     }
     network = training.average.network.eval()
-    facts = {"about": about, "run": folder, "precision": training.precision}
+    learned = learned_from(data.contents("train"), job.given.learned if job.given else ())
+    facts = {"about": about, "run": folder, "precision": training.precision, "learned": learned}
     model = Model(network, data.task, job.preparation, training.plan.mirror, **facts)
     model = calibrated(model, data)
     scores = write_results(folder, model, training, history, job)

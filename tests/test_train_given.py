@@ -22,6 +22,7 @@ from striate.errors import StriateError
 from striate.evaluate import seal
 from striate.network.build import Network, build
 from striate.network.catalog import line_of
+from striate.tasks.task import make_task
 from striate.train.given import CONVERT, read_given
 from striate.train.plan import Facts, make_plan
 from striate.train.settings import Settings
@@ -220,6 +221,15 @@ def test_files_that_hold_no_weights_that_fit(tmp_path: Path, monkeypatch: pytest
         with pytest.raises(StriateError, match=re.escape(told)):
             learned(tmp_path, network=network, weights=name, name="second", img_size="32")
     assert [path.name for path in first.folder.parent.glob("[!.]*")] == ["first"]
+
+
+def test_what_was_learned_of_whole_pictures_is_no_beginning_for_masks(tmp_path: Path) -> None:
+    """Classes and numbers begin as one another; masks, or boxes, only where a network is named."""
+    given = read_given(str(learned(tmp_path).folder))
+    classes = given.task.classes
+    assert given.line_for(make_task("regression", {"classes": classes})) == DEEPER
+    with pytest.raises(StriateError, match="received: classification for segmentation"):
+        given.line_for(make_task("segmentation", {"classes": classes}))
 
 
 def test_weights_learn_gently() -> None:

@@ -54,8 +54,9 @@ def auto_of(job: Job) -> Callable[[int, int, int, int], str]:
     """What makes the line of `--network auto`: the model whose weights are given, else the task for pictures, and the
     form for everything else."""
     data, shape = job.data, job.data.store.shape
-    if job.given and job.given.line:
-        return lambda *sizes: job.given.line
+    if job.given and job.settings.network == "auto":
+        line = job.given.line_for(data.task)
+        return lambda *sizes: line
     if shape.form == "volume":
         return partial(volume_line, frames=shape.frames)
     return data.task.auto_line if shape.form == "picture" else LINES[shape.form]

@@ -23,6 +23,7 @@ from striate.export.underway import HEADER, model_file
 from striate.network import blocks
 from striate.network.build import Network
 from striate.network.text import for_classes, member_of
+from striate.tasks.task import Task
 from striate.train.settings import Settings
 
 # A pickle can run code, so Striate opens none.
@@ -37,8 +38,8 @@ class Given:
     """Weights that were learned before.
 
     where: the file. digest: its SHA-256. members: the layers of each member of an ensemble, or of the one network.
-    line: of a member, with the word `classes`, and shape: what it was made for; "" and None for weights of another
-    program. classes: what its outputs stand for. learned: marks of the pictures that it learned from.
+    line: of a member, with the word `classes`, shape and task: what it was made for; "" and None for weights of another
+    program. learned: marks of the pictures that it learned from.
     """
 
     where: Path
@@ -46,7 +47,7 @@ class Given:
     members: list[Layers] = field(repr=False)
     line: str = ""
     shape: Shape | None = None
-    classes: tuple[str, ...] = ()
+    task: Task | None = None
     learned: Sequence[str] = field(default=(), repr=False)
 
     def settings(self, asked: Settings) -> Settings:
@@ -66,6 +67,17 @@ class Given:
             members=asked.members or len(self.members),
         )
 
+    def line_for(self, task: Task) -> str:
+        """The line of a network like this for another task, or "" where it is not known."""
+        mine = self.task
+        if mine is not None and (mine.spatial, mine.by_pixel) != (task.spatial, task.by_pixel):
+            rule, remedy = (
+                "weights stand in for `auto` where they have learned the same kind of thing",
+                "name a --network",
+            )
+            raise StriateError(rule, received=f"{mine.name} for {task.name}", where="--weights", remedy=remedy)
+        return self.line
+
     def give(self, network: Network, classes: tuple[str, ...]) -> str:
         """Give `network`, in place, the weights that fit, and say which; classes: what its outputs stand for."""
         learning = list(network[0].children()) if isinstance(network[0], blocks.Ensemble) else [network]
@@ -79,7 +91,7 @@ class Given:
     def _fitting(self, own: Layers, known: Layers, classes: tuple[str, ...]) -> int:
         """How many layers from the first on fit, of which the last counts for the same outputs alone."""
         pairs = zip(own, known, strict=False)
-        most = len(own) - (self.classes != classes)
+        most = len(own) - (self.task is None or self.task.classes != classes)
         fitting = next((n for n, (mine, theirs) in enumerate(pairs) if _shapes(mine) != _shapes(theirs)), len(known))
         if not min(fitting, most):
             raise StriateError(
@@ -119,7 +131,7 @@ def read_given(path: str) -> Given:
     ensemble = isinstance(model.network[0], blocks.Ensemble)
     members = [_layers(part.state_dict()) for part in (model.network[0].children() if ensemble else [model.network])]
     line = for_classes(member_of(model.network.text))
-    return Given(file, digest, members, line, model.preparation.shape, model.classes, model.learned)
+    return Given(file, digest, members, line, model.preparation.shape, model.task, model.learned)
 
 
 def _layers(state: Mapping[str, Tensor]) -> Layers:

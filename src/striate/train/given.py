@@ -68,14 +68,12 @@ class Given:
         )
 
     def line_for(self, task: Task) -> str:
-        """The line of a network like this for another task, or "" where it is not known."""
+        """The line of this network, of ours, for another task."""
         mine = self.task
-        if mine is not None and (mine.spatial, mine.by_pixel) != (task.spatial, task.by_pixel):
-            rule, remedy = (
-                "weights stand in for `auto` where they have learned the same kind of thing",
-                "name a --network",
-            )
-            raise StriateError(rule, received=f"{mine.name} for {task.name}", where="--weights", remedy=remedy)
+        if (mine.spatial, mine.by_pixel) != (task.spatial, task.by_pixel):
+            rule = "without --network, weights have learned what is to be learned: wholes, boxes or masks"
+            received, remedy = f"{mine.name} for {task.name}", "name a network whose first layers fit them"
+            raise StriateError(rule, received=received, where="--weights", remedy=remedy)
         return self.line
 
     def give(self, network: Network, classes: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -29,7 +30,6 @@ class Case:
     alike: Alike = field(repr=False)
     mended: Sequence[LeftOut] = ()
     form: str = "picture"
-    mended: Sequence[LeftOut] = ()
 
     @cached_property
     def one_label(self) -> bool:
@@ -72,8 +72,7 @@ class Case:
 
     def groups(self, several: Iterable[Iterable[int]]) -> tuple[tuple[str, ...], ...]:
         """Paths for groups of rows: the first MOST groups."""
-        listed = [tuple(self.path(row) for row in rows) for rows in several]
-        return tuple(listed[:MOST])
+        return tuple(tuple(map(self.path, rows)) for rows in islice(several, MOST))
 
     def some(self, rows: Iterable[int]) -> tuple[tuple[str, ...], ...]:
         """Paths of rows that do not belong together, each a group of its own."""

@@ -175,9 +175,9 @@ def _classes(case: Case) -> Iterator[Finding]:
     near: defaultdict[str, list[str]] = defaultdict(list)
     for name in counts:
         near["".join(filter(str.isalnum, name.casefold())) or name].append(name)
-    if pairs := [" and ".join(map(repr, names)) for names in near.values() if len(names) > 1]:
-        torn = {name for names in near.values() if len(names) > 1 for name in names}
-        rows = [row for row, sample in enumerate(case.samples) if sample.label in torn]
+    if several := [names for names in near.values() if len(names) > 1]:
+        pairs = [" and ".join(map(repr, names)) for names in several]
+        rows = [row for row, sample in enumerate(case.samples) if any(sample.label in names for names in several)]
         yield Finding(
             kind="class-names", level="caution", count=len(rows),
             what=f"Classes with nearly the same name: {first_few(pairs)}.",

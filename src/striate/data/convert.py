@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from striate import files
-from striate.data.annotated import Labelled, box_texts
+from striate.data.annotated import box_texts
+from striate.data.boxes import Labelled
 from striate.data.sample import PARTS, Found, Sample
 from striate.errors import StriateError
 

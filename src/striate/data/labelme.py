@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Noted, Thing, class_name, text_of
+from striate.data.boxes import Labelled, Noted, Thing, class_name, text_of
 from striate.data.coco import json_files, read_json
-from striate.data.sample import Boxes
 from striate.errors import StriateError
 
 IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong
@@ -80,12 +79,11 @@ def _bounds(kind: str, points: Sequence[tuple[float, float]]) -> tuple[float, fl
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def labelme_records(pictures: Sequence[tuple[str, tuple[int, int], Boxes]]) -> Iterator[tuple[str, dict]]:
+def labelme_records(pictures: Sequence[Labelled]) -> Iterator[tuple[str, dict]]:
     """(name of the file, what it holds) for every (path, (height, width), boxes)."""
     for path, (height, width), boxes in pictures:
         shapes = []
-        for place, (name, corners) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
-            ignored = boxes.ignored is not None and bool(boxes.ignored[place])
+        for name, corners, ignored, _ in boxes.each():
             points = [corners[:2], corners[2:]]
             flags = {"ignored": True} if ignored else {}
             shapes.append(

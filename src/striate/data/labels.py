@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -136,14 +136,6 @@ def _no_pattern(pattern: str, problem: object) -> StriateError:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """One way of comparing names, from exact to loose."""
-
-    key: Callable[[str], str | None]
-    pictures: dict[str, list[int]]
-
-
 class _Index:
     """Pictures by their names: exact, without case and ending, without zeros before numbers, and by the one number
     that tells them apart."""
@@ -157,14 +149,14 @@ class _Index:
         names = (path.rpartition("/")[2] for path in self.paths)
         bald = (_bald(stem) for stem in stems)
         keys = ((str, names), (_stem, stems), (_bald, bald), (_number, numbers))
-        self.ways = [_Way(key, _by_key(of)) for key, of in keys]
+        self.ways = [(key, _by_key(of)) for key, of in keys]  # of comparing names, from exact to loose
 
     def find(self, written: str) -> tuple[int, list[int]]:
         """How loosely (0 to 3) a name as written in a table is found, and the pictures that it fits."""
         path = unicodedata.normalize("NFC", written).replace("\\", "/").removeprefix("./")
         folders, _, name = path.rpartition("/")
-        for looseness, way in enumerate(self.ways):
-            fits = way.pictures.get(way.key(name) or "", [])
+        for looseness, (key, pictures) in enumerate(self.ways):
+            fits = pictures.get(key(name) or "", [])
             if looseness == _BY_NUMBER and not _WHOLE.fullmatch(name):
                 fits = [n for n in fits if n in self.bare]  # HAM_118 is not ISIC_118, but it may be 118
             fits = [n for n in fits if _agree(folders, self.paths[n].rpartition("/")[0])]

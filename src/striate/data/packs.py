@@ -127,11 +127,10 @@ def _npz_array(file: Path, member: str) -> np.ndarray:
 def _npy(file: Path) -> Array:
     with _told(file), file.open("rb") as stream:
         shape, dtype = _npy_header(stream)
-    return Array(name=file.name, file=file, kind="npy", shape=shape, dtype=dtype, read=partial(_npy_array, file))
-
-
-def _npy_array(file: Path) -> np.ndarray:
-    return np.asarray(np.load(file, mmap_mode="r"))
+    return Array(
+        name=file.name, file=file, kind="npy", shape=shape, dtype=dtype,
+        read=lambda: np.asarray(np.load(file, mmap_mode="r")),
+    )  # fmt: skip
 
 
 def _idx(file: Path) -> Array:

@@ -50,19 +50,6 @@ def runs_of(inside: np.ndarray) -> Runs:
     return Runs(height=height, width=width, counts=counts[:-1] if counts[-1] == 0 else counts)
 
 
-def packed(runs: Runs) -> str:
-    """Counts as the letters that COCO writes: differences to the last but one, five bits a letter from 48 on."""
-    letters = []
-    for number, count in enumerate(runs.counts.tolist()):
-        value = count - (int(runs.counts[number - 2]) if number > 2 else 0)
-        more = True
-        while more:
-            bits, value = value & 31, value >> 5
-            more = value != (-1 if bits & 16 else 0)
-            letters.append(chr(48 + (bits | 32 * more)))
-    return "".join(letters)
-
-
 def unpacked(text: str, height: int, width: int) -> Runs:
     """The runs of COCO's letters; ValueError where they do not describe an area of this size."""
     counts: list[int] = []

@@ -5,7 +5,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 
 from striate.data.folder import PART_NAMES
 from striate.data.sample import Sample
@@ -169,13 +168,6 @@ def _trimmer(files: list[_File]) -> _Key:
     stems = [file.stem for file in files]
     if len(stems) < 2:
         return lambda file: None
-    start = re.sub(r"\d+$", "", _common(stems))
-    end = re.sub(r"^\d+", "", _common([stem[::-1] for stem in stems])[::-1])
+    start = re.sub(r"\d+$", "", os.path.commonprefix(stems))  # noqa: RUF071
+    end = re.sub(r"^\d+", "", os.path.commonprefix([stem[::-1] for stem in stems])[::-1])  # noqa: RUF071
     return lambda file: file.stem[len(start) : len(file.stem) - len(end)] or None
-
-
-def _common(names: list[str]) -> str:
-    """The letters that all names begin with."""
-    first, last = min(names), max(names)  # no other differs earlier
-    same = (a == b for a, b in zip(first, last, strict=False))
-    return first[: sum(takewhile(bool, same))]

@@ -22,6 +22,12 @@ def read_json(file: Path) -> object:
         raise StriateError("a file of labels must be whole", received=what, where=file) from None
 
 
+def beside(file: Path, name: str) -> Path | None:
+    """The file of that name, or path, as seen from the folder of `file`; None where there is none."""
+    near = file.parent / name
+    return near if "\0" not in name and len(name) < 2000 and near.is_file() else None
+
+
 def find_coco(folder: Path) -> list[Path]:
     """The JSON files of `folder` and the folders in it that have a COCO file's three lists, or end before the third,
     sorted."""
@@ -64,13 +70,12 @@ def read_coco(folder: Path, files: Sequence[Path]) -> tuple[list[Noted], list[Le
 def _read(file: Path, folder: Path, part: str | None, lost: list[LeftOut]) -> Iterator[Noted]:
     shown, held = file.relative_to(folder).as_posix(), tables_of(file)
     lost += [LeftOut(path=shown, reason=reason) for reason in held.lost]
-    beside = file.parent.relative_to(folder)
+    inner = file.parent.relative_to(folder)
     for number, item in held.images.items():
         size = tuple(item.get(side) for side in ("height", "width"))
         known = all(isinstance(side, int) and side > 0 for side in size)
         name = str(item["file_name"])
-        near = file.parent / name  # the same name may be in several parts
-        picture = near if "\0" not in name and len(name) < 2000 and near.is_file() else (beside / name).as_posix()
+        picture = beside(file, name) or (inner / name).as_posix()  # the same name may be in several parts
         things = [_thing(place, annotation, held.names) for place, annotation in held.annotations[number]]
         yield Noted(picture=picture, file=shown, things=things, size=size if known else None, part=part)
 

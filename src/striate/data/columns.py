@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import PART_NAMES
+from striate.data.folder import part_named
 from striate.data.sample import Target
 from striate.data.targets import Asked, Meaning, are_marks, meaning_of
 from striate.errors import StriateError, first_few, nearest
@@ -56,10 +56,8 @@ class Layout:
 
     def say(self) -> str:
         """The columns that are used, in words: "image_id → dx"; "" without a line of names."""
-        many, kind = len(self.meaning.columns), "classes" if self.meaning.kind == "marked" else "labels"
-        label = (
-            f"{many} columns of {kind}" if self.meaning.kind in ("marked", "marks") else ", ".join(self.meaning.names)
-        )
+        kind = {"marked": "classes", "marks": "labels"}.get(self.meaning.kind)
+        label = f"{len(self.meaning.columns)} columns of {kind}" if kind else ", ".join(self.meaning.names)
         return f"{self.header[self.path]} → {label}" if self.header else ""
 
 
@@ -128,12 +126,9 @@ def named_layout(file: Path, rows: list[list[str]], path: int, asked: Asked) -> 
 def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
     """What every line below the names says."""
     for number, cells in lines[1:] if layout.header else lines:
-        name, word = cell_at(cells, layout.path), cell_at(cells, layout.part)
+        name, (part, wrong) = cell_at(cells, layout.path), part_named(cell_at(cells, layout.part))
         target, problem = layout.meaning.target(cells)
-        part = PART_NAMES.get(word.lower())
-        if word and part is None:
-            problem = problem or f"{word!r} is not one of train, validation, test"
-        problem = problem if name else "no path"
+        problem = problem or wrong if name else "no path"
         yield Row(
             line=number,
             name=name,

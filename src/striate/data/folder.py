@@ -92,6 +92,12 @@ def sort_key(path: str) -> tuple[str, str]:
     return unicodedata.normalize("NFC", path), path
 
 
+def part_named(word: str) -> tuple[str | None, str]:
+    """The part that a word stands for, and what is wrong with the word ("" when nothing is)."""
+    part = PART_NAMES.get(word.lower())
+    return part, f"{word!r} is not one of {', '.join(PARTS)}" if word and part is None else ""
+
+
 def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _HIDDEN
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import PART_NAMES, read_flat, visible
+from striate.data.folder import PART_NAMES, part_named, read_flat, visible
 from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.targets import Asked, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
@@ -118,13 +118,13 @@ def _by_match(sample: Sample, match: re.Match | None) -> Sample | LeftOut:
         return LeftOut(path=sample.path, reason="its name does not match --label-regex")
     named = match.groupdict()
     label = named["label"] if "label" in named else match[1 if match.re.groups else 0]
-    word, group = named.get("part"), named.get("group") or None
+    part, problem = part_named(named.get("part") or "")
     if not label:
         return LeftOut(path=sample.path, reason="--label-regex finds an empty label in its name")
-    if word and word.lower() not in PART_NAMES:
-        return LeftOut(path=sample.path, reason=f"{word!r} is not one of train, validation, test", label=label)
-    part = PART_NAMES[word.lower()] if word else sample.part
-    return replace(sample, target=readable(label.strip()), group=group, part=part)
+    if problem:
+        return LeftOut(path=sample.path, reason=problem, label=label)
+    group = named.get("group") or None
+    return replace(sample, target=readable(label.strip()), group=group, part=part or sample.part)
 
 
 def _no_pattern(pattern: str, problem: object) -> StriateError:

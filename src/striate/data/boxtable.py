@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from striate.data.boxes import Labelled, Noted, Thing, class_name, written_number
-from striate.data.columns import COLUMNS, find_column, read_lines
+from striate.data.columns import COLUMNS, cell_at, find_column, read_lines
 from striate.data.folder import PART_NAMES
 from striate.data.targets import NOTHING
 from striate.data.targets import number as decimal
@@ -47,7 +47,7 @@ def read_box_table(file: Path) -> list[Noted]:
     columns = _columns(lines[0][1])
     rows: dict[str, list[tuple[int, dict[str, str]]]] = {}
     for number, cells in lines[1:]:
-        values = {word: cells[column] if column < len(cells) else "" for word, column in columns.items()}
+        values = {word: cell_at(cells, column) for word, column in columns.items()}
         if values["path"]:
             rows.setdefault(values["path"], []).append((number, values))
     return [_note(file, path, listed) for path, listed in rows.items()]

@@ -67,7 +67,7 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
         if kind == "table":
             of = {Path(name): sample.part or "" for sample, name in placed}
             head, *lines = text.splitlines()
-            text = f"{head},part\n" + "".join(f"{line},{of[Path(_first(line))]}\n" for line in lines)
+            text = f"{head},part\n" + "".join(f"{line},{of[Path(next(csv.reader([line]))[0])]}\n" for line in lines)
         yield name, text
     if kind == "voc":
         for part in parts:
@@ -81,8 +81,3 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
             "data.yaml",
             yaml.safe_dump({**said, "names": dict(enumerate(classes))}, allow_unicode=True, sort_keys=False),
         )
-
-
-def _first(line: str) -> str:
-    """The first cell of a line of CSV."""
-    return next(csv.reader([line]))[0]

@@ -13,7 +13,11 @@ def painted(pieces: tuple[np.ndarray | Runs, ...], height: int, width: int) -> n
     """Which pixels (H, W) bool lie in at least one of the pieces: rings (N, 2) of corners x, y, or runs."""
     inside = np.zeros((height, width), bool)
     for piece in pieces:
-        inside |= _run_out(piece) if isinstance(piece, Runs) else _inside(piece, height, width)
+        if isinstance(piece, Runs):
+            values = np.arange(len(piece.counts)) % 2 == 1
+            inside |= np.repeat(values, piece.counts).reshape(piece.width, piece.height).T
+        else:
+            inside |= _inside(piece, height, width)
     return inside
 
 
@@ -33,11 +37,6 @@ def _inside(corners: np.ndarray, height: int, width: int) -> np.ndarray:
     columns = np.clip(np.ceil(left[edges] + (rows - top[edges]) * slope), 0, width).astype(np.int64)
     crossed = np.bincount(rows * (width + 1) + columns, minlength=height * (width + 1))
     return np.cumsum(crossed.reshape(height, width + 1)[:, :width], axis=1) % 2 == 1
-
-
-def _run_out(runs: Runs) -> np.ndarray:
-    values = np.arange(len(runs.counts)) % 2 == 1
-    return np.repeat(values, runs.counts).reshape(runs.width, runs.height).T
 
 
 def runs_of(inside: np.ndarray) -> Runs:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import find_column, named_layout, read_lines, rows_of
+from striate.data.columns import cell_at, find_column, named_layout, read_lines, rows_of
 from striate.data.header import Unreadable
 from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.symbols import symbols_of
@@ -44,7 +44,7 @@ def list_texts(file: Path, column: str) -> Iterator[tuple[str, np.ndarray | Unre
     (_, names), *lines = read_lines(file)
     text = _text_column(file, names, column)
     for number, (line, cells) in enumerate(lines):
-        words = cells[text] if text < len(cells) else ""
+        words = cell_at(cells, text)
         yield f"{file.stem}/{number}", symbols_of(words) if words else Unreadable(f"line {line}: no text", "values")
 
 

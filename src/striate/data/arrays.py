@@ -90,11 +90,10 @@ def rows_of_form(
     if not isinstance(pictures, np.ndarray):
         return pictures
     wanted, rule, remedy = _AXES.get(form, _AXES["picture"])
+    channels_first = form != "volume" and pictures.ndim == 4 and pictures.shape[1] in (1, 3) and pictures.shape[3] > 4
     if pictures.ndim in wanted:
-        if form == "series":
-            return rows_of_array(pictures)
-        if form == "volume" or pictures.ndim == 3 or pictures.shape[1] not in (1, 3) or pictures.shape[3] <= 4:
-            return pictures
+        if not channels_first:
+            return rows_of_array(pictures) if form == "series" else pictures
         rule, remedy = "the channels of an array of pictures come last", "use pictures.transpose(0, 2, 3, 1)"
     raise StriateError(rule, received=f"shape {pictures.shape}", where=name, remedy=remedy)
 

@@ -128,15 +128,9 @@ def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
     for number, cells in lines[1:] if layout.header else lines:
         name, (part, wrong) = cell_at(cells, layout.path), part_named(cell_at(cells, layout.part))
         target, problem = layout.meaning.target(cells)
-        problem = problem or wrong if name else "no path"
-        yield Row(
-            line=number,
-            name=name,
-            target=target,
-            part=part,
-            group=cell_at(cells, layout.group) or None,
-            problem=problem,
-        )
+        problem = (problem or wrong) if name else "no path"
+        group = cell_at(cells, layout.group) or None
+        yield Row(line=number, name=name, target=target, part=part, group=group, problem=problem)
 
 
 def read_text(file: Path) -> str:

@@ -134,10 +134,7 @@ def _part_folders(walk: _Walk, folders: list[os.DirEntry]) -> dict[str, str]:
     found, flat = {}, 0
     for entry in folders:
         part = PART_NAMES.get(entry.name.lower())
-        if part is None:
-            continue
-        silent = _Walk(walk.root)
-        inner, files = _entries(silent, entry.path, "")
+        inner, files = _entries(_Walk(walk.root), entry.path, "") if part else ([], [])  # a look that counts nothing
         if inner:
             found[entry.name] = part
             flat += any(Path(file.name).suffix.lower() in IMAGE_SUFFIXES for file in files)

@@ -108,18 +108,15 @@ def _locate(reading: _Reading, written: str) -> str | None:
     if "\0" in written:
         return None
     for spelling in dict.fromkeys((written, written.replace("\\", "/"))):
-        place = _existing(reading.folder, spelling)
-        if place is not None:
+        if place := _existing(reading.folder, spelling):
             return place
     parts = [part for part in written.replace("\\", "/").split("/") if part]
-    absolute = written.startswith(("/", "\\")) or bool(parts and parts[0].endswith(":"))
-    if not absolute:
+    if not written.startswith(("/", "\\")) and not (parts and parts[0].endswith(":")):
         return None
     # a table written on another machine: its folders above ours are dropped, as few as needed
     order = [reading.dropped, *range(1, len(parts))] if reading.dropped else range(1, len(parts))
     for count in order:
-        place = _existing(reading.folder, "/".join(parts[count:])) if count < len(parts) else None
-        if place is not None:
+        if count < len(parts) and (place := _existing(reading.folder, "/".join(parts[count:]))):
             reading.dropped = count
             return place
     return None

@@ -155,19 +155,19 @@ def voc_texts(pictures: Sequence[Labelled]) -> Iterator[tuple[str, str]]:
     """(name of the file, its XML) for every (path, (height, width), boxes); whole numbers where corners are whole."""
     for path, (height, width), boxes in pictures:
         root = Element("annotation")
-        for name, value in (("folder", Path(path).parent.as_posix()), ("filename", Path(path).name)):
-            SubElement(root, name).text = value
-        size = SubElement(root, "size")
-        for name, value in (("width", width), ("height", height), ("depth", 3)):
-            SubElement(size, name).text = str(value)
+        _add(root, folder=Path(path).parent.as_posix(), filename=Path(path).name)
+        _add(SubElement(root, "size"), width=width, height=height, depth=3)
         for name, corners, is_ignored, confidence in boxes.each():
             thing = SubElement(root, "object")
-            SubElement(thing, "name").text = name
-            SubElement(thing, "difficult").text = str(int(is_ignored))
+            _add(thing, name=name, difficult=int(is_ignored))
             if confidence is not None:
-                SubElement(thing, "confidence").text = f"{confidence:.6g}"
-            box = SubElement(thing, "bndbox")
-            for side, value in zip(_SIDES, corners, strict=True):
-                SubElement(box, side).text = written_number(value)
+                _add(thing, confidence=f"{confidence:.6g}")
+            _add(SubElement(thing, "bndbox"), **dict(zip(_SIDES, map(written_number, corners), strict=True)))
         indent(root, "\t")
         yield Path(path).with_suffix(".xml").as_posix(), tostring(root, encoding="unicode") + "\n"
+
+
+def _add(parent: Element, **texts: object) -> None:
+    """Elements with these names and texts inside of another one."""
+    for name, text in texts.items():
+        SubElement(parent, name).text = str(text)

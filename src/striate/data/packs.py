@@ -161,9 +161,8 @@ def _idx_array(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarra
         stream.read(4 + 4 * len(shape))
         data = stream.read(wanted + 1)
     if len(data) != wanted:
-        raise ValueError(
-            f"{wanted:,} bytes are declared, {'more' if len(data) > wanted else f'{len(data):,}'} are there"
-        )
+        there = "more" if len(data) > wanted else f"{len(data):,}"
+        raise ValueError(f"{wanted:,} bytes are declared, {there} are there")
     return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 

@@ -110,9 +110,8 @@ class _Join:
             partners = [mask for mask in masks[key] if _agree(mask.sample.part, picture.sample.part)]
             if partners and not others and (not objects or self._counts[picture.folders] == 1):
                 self._take(picture, partners, objects)
-        self.pictures, self.masks = (
-            [file for file in files if id(file) not in self._gone] for files in (self.pictures, self.masks)
-        )
+        self.pictures = [file for file in self.pictures if id(file) not in self._gone]
+        self.masks = [file for file in self.masks if id(file) not in self._gone]
 
     def _take(self, picture: _File, masks: list[_File], objects: bool) -> None:
         masks.sort(key=lambda mask: (bool(_SECOND_CHOICE.search(mask.sample.path)), mask.sample.path))

@@ -154,8 +154,7 @@ def _gather(
             contents.append(one.content)
         progress(number + 1, len(samples))
     if not contents:
-        listed = [f"{samples[number].path} ({reason})" for number, reason in list(reasons.items())[:6]]
-        shown = first_few(listed + [""] * (len(reasons) - len(listed)))
+        shown = first_few([f"{samples[number].path} ({reason})" for number, reason in reasons.items()])
         raise StriateError("at least one picture must be readable", received=shown or "no pictures")
     return contents, reasons
 

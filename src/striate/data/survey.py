@@ -58,10 +58,8 @@ class Survey:
     @property
     def channels(self) -> int:
         """1 if all are grey, else 3 if any is RGB, else the most frequent number of channels."""
-        several = Counter({n: count for n, count in self.channel_counts.items() if n != 1})
-        if not several:
-            return 1
-        return 3 if 3 in several else min(several, key=lambda n: (-several[n], n))
+        several = self.channel_counts.keys() - {1}
+        return 3 if 3 in several else min(several, key=lambda n: (-self.channel_counts[n], n), default=1)
 
     @property
     def depth(self) -> str:

@@ -115,10 +115,8 @@ def _names(values: list[int]) -> tuple[str, ...]:
     """What classes without names are called."""
     if len(values) == 2 and values[0] == 0:
         return TWO
-    words = ("class" if value < COLOUR else "colour" for value in values)
-    return tuple(
-        f"{word} {value_text(value)}" if value else BACKGROUND for word, value in zip(words, values, strict=True)
-    )
+    words = (f"{'class' if value < COLOUR else 'colour'} {value_text(value)}" for value in values)
+    return tuple(word if value else BACKGROUND for word, value in zip(words, values, strict=True))
 
 
 def _are_numbers(masks: Sequence[Seen], values: list[int]) -> bool:

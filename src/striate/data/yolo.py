@@ -227,9 +227,8 @@ def _thing(number: int, words: Sequence[str], names: Sequence[str]) -> Thing:
         xs, ys = values[::2], values[1::2]
         return Thing(place=place, name=names[kind], corners=(min(xs), min(ys), max(xs), max(ys)))
     if len(values) not in (4, 5):
-        return Thing(
-            place=place, name=names[kind], problem=f"a line is class cx cy w h, and this has {len(words)} words"
-        )
+        problem = f"a line is class cx cy w h, and this has {len(words)} words"
+        return Thing(place=place, name=names[kind], problem=problem)
     x, y, width, height = values[:4]
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""

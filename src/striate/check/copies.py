@@ -12,7 +12,7 @@ LEAK = 0.02  # of a part: fewer look-alikes, without any copy, are a caution onl
 def copies(case: Case) -> Iterator[Finding]:
     """Copies and look-alikes, conflicts of classes, and leaks between the parts that the user gave."""
     exact, near = _ordered(case.alike.copies), _ordered(case.alike.near)
-    known = [frozenset(rows) for rows in exact]
+    known = {frozenset(rows) for rows in exact}
     looser = [rows for rows in near if frozenset(rows) not in known]
     yield from _duplicates(case, [rows for rows in exact if len(_classes(case, rows)) == 1])
     yield from _near(case, looser)

@@ -11,6 +11,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from striate.data.sample import Runs
+
 RANDOM = np.random.default_rng(7)
 GREY8 = RANDOM.integers(0, 256, (13, 17), dtype=np.uint8)
 RGB8 = RANDOM.integers(0, 256, (13, 17, 3), dtype=np.uint8)
@@ -162,3 +164,16 @@ def every_kind() -> Iterator[bytes]:
         yield dicom(RGB16[:, :, 0])
         yield dicom(RGB8, "RGB")
         yield dicom(stack[0].astype(np.int16), RescaleSlope="2", RescaleIntercept="-1024")
+
+
+def coco_letters(runs: Runs) -> str:
+    """Counts as the letters that COCO writes: differences to the last but one, five bits a letter from 48 on."""
+    letters = []
+    for number, count in enumerate(runs.counts.tolist()):
+        value = count - (int(runs.counts[number - 2]) if number > 2 else 0)
+        more = True
+        while more:
+            bits, value = value & 31, value >> 5
+            more = value != (-1 if bits & 16 else 0)
+            letters.append(chr(48 + (bits | 32 * more)))
+    return "".join(letters)

@@ -9,7 +9,7 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 
 from striate.check.alike import Alike, alike
-from striate.data.facts import FACTS, facts_of
+from striate.data.facts import FACTS, facts_of_all
 from striate.data.header import Header
 
 CHANGES = {
@@ -42,7 +42,7 @@ def noted(pictures: list[np.ndarray]) -> np.ndarray:
         picture = picture.reshape(*picture.shape[:2], -1)
         height, width, channels = picture.shape
         header = Header(height=height, width=width, channels=channels, depth="uint8", format="PNG")
-        facts[row] = facts_of(picture, header, picture.size)
+        facts[row] = facts_of_all([picture], [header], [picture.size])[0]
     return facts
 
 

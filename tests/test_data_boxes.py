@@ -443,7 +443,8 @@ def test_round_trips_lose_nothing_but_their_own_rounding(
             draw(folder / path, width, height)
         for name, text in box_texts(kind, pictures, classes):
             write(folder / name, text)
-        found = read_boxes(folder, kind)
+        assert boxes_kind(folder) == kind
+        found = read_boxes(folder)
         assert not found.left_out
         assert not found.mended
         assert [s.path for s in found.samples] == [path for path, _, _ in first]

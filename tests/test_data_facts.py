@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from striate.data.decode import look
-from striate.data.facts import FACTS, THUMB, TINT, facts_of, facts_of_all
+from striate.data.facts import FACTS, THUMB, TINT, facts_of_all
+from striate.data.header import Header
+
+
+def facts_of(picture: np.ndarray, header: Header, size: int) -> np.ndarray:
+    return facts_of_all([picture], [header], [size])[0]
 
 
 def drawn(height: int, width: int, channels: int, dtype: str) -> np.ndarray:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_files import coco_letters
 from PIL import Image
 
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
 from striate.data.masks import read
-from striate.data.painted import packed, runs_of
+from striate.data.painted import runs_of
 from striate.errors import StriateError
 
 HEIGHT, WIDTH = 12, 17
@@ -50,7 +51,12 @@ def test_coco_polygons_and_runs_are_areas_and_objects(tmp_path: Path) -> None:
     crowd = {"counts": runs_of(box(0, 2, 14, 17)).counts.tolist(), "size": [HEIGHT, WIDTH]}
     shapes = [
         {"id": 1, "image_id": 1, "category_id": 5, "segmentation": [ring(1, 4, 1, 4), ring(1, 4, 6, 9)]},
-        {"id": 2, "image_id": 1, "category_id": 6, "segmentation": {"counts": packed(runs), "size": [HEIGHT, WIDTH]}},
+        {
+            "id": 2,
+            "image_id": 1,
+            "category_id": 6,
+            "segmentation": {"counts": coco_letters(runs), "size": [HEIGHT, WIDTH]},
+        },
         {"id": 3, "image_id": 1, "category_id": 5, "segmentation": crowd, "iscrowd": 1},
     ]
     found = read(coco(tmp_path, shapes))

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from drawn_files import coco_letters
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.path import Path as Outline
 
-from striate.data.painted import checked_runs, packed, painted, runs_of, unpacked
+from striate.data.painted import checked_runs, painted, runs_of, unpacked
 
 SIDES = st.integers(1, 24)
 CORNERS = st.lists(st.tuples(st.floats(-8, 32), st.floats(-8, 32)), min_size=3, max_size=9)
@@ -80,7 +81,7 @@ def test_runs_and_letters_hold_the_whole_area(inside: np.ndarray) -> None:
     """Runs, and runs as COCO's letters, give back the very same pixels."""
     runs = runs_of(inside)
     assert np.array_equal(painted((runs,), *inside.shape), inside)
-    again = unpacked(packed(runs), *inside.shape)
+    again = unpacked(coco_letters(runs), *inside.shape)
     assert np.array_equal(again.counts, runs.counts)
 
 
@@ -89,7 +90,7 @@ def test_runs_and_letters_hold_the_whole_area(inside: np.ndarray) -> None:
 def test_letters_are_those_of_pycocotools(inside: np.ndarray) -> None:
     """What pycocotools writes for an area is what is written here."""
     coco = pytest.importorskip("pycocotools.mask", reason="pip install pycocotools")
-    assert packed(runs_of(inside)) == coco.encode(np.asfortranarray(inside.astype(np.uint8)))["counts"].decode()
+    assert coco_letters(runs_of(inside)) == coco.encode(np.asfortranarray(inside.astype(np.uint8)))["counts"].decode()
 
 
 @pytest.mark.parametrize("counts", [[3], [-1, 5], [2.5, 1.5], [[4]], ["a"]])

@@ -196,7 +196,7 @@ def test_survey(tmp_path: Path) -> None:
     (tmp_path / "3.png").write_bytes(b"text")
     samples = samples_of(*files, tmp_path / "3.png")
     seen = survey(samples)
-    assert (seen.looked, seen.unreadable, seen.typical_size) == (4, 1, (30, 20))
+    assert (seen.sizes.total(), seen.typical_size) == (3, (30, 20))
     assert (seen.channels, seen.depth, seen.formats["PNG"], seen.same_size) == (1, "uint8", 3, False)
     deep = Sample(path="a", source=np.zeros((4, 4, 3), np.uint16), target="x")
     seen = survey([*samples, deep])

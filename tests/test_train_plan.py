@@ -28,7 +28,7 @@ def survey(sizes: dict[tuple[int, int], int], channels: int = 1, depth: str = "u
     count = sum(sizes.values())
     return Survey(
         sizes=Counter(sizes), channel_counts=Counter({channels: count}), depths=Counter({depth: count}),
-        formats=Counter(PNG=count), looked=count, unreadable=0,
+        formats=Counter(PNG=count),
     )  # fmt: skip
 
 

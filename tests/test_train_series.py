@@ -244,7 +244,7 @@ def test_the_length_of_texts_and_series() -> None:
     sizes = Counter({(1, 100): 90, (1, 2000): 10})
     looked = Survey(
         sizes=sizes, channel_counts=Counter({2: 100}), depths=Counter({"float32": 100}), formats=Counter(),
-        pages=Counter({1: 100}), looked=100, unreadable=0,
+        pages=Counter({1: 100}),
     )  # fmt: skip
     assert shape_of("series", Settings(), looked).seen == (2, 100)
     assert shape_of("series", Settings(img_size="64"), looked).seen == (2, 64)

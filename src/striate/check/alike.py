@@ -41,7 +41,7 @@ def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
     first, same = _same(contents)
     rows = sorted(first.values(), key=lambda row: hashlib.blake2b(str(contents[row]).encode()).digest())
     blocks = np.array_split(np.array(rows, np.int64), len(rows) // 4096 + 1)
-    rows = np.concatenate([block[_varied(facts["look"][block])] for block in blocks])
+    rows = np.concatenate([block[facts["look"][block].std(axis=(1, 2)) > 1] for block in blocks])
     pairs, sure = [], []
     if len(rows) >= FEWEST:
         links = search(facts[rows])
@@ -67,11 +67,6 @@ def _same(contents: Sequence[str]) -> tuple[dict[Hashable, int], list[tuple[int,
     """The first row of each content, and links from it to all rows that have it."""
     first: dict[Hashable, int] = {}
     return first, [(first.setdefault(content, row), row, True) for row, content in enumerate(contents)]
-
-
-def _varied(looks: np.ndarray) -> np.ndarray:
-    """Which of them (K, S, S) are of more than a single value."""
-    return looks.std(axis=(1, 2)) > 1
 
 
 def _several(count: int, links: Iterable[tuple[int, int, bool]]) -> list[list[int]]:

@@ -1,12 +1,14 @@
 """What every detector looks at: the pictures of a set with all that is known about them, row by row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
 from striate.check.alike import Alike
+from striate.check.finding import Finding
 from striate.data.sample import LeftOut, Sample
 
 MOST = 1000  # groups of paths that one finding lists
@@ -29,7 +31,6 @@ class Case:
     alike: Alike = field(repr=False)
     mended: Sequence[LeftOut] = ()
     form: str = "picture"
-    mended: Sequence[LeftOut] = ()
 
     @cached_property
     def one_label(self) -> bool:
@@ -72,12 +73,16 @@ class Case:
 
     def groups(self, several: Iterable[Iterable[int]]) -> tuple[tuple[str, ...], ...]:
         """Paths for groups of rows: the first MOST groups."""
-        listed = [tuple(self.path(row) for row in rows) for rows in several]
-        return tuple(listed[:MOST])
+        return tuple(tuple(map(self.path, rows)) for rows in islice(several, MOST))
 
     def some(self, rows: Iterable[int]) -> tuple[tuple[str, ...], ...]:
         """Paths of rows that do not belong together, each a group of its own."""
         return self.groups([row] for row in rows)
+
+    def about(self, rows: Collection[int], **said: object) -> Iterator[Finding]:
+        """The finding about rows that do not belong together, if there are any; said: all else that a Finding says."""
+        if len(rows):
+            yield Finding(count=len(rows), groups=self.some(rows), **said)
 
 
 def spread_sample(labels: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray:

@@ -12,9 +12,9 @@ LEAK = 0.02  # of a part: fewer look-alikes, without any copy, are a caution onl
 def copies(case: Case) -> Iterator[Finding]:
     """Copies and look-alikes, conflicts of classes, and leaks between the parts that the user gave."""
     exact, near = _ordered(case.alike.copies), _ordered(case.alike.near)
-    known = [frozenset(rows) for rows in exact]
+    known = {frozenset(rows) for rows in exact}
     looser = [rows for rows in near if frozenset(rows) not in known]
-    yield from _duplicates(case, [rows for rows in exact if not _torn(case, rows)])
+    yield from _duplicates(case, [rows for rows in exact if len(_classes(case, rows)) == 1])
     yield from _near(case, looser)
     yield from _conflicts(case, exact, looser)
     yield from _leaks(case, near)
@@ -24,8 +24,7 @@ def set_aside(case: Case) -> dict[int, str]:
     """Rows whose very file is there under more than one class, with the reason."""
     aside = {}
     for rows in case.alike.copies:
-        if _torn(case, rows):
-            names = sorted({case.samples[row].label for row in rows})
+        if len(names := _classes(case, rows)) > 1:
             aside |= {int(row): f"the same file stands under {' and '.join(map(repr, names))}" for row in rows}
     return aside
 
@@ -34,34 +33,31 @@ def _ordered(groups: Iterable[Iterable[int]]) -> list[list[int]]:
     return sorted(sorted(map(int, rows)) for rows in groups)
 
 
-def _surplus(groups: Sequence[Sequence[int]]) -> int:
-    return sum(len(rows) - 1 for rows in groups)
+def _classes(case: Case, rows: Sequence[int]) -> list[str]:
+    """Under which they stand, sorted."""
+    return sorted({case.samples[row].label for row in rows})
 
 
-def _torn(case: Case, rows: Sequence[int]) -> bool:
-    """Whether they stand under several classes."""
-    return len({case.samples[row].label for row in rows}) > 1
-
-
-def _parted(case: Case, rows: Sequence[int]) -> bool:
-    """Whether they are in several of the parts that the user gave."""
-    return len({case.parts[row] for row in rows}) > 1
+def _parts(case: Case, rows: Sequence[int]) -> set[str]:
+    """In which they are, of those that the user gave."""
+    return {case.parts[row] for row in rows}
 
 
 def _stay(case: Case, groups: Sequence[Sequence[int]], who: str, why: str) -> str:
     """What is done with groups: parts that are given are kept."""
-    if any(_parted(case, rows) for rows in groups):
+    if any(len(_parts(case, rows)) > 1 for rows in groups):
         return f"{who} in one part, except where the parts that you gave have them on both sides."
     return f"{who} in one part, {why}."
 
 
 def _duplicates(case: Case, exact: Sequence[Sequence[int]]) -> Iterator[Finding]:
     if exact:
+        surplus = sum(len(rows) - 1 for rows in exact)
         yield Finding(
             kind="duplicates",
             level="caution",
-            what=f"{counted(_surplus(exact), 'exact copy')} of other files, in {counted(len(exact), 'group')}.",
-            count=_surplus(exact),
+            what=f"{counted(surplus, 'exact copy')} of other files, in {counted(len(exact), 'group')}.",
+            count=surplus,
             done=_stay(case, exact, "Copies stay", "so none is learned and tested"),
             change="Delete all but one of each group, unless they should count more than once.",
             groups=case.groups(exact),
@@ -94,15 +90,14 @@ def _conflicts(case: Case, exact: Sequence[Sequence[int]], looser: Sequence[Sequ
             + _stay(case, looser, "Each group stays", "so that none is learned and tested"),
         ),
     ):  # fmt: skip
-        torn = [rows for rows in groups if _torn(case, rows)]
+        torn = [rows for rows in groups if len(_classes(case, rows)) > 1]
         if torn:
             held = sum(map(len, torn))
-            names = [sorted({case.samples[row].label for row in rows}) for rows in torn]
             yield Finding(
                 kind=kind,
                 level=level,
                 what=f"{counted(held, 'picture')} in {counted(len(torn), 'group')} where {same} stands under several "
-                f"classes (such as {' and '.join(map(repr, names[0]))}).",
+                f"classes (such as {' and '.join(map(repr, _classes(case, torn[0])))}).",
                 count=held,
                 done=done,
                 change="Decide which class is right and delete the others.",
@@ -113,9 +108,8 @@ def _conflicts(case: Case, exact: Sequence[Sequence[int]], looser: Sequence[Sequ
 
 def _leaks(case: Case, near: Sequence[Sequence[int]]) -> Iterator[Finding]:
     """Pictures of a given validation or test part that the training part, or the other of the two, has as well."""
-    shared = [rows for rows in near if _parted(case, rows)]
     for part, others in (("test", ("train", "validation")), ("validation", ("train",))):
-        inside = [rows for rows in shared if _meets(case, rows, (part,)) and _meets(case, rows, others)]
+        inside = [rows for rows in near if part in (met := _parts(case, rows)) and not met.isdisjoint(others)]
         own = [row for rows in inside for row in rows if case.parts[row] == part]
         if own:
             learned = {case.contents[row] for rows in inside for row in rows if case.parts[row] in others}
@@ -133,7 +127,3 @@ def _leaks(case: Case, near: Sequence[Sequence[int]]) -> Iterator[Finding]:
                 groups=case.groups(inside),
                 figures={"part": part, "of": total, "exact": exact},
             )
-
-
-def _meets(case: Case, rows: Sequence[int], parts: Sequence[str]) -> bool:
-    return any(case.parts[row] in parts for row in rows)

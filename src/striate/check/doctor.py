@@ -22,7 +22,7 @@ from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.store import Store
 from striate.errors import StriateError
 
-FOUND_BY = ("check", "train")  # folders of the code that finds what is remembered
+FOUND_BY = ("check", "train")  # folders of the code that finds what is remembered: other code finds other things
 FORM_DETECTORS = (copies, series, inventory)  # what says something of series, texts and volumes
 DETECTORS = (copies, shortcuts, series, inventory, outliers)  # in the order in which a level's findings are told
 
@@ -52,10 +52,9 @@ def remembered(
     if store.folder is None:
         return make()
     digest = hashlib.blake2b(f"{striate.__version__} {found.hidden} {found.form}\n".encode(), digest_size=12)
-    for file in sorted(
-        Path(striate.__file__).parent.glob("[ct][hr]*/*.py")
-    ):  # other checks and trials find other things
-        digest.update(file.read_bytes())
+    for folder in FOUND_BY:
+        for file in sorted(Path(striate.__file__).with_name(folder).glob("*.py")):
+            digest.update(file.read_bytes())
     for one in asked:
         digest.update(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode())
     for item in found.samples:

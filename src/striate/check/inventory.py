@@ -125,33 +125,29 @@ def _wrong_names(case: Case) -> Iterator[Finding]:
         if said and number < len(FORMATS) and said != FORMATS[number]:
             rows.append(row)
             kinds[f"{FORMATS[number]} named {suffix}"] += 1
-    if rows:
-        yield Finding(
-            kind="wrong-ending",
-            level="note" if len(rows) > len(case.samples) / 2 else "caution",
-            what=f"{counted(len(rows), 'file')} of another format than the name says: {_mixture(kinds)}.",
-            count=len(rows),
-            done="Read by what they hold, not by their names, and used.",
-            change="Look whether they are the pictures that you meant: a download that failed may be one.",
-            groups=case.some(rows),
-            figures={"kinds": dict(kinds)},
-        )
+    yield from case.about(
+        rows,
+        kind="wrong-ending",
+        level="note" if len(rows) > len(case.samples) / 2 else "caution",
+        what=f"{counted(len(rows), 'file')} of another format than the name says: {_mixture(kinds)}.",
+        done="Read by what they hold, not by their names, and used.",
+        change="Look whether they are the pictures that you meant: a download that failed may be one.",
+        figures={"kinds": dict(kinds)},
+    )
 
 
 def _pages(case: Case) -> Iterator[Finding]:
     rows = np.flatnonzero(case.facts["pages"] > 1)
-    if len(rows):
-        pages = int(case.facts["pages"][rows].sum())
-        yield Finding(
-            kind="pages",
-            level="note",
-            what=f"{counted(len(rows), 'file')} of several pages, slices or frames, {pages:,} in all.",
-            count=len(rows),
-            done="One page of each is used, the first unless --page says another.",
-            change="--page N takes page N (from 0); to use several, save them as files of their own and group them.",
-            groups=case.some(rows.tolist()),
-            figures={"pages": pages},
-        )
+    pages = int(case.facts["pages"][rows].sum())
+    yield from case.about(
+        rows,
+        kind="pages",
+        level="note",
+        what=f"{counted(len(rows), 'file')} of several pages, slices or frames, {pages:,} in all.",
+        done="One page of each is used, the first unless --page says another.",
+        change="--page N takes page N (from 0); to use several, save them as files of their own and group them.",
+        figures={"pages": pages},
+    )
 
 
 def _classes(case: Case) -> Iterator[Finding]:
@@ -175,15 +171,13 @@ def _classes(case: Case) -> Iterator[Finding]:
     near: defaultdict[str, list[str]] = defaultdict(list)
     for name in counts:
         near["".join(filter(str.isalnum, name.casefold())) or name].append(name)
-    if pairs := [" and ".join(map(repr, names)) for names in near.values() if len(names) > 1]:
-        torn = {name for names in near.values() if len(names) > 1 for name in names}
-        rows = [row for row, sample in enumerate(case.samples) if sample.label in torn]
-        yield Finding(
-            kind="class-names", level="caution", count=len(rows),
-            what=f"Classes with nearly the same name: {first_few(pairs)}.",
-            done="They are kept apart.", change="If they are one class, put their pictures into one folder.",
-            groups=case.some(rows),
-        )  # fmt: skip
+    several = [names for names in near.values() if len(names) > 1]
+    pairs = [" and ".join(map(repr, names)) for names in several]
+    yield from case.about(
+        [row for row, sample in enumerate(case.samples) if any(sample.label in names for names in several)],
+        kind="class-names", level="caution", what=f"Classes with nearly the same name: {first_few(pairs)}.",
+        done="They are kept apart.", change="If they are one class, put their pictures into one folder.",
+    )  # fmt: skip
 
 
 def _imbalance(counts: dict[str, int]) -> Iterator[Finding]:
@@ -219,13 +213,11 @@ def _imbalance(counts: dict[str, int]) -> Iterator[Finding]:
 
 def _constant(case: Case) -> Iterator[Finding]:
     rows = np.flatnonzero(case.facts["high"] <= case.facts["low"])
-    if len(rows):
-        yield Finding(
-            kind="constant",
-            level="caution",
-            what=f"{counted(len(rows), 'picture')} of one single value: nothing is on them.",
-            count=len(rows),
-            done="They are used.",
-            change="Take them out of the folder, unless an empty picture is what the class means.",
-            groups=case.some(rows.tolist()),
-        )
+    yield from case.about(
+        rows,
+        kind="constant",
+        level="caution",
+        what=f"{counted(len(rows), 'picture')} of one single value: nothing is on them.",
+        done="They are used.",
+        change="Take them out of the folder, unless an empty picture is what the class means.",
+    )

@@ -120,11 +120,7 @@ def write_suspects(
     file: Path, found: Suspects, paths: Sequence[str], classes: Sequence[str], parts: Sequence[str]
 ) -> None:
     """suspects.csv: every doubted picture, the most doubtful first; paths and parts by the numbers in `found.rows`."""
-    files.write_csv(
-        file,
-        COLUMNS,
-        (
-            (paths[row], classes[label], classes[other], f"{score:.4f}", parts[row])
-            for row, label, other, score in found
-        ),
-    )
+    rows = [
+        (paths[row], classes[label], classes[other], f"{score:.4f}", parts[row]) for row, label, other, score in found
+    ]
+    files.write_csv(file, COLUMNS, rows)

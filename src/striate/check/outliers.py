@@ -35,15 +35,14 @@ def _sizes(case: Case) -> Iterator[Finding]:
     rows = np.flatnonzero(away > max(np.log(TIMES), 4 * spread))
     if _few(rows, case):
         odd = case.facts[rows[away[rows].argmax()]]
-        yield Finding(
+        yield from case.about(
+            rows,
             kind="odd-size",
             level="caution",
             what=f"{counted(len(rows), 'picture')} of quite another size, such as {odd['width']:,} × {odd['height']:,} "
             f"pixels where a side of {usual:,.0f} is usual.",
-            count=len(rows),
             done="Used, brought to the size of all others: what is on them will look larger or smaller.",
             change="Cut or scale them so that things have their usual size, or take them out.",
-            groups=case.some(rows.tolist()),
             figures={"usual_side": usual},
         )
 
@@ -52,47 +51,40 @@ def _colours(case: Case) -> Iterator[Finding]:
     channels = case.facts["channels"]
     kinds, counts = np.unique(channels, return_counts=True)
     usual = kinds[counts.argmax()]
-    rows = np.flatnonzero(channels != usual)
-    if len(rows):
-        names = [{1: "grey", 3: "colour"}.get(int(kind), f"{kind}-channel") for kind in kinds]
-        listed = " and ".join(f"{n:,} {name}" for name, n in zip(names, counts, strict=True))
-        yield Finding(
-            kind="mixed-colour",
-            level="caution",
-            what=f"Pictures of different modes: {listed}.",
-            count=len(rows),
-            done="Grey ones were copied to all channels, so that all look alike to the network.",
-            change="--channels 1 makes all pictures grey, if colour does not matter.",
-            groups=case.some(rows.tolist()),
-        )
+    names = [{1: "grey", 3: "colour"}.get(int(kind), f"{kind}-channel") for kind in kinds]
+    listed = " and ".join(f"{n:,} {name}" for name, n in zip(names, counts, strict=True))
+    yield from case.about(
+        np.flatnonzero(channels != usual),
+        kind="mixed-colour",
+        level="caution",
+        what=f"Pictures of different modes: {listed}.",
+        done="Grey ones were copied to all channels, so that all look alike to the network.",
+        change="--channels 1 makes all pictures grey, if colour does not matter.",
+    )
     colourless = np.ptp(case.facts["tint"].astype(int), axis=3).max(axis=(1, 2)) <= 1
     rows = np.flatnonzero(colourless & (channels == 3))
     if usual == 3 and _few(rows, case):
-        yield Finding(
+        yield from case.about(
+            rows,
             kind="colourless",
             level="note",
             what=f"{counted(len(rows), 'colour picture')} without any colour.",
-            count=len(rows),
             done="Used as they are.",
             change="--channels 1 makes all pictures grey, if colour does not matter.",
-            groups=case.some(rows.tolist()),
         )
 
 
 def _depths(case: Case) -> Iterator[Finding]:
     kinds, counts = np.unique(case.facts["depth"], return_counts=True)
-    if len(kinds) > 1:
-        rows = np.flatnonzero(case.facts["depth"] != kinds[counts.argmax()])
-        listed = " and ".join(f"{n:,} of {DEPTHS[kind]}" for kind, n in zip(kinds, counts, strict=True))
-        yield Finding(
-            kind="mixed-depth",
-            level="caution",
-            what=f"Pictures of different depths: {listed}.",
-            count=len(rows),
-            done="Whole numbers were brought to one scale by the range of their type, fractions left as they are.",
-            change="Save all pictures at one depth if the same number should mean the same light.",
-            groups=case.some(rows.tolist()),
-        )
+    listed = " and ".join(f"{n:,} of {DEPTHS[kind]}" for kind, n in zip(kinds, counts, strict=True))
+    yield from case.about(
+        np.flatnonzero(case.facts["depth"] != kinds[counts.argmax()]),
+        kind="mixed-depth",
+        level="caution",
+        what=f"Pictures of different depths: {listed}.",
+        done="Whole numbers were brought to one scale by the range of their type, fractions left as they are.",
+        change="Save all pictures at one depth if the same number should mean the same light.",
+    )
 
 
 def _light(case: Case) -> Iterator[Finding]:
@@ -108,12 +100,11 @@ def _light(case: Case) -> Iterator[Finding]:
     rows = np.flatnonzero((away.max(axis=0) > FAR) & plain)
     if _few(rows, case):
         rows = rows[np.argsort(-away.max(axis=0)[rows], kind="stable")]
-        yield Finding(
+        yield from case.about(
+            rows,
             kind="odd-light",
             level="caution",
             what=f"{counted(len(rows), 'picture')} far outside the usual brightness, contrast or fineness of this set.",
-            count=len(rows),
             done="Used as they are.",
             change="Look whether they are pictures of the same kind; take out what is not.",
-            groups=case.some(rows.tolist()),
         )

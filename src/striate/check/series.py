@@ -43,10 +43,6 @@ class Naming:
     run: bool = False
     folders: bool = False
 
-    def example(self, case: Case) -> str:
-        row = int(np.flatnonzero(self.groups >= 0)[0])
-        return case.path(row).rpartition("/")[2]
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -313,7 +309,8 @@ def _finding(case: Case, naming: Naming, found: Evidence | None) -> Finding:
     rows = [group for group in rows if len(group) > 1]
     crossing = sum(len(set(case.labels[group])) > 1 for group in rows)
     parted = sum(len(set(case.parts[group])) > 1 for group in rows)
-    where = "the folders below the classes" if naming.folders else f"names such as {naming.example(case)!r}"
+    example = case.path(int(known.argmax())).rpartition("/")[2]
+    where = "the folders below the classes" if naming.folders else f"names such as {example!r}"
     what = f"By {where} the pictures fall into {count:,} groups (such as {naming.names[0]!r})"
     if found:
         what += (

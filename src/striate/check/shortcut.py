@@ -120,9 +120,8 @@ def _lower(right: int, of: int) -> float:
 
 
 def _format(looked: _Looked) -> Columns:
-    return np.stack([looked.facts[name] for name in ("format", "channels", "depth", "pages", "coarse")], axis=1).astype(
-        float
-    )
+    names = ("format", "channels", "depth", "pages", "coarse")
+    return np.stack([looked.facts[name].astype(float) for name in names], axis=1)
 
 
 def _size(looked: _Looked) -> Columns:
@@ -152,10 +151,6 @@ def _heavier(looked: _Looked, kind: int) -> bool:
     more = facts["bytes"] - np.exp(np.median(values[~mine])) * _content(looked)
     apart = [abs(np.median(column[mine]) - np.median(column[~mine])) for column in (values, plain)]
     return bool(min(apart) >= np.log(HEAVIER) and abs(np.median(more[mine])) >= WRAPPING)
-
-
-def _light(looked: _Looked) -> Columns:
-    return looked.light
 
 
 def _shifted(looked: _Looked, kind: int) -> bool:
@@ -272,9 +267,9 @@ FAMILIES = (
         "they are cut-outs whose size means something, nothing is wrong, but the network sees all at one size.",
     ),
     Family(
-        "light", "caution", 0.4, _light, "how bright the whole picture is", "If the light came with the day or the "
-        "microscope and not with the class, take pictures of all classes under the same light; "
-        "--augment 'brightness=0.3 contrast=0.3' makes brightness useless to the network.", _shifted,
+        "light", "caution", 0.4, lambda looked: looked.light, "how bright the whole picture is", "If the light "
+        "came with the day or the microscope and not with the class, take pictures of all classes under the same "
+        "light; --augment 'brightness=0.3 contrast=0.3' makes brightness useless to the network.", _shifted,
     ),
     Family("bytes", "problem", 0.5, _bytes, "the bytes of the files", _SAVE_ALIKE, _heavier, unless=("format",)),
     Family(

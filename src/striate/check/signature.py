@@ -17,19 +17,19 @@ from striate.data.looks import SIDE
 
 RINGS, ORDERS = 10, 8
 _COLOURS = 4  # side of the map of colours
+_FINE, _WIDE = 0.8, 4.0  # pixels of a likeness of 32
 _MOST_FILLED = 0.45  # of a picture
 MOST_APART = 0.015  # 1 - likeness²: what saving anew, resizing and retouching change is less; stripes may be as near by
 # accident, where most of their kind are far apart
 _BLUR = 1.0  # pixels of a plain likeness: what resizing and saving anew change is finer
 
 
-def contrast(looks: np.ndarray, fine: float = 0.8, wide: float = 4.0) -> np.ndarray:
-    """(K, S, S) float32: detail between `fine` and `wide` (pixels of a likeness of 32), over its local strength; NaN
-    where the picture was filled up."""
+def contrast(looks: np.ndarray) -> np.ndarray:
+    """(K, S, S) float32: detail between _FINE and _WIDE over its local strength, NaN where a picture was filled up."""
     side, seen = looks.shape[1], ~filled(looks)
     values = looks.astype(np.float32)
     floor = 0.15 * (values.std(axis=(1, 2), keepdims=True) + 1)
-    narrow, broad = blur(side, fine * side / SIDE), blur(side, wide * side / SIDE)
+    narrow, broad = blur(side, _FINE * side / SIDE), blur(side, _WIDE * side / SIDE)
     band = _mean(narrow, values, seen) - _mean(broad, values, seen)
     strength = np.sqrt(np.maximum(_mean(broad, band * band, seen), 0))
     return np.where(seen, band / (strength + floor), np.float32(np.nan))
@@ -40,11 +40,7 @@ def filled(looks: np.ndarray) -> np.ndarray:
     most of the picture."""
     extreme = (looks <= 3) | (looks >= 252)
     found = np.zeros_like(extreme)
-    corners = (
-        slice(None),
-        slice(None, None, looks.shape[1] - 1),
-        slice(None, None, looks.shape[2] - 1),
-    )
+    corners = np.s_[:, :: looks.shape[1] - 1, :: looks.shape[2] - 1]
     found[corners] = extreme[corners]
     some = np.flatnonzero(found.any(axis=(1, 2)))
     grown, before = found[some], -1
@@ -142,15 +138,6 @@ def views(maps: np.ndarray) -> Iterator[np.ndarray]:
             yield np.rot90(side, quarters, (-2, -1))
 
 
-def _plain(looks: np.ndarray, tints: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Light (K, S * S) and colours (K, 32) of each of the eight views."""
-    seen = ~filled(looks)
-    smooth = _mean(blur(SIDE, _BLUR), looks.astype(np.float32), seen)
-    light = _standard(smooth.reshape(len(looks), -1), seen.reshape(len(looks), -1)).reshape(looks.shape)
-    for values, colour in zip(views(light), colours(tints), strict=True):
-        yield values.reshape(len(values), -1), colour
-
-
 class Plain:
     """Features of pictures as they are, from their facts' looks (N, S, S) and tints (N, T, T, 3): light, and the map of
     its colours."""
@@ -163,8 +150,12 @@ class Plain:
 
     def features(self, block: slice) -> Iterator[np.ndarray]:
         """Unit vectors (K, F) of each of the eight views."""
-        for both in _plain(self.looks[block], self.tints[block]):
-            yield unit(np.concatenate(both, axis=1))
+        looks = self.looks[block]
+        seen = ~filled(looks)
+        smooth = _mean(blur(SIDE, _BLUR), looks.astype(np.float32), seen)
+        light = _standard(smooth.reshape(len(looks), -1), seen.reshape(len(looks), -1)).reshape(looks.shape)
+        for values, colour in zip(views(light), colours(self.tints[block]), strict=True):
+            yield unit(np.concatenate([values.reshape(len(values), -1), colour], axis=1))
 
     def likeness(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """(..., K, M) of features (..., K, F) and (..., M, F): 1 for the same, whether or not one is a negative."""

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from striate.data.boxes import KINDS, Pictures, settle
+from striate.data.boxes import KINDS, Labelled, Pictures, settle
 from striate.data.boxtable import HEADER, box_rows, is_box_table, read_box_table
 from striate.data.coco import coco_record, find_coco, read_coco
 from striate.data.labelme import find_labelme, labelme_records, read_labelme
-from striate.data.sample import Boxes, Found
+from striate.data.sample import Found
 from striate.data.voc import find_voc, read_voc, voc_texts
 from striate.data.yolo import find_yolo, read_yolo, yolo_texts
 from striate.errors import StriateError, nearest
@@ -21,8 +21,6 @@ _LAYOUTS = (
     "give XML files, a JSON file with images, annotations and categories, text files with their class names in "
     "classes.txt or, beside train and val, in data.yaml, or a table with path, label, x0, y0, x1, y1"
 )
-
-Labelled = tuple[str, tuple[int, int], Boxes]  # a path, (height, width) and boxes
 
 
 def recognises(path: Path) -> bool:
@@ -36,17 +34,23 @@ def read(path: Path, group: str | None) -> Found:
 
 
 def boxes_kind(source: Path) -> str | None:
-    """Which of KINDS the labels of a folder or file are, or None where it has no boxes.
+    """Which of KINDS the labels of a folder or file are, or None where it has no boxes."""
+    return _labels_of(source)[0]
+
+
+def _labels_of(source: Path) -> tuple[str | None, list[Path]]:
+    """The kind, and the files that hold the labels.
 
     A data.yaml or *.data says so itself; then Annotations with XML, then JSON, then a table, then text files.
     """
     if source.is_file():
-        return _kind_of_file(source)
+        return _kind_of_file(source), [source]
     yolo = find_yolo(source)
     if yolo is not None and yolo.suffix in (".yaml", ".yml", ".data"):
-        return "yolo"
+        return "yolo", [yolo]
     looks = (("voc", find_voc), ("coco", find_coco), ("labelme", find_labelme), ("table", _tables))
-    return next((kind for kind, find in looks if find(source)), "yolo" if yolo is not None else None)
+    found = ((kind, files) for kind, find in looks if (files := find(source)))
+    return next(found, (None, []) if yolo is None else ("yolo", [yolo]))
 
 
 def _kind_of_file(file: Path) -> str | None:
@@ -61,50 +65,36 @@ def _tables(folder: Path) -> list[Path]:
     return [file for file in sorted(folder.glob("*.csv")) + sorted(folder.glob("*.tsv")) if is_box_table(file)]
 
 
-def read_boxes(source: Path, kind: str | None = None, workers: int = 0) -> Found:
+def read_boxes(source: Path, *, workers: int = 0) -> Found:
     """The pictures of a folder (or a COCO file, a table, a data.yaml) with their boxes.
 
-    kind: one of KINDS, where the folder has labels of several. workers: processes that read the pictures' headers.
-    Raises StriateError where there are no such labels.
+    workers: processes that read the pictures' headers. Raises StriateError where there are no boxes.
     """
     source = Path(os.path.abspath(source))  # noqa: PTH100 - resolve() would follow links
-    kind = kind or boxes_kind(source)
+    kind, files = _labels_of(source)
     folder = source.parent if source.is_file() else source
     pictures = Pictures.below(folder)
-    told = "line of a table" if kind == "table" else KINDS.get(kind or "", "labels")
-    unlabelled = f"no {told} for this picture"
+    if kind is None:
+        rule = f"boxes are read from {', '.join(KINDS.values())}"
+        raise StriateError(rule, received="none of them", where=source, remedy=_LAYOUTS)
+    unlabelled = f"no {'line of a table' if kind == 'table' else KINDS[kind]} for this picture"
     lost = []
     match kind:
         case "voc":
-            files = find_voc(folder)
             notes, lost = read_voc(folder, pictures, files)
         case "coco":
-            files = [source] if source.is_file() else find_coco(folder)
             notes, lost = read_coco(folder, files)
         case "labelme":
-            files = find_labelme(folder)
             notes = read_labelme(folder, files)
         case "table":
-            files = [source] if source.is_file() else _tables(folder)
             notes = [note for file in files for note in read_box_table(file)]
         case "yolo":
-            files = [file for file in (source if source.is_file() else find_yolo(folder),) if file is not None]
-            notes, lost, unlabelled = read_yolo(folder, files[0], pictures) if files else ([], [], "")
-        case _:
-            raise _no_boxes(source, kind)
-    if not files:
-        raise _no_boxes(source, kind)
+            notes, lost, unlabelled = read_yolo(folder, files[0], pictures)
     named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
     named = "its classes have numbers alone" if files[0] == folder else named
     said = f"{KINDS[kind]} ({named})"
     found = settle(pictures, notes, labels=said, workers=workers, unlabelled=unlabelled, left_out=lost)
     return replace(found, root=str(source))
-
-
-def _no_boxes(source: Path, kind: str | None) -> StriateError:
-    kinds = ", ".join(KINDS.values())
-    what = "none of them" if kind is None else f"no {KINDS[kind]}" if kind in KINDS else nearest(kind, list(KINDS))
-    return StriateError(f"boxes are read from {kinds}", received=what, where=source, remedy=_LAYOUTS)
 
 
 def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,14 @@ from striate.data.series import all_series, rows_of_array
 from striate.data.targets import Meaning, meaning_of_rows
 from striate.errors import StriateError
 
+_AXES = {  # by form: how many axes an array has, what they are, and what to do about others
+    "series": ((2, 3), "an array of series has the axes (series, values) or (series, values, channels)", ""),
+    "volume": ((4, 5), "an array of volumes has the axes (volumes, frames, height, width[, channels])", ""),
+    "picture": (
+        (3, 4), "an array of pictures has the axes (pictures, height, width) or (pictures, height, width, channels)",
+        "reshape it, for example to (-1, 28, 28)",
+    ),
+}  # fmt: skip
 _DIGITS = ("datasets", "data", "digits.csv.gz")
 
 
@@ -81,41 +89,13 @@ def rows_of_form(
     """An array with the axes that its form has: (N, H, W[, C]) of pictures, (N, L, C) of series. Lists as they are."""
     if not isinstance(pictures, np.ndarray):
         return pictures
-    if form == "series":
-        if pictures.ndim not in (2, 3):
-            raise StriateError(
-                "an array of series has the axes (series, values) or (series, values, channels)",
-                received=f"shape {pictures.shape}",
-                where=name,
-            )
-        return rows_of_array(pictures)
-    if form == "volume":
-        if pictures.ndim not in (4, 5):
-            raise StriateError(
-                "an array of volumes has the axes (volumes, frames, height, width[, channels])",
-                received=f"shape {pictures.shape}",
-                where=name,
-            )
-        return pictures
-    _require_layout(pictures, name)
-    return pictures
-
-
-def _require_layout(pictures: np.ndarray, name: str) -> None:
-    if pictures.ndim not in (3, 4):
-        raise StriateError(
-            "an array of pictures has the axes (pictures, height, width) or (pictures, height, width, channels)",
-            received=f"shape {pictures.shape}",
-            where=name,
-            remedy="reshape it, for example to (-1, 28, 28)",
-        )
-    if pictures.ndim == 4 and pictures.shape[1] in (1, 3) and pictures.shape[3] > 4:
-        raise StriateError(
-            "the channels of an array of pictures come last",
-            received=f"shape {pictures.shape}",
-            where=name,
-            remedy="use pictures.transpose(0, 2, 3, 1)",
-        )
+    wanted, rule, remedy = _AXES.get(form, _AXES["picture"])
+    channels_first = form != "volume" and pictures.ndim == 4 and pictures.shape[1] in (1, 3) and pictures.shape[3] > 4
+    if pictures.ndim in wanted:
+        if not channels_first:
+            return rows_of_array(pictures) if form == "series" else pictures
+        rule, remedy = "the channels of an array of pictures come last", "use pictures.transpose(0, 2, 3, 1)"
+    raise StriateError(rule, received=f"shape {pictures.shape}", where=name, remedy=remedy)
 
 
 def cells_of(values: Sequence[object], count: int, name: str, what: str = "labels") -> list[tuple[str, ...]]:

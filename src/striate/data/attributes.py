@@ -17,42 +17,35 @@ _PAIR = re.compile(r"\(([^()]*)\)")
 
 def rows_of_arff(file: Path, text: str) -> Iterator[Row]:
     """Series of an ARFF file: a number per attribute, or one relational attribute with a line per channel."""
-    attributes, relational, inside, data = [], False, False, False
+    attributes, relational, inside, label = [], False, False, None
     for number, line in enumerate(text.splitlines(), 1):
-        line, word = line.strip(), line.strip().split(None, 1)[:1]
-        lower = word[0].lower() if word else ""
+        line = line.strip()
         if not line or line.startswith("%"):
             continue
-        if data:
-            yield _of_channels(number, line, attributes) if relational else _of_numbers(number, line, attributes)
-        elif lower == "@end":
+        word = line.split(None, 1)[0].lower()
+        if label is not None:
+            yield _of_channels(number, line) if relational else _of_numbers(number, line, len(attributes), label)
+        elif word == "@end":
             inside = False
-        elif lower == "@data":
-            data = True
-            _require_labels(file, attributes)
+        elif word == "@data":
+            label = _label(file, attributes)
         elif (match := _ATTRIBUTE.match(line)) and not inside:
             inside = match[2].strip().lower() == "relational"
             relational |= inside
             attributes.append((match[1].strip("'\""), match[2].strip()))
 
 
-def _require_labels(file: Path, attributes: list[tuple[str, str]]) -> None:
-    if _label(attributes) is None:
-        names = [name for name, _ in attributes[-3:]]
-        rule = "an ARFF file of series has an attribute of classes, as in @attribute target {1,2}"
-        raise StriateError(rule, received=f"..., {', '.join(names)}", where=file)
-
-
-def _label(attributes: list[tuple[str, str]]) -> int | None:
-    """The last attribute of classes, or one called class or target."""
+def _label(file: Path, attributes: list[tuple[str, str]]) -> int:
+    """The number of the last attribute of classes, or of one called class or target."""
     for number in reversed(range(len(attributes))):
         name, kind = attributes[number]
         if kind.startswith("{") or name.lower() in _LABELS:
             return number
-    return None
+    rule = "an ARFF file of series has an attribute of classes, as in @attribute target {1,2}"
+    raise StriateError(rule, received=f"..., {', '.join(name for name, _ in attributes[-3:])}", where=file)
 
 
-def _of_channels(line: int, text: str, attributes: list[tuple[str, str]]) -> Row:
+def _of_channels(line: int, text: str) -> Row:
     r"""'1,2,3\n4,5,6',walking : the channels apart by \n, then the class."""
     quoted = re.match(r"(['\"])(.*)\1\s*,(.*)", text)
     if quoted is None:
@@ -61,13 +54,12 @@ def _of_channels(line: int, text: str, attributes: list[tuple[str, str]]) -> Row
     return _stacked(line, [part.split(",") for part in parts if part.strip()], quoted[3])
 
 
-def _of_numbers(line: int, text: str, attributes: list[tuple[str, str]]) -> Row:
+def _of_numbers(line: int, text: str, attributes: int, label: int) -> Row:
     if text.startswith("{"):
         return _wrong(line, "sparse ARFF is not read")
     cells = next(csv.reader([text], quotechar="'", skipinitialspace=True))
-    if len(cells) != len(attributes):
-        return _wrong(line, f"{len(cells)} values for {len(attributes)} attributes")
-    label = _label(attributes)
+    if len(cells) != attributes:
+        return _wrong(line, f"{len(cells)} values for {attributes} attributes")
     return _stacked(line, [[cell.strip() for n, cell in enumerate(cells) if n != label]], cells[label])
 
 

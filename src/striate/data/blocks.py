@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from striate.data.sample import PARTS, Sample
 from striate.errors import StriateError
 
-TRAIN, VALIDATION, TEST = PARTS
 GAP = 0.01  # of the samples, left out at each border, where neighbours are nearly alike
 _NEIGHBOUR, _COPY = "beside a border between two parts of the series", "the same bytes as a picture of a later part"
 

@@ -27,6 +27,7 @@ MOST_TEXT = 200_000_000  # bytes of a file of labels
 SLIP = 0.01  # pixels: what rounding in a file may move a corner
 ANOTHER_FORM = 0.02  # by which the form of a picture may differ from that of the one that was annotated
 KINDS = {"voc": "VOC XML", "coco": "COCO JSON", "yolo": "YOLO text", "labelme": "labelme JSON", "table": "a table"}
+Labelled = tuple[str, tuple[int, int], Boxes]  # a path, (height, width) and boxes
 _BESIDE = ("JPEGImages", "images", "imgs", "img")  # where pictures lie beside a folder that has only labels
 
 
@@ -93,7 +94,8 @@ class Pictures:
         for first in range(len(words)):
             if (file := self.by_path.get("/".join(words[first:]))) is not None:
                 return file
-        named = self.by_name.get(words[-1] if words else "", []) or self.by_name.get(_stem(words[-1:]), [])
+        name = words[-1] if words else ""
+        named = self.by_name.get(name) or self.by_name.get(os.path.splitext(name)[0], [])  # noqa: PTH122
         if len(named) > 1:
             return f"{len(named)} pictures have this name"
         return self.by_path[named[0]] if named else "no such picture"
@@ -106,10 +108,6 @@ class Pictures:
 
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name.replace("\\", "/"))
-
-
-def _stem(words: list[str]) -> str:
-    return os.path.splitext(words[0])[0] if words else ""  # noqa: PTH122
 
 
 def text_of(file: Path) -> str:
@@ -150,7 +148,7 @@ def settle(
     samples, mended = [], []
     for (name, source), (_, loaded) in zip(sources, load_each(sources, Want(header=True), workers), strict=True):
         note = named[name]
-        target = _boxes(note, source, loaded, _Teller(name, note, mended))
+        target = _boxes(name, note, source, loaded, mended)
         if isinstance(target, str):
             lost.append(LeftOut(path=name, reason=target, part=note.part or ""))
         else:
@@ -162,19 +160,6 @@ def settle(
     return Found(
         root=root, kind="boxes", samples=samples, left_out=lost, mended=mended, labels=labels, task="detection"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Teller:
-    """Says what was done to the objects of one picture."""
-
-    name: str
-    note: Noted
-    mended: list[LeftOut]
-
-    def __call__(self, thing: Thing, what: str) -> None:
-        reason = f"{self.note.file}, {thing.place}: {what}"
-        self.mended.append(LeftOut(path=self.name, reason=reason, label=thing.name, part=self.note.part or ""))
 
 
 def _join(
@@ -206,8 +191,8 @@ def _join(
     return named, lost
 
 
-def _boxes(note: Noted, source: Path, loaded: Loaded, tell: Callable[[Thing, str], None]) -> Boxes | str:
-    """The boxes of a picture in pixels as it is displayed, or why it cannot be used."""
+def _boxes(name: str, note: Noted, source: Path, loaded: Loaded, mended: list[LeftOut]) -> Boxes | str:
+    """The boxes of a picture in pixels as it is displayed, or why it cannot be used; `mended` gets what was done."""
     if loaded.header is None:
         return loaded.problem.reason
     size = (loaded.header.height, loaded.header.width)
@@ -220,7 +205,8 @@ def _boxes(note: Noted, source: Path, loaded: Loaded, tell: Callable[[Thing, str
         if corners is not None and (twin := _twin(thing, corners, kept)):
             corners, what = None, f"the same box as {twin}, dropped"
         if what:
-            tell(thing, what)
+            reason = f"{note.file}, {thing.place}: {what}"
+            mended.append(LeftOut(path=name, reason=reason, label=thing.name, part=note.part or ""))
         if corners is not None:
             kept.append((thing, corners))
     if note.things and not kept:
@@ -286,6 +272,11 @@ def mended_box(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray |
 def _twin(thing: Thing, corners: np.ndarray, kept: list[tuple[Thing, np.ndarray]]) -> str:
     same = (earlier.place for earlier, box in kept if earlier.name == thing.name and np.abs(box - corners).max() < SLIP)
     return next(same, "")
+
+
+def written_number(value: float) -> str:
+    """Whole numbers without a point; others to a thousandth of a pixel."""
+    return f"{round(value, 3):.10g}"
 
 
 def _numbers(corners: np.ndarray) -> str:

@@ -8,10 +8,9 @@ path and nothing else is a picture without objects.
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Noted, Thing, class_name
-from striate.data.columns import COLUMNS, read_lines
+from striate.data.boxes import Labelled, Noted, Thing, class_name, written_number
+from striate.data.columns import COLUMNS, cell_at, find_column, read_lines
 from striate.data.folder import PART_NAMES
-from striate.data.sample import Boxes
 from striate.data.targets import NOTHING
 from striate.data.targets import number as decimal
 from striate.errors import StriateError
@@ -34,9 +33,7 @@ def is_box_table(file: Path) -> bool:
 def _columns(header: Sequence[str]) -> dict[str, int] | None:
     names = [name.strip().casefold() for name in header]
     corners = next((corners for corners in _CORNERS if all(name in names for name in corners)), None)
-    found = {
-        word: next((names.index(n) for n in COLUMNS[word] if n in names), None) for word in ("path", "label", "part")
-    }
+    found = {word: find_column(names, COLUMNS[word]) for word in ("path", "label", "part")}
     if corners is None or found["path"] is None or found["label"] is None:
         return None
     columns = {word: number for word, number in found.items() if number is not None}
@@ -50,7 +47,7 @@ def read_box_table(file: Path) -> list[Noted]:
     columns = _columns(lines[0][1])
     rows: dict[str, list[tuple[int, dict[str, str]]]] = {}
     for number, cells in lines[1:]:
-        values = {word: cells[column] if column < len(cells) else "" for word, column in columns.items()}
+        values = {word: cell_at(cells, column) for word, column in columns.items()}
         if values["path"]:
             rows.setdefault(values["path"], []).append((number, values))
     return [_note(file, path, listed) for path, listed in rows.items()]
@@ -80,14 +77,11 @@ def _thing(number: int, row: dict[str, str]) -> Thing:
     return Thing(place=place, name=name, corners=corners, ignored=ignored, problem=problem)
 
 
-def box_rows(pictures: Sequence[tuple[str, tuple[int, int], Boxes]]) -> Iterator[tuple[object, ...]]:
+def box_rows(pictures: Sequence[Labelled]) -> Iterator[tuple[object, ...]]:
     """The lines below HEADER and "ignored" or, of predicted boxes, "confidence"; corners to a thousandth of a pixel."""
     for path, _, boxes in pictures:
         if not boxes.names:
             yield (path, *[""] * 6)
-        for place, (name, corners) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
-            if boxes.confidence is not None:
-                last = f"{boxes.confidence[place]:.6f}"
-            else:
-                last = int(boxes.ignored is not None and bool(boxes.ignored[place]))
-            yield (path, name, *(f"{round(value, 3):.10g}" for value in corners), last)
+        for name, corners, is_ignored, confidence in boxes.each():
+            last = int(is_ignored) if confidence is None else f"{confidence:.6f}"
+            yield (path, name, *map(written_number, corners), last)

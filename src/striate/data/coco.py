@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.data.boxes import Noted, Thing, class_name, text_of
+from striate.data.boxes import Labelled, Noted, Thing, class_name, text_of
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
-from striate.data.sample import Boxes, LeftOut
+from striate.data.sample import LeftOut
 from striate.errors import StriateError
 
 _FIELDS = ("images", "annotations", "categories")
@@ -20,6 +20,12 @@ def read_json(file: Path) -> object:
     except (ValueError, RecursionError) as problem:
         what = f"damaged JSON: {problem}"
         raise StriateError("a file of labels must be whole", received=what, where=file) from None
+
+
+def beside(file: Path, name: str) -> Path | None:
+    """The file of that name, or path, as seen from the folder of `file`; None where there is none."""
+    near = file.parent / name
+    return near if "\0" not in name and len(name) < 2000 and near.is_file() else None
 
 
 def find_coco(folder: Path) -> list[Path]:
@@ -64,13 +70,12 @@ def read_coco(folder: Path, files: Sequence[Path]) -> tuple[list[Noted], list[Le
 def _read(file: Path, folder: Path, part: str | None, lost: list[LeftOut]) -> Iterator[Noted]:
     shown, held = file.relative_to(folder).as_posix(), tables_of(file)
     lost += [LeftOut(path=shown, reason=reason) for reason in held.lost]
-    beside = file.parent.relative_to(folder)
+    inner = file.parent.relative_to(folder)
     for number, item in held.images.items():
         size = tuple(item.get(side) for side in ("height", "width"))
         known = all(isinstance(side, int) and side > 0 for side in size)
         name = str(item["file_name"])
-        near = file.parent / name  # the same name may be in several parts
-        picture = near if "\0" not in name and len(name) < 2000 and near.is_file() else (beside / name).as_posix()
+        picture = beside(file, name) or (inner / name).as_posix()  # the same name may be in several parts
         things = [_thing(place, annotation, held.names) for place, annotation in held.annotations[number]]
         yield Noted(picture=picture, file=shown, things=things, size=size if known else None, part=part)
 
@@ -134,17 +139,16 @@ def _thing(place: str, item: Mapping, names: Mapping) -> Thing:
     return Thing(place=place, name=name, corners=(x, y, x + width, y + height), ignored=crowd, problem=problem)
 
 
-def coco_record(pictures: Sequence[tuple[str, tuple[int, int], Boxes]], classes: Sequence[str]) -> dict:
+def coco_record(pictures: Sequence[Labelled], classes: Sequence[str]) -> dict:
     """One COCO file of every (path, (height, width), boxes); predicted boxes have their score."""
     numbers = {name: number for number, name in enumerate(classes, start=1)}
     images, annotations = [], []
     for number, (path, (height, width), boxes) in enumerate(pictures, start=1):
         images.append({"id": number, "file_name": path, "height": height, "width": width})
-        for place, (name, (x0, y0, x1, y1)) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
-            crowd = boxes.ignored is not None and bool(boxes.ignored[place])
+        for name, (x0, y0, x1, y1), crowd, confidence in boxes.each():
             box = [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)]
             item = {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[name], "bbox": box}
-            score = {} if boxes.confidence is None else {"score": round(float(boxes.confidence[place]), 6)}
+            score = {} if confidence is None else {"score": round(confidence, 6)}
             annotations.append({**item, "area": round(box[2] * box[3], 3), "iscrowd": int(crowd), **score})
     categories = [{"id": number, "name": name} for name, number in numbers.items()]
     return {"images": images, "annotations": annotations, "categories": categories}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import PART_NAMES
+from striate.data.folder import part_named
 from striate.data.sample import Target
 from striate.data.targets import Asked, Meaning, are_marks, meaning_of
 from striate.errors import StriateError, first_few, nearest
@@ -56,10 +56,8 @@ class Layout:
 
     def say(self) -> str:
         """The columns that are used, in words: "image_id → dx"; "" without a line of names."""
-        many, kind = len(self.meaning.columns), "classes" if self.meaning.kind == "marked" else "labels"
-        label = (
-            f"{many} columns of {kind}" if self.meaning.kind in ("marked", "marks") else ", ".join(self.meaning.names)
-        )
+        kind = {"marked": "classes", "marks": "labels"}.get(self.meaning.kind)
+        label = f"{len(self.meaning.columns)} columns of {kind}" if kind else ", ".join(self.meaning.names)
         return f"{self.header[self.path]} → {label}" if self.header else ""
 
 
@@ -101,35 +99,38 @@ def read_layout(
     rows = [cells for _, cells in lines]
     first = rows[0]
     path = find_path(first, rows[1:] or rows)
-    named = {kind: find_column(first, words) for kind, words in COLUMNS.items()}
     if path is None:
         raise _no_columns(file, first)
     words = {word.casefold() for word in (*_words(asked.label_column), asked.group) if word and not word.isdecimal()}
-    known = any(column is not None for column in named.values()) or any(cell.casefold() in words for cell in first)
+    titles = {*words, *(word for several in COLUMNS.values() for word in several)}
+    known = any(cell.casefold() in titles for cell in first)
     if asked.columns is None and (is_path(first[path]) or not (known or _unlike(rows, path))):
         columns = asked_columns(file, None, len(first), asked.label_column) or _beside(file, first, path)
         names = [f"column {number}" for number in columns]
         return Layout(header=None, path=path, meaning=meaning_of(rows, columns, names, asked.task))
-    group = find_column(first, (asked.group,)) if asked.group else named["group"]
-    taken = {path, named["part"], group, named["group"]}
-    columns = asked_columns(file, first, len(first), asked.label_column)
-    columns = columns or label_columns(file, rows, taken, named["label"])
-    meaning = meaning_of(rows[1:], columns, [first[number] for number in columns], asked.task)
-    return Layout(header=first, path=path, meaning=meaning, part=named["part"], group=group)
+    return named_layout(file, rows, path, asked)
+
+
+def named_layout(file: Path, rows: list[list[str]], path: int, asked: Asked) -> Layout:
+    """Which column is what in a table whose first line has names; path: the column of what is learned from."""
+    names = rows[0]
+    known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
+    group = find_column(names, (asked.group,)) if asked.group else known["group"]
+    taken = {path, known["part"], group, known["group"]}
+    columns = asked_columns(file, names, len(names), asked.label_column)
+    columns = columns or _label_columns(file, rows, taken, known["label"])
+    meaning = meaning_of(rows[1:], columns, [names[number] for number in columns], asked.task)
+    return Layout(header=names, path=path, meaning=meaning, part=known["part"], group=group)
 
 
 def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
     """What every line below the names says."""
     for number, cells in lines[1:] if layout.header else lines:
-        name, word = _cell(cells, layout.path), _cell(cells, layout.part)
+        name, (part, wrong) = cell_at(cells, layout.path), part_named(cell_at(cells, layout.part))
         target, problem = layout.meaning.target(cells)
-        part = PART_NAMES.get(word.lower())
-        if word and part is None:
-            problem = problem or f"{word!r} is not one of train, validation, test"
-        problem = problem if name else "no path"
-        yield Row(
-            line=number, name=name, target=target, part=part, group=_cell(cells, layout.group) or None, problem=problem
-        )
+        problem = (problem or wrong) if name else "no path"
+        group = cell_at(cells, layout.group) or None
+        yield Row(line=number, name=name, target=target, part=part, group=group, problem=problem)
 
 
 def read_text(file: Path) -> str:
@@ -191,7 +192,7 @@ def _unlike(rows: list[list[str]], path: int) -> bool:
     """Whether the first line is unlike the others, so that it must be one of names: no number in its path, no
     word that comes again below it in any column."""
     first, others = rows[0], rows[1:]
-    again = (cell and any(cell == _cell(cells, number) for cells in others) for number, cell in enumerate(first))
+    again = (cell and any(cell == cell_at(cells, number) for cells in others) for number, cell in enumerate(first))
     return bool(others) and not re.search(r"\d", first[path]) and not any(again)
 
 
@@ -229,13 +230,13 @@ def asked_columns(file: Path, header: list[str] | None, width: int, asked: str |
     return tuple(found)
 
 
-def label_columns(file: Path, rows: list[list[str]], taken: set[int | None], known: int | None) -> tuple[int, ...]:
+def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None], known: int | None) -> tuple[int, ...]:
     """The column of labels, or the columns of classes or labels that every line marks with 0 and 1."""
     first = rows[0]
     if known is not None:
         return (known,)
     rest = [n for n, name in enumerate(first) if n not in taken and not re.fullmatch(r"(unnamed: \d+)?", name.lower())]
-    if len(rest) == 1 or (rest and are_marks([[_cell(cells, n) for n in rest] for cells in rows[1:]])):
+    if len(rest) == 1 or (rest and are_marks([[cell_at(cells, n) for n in rest] for cells in rows[1:]])):
         return tuple(rest)
     if not rest:
         raise _no_columns(file, first, "a table needs a column label")
@@ -264,5 +265,6 @@ def with_folder(file: Path) -> str:
     return f"names without folders or endings are found in FOLDER --labels {file.name}"
 
 
-def _cell(cells: Sequence[str], number: int | None) -> str:
+def cell_at(cells: Sequence[str], number: int | None) -> str:
+    """The cell of a column; "" where a line has none."""
     return cells[number] if number is not None and number < len(cells) else ""

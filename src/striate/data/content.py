@@ -58,7 +58,10 @@ def open_file(path: Path) -> BinaryIO:
     """`path` open for reading if it is a regular file; Unreadable for all else, without waiting on it."""
     try:
         status = path.stat()
-        _require_regular(status.st_mode)
+        if stat.S_ISDIR(status.st_mode):
+            raise Unreadable("directory, not a picture", "folder")
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable("not a regular file", "special")
         file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
@@ -140,10 +143,3 @@ def _as_text(start: bytes) -> str | None:
 
 def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
-def _require_regular(mode: int) -> None:
-    if stat.S_ISDIR(mode):
-        raise Unreadable("directory, not a picture", "folder")
-    if not stat.S_ISREG(mode):
-        raise Unreadable("not a regular file", "special")

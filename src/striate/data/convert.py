@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from striate import files
-from striate.data.annotated import Labelled, box_texts
+from striate.data.annotated import box_texts
+from striate.data.boxes import Labelled
 from striate.data.sample import PARTS, Found, Sample
 from striate.errors import StriateError
 
@@ -25,9 +26,7 @@ def write_boxes(found: Found, kind: str, out: Path) -> None:
         raise StriateError("boxes are written into a new folder", received=out, where="--out")
     if kind not in _PICTURES:
         next(box_texts(kind, [], []))
-    placed = [
-        (sample, f"{_folder(kind, sample)}{name}") for sample, name in zip(found.samples, _names(found), strict=True)
-    ]
+    placed = _placed(found, kind)
     for name, text in _texts(found, kind, placed):
         files.write_text(out / name, text)
     for sample, name in placed:
@@ -35,17 +34,16 @@ def write_boxes(found: Found, kind: str, out: Path) -> None:
         shutil.copyfile(sample.source, out / name)
 
 
-def _names(found: Found) -> list[str]:
-    """A name of its own for every picture, also once its ending is another."""
-    stems = Counter(Path(sample.path).stem for sample in found.samples)
-    whole = (sample.path.replace("../", "").strip("/").replace("/", "_") for sample in found.samples)
-    plain = [Path(sample.path).name for sample in found.samples]
-    return [name if stems[Path(name).stem] == 1 else long for name, long in zip(plain, whole, strict=True)]
-
-
-def _folder(kind: str, sample: Sample) -> str:
-    part = f"{_WORDS[sample.part]}/" if kind == "yolo" and sample.part else ""
-    return f"{_PICTURES[kind]}/{part}".lstrip("/")
+def _placed(found: Found, kind: str) -> list[tuple[Sample, str]]:
+    """Every picture and where it goes: under a name of its own, also once its ending is another."""
+    stems, placed = Counter(Path(sample.path).stem for sample in found.samples), []
+    for sample in found.samples:
+        name = Path(sample.path).name
+        if stems[Path(name).stem] > 1:
+            name = sample.path.replace("../", "").strip("/").replace("/", "_")
+        part = f"{_WORDS[sample.part]}/" if kind == "yolo" and sample.part else ""
+        placed.append((sample, f"{_PICTURES[kind]}/{part}{name}".lstrip("/")))
+    return placed
 
 
 def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Iterator[tuple[str, str]]:
@@ -66,7 +64,9 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
         if kind == "table":
             of = {Path(name): sample.part or "" for sample, name in placed}
             head, *lines = text.splitlines()
-            text = f"{head},part\n" + "".join(f"{line},{of[Path(_first(line))]}\n" for line in lines)
+            paths = (next(csv.reader([line]))[0] for line in lines)
+            parted = (f"{line},{of[Path(path)]}\n" for line, path in zip(lines, paths, strict=True))
+            text = f"{head},part\n" + "".join(parted)
         yield name, text
     if kind == "voc":
         for part in parts:
@@ -76,12 +76,5 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
         import yaml
 
         said = {_WORDS[part]: f"images/{_WORDS[part]}" for part in parts}
-        yield (
-            "data.yaml",
-            yaml.safe_dump({**said, "names": dict(enumerate(classes))}, allow_unicode=True, sort_keys=False),
-        )
-
-
-def _first(line: str) -> str:
-    """The first cell of a line of CSV."""
-    return next(csv.reader([line]))[0]
+        said["names"] = dict(enumerate(classes))
+        yield "data.yaml", yaml.safe_dump(said, allow_unicode=True, sort_keys=False)

@@ -46,19 +46,13 @@ FACTS = np.dtype(
 )
 
 
-def facts_of(picture: np.ndarray, header: Header, size: int) -> np.ndarray:
-    """One record of FACTS for a decoded picture (H, W, C), its header and the bytes of its file.
+def facts_of_all(pictures: Sequence[np.ndarray], headers: Sequence[Header], sizes: Sequence[int]) -> np.ndarray:
+    """(N,) of FACTS for decoded pictures (H, W, C) of one shape and type, their headers and the bytes of their files.
 
     low and high are exact. Of a picture of more than 65,536 pixels, mean, std and detail are those of 16 bands of
     rows spread over it, its corners those of its average over squares, and its tint that of every n-th pixel.
-    """
-    return facts_of_all([picture], [header], [size])[0]
-
-
-def facts_of_all(pictures: Sequence[np.ndarray], headers: Sequence[Header], sizes: Sequence[int]) -> np.ndarray:
-    """`facts_of` each of some pictures of one shape and type, the same whatever stands beside it: (N,) of FACTS.
-
-    No sum runs over two pictures, and none is cut up otherwise for there being several.
+    Facts are the same whatever stands beside a picture: no sum runs over two, and none is cut up otherwise for there
+    being several.
     """
     facts = np.zeros(len(pictures), FACTS)
     for name, values in _known(headers, sizes).items():

@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,11 +66,7 @@ def read_folder(folder: Path) -> Found:
     places = [place for entry in folders for place in _places(walk, entry, parts)]
     if not places:
         raise _no_classes(folder, files)
-    _walk_all(walk, places)
-    walk.samples.sort(key=lambda sample: sort_key(sample.path))
-    walk.left_out.sort(key=lambda item: sort_key(item.path))
-    kind = "parts" if parts else "classes"
-    return Found(root=walk.root, kind=kind, samples=walk.samples, left_out=walk.left_out, hidden=walk.hidden)
+    return _walked(walk, places, "parts" if parts else "classes")
 
 
 def read_flat(folder: Path) -> Found:
@@ -88,15 +84,18 @@ def read_flat(folder: Path) -> Found:
 def read_any(folder: Path) -> Found:
     """The same, also where there is no picture. Links and what is no picture are treated as in `read_folder`."""
     walk = _Walk(os.path.realpath(folder))
-    _walk_all(walk, [_Place(str(folder), "", "", None)])
-    walk.samples.sort(key=lambda sample: sort_key(sample.path))
-    walk.left_out.sort(key=lambda item: sort_key(item.path))
-    return Found(root=walk.root, kind="labels", samples=walk.samples, left_out=walk.left_out, hidden=walk.hidden)
+    return _walked(walk, [_Place(str(folder), "", "", None)], "labels")
 
 
 def sort_key(path: str) -> tuple[str, str]:
     """Order by code point of the NFC form: the same on every machine and file system."""
     return unicodedata.normalize("NFC", path), path
+
+
+def part_named(word: str) -> tuple[str | None, str]:
+    """The part that a word stands for, and what is wrong with the word ("" when nothing is)."""
+    part = PART_NAMES.get(word.lower())
+    return part, f"{word!r} is not one of {', '.join(PARTS)}" if word and part is None else ""
 
 
 def is_hidden(name: str) -> bool:
@@ -113,7 +112,7 @@ def _entries(
             for entry in listing:
                 if is_hidden(entry.name):
                     walk.hidden += 1
-                elif _is_folder(entry):
+                elif _is(entry.is_dir):
                     folders.append(entry)
                 else:
                     others.append(entry)
@@ -122,9 +121,10 @@ def _entries(
     return sorted(folders, key=lambda e: sort_key(e.name)), sorted(others, key=lambda e: sort_key(e.name))
 
 
-def _is_folder(entry: os.DirEntry) -> bool:
+def _is(kind: Callable[[], bool]) -> bool:
+    """Whether an entry is of a kind, by its own method."""
     try:
-        return entry.is_dir()
+        return kind()
     except OSError:  # a link to itself
         return False
 
@@ -134,10 +134,7 @@ def _part_folders(walk: _Walk, folders: list[os.DirEntry]) -> dict[str, str]:
     found, flat = {}, 0
     for entry in folders:
         part = PART_NAMES.get(entry.name.lower())
-        if part is None:
-            continue
-        silent = _Walk(walk.root)
-        inner, files = _entries(silent, entry.path, "")
+        inner, files = _entries(_Walk(walk.root), entry.path, "") if part else ([], [])  # a look that counts nothing
         if inner:
             found[entry.name] = part
             flat += any(Path(file.name).suffix.lower() in IMAGE_SUFFIXES for file in files)
@@ -164,14 +161,12 @@ def _places(walk: _Walk, entry: os.DirEntry, parts: dict[str, str]) -> Iterator[
         yield _Place(inner.path, name, _class_name(inner.name), part, inner.is_symlink())
 
 
-def _walk_all(walk: _Walk, places: list[_Place]) -> None:
-    """Real folders first, so that a link to one of them is known to be a second way to it."""
-    filled = {place.name: False for place in places}
+def _walked(walk: _Walk, places: list[_Place], kind: str) -> Found:
+    """What is in the places. Real folders first, so that a link to one of them is known to be a second way to it."""
     for place in places:
         before = len(walk.samples) + len(walk.links) + len(walk.left_out)
         _walk_place(walk, place)
-        filled[place.name] = len(walk.samples) + len(walk.links) + len(walk.left_out) > before
-        if not filled[place.name] and place.name:
+        if len(walk.samples) + len(walk.links) + len(walk.left_out) == before and place.name:
             walk.leave(place.name, "empty class folder", place)
     while walk.links:
         walk.links.sort(key=lambda link: sort_key(link.name), reverse=True)
@@ -181,6 +176,9 @@ def _walk_all(walk: _Walk, places: list[_Place]) -> None:
             _walk_place(walk, link)
         else:
             walk.leave(link.name, "a link to a folder that is read already", link)
+    walk.samples.sort(key=lambda sample: sort_key(sample.path))
+    walk.left_out.sort(key=lambda item: sort_key(item.path))
+    return Found(root=walk.root, kind=kind, samples=walk.samples, left_out=walk.left_out, hidden=walk.hidden)
 
 
 def _is_new(walk: _Walk, where: str) -> bool:
@@ -208,7 +206,7 @@ def _walk_place(walk: _Walk, top: _Place) -> None:
 
 def _take_file(walk: _Walk, place: _Place, entry: os.DirEntry) -> None:
     name = _below(place, entry)
-    if os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES or not _is_file(entry):  # noqa: PTH122
+    if os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES or not _is(entry.is_file):  # noqa: PTH122
         reason = _reason(entry, "")
         if reason:
             walk.leave(name, reason, place)
@@ -219,13 +217,6 @@ def _take_file(walk: _Walk, place: _Place, entry: os.DirEntry) -> None:
 
 def _below(place: _Place, entry: os.DirEntry) -> str:
     return f"{place.name}/{entry.name}" if place.name else entry.name
-
-
-def _is_file(entry: os.DirEntry) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:
-        return False
 
 
 def _reason(entry: os.DirEntry, otherwise: str) -> str:

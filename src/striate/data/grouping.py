@@ -17,8 +17,9 @@ def regroup(found: Found, group: str) -> Found:
     is one group); anything else is a regular expression searched in the relative path, where its first
     bracket is the group, or the whole match when it has none. A sample without a group stands alone.
     """
-    name = _parent_of(found.kind) if group == PARENT else _matcher(group)
-    samples = [replace(sample, group=name(sample.path)) for sample in found.samples]
+    paths = [sample.path for sample in found.samples]
+    names = _parents(found.kind, paths) if group == PARENT else _matched(group, paths)
+    samples = [replace(sample, group=name or None) for sample, name in zip(found.samples, names, strict=True)]
     if samples and all(sample.group is None for sample in samples):
         raise StriateError(
             "--group must match at least one picture",
@@ -29,20 +30,15 @@ def regroup(found: Found, group: str) -> Found:
     return replace(found, samples=samples)
 
 
-def _parent_of(kind: str):
+def _parents(kind: str, paths: list[str]) -> list[str]:
     if kind in ("packed", "arrays", "digits"):
         rule = "--group parent is for pictures in folders"
         raise StriateError(rule, received="rows of an array", where="--group", remedy="give (pictures, labels, groups)")
     above = {"parts": 2, "classes": 1}.get(kind, 0)
-
-    def name(path: str) -> str | None:
-        folders = PurePosixPath(path).parts[above:-1]
-        return "/".join(folders) or None
-
-    return name
+    return ["/".join(PurePosixPath(path).parts[above:-1]) for path in paths]
 
 
-def _matcher(pattern: str):
+def _matched(pattern: str, paths: list[str]) -> list[str | None]:
     try:
         expression = re.compile(pattern)
     except re.error as error:
@@ -52,9 +48,5 @@ def _matcher(pattern: str):
             where=f"--group: {error}",
             remedy=r"for example --group '^(patient\d+)_'",
         ) from None
-
-    def name(path: str) -> str | None:
-        match = expression.search(path)
-        return None if match is None else (match.group(1 if expression.groups else 0) or None)
-
-    return name
+    found = map(expression.search, paths)
+    return [match[1 if expression.groups else 0] if match else None for match in found]

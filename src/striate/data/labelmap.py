@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ def read_labels(mask: Mask, height: int | None = None, width: int | None = None)
     the mask is not of that size, is damaged, or holds a value that stands for no class.
     """
     if mask.kind == "polygons":
-        return upright(_painted_classes(mask, *_own_size(mask, height, width)), mask.orientation)
+        classes = {name: number for number, name in enumerate(mask.names)} | {mask.ignore: UNKNOWN}
+        return _filled(mask, height, width, [classes[name] for name, _ in mask.polygons], np.uint8)
     if mask.kind == "objects":
         return (_joined_objects(mask, height, width) > 0).astype(np.uint8)
     values = _read(mask.sources[0], mask, height, width)
@@ -49,15 +50,10 @@ def read_objects(mask: Mask, height: int, width: int) -> np.ndarray | None:
     """
     if mask.kind == "numbers":
         return _read(mask.sources[0], mask, height, width)
-    if mask.kind not in ("objects", "polygons"):
-        return None
     if mask.kind == "polygons":
-        size = _own_size(mask, height, width)
-        objects = np.zeros(size, np.int32)
-        for number, (name, pieces) in enumerate(mask.polygons, 1):
-            objects[painted(pieces, *size)] = 0 if name == mask.ignore else number
-        return upright(objects, mask.orientation)
-    return _joined_objects(mask, height, width)
+        numbers = [0 if name == mask.ignore else number for number, (name, _) in enumerate(mask.polygons, 1)]
+        return _filled(mask, height, width, numbers, np.int32)
+    return _joined_objects(mask, height, width) if mask.kind == "objects" else None
 
 
 def _joined_objects(mask: Mask, height: int | None, width: int | None) -> np.ndarray:
@@ -120,22 +116,17 @@ def png_of(labels: np.ndarray, colours: np.ndarray) -> bytes:
     return out.getvalue()
 
 
-def _own_size(mask: Mask, height: int | None, width: int | None) -> tuple[int, int]:
-    """Height and width before the picture is turned upright."""
-    if height is None or width is None:
-        return mask.size
-    size = turned_size(height, width, mask.orientation)
-    if mask.size not in (None, size):
-        raise Unreadable(misfit(*mask.size, *size), "size")
-    return size
-
-
-def _painted_classes(mask: Mask, height: int, width: int) -> np.ndarray:
-    number = {name: place for place, name in enumerate(mask.names)}
-    labels = np.zeros((height, width), np.uint8)
-    for name, pieces in mask.polygons:
-        labels[painted(pieces, height, width)] = UNKNOWN if name == mask.ignore else number[name]
-    return labels
+def _filled(mask: Mask, height: int | None, width: int | None, numbers: Sequence[int], dtype: type) -> np.ndarray:
+    """(H, W), upright: each polygon filled with its number, one over the other, on 0."""
+    size = mask.size
+    if height is not None and width is not None:
+        size = turned_size(height, width, mask.orientation)  # before the picture is turned upright
+        if mask.size not in (None, size):
+            raise Unreadable(misfit(*mask.size, *size), "size")
+    out = np.zeros(size, dtype)
+    for number, (_, pieces) in zip(numbers, mask.polygons, strict=True):
+        out[painted(pieces, *size)] = number
+    return upright(out, mask.orientation)
 
 
 def _read(source: Path | np.ndarray, mask: Mask, height: int | None, width: int | None) -> np.ndarray:

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Noted, Thing, class_name, text_of
-from striate.data.coco import json_files, read_json
-from striate.data.sample import Boxes
+from striate.data.boxes import Labelled, Noted, Thing, class_name, text_of
+from striate.data.coco import beside, json_files, read_json
 from striate.errors import StriateError
 
 IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong
@@ -45,8 +44,8 @@ def _read(file: Path, folder: Path) -> Noted:
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
         return Noted(picture=file.stem, file=shown, problem=f"{shown}: it has no list of shapes")
     written = str(data.get("imagePath") or file.stem).replace("\\", "/")
-    near = file.parent / written if "\0" not in written and len(written) < 2000 else file
-    picture = near if near.is_file() and near != file else written
+    near = beside(file, written)
+    picture = near if near and near != file else written
     size = tuple(data.get(side) for side in ("imageHeight", "imageWidth"))
     known = all(isinstance(side, int) and side > 0 for side in size)
     things = [_thing(f"shape {number}", shape) for number, shape in enumerate(data["shapes"], start=1)]
@@ -80,12 +79,11 @@ def _bounds(kind: str, points: Sequence[tuple[float, float]]) -> tuple[float, fl
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def labelme_records(pictures: Sequence[tuple[str, tuple[int, int], Boxes]]) -> Iterator[tuple[str, dict]]:
+def labelme_records(pictures: Sequence[Labelled]) -> Iterator[tuple[str, dict]]:
     """(name of the file, what it holds) for every (path, (height, width), boxes)."""
     for path, (height, width), boxes in pictures:
         shapes = []
-        for place, (name, corners) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
-            ignored = boxes.ignored is not None and bool(boxes.ignored[place])
+        for name, corners, ignored, _ in boxes.each():
             points = [corners[:2], corners[2:]]
             flags = {"ignored": True} if ignored else {}
             shapes.append(

@@ -4,14 +4,14 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import PART_NAMES, read_flat, visible
+from striate.data.folder import PART_NAMES, part_named, read_flat, visible
 from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.targets import Asked, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
@@ -118,13 +118,13 @@ def _by_match(sample: Sample, match: re.Match | None) -> Sample | LeftOut:
         return LeftOut(path=sample.path, reason="its name does not match --label-regex")
     named = match.groupdict()
     label = named["label"] if "label" in named else match[1 if match.re.groups else 0]
-    word, group = named.get("part"), named.get("group") or None
+    part, problem = part_named(named.get("part") or "")
     if not label:
         return LeftOut(path=sample.path, reason="--label-regex finds an empty label in its name")
-    if word and word.lower() not in PART_NAMES:
-        return LeftOut(path=sample.path, reason=f"{word!r} is not one of train, validation, test", label=label)
-    part = PART_NAMES[word.lower()] if word else sample.part
-    return replace(sample, target=readable(label.strip()), group=group, part=part)
+    if problem:
+        return LeftOut(path=sample.path, reason=problem, label=label)
+    group = named.get("group") or None
+    return replace(sample, target=readable(label.strip()), group=group, part=part or sample.part)
 
 
 def _no_pattern(pattern: str, problem: object) -> StriateError:
@@ -134,14 +134,6 @@ def _no_pattern(pattern: str, problem: object) -> StriateError:
         where=problem,
         remedy="for example --label-regex '_(cat|dog)_', or '^([a-z]+)' for cat001.png",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """One way of comparing names, from exact to loose."""
-
-    key: Callable[[str], str | None]
-    pictures: dict[str, list[int]]
 
 
 class _Index:
@@ -157,14 +149,14 @@ class _Index:
         names = (path.rpartition("/")[2] for path in self.paths)
         bald = (_bald(stem) for stem in stems)
         keys = ((str, names), (_stem, stems), (_bald, bald), (_number, numbers))
-        self.ways = [_Way(key, _by_key(of)) for key, of in keys]
+        self.ways = [(key, _by_key(of)) for key, of in keys]  # of comparing names, from exact to loose
 
     def find(self, written: str) -> tuple[int, list[int]]:
         """How loosely (0 to 3) a name as written in a table is found, and the pictures that it fits."""
         path = unicodedata.normalize("NFC", written).replace("\\", "/").removeprefix("./")
         folders, _, name = path.rpartition("/")
-        for looseness, way in enumerate(self.ways):
-            fits = way.pictures.get(way.key(name) or "", [])
+        for looseness, (key, pictures) in enumerate(self.ways):
+            fits = pictures.get(key(name) or "", [])
             if looseness == _BY_NUMBER and not _WHOLE.fullmatch(name):
                 fits = [n for n in fits if n in self.bare]  # HAM_118 is not ISIC_118, but it may be 118
             fits = [n for n in fits if _agree(folders, self.paths[n].rpartition("/")[0])]

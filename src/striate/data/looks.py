@@ -8,18 +8,14 @@ SIDE = 32  # pixels
 _SMALL = 64
 
 
-def look_of(picture: np.ndarray) -> np.ndarray:
-    """(SIDE, SIDE) uint8: what varies most in a picture (H, W, C), stretched to its own range.
+def looks_of(pictures: np.ndarray) -> np.ndarray:
+    """(N, SIDE, SIDE) uint8: what varies most in each picture (N, H, W, C), whatever stands beside it, stretched to its
+    own range.
 
     The channels are weighted as in their first principal component, so that shapes which differ from their ground
     in colour alone are seen; its sign means nothing. Unlike the mean of squares, the weights (a triangle as wide as
     two pixels of the larger grid) keep a small picture and its enlargement alike.
     """
-    return looks_of(picture[None])[0]
-
-
-def looks_of(pictures: np.ndarray) -> np.ndarray:
-    """(N, SIDE, SIDE): `look_of` each of (N, H, W, C), the same whatever stands beside it."""
     means = _means(pictures)
     rows, columns = (_weights(side) for side in means.shape[2:])
     small = rows @ means @ columns.T

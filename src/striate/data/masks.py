@@ -71,8 +71,8 @@ def read(path: Path, group: str | None = None) -> Found:
     left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
     if classes.names and not vocabulary.is_listed:
         left_out.append(LeftOut(path=classes.file, reason="it lists other classes than the masks have"))
-    left_out += [_left(item, "no mask goes with it") for item in pairs.lone]
-    left_out += [_left(item, reason) for item, reason in pairs.over]
+    left_out += [item.left_out("no mask goes with it") for item in pairs.lone]
+    left_out += [item.left_out(reason) for item, reason in pairs.over]
     return Found(
         root=flat.root,
         kind="masks",
@@ -115,7 +115,7 @@ def _look(pairs: Pairs) -> _Looked:
         elif packed := packed_objects(well):
             looked.packed[path] = packed
     bare = [sample for sample in pairs.pictures if sample.path not in looked.sources and sample.path not in wrong]
-    looked.left_out += [*wrong.values(), *(_left(sample, "all its masks are empty") for sample in bare)]
+    looked.left_out += [*wrong.values(), *(sample.left_out("all its masks are empty") for sample in bare)]
     for path in wrong:
         looked.sources.pop(path, None)
         looked.seen.pop(path, None)
@@ -134,16 +134,16 @@ def _well(
     for (sample, mask), loaded in masks:
         path, values = sample.path, loaded.picture
         if loaded.problem:
-            wrong[path] = _left(sample, f"its mask {mask.path}: {loaded.problem.reason}")
+            wrong[path] = sample.left_out(f"its mask {mask.path}: {loaded.problem.reason}")
             continue
         if size and values.shape != size:
             turn = looked.orientation[path] = file_orientation(sample.source)
             if turned_size(*values.shape, turn) != size:
-                wrong[path] = _left(sample, misfit(*values.shape, *size, mask.path))
+                wrong[path] = sample.left_out(misfit(*values.shape, *size, mask.path))
                 continue
             values = upright(values, turn)  # each by its own size: objects may come from several tools
         if are_objects and not values.any():
-            looked.left_out.append(_left(mask, "an empty mask: no object in it"))
+            looked.left_out.append(mask.left_out("an empty mask: no object in it"))
             continue
         looked.sources[path] = (*looked.sources.get(path, ()), mask.source)
         yield values
@@ -160,7 +160,7 @@ def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[lis
         if sample.path in pairs.objects:
             used = replace(_OBJECTS, names=vocabulary.names)
         elif vocabulary.kind == "index" and len(others := np.setdiff1d(looked.seen[sample.path].values, known)):
-            strange.append(_left(sample, strangers(others)))
+            strange.append(sample.left_out(strangers(others)))
             continue
         mask = Mask(
             kind=used.kind,
@@ -175,18 +175,13 @@ def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[lis
     return samples, strange
 
 
-def _left(sample: Sample, reason: str) -> LeftOut:
-    return LeftOut(path=sample.path, reason=reason, part=sample.part or "")
-
-
 def _listed_classes(folder: Path, others: list[LeftOut]) -> Classes:
     """The classes of the first text file that lists some."""
     for item in others:
-        if (
-            CLASS_FILE.fullmatch(item.path.rpartition("/")[2])
-            and (found := read_classes(folder / item.path, item.path)).names
-        ):
-            return found
+        if CLASS_FILE.fullmatch(item.path.rpartition("/")[2]):
+            found = read_classes(folder / item.path, item.path)
+            if found.names:
+                return found
     return Classes()
 
 

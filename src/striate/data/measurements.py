@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import COLUMNS, asked_columns, find_column, in_doubt
+from striate.data.columns import COLUMNS, asked_columns, cell_at, find_column, in_doubt
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import PART_NAMES
+from striate.data.folder import part_named
 from striate.data.targets import Asked
 from striate.errors import StriateError
 
@@ -170,21 +170,16 @@ def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:
 
 
 def _row(line: int, cells: list[str], columns: _Columns) -> Row:
-    def cell(number: int | None) -> str:
-        return cells[number] if number is not None and number < len(cells) else ""
-
     labels = {name: number % len(cells) if number < 0 else number for name, number in columns.labels.items()}
     chosen = [n for n in range(len(cells)) if n not in labels.values()]
     chosen = chosen if columns.values is None else [n for n in columns.values if n < len(cells)]
-    word = cell(columns.part)
-    part = PART_NAMES.get(word.lower())
-    problem = f"{word!r} is not one of train, validation, test" if word and part is None else ""
+    part, problem = part_named(cell_at(cells, columns.part))
     values = np.zeros((0, 1))
     try:
         values = numbers_of([cells[n] for n in chosen])[:, None]
     except ValueError as error:
         problem = problem or str(error)
     return Row(
-        line=line, values=values, labels={name: word_of(cell(number)) for name, number in labels.items()},
-        group=cell(columns.group) or None, part=part, problem=problem,
+        line=line, values=values, labels={name: word_of(cell_at(cells, n)) for name, n in labels.items()},
+        group=cell_at(cells, columns.group) or None, part=part, problem=problem,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.boxes import Pictures, class_name, mended_box
-from striate.data.coco import find_coco, id_of, part_of, read_json, tables_of
+from striate.data.coco import beside, find_coco, id_of, part_of, read_json, tables_of
 from striate.data.folder import sort_key
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
@@ -144,9 +144,8 @@ def _of_coco(folder: Path, files: Sequence[Path]) -> Iterator[_Drawn]:
             yield _Drawn(picture="", file=shown, shapes=(), problem=reason)
         for number, item in held.images.items():
             size, name = _size(item.get("height"), item.get("width")), str(item["file_name"])
-            near = file.parent / name
             yield _Drawn(
-                picture=near if "\0" not in name and len(name) < 2000 and near.is_file() else name,
+                picture=beside(file, name) or name,
                 file=shown,
                 shapes=[_coco_shape(place, one, held.names, size) for place, one in held.annotations[number]],
                 size=size,
@@ -198,10 +197,10 @@ def _of_labelme(file: Path) -> _Drawn:
     if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
         return _Drawn(picture=file.stem, file=file.name, shapes=(), problem="it has no list of shapes")
     written = str(data.get("imagePath") or file.stem).replace("\\", "/")
-    near = file.parent / written if "\0" not in written and len(written) < 2000 else file
+    near = beside(file, written)
     size = _size(data.get("imageHeight"), data.get("imageWidth"))
     return _Drawn(
-        picture=near if near.is_file() and near != file else written,
+        picture=near if near and near != file else written,
         file=file.name,
         shapes=_joined(_labelme_shapes(data["shapes"], size)),
         size=size,

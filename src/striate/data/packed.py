@@ -190,19 +190,13 @@ def _is_many(array: Array, arrays: list[Array]) -> bool:
 def _by_shape(source: Path, arrays: list[Array]) -> list[_Set]:
     """The only array of three axes or more, with the only other one that is as long."""
     many = [array for array in arrays if _is_many(array, arrays)]
-    if len(many) != 1:
-        return _none(source, arrays)
-    labels = [array for array in arrays if array.shape in (many[0].shape[:1], (many[0].shape[0], 1))]
-    if len(labels) == 1 or len(arrays) == 1:
-        return [_Set("", many[0], labels[0] if labels else None, None)]
-    return _none(source, arrays)
-
-
-def _none(source: Path, arrays: list[Array]) -> list[_Set]:
+    if len(many) == 1:
+        labels = [array for array in arrays if array.shape in (many[0].shape[:1], (many[0].shape[0], 1))]
+        if len(labels) == 1 or len(arrays) == 1:
+            return [_Set("", many[0], labels[0] if labels else None, None)]
     if source.is_dir() or len(arrays) < 2:
         return []
-    listed = first_few([f"{array.name} {array.shape}" for array in arrays])
-    raise _unclear(source, listed)
+    raise _unclear(source, first_few([f"{array.name} {array.shape}" for array in arrays]))
 
 
 def _unclear(source: Path, received: str) -> StriateError:

@@ -127,11 +127,10 @@ def _npz_array(file: Path, member: str) -> np.ndarray:
 def _npy(file: Path) -> Array:
     with _told(file), file.open("rb") as stream:
         shape, dtype = _npy_header(stream)
-    return Array(name=file.name, file=file, kind="npy", shape=shape, dtype=dtype, read=partial(_npy_array, file))
-
-
-def _npy_array(file: Path) -> np.ndarray:
-    return np.asarray(np.load(file, mmap_mode="r"))
+    return Array(
+        name=file.name, file=file, kind="npy", shape=shape, dtype=dtype,
+        read=lambda: np.asarray(np.load(file, mmap_mode="r")),
+    )  # fmt: skip
 
 
 def _idx(file: Path) -> Array:
@@ -162,9 +161,8 @@ def _idx_array(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarra
         stream.read(4 + 4 * len(shape))
         data = stream.read(wanted + 1)
     if len(data) != wanted:
-        raise ValueError(
-            f"{wanted:,} bytes are declared, {'more' if len(data) > wanted else f'{len(data):,}'} are there"
-        )
+        there = "more" if len(data) > wanted else f"{len(data):,}"
+        raise ValueError(f"{wanted:,} bytes are declared, {there} are there")
     return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 

@@ -104,9 +104,8 @@ def arrange(page: TiffPage, pages: int) -> np.ndarray:
 def _grid(order: str, sizes: dict[str, int], planes: np.ndarray) -> np.ndarray:
     """(pictures, channels) of `planes` in the order of the file; order: the axes, the fastest first."""
     slow_first = order[::-1]
-    return np.moveaxis(planes.reshape([sizes[axis] for axis in slow_first]), slow_first.index("C"), -1).reshape(
-        -1, sizes["C"]
-    )
+    grid = planes.reshape([sizes[axis] for axis in slow_first])
+    return np.moveaxis(grid, slow_first.index("C"), -1).reshape(-1, sizes["C"])
 
 
 def _planes(sizes: dict[str, int]) -> int:

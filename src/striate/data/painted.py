@@ -13,7 +13,11 @@ def painted(pieces: tuple[np.ndarray | Runs, ...], height: int, width: int) -> n
     """Which pixels (H, W) bool lie in at least one of the pieces: rings (N, 2) of corners x, y, or runs."""
     inside = np.zeros((height, width), bool)
     for piece in pieces:
-        inside |= _run_out(piece) if isinstance(piece, Runs) else _inside(piece, height, width)
+        if isinstance(piece, Runs):
+            values = np.arange(len(piece.counts)) % 2 == 1
+            inside |= np.repeat(values, piece.counts).reshape(piece.width, piece.height).T
+        else:
+            inside |= _inside(piece, height, width)
     return inside
 
 
@@ -35,11 +39,6 @@ def _inside(corners: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.cumsum(crossed.reshape(height, width + 1)[:, :width], axis=1) % 2 == 1
 
 
-def _run_out(runs: Runs) -> np.ndarray:
-    values = np.arange(len(runs.counts)) % 2 == 1
-    return np.repeat(values, runs.counts).reshape(runs.width, runs.height).T
-
-
 def runs_of(inside: np.ndarray) -> Runs:
     """The runs of an area (H, W) bool."""
     column = np.concatenate([[False], inside.T.ravel(), [True]])
@@ -48,19 +47,6 @@ def runs_of(inside: np.ndarray) -> Runs:
     # A last area that reaches the end, or none: the mark at the end closes it.
     counts = np.diff(np.concatenate([[0], ends, [inside.size]]))
     return Runs(height=height, width=width, counts=counts[:-1] if counts[-1] == 0 else counts)
-
-
-def packed(runs: Runs) -> str:
-    """Counts as the letters that COCO writes: differences to the last but one, five bits a letter from 48 on."""
-    letters = []
-    for number, count in enumerate(runs.counts.tolist()):
-        value = count - (int(runs.counts[number - 2]) if number > 2 else 0)
-        more = True
-        while more:
-            bits, value = value & 31, value >> 5
-            more = value != (-1 if bits & 16 else 0)
-            letters.append(chr(48 + (bits | 32 * more)))
-    return "".join(letters)
 
 
 def unpacked(text: str, height: int, width: int) -> Runs:

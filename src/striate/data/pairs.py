@@ -5,7 +5,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import takewhile
 
 from striate.data.folder import PART_NAMES
 from striate.data.sample import Sample
@@ -111,9 +110,8 @@ class _Join:
             partners = [mask for mask in masks[key] if _agree(mask.sample.part, picture.sample.part)]
             if partners and not others and (not objects or self._counts[picture.folders] == 1):
                 self._take(picture, partners, objects)
-        self.pictures, self.masks = (
-            [file for file in files if id(file) not in self._gone] for files in (self.pictures, self.masks)
-        )
+        self.pictures = [file for file in self.pictures if id(file) not in self._gone]
+        self.masks = [file for file in self.masks if id(file) not in self._gone]
 
     def _take(self, picture: _File, masks: list[_File], objects: bool) -> None:
         masks.sort(key=lambda mask: (bool(_SECOND_CHOICE.search(mask.sample.path)), mask.sample.path))
@@ -169,13 +167,6 @@ def _trimmer(files: list[_File]) -> _Key:
     stems = [file.stem for file in files]
     if len(stems) < 2:
         return lambda file: None
-    start = re.sub(r"\d+$", "", _common(stems))
-    end = re.sub(r"^\d+", "", _common([stem[::-1] for stem in stems])[::-1])
+    start = re.sub(r"\d+$", "", os.path.commonprefix(stems))  # noqa: RUF071
+    end = re.sub(r"^\d+", "", os.path.commonprefix([stem[::-1] for stem in stems])[::-1])  # noqa: RUF071
     return lambda file: file.stem[len(start) : len(file.stem) - len(end)] or None
-
-
-def _common(names: list[str]) -> str:
-    """The letters that all names begin with."""
-    first, last = min(names), max(names)  # no other differs earlier
-    same = (a == b for a, b in zip(first, last, strict=False))
-    return first[: sum(takewhile(bool, same))]

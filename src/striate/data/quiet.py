@@ -28,7 +28,11 @@ def quiet() -> Iterator[None]:
     with _lock:
         _inside += 1
         if _inside == 1:
-            _silence()
+            _stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore")
+            for logger in map(logging.getLogger, _NOISY):
+                _stack.callback(logger.setLevel, logger.level)
+                logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
@@ -36,15 +40,6 @@ def quiet() -> Iterator[None]:
             _inside -= 1
             if _inside == 0:
                 _stack.close()
-
-
-def _silence() -> None:
-    _stack.enter_context(warnings.catch_warnings())
-    warnings.simplefilter("ignore")
-    for name in _NOISY:
-        logger = logging.getLogger(name)
-        _stack.callback(logger.setLevel, logger.level)
-        logger.setLevel(logging.CRITICAL + 1)
 
 
 @functools.cache

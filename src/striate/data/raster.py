@@ -112,13 +112,13 @@ def _unpacked(image: Image.Image, kind: str, page: int, enough: int, shape: Shap
     if shape is not None and _is_plain(image, shape):
         image = resized(image, *size_in(shape, image.height, image.width))
     pixels = _pixels(image)
-    return pixels if kind == "TIFF" else upright(pixels, _orientation(image))  # Pillow turns TIFF itself
+    return pixels if kind == "TIFF" else upright(pixels, orientation_of(image))  # Pillow turns TIFF itself
 
 
 def _is_plain(image: Image.Image, shape: Shape) -> bool:
     """Whether nothing but its size lies between the unpacked picture and `fit`."""
     kept = {"L": 1, "RGB": 3}.get(image.mode) == shape.channels and (shape.form, shape.depth) == ("picture", "uint8")
-    return kept and not shape.picked and "transparency" not in image.info and _orientation(image) in (None, 1)
+    return kept and not shape.picked and "transparency" not in image.info and orientation_of(image) in (None, 1)
 
 
 def _header(file: BinaryIO, image: Image.Image, kind: str) -> Header:
@@ -126,7 +126,7 @@ def _header(file: BinaryIO, image: Image.Image, kind: str) -> Header:
     if kind == "PNG":  # getexif of a PNG may decode all of it, so only what comes first is used
         height, width = turned_size(height, width, exif_orientation(image.info.get("exif", b"")))
     elif kind != "TIFF":
-        height, width = turned_size(height, width, _orientation(image))
+        height, width = turned_size(height, width, orientation_of(image))
     depth, channels = _DEEP.get(image.mode, "uint8"), 3 if image.mode in _COLOUR else 1
     pages = count_frames(file, image, kind)
     tables = getattr(image, "quantization", None) if kind == "JPEG" else None
@@ -151,7 +151,8 @@ def _pixels(image: Image.Image) -> np.ndarray:
     return out
 
 
-def _orientation(image: Image.Image) -> object:
+def orientation_of(image: Image.Image) -> object:
+    """The EXIF orientation of an opened picture; None when it has none or it cannot be read."""
     try:
         return image.getexif().get(274)
     except Exception:  # EXIF of any kind of damage is no reason to refuse the picture
@@ -162,7 +163,7 @@ def file_orientation(path: Path) -> int:
     """The EXIF orientation of a picture file, 1 to 8; 1 where it has none or cannot be read."""
     try:
         with open_file(path) as file, quiet(), Image.open(file) as image:
-            found = _orientation(image)
+            found = orientation_of(image)
     except Exception:  # a file that is no picture is refused elsewhere
         return 1
     return found if found in range(1, 9) else 1

@@ -24,13 +24,9 @@ class Layout:
     dtype: np.dtype
     shape: tuple[int, ...] = ()
 
-    @property
-    def row_bytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
     def size(self, count: int) -> int:
         """Bytes of the file with `count` rows."""
-        return len(self.header(0)) + count * self.row_bytes
+        return len(self.header(0)) + count * math.prod(self.shape) * self.dtype.itemsize
 
     def header(self, count: int) -> bytes:
         """A .npy header (version 1.0) of the same length for every count."""

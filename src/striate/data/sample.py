@@ -28,6 +28,13 @@ class Boxes:
     ignored: np.ndarray | None = None
     size: tuple[int, int] = (1, 1)
 
+    def each(self) -> Iterator[tuple[str, list[float], bool, float | None]]:
+        """Name, corners, whether it is to be ignored, and confidence of one box after the other."""
+        count = len(self.names)
+        ignored = [False] * count if self.ignored is None else self.ignored.tolist()
+        confidence = [None] * count if self.confidence is None else self.confidence.tolist()
+        return zip(self.names, self.corners.tolist(), ignored, confidence, strict=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Runs:
@@ -126,6 +133,10 @@ class Sample:
         """What parts are divided by: the class, or all labels as one; "" for numbers, boxes and masks."""
         is_named = isinstance(self.target, str) or (isinstance(self.target, tuple) and names_of(self.target))
         return text_of(self.target) if is_named else ""
+
+    def left_out(self, reason: str) -> "LeftOut":
+        """This sample as one that is not used."""
+        return LeftOut(path=self.path, reason=reason, label=text_of(self.target), part=self.part or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

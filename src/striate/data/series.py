@@ -13,7 +13,7 @@ from striate.data.attributes import rows_of_arff, rows_of_ts
 from striate.data.columns import read_text
 from striate.data.folder import PART_NAMES, visible
 from striate.data.measurements import Row, is_measurements, rows_of_table
-from striate.data.sample import PARTS, Found, LeftOut, Sample, text_of
+from striate.data.sample import PARTS, Found, LeftOut, Sample
 from striate.data.targets import Asked, meaning_of
 from striate.errors import StriateError, counted, first_few
 
@@ -95,14 +95,14 @@ def all_series(found: Found) -> Found:
         try:
             series, filled = as_series(sample.source)
         except ValueError as error:
-            left_out.append(_told(sample, str(error)))
+            left_out.append(sample.left_out(str(error)))
             continue
         made.append(replace(sample, source=series))
         mended += filled
     channels = Counter(sample.source.shape[2] for sample in made)
     usual = max(channels, key=lambda count: (channels[count], -count), default=1)
     left_out += [
-        _told(sample, f"{sample.source.shape[2]} channels where the others have {usual}")
+        sample.left_out(f"{sample.source.shape[2]} channels where the others have {usual}")
         for sample in made
         if sample.source.shape[2] != usual
     ]
@@ -117,10 +117,6 @@ def _notes(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
     if len(lengths) > 1:
         said.append(f"Series have from {min(lengths):,} to {max(lengths):,} values; each is stretched to one length.")
     return tuple(said)
-
-
-def _told(sample: Sample, reason: str) -> LeftOut:
-    return LeftOut(path=sample.path, reason=reason, label=text_of(sample.target), part=sample.part or "")
 
 
 def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, labelled: bool) -> Found:
@@ -151,9 +147,8 @@ def _files(source: Path) -> dict[str, Path]:
             sets[match[1].lower(), path.suffix.lower()][PART_NAMES[match[2].lower()]] = path
     sets = {key: parts for key, parts in sets.items() if "train" in parts and _holds_series(parts["train"])}
     stems = {stem for stem, _ in sets}
-    stems = (
-        stems & {source.absolute().name.lower()} or stems
-    )  # archives also keep single channels in files of their own
+    # Archives also keep single channels in files of their own.
+    stems = stems & {source.absolute().name.lower()} or stems
     if len(stems) > 1:
         rule, names = "a folder holds one set of series", first_few(sorted(stems))
         raise StriateError(rule, received=names, where=source, remedy="give the file of one")

@@ -72,7 +72,7 @@ def read_source(
     where that is not plain either. text: the column of a table that holds the texts to learn from.
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
-    is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(map(_has_length, source))
+    is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(hasattr(one, "__len__") for one in source)
     asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text)
     if source is None or is_given:
         if any(option is not None for option in (labels, label_regex, label_column, columns, text)):
@@ -129,10 +129,6 @@ def _read_other(path: Path, task: str | None, group: str | None) -> Found | None
     return None
 
 
-def _has_length(values: object) -> bool:
-    return hasattr(values, "__len__")
-
-
 def _require_agreement(path: Path, labels: object, label_regex: object, label_column: object) -> None:
     """Options that say where labels are must fit each other and the source."""
     given = [f"--{name}" for name, value in (("labels", labels), ("label-regex", label_regex)) if value is not None]
@@ -146,10 +142,11 @@ def _require_agreement(path: Path, labels: object, label_regex: object, label_co
 
 def _found_in(path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked) -> tuple[Found, str | None]:
     """What is found at a path, and the group asked for unless it named a column that was used."""
-    if labels is None and label_regex is None and asked.form in ("auto", "series") and is_series(path):
-        return read_series(path, asked)
-    if labels is None and label_regex is None and asked.form in ("auto", "series") and is_records(path):
-        return read_records(path), asked.group
+    if labels is None and label_regex is None and asked.form in ("auto", "series"):
+        if is_series(path):
+            return read_series(path, asked)
+        if is_records(path):
+            return read_records(path), asked.group
     if path.is_dir() and labels is not None:
         file = Path(labels)
         return label_by_table(path, file if file.exists() else path / file, asked)

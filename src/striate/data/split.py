@@ -10,7 +10,6 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,12 +24,7 @@ VALIDATED, MOST, MOST_OF_CLASS = 0.1, 250, 25  # usual share for validation, and
 _BITS = 128  # of a hash
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Unit:
-    """Samples that stay together: those of a group, look-alikes, or with the same bytes."""
-
-    place: int  # its hash, as a number
-    rows: tuple[int, ...]
+Unit = tuple[int, list[int]]  # samples that stay together: their hash, as a number, and their rows
 
 
 def split(
@@ -68,8 +62,8 @@ def split(
             pool.append(inside)
     wanted = {TEST: 0.0 if TEST in given else test, VALIDATION: 0.0 if VALIDATION in given else validation}
     for label_units in _by_class(pool, samples, contents, seed).values():
-        for part, unit in _assigned(label_units, wanted):
-            for row in unit.rows:
+        for part, rows in _assigned(label_units, wanted):
+            for row in rows:
                 parts[row] = part
     return parts
 
@@ -169,17 +163,15 @@ def units(
 
 def _by_class(
     pool: list[list[int]], samples: Sequence[Sample], contents: Sequence[str], seed: int
-) -> dict[str, list[_Unit]]:
+) -> dict[str, list[Unit]]:
     """Units by their most frequent stratum, each of these in the order of hashes."""
     kinds = strata([sample.target for sample in samples])
-    classes: defaultdict[str, list[_Unit]] = defaultdict(list)
+    classes: defaultdict[str, list[Unit]] = defaultdict(list)
     for rows in pool:
         counts = Counter(kinds[row] for row in rows)
         label = min(counts, key=lambda name: (-counts[name], name))
-        classes[label].append(_Unit(place=_place(rows, samples, contents, seed), rows=tuple(rows)))
-    for inside in classes.values():
-        inside.sort(key=lambda unit: unit.place)
-    return classes
+        classes[label].append((_place(rows, samples, contents, seed), rows))
+    return {label: sorted(inside) for label, inside in classes.items()}
 
 
 def _place(rows: Sequence[int], samples: Sequence[Sample], contents: Sequence[str], seed: int) -> int:
@@ -190,18 +182,18 @@ def _place(rows: Sequence[int], samples: Sequence[Sample], contents: Sequence[st
     return int.from_bytes(digest, "big")
 
 
-def _assigned(units: list[_Unit], wanted: dict[str, float]) -> list[tuple[str, _Unit]]:
-    """The units of one class that leave the training part: tests from the front, validation from the back."""
-    total = sum(len(unit.rows) for unit in units)
+def _assigned(units: list[Unit], wanted: dict[str, float]) -> list[tuple[str, list[int]]]:
+    """The rows of one class that leave the training part, by units: tests from the front, validation from the back."""
+    total = sum(len(rows) for _, rows in units)
     both = wanted[VALIDATION] > 0 and len(units) > 2
     tested = _take(units, wanted[TEST], total, spare=2 if both else 1)
-    gone = {unit.place for unit in tested}
-    rest = [unit for unit in units if unit.place not in gone]
+    gone = {place for place, _ in tested}
+    rest = [unit for unit in units if unit[0] not in gone]
     validated = _take(rest[::-1], wanted[VALIDATION], total, spare=1, from_back=True)
-    return [(TEST, unit) for unit in tested] + [(VALIDATION, unit) for unit in validated]
+    return [(TEST, rows) for _, rows in tested] + [(VALIDATION, rows) for _, rows in validated]
 
 
-def _take(units: list[_Unit], fraction: float, total: int, *, spare: int, from_back: bool = False) -> list[_Unit]:
+def _take(units: list[Unit], fraction: float, total: int, *, spare: int, from_back: bool = False) -> list[Unit]:
     """The first units, whose samples make about `fraction` of `total`, leaving at least `spare` units.
 
     Each unit has its own wish: to be taken if its hash lies in the first `fraction` of all hashes. That is granted as
@@ -210,17 +202,17 @@ def _take(units: list[_Unit], fraction: float, total: int, *, spare: int, from_b
     room, target = len(units) - spare, round(fraction * total)
     if fraction == 0 or room < 1:
         return []
-    fitting = [unit for unit in units if len(unit.rows) <= 2 * target]  # a larger one is further off than none
-    slack = max((len(unit.rows) for unit in fitting), default=0) / 2
+    fitting = [unit for unit in units if len(unit[1]) <= 2 * target]  # a larger one is further off than none
+    slack = max((len(rows) for _, rows in fitting), default=0) / 2
     taken, count = [], 0
-    for unit in fitting[:room]:
-        share = unit.place / 2**_BITS
+    for place, rows in fitting[:room]:
+        share = place / 2**_BITS
         wishes = (1 - share if from_back else share) < fraction
-        if count + len(unit.rows) > target + slack or (not wishes and count >= target - slack):
+        if count + len(rows) > target + slack or (not wishes and count >= target - slack):
             break
-        taken.append(unit)
-        count += len(unit.rows)
-    return taken or [min(units, key=lambda unit: len(unit.rows))]
+        taken.append((place, rows))
+        count += len(rows)
+    return taken or [min(units, key=lambda unit: len(unit[1]))]
 
 
 def twins(

@@ -24,7 +24,7 @@ from striate.data.guard import load_each
 from striate.data.load import HASH, Loaded, Want, hash_of
 from striate.data.prepare import DEPTHS, Shape
 from striate.data.rows import Layout, Rows, written
-from striate.data.sample import LeftOut, Sample, text_of
+from striate.data.sample import LeftOut, Sample
 from striate.errors import StriateError, first_few
 
 _INDEX = "index.json"
@@ -64,14 +64,6 @@ class _Wider(Exception):
         super().__init__(str(shape))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    """What became of each sample, in order: a content hash and, if it is not used, why."""
-
-    contents: list[str]
-    reasons: dict[int, str]
-
-
 def build_store(
     samples: Sequence[Sample],
     folder: Path,
@@ -99,7 +91,7 @@ def build_store(
         _remove_unused(folder)
     while True:
         try:
-            return _build(samples, place, shape, workers, progress or _no_progress, fixed_channels)
+            return _build(samples, place, shape, workers, progress or (lambda done, total: None), fixed_channels)
         except _Wider as wider:
             shape = wider.shape
         except BaseException:
@@ -107,10 +99,6 @@ def build_store(
                 with contextlib.suppress(OSError):
                     place.rmdir()  # succeeds only when it is empty
             raise
-
-
-def _no_progress(done: int, total: int) -> None:
-    return
 
 
 def _key(samples: Sequence[Sample], shape: Shape, fixed_channels: bool) -> str:
@@ -140,10 +128,11 @@ def _build(
         tables = [stack.enter_context(written(layout, place, len(samples))) for layout in layouts]
         loaded = load_each(items, Want(shape=shape, noted=True), workers)
         stack.enter_context(contextlib.closing(loaded))
-        outcome = _gather(samples, loaded, tables, progress, shape, fixed)
+        contents, reasons = _gather(samples, loaded, tables, progress, shape, fixed)
     if place is not None:
-        _write_index(place, outcome, shape)
-    return _store(samples, *(table.rows for table in tables), outcome, shape, place)
+        index = {"shape": asdict(shape), "kept": len(contents), "contents": "".join(contents)}
+        files.write_json(place / _INDEX, {**index, "left_out": [[*item] for item in reasons.items()]})
+    return _store(samples, *(table.rows for table in tables), contents, reasons, shape, place)
 
 
 def _gather(
@@ -153,8 +142,8 @@ def _gather(
     progress: Progress,
     shape: Shape,
     fixed: bool,
-) -> _Outcome:
-    """Write every picture and its facts; remember contents and reasons."""
+) -> tuple[list[str], dict[int, str]]:
+    """Write every picture and its facts: their content hashes in order, and why which others are not used."""
     contents, reasons = [], {}
     for number, one in loaded:
         if reason := _reason(one, shape, fixed):
@@ -165,10 +154,9 @@ def _gather(
             contents.append(one.content)
         progress(number + 1, len(samples))
     if not contents:
-        listed = [f"{samples[number].path} ({reason})" for number, reason in list(reasons.items())[:6]]
-        shown = first_few(listed + [""] * (len(reasons) - len(listed)))
+        shown = first_few([f"{samples[number].path} ({reason})" for number, reason in reasons.items()])
         raise StriateError("at least one picture must be readable", received=shown or "no pictures")
-    return _Outcome(contents=contents, reasons=reasons)
+    return contents, reasons
 
 
 def _reason(one: Loaded, shape: Shape, fixed: bool) -> str:
@@ -189,29 +177,19 @@ def _layout(shape: Shape) -> Layout:
     return Layout(name="pictures.npy", dtype=np.dtype(shape.depth), shape=shape.stored)
 
 
-def _write_index(place: Path, outcome: _Outcome, shape: Shape) -> None:
-    index = {
-        "shape": asdict(shape),
-        "kept": len(outcome.contents),
-        "contents": "".join(outcome.contents),
-        "left_out": [[number, reason] for number, reason in outcome.reasons.items()],
-    }
-    files.write_json(place / _INDEX, index)
-
-
 def _opened(place: Path, samples: Sequence[Sample]) -> Store | None:
     """The store in `place`, or None when it is absent or not whole."""
     try:
         index = files.read_json(place / _INDEX)
         shape, kept, text = Shape(**index["shape"]), index["kept"], index["contents"]
         contents = [text[start : start + HASH] for start in range(0, len(text), HASH)]
-        outcome = _Outcome(contents=contents, reasons={int(n): str(why) for n, why in index["left_out"]})
-        if len(contents) != kept or kept + len(outcome.reasons) != len(samples):
+        reasons = {int(n): str(why) for n, why in index["left_out"]}
+        if len(contents) != kept or kept + len(reasons) != len(samples):
             return None
         tables = [layout.mapped(place, kept) for layout in (_layout(shape), _FACTS)]
         with contextlib.suppress(OSError):
             os.utime(place / _INDEX)  # when it was used last
-        return _store(samples, *tables, outcome, shape, place)
+        return _store(samples, *tables, contents, reasons, shape, place)
     except (StriateError, OSError, KeyError, TypeError, ValueError):
         return None
 
@@ -220,16 +198,14 @@ def _store(
     samples: Sequence[Sample],
     pictures: np.ndarray,
     facts: np.ndarray,
-    outcome: _Outcome,
+    contents: list[str],
+    reasons: dict[int, str],
     shape: Shape,
     folder: Path | None,
 ) -> Store:
-    left_out = [
-        LeftOut(path=samples[n].path, reason=why, label=text_of(samples[n].target), part=samples[n].part or "")
-        for n, why in outcome.reasons.items()
-    ]
-    kept = np.setdiff1d(np.arange(len(samples)), np.fromiter(outcome.reasons, np.int64, len(outcome.reasons)))
-    made = {"pictures": pictures, "facts": facts, "contents": outcome.contents, "shape": shape, "folder": folder}
+    left_out = [samples[number].left_out(reason) for number, reason in reasons.items()]
+    kept = np.setdiff1d(np.arange(len(samples)), np.fromiter(reasons, np.int64, len(reasons)))
+    made = {"pictures": pictures, "facts": facts, "contents": contents, "shape": shape, "folder": folder}
     return Store(**made, kept=kept, left_out=left_out)
 
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median_low
 
 from striate.data.guard import load_each
 from striate.data.header import WHOLE, Pick
@@ -20,21 +21,19 @@ class Survey:
 
     sizes: (height, width) in pixels after the EXIF orientation; channels: 1 grey, 3 RGB, or n;
     depths: "uint8", "uint16", "float32"; formats: "PNG", ..., "array"; pages: how many a file has.
-    looked: how many were looked at, unreadable: how many of them had no readable header.
     """
 
     sizes: Counter[tuple[int, int]]
     channel_counts: Counter[int]
     depths: Counter[str]
     formats: Counter[str]
-    looked: int
-    unreadable: int
     pages: Counter[int] = field(default_factory=Counter)
 
     @property
     def typical_size(self) -> tuple[int, int]:
         """Median height and median width, in pixels; (0, 0) when nothing was readable."""
-        return _median(self.sizes, 0), _median(self.sizes, 1)
+        heights, widths = zip(*self.sizes.elements(), strict=True) if self.sizes else ([0], [0])
+        return median_low(heights), median_low(widths)
 
     def longer_side(self, share: float) -> int:
         """The number of pixels that the longer side of this share of the pictures does not exceed."""
@@ -44,11 +43,11 @@ class Survey:
     @property
     def typical_pages(self) -> int:
         """Median number of pages: the frames of volumes."""
-        return _median(Counter({(pages,): count for pages, count in self.pages.items()}), 0)
+        return median_low(self.pages.elements()) if self.pages else 0
 
     def width_of(self, share: float) -> int:
         """The width that this share of the pictures does not exceed."""
-        widths = sorted(width for (_, width), count in self.sizes.items() for _ in range(count))
+        widths = sorted(width for _, width in self.sizes.elements())
         return widths[min(int(share * len(widths)), len(widths) - 1)] if widths else 0
 
     @property
@@ -59,10 +58,8 @@ class Survey:
     @property
     def channels(self) -> int:
         """1 if all are grey, else 3 if any is RGB, else the most frequent number of channels."""
-        several = Counter({n: count for n, count in self.channel_counts.items() if n != 1})
-        if not several:
-            return 1
-        return 3 if 3 in several else min(several, key=lambda n: (-several[n], n))
+        several = self.channel_counts.keys() - {1}
+        return 3 if 3 in several else min(several, key=lambda n: (-self.channel_counts[n], n), default=1)
 
     @property
     def depth(self) -> str:
@@ -74,11 +71,9 @@ def survey(samples: Sequence[Sample], limit: int = 5000, pick: Pick = WHOLE, wor
     """What the headers of `samples` say; of more than `limit`, those chosen by a hash of their path.
 
     pick: the page and channels that will be used; a file that lacks them counts as unreadable. workers: processes that
-    read headers (0: this one, unprotected). No pixel is decoded. Pictures with an unreadable header are counted and
-    otherwise passed over.
+    read headers (0: this one, unprotected). No pixel is decoded. Pictures with an unreadable header are passed over.
     """
-    chosen = _chosen(samples, limit)
-    sources = ((sample.path, sample.source) for sample in chosen)
+    sources = ((sample.path, sample.source) for sample in _chosen(samples, limit))
     looked = load_each(sources, Want(header=True, pick=pick), workers)
     headers = [one.header for _, one in looked if one.header is not None]
     return Survey(
@@ -87,8 +82,6 @@ def survey(samples: Sequence[Sample], limit: int = 5000, pick: Pick = WHOLE, wor
         depths=Counter(header.depth for header in headers),
         formats=Counter(header.format for header in headers),
         pages=Counter(header.pages for header in headers),
-        looked=len(chosen),
-        unreadable=len(chosen) - len(headers),
     )
 
 
@@ -100,15 +93,3 @@ def _chosen(samples: Sequence[Sample], limit: int) -> Sequence[Sample]:
         return hashlib.blake2b(sample.path.encode("utf-8", "surrogateescape"), digest_size=8).digest()
 
     return heapq.nsmallest(limit, samples, key=rank)
-
-
-def _median(sizes: Counter[tuple[int, ...]], axis: int) -> int:
-    counts: Counter[int] = Counter()
-    for size, count in sizes.items():
-        counts[size[axis]] += count
-    left = (counts.total() + 1) // 2
-    for side in sorted(counts):
-        left -= counts[side]
-        if left <= 0:
-            return side
-    return 0

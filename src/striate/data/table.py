@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
+from striate.data.columns import COLUMNS, Row, find_column, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.targets import Asked, Meaning
@@ -44,7 +44,9 @@ def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
     for row in rows_of(lines, layout):
         _take(reading, row)
     samples = [sample for key, (_, sample) in reading.rows.items() if key not in reading.clashes]
-    _set_clashes_aside(reading)
+    for key, lines in reading.clashes.items():
+        reason = f"lines {first_few(lines)} give it different labels"
+        reading.left_out.append(reading.rows[key][1].left_out(reason))
     task, names = layout.meaning.task, layout.meaning.outputs
     root = os.path.abspath(file)  # noqa: PTH100
     found = Found(root=root, kind="table", samples=samples, left_out=reading.left_out, task=task, names=names)
@@ -52,8 +54,7 @@ def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
 
 
 def _path_column(is_path, first: list[str], others: list[list[str]]) -> int | None:
-    names = [name.casefold() for name in first]
-    known = next((names.index(word) for word in COLUMNS["path"] if word in names), None)
+    known = find_column(first, COLUMNS["path"])
     if known is not None:
         return known
     votes = Counter(number for cells in others[:_LOOKED_AT] for number, cell in enumerate(cells) if is_path(cell))
@@ -89,29 +90,17 @@ def _take(reading: _Reading, row: Row) -> None:
         return leave("no such file")
     name = _shown(file, reading.folder)
     sample = Sample(path=name, source=Path(file), target=row.target, group=row.group, part=row.part)
-    return _keep(reading, row.line, sample, leave)
-
-
-def _keep(reading: _Reading, number: int, sample: Sample, leave) -> None:
-    key = str(sample.source)
-    if key not in reading.rows:
-        reading.rows[key] = (number, sample)
-        return
-    line, earlier = reading.rows[key]
-    joined = reading.meaning.joined(earlier.target, sample.target)
+    line, earlier = reading.rows.setdefault(file, (row.line, sample))
+    if earlier is sample:
+        return None
+    joined = reading.meaning.joined(earlier.target, row.target)
     if joined is None:
-        reading.clashes.setdefault(key, [line]).append(number)
+        reading.clashes.setdefault(file, [line]).append(row.line)
     elif joined != earlier.target:
-        reading.rows[key] = (line, replace(earlier, target=joined))
-    elif key not in reading.clashes:
+        reading.rows[file] = (line, replace(earlier, target=joined))
+    elif file not in reading.clashes:
         leave(f"the same file as in line {line}")
-
-
-def _set_clashes_aside(reading: _Reading) -> None:
-    for key, lines in reading.clashes.items():
-        sample = reading.rows[key][1]
-        label, reason = text_of(sample.target), f"lines {first_few(lines)} give it different labels"
-        reading.left_out.append(LeftOut(path=sample.path, reason=reason, label=label, part=sample.part or ""))
+    return None
 
 
 def _locate(reading: _Reading, written: str) -> str | None:
@@ -119,18 +108,15 @@ def _locate(reading: _Reading, written: str) -> str | None:
     if "\0" in written:
         return None
     for spelling in dict.fromkeys((written, written.replace("\\", "/"))):
-        place = _existing(reading.folder, spelling)
-        if place is not None:
+        if place := _existing(reading.folder, spelling):
             return place
     parts = [part for part in written.replace("\\", "/").split("/") if part]
-    absolute = written.startswith(("/", "\\")) or bool(parts and parts[0].endswith(":"))
-    if not absolute:
+    if not written.startswith(("/", "\\")) and not (parts and parts[0].endswith(":")):
         return None
     # a table written on another machine: its folders above ours are dropped, as few as needed
     order = [reading.dropped, *range(1, len(parts))] if reading.dropped else range(1, len(parts))
     for count in order:
-        place = _existing(reading.folder, "/".join(parts[count:])) if count < len(parts) else None
-        if place is not None:
+        if count < len(parts) and (place := _existing(reading.folder, "/".join(parts[count:]))):
             reading.dropped = count
             return place
     return None

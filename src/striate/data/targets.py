@@ -68,9 +68,8 @@ class Meaning:
     def target(self, line: Cells) -> tuple[Target, str]:
         """The target of a line, and what is wrong with it ("" when nothing is)."""
         cells = [line[column] if column < len(line) else "" for column in self.columns]
-        return {"word": self._word, "marked": self._marked, "list": self._list, "numbers": self._numbers}.get(
-            self.kind, self._marks
-        )(cells)
+        readers = {"word": self._word, "marked": self._marked, "marks": self._marks, "list": self._list}
+        return readers.get(self.kind, self._numbers)(cells)
 
     def joined(self, first: Target, second: Target) -> Target | None:
         """The target of a picture with two lines; None where they contradict each other."""

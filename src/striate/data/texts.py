@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import COLUMNS, Layout, asked_columns, find_column, label_columns, read_lines, rows_of
+from striate.data.columns import cell_at, find_column, named_layout, read_lines, rows_of
 from striate.data.header import Unreadable
 from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.symbols import symbols_of
-from striate.data.targets import Asked, meaning_of
+from striate.data.targets import Asked
 from striate.errors import StriateError, nearest
 
 
@@ -21,7 +21,8 @@ def read_texts(file: Path, asked: Asked) -> tuple[Found, str | None]:
     without a label is left out. Raises StriateError where a column is missing or in doubt.
     """
     lines = read_lines(file, asked.columns)
-    layout = _layout(file, [cells for _, cells in lines], asked)
+    rows = [cells for _, cells in lines]
+    layout = named_layout(file, rows, _text_column(file, rows[0], asked.text), asked)
     samples, left_out = [], []
     for number, row in enumerate(rows_of(lines, layout)):
         path, problem = f"{file.stem}/{number}", row.problem if row.name else "no text"
@@ -43,19 +44,8 @@ def list_texts(file: Path, column: str) -> Iterator[tuple[str, np.ndarray | Unre
     (_, names), *lines = read_lines(file)
     text = _text_column(file, names, column)
     for number, (line, cells) in enumerate(lines):
-        words = cells[text] if text < len(cells) else ""
+        words = cell_at(cells, text)
         yield f"{file.stem}/{number}", symbols_of(words) if words else Unreadable(f"line {line}: no text", "values")
-
-
-def _layout(file: Path, rows: list[list[str]], asked: Asked) -> Layout:
-    names, text = rows[0], _text_column(file, rows[0], asked.text)
-    known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
-    group = find_column(names, (asked.group,)) if asked.group else known["group"]
-    taken = {text, known["part"], group, known["group"]}
-    columns = asked_columns(file, names, len(names), asked.label_column)
-    columns = columns or label_columns(file, rows, taken, known["label"])
-    meaning = meaning_of(rows[1:], columns, [names[number] for number in columns], asked.task)
-    return Layout(header=names, path=text, meaning=meaning, part=known["part"], group=group)
 
 
 def _text_column(file: Path, names: Sequence[str], column: str) -> int:

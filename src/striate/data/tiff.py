@@ -41,9 +41,7 @@ def decode_tiff(file: BinaryIO, pick: Pick) -> np.ndarray:
 def look_tiff(file: BinaryIO, pick: Pick) -> Header:
     """What the file says about the picture that `pick` names; no pixel is read."""
     stack = _Stack(file, pick)
-    head, pages = stack.head, len(stack.planes)
-    size = {"height": head.height, "width": head.width, "depth": head.depth, "format": "TIFF"}
-    return Header(**size, channels=len(stack.wanted), pages=pages)
+    return replace(stack.head, channels=len(stack.wanted), pages=len(stack.planes))
 
 
 class _Stack:

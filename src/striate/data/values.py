@@ -3,13 +3,12 @@
 import io
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from striate.data.content import START, recognise
 from striate.data.decode import decode, unpacking
 from striate.data.header import Unreadable
 from striate.data.pixels import upright
-from striate.data.raster import open_image
+from striate.data.raster import open_image, orientation_of
 
 COLOUR = 1 << 24  # added to 65536 R + 256 G + B, so that no colour has the number of a grey
 _INDEXED = ("PNG", "GIF", "BMP", "TIFF")
@@ -45,14 +44,7 @@ def _written(data: bytes, kind: str) -> np.ndarray | None:
         elif pixels.shape[2] in (2, 4):
             plain, clear = pixels[:, :, :-1], pixels[:, :, -1:]
             pixels = clear if (plain == plain[0, 0]).all() else plain
-        return pixels if kind == "TIFF" else upright(pixels, _orientation(image))
-
-
-def _orientation(image: Image.Image) -> object:
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # EXIF of any kind of damage is no reason to refuse the mask
-        return None
+        return pixels if kind == "TIFF" else upright(pixels, orientation_of(image))
 
 
 def _joined(pixels: np.ndarray) -> np.ndarray:

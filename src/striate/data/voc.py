@@ -5,15 +5,16 @@ with write them today. (The challenge of 2007 counted pixels from 1; that is hal
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, TreeBuilder, indent, tostring
 from xml.parsers import expat
 
-from striate.data.boxes import Noted, Pictures, Thing, class_name
+from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, written_number
 from striate.data.content import read_file
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
 from striate.data.header import Unreadable
-from striate.data.sample import Boxes, LeftOut
+from striate.data.sample import LeftOut
 from striate.errors import first_few
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -43,10 +44,9 @@ def read_voc(folder: Path, pictures: Pictures, files: Sequence[Path]) -> tuple[l
     parts, clashes = _parts(folder)
     notes = []
     for file in files:
-        shown, stem = file.relative_to(folder).as_posix(), file.stem
-        note = _read(file, shown, pictures)
-        notes.append(Noted(picture=note.picture, file=shown, things=note.things, size=note.size,
-                           part=parts.get(stem), problem=note.problem or clashes.get(stem, "")))  # fmt: skip
+        note = _read(file, file.relative_to(folder).as_posix(), pictures)
+        problem = note.problem or clashes.get(file.stem, "")
+        notes.append(replace(note, part=parts.get(file.stem), problem=problem))
     known = {file.stem for file in files}
     lost = [
         LeftOut(path=stem, reason=f"ImageSets lists it for {part}, and no XML file has this name", part=part)
@@ -151,29 +151,23 @@ def parse_xml(data: bytes) -> Element:
         raise Unreadable(f"damaged XML: {problem}") from None
 
 
-def voc_texts(pictures: Sequence[tuple[str, tuple[int, int], Boxes]]) -> Iterator[tuple[str, str]]:
+def voc_texts(pictures: Sequence[Labelled]) -> Iterator[tuple[str, str]]:
     """(name of the file, its XML) for every (path, (height, width), boxes); whole numbers where corners are whole."""
     for path, (height, width), boxes in pictures:
         root = Element("annotation")
-        for name, value in (("folder", Path(path).parent.as_posix()), ("filename", Path(path).name)):
-            SubElement(root, name).text = value
-        size = SubElement(root, "size")
-        for name, value in (("width", width), ("height", height), ("depth", 3)):
-            SubElement(size, name).text = str(value)
-        for number, (name, corners) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
+        _add(root, folder=Path(path).parent.as_posix(), filename=Path(path).name)
+        _add(SubElement(root, "size"), width=width, height=height, depth=3)
+        for name, corners, is_ignored, confidence in boxes.each():
             thing = SubElement(root, "object")
-            SubElement(thing, "name").text = name
-            is_ignored = boxes.ignored is not None and bool(boxes.ignored[number])
-            SubElement(thing, "difficult").text = str(int(is_ignored))
-            if boxes.confidence is not None:
-                SubElement(thing, "confidence").text = f"{boxes.confidence[number]:.6g}"
-            box = SubElement(thing, "bndbox")
-            for side, value in zip(_SIDES, corners, strict=True):
-                SubElement(box, side).text = written_number(value)
+            _add(thing, name=name, difficult=int(is_ignored))
+            if confidence is not None:
+                _add(thing, confidence=f"{confidence:.6g}")
+            _add(SubElement(thing, "bndbox"), **dict(zip(_SIDES, map(written_number, corners), strict=True)))
         indent(root, "\t")
-        yield f"{Path(path).with_suffix('.xml').as_posix()}", tostring(root, encoding="unicode") + "\n"
+        yield Path(path).with_suffix(".xml").as_posix(), tostring(root, encoding="unicode") + "\n"
 
 
-def written_number(value: float) -> str:
-    """Whole numbers without a point; others to a thousandth of a pixel."""
-    return f"{round(value, 3):.10g}"
+def _add(parent: Element, **texts: object) -> None:
+    """Elements with these names and texts inside of another one."""
+    for name, text in texts.items():
+        SubElement(parent, name).text = str(text)

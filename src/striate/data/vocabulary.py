@@ -32,10 +32,9 @@ _HEADER = re.compile(r"\W*(names?|class(es)?|labels?)\W+r\w*\W+g\w*\W+b\w*\W*", 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Seen:
-    """What one mask holds: its height and width, its different values in rising order (not all of many), and of how
-    many pixels each is the value."""
+    """What one mask holds: its different values in rising order (not all of many), and of how many pixels each is the
+    value."""
 
-    size: tuple[int, int]
     values: np.ndarray
     counts: np.ndarray
 
@@ -44,9 +43,9 @@ class Seen:
         if values.max() < MOST_SEEN:
             counts = np.bincount(values.ravel())
             kinds = np.flatnonzero(counts)
-            return cls(size=values.shape, values=kinds, counts=counts[kinds])
+            return cls(values=kinds, counts=counts[kinds])
         kinds, counts = np.unique(values, return_counts=True)
-        return cls(size=values.shape, values=kinds[:MOST_SEEN], counts=counts[:MOST_SEEN])
+        return cls(values=kinds[:MOST_SEEN], counts=counts[:MOST_SEEN])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +115,8 @@ def _names(values: list[int]) -> tuple[str, ...]:
     """What classes without names are called."""
     if len(values) == 2 and values[0] == 0:
         return TWO
-    words = ("class" if value < COLOUR else "colour" for value in values)
-    return tuple(
-        f"{word} {value_text(value)}" if value else BACKGROUND for word, value in zip(words, values, strict=True)
-    )
+    words = (f"{'class' if value < COLOUR else 'colour'} {value_text(value)}" for value in values)
+    return tuple(word if value else BACKGROUND for word, value in zip(words, values, strict=True))
 
 
 def _are_numbers(masks: Sequence[Seen], values: list[int]) -> bool:
@@ -138,12 +135,10 @@ def _names_fit(values: list[int], classes: Classes) -> bool:
 
 
 def _as_listed(values: list[int], classes: Classes) -> Vocabulary:
-    known = dict(classes.names)
+    known, first = dict(classes.names), classes.names[min(classes.names)].lower()
     if len(known) == 2 and len(values) == 2 and not set(values) <= known.keys():
         known = dict(zip(values, known.values(), strict=True))
-    elif (
-        not classes.are_colours and 0 in values and len(known) in values and BACKGROUND not in known[min(known)].lower()
-    ):
+    elif not classes.are_colours and 0 in values and len(known) in values and BACKGROUND not in first:
         known = {0: BACKGROUND} | {number + 1: name for number, name in known.items()}  # background is not listed
     ignore = UNKNOWN if UNKNOWN in values and UNKNOWN not in known else None
     ordered = sorted(known)

@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Noted, Pictures, Thing, class_name, text_of
+from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, text_of
 from striate.data.folder import is_hidden, list_pictures, sort_key
-from striate.data.sample import Boxes, LeftOut
+from striate.data.sample import LeftOut
 from striate.errors import StriateError
 
 _NAME_FILES = ("obj.names", "classes.txt", "data/obj.names", "labels/classes.txt")
@@ -64,17 +64,17 @@ def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted
         listed = dict.fromkeys(pictures.by_path.values())
     texts = _Texts(folder)
     notes: list[Noted] = []
-    is_strict = ending not in (".yaml", ".yml")  # Ultralytics: no file, no objects
+    known = set()
     for picture, part in listed.items():
         file = texts.of(picture)
         if file is not None:
+            known.add(os.path.abspath(file))  # noqa: PTH100
             notes.append(_read(picture, file, _shown(file, folder), names, part))
-        elif not is_strict:
+        elif ending in (".yaml", ".yml"):  # Ultralytics: no file, no objects
             notes.append(Noted(picture=picture, file=found.name, part=part))
-    known = {os.path.abspath(text) for picture in listed if (text := texts.of(picture)) is not None}  # noqa: PTH100
-    for file in texts.files:
-        if os.path.abspath(file) not in known and ending not in (".data", ".yaml", ".yml"):  # noqa: PTH100
-            lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
+    if ending not in (".data", ".yaml", ".yml"):
+        unused = [file for file in texts.files if os.path.abspath(file) not in known]  # noqa: PTH100
+        lost += [LeftOut(path=_shown(file, folder), reason="labels of no picture that is here") for file in unused]
     why = "no text file has labels for it (an empty one says that it has no objects)"
     return notes, lost, why
 
@@ -227,9 +227,8 @@ def _thing(number: int, words: Sequence[str], names: Sequence[str]) -> Thing:
         xs, ys = values[::2], values[1::2]
         return Thing(place=place, name=names[kind], corners=(min(xs), min(ys), max(xs), max(ys)))
     if len(values) not in (4, 5):
-        return Thing(
-            place=place, name=names[kind], problem=f"a line is class cx cy w h, and this has {len(words)} words"
-        )
+        problem = f"a line is class cx cy w h, and this has {len(words)} words"
+        return Thing(place=place, name=names[kind], problem=problem)
     x, y, width, height = values[:4]
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
@@ -240,9 +239,7 @@ def _shown(file: Path, folder: Path) -> str:
     return Path(os.path.relpath(file, folder)).as_posix()
 
 
-def yolo_texts(
-    pictures: Sequence[tuple[str, tuple[int, int], Boxes]], classes: Sequence[str]
-) -> Iterator[tuple[str, str]]:
+def yolo_texts(pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(name of the file, its lines) for every (path, (height, width), boxes); predicted boxes have their confidence.
 
     Boxes that are to be ignored are left out: the format has no word for them.
@@ -250,10 +247,10 @@ def yolo_texts(
     numbers = {name: number for number, name in enumerate(classes)}
     for path, (height, width), boxes in pictures:
         lines = []
-        for place, (name, (x0, y0, x1, y1)) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
-            if boxes.ignored is not None and boxes.ignored[place]:
+        for name, (x0, y0, x1, y1), is_ignored, confidence in boxes.each():
+            if is_ignored:
                 continue
             shares = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
             words = [str(numbers[name]), *(f"{share:.6f}" for share in shares)]
-            lines.append(" ".join(words + ([f"{boxes.confidence[place]:.6f}"] if boxes.confidence is not None else [])))
+            lines.append(" ".join(words + ([] if confidence is None else [f"{confidence:.6f}"])))
         yield Path(path).with_suffix(".txt").as_posix(), "".join(f"{line}\n" for line in lines)

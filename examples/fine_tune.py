@@ -1,7 +1,7 @@
 """What was learned from many pictures helps with few others: python fine_tune.py COMMON RARE [EPOCHS]
 
-COMMON and RARE are folders of pictures per class, COMMON with many pictures. A network learns COMMON; then RARE is learned
-twice, once from random values and once from the weights of that network, all but its last layer.
+COMMON and RARE are folders of pictures per class, COMMON with many pictures. A network learns COMMON; then RARE is
+learned twice, once from random values and once from the weights of that network, all but its last layer.
 """
 
 import sys

@@ -84,7 +84,7 @@ def test_the_same_classes_go_on_learning_and_are_told(tmp_path: Path) -> None:
         seen = {mark for name in ("first", "seed-1")[:seed] for mark in marks_of(tmp_path / "runs" / name)}
         assert last.test["learned"] == pytest.approx(share := np.mean([mark in seen for mark in tested]), abs=1e-4)
     assert share > 0.9
-    assert "The weights have learned from" in (last.folder / "report.html").read_text()
+    assert "of these pictures were learned from" in (last.folder / "report.html").read_text()
 
 
 def marks_of(folder: Path, part: str = "train") -> list[str]:
@@ -103,7 +103,7 @@ def test_an_evaluation_on_what_was_learned_is_told(tmp_path: Path, capsys: pytes
     new = draw_folder(tmp_path / "new", {"across": 2, "corner": 2, "down": 2}, side=9)
     assert "learned" not in model.evaluate(new)
     main(["evaluate", str(run.folder), str(tmp_path / "pictures")])
-    assert f"learned from {100 * share:.0f} % of these pictures" in capsys.readouterr().err
+    assert f"{100 * share:.0f} % of these pictures were learned from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", [500, 20_000])

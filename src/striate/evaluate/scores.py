@@ -85,8 +85,8 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
             f"would have had a look-alike in training; the honest test says {honest}."
         )
     if share := test.get("learned"):
-        many = f"{100 * share:.0f} %" if share >= 0.01 else "some"
-        said.append(f"The weights have learned from {many} of these pictures; a score says nothing of new ones then.")
+        many = f"{100 * share:.0f} %" if share >= 0.01 else "Some"
+        said.append(f"{many} of these pictures were learned from, and a score on those says nothing of new ones.")
     if test.get("openings", 1) > 1:
         by = f" (earlier by {first_few(list(opened_by))})" if opened_by else ""
         said.append(

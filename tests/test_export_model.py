@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -199,10 +200,16 @@ def test_a_part_alone_is_evaluated(tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
-    """An absent file and a folder without a model get one message."""
+    """An absent file and a folder without a model get one message; a folder of runs names them."""
     for place in (tmp_path, tmp_path / "absent", tmp_path / "absent.safetensors"):
         with pytest.raises(StriateError, match="a model is a run folder or a model file"):
             load_model(place)
+    for name in ("b", "a"):
+        (tmp_path / name).mkdir()
+        make_model().save(tmp_path / name / MODEL_FILE)
+    told = f"give one of the runs in it: {tmp_path / 'a'}, {tmp_path / 'b'}"
+    with pytest.raises(StriateError, match=re.escape(told)):
+        load_model(tmp_path)
 
 
 def test_a_precision_that_is_none(tmp_path: Path) -> None:

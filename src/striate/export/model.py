@@ -29,7 +29,7 @@ from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import answer_in_tiles
-from striate.export.underway import Underway, model_file
+from striate.export.underway import MODEL_FILE, Underway, model_file
 from striate.network.build import Network
 from striate.tasks.task import Task, make_task
 
@@ -326,9 +326,9 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)
     if not file.is_file():
-        raise StriateError(
-            "a model is a run folder or a model file", received=str(path), remedy="give a folder such as runs/train"
-        )
+        runs = [str(inner.parent) for inner in sorted(Path(path).glob(f"*/{MODEL_FILE}"))]
+        remedy = f"give one of the runs in it: {first_few(runs)}" if runs else "give a folder such as runs/train"
+        raise StriateError("a model is a run folder or a model file", received=str(path), remedy=remedy)
     tensors, header = read_tensors(file)
     try:
         network = Network(header["line"], tuple(header["input_shape"]))

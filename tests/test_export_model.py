@@ -207,7 +207,7 @@ def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / name).mkdir()
         make_model().save(tmp_path / name / MODEL_FILE)
-    told = f"give one of the runs in it: {tmp_path / 'a'}, {tmp_path / 'b'}"
+    told = f"give a run: {tmp_path / 'a'}, {tmp_path / 'b'}"
     with pytest.raises(StriateError, match=re.escape(told)):
         load_model(tmp_path)
 

@@ -326,8 +326,8 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)
     if not file.is_file():
-        runs = [str(inner.parent) for inner in sorted(Path(path).glob(f"*/{MODEL_FILE}"))]
-        remedy = f"give one of the runs in it: {first_few(runs)}" if runs else "give a folder such as runs/train"
+        runs = [str(inner.parent) for inner in sorted(file.parent.glob(f"*/{MODEL_FILE}"))]
+        remedy = f"give a run: {first_few(runs)}" if runs else "give a folder such as runs/train"
         raise StriateError("a model is a run folder or a model file", received=str(path), remedy=remedy)
     tensors, header = read_tensors(file)
     try:

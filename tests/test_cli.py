@@ -23,7 +23,7 @@ FLAGS = {
     "--page", "--labels", "--label-column", "--label-regex", "--symmetry", "--task", "--form", "--text",
     "--columns", "--split", "--mirror-negates", "--repeats", "--folds",
     "--network", "--img-size", "--imgsz", "--channels", "--epochs", "--minutes", "--patience", "--test", "--val",
-    "--members",
+    "--members", "--weights",
     "--group", "--augment", "--balance", "-b", "--batch-size", "--batch", "--optimizer", "--lr", "--momentum",
     "--weight-decay", "--smoothing", "--seed", "--device", "--precision", "-j", "--workers", "--out", "--name",
     "--resume", "--watch", "-q", "--quiet", "--data", "-h", "--help",
@@ -106,7 +106,7 @@ def test_help_is_in_groups(capsys: pytest.CaptureFixture) -> None:
         (["sumary", "hela"], "did you mean 'summary'?"),
         (
             ["frobnicate"],
-            "choose one of train, check, evaluate, predict, serve, export, convert, open, look, summary, filter",
+            "choose one of train, check, evaluate, compare, predict, serve, export, convert, open, look, summary",
         ),
         (["train", "--epoch", "3"], "received: --epoch. what to do: did you mean '--epochs'?"),
         (["train", "--batchsize", "3"], "did you mean '--batch-size'?"),

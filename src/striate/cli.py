@@ -84,6 +84,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     _train_options(command("train", "train a network on a folder of pictures and score it honestly", commands.train))
     _check_options(command("check", "look for what would make scores wrong: copies, leaks, shortcuts", commands.check))
     _evaluate_options(command("evaluate", "score a trained model on labelled pictures", commands.evaluate))
+    _compare_options(command("compare", "hold runs against each other, picture by picture", commands.compare))
     _predict_options(command("predict", "name the class of pictures", commands.predict))
     _serve_options(command("serve", "answer with predictions over HTTP", commands.serve))
     _export_options(command("export", "write a model as one ONNX file for other programs", commands.export))
@@ -171,6 +172,13 @@ def _convert_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", required=True, metavar="WORD", help="voc, coco, yolo, labelme or table")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="a new folder")
     parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that read pictures")
+
+
+def _compare_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders; every later one is held against the first")
+    parser.add_argument(
+        "--part", choices=("validation", "test"), default="validation", help="which pictures (default validation)"
+    )
 
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:

@@ -89,6 +89,13 @@ def evaluate(options: argparse.Namespace) -> int:
     return DONE
 
 
+def compare(options: argparse.Namespace) -> int:
+    from striate.evaluate.compare import compared
+
+    print(compared(options.runs, options.part))
+    return DONE
+
+
 def predict(options: argparse.Namespace) -> int:
     from striate.data.guard import warm
 

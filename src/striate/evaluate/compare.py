@@ -1,0 +1,105 @@
+"""Runs beside each other: what was asked of each, their scores, and whether their answers differ by more than chance.
+
+Two intervals may overlap although one run is clearly better on the very same pictures, so differences are taken picture
+by picture. Only files of the run folders are read, so that nothing has to be loaded.
+"""
+
+import csv
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from striate import files
+from striate.errors import StriateError
+from striate.evaluate import intervals
+from striate.evaluate.named import interval, label, main_of
+
+LEAST = 10  # pictures that two runs must have in common
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one run left behind: asked, its [settings]; scores; and of every picture of a part the true label or target,
+    the group, and how wrong the answer was (0 or 1 for one class)."""
+
+    name: str
+    asked: dict[str, object]
+    scores: dict
+    pictures: dict[str, tuple[str, str, float]]
+
+
+def compared(runs: Sequence[str | Path], part: str = "validation") -> str:
+    """The runs as columns of a table, then every later one against the first, picture by picture, as text."""
+    if len(runs) < 2:
+        raise StriateError("a comparison is of two runs or more", received=len(runs), where="striate compare")
+    told = [_read(Path(run), part) for run in runs]
+    lines = _table(told) + [""] + [_difference(told[0], other, part) for other in told[1:]]
+    if part == "test":
+        lines.append("Choose by the validation part: a test score by which something was chosen is too good.")
+    return "\n".join(lines)
+
+
+def _read(run: Path, part: str) -> Told:
+    scores = dict(files.read_json(run / "scores.json"))
+    try:
+        asked = tomllib.loads((run / "settings.toml").read_text(encoding="utf-8"))["settings"]
+        groups = {row["path"]: row["group"] for row in _rows(run / "data.csv")}
+        rows = [row for row in _rows(run / "predictions.csv") if row["part"] == part]
+        pictures = {row["path"]: (row["truth"], groups.get(row["path"], ""), _error(row)) for row in rows}
+    except (OSError, ValueError, KeyError) as error:
+        rule = "a run to compare has readable settings.toml, data.csv and predictions.csv"
+        raise StriateError(rule, received=f"{type(error).__name__}: {error}", where=run) from error
+    return Told(str(run), asked, scores, pictures)
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def _error(row: dict[str, str]) -> float:
+    return float(row["error"]) if "error" in row else float(row["predicted"] != row["truth"])
+
+
+def _table(told: Sequence[Told]) -> list[str]:
+    names = [name for one in told for name in one.asked if name not in ("name", "out")]
+    differing = [name for name in dict.fromkeys(names) if len({str(one.asked.get(name)) for one in told}) > 1]
+    rows = [["", *(one.name for one in told)]]
+    rows += [[name, *(str(one.asked.get(name, "–")) for one in told)] for name in differing]
+    rows.append(["seconds", *(f"{one.scores['seconds']:.0f}" for one in told)])
+    for part in ("validation", "test"):
+        main = main_of(told[0].scores[part])
+        scores = (one.scores[part].get(main) for one in told)
+        rows.append([f"{part}, {label(main)}", *("–" if score is None else interval(score, main) for score in scores)])
+    rows = [[cell if len(cell) <= MOST else f"{cell[: MOST - 3]}..." for cell in row] for row in rows]
+    wide = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(f"{cell:{size}}" for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows]
+
+
+MOST = 48  # letters of a cell
+
+
+def _difference(first: Told, other: Told, part: str) -> str:
+    both = [name for name, (truth, *_) in first.pictures.items() if other.pictures.get(name, ("",))[0] == truth]
+    pair = f"{other.name} against {first.name}"
+    if len(both) < LEAST:
+        return f"{pair}: {len(both)} {part} pictures in common, which is too few to compare; train with the same --seed"
+    before, after = (np.array([one.pictures[name][2] for name in both]) for one in (first, other))
+    groups = [first.pictures[name][1] or name for name in both]
+    clusters = np.unique(groups, return_inverse=True)[1]
+    drawn = intervals.resampled_means((after - before)[:, None], clusters=clusters)[:, 0]
+    change, (low, high) = (after - before).mean(), intervals.percentile(drawn)
+    said = "no difference is shown" if low <= 0 <= high else "better" if high < 0 else "worse"
+    about = f"{pair}, on {len(both):,} {part} pictures of both"
+    if main_of(first.scores[part]) == "accuracy":
+        value, *ends = (_signed(f"{-100 * one:+.1f}") for one in (change, high, low))
+        return f"{about}: {value} points of accuracy [{', '.join(ends)}]: {said}"
+    value, *ends = (_signed(f"{one:+.3g}") for one in (change, low, high))
+    return f"{about}: {value} of error per picture, which was {before.mean():.3g} [{', '.join(ends)}]: {said}"
+
+
+def _signed(number: str) -> str:
+    return number.replace("-", "−") if float(number) else number.lstrip("+-")

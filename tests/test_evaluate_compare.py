@@ -1,0 +1,127 @@
+"""Runs held against each other: differences by hand, intervals by theory, and only pictures that both have held out."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from striate.cli import main
+from striate.errors import StriateError
+from striate.evaluate.compare import compared
+
+
+def run_of(
+    folder: Path,
+    errors: np.ndarray,
+    *,
+    kind: str = "accuracy",
+    groups: np.ndarray | None = None,
+    first: int = 0,
+    **asked: str,
+) -> Path:
+    """The files of a run whose validation pictures first, first + 1, ... have these errors (N,)."""
+    folder.mkdir(parents=True)
+    score = {"value": float(1 - errors.mean()), "low": 0.1, "high": 0.9}
+    record = {"main": kind, kind: score}
+    (folder / "scores.json").write_text(json.dumps({"seconds": 61.2, "validation": record, "test": record}))
+    settings = {"network": "auto", "name": folder.name, **asked}
+    text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+    (folder / "settings.toml").write_text(f"[settings]\n{text}")
+    names = [f"p/{first + number}.png" for number in range(len(errors))]
+    with (folder / "data.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "label", "part", "group", "status", "reason"))
+        for number, name in enumerate(names):
+            writer.writerow((name, "a", "validation", "" if groups is None else groups[number], "used", ""))
+    with (folder / "predictions.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        by_class = kind == "accuracy"
+        writer.writerow(("path", "predicted", "part", "truth", *(() if by_class else ("error",))))
+        for name, error in zip(names, errors, strict=True):
+            said = "b" if error else "a"
+            writer.writerow((name, said, "validation", "a", *(() if by_class else (error,))))
+            writer.writerow((name.replace("p/", "t/"), "b", "test", "a", *(() if by_class else (1,))))
+    return folder
+
+
+def ends_of(line: str) -> tuple[float, float]:
+    low, high = line.rpartition("[")[2].partition("]")[0].replace("−", "-").split(",")
+    return float(low), float(high)
+
+
+def test_a_difference_by_hand(tmp_path: Path) -> None:
+    """100 pictures: 20 wrong before and 8 after, all of them wrong before too: 12 points, and by the normal law the
+    interval of the mean of 12 ones among 100."""
+    before, after = np.zeros(100), np.zeros(100)
+    before[:20], after[:8] = 1, 1
+    text = compared([run_of(tmp_path / "a", before, lr="0.1"), run_of(tmp_path / "b", after, lr="0.2")])
+    line = text.splitlines()[-1]
+    assert line.startswith(
+        f"{tmp_path / 'b'} against {tmp_path / 'a'}, on 100 validation pictures of both: +12.0 points"
+    )
+    assert line.endswith(": better")
+    half = 1.96 * 100 * np.sqrt(0.12 * 0.88 / 100)
+    assert ends_of(line) == pytest.approx((12 - half, 12 + half), abs=1.1)
+    rows = [row.split() for row in text.splitlines()]
+    assert ["lr", "0.1", "0.2"] in rows
+    assert not any(row[:1] == ["network"] for row in rows)  # which does not differ
+    back = compared([tmp_path / "b", tmp_path / "a"]).splitlines()[-1]
+    assert "−12.0 points" in back
+    assert back.endswith(": worse")
+
+
+def test_overlapping_intervals_may_hide_a_difference(tmp_path: Path) -> None:
+    """The same answers differ by nothing; errors that go both ways show no difference."""
+    errors = (np.arange(60) % 3 == 0).astype(float)
+    a, b = run_of(tmp_path / "a", errors), run_of(tmp_path / "b", errors)
+    line = compared([a, b]).splitlines()[-1]
+    assert "both: 0.0 points of accuracy [0.0, 0.0]: no difference is shown" in line
+    c = run_of(tmp_path / "c", np.roll(errors, 1))
+    assert ends_of(line := compared([a, c]).splitlines()[-1])[0] < 0 < ends_of(line)[1]
+    assert line.endswith("no difference is shown")
+
+
+def test_groups_are_drawn_together(tmp_path: Path) -> None:
+    """Twelve groups of ten like pictures say as much as twelve: the interval is about sqrt(10) times as wide."""
+    groups = np.repeat(np.arange(12), 10)
+    after = (groups < 4).astype(float)
+    wide = []
+    for name, known in (("grouped", groups), ("single", None)):
+        pair = [run_of(tmp_path / name / run, errors, groups=known) for run, errors in (("a", after * 0), ("b", after))]
+        low, high = ends_of(compared(pair).splitlines()[-1])
+        wide.append(high - low)
+    assert wide[0] / wide[1] == pytest.approx(np.sqrt(10), rel=0.25)
+
+
+def test_only_pictures_that_both_held_out(tmp_path: Path) -> None:
+    """Pictures 50 to 99 are common; of nine or fewer nothing is said but that they are too few."""
+    a, b = run_of(tmp_path / "a", np.ones(100)), run_of(tmp_path / "b", np.zeros(100), first=50)
+    assert "on 50 validation pictures of both: +100.0 points" in compared([a, b])
+    c = run_of(tmp_path / "c", np.zeros(30), first=95)
+    assert "5 validation pictures in common, which is too few to compare" in compared([a, c])
+
+
+def test_other_tasks_compare_errors(tmp_path: Path) -> None:
+    """Mean errors of 0.5 and 0.3: lower is better, and the number that it was stands beside."""
+    noise = np.random.default_rng(0).normal(0, 0.05, 200)
+    a = run_of(tmp_path / "a", 0.5 + noise, kind="rmse")
+    b = run_of(tmp_path / "b", 0.3 + noise[::-1], kind="rmse")
+    line = compared([a, b]).splitlines()[-1]
+    assert f"−0.2 of error per picture, which was {0.5 + noise.mean():.3g} [" in line
+    assert line.endswith(": better")
+
+
+def test_words_that_make_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One run alone, a folder that is none, a run without its table; and the warning beside the test part."""
+    a, b = run_of(tmp_path / "a", np.ones(20)), run_of(tmp_path / "b", np.zeros(20))
+    with pytest.raises(StriateError, match="a comparison is of two runs or more"):
+        compared([a])
+    with pytest.raises(StriateError, match="must be readable"):
+        compared([a, tmp_path / "none"])
+    assert main(["compare", str(a), str(b), "--part", "test"]) == 0
+    assert "a test score by which something was chosen is too good" in capsys.readouterr().out
+    (b / "predictions.csv").unlink()
+    with pytest.raises(StriateError, match=r"a run to compare has readable settings\.toml"):
+        compared([a, b])

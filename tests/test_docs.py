@@ -20,7 +20,20 @@ from striate.train.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = ("train", "check", "evaluate", "predict", "serve", "export", "convert", "open", "look", "summary", "filter")
+COMMANDS = (
+    "train",
+    "check",
+    "evaluate",
+    "compare",
+    "predict",
+    "serve",
+    "export",
+    "convert",
+    "open",
+    "look",
+    "summary",
+    "filter",
+)
 # Shown to fail on purpose: the page teaches what the message looks like.
 MEANT_TO_FAIL = {"striate train pictures/shapes --optimizer adamm", "striate trian pictures/shapes"}
 

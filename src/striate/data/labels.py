@@ -46,7 +46,7 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
     meaning = meaning_of([(sample.target,) for sample in samples], (0,), ("label",), task)
     meant = [(sample, *meaning.target((sample.target,))) for sample in samples]
     samples = [replace(sample, target=target) for sample, target, problem in meant if not problem]
-    left_out += [LeftOut(path=s.path, reason=problem, label=s.target) for s, _, problem in meant if problem]
+    left_out += [sample.left_out(problem) for sample, _, problem in meant if problem]
     said = f"the names, by {pattern}{number_words(meaning.task, samples)}"
     return replace(
         found, kind="names", samples=_by_numbers(samples), left_out=found.left_out + left_out, labels=said,
@@ -115,14 +115,14 @@ def _flat(folder: Path) -> Found:
 
 def _by_match(sample: Sample, match: re.Match | None) -> Sample | LeftOut:
     if match is None:
-        return LeftOut(path=sample.path, reason="its name does not match --label-regex")
+        return sample.left_out("its name does not match --label-regex")
     named = match.groupdict()
     label = named["label"] if "label" in named else match[1 if match.re.groups else 0]
     part, problem = part_named(named.get("part") or "")
     if not label:
-        return LeftOut(path=sample.path, reason="--label-regex finds an empty label in its name")
+        return replace(sample, part=part or sample.part).left_out("--label-regex finds an empty label in its name")
     if problem:
-        return LeftOut(path=sample.path, reason=problem, label=label)
+        return replace(sample, target=label).left_out(problem)
     group = named.get("group") or None
     return replace(sample, target=readable(label.strip()), group=group, part=part or sample.part)
 
@@ -256,8 +256,9 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
             return
         problem = f"the same picture as in line {earlier.line}"
     if problem:
-        path = samples[fits[0]].path if len(fits) == 1 else row.name.replace("\\", "/")
-        item = LeftOut(path=path, reason=f"line {row.line}: {problem}", label=text_of(row.target), part=row.part or "")
+        lone = samples[fits[0]] if len(fits) == 1 else None
+        path, part = (lone.path, row.part or lone.part) if lone else (row.name.replace("\\", "/"), row.part)
+        item = LeftOut(path=path, reason=f"line {row.line}: {problem}", label=text_of(row.target), part=part or "")
         join.left_out.append((row.line, item))
     else:
         join.taken[fits[0]] = looseness, row
@@ -269,12 +270,13 @@ def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Samp
     for number, sample in enumerate(samples):
         if number in join.clashes:
             lines = first_few([join.taken[number][1].line, *join.clashes[number]])
-            bare.append(LeftOut(path=sample.path, reason=f"lines {lines} give it different labels"))
+            parted = replace(sample, part=join.taken[number][1].part or sample.part)
+            bare.append(parted.left_out(f"lines {lines} give it different labels"))
         elif number in join.taken:
             row = join.taken[number][1]
             labelled[row.line] = replace(sample, target=row.target, group=row.group, part=row.part or sample.part)
         elif number in join.doubtful:
-            bare.append(LeftOut(path=sample.path, reason=f"line {join.doubtful[number]} fits other pictures too"))
+            bare.append(sample.left_out(f"line {join.doubtful[number]} fits other pictures too"))
         elif sample.path not in told:
-            bare.append(LeftOut(path=sample.path, reason=f"{NO_LINE} {table}"))
+            bare.append(sample.left_out(f"{NO_LINE} {table}"))
     return [labelled[line] for line in sorted(labelled)], bare

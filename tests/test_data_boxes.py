@@ -335,6 +335,26 @@ def test_yolo_without_names_has_its_numbers(tmp_path: Path, pictures: str, texts
     assert boxes_kind(tmp_path) is None
 
 
+@pytest.mark.parametrize("place", ["images/{}", "{}/images", "x/images/{}"])
+@pytest.mark.parametrize("names", ["classes.txt", "obj.names", None])
+def test_yolo_without_a_list_of_parts_has_those_of_its_folders(tmp_path: Path, place: str, names: str | None) -> None:
+    """Folders called by parts give them, of pictures that are left out as well; without one to train on they do not."""
+    words = {"Train": "train", "valid": "validation", "test": "test", "more": None}
+    for word in words:
+        draw(tmp_path / place.format(word) / f"one {word}.jpg")
+        draw(tmp_path / place.format(word) / f"lone {word}.jpg")
+        texts = tmp_path / place.format(word).replace("images", "labels")
+        write(texts / f"one {word}.txt", "0 0.5 0.5 0.5 0.5\n")
+    if names:
+        write(tmp_path / names, "cell\n")
+    found = read_boxes(tmp_path)
+    assert {Path(s.path).stem: s.part for s in found.samples} == {f"one {w}": p for w, p in words.items()}
+    assert {Path(i.path).stem: i.part for i in found.left_out} == {f"lone {w}": p or "" for w, p in words.items()}
+    for folder in list(tmp_path.rglob("Train")):
+        folder.rename(folder.with_name("May"))
+    assert {s.part for s in read_boxes(tmp_path).samples} == {None}
+
+
 def test_boxes_of_numbered_classes_are_told_without_doubt() -> None:
     """How many of each: a name that ends in a digit is parted from its count by a colon, any other by a blank."""
     corners = np.array([[0.0, 0, 4, 4]] * 3)

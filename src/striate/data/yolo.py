@@ -1,7 +1,8 @@
 """YOLO text: a file per picture with `class cx cy w h` in shares of its sides, as darknet and Ultralytics have it.
 
 Which pictures there are, their parts and the names of the classes stand in a data.yaml (Ultralytics), in a *.data file
-(darknet), or nowhere: then every picture counts, and names come from obj.names or classes.txt, or are the numbers.
+(darknet), or nowhere: then every picture counts, in the part that its folder is called by, and names come from
+obj.names or classes.txt, or are the numbers.
 """
 
 import os
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, text_of
-from striate.data.folder import is_hidden, list_pictures, sort_key
+from striate.data.folder import is_hidden, list_pictures, parts_of, sort_key
 from striate.data.sample import LeftOut
 from striate.errors import StriateError
 
@@ -61,10 +62,11 @@ def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted
         names, listed, lost = _ultralytics(found, pictures)
     else:
         names, lost = [str(number) for number in range(_MOST)] if found == folder else _names(found), []
-        listed = dict.fromkeys(pictures.by_path.values())
+        parts = parts_of(pictures.by_path)
+        listed = {picture: parts.get(path) for path, picture in pictures.by_path.items()}
     texts = _Texts(folder)
     notes: list[Noted] = []
-    known = set()
+    known, why = set(), "no text file has labels for it (an empty one says that it has no objects)"
     for picture, part in listed.items():
         file = texts.of(picture)
         if file is not None:
@@ -72,10 +74,11 @@ def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted
             notes.append(_read(picture, file, _shown(file, folder), names, part))
         elif ending in (".yaml", ".yml"):  # Ultralytics: no file, no objects
             notes.append(Noted(picture=picture, file=found.name, part=part))
+        else:
+            notes.append(Noted(picture=picture, file="", part=part, problem=why))
     if ending not in (".data", ".yaml", ".yml"):
         unused = [file for file in texts.files if os.path.abspath(file) not in known]  # noqa: PTH100
         lost += [LeftOut(path=_shown(file, folder), reason="labels of no picture that is here") for file in unused]
-    why = "no text file has labels for it (an empty one says that it has no objects)"
     return notes, lost, why
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from striate import cli
 from striate.data.annotated import box_texts, boxes_kind, read_boxes
 from striate.data.boxes import KINDS
+from striate.data.convert import write_boxes
 from striate.data.decode import decode
 from striate.data.header import Unreadable
 from striate.data.outlines import read_outlines
@@ -518,6 +519,21 @@ def test_convert_keeps_pictures_parts_and_boxes(tmp_path: Path, kind: str) -> No
     first, second = (np.sort(np.concatenate([s.target.corners for s in f.samples]), axis=0) for f in (before, after))
     assert np.abs(first - second).max() < 0.01
     assert cli.main(["convert", str(source), "--to", kind, "--out", str(out)]) == 2  # not into what is there
+
+
+@pytest.mark.parametrize("kind", ["table", "yolo"])
+@pytest.mark.parametrize("mark", ["\n", "\r\n", "\x0b", "\x85", "\u2028"])
+def test_convert_of_names_with_line_breaks(tmp_path: Path, kind: str, mark: str) -> None:
+    """A class whose name has a line break stays one class, of the same pictures and parts; a table keeps its name."""
+    source, out = of_parts(tmp_path / "source"), tmp_path / "out"
+    for file in source.glob("*/*.json"):
+        write(file, file.read_text(encoding="utf-8").replace("dot", json.dumps(f"red{mark}dot")[1:-1]))
+    write_boxes(read_boxes(source), kind, out)
+    (out / "data.yaml").unlink(missing_ok=True)  # which has names of its own
+    found = read_boxes(out)
+    assert not found.left_out
+    assert {s.target.size[1]: s.part for s in found.samples} == {40: "train", 41: "validation", 42: "test"}
+    assert found.classes == ["cell, \u00e4", f"red{mark}dot" if kind == "table" else "red dot"]
 
 
 def test_convert_into_an_unknown_format_says_which_there_are(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

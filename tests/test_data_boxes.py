@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate import cli
+from striate.data import content
 from striate.data.annotated import box_texts, boxes_kind, read_boxes
 from striate.data.boxes import KINDS
+from striate.data.coco import read_json
+from striate.data.columns import read_lines
 from striate.data.convert import write_boxes
 from striate.data.decode import decode
 from striate.data.header import Unreadable
@@ -405,6 +408,25 @@ def test_decimal_commas_and_missing_names_in_a_table_of_boxes(tmp_path: Path) ->
         "boxes.csv, line 3: it has no class, dropped",
         "boxes.csv, line 4: four corners are numbers, and these are 1, 2, x, 4, dropped",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("kind", ["yolo", "coco", "labelme", "table"])
+def test_labels_may_be_written_in_any_encoding(tmp_path: Path, kind: str, encoding: str) -> None:
+    """A class is called the same in every encoding that programs write, whatever the format."""
+    draw(tmp_path / "a.png")
+    boxes = Boxes(names=("5 € café",), corners=np.array([[4.0, 4, 20, 20]]))
+    for name, text in box_texts(kind, [("a.png", (30, 40), boxes)], ["5 € café"]):
+        (write(tmp_path / name, "")).write_bytes(text.encode("ascii" if text.isascii() else encoding))
+    assert read_boxes(tmp_path).classes == ["5 € café"]
+
+
+def test_the_size_of_tables_and_labels_has_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text is refused with its size and what to do, before it is read, be it a table or JSON."""
+    monkeypatch.setattr(content, "MOST_TEXT", 2_000_000)
+    for read, name in ((read_lines, "t.csv"), (read_json, "t.json")):
+        with pytest.raises(StriateError, match=r"must be readable\. received: larger than 2 MB.*cut it into several"):
+            read(write(tmp_path / name, "1,2,3,4\n" * 300_000))
 
 
 def test_a_folder_without_boxes_has_no_kind(tmp_path: Path) -> None:

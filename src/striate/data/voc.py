@@ -11,11 +11,11 @@ from xml.etree.ElementTree import Element, SubElement, TreeBuilder, indent, tost
 from xml.parsers import expat
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, written_number
-from striate.data.content import read_file
+from striate.data.content import read_file, read_text
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
 from striate.data.header import Unreadable
 from striate.data.sample import LeftOut
-from striate.errors import first_few
+from striate.errors import StriateError, first_few
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 MOST_DEEP = 100  # elements inside each other
@@ -81,10 +81,9 @@ def _parts(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        text = read_file(file).decode("utf-8-sig", "replace")
-    except Unreadable:
+        return [line.strip() for line in read_text(file).splitlines() if line.strip()]
+    except StriateError:
         return []
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _read(file: Path, shown: str, pictures: Pictures) -> Noted:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.data.content import read_text
 from striate.data.labelmap import MOST_CLASSES, UNKNOWN, value_text
 from striate.data.values import COLOUR, mask_values
 from striate.errors import StriateError
@@ -150,8 +151,8 @@ def _as_listed(values: list[int], classes: Classes) -> Vocabulary:
 def read_classes(path: Path, name: str) -> Classes:
     """The classes that a text file lists, one a line: a name, with its number or its colour before or behind."""
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")[:200_000]
-    except OSError:
+        text = read_text(path)[:200_000]
+    except StriateError:
         return Classes()
     found: dict[int, str] = {}
     colours = number = 0

@@ -9,7 +9,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, text_of
+from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name
+from striate.data.content import read_text
 from striate.data.folder import is_hidden, list_pictures, parts_of, sort_key
 from striate.data.sample import LeftOut
 from striate.errors import StriateError
@@ -39,14 +40,15 @@ def find_yolo(folder: Path) -> Path | None:
 def _in_shares(file: Path) -> bool:
     """Whether the first line of a text can only be a box or an outline: a number, and shares of the sides."""
     try:
-        return all(0 <= float(word) <= 1 for word in text_of(file).split("\n")[0].split()[1:])
+        words = read_text(file).split("\n")[0].split()
+        return bool(words) and all(0 <= float(word) <= 1 for word in words[1:])
     except (StriateError, ValueError):
         return False
 
 
 def _has_parts(file: Path) -> bool:
     try:
-        text = text_of(file)
+        text = read_text(file)
     except StriateError:
         return False
     starts = {line.split(":" if file.suffix != ".data" else "=")[0].strip() for line in text.splitlines()}
@@ -118,12 +120,12 @@ def _texts(folder: Path, pattern: str = "**/*.txt") -> Iterator[Path]:
 
 
 def _names(file: Path) -> list[str]:
-    lines = [class_name(line) for line in text_of(file).splitlines()]
+    lines = [class_name(line) for line in read_text(file).splitlines()]
     return [line for line in lines if line]
 
 
 def _darknet(folder: Path, found: Path, pictures: Pictures) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
-    pairs = (line.partition("=") for line in text_of(found).splitlines() if "=" in line)
+    pairs = (line.partition("=") for line in read_text(found).splitlines() if "=" in line)
     said = {key.strip(): value.strip() for key, _, value in pairs}
     names = _names(_near(said["names"], found, folder))
     listed: dict[Path, str | None] = {}
@@ -132,7 +134,7 @@ def _darknet(folder: Path, found: Path, pictures: Pictures) -> tuple[list[str], 
     if len(set(lists.values())) < len(lists):  # one list for all: darknet wants a name for each
         lists = {"": lists["train"]} if "train" in lists else {}
     for part, written in lists.items():
-        for line in text_of(_near(written, found, folder)).splitlines():
+        for line in read_text(_near(written, found, folder)).splitlines():
             if line.strip():
                 _list(listed, lost, pictures.find(line.strip()), line.strip(), part or None)
     return names, listed, lost
@@ -180,7 +182,7 @@ def _ultralytics(found: Path, pictures: Pictures) -> tuple[list[str], dict[Path,
                 for file in list_pictures(place):
                     _list(listed, lost, Path(os.path.abspath(file)), pictures.shown(file), part)  # noqa: PTH100
             else:
-                for line in text_of(place).splitlines():
+                for line in read_text(place).splitlines():
                     near = place.parent / line.strip()
                     file = Path(os.path.abspath(near)) if near.is_file() else pictures.find(line.strip())  # noqa: PTH100
                     if line.strip():
@@ -192,7 +194,7 @@ def _yaml(found: Path) -> Mapping:
     import yaml
 
     try:
-        said = yaml.safe_load(text_of(found))
+        said = yaml.safe_load(read_text(found))
     except (yaml.YAMLError, RecursionError, ValueError) as problem:
         what = " ".join(str(problem).split())[:200]
         raise StriateError("a data.yaml must be readable", received=what, where=found) from None
@@ -211,7 +213,7 @@ def _place(written: str, root: str, found: Path) -> Path | None:
 
 def _read(picture: Path, file: Path, shown: str, names: Sequence[str], part: str | None) -> Noted:
     try:
-        lines = text_of(file).splitlines() if file.stat().st_size else []
+        lines = read_text(file).splitlines()
     except StriateError as problem:
         return Noted(picture=picture, file=shown, part=part, problem=f"{shown}: {problem.received}")
     things = [_thing(number, line.split(), names) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -22,10 +22,13 @@ from striate.data.convert import write_boxes
 from striate.data.decode import decode
 from striate.data.header import Unreadable
 from striate.data.outlines import read_outlines
-from striate.data.sample import Boxes, Found, text_of
+from striate.data.sample import Boxes, Found, Sample, text_of
 from striate.data.sources import read_source
 from striate.data.voc import parse_xml
 from striate.errors import StriateError
+from striate.tasks.classification import Classification
+from striate.tasks.detection import Detection
+from striate.tasks.multilabel import Multilabel
 from striate.train.doctor import check
 
 
@@ -357,6 +360,41 @@ def test_yolo_without_a_list_of_parts_has_those_of_its_folders(tmp_path: Path, p
     for folder in list(tmp_path.rglob("Train")):
         folder.rename(folder.with_name("May"))
     assert {s.part for s in read_boxes(tmp_path).samples} == {None}
+
+
+def test_numbered_classes_keep_their_numbers(tmp_path: Path) -> None:
+    """Twelve classes that are called 0 to 11 have these numbers in what is written of them, and the tables' order."""
+    for number in range(12):
+        draw(tmp_path / f"in/{number}.jpg")
+        write(tmp_path / f"in/{number}.txt", f"{number} 0.500000 0.500000 0.500000 0.500000\n")
+    found = read_boxes(tmp_path / "in")
+    assert found.classes == [str(number) for number in range(12)]
+    write_boxes(found, "yolo", tmp_path / "out")
+    for number in range(12):
+        assert (tmp_path / f"out/labels/{number}.txt").read_text() == (tmp_path / f"in/{number}.txt").read_text()
+    boxes = Boxes(names=("10", "9", "10"), corners=np.array([[0.0, 0, 4, 4]] * 3))
+    assert text_of(boxes) == "9: 1, 10: 2"
+
+
+@pytest.mark.parametrize(
+    ("names", "ordered"),
+    [
+        (("10", "2", "-3", "02"), ["-3", "02", "2", "10"]),
+        (("10", "2", "cat"), ["10", "2", "cat"]),
+        (("1.5", "10", "2"), ["1.5", "10", "2"]),
+        ((), []),
+    ],
+)
+def test_order_of_classes(names: tuple[str, ...], ordered: list[str]) -> None:
+    """By value where all are whole numbers, else by code point, whatever the task."""
+    targets = [(name,) for name in names]
+    found = Found(root="", kind="", samples=[Sample(path="", source=Path(), target=target) for target in targets])
+    assert found.classes == ordered
+    if names:
+        corners = np.zeros((len(names), 4))
+        assert list(Detection.of(found, [Boxes(names=names, corners=corners)], {}).classes) == ordered
+        assert list(Multilabel.of(found, targets, {}).classes) == ordered
+        assert list(Classification.of(found, names, {}).classes) == ordered
 
 
 def test_boxes_of_numbered_classes_are_told_without_doubt() -> None:

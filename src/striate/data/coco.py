@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from striate.data.boxes import Labelled, Noted, Thing, class_name
-from striate.data.content import read_text
+from striate.data.content import read_text, text_if_any
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
 from striate.data.sample import LeftOut
 from striate.errors import StriateError
@@ -43,10 +43,7 @@ def json_files(folder: Path) -> list[Path]:
 
 
 def _is_coco(file: Path) -> bool:
-    try:
-        text = read_text(file)
-    except StriateError:
-        return False
+    text = text_if_any(file)
     found = [f'"{name}"' in text for name in _FIELDS]
     return all(found) or (sum(found) == 2 and text.lstrip()[:1] == "{" and text.rstrip()[-1:] != "}")
 

@@ -114,6 +114,14 @@ def read_text(file: Path, what: str = "a file of labels") -> str:
         return data.decode("cp1252", errors="replace")  # what Excel writes in western Europe
 
 
+def text_if_any(file: Path) -> str:
+    """The same for telling what a file is; "" for one that cannot be read."""
+    try:
+        return read_text(file)
+    except StriateError:
+        return ""
+
+
 def recognise(start: bytes) -> str:
     """Which of FORMATS begins with the bytes `start`; Unreadable says what it is instead."""
     for magic, name in _PICTURES:

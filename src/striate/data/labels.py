@@ -38,8 +38,7 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
     found, samples, left_out = _flat(folder), [], []
     for sample in found.samples:
         path = unicodedata.normalize("NFC", sample.path)
-        match = expression.search(path if "/" in pattern else path.rpartition("/")[2])
-        labelled = _by_match(sample, match)
+        labelled = _by_match(sample, expression.search(path if "/" in pattern else path.rpartition("/")[2]))
         (samples if isinstance(labelled, Sample) else left_out).append(labelled)
     if not samples:
         raise _no_pattern(pattern, f"none of {len(found.samples):,} pictures, for example {found.samples[0].path}")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name
-from striate.data.content import read_text
+from striate.data.content import read_text, text_if_any
 from striate.data.folder import is_hidden, list_pictures, parts_of, sort_key
 from striate.data.sample import LeftOut
 from striate.errors import StriateError
@@ -39,19 +39,16 @@ def find_yolo(folder: Path) -> Path | None:
 
 def _in_shares(file: Path) -> bool:
     """Whether the first line of a text can only be a box or an outline: a number, and shares of the sides."""
+    words = text_if_any(file).split("\n")[0].split()
     try:
-        words = read_text(file).split("\n")[0].split()
         return bool(words) and all(0 <= float(word) <= 1 for word in words[1:])
-    except (StriateError, ValueError):
+    except ValueError:
         return False
 
 
 def _has_parts(file: Path) -> bool:
-    try:
-        text = read_text(file)
-    except StriateError:
-        return False
-    starts = {line.split(":" if file.suffix != ".data" else "=")[0].strip() for line in text.splitlines()}
+    mark = ":" if file.suffix != ".data" else "="
+    starts = {line.split(mark)[0].strip() for line in text_if_any(file).splitlines()}
     return "names" in starts and bool(starts & {"train", "val", "valid", "test"})
 
 
@@ -120,8 +117,7 @@ def _texts(folder: Path, pattern: str = "**/*.txt") -> Iterator[Path]:
 
 
 def _names(file: Path) -> list[str]:
-    lines = [class_name(line) for line in read_text(file).splitlines()]
-    return [line for line in lines if line]
+    return [name for line in read_text(file).splitlines() if (name := class_name(line))]
 
 
 def _darknet(folder: Path, found: Path, pictures: Pictures) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:

@@ -300,6 +300,19 @@ def test_resume_refuses_other_pictures_and_other_settings(
 
 
 @pytest.mark.usefixtures("quick")
+def test_resume_refuses_another_size(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this version would bring the pictures to another size, a run that was cut short does not go on."""
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0)
+    folder = train_until(data, tmp_path, 1)
+    file = folder / "settings.toml"
+    text = file.read_text(encoding="utf-8")
+    assert "\nwidth = 8\n" in text
+    file.write_text(text.replace("\nwidth = 8\n", "\nwidth = 12\n"), encoding="utf-8")
+    with pytest.raises(StriateError, match=r"the size it began with\. received: 8 × 8\. where: 12 × 8"):
+        train(resume=folder, quiet=True)
+
+
+@pytest.mark.usefixtures("quick")
 def test_classes_that_are_whole_numbers_come_by_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Model, scores and confusion matrix have 2 before 10 and agree; a run with the order of the text is not resumed,
     since its outputs would change places."""

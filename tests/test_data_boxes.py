@@ -13,15 +13,22 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate import cli
+from striate.data import content
 from striate.data.annotated import box_texts, boxes_kind, read_boxes
 from striate.data.boxes import KINDS
+from striate.data.coco import read_json
+from striate.data.columns import read_lines
+from striate.data.convert import write_boxes
 from striate.data.decode import decode
 from striate.data.header import Unreadable
 from striate.data.outlines import read_outlines
-from striate.data.sample import Boxes, Found, text_of
+from striate.data.sample import Boxes, Found, Sample, text_of
 from striate.data.sources import read_source
 from striate.data.voc import parse_xml
 from striate.errors import StriateError
+from striate.tasks.classification import Classification
+from striate.tasks.detection import Detection
+from striate.tasks.multilabel import Multilabel
 from striate.train.doctor import check
 
 
@@ -335,6 +342,61 @@ def test_yolo_without_names_has_its_numbers(tmp_path: Path, pictures: str, texts
     assert boxes_kind(tmp_path) is None
 
 
+@pytest.mark.parametrize("place", ["images/{}", "{}/images", "x/images/{}"])
+@pytest.mark.parametrize("names", ["classes.txt", "obj.names", None])
+def test_yolo_without_a_list_of_parts_has_those_of_its_folders(tmp_path: Path, place: str, names: str | None) -> None:
+    """Folders called by parts give them, of pictures that are left out as well; without one to train on they do not."""
+    words = {"Train": "train", "valid": "validation", "test": "test", "more": None}
+    for word in words:
+        draw(tmp_path / place.format(word) / f"one {word}.jpg")
+        draw(tmp_path / place.format(word) / f"lone {word}.jpg")
+        texts = tmp_path / place.format(word).replace("images", "labels")
+        write(texts / f"one {word}.txt", "0 0.5 0.5 0.5 0.5\n")
+    if names:
+        write(tmp_path / names, "cell\n")
+    found = read_boxes(tmp_path)
+    assert {Path(s.path).stem: s.part for s in found.samples} == {f"one {w}": p for w, p in words.items()}
+    assert {Path(i.path).stem: i.part for i in found.left_out} == {f"lone {w}": p or "" for w, p in words.items()}
+    for folder in list(tmp_path.rglob("Train")):
+        folder.rename(folder.with_name("May"))
+    assert {s.part for s in read_boxes(tmp_path).samples} == {None}
+
+
+def test_numbered_classes_keep_their_numbers(tmp_path: Path) -> None:
+    """Twelve classes that are called 0 to 11 have these numbers in what is written of them, and the tables' order."""
+    for number in range(12):
+        draw(tmp_path / f"in/{number}.jpg")
+        write(tmp_path / f"in/{number}.txt", f"{number} 0.500000 0.500000 0.500000 0.500000\n")
+    found = read_boxes(tmp_path / "in")
+    assert found.classes == [str(number) for number in range(12)]
+    write_boxes(found, "yolo", tmp_path / "out")
+    for number in range(12):
+        assert (tmp_path / f"out/labels/{number}.txt").read_text() == (tmp_path / f"in/{number}.txt").read_text()
+    boxes = Boxes(names=("10", "9", "10"), corners=np.array([[0.0, 0, 4, 4]] * 3))
+    assert text_of(boxes) == "9: 1, 10: 2"
+
+
+@pytest.mark.parametrize(
+    ("names", "ordered"),
+    [
+        (("10", "2", "-3", "02"), ["-3", "02", "2", "10"]),
+        (("10", "2", "cat"), ["10", "2", "cat"]),
+        (("1.5", "10", "2"), ["1.5", "10", "2"]),
+        ((), []),
+    ],
+)
+def test_order_of_classes(names: tuple[str, ...], ordered: list[str]) -> None:
+    """By value where all are whole numbers, else by code point, whatever the task."""
+    targets = [(name,) for name in names]
+    found = Found(root="", kind="", samples=[Sample(path="", source=Path(), target=target) for target in targets])
+    assert found.classes == ordered
+    if names:
+        corners = np.zeros((len(names), 4))
+        assert list(Detection.of(found, [Boxes(names=names, corners=corners)], {}).classes) == ordered
+        assert list(Multilabel.of(found, targets, {}).classes) == ordered
+        assert list(Classification.of(found, names, {}).classes) == ordered
+
+
 def test_boxes_of_numbered_classes_are_told_without_doubt() -> None:
     """How many of each: a name that ends in a digit is parted from its count by a colon, any other by a blank."""
     corners = np.array([[0.0, 0, 4, 4]] * 3)
@@ -384,6 +446,25 @@ def test_decimal_commas_and_missing_names_in_a_table_of_boxes(tmp_path: Path) ->
         "boxes.csv, line 3: it has no class, dropped",
         "boxes.csv, line 4: four corners are numbers, and these are 1, 2, x, 4, dropped",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("kind", ["yolo", "coco", "labelme", "table"])
+def test_labels_may_be_written_in_any_encoding(tmp_path: Path, kind: str, encoding: str) -> None:
+    """A class is called the same in every encoding that programs write, whatever the format."""
+    draw(tmp_path / "a.png")
+    boxes = Boxes(names=("5 € café",), corners=np.array([[4.0, 4, 20, 20]]))
+    for name, text in box_texts(kind, [("a.png", (30, 40), boxes)], ["5 € café"]):
+        (write(tmp_path / name, "")).write_bytes(text.encode("ascii" if text.isascii() else encoding))
+    assert read_boxes(tmp_path).classes == ["5 € café"]
+
+
+def test_the_size_of_tables_and_labels_has_one_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text is refused with its size and what to do, before it is read, be it a table or JSON."""
+    monkeypatch.setattr(content, "MOST_TEXT", 2_000_000)
+    for read, name in ((read_lines, "t.csv"), (read_json, "t.json")):
+        with pytest.raises(StriateError, match=r"must be readable\. received: larger than 2 MB.*cut it into several"):
+            read(write(tmp_path / name, "1,2,3,4\n" * 300_000))
 
 
 def test_a_folder_without_boxes_has_no_kind(tmp_path: Path) -> None:
@@ -498,6 +579,21 @@ def test_convert_keeps_pictures_parts_and_boxes(tmp_path: Path, kind: str) -> No
     first, second = (np.sort(np.concatenate([s.target.corners for s in f.samples]), axis=0) for f in (before, after))
     assert np.abs(first - second).max() < 0.01
     assert cli.main(["convert", str(source), "--to", kind, "--out", str(out)]) == 2  # not into what is there
+
+
+@pytest.mark.parametrize("kind", ["table", "yolo"])
+@pytest.mark.parametrize("mark", ["\n", "\r\n", "\x0b", "\x85", "\u2028"])
+def test_convert_of_names_with_line_breaks(tmp_path: Path, kind: str, mark: str) -> None:
+    """A class whose name has a line break stays one class, of the same pictures and parts; a table keeps its name."""
+    source, out = of_parts(tmp_path / "source"), tmp_path / "out"
+    for file in source.glob("*/*.json"):
+        write(file, file.read_text(encoding="utf-8").replace("dot", json.dumps(f"red{mark}dot")[1:-1]))
+    write_boxes(read_boxes(source), kind, out)
+    (out / "data.yaml").unlink(missing_ok=True)  # which has names of its own
+    found = read_boxes(out)
+    assert not found.left_out
+    assert {s.target.size[1]: s.part for s in found.samples} == {40: "train", 41: "validation", 42: "test"}
+    assert found.classes == ["cell, \u00e4", f"red{mark}dot" if kind == "table" else "red dot"]
 
 
 def test_convert_into_an_unknown_format_says_which_there_are(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -256,6 +256,23 @@ def test_parts_from_names(tmp_path: Path) -> None:
     assert [s.part for s in read_source(folder, label_regex="[a-z]+").samples] == ["test", "train"]
 
 
+def test_what_is_left_out_keeps_its_part(tmp_path: Path) -> None:
+    """A picture without a usable name, line or label is listed in the part that its folder or its line gives it."""
+    folder = touch(tmp_path / "a", "train/cat1.png", "train/dog2.png", "test/dog1.png", "test/7.png", "val/_3.png")
+    found = read_source(folder, label_regex="^(?P<label>[a-z]*)[0-9_]")
+    assert {item.path: item.part for item in found.left_out} == {"test/7.png": "test", "val/_3.png": "validation"}
+    found = read_source(folder, label_regex="^([a-z]+)")
+    assert {item.path: item.part for item in found.left_out} == {"test/7.png": "test", "val/_3.png": "validation"}
+    folder = touch(tmp_path / "b", *(f"{part}/{part}{n}.png" for part in ("train", "test") for n in range(5)))
+    rows = ["train0,a,", "train1,b,", "train2,,", "train3,a,test", "train3,b,test", "test0,a,", "test1,,train"]
+    (folder / "t.csv").write_text("\n".join(("file,label,part", *rows)))
+    found = read_source(folder, labels=folder / "t.csv")
+    assert {item.path: item.part for item in found.left_out} == {
+        "train/train2.png": "train", "train/train3.png": "test", "train/train4.png": "train",
+        "test/test1.png": "train", "test/test2.png": "test", "test/test3.png": "test", "test/test4.png": "test",
+    }  # fmt: skip
+
+
 def test_options_that_do_not_fit_the_source(tmp_path: Path) -> None:
     """--labels and --label-regex are for folders, --label-column for tables."""
     assert "received: no FOLDER" in refused(None, label_regex="cat")

@@ -220,6 +220,13 @@ def test_a_written_list_of_classes_is_read_as_the_same(tmp_path: Path, names: tu
     assert read_classes(tmp_path / "classes.txt", "classes.txt").names == dict(enumerate(names))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_a_list_of_classes_keeps_its_letters(tmp_path: Path, encoding: str) -> None:
+    """Names of classes are the same in every encoding that programs write."""
+    (tmp_path / "classes.txt").write_bytes("fond\nforêt\nchâteau\n".encode(encoding))
+    assert list(read_classes(tmp_path / "classes.txt", "").names.values()) == ["fond", "forêt", "château"]
+
+
 def test_a_list_of_other_classes_is_left_out_and_said(tmp_path: Path) -> None:
     """Values that a list does not know are classes without names, and the list is not passed over in silence."""
     (tmp_path / "classes.txt").write_text("7 cat\n8 dog\n9 owl\n")

@@ -41,6 +41,20 @@ def same(found, pictures: np.ndarray, labels: np.ndarray) -> None:
     assert [s.target for s in found.samples] == [str(label) for label in labels.ravel()]
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_the_header(tmp_path: Path, version: tuple[int, int]) -> None:
+    """An array in any version of NumPy's format is read, in a ZIP file and as a file of its own."""
+    with zipfile.ZipFile(tmp_path / "set.npz", "w") as archive:
+        for name, values in (("images", PICTURES), ("labels", LABELS)):
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, values, version)
+    with (tmp_path / "X.npy").open("wb") as file:
+        np.lib.format.write_array(file, PICTURES, version)
+    np.save(tmp_path / "y.npy", LABELS)
+    for name in ("set.npz", "X.npy"):
+        same(read_source(tmp_path / name), PICTURES, LABELS)
+
+
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 @pytest.mark.parametrize("column", [True, False])
 def test_medmnist(tmp_path: Path, save, column: bool) -> None:

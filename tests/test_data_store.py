@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections import namedtuple
+from collections import Counter, namedtuple
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from striate.data import store as module_of_stores
 from striate.data.prepare import Shape, fit
 from striate.data.sample import Sample
 from striate.data.store import build_store
-from striate.data.survey import survey
+from striate.data.survey import Survey, survey
 from striate.errors import StriateError
 
 SHAPE = Shape(height=6, width=5, channels=1)
@@ -185,6 +185,14 @@ def test_arrays_stay_in_memory(tmp_path: Path) -> None:
     assert store.contents[0] == store.contents[1]
     assert "NaN" in store.left_out[0].reason
     assert not (tmp_path / "s").exists()
+
+
+def test_shares_of_a_survey() -> None:
+    """A share of the pictures fits into the least side that holds so many, by the longer side as by the width."""
+    for count, share, fits in ((20, 0.95, 19), (21, 0.95, 20), (10, 0.9, 9), (11, 0.9, 10), (1, 0.5, 1)):
+        sizes = Counter((1, side) for side in range(1, count + 1))
+        looked = Survey(sizes=sizes, channel_counts=Counter(), depths=Counter(), formats=Counter())
+        assert (looked.longer_side(share), looked.width_of(share)) == (fits, fits)
 
 
 def test_survey(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ import striate
 from striate import files
 from striate.cli import main
 from striate.errors import StriateError
-from striate.train import describe, illustrate, results
+from striate.tasks import task
+from striate.train import dataset, describe, illustrate, results
 from striate.train import single as module
 from striate.train.events import Decoded, Epoch, Event, Note, Step
 from striate.train.run import Run, train
@@ -296,6 +297,41 @@ def test_resume_refuses_other_pictures_and_other_settings(
         train(resume=folder, quiet=True)
     with pytest.raises(StriateError, match="a run to resume"):
         train(resume=tmp_path / "nowhere", quiet=True)
+
+
+@pytest.mark.usefixtures("quick")
+def test_resume_refuses_another_size(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where this version would bring the pictures to another size, a run that was cut short does not go on."""
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0)
+    folder = train_until(data, tmp_path, 1)
+    file = folder / "settings.toml"
+    text = file.read_text(encoding="utf-8")
+    assert "\nwidth = 8\n" in text
+    file.write_text(text.replace("\nwidth = 8\n", "\nwidth = 12\n"), encoding="utf-8")
+    with pytest.raises(StriateError, match=r"the size it began with\. received: 8 × 8\. where: 12 × 8"):
+        train(resume=folder, quiet=True)
+
+
+@pytest.mark.usefixtures("quick")
+def test_classes_that_are_whole_numbers_come_by_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Model, scores and confusion matrix have 2 before 10 and agree; a run with the order of the text is not resumed,
+    since its outputs would change places."""
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0)
+    mine = draw_folder(tmp_path / "mine", {"10": 12, "2": 12})
+    with monkeypatch.context() as before:
+        for place in (task, dataset):
+            before.setattr(place, "class_order", lambda names: sorted(set(names)))
+        folder = train_until(mine, tmp_path / "old", 1)
+    with pytest.raises(StriateError, match="the very pictures and labels it began with"):
+        train(resume=folder, quiet=True)
+    folder = train_until(mine, tmp_path / "new", 1)
+    run = train(resume=folder, quiet=True)
+    assert list(run.model.classes) == run.scores["classes"] == ["2", "10"]
+    rows = [row for row in read_table(folder / "predictions.csv") if row["part"] == "test"]
+    told = [
+        [sum((r["truth"], r["predicted"]) == pair for r in rows) for pair in ((a, "2"), (a, "10"))] for a in ("2", "10")
+    ]
+    assert run.scores["test"]["confusion"] == told
 
 
 def start(data: Path, out: Path, *more: str) -> subprocess.Popen:

@@ -70,11 +70,13 @@ def write_json(path: Path, value: object, *, durable: bool = True) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, durable: bool = True) -> None:
+    write_text(path, csv_text((header, *rows)), durable=durable)
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_text(path, text.getvalue(), durable=durable)
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def cannot_write(path: Path, error: OSError) -> StriateError:

@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.check.alike import Alike
 from striate.check.finding import Finding
-from striate.data.sample import LeftOut, Sample
+from striate.data.sample import LeftOut, Sample, class_order
 
 MOST = 1000  # groups of paths that one finding lists
 
@@ -39,7 +39,7 @@ class Case:
 
     @cached_property
     def classes(self) -> list[str]:
-        return sorted({sample.label for sample in self.samples})
+        return class_order(sample.label for sample in self.samples)
 
     @cached_property
     def labels(self) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Folders and files with boxes: which format they have, how they are read, and how boxes are written in each."""
 
-import csv
-import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -16,6 +14,7 @@ from striate.data.sample import Found
 from striate.data.voc import find_voc, read_voc, voc_texts
 from striate.data.yolo import find_yolo, read_yolo, yolo_texts
 from striate.errors import StriateError, nearest
+from striate.files import csv_text
 
 _LAYOUTS = (
     "give XML files, a JSON file with images, annotations and categories, text files with their class names in "
@@ -111,15 +110,12 @@ def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -
             for name, record in labelme_records(pictures):
                 yield name, json.dumps(record, ensure_ascii=False, indent=1) + "\n"
         case "yolo":
-            yield "classes.txt", "".join(f"{name}\n" for name in classes)
+            yield "classes.txt", "".join(f"{' '.join(name.splitlines())}\n" for name in classes)  # a line is a name
             yield from ((f"labels/{name}", text) for name, text in yolo_texts(pictures, classes))
         case "table":
-            table = io.StringIO()
             is_predicted = any(boxes.confidence is not None for _, _, boxes in pictures)
-            writer = csv.writer(table, lineterminator="\n")
-            writer.writerow((*HEADER, "confidence" if is_predicted else "ignored"))
-            writer.writerows(box_rows(pictures))
-            yield "boxes.csv", table.getvalue()
+            header = (*HEADER, "confidence" if is_predicted else "ignored")
+            yield "boxes.csv", csv_text((header, *box_rows(pictures)))
         case _:
             raise StriateError(
                 "boxes are written in a format by its word", received=kind, remedy=nearest(kind, [*KINDS])

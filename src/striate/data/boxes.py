@@ -13,17 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.content import read_file
 from striate.data.folder import list_pictures, sort_key
 from striate.data.guard import load_each, rest
-from striate.data.header import Header, Unreadable
+from striate.data.header import Header
 from striate.data.load import Loaded, Want
 from striate.data.raster import file_orientation
 from striate.data.sample import Boxes, Found, LeftOut, Sample
-from striate.errors import StriateError
 from striate.files import readable
 
-MOST_TEXT = 200_000_000  # bytes of a file of labels
 SLIP = 0.01  # pixels: what rounding in a file may move a corner
 ANOTHER_FORM = 0.02  # by which the form of a picture may differ from that of the one that was annotated
 KINDS = {"voc": "VOC XML", "coco": "COCO JSON", "yolo": "YOLO text", "labelme": "labelme JSON", "table": "a table"}
@@ -108,20 +105,6 @@ class Pictures:
 
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name.replace("\\", "/"))
-
-
-def text_of(file: Path) -> str:
-    """The text of a file of labels; StriateError where it is no text."""
-    try:
-        data = read_file(file)
-    except Unreadable as problem:
-        raise StriateError("a file of labels must be readable", received=problem.reason, where=file) from None
-    if len(data) > MOST_TEXT:
-        raise StriateError("a file of labels has at most 200 MB", received=f"{len(data):,} bytes", where=file)
-    try:
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def class_name(written: object) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.data.boxes import Labelled, Noted, Thing, class_name, text_of
+from striate.data.boxes import Labelled, Noted, Thing, class_name
+from striate.data.content import read_text, text_if_any
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
 from striate.data.sample import LeftOut
 from striate.errors import StriateError
@@ -16,7 +17,7 @@ _FIELDS = ("images", "annotations", "categories")
 def read_json(file: Path) -> object:
     """What a JSON file holds; StriateError where it is damaged."""
     try:
-        return json.loads(text_of(file))
+        return json.loads(read_text(file))
     except (ValueError, RecursionError) as problem:
         what = f"damaged JSON: {problem}"
         raise StriateError("a file of labels must be whole", received=what, where=file) from None
@@ -42,10 +43,7 @@ def json_files(folder: Path) -> list[Path]:
 
 
 def _is_coco(file: Path) -> bool:
-    try:
-        text = text_of(file)
-    except StriateError:
-        return False
+    text = text_if_any(file)
     found = [f'"{name}"' in text for name in _FIELDS]
     return all(found) or (sum(found) == 2 and text.lstrip()[:1] == "{" and text.rstrip()[-1:] != "}")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.data.content import IMAGE_SUFFIXES
+from striate.data.content import IMAGE_SUFFIXES, read_text
 from striate.data.folder import part_named
 from striate.data.sample import Target
 from striate.data.targets import Asked, Meaning, are_marks, meaning_of
@@ -23,7 +23,6 @@ COLUMNS = {
 _DELIMITERS = "\t;,|"
 _LOOKED_AT = 100  # lines from which the separator is read
 _REMEDY = "begin it with a line of column names: path,label (and part or group if wanted)"
-_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx and .ods, and the older .xls, begin
 
 Line = tuple[int, list[str]]  # its number in the file, counted from 1, and its cells without blanks around them
 FindPath = Callable[[list[str], list[list[str]]], int | None]
@@ -67,7 +66,7 @@ def read_lines(file: Path, columns: str | None = None) -> list[Line]:
     columns: names, by commas, for the columns of a table that has none; they become line 0.
     Raises StriateError for a file that is unreadable, empty or no proper CSV.
     """
-    text = read_text(file)
+    text = read_text(file, "the table")
     delimiter = _delimiter(file, text)
     if re.match(r"sep=.\r?\n", text[:7]):  # how Excel is told the separator
         delimiter, text = text[4], "\n" + text.split("\n", 1)[1]
@@ -131,27 +130,6 @@ def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
         problem = (problem or wrong) if name else "no path"
         group = cell_at(cells, layout.group) or None
         yield Row(line=number, name=name, target=target, part=part, group=group, problem=problem)
-
-
-def read_text(file: Path) -> str:
-    """All of a file of text, in whatever encoding it is."""
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise StriateError("the table must be readable", received=error.strerror or error, where=file) from None
-    if data.startswith(_PACKED):
-        remedy = "save it as CSV in the program that wrote it; another name does not make it text"
-        raise StriateError(
-            "the table must be text", received="a packed file, as Excel keeps workbooks", where=file, remedy=remedy
-        )
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    if b"\0" in data[:2]:  # two bytes per letter, without the mark that says so
-        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")  # what Excel writes in western Europe
 
 
 def _delimiter(file: Path, text: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from striate.data.header import Unreadable
+from striate.errors import StriateError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "NPY", "DICOM")
 IMAGE_SUFFIXES = frozenset(
@@ -14,7 +15,9 @@ IMAGE_SUFFIXES = frozenset(
 )
 START = 4096  # bytes that are enough to tell what a file is
 MAX_BYTES = 400_000_000  # of a file, which is read whole
+MOST_TEXT = 1_000_000_000  # bytes of a table or a file of labels: COCO's own have 450 million
 
+_PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx and .ods, and the older .xls, begin
 _PICTURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -77,15 +80,46 @@ def open_file(path: Path) -> BinaryIO:
     return file
 
 
-def read_file(path: Path) -> bytes:
-    """All bytes of the file at `path`; Unreadable when it is no regular file or larger than 400 MB."""
+def read_file(path: Path, most: int = MAX_BYTES) -> bytes:
+    """All bytes of the file at `path`; Unreadable when it is no regular file or larger than `most` bytes."""
     with open_file(path) as file:
-        if os.fstat(file.fileno()).st_size > MAX_BYTES:
-            raise Unreadable(f"larger than {MAX_BYTES // 10**6} MB", "size")
+        if os.fstat(file.fileno()).st_size > most:
+            raise Unreadable(f"larger than {most // 10**6:,} MB", "size")
         try:
             return file.read()
         except OSError as error:
             raise Unreadable(f"cannot be read: {error.strerror or error}", "damaged") from None
+
+
+def read_text(file: Path, what: str = "a file of labels") -> str:
+    """All of a file of text, in whatever encoding it is; StriateError, where it is `what`, for one that is no text."""
+    try:
+        data = read_file(file, MOST_TEXT)
+    except Unreadable as problem:
+        if problem.code == "empty":
+            return ""
+        remedy = "cut it into several, or keep numbers in an .npz file" if problem.code == "size" else ""
+        raise StriateError(f"{what} must be readable", received=problem.reason, where=file, remedy=remedy) from None
+    if data.startswith(_PACKED):
+        remedy = "save it as CSV in the program that wrote it; another name does not make it text"
+        received = "a packed file, as Excel keeps workbooks"
+        raise StriateError(f"{what} must be text", received=received, where=file, remedy=remedy)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data[:2]:  # two bytes per letter, without the mark that says so
+        return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")  # what Excel writes in western Europe
+
+
+def text_if_any(file: Path) -> str:
+    """The same for telling what a file is; "" for one that cannot be read."""
+    try:
+        return read_text(file)
+    except StriateError:
+        return ""
 
 
 def recognise(start: bytes) -> str:

@@ -1,6 +1,7 @@
 """Pictures with boxes written anew, in the layout and form that another program wants."""
 
 import csv
+import io
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -62,11 +63,9 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
         return
     for name, text in box_texts(kind, labelled(), classes):
         if kind == "table":
-            of = {Path(name): sample.part or "" for sample, name in placed}
-            head, *lines = text.splitlines()
-            paths = (next(csv.reader([line]))[0] for line in lines)
-            parted = (f"{line},{of[Path(path)]}\n" for line, path in zip(lines, paths, strict=True))
-            text = f"{head},part\n" + "".join(parted)
+            of = {name: sample.part or "" for sample, name in placed}
+            head, *rows = csv.reader(io.StringIO(text, newline=""))
+            text = files.csv_text([(*head, "part"), *((*row, of[row[0]]) for row in rows)])
         yield name, text
     if kind == "voc":
         for part in parts:

@@ -4,6 +4,7 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES, START, open_file, recognise
@@ -96,6 +97,16 @@ def part_named(word: str) -> tuple[str | None, str]:
     """The part that a word stands for, and what is wrong with the word ("" when nothing is)."""
     part = PART_NAMES.get(word.lower())
     return part, f"{word!r} is not one of {', '.join(PARTS)}" if word and part is None else ""
+
+
+def parts_of(paths: Iterable[str]) -> dict[str, str]:
+    """The part of every path whose first folder, or first one in images/, is called so; none where no one trains."""
+    parts = {}
+    for path in paths:
+        names = pairwise(["images", *path.lower().split("/")[:-1]])
+        if part := next((PART_NAMES[name] for above, name in names if above == "images" and name in PART_NAMES), None):
+            parts[path] = part
+    return parts if "train" in parts.values() else {}
 
 
 def is_hidden(name: str) -> bool:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Labelled, Noted, Thing, class_name, text_of
+from striate.data.boxes import Labelled, Noted, Thing, class_name
 from striate.data.coco import beside, json_files, read_json
+from striate.data.content import text_if_any
 from striate.errors import StriateError
 
 IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong
@@ -23,10 +24,7 @@ def find_labelme(folder: Path) -> list[Path]:
 
 def _words(file: Path) -> list[str]:
     """Which of the words that mark a labelme file it holds."""
-    try:
-        text = text_of(file)
-    except StriateError:
-        return []
+    text = text_if_any(file)
     return [word for word in ("shapes", "imagePath") if f'"{word}"' in text]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import PART_NAMES, part_named, read_flat, visible
+from striate.data.folder import part_named, parts_of, read_flat, visible
 from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.targets import Asked, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
@@ -38,15 +38,14 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
     found, samples, left_out = _flat(folder), [], []
     for sample in found.samples:
         path = unicodedata.normalize("NFC", sample.path)
-        match = expression.search(path if "/" in pattern else path.rpartition("/")[2])
-        labelled = _by_match(sample, match)
+        labelled = _by_match(sample, expression.search(path if "/" in pattern else path.rpartition("/")[2]))
         (samples if isinstance(labelled, Sample) else left_out).append(labelled)
     if not samples:
         raise _no_pattern(pattern, f"none of {len(found.samples):,} pictures, for example {found.samples[0].path}")
     meaning = meaning_of([(sample.target,) for sample in samples], (0,), ("label",), task)
     meant = [(sample, *meaning.target((sample.target,))) for sample in samples]
     samples = [replace(sample, target=target) for sample, target, problem in meant if not problem]
-    left_out += [LeftOut(path=s.path, reason=problem, label=s.target) for s, _, problem in meant if problem]
+    left_out += [sample.left_out(problem) for sample, _, problem in meant if problem]
     said = f"the names, by {pattern}{number_words(meaning.task, samples)}"
     return replace(
         found, kind="names", samples=_by_numbers(samples), left_out=found.left_out + left_out, labels=said,
@@ -103,26 +102,22 @@ def fitting_table(folder: Path, asked: Asked) -> tuple[Found, str | None] | None
 
 
 def _flat(folder: Path) -> Found:
-    """Every picture below `folder`, without a class; in a part where the top folders are called so."""
+    """Every picture below `folder`, without a class; in a part where the folders are called so."""
     found = read_flat(folder)
-    tops = {path.split("/")[0] for path in (s.path for s in found.samples) if "/" in path}
-    parts = {top: PART_NAMES[top.lower()] for top in tops if top.lower() in PART_NAMES}
-    if "train" not in parts.values():
-        return found
-    samples = [replace(sample, part=parts.get(sample.path.split("/")[0])) for sample in found.samples]
-    return replace(found, samples=samples)
+    parts = parts_of(sample.path for sample in found.samples)
+    return replace(found, samples=[replace(sample, part=parts.get(sample.path)) for sample in found.samples])
 
 
 def _by_match(sample: Sample, match: re.Match | None) -> Sample | LeftOut:
     if match is None:
-        return LeftOut(path=sample.path, reason="its name does not match --label-regex")
+        return sample.left_out("its name does not match --label-regex")
     named = match.groupdict()
     label = named["label"] if "label" in named else match[1 if match.re.groups else 0]
     part, problem = part_named(named.get("part") or "")
     if not label:
-        return LeftOut(path=sample.path, reason="--label-regex finds an empty label in its name")
+        return replace(sample, part=part or sample.part).left_out("--label-regex finds an empty label in its name")
     if problem:
-        return LeftOut(path=sample.path, reason=problem, label=label)
+        return replace(sample, target=label).left_out(problem)
     group = named.get("group") or None
     return replace(sample, target=readable(label.strip()), group=group, part=part or sample.part)
 
@@ -256,8 +251,9 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
             return
         problem = f"the same picture as in line {earlier.line}"
     if problem:
-        path = samples[fits[0]].path if len(fits) == 1 else row.name.replace("\\", "/")
-        item = LeftOut(path=path, reason=f"line {row.line}: {problem}", label=text_of(row.target), part=row.part or "")
+        lone = samples[fits[0]] if len(fits) == 1 else None
+        path, part = (lone.path, row.part or lone.part) if lone else (row.name.replace("\\", "/"), row.part)
+        item = LeftOut(path=path, reason=f"line {row.line}: {problem}", label=text_of(row.target), part=part or "")
         join.left_out.append((row.line, item))
     else:
         join.taken[fits[0]] = looseness, row
@@ -269,12 +265,13 @@ def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Samp
     for number, sample in enumerate(samples):
         if number in join.clashes:
             lines = first_few([join.taken[number][1].line, *join.clashes[number]])
-            bare.append(LeftOut(path=sample.path, reason=f"lines {lines} give it different labels"))
+            parted = replace(sample, part=join.taken[number][1].part or sample.part)
+            bare.append(parted.left_out(f"lines {lines} give it different labels"))
         elif number in join.taken:
             row = join.taken[number][1]
             labelled[row.line] = replace(sample, target=row.target, group=row.group, part=row.part or sample.part)
         elif number in join.doubtful:
-            bare.append(LeftOut(path=sample.path, reason=f"line {join.doubtful[number]} fits other pictures too"))
+            bare.append(sample.left_out(f"line {join.doubtful[number]} fits other pictures too"))
         elif sample.path not in told:
-            bare.append(LeftOut(path=sample.path, reason=f"{NO_LINE} {table}"))
+            bare.append(sample.left_out(f"{NO_LINE} {table}"))
     return [labelled[line] for line in sorted(labelled)], bare

@@ -13,15 +13,23 @@ def open_npy(file: BinaryIO, volume: bool = False) -> tuple[tuple[int, ...], boo
 
     volume: whether the first axis is that of frames. Never an array of objects, which would be a pickle.
     """
+    shape, by_columns, dtype = read_header(file)
+    if dtype.hasobject or dtype.kind not in "biuf":
+        raise Unreadable(f"pixel values of type {dtype} are not supported", "values")
+    require_axes(shape, volume)
+    require_size(*shape[volume : volume + 2], math.prod(shape[:volume] + shape[volume + 2 :]) * dtype.itemsize)
+    return shape, by_columns, dtype
+
+
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """The same of an array of any shape and type; Unreadable, or what NumPy raises, where there is no header."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise Unreadable(f"NPY of version {version} is not supported", "unsupported")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, by_columns, dtype = read(file)
-    if dtype.hasobject or dtype.kind not in "biuf":
-        raise Unreadable(f"pixel values of type {dtype} are not supported", "values")
-    require_axes(shape, volume)
-    require_size(*shape[volume : volume + 2], math.prod(shape[:volume] + shape[volume + 2 :]) * dtype.itemsize)
+    if min(shape, default=0) < 0:
+        raise Unreadable("an axis of negative length")
     return shape, by_columns, dtype
 
 

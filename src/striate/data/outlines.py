@@ -21,7 +21,7 @@ from striate.data.load import Want
 from striate.data.painted import checked_runs, runs_of, unpacked
 from striate.data.pixels import turned_size
 from striate.data.raster import file_orientation
-from striate.data.sample import Found, LeftOut, Mask, Runs, Sample
+from striate.data.sample import Found, LeftOut, Mask, Runs, Sample, class_order
 from striate.data.values import mask_values
 from striate.errors import StriateError
 
@@ -75,8 +75,7 @@ def read_outlines(source: Path) -> Found:
         else:
             found[file] = one
     used = {name for one in found.values() for _, name, pieces in one.shapes if not isinstance(pieces, str)}
-    classes = sorted(used - {IGNORE})
-    names = (BACKGROUND, *(name for name in classes if name.strip("_").lower() != BACKGROUND))
+    names = (BACKGROUND, *(name for name in class_order(used - {IGNORE}) if name.strip("_").lower() != BACKGROUND))
     if len(names) < 2:
         raise StriateError("outlines name at least one class", received="none", where=source)
     samples, wrong, mended = _settled(pictures, found, names)

@@ -19,6 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from striate.data.content import open_file
+from striate.data.npy import read_header
 from striate.errors import StriateError
 
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -89,17 +90,6 @@ def _memory() -> int:
         return 2**34
 
 
-def _npy_header(stream: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(stream)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in readers:
-        raise ValueError(f"NumPy format {version} is not for pictures")
-    shape, _, dtype = readers[version](stream)
-    if min(shape, default=0) < 0:
-        raise ValueError("an axis of negative length")
-    return shape, dtype
-
-
 def _npz(file: Path) -> list[Array]:
     arrays = []
     with _told(file), zipfile.ZipFile(file) as archive:
@@ -110,7 +100,7 @@ def _npz(file: Path) -> list[Array]:
             raise ValueError(f"{len(members):,} arrays in one file")
         for member in members:
             with archive.open(member) as stream:
-                shape, dtype = _npy_header(stream)
+                shape, _, dtype = read_header(stream)
                 size = stream.tell() + math.prod(shape) * dtype.itemsize
             if size != member.file_size and not dtype.hasobject:
                 raise ValueError(f"{member.filename} declares {size:,} bytes and has {member.file_size:,}")
@@ -126,7 +116,7 @@ def _npz_array(file: Path, member: str) -> np.ndarray:
 
 def _npy(file: Path) -> Array:
     with _told(file), file.open("rb") as stream:
-        shape, dtype = _npy_header(stream)
+        shape, _, dtype = read_header(stream)
     return Array(
         name=file.name, file=file, kind="npy", shape=shape, dtype=dtype,
         read=lambda: np.asarray(np.load(file, mmap_mode="r")),

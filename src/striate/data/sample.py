@@ -1,6 +1,7 @@
 """The records that pass between the readers of data and everything after them."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from striate.data.content import read_file
 
 PARTS = ("train", "validation", "test")
+_WHOLE = re.compile(r"[+-]?\d{1,18}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,6 +87,12 @@ def names_of(target: Target) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
 
 
+def class_order(names: Iterable[str]) -> list[str]:
+    """Different class names in the order of their outputs: by value where all are whole numbers, else by code point."""
+    ordered = sorted(set(names))
+    return sorted(ordered, key=int) if all(map(_WHOLE.fullmatch, ordered)) else ordered
+
+
 def text_of(target: Target) -> str:
     """A target in one cell of a table: "cat"; "cat; dog"; "0.25; 3"; "RBC 12, WBC 1", "0: 12, 1: 1"; "mask"."""
     if isinstance(target, str):
@@ -94,7 +102,7 @@ def text_of(target: Target) -> str:
     if isinstance(target, Mask):
         return "mask"
     colon = {name: ":" * name[-1:].isdigit() for name in names_of(target)}  # of classes that are called 0, 1, ...
-    return ", ".join(f"{name}{colon[name]} {target.names.count(name)}" for name in sorted(colon))
+    return ", ".join(f"{name}{colon[name]} {target.names.count(name)}" for name in class_order(colon))
 
 
 def bytes_of(target: object) -> Iterator[bytes]:
@@ -182,5 +190,5 @@ class Found:
 
     @property
     def classes(self) -> list[str]:
-        """Class names in the order of their outputs: sorted by code point of the NFC form."""
-        return sorted({name for sample in self.samples for name in names_of(sample.target)})
+        """Class names in the order of their outputs."""
+        return class_order(name for sample in self.samples for name in names_of(sample.target))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.attributes import rows_of_arff, rows_of_ts
-from striate.data.columns import read_text
+from striate.data.content import read_text
 from striate.data.folder import PART_NAMES, visible
 from striate.data.measurements import Row, is_measurements, rows_of_table
 from striate.data.sample import PARTS, Found, LeftOut, Sample
@@ -50,7 +50,7 @@ def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[F
     for part, file in files.items():
         reader = _READERS[file.suffix.lower()]
         options = (asked,) if reader is rows_of_table else ()
-        for number, row in enumerate(reader(file, read_text(file), *options)):
+        for number, row in enumerate(reader(file, read_text(file, "the table"), *options)):
             rows.append((part or row.part, f"{part or file.stem}/{number}", row))
             used |= row.group is not None
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links

@@ -4,7 +4,7 @@ import hashlib
 import heapq
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median_low
 
@@ -36,9 +36,8 @@ class Survey:
         return median_low(heights), median_low(widths)
 
     def longer_side(self, share: float) -> int:
-        """The number of pixels that the longer side of this share of the pictures does not exceed."""
-        sides = sorted(max(size) for size in self.sizes.elements())
-        return sides[math.ceil(share * len(sides)) - 1] if sides else 0
+        """The least number of pixels that the longer side of this share of the pictures does not exceed."""
+        return _least(map(max, self.sizes.elements()), share)
 
     @property
     def typical_pages(self) -> int:
@@ -46,9 +45,8 @@ class Survey:
         return median_low(self.pages.elements()) if self.pages else 0
 
     def width_of(self, share: float) -> int:
-        """The width that this share of the pictures does not exceed."""
-        widths = sorted(width for _, width in self.sizes.elements())
-        return widths[min(int(share * len(widths)), len(widths) - 1)] if widths else 0
+        """The least width that this share of the pictures does not exceed."""
+        return _least((width for _, width in self.sizes.elements()), share)
 
     @property
     def same_size(self) -> bool:
@@ -65,6 +63,11 @@ class Survey:
     def depth(self) -> str:
         """The deepest of all, so that no picture loses any: float32 over uint16 over uint8."""
         return max(self.depths, key=DEPTHS.index, default="uint8")
+
+
+def _least(sides: Iterable[int], share: float) -> int:
+    ordered = sorted(sides)
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else 0
 
 
 def survey(samples: Sequence[Sample], limit: int = 5000, pick: Pick = WHOLE, workers: int = 0) -> Survey:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, SubElement, TreeBuilder, indent, tost
 from xml.parsers import expat
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, written_number
-from striate.data.content import read_file
+from striate.data.content import read_file, text_if_any
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
 from striate.data.header import Unreadable
 from striate.data.sample import LeftOut
@@ -67,8 +67,8 @@ def _parts(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
         part = PART_NAMES.get(file.stem.lower())
         if part is None and file.stem.lower() != "trainval":
             continue
-        for line in _lines(file):
-            stem = Path(line.split()[0]).name
+        for words in filter(None, map(str.split, text_if_any(file).splitlines())):
+            stem = Path(words[0]).name
             if part is None:
                 rest[stem] = "train"
             else:
@@ -77,14 +77,6 @@ def _parts(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
         stem: f"ImageSets lists it for {first_few(sorted(parts))}" for stem, parts in found.items() if len(parts) > 1
     }
     return {**rest, **{stem: min(parts) for stem, parts in found.items()}}, clashes
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        text = read_file(file).decode("utf-8-sig", "replace")
-    except Unreadable:
-        return []
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _read(file: Path, shown: str, pictures: Pictures) -> Noted:

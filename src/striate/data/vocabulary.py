@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.data.content import text_if_any
 from striate.data.labelmap import MOST_CLASSES, UNKNOWN, value_text
 from striate.data.values import COLOUR, mask_values
 from striate.errors import StriateError
@@ -149,13 +150,9 @@ def _as_listed(values: list[int], classes: Classes) -> Vocabulary:
 
 def read_classes(path: Path, name: str) -> Classes:
     """The classes that a text file lists, one a line: a name, with its number or its colour before or behind."""
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")[:200_000]
-    except OSError:
-        return Classes()
     found: dict[int, str] = {}
     colours = number = 0
-    for line in (row.strip().strip(",;") for row in text.splitlines()):
+    for line in (row.strip().strip(",;") for row in text_if_any(path)[:200_000].splitlines()):
         if not line or line.startswith(_REMARK) or _HEADER.fullmatch(line) or line.strip("_").lower() == "ignore":
             continue
         value, label, is_colour = _listed(line, number)

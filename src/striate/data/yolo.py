@@ -1,15 +1,17 @@
 """YOLO text: a file per picture with `class cx cy w h` in shares of its sides, as darknet and Ultralytics have it.
 
 Which pictures there are, their parts and the names of the classes stand in a data.yaml (Ultralytics), in a *.data file
-(darknet), or nowhere: then every picture counts, and names come from obj.names or classes.txt, or are the numbers.
+(darknet), or nowhere: then every picture counts, in the part that its folder is called by, and names come from
+obj.names or classes.txt, or are the numbers.
 """
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, text_of
-from striate.data.folder import is_hidden, list_pictures, sort_key
+from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name
+from striate.data.content import read_text, text_if_any
+from striate.data.folder import is_hidden, list_pictures, parts_of, sort_key
 from striate.data.sample import LeftOut
 from striate.errors import StriateError
 
@@ -37,18 +39,16 @@ def find_yolo(folder: Path) -> Path | None:
 
 def _in_shares(file: Path) -> bool:
     """Whether the first line of a text can only be a box or an outline: a number, and shares of the sides."""
+    words = text_if_any(file).split("\n")[0].split()
     try:
-        return all(0 <= float(word) <= 1 for word in text_of(file).split("\n")[0].split()[1:])
-    except (StriateError, ValueError):
+        return bool(words) and all(0 <= float(word) <= 1 for word in words[1:])
+    except ValueError:
         return False
 
 
 def _has_parts(file: Path) -> bool:
-    try:
-        text = text_of(file)
-    except StriateError:
-        return False
-    starts = {line.split(":" if file.suffix != ".data" else "=")[0].strip() for line in text.splitlines()}
+    mark = ":" if file.suffix != ".data" else "="
+    starts = {line.split(mark)[0].strip() for line in text_if_any(file).splitlines()}
     return "names" in starts and bool(starts & {"train", "val", "valid", "test"})
 
 
@@ -61,10 +61,11 @@ def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted
         names, listed, lost = _ultralytics(found, pictures)
     else:
         names, lost = [str(number) for number in range(_MOST)] if found == folder else _names(found), []
-        listed = dict.fromkeys(pictures.by_path.values())
+        parts = parts_of(pictures.by_path)
+        listed = {picture: parts.get(path) for path, picture in pictures.by_path.items()}
     texts = _Texts(folder)
     notes: list[Noted] = []
-    known = set()
+    known, why = set(), "no text file has labels for it (an empty one says that it has no objects)"
     for picture, part in listed.items():
         file = texts.of(picture)
         if file is not None:
@@ -72,10 +73,11 @@ def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted
             notes.append(_read(picture, file, _shown(file, folder), names, part))
         elif ending in (".yaml", ".yml"):  # Ultralytics: no file, no objects
             notes.append(Noted(picture=picture, file=found.name, part=part))
+        else:
+            notes.append(Noted(picture=picture, file="", part=part, problem=why))
     if ending not in (".data", ".yaml", ".yml"):
         unused = [file for file in texts.files if os.path.abspath(file) not in known]  # noqa: PTH100
         lost += [LeftOut(path=_shown(file, folder), reason="labels of no picture that is here") for file in unused]
-    why = "no text file has labels for it (an empty one says that it has no objects)"
     return notes, lost, why
 
 
@@ -115,12 +117,11 @@ def _texts(folder: Path, pattern: str = "**/*.txt") -> Iterator[Path]:
 
 
 def _names(file: Path) -> list[str]:
-    lines = [class_name(line) for line in text_of(file).splitlines()]
-    return [line for line in lines if line]
+    return [name for line in read_text(file).splitlines() if (name := class_name(line))]
 
 
 def _darknet(folder: Path, found: Path, pictures: Pictures) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
-    pairs = (line.partition("=") for line in text_of(found).splitlines() if "=" in line)
+    pairs = (line.partition("=") for line in read_text(found).splitlines() if "=" in line)
     said = {key.strip(): value.strip() for key, _, value in pairs}
     names = _names(_near(said["names"], found, folder))
     listed: dict[Path, str | None] = {}
@@ -129,7 +130,7 @@ def _darknet(folder: Path, found: Path, pictures: Pictures) -> tuple[list[str], 
     if len(set(lists.values())) < len(lists):  # one list for all: darknet wants a name for each
         lists = {"": lists["train"]} if "train" in lists else {}
     for part, written in lists.items():
-        for line in text_of(_near(written, found, folder)).splitlines():
+        for line in read_text(_near(written, found, folder)).splitlines():
             if line.strip():
                 _list(listed, lost, pictures.find(line.strip()), line.strip(), part or None)
     return names, listed, lost
@@ -177,7 +178,7 @@ def _ultralytics(found: Path, pictures: Pictures) -> tuple[list[str], dict[Path,
                 for file in list_pictures(place):
                     _list(listed, lost, Path(os.path.abspath(file)), pictures.shown(file), part)  # noqa: PTH100
             else:
-                for line in text_of(place).splitlines():
+                for line in read_text(place).splitlines():
                     near = place.parent / line.strip()
                     file = Path(os.path.abspath(near)) if near.is_file() else pictures.find(line.strip())  # noqa: PTH100
                     if line.strip():
@@ -189,7 +190,7 @@ def _yaml(found: Path) -> Mapping:
     import yaml
 
     try:
-        said = yaml.safe_load(text_of(found))
+        said = yaml.safe_load(read_text(found))
     except (yaml.YAMLError, RecursionError, ValueError) as problem:
         what = " ".join(str(problem).split())[:200]
         raise StriateError("a data.yaml must be readable", received=what, where=found) from None
@@ -208,7 +209,7 @@ def _place(written: str, root: str, found: Path) -> Path | None:
 
 def _read(picture: Path, file: Path, shown: str, names: Sequence[str], part: str | None) -> Noted:
     try:
-        lines = text_of(file).splitlines() if file.stat().st_size else []
+        lines = read_text(file).splitlines()
     except StriateError as problem:
         return Noted(picture=picture, file=shown, part=part, problem=f"{shown}: {problem.received}")
     things = [_thing(number, line.split(), names) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -15,7 +15,7 @@ from striate.data.annotated import box_texts
 from striate.data.boxtable import HEADER, box_rows
 from striate.data.coco import coco_record
 from striate.data.prepare import Shape
-from striate.data.sample import Boxes, Found
+from striate.data.sample import Boxes, Found, class_order
 from striate.draw.boxes import draw_boxes, recall_curves
 from striate.errors import StriateError
 from striate.evaluate.boxes import best_threshold, detection_scores, hit_or_miss, recall_precision
@@ -63,7 +63,7 @@ class Detection(Task):
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[Boxes], options: Mapping[str, object]) -> Self:
-        classes = sorted({name for target in targets for name in _real(target).names})
+        classes = class_order(name for target in targets for name in _real(target).names)
         if not classes:
             raise StriateError("a detector learns from boxes", received="no box on any picture", where=found.root)
         return cls(tuple(classes))

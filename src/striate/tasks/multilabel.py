@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.data.prepare import Shape
-from striate.data.sample import Found
+from striate.data.sample import Found, class_order
 from striate.draw import number_charts
 from striate.errors import StriateError
 from striate.evaluate.facts import Figure
@@ -44,7 +44,7 @@ class Multilabel(Task):
             )
         if not present:
             raise StriateError("some picture has a label", received="none", where=found.root)
-        return cls(tuple(name for name in found.names if name in present) or tuple(sorted(present)))
+        return cls(tuple(name for name in found.names if name in present) or tuple(class_order(present)))
 
     def tuned(
         self, targets: Sequence[tuple[str, ...]], answers: Sequence[np.ndarray], clusters: np.ndarray | None = None

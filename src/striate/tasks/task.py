@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from striate.augment.geometry import IDENTITY, MIRRORED
 from striate.augment.recipe import Recipe
 from striate.data.prepare import Shape
-from striate.data.sample import Found, Target, names_of, text_of
+from striate.data.sample import Found, Target, class_order, names_of, text_of
 from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
 from striate.network.auto import auto_line
@@ -79,8 +79,7 @@ class Task(ABC):
     @classmethod
     def of(cls, found: Found, targets: Sequence[Target], options: Mapping[str, object]) -> Self:
         """The task for these N targets; options: the settings of the training, by name."""
-        named = {name for target in targets for name in names_of(target)}
-        return cls(tuple(sorted(named)) or found.names)
+        return cls(tuple(class_order(name for target in targets for name in names_of(target))) or found.names)
 
     def fitted(self, targets: Sequence[Target]) -> Self:
         """The same with what is measured on the targets of the training part alone."""

@@ -15,7 +15,7 @@ from striate.check.finding import Check
 from striate.data.blocks import blocks
 from striate.data.guard import rest
 from striate.data.prepare import Preparation
-from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of
+from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of, class_order
 from striate.data.sources import read_source, require_trainable
 from striate.data.split import VALIDATED, folds, require_folds, split, twins, units, validation_share
 from striate.data.store import Store, build_store
@@ -149,6 +149,8 @@ class Dataset:
             digest.update(line.encode("utf-8", errors="surrogateescape"))
             for some in bytes_of(sample.target):
                 digest.update(some)
+        if (order := class_order(self.task.classes)) != sorted(order):  # which runs of before had: outputs would move
+            digest.update(b"whole numbers in the order of their values")
         return digest.hexdigest()
 
 

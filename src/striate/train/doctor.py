@@ -13,7 +13,7 @@ from striate.check.doctor import check_store, remembered
 from striate.check.finding import Check, Finding
 from striate.check.labels import label_finding
 from striate.data.measure import measure
-from striate.data.sample import Found
+from striate.data.sample import Found, class_order
 from striate.data.sources import require_trainable
 from striate.data.store import Store
 from striate.device import choose_device
@@ -67,7 +67,7 @@ def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Fi
     """Labels that quick networks doubt, where there are classes enough to tell apart."""
     rows = np.setdiff1d(np.arange(len(store.kept)), list(result.set_aside))
     samples = [found.samples[store.kept[row]] for row in rows]
-    classes = sorted({sample.label for sample in samples})
+    classes = class_order(sample.label for sample in samples)
     if len(classes) < 2 or found.form != "picture":  # quick networks are for pictures
         return None
     place = {int(row): number for number, row in enumerate(rows)}

@@ -131,8 +131,11 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     """Train on from the last checkpoint in `folder`, which is held; tables: of its settings.toml."""
     about = tables["run"]
     require_same_start(job, about)
+    plan, shape = Plan.from_table(tables["plan"]), job.data.store.shape
+    if (plan.height, plan.width) != (shape.height, shape.width):  # a version before chose another
+        rule, received = "a run goes on with the size it began with", f"{shape.width} × {shape.height}"
+        raise StriateError(rule, received=received, where=f"{plan.width} × {plan.height}", remedy="start a new run")
     (folder / files.MANIFEST).unlink(missing_ok=True)
-    plan = Plan.from_table(tables["plan"])
     training = training_of(plan, network_of(plan, job), job)
     history: list[dict] = []
     if has_checkpoint(folder / CHECKPOINTS):

@@ -72,23 +72,16 @@ def capture(network: nn.Module, picture: Tensor, *, gradients: bool = False) -> 
     precision is run with float32 copies of its weights. Mode, hooks, weights, buffers, gradients and random
     state are left as they were, also when the network raises.
     """
-    weights = {name: _full(p.detach()) for name, p in network.named_parameters()}
-    buffers = {name: _full(b.detach()).clone() for name, b in network.named_buffers()}
-    device = next(iter((weights | buffers).values()), picture).device
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.set_grad_enabled(gradients))
-        stack.enter_context(torch.autocast(device.type, enabled=False))
-        stack.enter_context(seeded(0))
-        stack.enter_context(exact_products())
+    known = in_float32(network)
+    device = next(iter(known.values()), picture).device
+    with at_rest(network, device, gradients):
         start = _without_batch(network, picture.detach()).to(device, torch.float32, copy=True)
         start.requires_grad_(gradients)  # a leaf: gradients may be asked for it too
-        recorder = _Recorder(network, weights, buffers, gradients)
-        stack.enter_context(recorder.watching(network))
+        recorder = _Recorder(network, known, gradients)
         flow = recorder.start(start)
         try:
-            with recorder:
-                result = torch.func.functional_call(network, weights | buffers, (flow,))
+            with recorder.watching(network), recorder:
+                result = torch.func.functional_call(network, known, (flow,))
         except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
             rule = "a network must run on the picture it is given"
             raise StriateError(rule, received=f"{tuple(start.shape)}: {error}", where=type(network).__name__) from error
@@ -96,6 +89,33 @@ def capture(network: nn.Module, picture: Tensor, *, gradients: bool = False) -> 
         if output is None or not recorder.entries:
             raise StriateError("a network returns a tensor that it made from the picture", received=type(result))
         return recorder.recording(start, output[0] if output.ndim and len(output) == 1 else output)
+
+
+@contextlib.contextmanager
+def at_rest(network: nn.Module, device: torch.device, gradients: bool = True) -> Iterator[None]:
+    """Inside, the network is in eval mode and works in float32 with fixed chance; afterwards it is as it was found."""
+    modes = {module: module.training for module in network.modules()}
+    with (
+        torch.inference_mode(False),
+        torch.set_grad_enabled(gradients),
+        torch.autocast(device.type, enabled=False),
+        seeded(0),
+        exact_products(),
+    ):
+        try:
+            for module in modes:
+                module.training = False
+            yield
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+
+def in_float32(network: nn.Module) -> dict[str, Tensor]:
+    """Weights and buffers to run a network with; buffers are copies, as a pass may change them."""
+    known = {name: p.detach() for name, p in network.named_parameters()}
+    known |= {name: b.detach().clone() for name, b in network.named_buffers()}
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in known.items()}
 
 
 @dataclass(slots=True, eq=False)
@@ -121,7 +141,7 @@ class _Entry:
 class _Recorder(TorchFunctionMode):
     """Sees every function of torch that is called inside, and tags the tensors that flow with their layer."""
 
-    def __init__(self, network: nn.Module, weights: dict, buffers: dict, gradients: bool) -> None:
+    def __init__(self, network: nn.Module, known: dict[str, Tensor], gradients: bool) -> None:
         super().__init__()
         self.gradients, self.entries, self.frames = gradients, [], [_Frame("", None)]
         self.loose = False  # whether a number from the picture has left torch, and may come back anywhere
@@ -129,9 +149,9 @@ class _Recorder(TorchFunctionMode):
         self.views: dict[int, int] = {}
         self.stale: set[int] = set()
         self.token = object()  # marks our tags: a tensor that a module keeps may carry one of an earlier pass
-        self.sizes = {id(tensor): tensor.numel() for tensor in weights.values()}
+        self.sizes = {id(known[name]): known[name].numel() for name, _ in network.named_parameters()}
         plain = (v for module in network.modules() for v in vars(module).values() if isinstance(v, Tensor))
-        self.constants = {id(tensor): tensor for tensor in (*weights.values(), *buffers.values(), *plain)}
+        self.constants = {id(tensor): tensor for tensor in (*known.values(), *plain)}
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
@@ -232,20 +252,13 @@ class _Recorder(TorchFunctionMode):
 
     @contextlib.contextmanager
     def watching(self, network: nn.Module) -> Iterator[None]:
-        """Inside, the network is in eval mode, and its modules tell when they start and end."""
-        modes = {module: module.training for module in network.modules()}
-        handles = []
-        try:
+        """Inside, the modules of the network tell when they start and end."""
+        with contextlib.ExitStack() as stack:
             for path, module in network.named_modules():
-                module.training = False
-                handles.append(module.register_forward_pre_hook(partial(self._enter, path), prepend=True))
-                handles.append(module.register_forward_hook(self._leave))
+                enter = partial(self._enter, path)
+                stack.callback(module.register_forward_pre_hook(enter, prepend=True).remove)
+                stack.callback(module.register_forward_hook(self._leave).remove)
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
-            for module, training in modes.items():
-                module.training = training
 
     def _enter(self, path: str, module: nn.Module, args: tuple) -> None:
         self.frames.append(_Frame(path, module))
@@ -324,10 +337,6 @@ def _class_name(frame: _Frame) -> str:
     if frame.module is None or (len(frame.entries) > 1 and list(frame.module.children())):
         return ""
     return type(frame.module).__name__
-
-
-def _full(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _without_batch(network: nn.Module, picture: Tensor) -> Tensor:

@@ -89,17 +89,11 @@ def _terms(place: Place, patch: _Patch, sums: np.ndarray) -> tuple[Term, ...]:
     if values.ndim == 1:  # a vector has no places: its patch is a row of one number
         values, kernel = values[:, None], None if kernel is None else kernel[:, None]
     layer, padding = patch.source.layer, patch.padding
-    return tuple(
-        Term(f"input channel {channel}", layer, channel, share, origin, step)
-        if number not in shown
-        else Term(
-            f"input channel {channel}",
-            *(layer, channel, share, origin, step, values[number]),
-            None if kernel is None else kernel[number],
-            padding,
-        )
-        for number, (channel, share) in enumerate(zip(patch.channels.tolist(), sums.tolist(), strict=True))
-    )
+    terms = []
+    for number, (channel, share) in enumerate(zip(patch.channels.tolist(), sums.tolist(), strict=True)):
+        read = (values[number], None if kernel is None else kernel[number], padding) if number in shown else ()
+        terms.append(Term(f"input channel {channel}", layer, channel, share, origin, step, *read))
+    return tuple(terms)
 
 
 def _sum(place: Place, patch: _Patch, bias: float | None, divisor: float | None = None) -> Ledger:

@@ -100,6 +100,8 @@ def _term(place: Place, source: Source, weight: float | None = None) -> Term:
 
 def _number(place: Place, value: Any) -> float:
     """A constant operand (a number, or a tensor that is stretched over the places) at this place."""
+    if place.kind == "prelu" and value.numel() > 1:  # one for each channel
+        return float(value[place.at[1]])
     return float(value[_aligned(place, tuple(value.shape))]) if isinstance(value, Tensor) else float(value)
 
 
@@ -205,7 +207,7 @@ def _function(place: Place) -> Ledger:
     """An activation: its formula with the numbers put in."""
     term = _term(place, place.call.settings["input"])
     settings = {
-        name: _channelwise(place, value) if place.kind == "prelu" else _number(place, value)
+        name: _number(place, value)
         for name, value in place.call.settings.items()
         if name != "input" and isinstance(value, Tensor | int | float) and not isinstance(value, bool)
     }
@@ -219,11 +221,6 @@ def _function(place: Place) -> Ledger:
     return Ledger("function", value, f"{words} = {say(value)}", (term,), (), max(1.0, abs(value)))
 
 
-def _channelwise(place: Place, weight: Tensor) -> float:
-    return float(weight[place.at[1]] if weight.numel() > 1 else weight.reshape(()))
-
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
 _SELU = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
 
 
@@ -231,13 +228,9 @@ def _sigmoid(x: np.float64) -> np.float64:
     return 1 / (1 + np.exp(-x))
 
 
-def _clamp(x: np.float64, low: float, high: float) -> np.float64:
-    return np.minimum(np.maximum(x, low), high)
-
-
 _FUNCTIONS: dict[str, tuple[str, Callable[..., np.float64]]] = {
     "relu": ("max(0, {x})", lambda x: np.maximum(x, 0)),
-    "relu6": ("min(max(0, {x}), 6)", lambda x: _clamp(x, 0, 6)),
+    "relu6": ("min(max(0, {x}), 6)", lambda x: np.clip(x, 0, 6)),
     "leaky-relu": (
         "{x} if above 0, else {negative_slope} · {x}",
         lambda x, negative_slope: np.where(x > 0, x, negative_slope * x),
@@ -255,7 +248,7 @@ _FUNCTIONS: dict[str, tuple[str, Callable[..., np.float64]]] = {
         "1.051 · {x} if above 0, else 1.051 · 1.673 · (exp({x}) − 1)",
         lambda x: _SELU[0] * np.where(x > 0, x, _SELU[1] * np.expm1(x)),
     ),
-    "gelu": ("{x} · Φ({x}), Φ the normal distribution", lambda x: x * (1 + _erf(x / math.sqrt(2))) / 2),
+    "gelu": ("{x} · Φ({x}), Φ the normal distribution", lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2),
     "gelu-tanh": (
         "{x} / 2 · (1 + tanh(√(2/π) · ({x} + 0.044715 · {x}³)))",
         lambda x: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
@@ -265,9 +258,9 @@ _FUNCTIONS: dict[str, tuple[str, Callable[..., np.float64]]] = {
     "sigmoid": ("1 / (1 + exp(−{x}))", _sigmoid),
     "log-sigmoid": ("−log(1 + exp(−{x}))", lambda x: -np.logaddexp(0, -x)),
     "tanh": ("tanh{x}", np.tanh),
-    "hardtanh": ("min(max({min_val}, {x}), {max_val})", lambda x, min_val, max_val: _clamp(x, min_val, max_val)),
-    "hardsigmoid": ("min(max(0, {x} + 3), 6) / 6", lambda x: _clamp(x + 3, 0, 6) / 6),
-    "hardswish": ("{x} · min(max(0, {x} + 3), 6) / 6", lambda x: x * _clamp(x + 3, 0, 6) / 6),
+    "hardtanh": ("min(max({min_val}, {x}), {max_val})", lambda x, min_val, max_val: np.clip(x, min_val, max_val)),
+    "hardsigmoid": ("min(max(0, {x} + 3), 6) / 6", lambda x: np.clip(x + 3, 0, 6) / 6),
+    "hardswish": ("{x} · min(max(0, {x} + 3), 6) / 6", lambda x: x * np.clip(x + 3, 0, 6) / 6),
     "softplus": (
         "log(1 + exp({beta} · {x})) / {beta}, or {x} where {beta} · {x} is above {threshold}",
         lambda x, beta, threshold: np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta),
@@ -277,7 +270,7 @@ _FUNCTIONS: dict[str, tuple[str, Callable[..., np.float64]]] = {
         "{x} if above {threshold}, else {value}",
         lambda x, threshold, value: np.where(x > threshold, x, value),
     ),
-    "clamp": ("min(max({min}, {x}), {max})", lambda x, min, max: _clamp(x, min, max)),
+    "clamp": ("min(max({min}, {x}), {max})", lambda x, min, max: np.clip(x, min, max)),
     "pow": ("{x} to the power {exponent}", lambda x, exponent: np.power(x, exponent)),
     "neg": ("−{x}", lambda x: -x),
     "abs": ("|{x}|", np.abs),

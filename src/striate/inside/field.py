@@ -15,7 +15,6 @@ from striate.inside.capture import PICTURE, Recording
 from striate.inside.operations import MOVES, Call, Source, changed, sources, unknown
 from striate.inside.reach import Along, reach, same
 
-Box = tuple[tuple[int, int], ...]  # half-open, one pair per axis of a layer's values
 Seen = tuple[np.ndarray, ...]  # per axis of a layer's values, which places are read (bool)
 
 
@@ -139,10 +138,10 @@ class Fields:
         return _scattered(np.arange(math.prod(shape)).reshape(shape)[np.ix_(*places)].ravel(), own)
 
 
-def box(places: Seen) -> Box:
-    """The smallest half-open box around places."""
+def box(places: Seen) -> tuple[int, ...]:
+    """The smallest half-open box around places, as first and last edge of each axis in a row."""
     found = [axis.nonzero()[0] for axis in places]
-    return tuple((int(axis[0]), int(axis[-1]) + 1) for axis in found)
+    return tuple(edge for axis in found for edge in (int(axis[0]), int(axis[-1]) + 1))
 
 
 def _look(reaches: list[Along], source: Source, places: Seen) -> Seen:

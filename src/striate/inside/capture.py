@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from striate.device import exact_products, seeded
 from striate.errors import StriateError
 from striate.inside import operations
-from striate.inside.operations import MOVES, SILENT, Call, Source, changed, sources, tensors
+from striate.inside.operations import MOVES, SILENT, Call, Source, changed, every
 
 PICTURE = -1  # the index under which layers name the picture as their input
 
@@ -85,7 +85,7 @@ def capture(network: nn.Module, picture: Tensor, *, gradients: bool = False) -> 
         except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
             rule = "a network must run on the picture it is given"
             raise StriateError(rule, received=f"{tuple(start.shape)}: {error}", where=type(network).__name__) from error
-        output = next((t for t in tensors(result) if t.is_floating_point()), None)
+        output = next((t for t in every(Tensor, result) if t.is_floating_point()), None)
         if output is None or not recorder.entries:
             raise StriateError("a network returns a tensor that it made from the picture", received=type(result))
         return recorder.recording(start, output[0] if output.ndim and len(output) == 1 else output)
@@ -158,7 +158,7 @@ class _Recorder(TorchFunctionMode):
         if not operations.gives_tensors(func):
             return func(*args, **kwargs)
         kind, read_args, read_kwargs = operations.kind_of(func), changed(args, self._read), changed(kwargs, self._read)
-        settings, seen = operations.bind(kind, read_args, read_kwargs), tuple(sources((read_args, read_kwargs)))
+        settings, seen = operations.bind(kind, read_args, read_kwargs), tuple(every(Source, (read_args, read_kwargs)))
         call = Call(func, read_args, read_kwargs, settings)
         target = args[0] if operations.in_place(func, args, settings, kwargs) else None
         if target is not None and seen and kind not in SILENT:
@@ -169,14 +169,14 @@ class _Recorder(TorchFunctionMode):
             return target if result is after else result
         result = func(*args, **kwargs)
         if not seen or kind in operations.FRESH:
-            for tensor in tensors((target, result)):
+            for tensor in every(Tensor, (target, result)):
                 self._tag(tensor, None)
             return result
         if kind in SILENT and isinstance(result, Tensor) and not operations.draws(kind, args, kwargs):
             before = args[0] if args else kwargs["input"]
             if result.dtype == before.dtype:
                 return self._tag(result, seen[0].layer)
-        self.loose |= kind in operations.LEAVING and not any(True for _ in tensors(result))
+        self.loose |= kind in operations.LEAVING and not any(True for _ in every(Tensor, result))
         numbers = itertools.count()
         return changed(result, lambda t: self._record(kind, t, replace(call, result=next(numbers)), seen))
 
@@ -243,7 +243,7 @@ class _Recorder(TorchFunctionMode):
         else:
             flow, stored = value, stored.clone()
         call = replace(call, shape=tuple(value.shape))
-        used = {id(tensor) for tensor in tensors((call.args, call.kwargs))}
+        used = {id(tensor) for tensor in every(Tensor, (call.args, call.kwargs))}
         for frame in self.frames:
             frame.entries.append(len(self.entries))
         parameters = sum(self.sizes.get(key, 0) for key in used)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from striate.inside.capture import PICTURE, Recording
-from striate.inside.operations import MOVES, Call, Source, changed, sources, unknown
+from striate.inside.operations import MOVES, Call, Source, changed, every, unknown
 from striate.inside.reach import Along, reach, same
 
 Seen = tuple[np.ndarray, ...]  # per axis of a layer's values, which places are read (bool)
@@ -61,7 +61,7 @@ class Fields:
         order = None
         while layer != PICTURE and self.recording.layers[layer].kind in MOVES | {"identity", "reshape"}:
             call = self.recording.arguments[layer]
-            (*others, source) = sources((call.args, call.kwargs))
+            (*others, source) = every(Source, (call.args, call.kwargs))
             if others or math.prod(source.shape) != self.value(layer).numel():
                 break
             if self.recording.layers[layer].kind in MOVES:
@@ -96,7 +96,7 @@ class Fields:
         if layer not in self._read:
             kind, call = self.recording.layers[layer].kind, self.recording.arguments[layer]
             known = not unknown(kind, call)
-            inputs = list(dict.fromkeys(sources((call.args, call.kwargs))))
+            inputs = list(dict.fromkeys(every(Source, (call.args, call.kwargs))))
             self._read[layer] = known, inputs, [reach(kind, call, each) for each in inputs] if known else []
         return self._read[layer]
 

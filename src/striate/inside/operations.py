@@ -7,10 +7,11 @@ each one word. `TABLE` lists for every known kind the names of its arguments in 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Size, Tensor, nn
 
+Kind = TypeVar("Kind")
 _WORDS = {
     **{f"conv{n}d": "conv" for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": "transposed-conv" for n in (1, 2, 3)},
@@ -156,24 +157,13 @@ class Call:
     shape: tuple[int, ...] = ()
 
 
-def sources(value: Any) -> Iterator[Source]:
-    """Every `Source` in nested arguments, in order."""
-    if isinstance(value, Source):
-        yield value
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from sources(part)
-    elif isinstance(value, dict):
-        yield from sources(list(value.values()))
-
-
-def tensors(value: Any) -> Iterator[Tensor]:
-    """Every tensor in nested lists, tuples and dicts, in order."""
-    if isinstance(value, Tensor):
+def every(kind: type[Kind], value: Any) -> Iterator[Kind]:
+    """Every `Source`, or every tensor, in nested lists, tuples and dicts, in order."""
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, list | tuple | dict):
         for part in value.values() if isinstance(value, dict) else value:
-            yield from tensors(part)
+            yield from every(kind, part)
 
 
 def changed(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -213,13 +203,13 @@ def unknown(kind: str, call: Call) -> str:
     """Why the arithmetic of a call is not known, in words; "" where it is."""
     settings = call.settings or {}
     if kind in MOVES:
-        if kind in {"cat", "stack", "hstack", "vstack"} or len(list(sources((call.args, call.kwargs)))) == 1:
+        if kind in {"cat", "stack", "hstack", "vstack"} or len(list(every(Source, (call.args, call.kwargs)))) == 1:
             return ""
         return f"{kind} at places that depend on the picture"
     if kind not in TABLE or not settings:
         return kind
     for name, value in settings.items():
-        if name not in {"input", "other"} and any(sources(value)):
+        if name not in {"input", "other"} and any(every(Source, value)):
             return f"{kind} with a {name} that depends on the picture"
     if call.result:
         return f"the indices of {kind}"

@@ -125,19 +125,15 @@ def _combined(place: Place) -> Ledger:
     if kind in {"add", "sub"}:
         weights[place.kind != "rsub"] *= float(settings["alpha"])
         return _added(place, (first, second), weights)
-    if isinstance(first, Source) and isinstance(second, Source):
-        terms = _term(place, first), _term(place, second)
-        a, b = (term.value for term in terms)
-        value, sign = (a * b, "×") if kind == "mul" else (float(np.divide(a, b)), "/")
+    sign = "×" if kind == "mul" else "/"
+    if isinstance(second, Source) and (kind == "div" or isinstance(first, Source)):
+        terms = tuple(_term(place, each) for each in (first, second) if isinstance(each, Source))
+        a, b = terms[0].value if len(terms) > 1 else _number(place, first), terms[-1].value
+        value = a * b if kind == "mul" else float(np.divide(a, b))
         return Ledger("function", value, f"{say(a)} {sign} {say(b)} = {say(value)}", terms, (), abs(value))
-    if isinstance(second, Source) and kind == "div":
-        term, a = _term(place, second), _number(place, first)
-        value = float(np.divide(a, term.value))
-        return Ledger("function", value, f"{say(a)} / {say(term.value)} = {say(value)}", (term,), (), abs(value))
     source, constant = (first, second) if isinstance(first, Source) else (second, first)
     weight = _number(place, constant)
     term = _term(place, source, weight if kind == "mul" else float(np.divide(1.0, weight)))
-    sign = "×" if kind == "mul" else "/"
     text = f"{say(float(term.patch.flat[0]))} {sign} {say(weight)} = {say(term.value)}"
     return Ledger("sum", term.value, text, (term,), (), abs(term.value))
 

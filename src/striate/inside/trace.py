@@ -1,6 +1,7 @@
 """`striate.trace`: everything that happens to one picture in a network, down to each number."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,11 +61,10 @@ class Explanation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and text for JSON; what is not finite becomes "NaN", "Infinity" or "-Infinity"."""
-        names = [name for name in self.__dataclass_fields__ if name not in {"terms", "addends"}]
-        plain = {name: _plain(getattr(self, name)) for name in (*names, "difference")}
-        plain["addends"] = [{"label": label, "value": _plain(value)} for label, value in self.addends]
-        plain["terms"] = [{name: _plain(part) for name, part in term._asdict().items()} for term in self.terms]
-        return plain
+        told = {name: getattr(self, name) for name in (*self.__dataclass_fields__, "difference")}
+        told["addends"] = [{"label": label, "value": value} for label, value in self.addends]
+        told["terms"] = [term._asdict() for term in self.terms]
+        return plain(told)
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,11 +243,14 @@ def _array(tensor: Tensor) -> np.ndarray:
     return np.array(tensor.float().cpu().numpy())
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it: arrays as lists, and "NaN", "Infinity", "-Infinity" for what is no number."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

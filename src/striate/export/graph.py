@@ -100,10 +100,6 @@ def layers(graph: Graph, several: Iterable[nn.Module], x: Value) -> Value:
     return x
 
 
-def _sequence(graph: Graph, layer: nn.Sequential, x: Value) -> str:
-    return layers(graph, layer, x).name
-
-
 def _residual(graph: Graph, layer: blocks.Residual, x: Value) -> str:
     return graph.node("Add", *(layers(graph, [part], x).name for part in (layer.body, layer.shortcut)))
 
@@ -189,10 +185,6 @@ def _gelu(graph: Graph, layer: nn.GELU, x: Value) -> str:
     return graph.node("Mul", x.name, graph.node("Mul", graph.node("Add", share, graph.number(1)), graph.number(0.5)))
 
 
-def _silu(graph: Graph, layer: nn.SiLU, x: Value) -> str:
-    return graph.node("Mul", x.name, graph.node("Sigmoid", x.name))
-
-
 def _plain(kind: str, **own: str) -> Callable:
     """A node with attributes of its own that are the layer's, by their names there."""
 
@@ -203,7 +195,7 @@ def _plain(kind: str, **own: str) -> Callable:
 
 
 _WRITERS: list[tuple[type | tuple[type, ...], Callable[[Graph, nn.Module, Value], str]]] = [
-    (nn.Sequential, _sequence),
+    (nn.Sequential, lambda graph, layer, x: layers(graph, layer, x).name),
     (blocks.Residual, _residual),
     (blocks.Skip, _skip),
     (blocks.Ensemble, _ensemble),
@@ -222,7 +214,7 @@ _WRITERS: list[tuple[type | tuple[type, ...], Callable[[Graph, nn.Module, Value]
     (nn.ReLU, _plain("Relu")),
     (nn.LeakyReLU, _plain("LeakyRelu", alpha="negative_slope")),
     (nn.ELU, _plain("Elu", alpha="alpha")),
-    (nn.SiLU, _silu),
+    (nn.SiLU, lambda graph, layer, x: graph.node("Mul", x.name, graph.node("Sigmoid", x.name))),
     (nn.GELU, _gelu),
     (nn.Tanh, _plain("Tanh")),
     (nn.Sigmoid, _plain("Sigmoid")),

@@ -6,10 +6,10 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from striate.errors import StriateError
+from striate.export.passes import turned
 from striate.network import blocks
 
 OPSET, FORMAT = 17, 8  # no newer than the nodes here need, for programs that are not new
@@ -53,7 +53,7 @@ class Graph:
         mirrored, quarters = element
         name, tensor = x
         if mirrored:
-            name, tensor = self._flipped(name, tensor.ndim - 1), tensor.flip(-1)
+            name = self._flipped(name, tensor.ndim - 1)
         axes = [*range(tensor.ndim - 2), tensor.ndim - 1, tensor.ndim - 2]
         if quarters in (1, 2):
             name = self._flipped(name, tensor.ndim - 1)
@@ -61,7 +61,7 @@ class Graph:
             name = self.node("Transpose", name, perm=axes)
         if quarters in (2, 3):
             name = self._flipped(name, tensor.ndim - 1 - (quarters == 2))
-        return Value(name, torch.rot90(tensor, quarters, (-2, -1)) if quarters else tensor)
+        return Value(name, turned(tensor, element))
 
     def _flipped(self, name: str, axis: int) -> str:
         backwards = (np.array([number]) for number in (-1, np.iinfo(np.int64).min, axis, -1))

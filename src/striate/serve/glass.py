@@ -241,13 +241,9 @@ class Glass:
     def trust(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)
         found = self.looking.trust(wish, look, request)
-        names = (
-            "correlation", "edges", "shares", "deletion", "insertion", "areas", "agreement", "other", "fill", "failed",
-            "verdict", "warnings",
-        )  # fmt: skip
         twin = as_plane(found.twin)
         step = max(1, -(-max(twin.shape) // TWIN_SIDE))
-        return json_reply({"twin": twin[::step, ::step], **{name: getattr(found, name) for name in names}})
+        return json_reply(asdict(found) | {"twin": twin[::step, ::step]})
 
     def overview(self, request: Request) -> Reply:
         return json_reply(self.training.overview())
@@ -256,10 +252,8 @@ class Glass:
         return Reply(self.training.events, "text/event-stream")
 
     def snapshot(self, request: Request, number: str) -> Reply:
-        return self.training.snapshot(int(number) if number.isdecimal() else -1)
-
-    def snapshot_maps(self, request: Request, number: str) -> Reply:
-        return self.training.snapshot(int(number) if number.isdecimal() else -1, request.query.get("layer", "0"))
+        layer = request.query.get("layer", "0") if request.path[-1] == "maps" else None
+        return self.training.snapshot(int(number) if number.isdecimal() else -1, layer)
 
     def mistakes(self, request: Request) -> Reply:
         return json_reply({"rows": self.gallery.mistakes()})
@@ -343,7 +337,7 @@ _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
     ("GET", "api", "training"): Glass.overview,
     ("GET", "api", "training", "events"): Glass.events,
     ("GET", "api", "training", "snapshots", "*"): Glass.snapshot,
-    ("GET", "api", "training", "snapshots", "*", "maps"): Glass.snapshot_maps,
+    ("GET", "api", "training", "snapshots", "*", "maps"): Glass.snapshot,
     ("GET", "api", "mistakes"): Glass.mistakes,
     ("GET", "api", "kernels"): Glass.kernels,
 }

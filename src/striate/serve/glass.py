@@ -207,7 +207,7 @@ class Glass:
         seen, which, channel, place = self._cell(request, picture, layer)
         with self.looking.looks.making:
             request.require_waiting()
-            values = as_plane(np.asarray(seen.actual_field(which, channel, *place), np.float32))
+            values = as_plane(seen.actual_field(which, channel, *place))
         return array_reply(values, **figures(values))
 
     def filters(self, request: Request) -> Reply:
@@ -229,7 +229,7 @@ class Glass:
         names = ("method", "layer", "score", "total", "gap", "baseline", "warning")
         facts = {name: getattr(heat, name) for name in names} | {"target": self.looking.words(wish)}
         facts |= {**figures(heat.map), "maximum": heat.maximum, "signed": heat.signed, "grid": as_plane(heat.map).shape}
-        return array_reply(as_plane(heat.on_picture).astype(np.float32), **facts)
+        return array_reply(as_plane(heat.on_picture), **facts)
 
     def heat_drawn(self, request: Request, picture: str) -> Reply:
         """The heatmap on its picture as a PNG: on a line, on letters, on the middle frame."""

@@ -189,10 +189,6 @@ def _mean(place: Place) -> Ledger:
     return _sum(place, patch, divisor=float(divisor))
 
 
-def _total(place: Place) -> Ledger:
-    return _sum(place, _under(place, place.call.settings["input"]))
-
-
 def _blend(place: Place) -> Ledger:
     """Interpolation: the neighbours with their weights (bilinear), or the nearest with weight 1."""
     source = place.call.settings["input"]
@@ -238,7 +234,7 @@ _RULES: dict[str, Callable[[Place], Ledger]] = {
     **dict.fromkeys(("maxpool", "adaptive-maxpool", "amax"), _maximum),
     **dict.fromkeys(("avgpool", "adaptive-avgpool", "mean"), _mean),
     "linear": _dense,
-    "sum": _total,
+    "sum": lambda place: _sum(place, _under(place, place.call.settings["input"])),
     "interpolate": _blend,
     "pad": _padded,
 }

@@ -114,10 +114,6 @@ def _reduction(kind: str, call: Call, source: Source) -> list[Along]:
     return along
 
 
-def _dense(kind: str, call: Call, source: Source) -> list[Along]:
-    return [*[(axis, same) for axis in range(len(source.shape) - 1)], None]
-
-
 def _padded(kind: str, call: Call, source: Source) -> list[Along]:
     """Which place each padded place copies: torch itself pads the numbers of the places."""
     amounts, mode = call.settings["pad"], call.settings["mode"]
@@ -183,7 +179,7 @@ _REACH: dict[str, Callable[[str, Call, Source], list[Along]]] = {
     **dict.fromkeys(("maxpool", "avgpool", "adaptive-maxpool", "adaptive-avgpool"), _pool),
     **dict.fromkeys(("mean", "sum", "amax"), _reduction),
     **dict.fromkeys(("batchnorm", "instancenorm", "layernorm", "groupnorm", "softmax", "log-softmax"), _normalised),
-    "linear": _dense,
+    "linear": lambda kind, call, source: [*[(axis, same) for axis in range(len(source.shape) - 1)], None],
     "pad": _padded,
     "interpolate": _interpolation,
 }

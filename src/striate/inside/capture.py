@@ -78,7 +78,7 @@ def capture(network: nn.Module, picture: Tensor, *, gradients: bool = False) -> 
         start = _without_batch(network, picture.detach()).to(device, torch.float32, copy=True)
         start.requires_grad_(gradients)  # a leaf: gradients may be asked for it too
         recorder = _Recorder(network, known, gradients)
-        flow = recorder.start(start)
+        flow = recorder.tag(start.unsqueeze(0).clone(), PICTURE)
         try:
             with recorder.watching(network), recorder:
                 result = torch.func.functional_call(network, known, (flow,))
@@ -170,21 +170,17 @@ class _Recorder(TorchFunctionMode):
         result = func(*args, **kwargs)
         if not seen or kind in operations.FRESH:
             for tensor in every(Tensor, (target, result)):
-                self._tag(tensor, None)
+                self.tag(tensor, None)
             return result
         if kind in SILENT and isinstance(result, Tensor) and not operations.draws(kind, args, kwargs):
             before = args[0] if args else kwargs["input"]
             if result.dtype == before.dtype:
-                return self._tag(result, seen[0].layer)
+                return self.tag(result, seen[0].layer)
         self.loose |= kind in operations.LEAVING and not any(True for _ in every(Tensor, result))
         numbers = itertools.count()
         return changed(result, lambda t: self._record(kind, t, replace(call, result=next(numbers)), seen))
 
-    def start(self, picture: Tensor) -> Tensor:
-        """The tensor that goes into the network: a copy of the picture with a batch axis."""
-        return self._tag(picture.unsqueeze(0).clone(), PICTURE)
-
-    def _tag(self, tensor: Tensor, layer: int | None) -> Tensor:
+    def tag(self, tensor: Tensor, layer: int | None) -> Tensor:
         """Remember on the tensor itself which layer it shows (None: it does not depend on the picture)."""
         if id(tensor) not in self.constants:
             tensor._striate = (self.token, layer, tensor._version)
@@ -222,7 +218,7 @@ class _Recorder(TorchFunctionMode):
     def _unknown(self, kind: str, tensor: Tensor) -> int:
         """A layer for a tensor whose origin was not seen; it may depend on everything so far."""
         self._record(kind, tensor.detach().clone(), Call(), (self._latest(),))
-        self._tag(tensor, len(self.entries) - 1)
+        self.tag(tensor, len(self.entries) - 1)
         return len(self.entries) - 1
 
     def _latest(self) -> Source:
@@ -248,7 +244,7 @@ class _Recorder(TorchFunctionMode):
             frame.entries.append(len(self.entries))
         parameters = sum(self.sizes.get(key, 0) for key in used)
         self.entries.append(_Entry(kind, self.frames[-1], stored, call, seen, parameters, self.loose))
-        return self._tag(flow, len(self.entries) - 1)
+        return self.tag(flow, len(self.entries) - 1)
 
     @contextlib.contextmanager
     def watching(self, network: nn.Module) -> Iterator[None]:
@@ -312,10 +308,7 @@ class _Recorder(TorchFunctionMode):
                     output_shape=tuple(entry.value.shape),
                     inputs=inputs,
                     parameters=entry.parameters,
-                    facts={
-                        **operations.facts(entry.call.settings or {}),
-                        "field": "upper bound" if unsure else "exact",
-                    },
+                    facts=operations.facts(entry.call.settings or {}) | {"field": "upper bound" if unsure else "exact"},
                     arithmetic=known,
                 )
             )

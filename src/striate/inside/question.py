@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from striate.errors import StriateError
 from striate.inside.capture import at_rest, capture, in_float32
+from striate.inside.operations import every
 
 Score = int | Callable[[Tensor], Tensor]
 Baseline = float | str | Tensor
@@ -29,10 +30,7 @@ class Question:
 
     def run(self, pictures: Tensor) -> Tensor:
         """The network's (first) output for pictures (N, C, *spatial)."""
-        output = torch.func.functional_call(self.network, self.tensors, (pictures,))
-        while not isinstance(output, Tensor):
-            output = next(iter(output.values() if isinstance(output, dict) else output))
-        return output
+        return next(every(Tensor, torch.func.functional_call(self.network, self.tensors, (pictures,))))
 
     def of(self, outputs: Tensor) -> Tensor:
         """(N,) from outputs (N, ...)."""

@@ -156,18 +156,16 @@ class Glass:
         return array_reply(values, display={"minimum": low, "maximum": high}, **figures(values))
 
     def trace(self, request: Request, picture: str) -> Reply:
-        look, classes = self._look(picture), self.looking.model.classes
+        look, model = self._look(picture), self.looking.model
         order = np.argsort(-look.probabilities, kind="stable")
         said = [
-            {"label": classes[i], "class": i, "probability": look.probabilities[i], "logit": look.logits[i]}
+            {"label": model.classes[i], "class": i, "probability": look.probabilities[i], "logit": look.logits[i]}
             for i in order.tolist()
         ]
         values = look.trace.recording.values
         layers = [asdict(layer) | _extremes(values[layer.index]) for layer in look.trace.layers]
-        entry = self.gallery.entry(picture)
-        task = self.looking.model.task
-        about = {"name": entry.name, "truth": entry.truth, "said": task.say(look.answer)}
-        about["target"] = task.output_of(look.answer)
+        entry, target = self.gallery.entry(picture), model.task.output_of(look.answer)
+        about = {"name": entry.name, "truth": entry.truth, "said": model.task.say(look.answer), "target": target}
         return json_reply({"layers": layers, "predictions": said, **about})
 
     def strip(self, request: Request, picture: str) -> Reply:
@@ -213,9 +211,8 @@ class Glass:
     def filters(self, request: Request) -> Reply:
         seen = self.looking.blank().trace
         each = ((layer, as_filters(seen.kernels(layer.index))) for layer in seen.layers)
-        found = [(layer, values) for layer, values in each if values is not None]
-        facts = [{"index": layer.index, "name": layer.name, "shape": values.shape} for layer, values in found]
-        return json_reply({"layers": facts})
+        told = [{"index": layer.index, "name": layer.name, "shape": v.shape} for layer, v in each if v is not None]
+        return json_reply({"layers": told})
 
     def filter(self, request: Request, layer: str) -> Reply:
         values = as_filters(self.looking.blank().trace.kernels(_layer(layer)))

@@ -224,8 +224,7 @@ def _copied(place: Place, index: tuple[int, ...]) -> Ledger:
     if isinstance(part, Tensor):
         value = float(part.reshape(-1)[number])
         return Ledger("copy", value, f"the constant {say(value)}", (), (("constant", value),), abs(value))
-    own = place.fields.value(part.layer)
-    term = elementwise.single(place, part, np.unravel_index(number, own.shape) if own.ndim else ())
+    term = elementwise.single(place, part, number)
     return Ledger("copy", term.value, f"a copy of {say(term.value)}", (term,), (), abs(term.value))
 
 

@@ -69,10 +69,12 @@ def say(value: float) -> str:
     return f"{value:.4g}".replace("-", "−")
 
 
-def single(place: Place, source: Source, index: tuple[int, ...], weight: float | None = None) -> Term:
-    """The term of one number of a layer; `index` is its place in that layer's values. With a weight, their product."""
-    value = float(place.fields.value(source.layer)[tuple(index)])
-    channel, *position = (*(int(i) for i in index), 0) if len(index) < 2 else map(int, index)
+def single(place: Place, source: Source, number: int, weight: float | None = None) -> Term:
+    """The term of one number of a layer, whose values are counted in a row. With a weight, their product."""
+    values = place.fields.value(source.layer)
+    index = tuple(map(int, np.unravel_index(number, values.shape))) if values.ndim else ()
+    value = float(values[index])
+    channel, *position = (*index, 0) if len(index) < 2 else index
     cell = (1,) * len(position)
     return Term(
         label=f"input channel {channel}",
@@ -94,8 +96,7 @@ def _aligned(place: Place, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _term(place: Place, source: Source, weight: float | None = None) -> Term:
     number = np.ravel_multi_index(_aligned(place, source.shape), source.shape) if source.shape else 0
-    own = tuple(place.fields.value(source.layer).shape)
-    return single(place, source, np.unravel_index(number, own) if own else (), weight)
+    return single(place, source, number, weight)
 
 
 def _number(place: Place, value: Any) -> float:

@@ -38,7 +38,8 @@ def model_of(line: str, shape: Shape, task: Task | None = None, **more: object) 
     """A model with random weights, norms that have seen something, and figures of its own for every channel."""
     task = task or Classification(NAMES)
     network = build(line, shape.seen, len(task.classes), 3)
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
         network.train()(torch.randn(8, *shape.seen))
         for weight in network.parameters():
             weight.add_(0.1 * torch.randn(weight.shape))

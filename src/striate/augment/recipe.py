@@ -45,6 +45,7 @@ RECIPES = {
     "microscopy": "shift 0.1, dihedral, brightness 0.1, contrast 0.2, fill reflect",
     "series": "shift 0.05, warp 0.1, contrast 0.1, noise 0.01, fill nearest",
 }
+_EXAMPLE = 'write for example "rotate 10, shift 0.1, hflip" or "none"'
 NOT_OF_SERIES = ("rotate", "shear", "vflip", "dihedral", "erase")  # a single row has no second axis
 
 
@@ -143,7 +144,7 @@ def parse(text: str) -> Recipe:
 
 def _item(words: list[str], line: str) -> dict[str, float | bool | str]:
     if not words:
-        raise StriateError("a recipe is a list of changes parted by commas", received=repr(line), remedy=_shortest())
+        raise StriateError("a recipe is a list of changes parted by commas", received=repr(line), remedy=_EXAMPLE)
     name, rest = words[0], words[1:]
     if name in SWITCHES and not rest:
         return {name: True}
@@ -154,23 +155,19 @@ def _item(words: list[str], line: str) -> dict[str, float | bool | str]:
     if name == "fill" and len(rest) == 1:
         return {"fill": rest[0]}
     if name in RECIPES:
-        raise StriateError("the name of a recipe stands alone", received=name, where=line, remedy=_shortest())
+        raise StriateError("the name of a recipe stands alone", received=name, where=line, remedy=_EXAMPLE)
     known = [*LARGEST, *SWITCHES, "fill"]
     if name not in known:
         raise StriateError("no change or recipe has this name", received=name, remedy=nearest(name, [*known, *RECIPES]))
     wants = "no number" if name in SWITCHES else "one of its words" if name == "fill" else "one number"
-    raise StriateError(f"{name} takes {wants}", received=" ".join(words), where=line, remedy=_shortest())
-
-
-def _shortest() -> str:
-    return 'write for example "rotate 10, shift 0.1, hflip" or "none"'
+    raise StriateError(f"{name} takes {wants}", received=" ".join(words), where=line, remedy=_EXAMPLE)
 
 
 def _number(word: str, name: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise StriateError(f"{name} takes a number", received=word, remedy=_shortest()) from None
+        raise StriateError(f"{name} takes a number", received=word, remedy=_EXAMPLE) from None
 
 
 def _require_within(name: str, amount: float, largest: float) -> None:

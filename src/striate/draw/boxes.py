@@ -1,9 +1,7 @@
 """Boxes drawn on a picture, each in the colour of its class, with its name where there is room for it."""
 
-import functools
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -40,7 +38,7 @@ def draw_boxes(
     times = plain.shape[1] / picture.shape[1]
     image = Image.fromarray(np.ascontiguousarray(plain))
     pen, thick = ImageDraw.Draw(image), max(2, round(max(image.size) / 300))
-    font = _font(_letter(plain))
+    font = _font(plain)
     corners = np.asarray(corners, np.float64).reshape(-1, 4)
     order = np.argsort(-(corners[:, 2:] - corners[:, :2]).prod(axis=1), kind="stable")
     for place in order:
@@ -63,7 +61,7 @@ def draw_boxes(
 def captioned(picture: np.ndarray, words: str) -> np.ndarray:
     """A uint8 picture (H, W, 1 or 3) above a white strip with these words, as uint8 (h, w, 3); small ones enlarged."""
     plain = _roomy(picture)
-    font, wide = _font(_letter(plain)), plain.shape[1]
+    font, wide = _font(plain), plain.shape[1]
     lines = "\n".join(textwrap.wrap(words, max(int(wide // font.getlength("m")), 1)))
     high = ImageDraw.Draw(Image.new("L", (1, 1))).multiline_textbbox((4, 4), lines, font=font)[3] + 6
     strip = Image.new("RGB", (wide, int(high)), "white")
@@ -77,9 +75,9 @@ def _roomy(picture: np.ndarray) -> np.ndarray:
     return fitted(plain, LEAST) if max(picture.shape[:2]) < LEAST else plain
 
 
-def _letter(picture: np.ndarray) -> int:
-    """How many pixels high letters are on it."""
-    return round(_LETTER * max(1.0, max(picture.shape[:2]) / 960))
+def _font(picture: np.ndarray) -> ImageFont.FreeTypeFont:
+    """The font for words on it, which grow with it."""
+    return style.font("DejaVuSans.ttf", round(_LETTER * max(1.0, max(picture.shape[:2]) / 960)))
 
 
 def recall_curves(curves: Mapping[str, np.ndarray]) -> bytes:
@@ -133,10 +131,3 @@ def _caption(
     bright = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
     pen.rectangle((x, y, x + wide - 1, y + high - 1), fill=colour)
     pen.text((x + 2 - left, y + 2 - top), words, font=font, fill=(0, 0, 0) if bright > 110 else (255, 255, 255))
-
-
-@functools.cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    from matplotlib import get_data_path
-
-    return ImageFont.truetype(str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)

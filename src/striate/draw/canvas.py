@@ -58,7 +58,6 @@ class Canvas:
         axes.imshow(self.dots, interpolation="none", aspect="auto", extent=(0, width, height, 0))
         for x, y, words, widest, look in self._words:
             text = axes.text(x, y, "", va="top", linespacing=1.25, **look)
-
             kept = [_cut(line, widest, text, measure) for line in words.split("\n")]
             text.set_text(style.legible("\n".join(kept)))
         return style.to_png(figure)
@@ -77,6 +76,11 @@ def outline(tile: np.ndarray, box: tuple[float, float, float, float], colour: st
     inner = slice(y0 + 2, max(y1 - 2, y0 + 2)), slice(x0 + 2, max(x1 - 2, x0 + 2))
     drawn[inner] = tile[inner]
     return drawn
+
+
+def columns_for(count: int) -> int:
+    """In how many columns so many small tiles stand."""
+    return min(16, max(1, math.ceil(math.sqrt(2.5 * count))))
 
 
 def number(value: float) -> str:

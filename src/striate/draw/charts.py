@@ -91,15 +91,8 @@ def calibration(bins: Mapping[str, np.ndarray]) -> bytes:
     style.plain_axes(upper, grid="both")
     upper.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 3)))
     upper.bar(middle[filled], table["accuracy"][filled], width[filled] * 0.86, color=style.BLUE, alpha=0.22)
-    upper.plot(
-        table["confidence"][filled],
-        table["accuracy"][filled],
-        color=style.BLUE,
-        marker="o",
-        markersize=5,
-        linewidth=1.6,
-        clip_on=False,
-    )
+    line = {"color": style.BLUE, "marker": "o", "markersize": 5, "linewidth": 1.6, "clip_on": False}
+    upper.plot(table["confidence"][filled], table["accuracy"][filled], **line)
     upper.set(xlim=(0, 1), ylim=(0, 1.02))
     _title(upper, "Share that is right")
     style.plain_axes(lower)
@@ -142,7 +135,7 @@ def runs(
 def _column(history: Sequence[Mapping[str, object]], name: str) -> np.ndarray:
     values = [row.get(name) for row in history]
     numbers = np.array([np.nan if value in (None, "") else float(str(value)) for value in values])
-    return np.where(np.isfinite(numbers), numbers, np.nan) if len(numbers) else numbers
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _line(axes: "Axes", x: np.ndarray, y: np.ndarray, colour: str, label: str) -> None:
@@ -156,15 +149,10 @@ def _title(axes: "Axes", text: str) -> None:
 
 def _cell_colours(share: np.ndarray) -> np.ndarray:
     """RGB (K, K, 3) from 0 to 1; the root lifts rare mistakes out of the white."""
+    blue, orange, ground = (np.array(style.rgb(colour)) / 255 for colour in (style.BLUE, style.ORANGE, "#f4f6f9"))
     right = np.eye(len(share), dtype=bool)[..., None]
-    full = np.where(right, _rgb(style.BLUE), _rgb(style.ORANGE))
     depth = np.where(right, share[..., None], share[..., None] ** 0.45)
-    ground = np.array(_rgb("#f4f6f9"))
-    return ground + depth * (full - ground)
-
-
-def _rgb(colour: str) -> list[float]:
-    return [value / 255 for value in style.rgb(colour)]
+    return ground + depth * (np.where(right, blue, orange) - ground)
 
 
 def _cell_texts(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:

@@ -1,55 +1,52 @@
 """Series as lines and texts as letters, with a heatmap as the ground that they stand on."""
 
-import functools
-from pathlib import Path
-
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from striate.draw import style
 from striate.draw.pixels import diverging
 
 # Okabe and Ito's colours on white, strongest first; channels beyond them begin anew.
 PALETTE = (style.BLUE, style.ORANGE, style.GREEN, "#cc79a7", "#56b4e9", "#b58900", "#1d2433")
-WIDTH, HEIGHT = 480, 200  # pixels of a series
+WIDTH, HEIGHT, SIDE = 480, 200, 96  # pixels of a series, and of a kernel
 TOGETHER, LANES = 3, 16  # channels
 COLUMNS, ROWS, LETTER = 48, 8, 15  # of a text; size of a letter in pixels
 _FINE = 3  # each pixel is drawn as so many squared, so that lines are smooth
 _GROUND = 0.55  # strength of the colours behind a line
 
 
-def lines(series: np.ndarray, heat: np.ndarray | None = None, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """(height, width, 3) uint8: a series (L, C) as one line per channel, from left to right.
+def lines(series: np.ndarray, heat: np.ndarray | None = None) -> np.ndarray:
+    """(HEIGHT, WIDTH, 3) uint8: a series (L, C) as one line per channel, from left to right.
 
     Each channel is stretched to its own range, as those of a picture are; more than TOGETHER lie one below the other
     instead of over each other, at most LANES of them. heat: (L,) values along the series, blue
     below 0 and orange above behind the lines.
     """
     values = np.asarray(series, np.float64)[:, :LANES]
-    ground = Image.fromarray(_ground(heat, width, height)).resize((width * _FINE, height * _FINE), Image.Resampling.BOX)
+    ground = Image.fromarray(_ground(heat)).resize((WIDTH * _FINE, HEIGHT * _FINE), Image.Resampling.BOX)
     pen, margin = ImageDraw.Draw(ground), 0.06
     low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
     shares = np.where(high > low, (values - low) / np.where(high > low, high - low, 1), 0.5)
-    x = (np.arange(len(values)) + 0.5) / len(values) * width * _FINE
+    x = (np.arange(len(values)) + 0.5) / len(values) * WIDTH * _FINE
     lanes = values.shape[1] if values.shape[1] > TOGETHER else 1
-    y = (np.arange(values.shape[1]) % lanes + 1 - margin - shares * (1 - 2 * margin)) * height * _FINE / lanes
-    thick = max(_FINE, round(width * _FINE / 240))
+    y = (np.arange(values.shape[1]) % lanes + 1 - margin - shares * (1 - 2 * margin)) * HEIGHT * _FINE / lanes
+    thick = round(WIDTH * _FINE / 240)
     for channel in reversed(range(values.shape[1])):
         points = list(zip(x.tolist(), y[:, channel].tolist(), strict=True))
         pen.line(points, fill=PALETTE[channel % len(PALETTE)], width=thick, joint="curve")
-    return np.asarray(ground.resize((width, height), Image.Resampling.BOX))
+    return np.asarray(ground.resize((WIDTH, HEIGHT), Image.Resampling.BOX))
 
 
-def curve(kernel: np.ndarray, reach: float, side: int = 96) -> np.ndarray:
-    """(side, side, 3) uint8: a kernel (C, K) of a series as one line per channel, with a dot for each number.
+def curve(kernel: np.ndarray, reach: float) -> np.ndarray:
+    """(SIDE, SIDE, 3) uint8: a kernel (C, K) of a series as one line per channel, with a dot for each number.
 
     The middle is 0, `reach` the upper edge. Of more channels than there are colours the numbers are shown as squares.
     """
     channels, count = kernel.shape
     if channels > len(PALETTE):
-        rows, columns = (np.arange(side) * n // side for n in (channels, count))
+        rows, columns = (np.arange(SIDE) * n // SIDE for n in (channels, count))
         return diverging(kernel, reach)[rows][:, columns]
-    fine = side * _FINE
+    fine = SIDE * _FINE
     image = Image.new("RGB", (fine, fine), "white")
     pen = ImageDraw.Draw(image)
     pen.line([(0, fine / 2), (fine, fine / 2)], fill=style.MUTED, width=_FINE)
@@ -61,18 +58,17 @@ def curve(kernel: np.ndarray, reach: float, side: int = 96) -> np.ndarray:
         for across, down in points:
             dot = (across - 2 * _FINE, down - 2 * _FINE, across + 2 * _FINE, down + 2 * _FINE)
             pen.ellipse(dot, fill=PALETTE[channel])
-    return np.asarray(image.resize((side, side), Image.Resampling.BOX))
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BOX))
 
 
 def letters(text: str, heat: np.ndarray | None = None) -> np.ndarray:
     """(H, W, 3) uint8: a text in lines of COLUMNS letters, at most ROWS of them; heat: (n,), the ground of each."""
-    font, text = _font(), text[: COLUMNS * ROWS] or " "
+    font, text = style.font("DejaVuSansMono.ttf", LETTER), text[: COLUMNS * ROWS] or " "
     wide, tall = LETTER * 3 // 5, LETTER + 5
     rows = -(-len(text) // COLUMNS)
     ground = np.full((rows * tall, COLUMNS * wide, 3), 255, np.uint8)
     if heat is not None:
-        colours = _pale(np.asarray(heat, np.float64)[: len(text)])
-        for place, colour in enumerate(colours):
+        for place, colour in enumerate(_pale(np.asarray(heat, np.float64)[: len(text)])):
             row, column = divmod(place, COLUMNS)
             ground[row * tall : (row + 1) * tall, column * wide : (column + 1) * wide] = colour
     image = Image.fromarray(ground)
@@ -83,20 +79,13 @@ def letters(text: str, heat: np.ndarray | None = None) -> np.ndarray:
     return np.asarray(image)
 
 
-def _ground(heat: np.ndarray | None, width: int, height: int) -> np.ndarray:
+def _ground(heat: np.ndarray | None) -> np.ndarray:
     if heat is None:
-        return np.full((height, width, 3), 255, np.uint8)
-    places = (np.arange(width) + 0.5) / width * len(heat) - 0.5
+        return np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    places = (np.arange(WIDTH) + 0.5) / WIDTH * len(heat) - 0.5
     row = np.interp(places, np.arange(len(heat)), np.nan_to_num(np.asarray(heat, np.float64)))
-    return np.ascontiguousarray(np.broadcast_to(_pale(row), (height, width, 3)))
+    return np.ascontiguousarray(np.broadcast_to(_pale(row), (HEIGHT, WIDTH, 3)))
 
 
 def _pale(values: np.ndarray) -> np.ndarray:
     return np.rint(255 - _GROUND * (255 - diverging(values).astype(np.float64))).astype(np.uint8)
-
-
-@functools.cache
-def _font() -> ImageFont.FreeTypeFont:
-    import matplotlib
-
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSansMono.ttf", LETTER)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.draw import pixels, style
-from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, number, outline
+from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, columns_for, number, outline
 from striate.draw.colours import Scale, scale_of
 
 Box = tuple[int, int, int, int]  # half-open (y0, y1, x0, x1)
@@ -40,7 +40,7 @@ def layer_sheet(
     is_line, maps = np.ndim(maps) == 2, _as_maps(maps)
     first = at[0] // MOST * MOST
     shown, scale = maps[first : first + MOST], scale_of(maps)
-    columns = min(16, max(1, math.ceil(math.sqrt(2.5 * len(shown)))))
+    columns = columns_for(len(shown))
     widest = 220 if maps[0].size > 1 else _NARROWEST
     side = min(widest, max(_NARROWEST, (_WIDTH - 2 * MARGIN) // columns - GAP))
     tiles = [pixels.fitted(tile, side) for tile in scale.paint(shown)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.draw import lines, pixels, style
-from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, number
+from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, columns_for, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,38 +39,25 @@ def kernels(weights: np.ndarray, title: str = "") -> bytes:
     curves; of those of volumes the middle plane is shown.
     """
     weights = np.nan_to_num(np.asarray(weights, dtype=np.float64))
-    if weights.ndim == 3:
-        return _curves(weights, title)
     if weights.ndim == 5:
         weights = weights[:, :, weights.shape[2] // 2]
-    shown = weights[:_MOST_KERNELS]
-    in_colour = weights.shape[1] == 3
-    values = shown.transpose(0, 2, 3, 1) if in_colour else shown.mean(axis=1)
+    shown, channels = weights[:_MOST_KERNELS], weights.shape[1]
+    is_mean = weights.ndim == 4 and channels != 3
+    values = shown.mean(axis=1) if is_mean else shown
     reach = float(np.abs(values).max(initial=0))
-    if in_colour:
-        painted = np.rint(127.5 + 127.5 * values / (reach or 1.0)).astype(np.uint8)
+    if is_mean:
+        painted, legend = pixels.diverging(values, reach), _legend(reach)
+    elif weights.ndim == 4:
+        painted = np.rint(127.5 + 127.5 * values.transpose(0, 2, 3, 1) / (reach or 1.0)).astype(np.uint8)
+        legend = f"grey is 0, black −{reach:.2g}, white {reach:.2g}"
     else:
-        painted = pixels.diverging(values, reach)
-    columns = min(16, max(1, math.ceil(math.sqrt(2.5 * len(shown)))))
-    side = min(160, max(_NARROWEST, 1200 // columns))
-    tiles = [pixels.fitted(tile, side) for tile in painted]
-    notes = [title] if title else []
-    if len(weights) > len(shown):
-        notes.append(f"the first {len(shown)} of {len(weights):,}")
-    if not in_colour and weights.shape[1] > 1:
-        notes.append(f"mean over {weights.shape[1]} channels")
-    notes.append(f"grey is 0, black −{reach:.2g}, white {reach:.2g}" if in_colour else _legend(reach))
-    return _sheet(tiles, [str(place) for place in range(len(tiles))], columns, " · ".join(notes), framed=True)
-
-
-def _curves(weights: np.ndarray, title: str) -> bytes:
-    shown = weights[:_MOST_KERNELS]
-    reach = float(np.abs(shown).max(initial=0))
-    tiles = [lines.curve(kernel, reach) for kernel in shown]
+        painted = [lines.curve(kernel, reach) for kernel in values]
+        legend = f"from left to right, the middle is 0, the edges are ±{reach:.2g}"
+    columns = columns_for(len(shown))
+    tiles = [pixels.fitted(tile, min(160, max(_NARROWEST, 1200 // columns))) for tile in painted]
     more = f"the first {len(shown)} of {len(weights):,}" if len(weights) > len(shown) else ""
-    notes = [title, more, f"from left to right, the middle is 0, the edges are ±{reach:.2g}"]
-    columns = min(16, max(1, math.ceil(math.sqrt(2.5 * len(shown)))))
-    said = " · ".join(note for note in notes if note)
+    mean = f"mean over {channels} channels" if is_mean and channels > 1 else ""
+    said = " · ".join(note for note in (title, more, mean, legend) if note)
     return _sheet(tiles, [str(place) for place in range(len(tiles))], columns, said, framed=True)
 
 
@@ -85,13 +72,12 @@ def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formu
     signed = low < -0.01 * max(abs(high), abs(low))
     # A few strong edges would otherwise bleach the rest of the map.
     reach = float(np.percentile(np.abs(known), 99.5)) or max(abs(low), abs(high)) if signed else 0.0
-    grey = pixels.three_channels(pixels.to_uint8(feature_map))
     shapes = [picture.shape, feature_map.shape]
     figure = style.new_figure(9, 1.2 + 4.2 * float(np.clip(max(h / w for h, w, *_ in shapes), 0.2, 2)))
     panels = figure.subplots(1, 2)
     figure.suptitle(style.legible(title), x=0.016, ha="left", fontsize=12, color=style.INK)
     _panel(panels[0], pixels.three_channels(picture), f"picture, {_size(picture)}")
-    shown = pixels.diverging(feature_map, reach) if signed else grey
+    shown = pixels.diverging(feature_map, reach) if signed else pixels.three_channels(pixels.to_uint8(feature_map))
     _panel(panels[1], shown, f"feature map, {_size(feature_map)}")
     scale = f" · {_legend(reach)}" if signed else ", black to white"
     panels[1].set_xlabel(f"{number(low)} to {number(high)}{scale}", fontsize=8, color=style.MUTED)

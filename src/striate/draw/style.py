@@ -7,10 +7,11 @@ matplotlib itself is imported by the functions that draw.
 import functools
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFont
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,6 +117,14 @@ def shorten(text: str, longest: int) -> str:
     head = longest // 2
     tail = max(longest - 1 - head, 0)
     return f"{text[:head]}…{text[len(text) - tail :]}"
+
+
+@functools.cache
+def font(file: str, size: int) -> ImageFont.FreeTypeFont:
+    """A font of matplotlib's own for pictures that Pillow writes on; size: pixels."""
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", file), size)
 
 
 @functools.cache

@@ -6,10 +6,10 @@ from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from striate.errors import StriateError
+from striate.export.passes import turned
 from striate.network import blocks
 
 OPSET, FORMAT = 17, 8  # no newer than the nodes here need, for programs that are not new
@@ -53,7 +53,7 @@ class Graph:
         mirrored, quarters = element
         name, tensor = x
         if mirrored:
-            name, tensor = self._flipped(name, tensor.ndim - 1), tensor.flip(-1)
+            name = self._flipped(name, tensor.ndim - 1)
         axes = [*range(tensor.ndim - 2), tensor.ndim - 1, tensor.ndim - 2]
         if quarters in (1, 2):
             name = self._flipped(name, tensor.ndim - 1)
@@ -61,7 +61,7 @@ class Graph:
             name = self.node("Transpose", name, perm=axes)
         if quarters in (2, 3):
             name = self._flipped(name, tensor.ndim - 1 - (quarters == 2))
-        return Value(name, torch.rot90(tensor, quarters, (-2, -1)) if quarters else tensor)
+        return Value(name, turned(tensor, element))
 
     def _flipped(self, name: str, axis: int) -> str:
         backwards = (np.array([number]) for number in (-1, np.iinfo(np.int64).min, axis, -1))
@@ -98,10 +98,6 @@ def layers(graph: Graph, several: Iterable[nn.Module], x: Value) -> Value:
             )
         x = Value(write(graph, layer, x), layer(x.tensor))
     return x
-
-
-def _sequence(graph: Graph, layer: nn.Sequential, x: Value) -> str:
-    return layers(graph, layer, x).name
 
 
 def _residual(graph: Graph, layer: blocks.Residual, x: Value) -> str:
@@ -189,10 +185,6 @@ def _gelu(graph: Graph, layer: nn.GELU, x: Value) -> str:
     return graph.node("Mul", x.name, graph.node("Mul", graph.node("Add", share, graph.number(1)), graph.number(0.5)))
 
 
-def _silu(graph: Graph, layer: nn.SiLU, x: Value) -> str:
-    return graph.node("Mul", x.name, graph.node("Sigmoid", x.name))
-
-
 def _plain(kind: str, **own: str) -> Callable:
     """A node with attributes of its own that are the layer's, by their names there."""
 
@@ -203,7 +195,7 @@ def _plain(kind: str, **own: str) -> Callable:
 
 
 _WRITERS: list[tuple[type | tuple[type, ...], Callable[[Graph, nn.Module, Value], str]]] = [
-    (nn.Sequential, _sequence),
+    (nn.Sequential, lambda graph, layer, x: layers(graph, layer, x).name),
     (blocks.Residual, _residual),
     (blocks.Skip, _skip),
     (blocks.Ensemble, _ensemble),
@@ -222,7 +214,7 @@ _WRITERS: list[tuple[type | tuple[type, ...], Callable[[Graph, nn.Module, Value]
     (nn.ReLU, _plain("Relu")),
     (nn.LeakyReLU, _plain("LeakyRelu", alpha="negative_slope")),
     (nn.ELU, _plain("Elu", alpha="alpha")),
-    (nn.SiLU, _silu),
+    (nn.SiLU, lambda graph, layer, x: graph.node("Mul", x.name, graph.node("Sigmoid", x.name))),
     (nn.GELU, _gelu),
     (nn.Tanh, _plain("Tanh")),
     (nn.Sigmoid, _plain("Sigmoid")),

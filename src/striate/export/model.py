@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -147,17 +147,11 @@ class Model:
         """The same, one after the other and in bounded memory; also for what is on its way already."""
         if tiles is not None and not self.task.spatial:
             self.task.joined([], [], tiles)  # which says what tiles are for
-        asked = (
-            sources
-            if isinstance(sources, Underway)
-            else Underway(self._items(sources), self.preparation.shape, workers)
-        )
-        for one in self._predicted(asked):
-            is_large = tiles is not None and one.size is not None and (np.array(one.size) > tiles).any()
-            if is_large:
-                one = replace(
-                    self._named(one.path, answer_in_tiles(self, one.source, tiles), one.size), source=one.source
-                )
+        if not isinstance(sources, Underway):
+            sources = Underway(self._items(sources), self.preparation.shape, workers)
+        for one in self._predicted(sources):
+            if tiles is not None and one.size is not None and (np.array(one.size) > tiles).any():
+                one = self._named(one.path, one.source, answer_in_tiles(self, one.source, tiles), one.size)
             yield one
 
     def _predicted(self, asked: Underway) -> Iterator[Prediction]:
@@ -171,7 +165,7 @@ class Model:
         way, each = None, iter(loaded)  # how the first pictures are answered, all are
         while chunk := list(islice(each, self.passes.chunk(way))):
             good = [one for *_, one in chunk if one.picture is not None]
-            sizes = self._sizes(good)
+            sizes = np.array([one.size for one in good]) if self.task.spatial else None
             own = iter([None] * len(good) if sizes is None else map(tuple, sizes.tolist()))
             pictures = np.stack([one.picture for one in good]) if good else ()
             way = way or (self.passes.way_for(pictures) if good else None)
@@ -180,7 +174,7 @@ class Model:
                 if one.problem:
                     yield Prediction(path=name, reason=str(one.problem), source=source)
                 else:
-                    yield replace(self._named(name, next(said), next(own)), source=source)
+                    yield self._named(name, source, next(said), next(own))
 
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
@@ -291,18 +285,13 @@ class Model:
     def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
         return items(sources, self.preparation.shape, self.about.get("text") or "")
 
-    def _sizes(self, loaded: Sequence[Loaded]) -> np.ndarray | None:
-        if not self.task.spatial:
-            return None
-        return np.array([one.size for one in loaded])
-
     def _per_class(self, answer: object) -> dict[str, float]:
         return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))
 
-    def _named(self, name: str, answer: object, size: tuple[int, int] | None) -> Prediction:
+    def _named(self, name: str, source: Source, answer: object, size: tuple[int, int] | None) -> Prediction:
         return Prediction(
             path=name, predicted=self.task.target_of(answer), confidence=self.task.confidence(answer),
-            probabilities=self._per_class(answer), size=size, answer=answer,
+            probabilities=self._per_class(answer), size=size, answer=answer, source=source,
         )  # fmt: skip
 
     def save_predictions(self, path: str | Path, predictions: Iterable[Prediction]) -> None:

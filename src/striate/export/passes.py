@@ -195,7 +195,7 @@ class Passes:
         x = standardise(scale(pictures, self.preparation, device), self.preparation)
         mean = 0.0
         for element in self.views:
-            seen = _turned(x, element).to(way.dtype).contiguous(memory_format=layout)
+            seen = turned(x, element).to(way.dtype).contiguous(memory_format=layout)
             mean = mean + self.task.turned_back(logits_of(network, seen).float(), element) / len(self.views)
         return mean.double().cpu()
 
@@ -211,7 +211,7 @@ def _folded(network: nn.Module) -> nn.Module:
     return copied
 
 
-def _turned(x: Tensor, element: tuple[int, int]) -> Tensor:
+def turned(x: Tensor, element: tuple[int, int]) -> Tensor:
     """Pictures (B, C, ..., W) after a symmetry: mirrored or not, then turned by so many quarters."""
     mirrored, quarters = element
     x = x.flip(-1) if mirrored else x

@@ -1,6 +1,5 @@
 """Large pictures in parts: overlapping tiles, each of which is seen as large as a whole picture would be."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -48,9 +47,6 @@ def answer_in_tiles(model: Answering, source: object, tile: tuple[int, int]) -> 
     for first in range(0, len(places), model.batch):
         some = places[first : first + model.batch]
         parts = [one.picture[y0:y1, x0:x1] for y0, y1, x0, x1 in some]
-        said += model.answers(np.stack([fit(part, model.preparation.shape) for part in parts]), _sizes(some))
+        pictures = np.stack([fit(part, model.preparation.shape) for part in parts])
+        said += model.answers(pictures, np.array([part.shape[:2] for part in parts]))
     return model.task.joined(said, places, one.picture.shape[:2])
-
-
-def _sizes(tiles: Sequence[Tile]) -> np.ndarray:
-    return np.array([[y1 - y0, x1 - x0] for y0, y1, x0, x1 in tiles])

@@ -17,7 +17,7 @@ from torch import Tensor
 from striate.inside import elementwise
 from striate.inside.elementwise import Ledger, Place, Term, say
 from striate.inside.field import Fields
-from striate.inside.operations import MOVES, Source, sources
+from striate.inside.operations import MOVES, Source, every
 from striate.inside.reach import NOTHING, blends, per_axis, reach
 
 FULL = 64  # so many terms carry their patch and weights, unless all are asked for
@@ -47,8 +47,10 @@ class _Patch:
     kernel: np.ndarray | None = None
 
 
-def _under(place: Place, source: Source, first: int) -> _Patch:
-    """What the place reads of `source`, whose channel axis is the one before `first`."""
+def _under(place: Place, source: Source, first: int | None = None) -> _Patch:
+    """What the place reads of `source`, whose channel axis is before `first`, by default the one after the batch."""
+    if first is None:
+        first = min(2 if source.shape[:1] == (1,) else 1, len(source.shape))
     windows = [
         np.arange(size) if along is None else along[1](np.array([place.at[along[0]]]))[0]
         for along, size in zip(reach(place.kind, place.call, source), source.shape, strict=True)
@@ -89,20 +91,14 @@ def _terms(place: Place, patch: _Patch, sums: np.ndarray) -> tuple[Term, ...]:
     if values.ndim == 1:  # a vector has no places: its patch is a row of one number
         values, kernel = values[:, None], None if kernel is None else kernel[:, None]
     layer, padding = patch.source.layer, patch.padding
-    return tuple(
-        Term(f"input channel {channel}", layer, channel, share, origin, step)
-        if number not in shown
-        else Term(
-            f"input channel {channel}",
-            *(layer, channel, share, origin, step, values[number]),
-            None if kernel is None else kernel[number],
-            padding,
-        )
-        for number, (channel, share) in enumerate(zip(patch.channels.tolist(), sums.tolist(), strict=True))
-    )
+    terms = []
+    for number, (channel, share) in enumerate(zip(patch.channels.tolist(), sums.tolist(), strict=True)):
+        read = (values[number], None if kernel is None else kernel[number], padding) if number in shown else ()
+        terms.append(Term(f"input channel {channel}", layer, channel, share, origin, step, *read))
+    return tuple(terms)
 
 
-def _sum(place: Place, patch: _Patch, bias: float | None, divisor: float | None = None) -> Ledger:
+def _sum(place: Place, patch: _Patch, bias: float | None = None, divisor: float | None = None) -> Ledger:
     """Patch times kernel, summed channel by channel; plus the bias, or divided by the divisor."""
     products = patch.values if patch.kernel is None else patch.values * patch.kernel
     if patch.padding is not None:  # also where a weight is infinite
@@ -163,8 +159,7 @@ def _dense(place: Place) -> Ledger:
 
 
 def _maximum(place: Place) -> Ledger:
-    source = place.call.settings["input"]
-    patch = _under(place, source, _first(source))
+    patch = _under(place, place.call.settings["input"])
     values = patch.values if patch.padding is None else np.where(patch.padding, -np.inf, patch.values)
     best = np.unravel_index(values.argmax(), values.shape)  # the first of several, as in torch; NaN is the largest
     value, count = float(values[best]), values.size - _padding(patch)
@@ -176,18 +171,13 @@ def _maximum(place: Place) -> Ledger:
     return Ledger("maximum", value, text, terms, (), abs(value), chosen=chosen, ties=ties)
 
 
-def _first(source: Source) -> int:
-    """The first spatial axis of an input, after batch and channels."""
-    return min(2 if source.shape[:1] == (1,) else 1, len(source.shape))
-
-
 def _padding(patch: _Patch) -> int:
     return 0 if patch.padding is None else int(patch.padding.sum())
 
 
 def _mean(place: Place) -> Ledger:
     source, settings = place.call.settings["input"], place.call.settings
-    patch = _under(place, source, _first(source))
+    patch = _under(place, source)
     divisor = settings.get("divisor_override")
     if place.kind != "avgpool" or (divisor is None and not settings["count_include_pad"]):
         divisor = patch.values.size - _padding(patch)
@@ -196,12 +186,7 @@ def _mean(place: Place) -> Ledger:
         padding = per_axis(settings["padding"], len(patch.windows))
         for window, size, pad in zip(patch.windows, source.shape[-len(patch.windows) :], padding, strict=True):
             divisor *= int((window < size + pad).sum())
-    return _sum(place, patch, None, divisor=float(divisor))
-
-
-def _total(place: Place) -> Ledger:
-    source = place.call.settings["input"]
-    return _sum(place, _under(place, source, _first(source)), None)
+    return _sum(place, patch, divisor=float(divisor))
 
 
 def _blend(place: Place) -> Ledger:
@@ -211,23 +196,22 @@ def _blend(place: Place) -> Ledger:
     rows = [table[at] for table, at in zip(blends(place.call, source), place.at[2:], strict=True)]
     weights = [row[window] for row, window in zip(rows, patch.windows, strict=True)]
     kernel = reduce(np.multiply.outer, weights)
-    return _sum(place, replace(patch, kernel=kernel[None]), None)
+    return _sum(place, replace(patch, kernel=kernel[None]))
 
 
 def _padded(place: Place) -> Ledger:
-    source, settings = place.call.settings["input"], place.call.settings
-    patch = _under(place, source, _first(source))
+    patch = _under(place, place.call.settings["input"])
     if patch.values.size:
         value = float(patch.values.flat[0])
         return Ledger("copy", value, f"a copy of {say(value)}", _terms(place, patch, np.array([value])), (), abs(value))
-    value = float(settings["value"] or 0.0)
+    value = float(place.call.settings["value"] or 0.0)
     return Ledger("copy", value, f"padding, {say(value)}", (), (("padding", value),), abs(value))
 
 
 def _copied(place: Place, index: tuple[int, ...]) -> Ledger:
     """A number that was only moved: from where."""
     if place.kind in {"identity", "reshape"}:
-        parts = list(sources(place.call.settings["input"]))
+        parts = list(every(Source, place.call.settings["input"]))
         number = int(np.ravel_multi_index(index, place.fields.value(place.layer).shape)) if index else 0
     else:
         table, parts = place.fields.moved(place.layer)
@@ -240,8 +224,7 @@ def _copied(place: Place, index: tuple[int, ...]) -> Ledger:
     if isinstance(part, Tensor):
         value = float(part.reshape(-1)[number])
         return Ledger("copy", value, f"the constant {say(value)}", (), (("constant", value),), abs(value))
-    own = place.fields.value(part.layer)
-    term = elementwise.single(place, part, np.unravel_index(number, own.shape) if own.ndim else ())
+    term = elementwise.single(place, part, number)
     return Ledger("copy", term.value, f"a copy of {say(term.value)}", (term,), (), abs(term.value))
 
 
@@ -250,7 +233,7 @@ _RULES: dict[str, Callable[[Place], Ledger]] = {
     **dict.fromkeys(("maxpool", "adaptive-maxpool", "amax"), _maximum),
     **dict.fromkeys(("avgpool", "adaptive-avgpool", "mean"), _mean),
     "linear": _dense,
-    "sum": _total,
+    "sum": lambda place: _sum(place, _under(place, place.call.settings["input"])),
     "interpolate": _blend,
     "pad": _padded,
 }

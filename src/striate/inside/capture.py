@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from striate.device import exact_products, seeded
 from striate.errors import StriateError
 from striate.inside import operations
-from striate.inside.operations import MOVES, SILENT, Call, Source, changed, sources, tensors
+from striate.inside.operations import MOVES, SILENT, Call, Source, changed, every
 
 PICTURE = -1  # the index under which layers name the picture as their input
 
@@ -72,30 +72,50 @@ def capture(network: nn.Module, picture: Tensor, *, gradients: bool = False) -> 
     precision is run with float32 copies of its weights. Mode, hooks, weights, buffers, gradients and random
     state are left as they were, also when the network raises.
     """
-    weights = {name: _full(p.detach()) for name, p in network.named_parameters()}
-    buffers = {name: _full(b.detach()).clone() for name, b in network.named_buffers()}
-    device = next(iter((weights | buffers).values()), picture).device
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.set_grad_enabled(gradients))
-        stack.enter_context(torch.autocast(device.type, enabled=False))
-        stack.enter_context(seeded(0))
-        stack.enter_context(exact_products())
+    known = in_float32(network)
+    device = next(iter(known.values()), picture).device
+    with at_rest(network, device, gradients):
         start = _without_batch(network, picture.detach()).to(device, torch.float32, copy=True)
         start.requires_grad_(gradients)  # a leaf: gradients may be asked for it too
-        recorder = _Recorder(network, weights, buffers, gradients)
-        stack.enter_context(recorder.watching(network))
-        flow = recorder.start(start)
+        recorder = _Recorder(network, known, gradients)
+        flow = recorder.tag(start.unsqueeze(0).clone(), PICTURE)
         try:
-            with recorder:
-                result = torch.func.functional_call(network, weights | buffers, (flow,))
+            with recorder.watching(network), recorder:
+                result = torch.func.functional_call(network, known, (flow,))
         except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
             rule = "a network must run on the picture it is given"
             raise StriateError(rule, received=f"{tuple(start.shape)}: {error}", where=type(network).__name__) from error
-        output = next((t for t in tensors(result) if t.is_floating_point()), None)
+        output = next((t for t in every(Tensor, result) if t.is_floating_point()), None)
         if output is None or not recorder.entries:
             raise StriateError("a network returns a tensor that it made from the picture", received=type(result))
         return recorder.recording(start, output[0] if output.ndim and len(output) == 1 else output)
+
+
+@contextlib.contextmanager
+def at_rest(network: nn.Module, device: torch.device, gradients: bool = True) -> Iterator[None]:
+    """Inside, the network is in eval mode and works in float32 with fixed chance; afterwards it is as it was found."""
+    modes = {module: module.training for module in network.modules()}
+    with (
+        torch.inference_mode(False),
+        torch.set_grad_enabled(gradients),
+        torch.autocast(device.type, enabled=False),
+        seeded(0),
+        exact_products(),
+    ):
+        try:
+            for module in modes:
+                module.training = False
+            yield
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+
+def in_float32(network: nn.Module) -> dict[str, Tensor]:
+    """Weights and buffers to run a network with; buffers are copies, as a pass may change them."""
+    known = {name: p.detach() for name, p in network.named_parameters()}
+    known |= {name: b.detach().clone() for name, b in network.named_buffers()}
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in known.items()}
 
 
 @dataclass(slots=True, eq=False)
@@ -121,7 +141,7 @@ class _Entry:
 class _Recorder(TorchFunctionMode):
     """Sees every function of torch that is called inside, and tags the tensors that flow with their layer."""
 
-    def __init__(self, network: nn.Module, weights: dict, buffers: dict, gradients: bool) -> None:
+    def __init__(self, network: nn.Module, known: dict[str, Tensor], gradients: bool) -> None:
         super().__init__()
         self.gradients, self.entries, self.frames = gradients, [], [_Frame("", None)]
         self.loose = False  # whether a number from the picture has left torch, and may come back anywhere
@@ -129,16 +149,16 @@ class _Recorder(TorchFunctionMode):
         self.views: dict[int, int] = {}
         self.stale: set[int] = set()
         self.token = object()  # marks our tags: a tensor that a module keeps may carry one of an earlier pass
-        self.sizes = {id(tensor): tensor.numel() for tensor in weights.values()}
+        self.sizes = {id(known[name]): known[name].numel() for name, _ in network.named_parameters()}
         plain = (v for module in network.modules() for v in vars(module).values() if isinstance(v, Tensor))
-        self.constants = {id(tensor): tensor for tensor in (*weights.values(), *buffers.values(), *plain)}
+        self.constants = {id(tensor): tensor for tensor in (*known.values(), *plain)}
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         if not operations.gives_tensors(func):
             return func(*args, **kwargs)
         kind, read_args, read_kwargs = operations.kind_of(func), changed(args, self._read), changed(kwargs, self._read)
-        settings, seen = operations.bind(kind, read_args, read_kwargs), tuple(sources((read_args, read_kwargs)))
+        settings, seen = operations.bind(kind, read_args, read_kwargs), tuple(every(Source, (read_args, read_kwargs)))
         call = Call(func, read_args, read_kwargs, settings)
         target = args[0] if operations.in_place(func, args, settings, kwargs) else None
         if target is not None and seen and kind not in SILENT:
@@ -149,22 +169,18 @@ class _Recorder(TorchFunctionMode):
             return target if result is after else result
         result = func(*args, **kwargs)
         if not seen or kind in operations.FRESH:
-            for tensor in tensors((target, result)):
-                self._tag(tensor, None)
+            for tensor in every(Tensor, (target, result)):
+                self.tag(tensor, None)
             return result
         if kind in SILENT and isinstance(result, Tensor) and not operations.draws(kind, args, kwargs):
             before = args[0] if args else kwargs["input"]
             if result.dtype == before.dtype:
-                return self._tag(result, seen[0].layer)
-        self.loose |= kind in operations.LEAVING and not any(True for _ in tensors(result))
+                return self.tag(result, seen[0].layer)
+        self.loose |= kind in operations.LEAVING and not any(True for _ in every(Tensor, result))
         numbers = itertools.count()
         return changed(result, lambda t: self._record(kind, t, replace(call, result=next(numbers)), seen))
 
-    def start(self, picture: Tensor) -> Tensor:
-        """The tensor that goes into the network: a copy of the picture with a batch axis."""
-        return self._tag(picture.unsqueeze(0).clone(), PICTURE)
-
-    def _tag(self, tensor: Tensor, layer: int | None) -> Tensor:
+    def tag(self, tensor: Tensor, layer: int | None) -> Tensor:
         """Remember on the tensor itself which layer it shows (None: it does not depend on the picture)."""
         if id(tensor) not in self.constants:
             tensor._striate = (self.token, layer, tensor._version)
@@ -202,7 +218,7 @@ class _Recorder(TorchFunctionMode):
     def _unknown(self, kind: str, tensor: Tensor) -> int:
         """A layer for a tensor whose origin was not seen; it may depend on everything so far."""
         self._record(kind, tensor.detach().clone(), Call(), (self._latest(),))
-        self._tag(tensor, len(self.entries) - 1)
+        self.tag(tensor, len(self.entries) - 1)
         return len(self.entries) - 1
 
     def _latest(self) -> Source:
@@ -223,29 +239,22 @@ class _Recorder(TorchFunctionMode):
         else:
             flow, stored = value, stored.clone()
         call = replace(call, shape=tuple(value.shape))
-        used = {id(tensor) for tensor in tensors((call.args, call.kwargs))}
+        used = {id(tensor) for tensor in every(Tensor, (call.args, call.kwargs))}
         for frame in self.frames:
             frame.entries.append(len(self.entries))
         parameters = sum(self.sizes.get(key, 0) for key in used)
         self.entries.append(_Entry(kind, self.frames[-1], stored, call, seen, parameters, self.loose))
-        return self._tag(flow, len(self.entries) - 1)
+        return self.tag(flow, len(self.entries) - 1)
 
     @contextlib.contextmanager
     def watching(self, network: nn.Module) -> Iterator[None]:
-        """Inside, the network is in eval mode, and its modules tell when they start and end."""
-        modes = {module: module.training for module in network.modules()}
-        handles = []
-        try:
+        """Inside, the modules of the network tell when they start and end."""
+        with contextlib.ExitStack() as stack:
             for path, module in network.named_modules():
-                module.training = False
-                handles.append(module.register_forward_pre_hook(partial(self._enter, path), prepend=True))
-                handles.append(module.register_forward_hook(self._leave))
+                enter = partial(self._enter, path)
+                stack.callback(module.register_forward_pre_hook(enter, prepend=True).remove)
+                stack.callback(module.register_forward_hook(self._leave).remove)
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
-            for module, training in modes.items():
-                module.training = training
 
     def _enter(self, path: str, module: nn.Module, args: tuple) -> None:
         self.frames.append(_Frame(path, module))
@@ -299,10 +308,7 @@ class _Recorder(TorchFunctionMode):
                     output_shape=tuple(entry.value.shape),
                     inputs=inputs,
                     parameters=entry.parameters,
-                    facts={
-                        **operations.facts(entry.call.settings or {}),
-                        "field": "upper bound" if unsure else "exact",
-                    },
+                    facts=operations.facts(entry.call.settings or {}) | {"field": "upper bound" if unsure else "exact"},
                     arithmetic=known,
                 )
             )
@@ -324,10 +330,6 @@ def _class_name(frame: _Frame) -> str:
     if frame.module is None or (len(frame.entries) > 1 and list(frame.module.children())):
         return ""
     return type(frame.module).__name__
-
-
-def _full(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _without_batch(network: nn.Module, picture: Tensor) -> Tensor:

@@ -69,10 +69,12 @@ def say(value: float) -> str:
     return f"{value:.4g}".replace("-", "−")
 
 
-def single(place: Place, source: Source, index: tuple[int, ...], weight: float | None = None) -> Term:
-    """The term of one number of a layer; `index` is its place in that layer's values. With a weight, their product."""
-    value = float(place.fields.value(source.layer)[tuple(index)])
-    channel, *position = (*(int(i) for i in index), 0) if len(index) < 2 else map(int, index)
+def single(place: Place, source: Source, number: int, weight: float | None = None) -> Term:
+    """The term of one number of a layer, whose values are counted in a row. With a weight, their product."""
+    values = place.fields.value(source.layer)
+    index = tuple(map(int, np.unravel_index(number, values.shape))) if values.ndim else ()
+    value = float(values[index])
+    channel, *position = (*index, 0) if len(index) < 2 else index
     cell = (1,) * len(position)
     return Term(
         label=f"input channel {channel}",
@@ -94,12 +96,13 @@ def _aligned(place: Place, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _term(place: Place, source: Source, weight: float | None = None) -> Term:
     number = np.ravel_multi_index(_aligned(place, source.shape), source.shape) if source.shape else 0
-    own = tuple(place.fields.value(source.layer).shape)
-    return single(place, source, np.unravel_index(number, own) if own else (), weight)
+    return single(place, source, number, weight)
 
 
 def _number(place: Place, value: Any) -> float:
     """A constant operand (a number, or a tensor that is stretched over the places) at this place."""
+    if place.kind == "prelu" and value.numel() > 1:  # one for each channel
+        return float(value[place.at[1]])
     return float(value[_aligned(place, tuple(value.shape))]) if isinstance(value, Tensor) else float(value)
 
 
@@ -123,19 +126,15 @@ def _combined(place: Place) -> Ledger:
     if kind in {"add", "sub"}:
         weights[place.kind != "rsub"] *= float(settings["alpha"])
         return _added(place, (first, second), weights)
-    if isinstance(first, Source) and isinstance(second, Source):
-        terms = _term(place, first), _term(place, second)
-        a, b = (term.value for term in terms)
-        value, sign = (a * b, "×") if kind == "mul" else (float(np.divide(a, b)), "/")
+    sign = "×" if kind == "mul" else "/"
+    if isinstance(second, Source) and (kind == "div" or isinstance(first, Source)):
+        terms = tuple(_term(place, each) for each in (first, second) if isinstance(each, Source))
+        a, b = terms[0].value if len(terms) > 1 else _number(place, first), terms[-1].value
+        value = a * b if kind == "mul" else float(np.divide(a, b))
         return Ledger("function", value, f"{say(a)} {sign} {say(b)} = {say(value)}", terms, (), abs(value))
-    if isinstance(second, Source) and kind == "div":
-        term, a = _term(place, second), _number(place, first)
-        value = float(np.divide(a, term.value))
-        return Ledger("function", value, f"{say(a)} / {say(term.value)} = {say(value)}", (term,), (), abs(value))
     source, constant = (first, second) if isinstance(first, Source) else (second, first)
     weight = _number(place, constant)
     term = _term(place, source, weight if kind == "mul" else float(np.divide(1.0, weight)))
-    sign = "×" if kind == "mul" else "/"
     text = f"{say(float(term.patch.flat[0]))} {sign} {say(weight)} = {say(term.value)}"
     return Ledger("sum", term.value, text, (term,), (), abs(term.value))
 
@@ -205,7 +204,7 @@ def _function(place: Place) -> Ledger:
     """An activation: its formula with the numbers put in."""
     term = _term(place, place.call.settings["input"])
     settings = {
-        name: _channelwise(place, value) if place.kind == "prelu" else _number(place, value)
+        name: _number(place, value)
         for name, value in place.call.settings.items()
         if name != "input" and isinstance(value, Tensor | int | float) and not isinstance(value, bool)
     }
@@ -219,11 +218,6 @@ def _function(place: Place) -> Ledger:
     return Ledger("function", value, f"{words} = {say(value)}", (term,), (), max(1.0, abs(value)))
 
 
-def _channelwise(place: Place, weight: Tensor) -> float:
-    return float(weight[place.at[1]] if weight.numel() > 1 else weight.reshape(()))
-
-
-_erf = np.vectorize(math.erf, otypes=[np.float64])
 _SELU = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017
 
 
@@ -231,13 +225,9 @@ def _sigmoid(x: np.float64) -> np.float64:
     return 1 / (1 + np.exp(-x))
 
 
-def _clamp(x: np.float64, low: float, high: float) -> np.float64:
-    return np.minimum(np.maximum(x, low), high)
-
-
 _FUNCTIONS: dict[str, tuple[str, Callable[..., np.float64]]] = {
     "relu": ("max(0, {x})", lambda x: np.maximum(x, 0)),
-    "relu6": ("min(max(0, {x}), 6)", lambda x: _clamp(x, 0, 6)),
+    "relu6": ("min(max(0, {x}), 6)", lambda x: np.clip(x, 0, 6)),
     "leaky-relu": (
         "{x} if above 0, else {negative_slope} · {x}",
         lambda x, negative_slope: np.where(x > 0, x, negative_slope * x),
@@ -255,7 +245,7 @@ _FUNCTIONS: dict[str, tuple[str, Callable[..., np.float64]]] = {
         "1.051 · {x} if above 0, else 1.051 · 1.673 · (exp({x}) − 1)",
         lambda x: _SELU[0] * np.where(x > 0, x, _SELU[1] * np.expm1(x)),
     ),
-    "gelu": ("{x} · Φ({x}), Φ the normal distribution", lambda x: x * (1 + _erf(x / math.sqrt(2))) / 2),
+    "gelu": ("{x} · Φ({x}), Φ the normal distribution", lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2),
     "gelu-tanh": (
         "{x} / 2 · (1 + tanh(√(2/π) · ({x} + 0.044715 · {x}³)))",
         lambda x: x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
@@ -265,9 +255,9 @@ _FUNCTIONS: dict[str, tuple[str, Callable[..., np.float64]]] = {
     "sigmoid": ("1 / (1 + exp(−{x}))", _sigmoid),
     "log-sigmoid": ("−log(1 + exp(−{x}))", lambda x: -np.logaddexp(0, -x)),
     "tanh": ("tanh{x}", np.tanh),
-    "hardtanh": ("min(max({min_val}, {x}), {max_val})", lambda x, min_val, max_val: _clamp(x, min_val, max_val)),
-    "hardsigmoid": ("min(max(0, {x} + 3), 6) / 6", lambda x: _clamp(x + 3, 0, 6) / 6),
-    "hardswish": ("{x} · min(max(0, {x} + 3), 6) / 6", lambda x: x * _clamp(x + 3, 0, 6) / 6),
+    "hardtanh": ("min(max({min_val}, {x}), {max_val})", lambda x, min_val, max_val: np.clip(x, min_val, max_val)),
+    "hardsigmoid": ("min(max(0, {x} + 3), 6) / 6", lambda x: np.clip(x + 3, 0, 6) / 6),
+    "hardswish": ("{x} · min(max(0, {x} + 3), 6) / 6", lambda x: x * np.clip(x + 3, 0, 6) / 6),
     "softplus": (
         "log(1 + exp({beta} · {x})) / {beta}, or {x} where {beta} · {x} is above {threshold}",
         lambda x, beta, threshold: np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta),
@@ -277,7 +267,7 @@ _FUNCTIONS: dict[str, tuple[str, Callable[..., np.float64]]] = {
         "{x} if above {threshold}, else {value}",
         lambda x, threshold, value: np.where(x > threshold, x, value),
     ),
-    "clamp": ("min(max({min}, {x}), {max})", lambda x, min, max: _clamp(x, min, max)),
+    "clamp": ("min(max({min}, {x}), {max})", lambda x, min, max: np.clip(x, min, max)),
     "pow": ("{x} to the power {exponent}", lambda x, exponent: np.power(x, exponent)),
     "neg": ("−{x}", lambda x: -x),
     "abs": ("|{x}|", np.abs),

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from striate.inside.capture import PICTURE, Recording
-from striate.inside.operations import MOVES, Call, Source, changed, sources, unknown
+from striate.inside.operations import MOVES, Call, Source, changed, every, unknown
 from striate.inside.reach import Along, reach, same
 
-Box = tuple[tuple[int, int], ...]  # half-open, one pair per axis of a layer's values
 Seen = tuple[np.ndarray, ...]  # per axis of a layer's values, which places are read (bool)
 
 
@@ -62,7 +61,7 @@ class Fields:
         order = None
         while layer != PICTURE and self.recording.layers[layer].kind in MOVES | {"identity", "reshape"}:
             call = self.recording.arguments[layer]
-            (*others, source) = sources((call.args, call.kwargs))
+            (*others, source) = every(Source, (call.args, call.kwargs))
             if others or math.prod(source.shape) != self.value(layer).numel():
                 break
             if self.recording.layers[layer].kind in MOVES:
@@ -97,7 +96,7 @@ class Fields:
         if layer not in self._read:
             kind, call = self.recording.layers[layer].kind, self.recording.arguments[layer]
             known = not unknown(kind, call)
-            inputs = list(dict.fromkeys(sources((call.args, call.kwargs))))
+            inputs = list(dict.fromkeys(every(Source, (call.args, call.kwargs))))
             self._read[layer] = known, inputs, [reach(kind, call, each) for each in inputs] if known else []
         return self._read[layer]
 
@@ -139,10 +138,10 @@ class Fields:
         return _scattered(np.arange(math.prod(shape)).reshape(shape)[np.ix_(*places)].ravel(), own)
 
 
-def box(places: Seen) -> Box:
-    """The smallest half-open box around places."""
+def box(places: Seen) -> tuple[int, ...]:
+    """The smallest half-open box around places, as first and last edge of each axis in a row."""
     found = [axis.nonzero()[0] for axis in places]
-    return tuple((int(axis[0]), int(axis[-1]) + 1) for axis in found)
+    return tuple(edge for axis in found for edge in (int(axis[0]), int(axis[-1]) + 1))
 
 
 def _look(reaches: list[Along], source: Source, places: Seen) -> Seen:

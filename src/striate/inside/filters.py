@@ -55,10 +55,8 @@ class FilterResult:
 def to_grey(picture: np.ndarray) -> np.ndarray:
     """`picture` (H, W), (H, W, 1) or (H, W, 3) as (H, W) float64: 0.2989 R + 0.5870 G + 0.1140 B."""
     values = _picture(picture)
-    if values.ndim == 2:
-        return values.astype(np.float64)
-    if values.shape[2] == 1:
-        return values[:, :, 0].astype(np.float64)
+    if values.shape[2:] in ((), (1,)):
+        return values.reshape(values.shape[:2]).astype(np.float64)
     if values.shape[2] == 3:
         red, green, blue = (values[:, :, channel] * GREY_WEIGHTS[channel] for channel in range(3))
         return red + green + blue

@@ -251,12 +251,10 @@ def _per_axis(value: int | tuple[int, ...] | None, usual: tuple[int, ...]) -> tu
 
 @dataclass(frozen=True)
 class Method:
-    """label: as its authors write it. note: what it does and whose it is. layered: whether it explains a layer's maps.
-    warning: what always holds against it."""
+    """label: as its authors write it. note: what it does and whose it is. warning: what always holds against it."""
 
     draw: Callable[..., Drawn] = field(repr=False)
     label: str
-    layered: bool
     note: str
     warning: str = ""
 
@@ -265,35 +263,30 @@ METHODS = {
     "hirescam": Method(
         _hirescam,
         "HiResCAM",
-        True,
         "Feature maps times gradient, place by place, summed over channels (Draelos & Carin 2020). With one dense "
         "layer after it, the map and the bias add up to the score.",
     ),
     "gradcam": Method(
         _gradcam,
         "Grad-CAM",
-        True,
         "Feature maps, each times its mean gradient, summed (Selvaraju et al. 2017). The mean can light up places that "
         "were not used.",
     ),
     "occlusion": Method(
         _occlusion,
         "Occlusion",
-        False,
         "How far the score falls when a window is covered there (Zeiler & Fergus 2014). Depends on window and fill; "
         "misses evidence that is there twice.",
     ),
     "integrated_gradients": Method(
         _integrated_gradients,
         "Integrated gradients",
-        False,
         "Pixels times their mean gradient on the way from the baseline (Sundararajan et al. 2017). Adds up to the "
         "difference of the two scores; depends on the baseline.",
     ),
     "layercam": Method(
         _layercam,
         "LayerCAM",
-        True,
         "Feature maps times positive gradient, place by place (Jiang et al. 2021). Finer in early layers.",
         "LayerCAM hardly changes when the last layer's weights are drawn anew: it shows what a layer responds to more "
         "than why.",
@@ -301,7 +294,6 @@ METHODS = {
     "gradient": Method(
         _gradient,
         "Gradient",
-        False,
         "How strongly the score reacts to each pixel, without sign (Simonyan et al. 2014). Sensitivity, not evidence.",
     ),
 }

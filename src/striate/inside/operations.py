@@ -7,10 +7,11 @@ each one word. `TABLE` lists for every known kind the names of its arguments in 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Size, Tensor, nn
 
+Kind = TypeVar("Kind")
 _WORDS = {
     **{f"conv{n}d": "conv" for n in (1, 2, 3)},
     **{f"conv_transpose{n}d": "transposed-conv" for n in (1, 2, 3)},
@@ -18,7 +19,7 @@ _WORDS = {
     **{f"adaptive_{how}_pool{n}d": f"adaptive-{how}pool" for n in (1, 2, 3) for how in ("max", "avg")},
     **{f"{kind}_norm": f"{kind}norm" for kind in ("batch", "layer", "group", "instance")},
     **{"concat": "cat", "concatenate": "cat", "subtract": "sub", "multiply": "mul", "divide": "div", "negative": "neg"},
-    **{"true_divide": "div", "clip": "clamp", "rdiv": "rdiv", "upsample": "interpolate"},
+    **{"true_divide": "div", "clip": "clamp", "upsample": "interpolate"},
 }
 
 _CONV = {"input": None, "weight": None, "bias": None, "stride": 1, "padding": 0}
@@ -26,6 +27,7 @@ _POOL = {"input": None, "kernel_size": None, "stride": None, "padding": 0}
 _SCALED = {"weight": None, "bias": None}
 _REDUCED = {"input": None, "dim": None, "keepdim": False, "dtype": None}
 _PAIR = {"input": None, "other": None}
+_SWITCH = {"input": None, "inplace": False}
 
 TABLE: dict[str, dict[str, Any]] = {
     "conv": {**_CONV, "dilation": 1, "groups": 1},
@@ -35,9 +37,7 @@ TABLE: dict[str, dict[str, Any]] = {
     "avgpool": {**_POOL, "ceil_mode": False, "count_include_pad": True, "divisor_override": None},
     "adaptive-maxpool": {"input": None, "output_size": None, "return_indices": False},
     "adaptive-avgpool": {"input": None, "output_size": None},
-    "mean": _REDUCED,
-    "sum": _REDUCED,
-    "amax": _REDUCED,
+    **dict.fromkeys(("mean", "sum", "amax"), _REDUCED),
     "pad": {"input": None, "pad": None, "mode": "constant", "value": None},
     "interpolate": {
         **{"input": None, "size": None, "scale_factor": None, "mode": "nearest", "align_corners": None},
@@ -53,36 +53,22 @@ TABLE: dict[str, dict[str, Any]] = {
     },
     "layernorm": {"input": None, "normalized_shape": None, **_SCALED, "eps": 1e-5},
     "groupnorm": {"input": None, "num_groups": None, **_SCALED, "eps": 1e-5},
-    "add": {**_PAIR, "alpha": 1},
-    "sub": {**_PAIR, "alpha": 1},
-    "rsub": {**_PAIR, "alpha": 1},
-    "mul": _PAIR,
+    **{kind: {**_PAIR, "alpha": 1} for kind in ("add", "sub", "rsub")},
+    **dict.fromkeys(("mul", "rdiv"), _PAIR),
     "div": {**_PAIR, "rounding_mode": None},
-    "rdiv": _PAIR,
-    "softmax": {"input": None, "dim": None, "_stacklevel": 3, "dtype": None},
-    "log-softmax": {"input": None, "dim": None, "_stacklevel": 3, "dtype": None},
-    "relu": {"input": None, "inplace": False},
-    "relu6": {"input": None, "inplace": False},
+    **{kind: {"input": None, "dim": None, "_stacklevel": 3, "dtype": None} for kind in ("softmax", "log-softmax")},
+    **dict.fromkeys(("relu", "relu6", "selu", "silu", "mish", "hardsigmoid", "hardswish"), _SWITCH),
+    **{kind: {"input": None, "alpha": 1.0, "inplace": False} for kind in ("elu", "celu")},
+    **{kind: {"input": None} for kind in ("sigmoid", "log-sigmoid", "tanh", "softsign")},
+    **{kind: {"input": None} for kind in ("neg", "abs", "exp", "log", "sqrt", "square")},
     "leaky-relu": {"input": None, "negative_slope": 0.01, "inplace": False},
     "prelu": {"input": None, "weight": None},
-    "elu": {"input": None, "alpha": 1.0, "inplace": False},
-    "celu": {"input": None, "alpha": 1.0, "inplace": False},
-    "selu": {"input": None, "inplace": False},
     "gelu": {"input": None, "approximate": "none"},
-    "silu": {"input": None, "inplace": False},
-    "mish": {"input": None, "inplace": False},
-    "sigmoid": {"input": None},
-    "log-sigmoid": {"input": None},
-    "tanh": {"input": None},
     "hardtanh": {"input": None, "min_val": -1.0, "max_val": 1.0, "inplace": False},
-    "hardsigmoid": {"input": None, "inplace": False},
-    "hardswish": {"input": None, "inplace": False},
     "softplus": {"input": None, "beta": 1, "threshold": 20},
-    "softsign": {"input": None},
     "threshold": {"input": None, "threshold": None, "value": None, "inplace": False},
     "clamp": {"input": None, "min": None, "max": None},
     "pow": {"input": None, "exponent": None},
-    **{kind: {"input": None} for kind in ("neg", "abs", "exp", "log", "sqrt", "square")},
     **{kind: {"input": None} for kind in ("identity", "reshape")},  # modules that change no number
 }
 
@@ -171,24 +157,13 @@ class Call:
     shape: tuple[int, ...] = ()
 
 
-def sources(value: Any) -> Iterator[Source]:
-    """Every `Source` in nested arguments, in order."""
-    if isinstance(value, Source):
-        yield value
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from sources(part)
-    elif isinstance(value, dict):
-        yield from sources(list(value.values()))
-
-
-def tensors(value: Any) -> Iterator[Tensor]:
-    """Every tensor in nested lists, tuples and dicts, in order."""
-    if isinstance(value, Tensor):
+def every(kind: type[Kind], value: Any) -> Iterator[Kind]:
+    """Every `Source`, or every tensor, in nested lists, tuples and dicts, in order."""
+    if isinstance(value, kind):
         yield value
     elif isinstance(value, list | tuple | dict):
         for part in value.values() if isinstance(value, dict) else value:
-            yield from tensors(part)
+            yield from every(kind, part)
 
 
 def changed(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -228,13 +203,13 @@ def unknown(kind: str, call: Call) -> str:
     """Why the arithmetic of a call is not known, in words; "" where it is."""
     settings = call.settings or {}
     if kind in MOVES:
-        if kind in {"cat", "stack", "hstack", "vstack"} or len(list(sources((call.args, call.kwargs)))) == 1:
+        if kind in {"cat", "stack", "hstack", "vstack"} or len(list(every(Source, (call.args, call.kwargs)))) == 1:
             return ""
         return f"{kind} at places that depend on the picture"
     if kind not in TABLE or not settings:
         return kind
     for name, value in settings.items():
-        if name not in {"input", "other"} and any(sources(value)):
+        if name not in {"input", "other"} and any(every(Source, value)):
             return f"{kind} with a {name} that depends on the picture"
     if call.result:
         return f"the indices of {kind}"

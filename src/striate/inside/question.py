@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from striate.device import exact_products, seeded
 from striate.errors import StriateError
-from striate.inside.capture import capture
+from striate.inside.capture import at_rest, capture, in_float32
+from striate.inside.operations import every
 
 Score = int | Callable[[Tensor], Tensor]
 Baseline = float | str | Tensor
@@ -30,10 +30,7 @@ class Question:
 
     def run(self, pictures: Tensor) -> Tensor:
         """The network's (first) output for pictures (N, C, *spatial)."""
-        output = torch.func.functional_call(self.network, self.tensors, (pictures,))
-        while not isinstance(output, Tensor):
-            output = next(iter(output.values() if isinstance(output, dict) else output))
-        return output
+        return next(every(Tensor, torch.func.functional_call(self.network, self.tensors, (pictures,))))
 
     def of(self, outputs: Tensor) -> Tensor:
         """(N,) from outputs (N, ...)."""
@@ -65,26 +62,15 @@ class Question:
 
 @contextlib.contextmanager
 def ask(network: nn.Module, picture: Tensor, score: Score = 0, versus: Score | None = None) -> Iterator[Question]:
-    """The network at rest: eval mode, float32, fixed chance; afterwards it is as it was found.
+    """A question to the network at rest (see `at_rest`).
 
     Inside, a Softmax or Sigmoid module that ends the network hands on its input, so that scores are logits.
     """
     x = capture(network, picture).picture[None]
     if not 3 <= x.ndim <= 5:
         raise StriateError("a picture has channels and one to three spatial axes", received=tuple(x.shape[1:]))
-    modes = {module: module.training for module in network.modules()}
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.enable_grad())
-        stack.enter_context(torch.autocast(x.device.type, enabled=False))
-        stack.enter_context(seeded(0))
-        stack.enter_context(exact_products())
-        stack.callback(lambda: [setattr(module, "training", mode) for module, mode in modes.items()])
-        for module in modes:
-            module.training = False
-        tensors = {name: _single(tensor.detach()) for name, tensor in network.named_parameters()}
-        tensors |= {name: _single(tensor.detach()).clone() for name, tensor in network.named_buffers()}
-        question = Question(network, x.clone(), score, versus, tensors)
+    with at_rest(network, x.device), contextlib.ExitStack() as stack:
+        question = Question(network, x.clone(), score, versus, in_float32(network))
         for module in _closing(question):
             stack.callback(module.register_forward_hook(lambda _module, args, _output: args[0]).remove)
         yield question
@@ -119,10 +105,6 @@ def _closing(question: Question) -> list[nn.Module]:
             output = question.run(question.picture) if closers else None
     called = [module for module, _ in calls]
     return [module for module, out in calls if out is output and called.count(module) == 1]
-
-
-def _single(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def _values(outputs: Tensor, score: Score) -> Tensor:

@@ -104,23 +104,14 @@ def _pool(kind: str, call: Call, source: Source) -> list[Along]:
     return [*[(axis, same) for axis in range(first)], *along]
 
 
-def reduced(call: Call, source: Source) -> set[int]:
-    """The axes over which mean, sum or amax go."""
+def _reduction(kind: str, call: Call, source: Source) -> list[Along]:
     axes, dim = len(source.shape), call.settings["dim"]
     dims = range(axes) if dim is None or dim == () else (dim,) if isinstance(dim, int) else dim
-    return {axis % axes for axis in dims}
-
-
-def _reduction(kind: str, call: Call, source: Source) -> list[Along]:
-    gone, after, along = reduced(call, source), 0, []
-    for axis in range(len(source.shape)):
+    gone, after, along = {axis % axes for axis in dims}, 0, []
+    for axis in range(axes):
         along.append(None if axis in gone else (after, same))
         after += axis not in gone or call.settings["keepdim"]
     return along
-
-
-def _dense(kind: str, call: Call, source: Source) -> list[Along]:
-    return [*[(axis, same) for axis in range(len(source.shape) - 1)], None]
 
 
 def _padded(kind: str, call: Call, source: Source) -> list[Along]:
@@ -188,7 +179,7 @@ _REACH: dict[str, Callable[[str, Call, Source], list[Along]]] = {
     **dict.fromkeys(("maxpool", "avgpool", "adaptive-maxpool", "adaptive-avgpool"), _pool),
     **dict.fromkeys(("mean", "sum", "amax"), _reduction),
     **dict.fromkeys(("batchnorm", "instancenorm", "layernorm", "groupnorm", "softmax", "log-softmax"), _normalised),
-    "linear": _dense,
+    "linear": lambda kind, call, source: [*[(axis, same) for axis in range(len(source.shape) - 1)], None],
     "pad": _padded,
     "interpolate": _interpolation,
 }

@@ -1,6 +1,7 @@
 """`striate.trace`: everything that happens to one picture in a network, down to each number."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from striate.inside.reach import reach
 TOLERANCE = 1e-5  # of the sum of the sizes of all products: float32 rounding of that very sum
 # What `Trace.chain` follows a number through, up to and with the next pool.
 _ALONG = ACTIVATIONS | NORMS | {"identity"}
+_TOLD = ("rule", "value", "terms", "addends", "chosen", "ties", "divisor")  # of a ledger, in an explanation
 _POOLS = frozenset({"maxpool", "avgpool", "adaptive-maxpool", "adaptive-avgpool", "mean", "amax"})
 
 
@@ -59,11 +61,10 @@ class Explanation:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and text for JSON; what is not finite becomes "NaN", "Infinity" or "-Infinity"."""
-        names = [name for name in self.__dataclass_fields__ if name not in {"terms", "addends"}]
-        plain = {name: _plain(getattr(self, name)) for name in (*names, "difference")}
-        plain["addends"] = [{"label": label, "value": _plain(value)} for label, value in self.addends]
-        plain["terms"] = [{name: _plain(part) for name, part in term._asdict().items()} for term in self.terms]
-        return plain
+        told = {name: getattr(self, name) for name in (*self.__dataclass_fields__, "difference")}
+        told["addends"] = [{"label": label, "value": value} for label, value in self.addends]
+        told["terms"] = [term._asdict() for term in self.terms]
+        return plain(told)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,28 +133,17 @@ class Trace:
         at, facts, call = self._place(index, (channel, *position)), self.layers[index], self.recording.arguments[index]
         where = at if facts.output_shape else ()
         stored = float(_array(self.recording.values[index][where]))
-        seen = self._fields.seen(index, where[1:])
         found = {"layer": index, "name": facts.name, "kind": facts.kind, "at": at, "stored": stored}
-        found["field"] = self._on_picture(seen)
-        reason = unknown(facts.kind, call)
-        if reason:
+        found["field"] = self._on_picture(self._fields.seen(index, where[1:]))
+        if reason := unknown(facts.kind, call):
             why = f"arithmetic not available for {reason}"
             return Explanation(**found, available=False, reason=why, value=stored)
         made = ledger(self._fields, index, where, full)
         same = made.value == stored or (math.isnan(made.value) and math.isnan(stored))
-        return Explanation(
-            **found,
-            available=True,
-            value=made.value,
-            agrees=same or abs(made.value - stored) <= TOLERANCE * made.scale,
-            rule=made.rule,
-            formula=f"{made.formula} (shown rounded)",
-            addends=made.addends,
-            terms=made.terms,
-            chosen=made.chosen,
-            ties=made.ties,
-            divisor=made.divisor,
-        )
+        agrees = same or abs(made.value - stored) <= TOLERANCE * made.scale
+        told = {name: getattr(made, name) for name in _TOLD}
+        formula = f"{made.formula} (shown rounded)"
+        return Explanation(**found, **told, available=True, agrees=agrees, formula=formula)
 
     def chain(self, layer: int | str, channel: int = 0, *position: int) -> list[Explanation]:
         """The explanation of a number, then of what norms, activations and the next pooling make of it."""
@@ -167,14 +157,12 @@ class Trace:
 
         Zeros if it sees nothing. The layer's fact "field" says whether it is "exact" or an "upper bound".
         """
-        index = self.index(layer)
-        return self._on_picture(self._fields.seen(index, self._place(index, (0, *position))[1:]))
+        return self._on_picture(self._seen(layer, position))
 
     def lineage(self, layer: int | str, *position: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
         """The same for every layer on the way: (index, half-open box), from the picture (-1) to the layer."""
-        index = self.index(layer)
-        seen = self._fields.seen(index, self._place(index, (0, *position))[1:])
-        return tuple((each, _flat(seen[each][1:])) for each in sorted(seen))
+        seen = self._seen(layer, position)
+        return tuple((each, box(seen[each][1:])) for each in sorted(seen))
 
     def actual_field(self, layer: int | str, channel: int = 0, *position: int) -> np.ndarray:
         """How strongly each place of the picture acts on a number: |gradient| summed over the picture's channels.
@@ -206,9 +194,13 @@ class Trace:
             )
         return tuple(int(place) for place in at)
 
+    def _seen(self, layer: int | str, position: tuple[int, ...]) -> dict[int, Seen]:
+        index = self.index(layer)
+        return self._fields.seen(index, self._place(index, (0, *position))[1:])
+
     def _on_picture(self, seen: dict[int, Seen]) -> tuple[int, ...]:
         axes = self.recording.picture.ndim - 1
-        return _flat(seen[PICTURE][1:]) if PICTURE in seen else (0, 0) * axes
+        return box(seen[PICTURE][1:]) if PICTURE in seen else (0, 0) * axes
 
     def _next(self, step: Explanation) -> tuple[int, tuple[int, ...]] | None:
         """The one norm, activation or pool that reads this number, and where; None after a pool."""
@@ -251,16 +243,14 @@ def _array(tensor: Tensor) -> np.ndarray:
     return np.array(tensor.float().cpu().numpy())
 
 
-def _flat(places: Seen) -> tuple[int, ...]:
-    """The box around places, as numbers in a row."""
-    return tuple(edge for pair in box(places) for edge in pair)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+def plain(value: Any) -> Any:
+    """`value` as JSON can hold it: arrays as lists, and "NaN", "Infinity", "-Infinity" for what is no number."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

@@ -25,7 +25,6 @@ CELLS = 64  # of pictures and maps looked at coarsely
 LIKE = 0.8  # rank correlation from which two maps count as the same
 
 Map = np.ndarray
-Redraw = Callable[[nn.Module], Map]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,7 +73,7 @@ def judge(
     network: nn.Module,
     picture: Tensor,
     map: Map,
-    redraw: Redraw | None = None,
+    redraw: Callable[[nn.Module], Map] | None = None,
     *,
     score: Score = 0,
     versus: Score | None = None,
@@ -95,7 +94,7 @@ def judge(
     twins = [redraw(randomised(network, question.picture, seed + number)) for number in range(count)]
     settings = {"places": CELLS} if other == "occlusion" else {}
     second = heatmap(network, picture, other, score=score, versus=versus, **settings)
-    areas = _area(curves)
+    areas = (curves[..., 1:] + curves[..., :-1]).mean(-1) / 2  # by trapezoids: the mean score
     found = Trust(
         twin=twins[0] if twins else None,
         correlation=_mean([rank_correlation(map, twin) for twin in twins]),
@@ -244,11 +243,6 @@ def _mean(values: list[float]) -> float:
     """Of those that are numbers; NaN if none is."""
     finite = [value for value in values if np.isfinite(value)]
     return float(np.mean(finite)) if finite else float("nan")
-
-
-def _area(curves: Map) -> Map:
-    """Under curves over evenly spaced shares, by trapezoids: the mean score."""
-    return (curves[..., 1:] + curves[..., :-1]).mean(-1) / 2
 
 
 def _coarse(map: Map) -> Map:

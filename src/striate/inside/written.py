@@ -55,12 +55,9 @@ def _ledger(trace: Trace, step: Explanation) -> str:
         strongest = max(step.terms, key=lambda term: abs(term.value))
         lines += _patch_rows(trace, strongest, step)
     check = "agrees" if step.agrees else "DOES NOT AGREE"
-    lines.append(f"  computed again {say(step.value)}, stored {say(step.stored)}: {check}, {_gap(step.difference)}")
+    gap = f"difference {step.difference:.1e}".replace("-", "−") if step.difference else "to the last bit"
+    lines.append(f"  computed again {say(step.value)}, stored {say(step.stored)}: {check}, {gap}")
     return "\n".join(lines)
-
-
-def _gap(difference: float) -> str:
-    return f"difference {difference:.1e}".replace("-", "−") if difference else "to the last bit"
 
 
 def _sum_rows(trace: Trace, step: Explanation) -> list[str]:

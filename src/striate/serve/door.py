@@ -109,12 +109,6 @@ class Caller(BaseHTTPRequestHandler):
         """A refusal in the server's own form."""
 
     def do_GET(self) -> None:
-        self._respond()
-
-    def do_POST(self) -> None:
-        self._respond()
-
-    def _respond(self) -> None:
         # A body nobody read would be taken for the next request, so only a read one keeps the connection.
         self._unread = self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers
         self._held = 0
@@ -122,6 +116,8 @@ class Caller(BaseHTTPRequestHandler):
             self._send(self._reply())
         finally:
             self.server.hold(-self._held)
+
+    do_POST = do_GET
 
     def _reply(self) -> Reply:
         try:

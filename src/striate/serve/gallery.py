@@ -1,11 +1,13 @@
 """The pictures that the page can show: those of a run, from its tables, and those dropped on the page."""
 
+import contextlib
 import csv
 import functools
 import hashlib
 import re
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +18,7 @@ from striate import files
 from striate.data import shown as drawing
 from striate.data.arrays import read_digits
 from striate.data.guard import load_one
-from striate.data.header import WHOLE, Unreadable
+from striate.data.header import WHOLE
 from striate.data.load import Want
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import Shape, fit
@@ -77,8 +79,8 @@ class Gallery:
         """Every picture of the run's tables by its id, test part first; those never scored have no prediction."""
         if self.run is None or not (self.run / "data.csv").is_file():
             return {}
-        scored = self.run / "predictions.csv"
-        return _read_entries(self.run / "data.csv", scored if scored.is_file() else None)
+        tables = (self.run / name for name in ("data.csv", "predictions.csv"))
+        return _entries_at(*((table, table.stat().st_mtime_ns) for table in tables if table.is_file()))
 
     def page(self, part: str, offset: int, limit: int) -> dict:
         """`limit` pictures of a part ("" all) from `offset` on, and how many every part has."""
@@ -111,22 +113,18 @@ class Gallery:
 
     def first(self) -> str | None:
         """The picture to begin with: the first of the test part that is there."""
-        for entry in islice(self.entries.values(), 50):
-            try:
-                source = self._source(entry)
-            except Refusal:
-                continue
-            if isinstance(source, np.ndarray) or source.is_file():
-                return entry.id
-        return None
+        return next((entry.id for entry, _ in self._there()), None)
 
     def example(self) -> Path | np.ndarray | None:
-        """What the model can be asked about: the first picture, where it is still there."""
-        try:
-            source = self._source(self.entry(self.first() or ""))
-        except Refusal:
-            return None
-        return source if isinstance(source, np.ndarray) or source.is_file() else None
+        """What the model can be asked about: the first picture that is there."""
+        return next((source for _, source in self._there()), None)
+
+    def _there(self) -> Iterator[tuple[Entry, Path | np.ndarray]]:
+        for entry in islice(self.entries.values(), 50):
+            with contextlib.suppress(Refusal):
+                source = self._source(entry)
+                if isinstance(source, np.ndarray) or source.is_file():
+                    yield entry, source
 
     def table(self) -> Path | None:
         """The file that series were read from, of several that of the test; None where it is no text."""
@@ -178,16 +176,13 @@ class Gallery:
 
     def _decoded(self, source: Path | bytes | np.ndarray, name: str) -> np.ndarray:
         if isinstance(source, bytes) and self.shape is not None and self.shape.form in ("series", "text"):
-            source = self._first(source, name)
+            sent = items_sent(source, f"dropped{Path(name).suffix}", self.shape, self.text)
+            source = next(one for _, one in sent)  # the first series or text of a dropped file
         loaded = load_one(source, Want(pick=self.pick))
         if error := loaded.problem:
             status = 404 if error.code in ("missing", "link", "permission") else 422
             raise Refusal(status, str(StriateError("the picture must be readable", received=error, where=name)))
         return loaded.picture
-
-    def _first(self, data: bytes, name: str) -> np.ndarray | Unreadable:
-        """The first series or text of a dropped file."""
-        return next(one for _, one in items_sent(data, f"dropped{Path(name).suffix}", self.shape, self.text))
 
 
 def shown(picture: np.ndarray) -> bytes:
@@ -200,29 +195,25 @@ def small(picture: np.ndarray) -> np.ndarray:
     return fitted(three_channels(picture), LONGEST) if max(picture.shape[:2]) > LONGEST else picture
 
 
-def _read_entries(data: Path, scored: Path | None) -> dict[str, Entry]:
-    stamps = [(path, path.stat().st_mtime_ns) for path in (data, scored) if path]
-    return _entries_at(*stamps)
-
-
 @functools.lru_cache(maxsize=2)
 def _entries_at(data: tuple[Path, int], scored: tuple[Path, int] | None = None) -> dict[str, Entry]:
     """The tables as they were at these times; a run in progress gains predictions at its end."""
-    told = {row["path"]: row for row in _rows(scored[0])} if scored else {}
+    told = {row["path"]: row for row in rows_of(scored[0])} if scored else {}
     entries = []
-    for number, row in enumerate(_rows(data[0])):
+    for number, row in enumerate(rows_of(data[0])):
         if row["status"] == "used":
             said = told.get(row["path"], {})
-            answer = said.get("predicted"), _number(said.get("confidence")), _number(said.get("error"))
+            answer = said.get("predicted"), number_of(said.get("confidence")), number_of(said.get("error"))
             entries.append(Entry(str(number), row["path"], row["part"], row["label"], *answer))
     return {entry.id: entry for entry in sorted(entries, key=lambda entry: PARTS.index(entry.part))}
 
 
-def _number(text: str | None) -> float | None:
+def number_of(text: str | None) -> float | None:
+    """The number in a cell of a run's tables; None where it is empty."""
     return float(text) if text else None
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

@@ -156,18 +156,16 @@ class Glass:
         return array_reply(values, display={"minimum": low, "maximum": high}, **figures(values))
 
     def trace(self, request: Request, picture: str) -> Reply:
-        look, classes = self._look(picture), self.looking.model.classes
+        look, model = self._look(picture), self.looking.model
         order = np.argsort(-look.probabilities, kind="stable")
         said = [
-            {"label": classes[i], "class": i, "probability": look.probabilities[i], "logit": look.logits[i]}
+            {"label": model.classes[i], "class": i, "probability": look.probabilities[i], "logit": look.logits[i]}
             for i in order.tolist()
         ]
         values = look.trace.recording.values
         layers = [asdict(layer) | _extremes(values[layer.index]) for layer in look.trace.layers]
-        entry = self.gallery.entry(picture)
-        task = self.looking.model.task
-        about = {"name": entry.name, "truth": entry.truth, "said": task.say(look.answer)}
-        about["target"] = task.output_of(look.answer)
+        entry, target = self.gallery.entry(picture), model.task.output_of(look.answer)
+        about = {"name": entry.name, "truth": entry.truth, "said": model.task.say(look.answer), "target": target}
         return json_reply({"layers": layers, "predictions": said, **about})
 
     def strip(self, request: Request, picture: str) -> Reply:
@@ -207,15 +205,14 @@ class Glass:
         seen, which, channel, place = self._cell(request, picture, layer)
         with self.looking.looks.making:
             request.require_waiting()
-            values = as_plane(np.asarray(seen.actual_field(which, channel, *place), np.float32))
+            values = as_plane(seen.actual_field(which, channel, *place))
         return array_reply(values, **figures(values))
 
     def filters(self, request: Request) -> Reply:
         seen = self.looking.blank().trace
         each = ((layer, as_filters(seen.kernels(layer.index))) for layer in seen.layers)
-        found = [(layer, values) for layer, values in each if values is not None]
-        facts = [{"index": layer.index, "name": layer.name, "shape": values.shape} for layer, values in found]
-        return json_reply({"layers": facts})
+        told = [{"index": layer.index, "name": layer.name, "shape": v.shape} for layer, v in each if v is not None]
+        return json_reply({"layers": told})
 
     def filter(self, request: Request, layer: str) -> Reply:
         values = as_filters(self.looking.blank().trace.kernels(_layer(layer)))
@@ -229,7 +226,7 @@ class Glass:
         names = ("method", "layer", "score", "total", "gap", "baseline", "warning")
         facts = {name: getattr(heat, name) for name in names} | {"target": self.looking.words(wish)}
         facts |= {**figures(heat.map), "maximum": heat.maximum, "signed": heat.signed, "grid": as_plane(heat.map).shape}
-        return array_reply(as_plane(heat.on_picture).astype(np.float32), **facts)
+        return array_reply(as_plane(heat.on_picture), **facts)
 
     def heat_drawn(self, request: Request, picture: str) -> Reply:
         """The heatmap on its picture as a PNG: on a line, on letters, on the middle frame."""
@@ -241,13 +238,9 @@ class Glass:
     def trust(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)
         found = self.looking.trust(wish, look, request)
-        names = (
-            "correlation", "edges", "shares", "deletion", "insertion", "areas", "agreement", "other", "fill", "failed",
-            "verdict", "warnings",
-        )  # fmt: skip
         twin = as_plane(found.twin)
         step = max(1, -(-max(twin.shape) // TWIN_SIDE))
-        return json_reply({"twin": twin[::step, ::step], **{name: getattr(found, name) for name in names}})
+        return json_reply(asdict(found) | {"twin": twin[::step, ::step]})
 
     def overview(self, request: Request) -> Reply:
         return json_reply(self.training.overview())
@@ -256,10 +249,8 @@ class Glass:
         return Reply(self.training.events, "text/event-stream")
 
     def snapshot(self, request: Request, number: str) -> Reply:
-        return self.training.snapshot(int(number) if number.isdecimal() else -1)
-
-    def snapshot_maps(self, request: Request, number: str) -> Reply:
-        return self.training.snapshot(int(number) if number.isdecimal() else -1, request.query.get("layer", "0"))
+        layer = request.query.get("layer", "0") if request.path[-1] == "maps" else None
+        return self.training.snapshot(int(number) if number.isdecimal() else -1, layer)
 
     def mistakes(self, request: Request) -> Reply:
         return json_reply({"rows": self.gallery.mistakes()})
@@ -343,7 +334,7 @@ _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
     ("GET", "api", "training"): Glass.overview,
     ("GET", "api", "training", "events"): Glass.events,
     ("GET", "api", "training", "snapshots", "*"): Glass.snapshot,
-    ("GET", "api", "training", "snapshots", "*", "maps"): Glass.snapshot_maps,
+    ("GET", "api", "training", "snapshots", "*", "maps"): Glass.snapshot,
     ("GET", "api", "mistakes"): Glass.mistakes,
     ("GET", "api", "kernels"): Glass.kernels,
 }

@@ -1,13 +1,13 @@
 """Requests and answers as plain values: JSON, arrays behind a JSON header, streams, and refusals with a status."""
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from striate.errors import StriateError
+from striate.inside.trace import plain
 
 JSON = "application/json; charset=utf-8"
 Gone = Callable[[float], bool]  # waits up to so many seconds: has whoever asked left?
@@ -86,19 +86,6 @@ def array_reply(values: np.ndarray, **header: object) -> Reply:
     text += b" " * (-(len(text) + 4) % 8)
     data = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
     return Reply(len(text).to_bytes(4, "little") + text + data, "application/octet-stream")
-
-
-def plain(value: object) -> object:
-    """`value` as JSON can hold it: arrays as lists, and "NaN", "Infinity", "-Infinity" for what is no number."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return value
 
 
 def figures(values: np.ndarray) -> dict:

@@ -39,12 +39,10 @@ class _Visitor(Caller):
         return json_reply({"error": str(refusal)}, refusal.status)
 
     def _require_cookie(self) -> None:
-        for header in self.headers.get_all("Cookie", []):
-            for part in header.split(";"):
-                name, _, value = part.strip().partition("=")
-                if name == self.server.cookie and self._is_token(value):
-                    return
-        raise Refusal(403, "this page opens with the address that `striate open` printed")
+        parts = (part for header in self.headers.get_all("Cookie", []) for part in header.split(";"))
+        cookies = (part.strip().partition("=") for part in parts)
+        if not any(name == self.server.cookie and self._is_token(value) for name, _, value in cookies):
+            raise Refusal(403, "this page opens with the address that `striate open` printed")
 
     def _is_token(self, text: str) -> bool:
         return compare_digest(text.encode(errors="replace"), self.server.token.encode())

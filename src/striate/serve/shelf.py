@@ -38,13 +38,12 @@ class Shelf(Generic[Value]):
 
     def take(self, key: Hashable, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
         """The thing of that key, made now if it is not there."""
-        found = self.find(key)
-        if found is None:
-            with self.making:
-                found = self.find(key)
-                if found is None:
-                    found = make()
-                    self.put(key, found, size(found))
+        if (found := self.find(key)) is not None:
+            return found
+        with self.making:
+            if (found := self.find(key)) is None:
+                found = make()
+                self.put(key, found, size(found))
         return found
 
     def values(self) -> list[Value]:

@@ -1,6 +1,5 @@
 """A training as its run folder tells of it, while it goes on and afterwards: curves, snapshots, and what is new."""
 
-import csv
 import io
 import json
 import tomllib
@@ -11,7 +10,9 @@ import numpy as np
 
 from striate import files
 from striate.errors import StriateError
-from striate.serve.reply import Gone, Refusal, Reply, array_reply, figures, plain
+from striate.inside.trace import plain
+from striate.serve.gallery import number_of, rows_of
+from striate.serve.reply import Gone, Refusal, Reply, array_reply, figures
 from striate.train.watch import FOLDER, INDEX
 
 POLL = 0.3  # seconds between two looks; up to three events each, so at most ten a second
@@ -91,11 +92,10 @@ class Training:
 
     def _history(self) -> list[dict]:
         try:
-            with (self.run / "history.csv").open(encoding="utf-8", newline="") as file:
-                rows = list(csv.DictReader(file))
+            rows = rows_of(self.run / "history.csv")
         except (OSError, TypeError):
             return []
-        return [{name: _number(text) for name, text in row.items()} for row in rows]
+        return [{name: number_of(text) for name, text in row.items()} for row in rows]
 
     def _index(self) -> dict:
         empty = {"layers": [], "filters": None, "snapshots": [], "picture": ""}
@@ -121,7 +121,3 @@ def _changed(path: Path) -> tuple[int, int]:
         return status.st_mtime_ns, status.st_size
     except OSError:
         return 0, 0
-
-
-def _number(text: str) -> float | None:
-    return float(text) if text else None

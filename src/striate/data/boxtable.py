@@ -83,5 +83,8 @@ def box_rows(pictures: Sequence[Labelled]) -> Iterator[tuple[object, ...]]:
         if not boxes.names:
             yield (path, *[""] * 6)
         for name, corners, is_ignored, confidence in boxes.each():
+            if confidence is None and name.lower() in NOTHING:
+                rule = "a class in a table has a name that does not say that there is none"
+                raise StriateError(rule, received=repr(name), where=path, remedy="rename it, or take another format")
             last = int(is_ignored) if confidence is None else f"{confidence:.6f}"
             yield (path, name, *map(written_number, corners), last)

@@ -86,7 +86,8 @@ def _difference(first: Told, other: Told, part: str) -> str:
     both = [name for name, (truth, *_) in first.pictures.items() if other.pictures.get(name, ("",))[0] == truth]
     pair = f"{other.name} against {first.name}"
     if len(both) < LEAST:
-        return f"{pair}: {len(both)} {part} pictures in common, which is too few to compare; train with the same --seed"
+        few = f"{len(both)} {part} pictures in common, which is too few to compare"
+        return f"{pair}: {few}; the same pictures and --seed give the same parts"
     before, after = (np.array([one.pictures[name][2] for name in both]) for one in (first, other))
     groups = [first.pictures[name][1] or name for name in both]
     clusters = np.unique(groups, return_inverse=True)[1]

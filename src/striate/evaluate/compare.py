@@ -18,6 +18,7 @@ from striate.evaluate import intervals
 from striate.evaluate.named import interval, label, main_of
 
 LEAST = 10  # pictures that two runs must have in common
+MOST = 48  # letters of a cell
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,6 @@ def _table(told: Sequence[Told]) -> list[str]:
     rows = [[cell if len(cell) <= MOST else f"{cell[: MOST - 3]}..." for cell in row] for row in rows]
     wide = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(f"{cell:{size}}" for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows]
-
-
-MOST = 48  # letters of a cell
 
 
 def _difference(first: Told, other: Told, part: str) -> str:

@@ -347,7 +347,7 @@ def test_yolo_without_names_has_its_numbers(tmp_path: Path, pictures: str, texts
 @pytest.mark.parametrize("names", ["classes.txt", "obj.names", None])
 def test_yolo_without_a_list_of_parts_has_those_of_its_folders(tmp_path: Path, place: str, names: str | None) -> None:
     """Folders called by parts give them, of pictures that are left out as well; without one to train on they do not."""
-    words = {"Train": "train", "valid": "validation", "test": "test", "more": None}
+    words = {"Train": "train", "valid2017": "validation", "test": "test", "more": None}
     for word in words:
         draw(tmp_path / place.format(word) / f"one {word}.jpg")
         draw(tmp_path / place.format(word) / f"lone {word}.jpg")

@@ -1,6 +1,7 @@
 """A folder of class folders, with or without part folders above them, becomes samples."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ PART_NAMES = {
     **dict.fromkeys(("val", "valid", "validation", "dev", "eval", "val_set", "validation_set"), "validation"),
     **dict.fromkeys(("test", "testing", "test_set", "testing_set"), "test"),
 }
+_YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")
 LAYOUT = "FOLDER/cat/001.png, FOLDER/dog/002.png or FOLDER/train/cat/001.png, FOLDER/test/cat/002.png"
 _HIDDEN = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir"}
 
@@ -100,10 +102,11 @@ def part_named(word: str) -> tuple[str | None, str]:
 
 
 def parts_of(paths: Iterable[str]) -> dict[str, str]:
-    """The part of every path whose first folder, or first one in images/, is called so; none where no one trains."""
+    """The part of every path whose first folder, or first one in images/, is called so, perhaps with a year as in
+    train2017; none where no one trains."""
     parts = {}
     for path in paths:
-        names = pairwise(["images", *path.lower().split("/")[:-1]])
+        names = pairwise(["images", *(_YEAR.sub("", name) for name in path.lower().split("/")[:-1])])
         if part := next((PART_NAMES[name] for above, name in names if above == "images" and name in PART_NAMES), None):
             parts[path] = part
     return parts if "train" in parts.values() else {}

@@ -157,7 +157,10 @@ function mountClasses(root, { api, model, go, store }) {
     try {
       const answer = await api.json("/api/mistakes", { keep: false });
       // The model was not there yet when the page was opened: its classes are those of the table then.
-      if (!classes.length) classes = [...new Set(answer.rows.flatMap(({ truth, predicted }) => [truth, predicted]))].sort();
+      if (!classes.length) {
+        classes = [...new Set(answer.rows.flatMap(({ truth, predicted }) => [truth, predicted]))];
+        classes.sort(classes.every((name) => /^\d+$/.test(name)) ? (a, b) => a - b : undefined);
+      }
       const numbers = new Map(classes.map((name, i) => [name, i]));
       rows = answer.rows.map((row) => ({ ...row, pair: `${numbers.get(row.truth)}-${numbers.get(row.predicted)}` }));
       build();

@@ -159,6 +159,18 @@ def test_the_table_has_every_layer() -> None:
     assert volume[-1].endswith("per volume")
 
 
+def test_the_table_of_an_ensemble_has_one_member() -> None:
+    """Members have the same layers, which stand there once; the sums are those of all."""
+    line = "ensemble 4 (conv 8 3, relu, globalavgpool, dense classes), softmax"
+    text = summary_text(build(line, (1, 9, 9), 3), (1, 9, 9))
+    names = [row.split()[0] for row in text.splitlines()[3:-3]]
+    assert names == [*(f"ensemble1.1.{name}" for name in ("conv1", "relu1", "globalavgpool1", "dense1")), "softmax1"]
+    assert text.splitlines()[-3] == "ensemble1.2 to ensemble1.4: the same layers, other weights"
+    assert f"{4 * (8 * 9 + 8 + 3 * 8 + 3)} parameters" in text.splitlines()[-1]
+    two = summary_text(build(line.replace("4", "2", 1), (1, 9, 9), 3), (1, 9, 9))
+    assert two.splitlines()[-3] == "ensemble1.2: the same layers, other weights"
+
+
 def test_counts_for_people() -> None:
     """Thousands with a comma, then M, G and T with two places."""
     shown = [count_text(n) for n in (999, 12_345, 1_234_567, 2_500_000_000, 3 * 10**12)]

@@ -81,8 +81,11 @@ def total_operations(network: nn.Module, input_shape: tuple[int, ...]) -> int:
 
 
 def summary_text(network: nn.Module, input_shape: tuple[int, ...], noun: str = "picture") -> str:
-    """The table that `striate summary` prints. noun: what one sample is called."""
+    """The table that `striate summary` prints, with one member of an ensemble. noun: what one sample is called."""
     rows = summarise(network, input_shape)
+    name, first = next(network.named_children(), ("", network))
+    members = dict(first.named_children()) if isinstance(first, blocks.Ensemble) else {}
+    others = [f"{name}.{member}" for member in members][1:]
     cells = [("layer", "output", "parameters", "operations", "receptive field")]
     cells += [(noun, _times(input_shape), "", "", _times((1,) * len(input_shape[1:])))]
     cells += [
@@ -94,6 +97,7 @@ def summary_text(network: nn.Module, input_shape: tuple[int, ...], noun: str = "
             _times(row.field) or "?",
         )
         for row in rows
+        if not row.name.startswith(tuple(f"{other}." for other in others))
     ]
     widths = [max(len(line[column]) for line in cells) for column in range(5)]
     right = (2, 3)
@@ -109,6 +113,8 @@ def summary_text(network: nn.Module, input_shape: tuple[int, ...], noun: str = "
     total = f"{parameters:,} parameters" + (f" ({fixed:,} of them fixed)" if fixed else "")
     operations = count_text(sum(row.operations for row in rows))
     closing = f"{total}, {parameters * 4 / 1e6:,.2f} MB; {operations} operations per {noun}"
+    if others:
+        lines.append(f"{' to '.join(dict.fromkeys((others[0], others[-1])))}: the same layers, other weights")
     return "\n".join([lines[0], rule, *lines[1:], rule, closing])
 
 

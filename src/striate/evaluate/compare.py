@@ -85,7 +85,7 @@ def _difference(first: Told, other: Told, part: str) -> str:
     pair = f"{other.name} against {first.name}"
     if len(both) < LEAST:
         few = f"{len(both)} {part} pictures in common, which is too few to compare"
-        return f"{pair}: {few}; the same pictures and --seed give the same parts"
+        return f"{pair}: {few}; the same --seed gives the same parts, and --repeats or --folds keep only the test part"
     before, after = (np.array([one.pictures[name][2] for name in both]) for one in (first, other))
     groups = [first.pictures[name][1] or name for name in both]
     clusters = np.unique(groups, return_inverse=True)[1]

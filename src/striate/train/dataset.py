@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,10 +27,12 @@ from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch
-from striate.train.given import Given
 from striate.train.listed import set_aside, write_listed
 from striate.train.plan import shape_of
 from striate.train.settings import Settings, as_table
+
+if TYPE_CHECKING:  # a check needs no model
+    from striate.train.given import Given
 
 PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text")  # what to read
 COMPARING = 0.1  # of a budget in minutes may go into seeking pictures that look alike
@@ -172,7 +175,7 @@ class Job:
     source: str
     division: Division
     parent: Path | None = None
-    given: Given | None = None
+    given: "Given | None" = None
 
 
 def in_words_of(form: str, tell: Watch) -> Watch:

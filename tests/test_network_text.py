@@ -12,6 +12,7 @@ from striate.network.text import (
     BRACKETS,
     CLOSING,
     KINDS,
+    MOST_LAYERS,
     REQUIRED,
     Layer,
     ensemble_of,
@@ -72,7 +73,16 @@ def nested(inner: st.SearchStrategy[Layer]) -> st.SearchStrategy[Layer]:
 PLAIN = st.lists(st.recursive(plain_layers(), nested, max_leaves=6), min_size=1, max_size=6).map(tuple)
 MEMBERS = PLAIN.filter(lambda layers: flat(layers)[-1].kind not in CLOSING)
 ENSEMBLES = st.tuples(st.integers(1, 9), MEMBERS).map(lambda two: Layer("ensemble", (("members", two[0]),), two[1]))
-LINES = PLAIN | ENSEMBLES.map(lambda layer: (layer,)) | ENSEMBLES.map(lambda layer: (layer, Layer("sigmoid")))
+
+
+def count(layers: tuple[Layer, ...]) -> int:
+    """How many layers there are in all, those in brackets too."""
+    return sum(1 + count(layer.body) * dict(layer.values).get("members", 1) for layer in flat(layers))
+
+
+LINES = (PLAIN | ENSEMBLES.map(lambda layer: (layer,)) | ENSEMBLES.map(lambda layer: (layer, Layer("sigmoid")))).filter(
+    lambda layers: count(layers) <= MOST_LAYERS
+)
 
 
 @settings(deadline=None, max_examples=150)

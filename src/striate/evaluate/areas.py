@@ -11,7 +11,8 @@ import numpy as np
 
 from striate.data.labelmap import UNKNOWN
 from striate.evaluate import intervals, metrics
-from striate.evaluate.intervals import bootstrapped, scored
+from striate.evaluate.intervals import Clusters, bootstrapped, scored
+from striate.evaluate.metrics import share
 
 BACKGROUND = "background"
 TOLERANCE = 0.0075  # of the diagonal: how far an outline may lie from the true one (Csurka et al. 2013)
@@ -26,7 +27,7 @@ def area_scores(
     count: int,
     classes: Sequence[str],
     majority: str,
-    clusters: np.ndarray | None = None,
+    clusters: Clusters = None,
 ) -> dict:
     """The record of one part for scores.json, from `count` pairs that are read one after the other.
 
@@ -40,7 +41,7 @@ def area_scores(
     drawn = _Drawn(sums, clusters)
     return {
         "n": count,
-        **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
+        **intervals.number_of(clusters),
         "main": "iou",
         "baseline": _floor(sums.matrix, list(classes).index(majority)),
         "baseline_is": f"always answering {majority!r}",
@@ -48,7 +49,7 @@ def area_scores(
         "iou": drawn.score(lambda counts: metrics.mean_of_known(iou(counts))),
         "dice": drawn.score(lambda counts: metrics.mean_of_known(dice(counts)[..., inner])),
         "outline": drawn.score(lambda counts: metrics.mean_of_known(outline_f1(counts)[..., inner])),
-        "pixel_accuracy": drawn.score(lambda counts: _share(counts[..., _BOTH].sum(-1), counts[..., _TRUE].sum(-1))),
+        "pixel_accuracy": drawn.score(lambda counts: share(counts[..., _BOTH].sum(-1), counts[..., _TRUE].sum(-1))),
         "iou_per_picture": drawn.mean(metrics.mean_of_known(iou(sums.counts))),
         **_objects(drawn),
         "per_class": {
@@ -83,7 +84,7 @@ def iou(counts: np.ndarray) -> np.ndarray:
     counts: (..., K, 3 or more) pixels that are both, true, told. NaN for a class that is nowhere.
     """
     both, true, told = np.moveaxis(counts[..., :3], -1, 0)
-    return _share(both, true + told - both)
+    return share(both, true + told - both)
 
 
 def dice(counts: np.ndarray) -> np.ndarray:
@@ -98,10 +99,10 @@ def outline_f1(counts: np.ndarray) -> np.ndarray:
     """
     told, near_truth, true, near_told = np.moveaxis(np.asarray(counts, np.float64)[..., 3:], -1, 0)
     precision, recall = (
-        np.where(whole > 0, _share(part, whole), np.where(told + true > 0, 0.0, np.nan))
+        np.where(whole > 0, share(part, whole), np.where(told + true > 0, 0.0, np.nan))
         for part, whole in ((near_truth, told), (near_told, true))
     )
-    return np.where(precision + recall == 0, 0.0, _share(2 * precision * recall, precision + recall))
+    return np.where(precision + recall == 0, 0.0, share(2 * precision * recall, precision + recall))
 
 
 _BOTH, _TRUE, _TOLD = range(3)
@@ -195,7 +196,7 @@ def _summed(pairs: Iterable[Pair], count: int, classes: int) -> _Sums:
 class _Drawn:
     """Scores of sums over pictures, with intervals from the sums over pictures drawn again."""
 
-    def __init__(self, sums: _Sums, clusters: np.ndarray | None) -> None:
+    def __init__(self, sums: _Sums, clusters: Clusters) -> None:
         self.sums, self.count, self.clusters = sums, len(sums.counts), clusters
         self.worth = self.count if clusters is None else intervals.clusters_worth(clusters)
         self.again = sums.counts
@@ -231,9 +232,9 @@ def _objects(drawn: _Drawn) -> dict[str, dict]:
         np.stack([true + told, 2 * found, np.abs(told - true)], axis=1), clusters=clusters
     )
     ends = intervals.percentile(again[:, 2])
-    share = float(_share(2 * found.sum(), (true + told).sum()))
+    f1 = float(share(2 * found.sum(), (true + told).sum()))
     return {
-        "object_f1": drawn.told(share, _share(again[:, 1], again[:, 0])),
+        "object_f1": drawn.told(f1, share(again[:, 1], again[:, 0])),
         "count_error": scored(np.abs(told - true).mean(), *ends),
     }
 
@@ -243,8 +244,3 @@ def _floor(matrix: np.ndarray, number: int) -> float | None:
     true = matrix.sum(axis=1)
     others = np.count_nonzero(np.delete(true, number))
     return float(true[number] / true.sum() / (others + 1)) if true.any() else None
-
-
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)

@@ -10,11 +10,12 @@ Pictures of one patient, or copies of one picture, say less than as many others.
 proportions get Wilson's interval for as many pictures as theirs are worth, and whole clusters are drawn again.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
+
+from striate.evaluate import metrics
 
 LEVEL = 0.95
 RESAMPLES = 1000
@@ -22,12 +23,14 @@ RESAMPLES = 1000
 MOST_SAMPLES = 4000
 _CHUNK_CELLS = 2_000_000
 
+Clusters = np.ndarray | None  # (N,) the same number for pictures that belong together; None where each stands alone
 
-def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+
+def wilson(successes: float, n: float) -> tuple[float, float]:
     """Low and high end for the proportion successes / n; (NaN, NaN) for n = 0."""
     if n <= 0:
         return float("nan"), float("nan")
-    return _score_interval(successes / n, n, NormalDist().inv_cdf(0.5 + level / 2))
+    return _score_interval(successes / n, n, NormalDist().inv_cdf(0.5 + LEVEL / 2))
 
 
 def _score_interval(share: float, n: float, z: float) -> tuple[float, float]:
@@ -40,7 +43,7 @@ def _score_interval(share: float, n: float, z: float) -> tuple[float, float]:
     return low, high
 
 
-def clustered(hits: np.ndarray, clusters: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+def clustered(hits: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
     """Low and high end for the share of `hits` (n,) of bool; those with the same number in `clusters` (n,) are alike.
 
     Wilson's interval for n / D pictures with Student's quantile; D = 1 + (a - 1) r is the design effect (Kish 1965) of
@@ -54,9 +57,19 @@ def clustered(hits: np.ndarray, clusters: np.ndarray, level: float = LEVEL) -> t
         return float("nan"), float("nan")
     worth = clusters_worth(clusters)
     if worth == n:
-        return wilson(float(np.sum(hits)), n, level)
-    quantile = float(stdtrit(max(worth - 1, 1.0), 0.5 + level / 2))
+        return wilson(float(np.sum(hits)), n)
+    quantile = float(stdtrit(max(worth - 1, 1.0), 0.5 + LEVEL / 2))
     return _score_interval(float(np.mean(hits)), n / (1 + (n / worth - 1) * _correlation(hits, clusters)), quantile)
+
+
+def apart(clusters: Clusters) -> Clusters:
+    """The clusters; None where each holds one picture alone, so that they say nothing."""
+    return clusters if clusters is not None and len(np.unique(clusters)) < len(clusters) else None
+
+
+def number_of(clusters: Clusters) -> dict[str, int]:
+    """{"clusters": how many there are} for scores.json; {} where each picture stands alone."""
+    return {} if clusters is None else {"clusters": len(np.unique(clusters))}
 
 
 def clusters_worth(clusters: np.ndarray) -> float:
@@ -90,12 +103,12 @@ def mixture(parts: Sequence[tuple[float, Mapping[str, float]]]) -> tuple[float, 
     return value, value - below, value + above
 
 
-def percentile(replicates: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """Low and high end of the middle `level` of the replicates (R,) that are not NaN."""
+def percentile(replicates: np.ndarray) -> tuple[float, float]:
+    """Low and high end of the middle 95 % of the replicates (R,) that are not NaN."""
     known = replicates[~np.isnan(replicates)]
     if not known.size:
         return float("nan"), float("nan")
-    low, high = np.percentile(known, [50 * (1 - level), 50 * (1 + level)])
+    low, high = np.percentile(known, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     return float(low), float(high)
 
 
@@ -130,20 +143,20 @@ def resampled_margins(
     classes, total = len(matrix), int(matrix.sum())
     rows, columns = np.nonzero(matrix)
     rng = np.random.default_rng(seed)
-    out = np.zeros((3, resamples, classes))
+    correct, actual, predicted = np.zeros((3, resamples, classes))
     if not total:
-        return out[0], out[1], out[2]
+        return correct, actual, predicted
     shares = matrix[rows, columns] / total
     for part in _chunks(resamples, len(rows)):
         counts = rng.multinomial(total, shares, size=part.stop - part.start)
-        out[0, part] = _sum_by(np.where(rows == columns, counts, 0), rows, classes)
-        out[1, part] = _sum_by(counts, rows, classes)
-        out[2, part] = _sum_by(counts, columns, classes)
-    return out[0], out[1], out[2]
+        correct[part] = _sum_by(np.where(rows == columns, counts, 0), rows, classes)
+        actual[part] = _sum_by(counts, rows, classes)
+        predicted[part] = _sum_by(counts, columns, classes)
+    return correct, actual, predicted
 
 
 def clustered_margins(
-    truth: np.ndarray, predicted: np.ndarray, classes: int, clusters: np.ndarray, seed: int = 0
+    truth: np.ndarray, predicted: np.ndarray, classes: int, clusters: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same from class numbers (N,), with whole clusters (numbers (N,)) drawn again."""
     from scipy.sparse import csr_array
@@ -155,13 +168,13 @@ def clustered_margins(
         return csr_array((np.ones(len(rows)), (kinds, rows)), shape=(classes, count))
 
     tables = table(numbers[right], truth[right]), table(numbers, truth), table(numbers, predicted)
-    drawn = [[(sums @ weights.T).T for sums in tables] for weights in resampled_weights(count, RESAMPLES, seed)]
+    drawn = [[(sums @ weights.T).T for sums in tables] for weights in resampled_weights(count)]
     correct, actual, named = (np.concatenate(blocks) for blocks in zip(*drawn, strict=True))
     return correct, actual, named
 
 
 def resampled_means(
-    columns: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, clusters: np.ndarray | None = None
+    columns: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, clusters: Clusters = None
 ) -> np.ndarray:
     """Means (R, M) of the columns (N, M) over pictures, or clusters (numbers (N,)), drawn again with replacement.
 
@@ -183,7 +196,7 @@ def resampled_means(
     return mean + (normal * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
-def mean_scores(values: Mapping[str, np.ndarray], clusters: np.ndarray | None = None) -> dict[str, dict]:
+def mean_scores(values: Mapping[str, np.ndarray], clusters: Clusters = None) -> dict[str, dict]:
     """The mean of every row of values (N,) as a score {"value", "low", "high"}; None where there is none.
 
     Rows of bool are shares, whose interval always has a width. clusters: (N,) the same number for pictures that belong
@@ -194,16 +207,24 @@ def mean_scores(values: Mapping[str, np.ndarray], clusters: np.ndarray | None = 
     drawn = resampled_means(columns, clusters=clusters).T if n > 1 else np.full((columns.shape[1], 1), np.nan)
     worth = n if clusters is None else clusters_worth(clusters)
     for (name, row), replicates in zip(values.items(), drawn, strict=True):
-        value = float(np.mean(row)) if n else None
+        value = float(np.mean(row)) if n else np.nan
         is_share = n and np.asarray(row).dtype == bool
-        low, high = proportion_like(value, replicates, worth) if is_share and n > 1 else percentile(replicates)
-        ends = {end: None if math.isnan(at) else at for end, at in (("low", low), ("high", high))}
-        scores[name] = {"value": value, **ends}
+        ends = proportion_like(value, replicates, worth) if is_share and n > 1 else percentile(replicates)
+        scores[name] = scored(value, *ends)
     return scores
 
 
-def resampled_weights(n: int, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
-    """How often each of n pictures was drawn, in blocks (r, n) of float64 that add up to `resamples` rows."""
+def resampled_weights(
+    n: int, resamples: int = RESAMPLES, seed: int = 0, clusters: Clusters = None
+) -> Iterator[np.ndarray]:
+    """How often each of n pictures was drawn, in blocks (r, n) of float64 that add up to `resamples` rows.
+
+    clusters: (n,) the same number for pictures that are drawn together.
+    """
+    if clusters is not None:
+        numbers = np.unique(clusters, return_inverse=True)[1]
+        yield from (drawn[:, numbers] for drawn in resampled_weights(int(numbers.max()) + 1, resamples, seed))
+        return
     rng = np.random.default_rng(seed)
     for part in _chunks(resamples, n):
         count = part.stop - part.start
@@ -216,20 +237,17 @@ def resampled_auroc(
     positive: np.ndarray,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    clusters: np.ndarray | None = None,
+    clusters: Clusters = None,
 ) -> np.ndarray:
     """AUROC (R, K) of every class over pictures, or clusters (numbers (N,)), drawn again; NaN where one side is empty.
 
     levels: (K, N), the ranks of each class's scores from `tie_levels`; positive: (K, N) of bool. All
     classes see the same draws, so that a mean over classes has the right spread.
     """
-    blocks, numbers = [], np.arange(levels.shape[1])
-    if clusters is not None:
-        numbers = np.unique(clusters, return_inverse=True)[1]
-    for drawn in resampled_weights(int(numbers.max()) + 1, resamples, seed):
-        weights = drawn[:, numbers]
-        pairs = zip(levels, positive, strict=True)
-        blocks.append(np.stack([_weighted_auroc(weights, rank, side) for rank, side in pairs], axis=1))
+    blocks = [
+        np.stack([_weighted_auroc(weights, *pair) for pair in zip(levels, positive, strict=True)], axis=1)
+        for weights in resampled_weights(levels.shape[1], resamples, seed, clusters)
+    ]
     return np.concatenate(blocks)
 
 
@@ -241,8 +259,7 @@ def _weighted_auroc(weights: np.ndarray, levels: np.ndarray, positive: np.ndarra
     ups = np.add.reduceat(drawn * positive[order], starts, axis=1)
     downs = every - ups
     won = np.sum(ups * (np.cumsum(downs, axis=1) - 0.5 * downs), axis=1)
-    pairs = ups.sum(axis=1) * downs.sum(axis=1)
-    return np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
+    return metrics.share(won, ups.sum(axis=1) * downs.sum(axis=1))
 
 
 def _sum_by(counts: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
@@ -260,6 +277,13 @@ def _chunks(resamples: int, width: int) -> Iterator[slice]:
 def scored(value: float, low: float = np.nan, high: float = np.nan) -> dict[str, float | None]:
     """A score as scores.json holds it, with None for what is not defined."""
     return {"value": plain(value), "low": plain(low), "high": plain(high)}
+
+
+def share_score(hits: np.ndarray, clusters: Clusters, among: np.ndarray | slice = slice(None)) -> dict:
+    """The share of hits (N,) of bool among the pictures of a mask (N,), or all, as a score with its interval."""
+    right = hits[among]
+    ends = wilson(float(right.sum()), len(right)) if clusters is None else clustered(right, clusters[among])
+    return scored(right.mean() if len(right) else np.nan, *ends)
 
 
 def bootstrapped(value: float, replicates: np.ndarray, effective: float) -> dict[str, float | None]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.evaluate import intervals, metrics
-from striate.evaluate.intervals import bootstrapped, plain, scored
+from striate.evaluate.intervals import Clusters, bootstrapped, plain, share_score
 
 _MOST_CELLS = 200_000_000  # resamples x pictures x labels of an average precision
 COMMON = "always the labels that most training pictures have"
@@ -48,8 +48,7 @@ def average_precision(truth: np.ndarray, probabilities: np.ndarray, weights: np.
     hits = np.add.reduceat(weights[:, order] * np.asarray(truth, bool)[order], starts, axis=1)
     said = np.cumsum(every, axis=1)
     precision = np.divide(np.cumsum(hits, axis=1), said, out=np.zeros_like(said), where=said > 0)
-    area, known = (hits * precision).sum(axis=1), hits.sum(axis=1)
-    return np.divide(area, known, out=np.full(len(known), np.nan), where=known > 0)
+    return metrics.share((hits * precision).sum(axis=1), hits.sum(axis=1))
 
 
 def label_scores(
@@ -58,7 +57,7 @@ def label_scores(
     said: np.ndarray,
     names: Sequence[str],
     common: Sequence[bool],
-    clusters: np.ndarray | None = None,
+    clusters: Clusters = None,
 ) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
@@ -70,7 +69,7 @@ def label_scores(
     truth = np.asarray(truth, bool).reshape(-1, len(names))
     chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
     metrics.require_finite(chances, "probability")
-    clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
+    clusters = intervals.apart(clusters)
     worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
     said = np.asarray(said, bool).reshape(truth.shape)
     ordering, redrawn = _ordering(truth, chances, clusters)
@@ -81,7 +80,7 @@ def label_scores(
             one[name] = bootstrapped(values[k], replicates[:, k], worth)
     return {
         "n": len(truth),
-        **({} if clusters is None else {"clusters": len(np.unique(clusters))}),
+        **intervals.number_of(clusters),
         "main": "macro_f1",
         "baseline": plain(metrics.macro_f1(*_sums(truth, np.broadcast_to(common, truth.shape)))),
         "baseline_is": COMMON,
@@ -89,17 +88,18 @@ def label_scores(
         "micro_f1": bootstrapped(_micro(*right), _micro(*drawn), worth),
         "map": bootstrapped(metrics.mean_of_known(ordering[0]), metrics.mean_of_known(redrawn[0]), worth),
         "auroc": bootstrapped(metrics.mean_of_known(ordering[1]), metrics.mean_of_known(redrawn[1]), worth),
-        "all_right": _share((said == truth).all(axis=1), clusters),
+        "all_right": share_score((said == truth).all(axis=1), clusters),
         "per_class": dict(zip(names, each, strict=True)),
     }
 
 
-def _each(truth: np.ndarray, said: np.ndarray, clusters: np.ndarray | None) -> list[dict]:
+def _each(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> list[dict]:
     """How many pictures have each label, and the shares of right ones among those said and those that have it."""
-    return [
-        {"n": int(known.sum()), "precision": _share(known, clusters, called), "recall": _share(called, clusters, known)}
-        for known, called in zip(truth.T, said.T, strict=True)
-    ]
+    found = []
+    for known, called in zip(truth.T, said.T, strict=True):
+        precision, recall = share_score(known, clusters, called), share_score(called, clusters, known)
+        found.append({"n": int(known.sum()), "precision": precision, "recall": recall})
+    return found
 
 
 def _sums(truth: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -107,7 +107,7 @@ def _sums(truth: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     return (truth & said).sum(axis=0), truth.sum(axis=0), said.sum(axis=0)
 
 
-def _counts(truth: np.ndarray, said: np.ndarray, clusters: np.ndarray | None) -> tuple[tuple, tuple]:
+def _counts(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> tuple[tuple, tuple]:
     """The same, and redrawn (R, K), as shares of the pictures."""
     if not len(truth):
         nothing = np.zeros(truth.shape[1])
@@ -122,7 +122,7 @@ def _micro(correct: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndar
 
 
 def _ordering(
-    truth: np.ndarray, chances: np.ndarray, clusters: np.ndarray | None
+    truth: np.ndarray, chances: np.ndarray, clusters: Clusters
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Average precision and AUROC of every label (K,), and redrawn (R, K): what does not hang on thresholds."""
     n, labels = truth.shape
@@ -130,22 +130,11 @@ def _ordering(
     found = np.array([average_precision(*pair)[0] for pair in pairs]), np.array([metrics.auroc(c, t) for t, c in pairs])
     if not n:
         return found, (found[0][None], found[1][None])
-    numbers = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     draws = int(np.clip(_MOST_CELLS // (n * labels), 100, intervals.RESAMPLES))
     levels = np.stack([metrics.tie_levels(column) for column in chances.T])
     areas = intervals.resampled_auroc(levels, truth.T, draws, clusters=clusters)
     blocks = [
-        np.stack([average_precision(*pair, drawn[:, numbers]) for pair in pairs], axis=1)
-        for drawn in intervals.resampled_weights(int(numbers.max()) + 1, draws)
+        np.stack([average_precision(*pair, weights) for pair in pairs], axis=1)
+        for weights in intervals.resampled_weights(n, draws, clusters=clusters)
     ]
     return found, (np.concatenate(blocks), areas)
-
-
-def _share(hits: np.ndarray, clusters: np.ndarray | None, among: np.ndarray | None = None) -> dict:
-    """The share of hits (N,) among some pictures, with its interval."""
-    among = np.ones(len(hits), bool) if among is None else among
-    right = hits[among]
-    ends = intervals.wilson(float(right.sum()), float(len(right)))
-    if clusters is not None:
-        ends = intervals.clustered(right, clusters[among])
-    return scored(right.mean() if len(right) else np.nan, *ends)

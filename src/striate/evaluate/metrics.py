@@ -43,12 +43,12 @@ def baseline(truth: np.ndarray, majority: int) -> float:
 
 def precision(correct: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Per class: of the pictures called so, the share that is. Counts (..., K) in, shares out."""
-    return _share(correct, predicted)
+    return share(correct, predicted)
 
 
 def recall(correct: np.ndarray, actual: np.ndarray) -> np.ndarray:
     """Per class: of the pictures that are so, the share found. Counts (..., K) in, shares out."""
-    return _share(correct, actual)
+    return share(correct, actual)
 
 
 def f1(correct: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -56,7 +56,7 @@ def f1(correct: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.nda
 
     NaN only for a class that is neither true nor predicted anywhere.
     """
-    return _share(2 * np.asarray(correct), np.asarray(actual) + np.asarray(predicted))
+    return share(2 * np.asarray(correct), np.asarray(actual) + np.asarray(predicted))
 
 
 def balanced_accuracy(correct: np.ndarray, actual: np.ndarray) -> np.ndarray:
@@ -128,20 +128,18 @@ def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
     return float(sample_log_loss(truth, probabilities).mean()) if len(truth) else float("nan")
 
 
-def bin_numbers(confidence: np.ndarray, bins: int = CALIBRATION_BINS) -> np.ndarray:
-    """Per sample (N,), which of `bins` equal bins ((m-1)/M, m/M] holds its confidence; 0 is in the first."""
-    inner = np.arange(1, bins) / bins
+def bin_numbers(confidence: np.ndarray) -> np.ndarray:
+    """Per sample (N,), which of CALIBRATION_BINS equal bins ((m-1)/M, m/M] holds its confidence; 0 is in the first."""
+    inner = np.arange(1, CALIBRATION_BINS) / CALIBRATION_BINS
     return np.searchsorted(inner, np.asarray(confidence, dtype=np.float64), side="left")
 
 
-def calibration_bins(
-    confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRATION_BINS
-) -> dict[str, np.ndarray]:
-    """Arrays (bins,): "low", "high", "count", and the mean "confidence" and "accuracy" (NaN where empty).
+def calibration_bins(confidence: np.ndarray, correct: np.ndarray) -> dict[str, np.ndarray]:
+    """Arrays (CALIBRATION_BINS,): "low", "high", "count", and the mean "confidence" and "accuracy" (NaN where empty).
 
     confidence: top-1 probability (N,); correct: whether the top class is the true one (N,).
     """
-    numbers = bin_numbers(confidence, bins)
+    bins, numbers = CALIBRATION_BINS, bin_numbers(confidence)
     count = np.bincount(numbers, minlength=bins)
     trust = np.bincount(numbers, weights=np.asarray(confidence, dtype=np.float64), minlength=bins)
     right = np.bincount(numbers, weights=np.asarray(correct, dtype=np.float64), minlength=bins)
@@ -150,19 +148,19 @@ def calibration_bins(
         "low": edges[:-1],
         "high": edges[1:],
         "count": count,
-        "confidence": _share(trust, count),
-        "accuracy": _share(right, count),
+        "confidence": share(trust, count),
+        "accuracy": share(right, count),
     }
 
 
-def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
+def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     """Expected calibration error, 0 to 1: how far confidence and accuracy differ, averaged over bins.
 
     Top-1 confidence and equal-width bins as in Guo et al., ICML 2017; NaN for no pictures.
     """
     if not len(confidence):
         return float("nan")
-    table = calibration_bins(confidence, correct, bins)
+    table = calibration_bins(confidence, correct)
     filled = table["count"] > 0
     gap = np.abs(table["confidence"] - table["accuracy"])[filled]
     return float(np.sum(gap * table["count"][filled]) / len(confidence))
@@ -172,9 +170,10 @@ def mean_of_known(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis of what is not NaN; NaN where nothing is known."""
     values = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(values)
-    return _share(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
+    return share(np.where(known, values, 0.0).sum(axis=-1), known.sum(axis=-1))
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole as float64, NaN where the whole is not above 0."""
     part, whole = np.asarray(part, dtype=np.float64), np.asarray(whole, dtype=np.float64)
     return np.divide(part, whole, out=np.full(np.broadcast(part, whole).shape, np.nan), where=whole > 0)

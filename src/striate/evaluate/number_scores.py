@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.evaluate import intervals, metrics
-from striate.evaluate.intervals import plain, scored
+from striate.evaluate.intervals import Clusters, plain, scored, share_score
 
 LEVEL = 0.9  # share of new pictures whose number a prediction interval is to hold
 NAMES = ("mae", "rmse", "r2", "pearson", "spearman")
 MEAN, PREVIOUS = "always the mean of the training part", "the value before"
 
 
-def half_widths(truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray | None = None) -> np.ndarray:
+def half_widths(truth: np.ndarray, predicted: np.ndarray, clusters: Clusters = None) -> np.ndarray:
     """(K,) how far a prediction interval reaches to both sides, from N pictures that were not learned from.
 
     Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018): the ceil((N + 1) LEVEL)-th smallest absolute
@@ -40,7 +40,7 @@ def number_scores(
     *,
     reach: np.ndarray | None = None,
     ordered: bool = False,
-    clusters: np.ndarray | None = None,
+    clusters: Clusters = None,
 ) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
@@ -54,7 +54,7 @@ def number_scores(
     truth = np.asarray(truth, np.float64).reshape(-1, len(names))
     predicted = np.asarray(predicted, np.float64).reshape(truth.shape)
     metrics.require_finite(predicted, "value")
-    clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
+    clusters = intervals.apart(clusters)
     values, drawn = _scores(truth, predicted, clusters)
     floors = _floors(truth, np.asarray(mean, np.float64), ordered)
     columns = [
@@ -69,12 +69,12 @@ def number_scores(
         main, floor = "r2", plain(np.mean(floors[MEAN]["r2"]))
         own = {name: _record(values[name].mean(), drawn[name].mean(axis=1)) for name in ("r2", "pearson", "spearman")}
         own["per_class"] = {name: {"n": len(truth), **one} for name, one in zip(names, columns, strict=True)}
-    grouped = {} if clusters is None else {"clusters": len(np.unique(clusters))}
-    return {"n": len(truth), **grouped, "main": main, "baseline": floor, "baseline_is": MEAN, **own}
+    counts = {"n": len(truth), **intervals.number_of(clusters)}
+    return {**counts, "main": main, "baseline": floor, "baseline_is": MEAN, **own}
 
 
 def _scores(
-    truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray | None
+    truth: np.ndarray, predicted: np.ndarray, clusters: Clusters
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Every score of every column (K,) and redrawn (R, K): all are functions of a few means.
 
@@ -125,30 +125,26 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 def _floors(truth: np.ndarray, mean: np.ndarray, ordered: bool) -> dict[str, dict[str, np.ndarray]]:
     """The errors of saying always the mean, and of saying the value before (which the first picture has none of)."""
+    if not len(truth):
+        return {MEAN: dict.fromkeys(("mae", "rmse", "r2"), np.full(len(mean), np.nan))}
     guesses = {MEAN: (truth, np.broadcast_to(mean, truth.shape))}
     if ordered and len(truth) > 1:
         guesses[PREVIOUS] = (truth[1:], truth[:-1])
     found = {}
     for word, (known, guess) in guesses.items():
-        errors, spread = known - guess, np.var(known, axis=0) if len(known) else np.full(len(mean), np.nan)
-        if not len(known):
-            found[word] = {name: np.full(len(mean), np.nan) for name in ("mae", "rmse", "r2")}
-            continue
+        errors = known - guess
         mse = np.mean(errors**2, axis=0)
-        r2 = 1 - np.divide(mse, spread, out=np.full(len(mean), np.nan), where=spread > 0)
+        r2 = 1 - metrics.share(mse, np.var(known, axis=0))
         found[word] = {"mae": np.mean(np.abs(errors), axis=0), "rmse": np.sqrt(mse), "r2": r2}
     return found
 
 
-def _covered(truth: np.ndarray, predicted: np.ndarray, reach: np.ndarray | None, clusters: np.ndarray | None) -> dict:
+def _covered(truth: np.ndarray, predicted: np.ndarray, reach: np.ndarray | None, clusters: Clusters) -> dict:
     """How many of the prediction intervals hold the true number, and how far these reach."""
     if reach is None or not np.isfinite(reach).all() or not len(truth):
         return {}
     inside = np.abs(truth - predicted) <= reach
-    ends = intervals.wilson(float(inside.sum()), len(inside))
-    if clusters is not None:
-        ends = intervals.clustered(inside, clusters)
-    return {"coverage": scored(inside.mean(), *ends), "reach": float(np.mean(reach))}
+    return {"coverage": share_score(inside, clusters), "reach": float(np.mean(reach))}
 
 
 def _record(value: float, replicates: np.ndarray) -> dict:

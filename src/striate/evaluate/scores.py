@@ -6,7 +6,7 @@ import numpy as np
 
 from striate.errors import StriateError, first_few
 from striate.evaluate import intervals, metrics
-from striate.evaluate.intervals import bootstrapped, plain, scored
+from striate.evaluate.intervals import Clusters, bootstrapped, plain, scored, share_score
 from striate.evaluate.named import floor_of, interval, label, main_of, number
 
 # Pictures x classes up to which the AUROC is computed anew for every resample.
@@ -19,7 +19,7 @@ def classification_scores(
     probabilities: np.ndarray,
     classes: Sequence[str],
     majority: int,
-    clusters: np.ndarray | None = None,
+    clusters: Clusters = None,
 ) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
@@ -33,23 +33,20 @@ def classification_scores(
     truth = np.asarray(truth, dtype=np.int64).reshape(-1)
     probabilities = np.asarray(probabilities, dtype=np.float64).reshape(len(truth), len(classes))
     _check(truth, probabilities, len(classes))
-    hits = _Hits(truth, probabilities.argmax(axis=1), clusters)
-    matrix = metrics.confusion(truth, hits.predicted, len(classes))
-    correct, actual, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    margins = hits.margins(matrix)
-    areas, area_draws = _auroc(truth, probabilities, hits.clusters)
+    hits = _Hits(truth, probabilities.argmax(axis=1), len(classes), intervals.apart(clusters))
+    areas = _auroc(truth, probabilities, hits.clusters)
     return {
         "n": len(truth),
-        **({} if hits.clusters is None else {"clusters": len(np.unique(hits.clusters))}),
+        **intervals.number_of(hits.clusters),
         "main": "accuracy",
         "baseline": plain(metrics.baseline(truth, majority)),
         "baseline_is": f"always {classes[majority]!r}",
         "majority": classes[majority],
         "accuracy": hits.share(np.ones(len(truth), bool)),
-        **_means_over_classes(correct, actual, predicted, margins, areas, area_draws, hits.worth),
+        **_means_over_classes(hits, areas),
         **_of_probabilities(truth, probabilities, hits.clusters),
-        "per_class": _per_class(classes, hits, correct, actual, predicted, margins, areas, area_draws),
-        "confusion": matrix.tolist(),
+        "per_class": {name: _of_class(k, hits, areas) for k, name in enumerate(classes)},
+        "confusion": hits.matrix.tolist(),
     }
 
 
@@ -107,31 +104,20 @@ def _check(truth: np.ndarray, probabilities: np.ndarray, classes: int) -> None:
         )
 
 
-def _means_over_classes(
-    correct: np.ndarray,
-    actual: np.ndarray,
-    predicted: np.ndarray,
-    margins: tuple[np.ndarray, np.ndarray, np.ndarray],
-    areas: np.ndarray,
-    area_draws: np.ndarray,
-    worth: float,
-) -> dict:
-    size = worth * intervals.effective_size(actual)
-    balanced = metrics.balanced_accuracy(correct, actual), metrics.balanced_accuracy(*margins[:2])
-    f1 = metrics.macro_f1(correct, actual, predicted), metrics.macro_f1(*margins)
-    area = metrics.macro_auroc(areas), metrics.macro_auroc(area_draws)
+def _means_over_classes(hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> dict:
+    """areas: as of `_auroc`."""
+    size = hits.worth * intervals.effective_size(hits.counts[1])
     return {
-        "balanced_accuracy": bootstrapped(*balanced, size),
-        "macro_f1": bootstrapped(*f1, size),
-        "auroc": bootstrapped(*area, size),
+        "balanced_accuracy": bootstrapped(*(metrics.balanced_accuracy(*each[:2]) for each in hits.both), size),
+        "macro_f1": bootstrapped(*(metrics.macro_f1(*each) for each in hits.both), size),
+        "auroc": bootstrapped(*map(metrics.macro_auroc, areas), size),
     }
 
 
-def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: np.ndarray | None) -> dict:
+def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: Clusters) -> dict:
     """Calibration error and log loss, from the same draws of pictures; one picture gives no interval."""
     if len(truth) < 2:
-        loss, nothing = metrics.log_loss(truth, probabilities), scored(np.nan)
-        return {"calibration_error": nothing, "log_loss": scored(loss, np.nan, np.nan)}
+        return {"calibration_error": scored(np.nan), "log_loss": scored(metrics.log_loss(truth, probabilities))}
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
     bins = metrics.bin_numbers(confidence)
     columns = np.zeros((len(truth), metrics.CALIBRATION_BINS + 1))
@@ -142,14 +128,13 @@ def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: np
     errors = np.abs(drawn[:, :-1]).sum(axis=1)
     # Noise adds to a sum of absolute gaps, so redrawn errors lie too high; they are centred on the value.
     low, high = intervals.percentile(np.clip(errors - errors.mean() + error, 0, 1))
-    loss = metrics.log_loss(truth, probabilities)
     return {
         "calibration_error": scored(error, min(low, error), max(high, error)),
-        "log_loss": scored(loss, *intervals.percentile(drawn[:, -1])),
+        "log_loss": scored(metrics.log_loss(truth, probabilities), *intervals.percentile(drawn[:, -1])),
     }
 
 
-def _auroc(truth: np.ndarray, probabilities: np.ndarray, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def _auroc(truth: np.ndarray, probabilities: np.ndarray, clusters: Clusters) -> tuple[np.ndarray, np.ndarray]:
     """AUROC per class (K,) and redrawn (R, K): exact for small sets, DeLong's linear form for large ones."""
     n, classes = probabilities.shape
     areas = metrics.auroc_per_class(truth, probabilities)
@@ -166,53 +151,35 @@ def _auroc(truth: np.ndarray, probabilities: np.ndarray, clusters: np.ndarray | 
     return areas, areas + intervals.resampled_means(influence, clusters=clusters)
 
 
-def _per_class(
-    classes: Sequence[str],
-    hits: "_Hits",
-    correct: np.ndarray,
-    actual: np.ndarray,
-    predicted: np.ndarray,
-    margins: tuple[np.ndarray, np.ndarray, np.ndarray],
-    areas: np.ndarray,
-    area_draws: np.ndarray,
-) -> dict:
-    f1, drawn = metrics.f1(correct, actual, predicted), metrics.f1(*margins)
-    total = actual.sum()
+def _of_class(k: int, hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> dict:
+    f1, drawn = (metrics.f1(*each) for each in hits.both)
+    actual = hits.counts[1]
     return {
-        name: {
-            "n": int(actual[k]),
-            "precision": hits.share(hits.predicted == k),
-            "recall": hits.share(hits.truth == k),
-            "f1": bootstrapped(f1[k], drawn[:, k], hits.worth * actual[k]),
-            "auroc": bootstrapped(areas[k], area_draws[:, k], hits.worth * min(actual[k], total - actual[k])),
-        }
-        for k, name in enumerate(classes)
+        "n": int(actual[k]),
+        "precision": hits.share(hits.predicted == k),
+        "recall": hits.share(hits.truth == k),
+        "f1": bootstrapped(f1[k], drawn[:, k], hits.worth * actual[k]),
+        "auroc": bootstrapped(areas[0][k], areas[1][:, k], hits.worth * min(actual[k], actual.sum() - actual[k])),
     }
 
 
 class _Hits:
     """True and predicted class numbers (N,) and, where some pictures belong together, their clusters' numbers (N,).
 
-    worth: how many independent pictures each is worth at the least, up to 1.
+    worth: how many independent pictures each is worth at the least, up to 1. counts: (K,) correct, actual and predicted
+    pictures of every class; both: these and the same redrawn (R, K).
     """
 
-    def __init__(self, truth: np.ndarray, predicted: np.ndarray, clusters: np.ndarray | None) -> None:
-        self.truth, self.predicted, self.worth = truth, predicted, 1.0
-        self.clusters = clusters if clusters is not None and len(np.unique(clusters)) < len(truth) else None
-        if self.clusters is not None:
-            self.worth = intervals.clusters_worth(self.clusters) / len(truth)
+    def __init__(self, truth: np.ndarray, predicted: np.ndarray, classes: int, clusters: Clusters) -> None:
+        self.truth, self.predicted, self.clusters = truth, predicted, clusters
+        self.worth = 1.0 if clusters is None else intervals.clusters_worth(clusters) / len(truth)
+        self.matrix = matrix = metrics.confusion(truth, predicted, classes)
+        self.counts = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+        if clusters is None:
+            self.both = self.counts, intervals.resampled_margins(matrix)
+        else:
+            self.both = self.counts, intervals.clustered_margins(truth, predicted, classes, clusters)
 
     def share(self, among: np.ndarray) -> dict:
         """The share of right ones among the pictures of a mask (N,), with its interval."""
-        right = (self.truth == self.predicted)[among]
-        if self.clusters is None:
-            ends = intervals.wilson(float(right.sum()), float(len(right)))
-        else:
-            ends = intervals.clustered(right, self.clusters[among])
-        return scored(right.mean() if len(right) else np.nan, *ends)
-
-    def margins(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Redrawn counts (R, K) of correct, actual and predicted pictures of every class."""
-        if self.clusters is None:
-            return intervals.resampled_margins(matrix)
-        return intervals.clustered_margins(self.truth, self.predicted, len(matrix), self.clusters)
+        return share_score(self.truth == self.predicted, self.clusters, among)

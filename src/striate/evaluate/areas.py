@@ -5,7 +5,6 @@ intervals come from drawing pictures (or clusters of them) again.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,11 +22,7 @@ Pair = tuple[np.ndarray, np.ndarray | None, np.ndarray]  # truth, its object num
 
 
 def area_scores(
-    pairs: Iterable[Pair],
-    count: int,
-    classes: Sequence[str],
-    majority: str,
-    clusters: Clusters = None,
+    pairs: Iterable[Pair], count: int, classes: Sequence[str], majority: str, clusters: Clusters = None
 ) -> dict:
     """The record of one part for scores.json, from `count` pairs that are read one after the other.
 
@@ -36,9 +31,8 @@ def area_scores(
     background, both over all pixels of the part; "iou_per_picture" is the mean over pictures. "outline" is the F1 of
     outlines; n of a class counts pixels. "object_f1" and "count_error" are there where objects are separate.
     """
-    sums = _summed(pairs, count, len(classes))
+    sums = _Sums(pairs, count, len(classes), clusters)
     inner = [number for number, name in enumerate(classes) if name != BACKGROUND] or [0]
-    drawn = _Drawn(sums, clusters)
     return {
         "n": count,
         **intervals.number_of(clusters),
@@ -46,16 +40,16 @@ def area_scores(
         "baseline": _floor(sums.matrix, list(classes).index(majority)),
         "baseline_is": f"always answering {majority!r}",
         "majority": majority,
-        "iou": drawn.score(lambda counts: metrics.mean_of_known(iou(counts))),
-        "dice": drawn.score(lambda counts: metrics.mean_of_known(dice(counts)[..., inner])),
-        "outline": drawn.score(lambda counts: metrics.mean_of_known(outline_f1(counts)[..., inner])),
-        "pixel_accuracy": drawn.score(lambda counts: share(counts[..., _BOTH].sum(-1), counts[..., _TRUE].sum(-1))),
-        "iou_per_picture": drawn.mean(metrics.mean_of_known(iou(sums.counts))),
-        **_objects(drawn),
+        "iou": sums.score(lambda counts: metrics.mean_of_known(iou(counts))),
+        "dice": sums.score(lambda counts: metrics.mean_of_known(dice(counts)[..., inner])),
+        "outline": sums.score(lambda counts: metrics.mean_of_known(outline_f1(counts)[..., inner])),
+        "pixel_accuracy": sums.score(lambda counts: share(counts[..., _BOTH].sum(-1), counts[..., _TRUE].sum(-1))),
+        "iou_per_picture": sums.mean(metrics.mean_of_known(iou(sums.counts))),
+        **_objects(sums),
         "per_class": {
             name: {
                 "n": int(sums.counts[:, number, _TRUE].sum()),
-                **{key: drawn.score(lambda c, of=of, k=number: of(c)[..., k]) for key, of in _PER_CLASS.items()},
+                **{key: sums.score(lambda c, of=of, k=number: of(c)[..., k]) for key, of in _PER_CLASS.items()},
             }
             for number, name in enumerate(classes)
         },
@@ -164,78 +158,60 @@ def object_counts(truth: np.ndarray, told: np.ndarray) -> tuple[int, int, int]:
     return int((true_names > 0).sum()), int((told_names > 0).sum()), int(found.sum())
 
 
-@dataclass(frozen=True, slots=True)
 class _Sums:
-    """What is counted on N pictures.
+    """What is counted on N pictures, and scores of the sums, with intervals from the sums over pictures drawn again.
 
     matrix: (K, K) pixels by true and told class. counts: (N, K, 7) pixels that are both, true, told, and those of
     `outline_counts`. objects: (N, 3) true, told, found; NaN where objects are not separate.
     """
 
-    matrix: np.ndarray
-    counts: np.ndarray
-    objects: np.ndarray
+    def __init__(self, pairs: Iterable[Pair], count: int, classes: int, clusters: Clusters) -> None:
+        self.matrix, self.clusters = np.zeros((classes, classes), np.int64), clusters
+        self.counts, self.objects = np.zeros((count, classes, 7), np.int64), np.full((count, 3), np.nan)
+        self.worth = count if clusters is None else intervals.clusters_worth(clusters)
+        every = max(-(-count // MOST_OUTLINES), 1)
+        for place, (truth, numbers, told) in enumerate(pairs):
+            matrix = pixel_matrix(truth, told, classes)
+            self.matrix += matrix
+            self.counts[place, :, :3] = _margins(matrix)
+            if place % every:
+                continue
+            self.counts[place, :, 3:] = outline_counts(truth, told, classes)
+            if numbers is not None:
+                self.objects[place] = object_counts(numbers, objects_in(np.where(truth == UNKNOWN, 0, told)))
+        columns = self.counts.reshape(count, classes * 7).astype(np.float64)
+        drawn = self.drawn(columns, np.ones(count, bool)) if count else columns
+        self.again = drawn.reshape(-1, classes, 7) * count
 
-
-def _summed(pairs: Iterable[Pair], count: int, classes: int) -> _Sums:
-    every = max(-(-count // MOST_OUTLINES), 1)
-    whole = np.zeros((classes, classes), np.int64)
-    counts, objects = np.zeros((count, classes, 7), np.int64), np.full((count, 3), np.nan)
-    for place, (truth, numbers, told) in enumerate(pairs):
-        matrix = pixel_matrix(truth, told, classes)
-        whole += matrix
-        counts[place, :, :3] = _margins(matrix)
-        if place % every:
-            continue
-        counts[place, :, 3:] = outline_counts(truth, told, classes)
-        if numbers is not None:
-            objects[place] = object_counts(numbers, objects_in(np.where(truth == UNKNOWN, 0, told)))
-    return _Sums(whole, counts, objects)
-
-
-class _Drawn:
-    """Scores of sums over pictures, with intervals from the sums over pictures drawn again."""
-
-    def __init__(self, sums: _Sums, clusters: Clusters) -> None:
-        self.sums, self.count, self.clusters = sums, len(sums.counts), clusters
-        self.worth = self.count if clusters is None else intervals.clusters_worth(clusters)
-        self.again = sums.counts
-        if self.count:
-            columns = sums.counts.reshape(self.count, -1).astype(np.float64)
-            drawn = intervals.resampled_means(columns, clusters=clusters)
-            self.again = drawn.reshape(-1, *sums.counts.shape[1:]) * self.count
+    def drawn(self, columns: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """(R, M) the means of columns (N, M) over the pictures of a mask (N,), drawn again."""
+        clusters = None if self.clusters is None else self.clusters[known]
+        return intervals.resampled_means(columns[known], clusters=clusters)
 
     def score(self, of: Callable[[np.ndarray], np.ndarray]) -> dict[str, float | None]:
         """{"value", "low", "high"} of a score of counts (..., K, 7), summed over pictures."""
-        return self.told(float(of(self.sums.counts.sum(axis=0))), of(self.again))
+        return bootstrapped(float(of(self.counts.sum(axis=0))), of(self.again), self.worth)
 
     def mean(self, values: np.ndarray) -> dict[str, float | None]:
         """The same of a mean over the pictures (N,) whose value is known."""
         known = ~np.isnan(values)
         if not known.any():
-            return self.told(float("nan"), np.array([]))
-        clusters = None if self.clusters is None else self.clusters[known]
-        return self.told(float(values[known].mean()), intervals.resampled_means(values[known, None], clusters=clusters))
-
-    def told(self, value: float, again: np.ndarray) -> dict[str, float | None]:
-        return bootstrapped(value, again, self.worth)
+            return scored(np.nan)
+        return bootstrapped(float(values[known].mean()), self.drawn(values[:, None], known), self.worth)
 
 
-def _objects(drawn: _Drawn) -> dict[str, dict]:
+def _objects(sums: _Sums) -> dict[str, dict]:
     """Scores of objects, where they are separate on some pictures."""
-    known = ~np.isnan(drawn.sums.objects[:, 0])
+    known = ~np.isnan(sums.objects[:, 0])
     if not known.any():
         return {}
-    clusters = None if drawn.clusters is None else drawn.clusters[known]
-    true, told, found = drawn.sums.objects[known].T
-    again = intervals.resampled_means(
-        np.stack([true + told, 2 * found, np.abs(told - true)], axis=1), clusters=clusters
-    )
-    ends = intervals.percentile(again[:, 2])
-    f1 = float(share(2 * found.sum(), (true + told).sum()))
+    true, told, found = sums.objects.T
+    columns = np.stack([true + told, 2 * found, np.abs(told - true)], axis=1)
+    again, (objects, right, off) = sums.drawn(columns, known), columns[known].T
+    f1 = float(share(right.sum(), objects.sum()))
     return {
-        "object_f1": drawn.told(f1, share(again[:, 1], again[:, 0])),
-        "count_error": scored(np.abs(told - true).mean(), *ends),
+        "object_f1": bootstrapped(f1, share(again[:, 1], again[:, 0]), sums.worth),
+        "count_error": scored(off.mean(), *intervals.percentile(again[:, 2])),
     }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.data.sample import Boxes
 from striate.evaluate import intervals
-from striate.evaluate.intervals import bootstrapped, scored
+from striate.evaluate.intervals import Clusters, bootstrapped, scored
 
 MOST = 100  # boxes of a picture that count, as in COCO
 _LEAST, _MOST_RESAMPLES, _CELLS = 100, 1000, 1_000_000  # resamples, so that predictions x resamples stay bounded
@@ -24,7 +24,7 @@ def detection_scores(
     classes: Sequence[str],
     *,
     threshold: float = 0.3,
-    clusters: np.ndarray | None = None,
+    clusters: Clusters = None,
 ) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
@@ -40,19 +40,22 @@ def detection_scores(
     matches = _Matches(truth, answers, classes)
     value, drawn = matches.precisions(np.arange(n)), matches.resampled(clusters)
     worth = n if clusters is None else intervals.clusters_worth(clusters)
-    found = {name: bootstrapped(_mean(value[at]), [_mean(one[at]) for one in drawn], worth) for name, at in _AT.items()}
-    per_class = {}
     counts = _counts(truth, answers, classes, threshold)
-    for number, name in enumerate(classes):
-        only = {"ap50": 0, "ap50_95": slice(None)}
-        areas = {
-            word: bootstrapped(_mean(value[at, :, number]), [_mean(one[at, :, number]) for one in drawn], worth)
-            for word, at in only.items()
+
+    def area(at: int | slice, kinds: int | slice = slice(None)) -> dict:
+        """The mean precision at these IoU limits, of these classes."""
+        return bootstrapped(_mean(value[at, :, kinds]), [_mean(one[at, :, kinds]) for one in drawn], worth)
+
+    per_class = {
+        name: {
+            "ap50": area(0, k), "ap50_95": area(slice(None), k),
+            **_shares(counts[:, k]), "n": int(counts[:, k, 1].sum()),
         }
-        per_class[name] = {**areas, **_shares(counts[:, number]), "n": int(counts[:, number, 1].sum())}
+        for k, name in enumerate(classes)
+    }  # fmt: skip
     return {
-        "n": n, **({} if clusters is None else {"clusters": len(np.unique(clusters))}), "objects": objects,
-        "threshold": threshold, **found, **_shares(counts.sum(axis=1)), "per_class": per_class,
+        "n": n, **intervals.number_of(clusters), "objects": objects, "threshold": threshold,
+        **{name: area(at) for name, at in _AT.items()}, **_shares(counts.sum(axis=1)), "per_class": per_class,
     }  # fmt: skip
 
 
@@ -91,7 +94,7 @@ class _Matches:
         matched = [self._matched[kind * self.size + row] for kind in range(self.classes) for row in rows.tolist()]
         return np.array(COCOevalAccumulate(self._params, matched)["precision"])[:, :, :, 0, 0]
 
-    def resampled(self, clusters: np.ndarray | None) -> list[np.ndarray]:
+    def resampled(self, clusters: Clusters) -> list[np.ndarray]:
         """The same for pictures, or clusters, drawn again; more often where there are fewer answers."""
         numbers = np.arange(self.size) if clusters is None else np.unique(clusters, return_inverse=True)[1]
         members = [np.flatnonzero(numbers == number) for number in range(int(numbers.max()) + 1)]
@@ -102,14 +105,12 @@ class _Matches:
 
 def _items(row: int, boxes: Boxes, numbers: dict[str, int]) -> list[dict]:
     items = []
-    for place, (name, (x0, y0, x1, y1)) in enumerate(zip(boxes.names, boxes.corners.tolist(), strict=True)):
+    for name, (x0, y0, x1, y1), ignored, confidence in boxes.each():
         if name not in numbers:  # an ignored region may have a name of its own
             continue
         box = [x0, y0, x1 - x0, y1 - y0]
         item = {"image_id": row, "category_id": numbers[name], "bbox": box, "area": box[2] * box[3]}
-        if boxes.confidence is not None:
-            item["score"] = float(boxes.confidence[place])
-        items.append(item | {"iscrowd": int(boxes.ignored is not None and bool(boxes.ignored[place]))})
+        items.append(item | {"iscrowd": int(ignored)} | ({} if confidence is None else {"score": confidence}))
     return items
 
 

@@ -13,10 +13,11 @@ from striate.data.prepare import Shape
 from striate.draw import charts
 from striate.errors import StriateError
 from striate.evaluate.facts import Figure
+from striate.evaluate.intervals import Clusters
 from striate.evaluate.metrics import calibration_bins
 from striate.evaluate.scores import classification_scores
 from striate.network.text import flat, parse
-from striate.tasks.task import Task
+from striate.tasks.task import END_FLAT, Floor, Task
 
 
 @dataclass(frozen=True)
@@ -29,41 +30,28 @@ class Classification(Task):
 
     name: ClassVar[str] = "classification"
     one_label: ClassVar[bool] = True
+    calibrated: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
     decides: ClassVar[bool] = True
     ending: ClassVar[str] = "softmax"
-
-    @property
-    def calibrated(self) -> bool:
-        return True
 
     def make_head(self, line: str) -> int:
         last = [layer for layer in flat(parse(line)) if layer.kind == "dense"][-1:]
         units = last[0].get("units") if last else None
         if not isinstance(units, int) or units == len(self.classes) or (units == 1 and len(self.classes) == 2):
             return len(self.classes)
-        raise StriateError(
-            "the last dense layer has one output per class (or one in all for two classes)",
-            received=f"dense {units} for {len(self.classes)} classes",
-            where="--network",
-            remedy="write `dense classes`",
-        )
+        rule = "the last dense layer has one output per class (or one in all for two classes)"
+        received = f"dense {units} for {len(self.classes)} classes"
+        raise StriateError(rule, received=received, where="--network", remedy="write `dense classes`")
 
     def require_output(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 1:
-            raise StriateError(
-                "a classifier's network ends in one row of numbers",
-                received="×".join(map(str, shape)),
-                where="--network",
-                remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
-            )
+            rule, received = "a classifier's network ends in one row of numbers", "×".join(map(str, shape))
+            raise StriateError(rule, received=received, where="--network", remedy=END_FLAT)
         if shape[0] != len(self.classes) and (shape[0], len(self.classes)) != (1, 2):
-            raise StriateError(
-                "a classifier's network has one output per class (or one in all for two classes)",
-                received=f"{shape[0]} outputs for {len(self.classes)} classes",
-                where="--network",
-                remedy="end it with `dense classes`",
-            )
+            rule = "a classifier's network has one output per class (or one in all for two classes)"
+            received = f"{shape[0]} outputs for {len(self.classes)} classes"
+            raise StriateError(rule, received=received, where="--network", remedy="end it with `dense classes`")
 
     def encode(self, targets: Sequence[str], sizes: np.ndarray | None = None, shape: Shape | None = None) -> Tensor:
         index = {name: number for number, name in enumerate(self.classes)}
@@ -120,13 +108,7 @@ class Classification(Task):
         counts = self.counts(targets)
         return {"majority": max(counts, key=lambda name: (counts[name], name))}
 
-    def scores(
-        self,
-        targets: Sequence[str],
-        answers: Sequence,
-        floor: Mapping[str, object],
-        clusters: np.ndarray | None = None,
-    ) -> dict:
+    def scores(self, targets: Sequence[str], answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
         majority = self.classes.index(floor.get("majority", self.classes[0]))
         truth, chances = self.encode(targets).numpy(), np.asarray(answers, np.float64)
         return classification_scores(truth, chances, self.classes, majority, clusters)

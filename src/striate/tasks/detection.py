@@ -20,8 +20,9 @@ from striate.draw.boxes import draw_boxes, recall_curves
 from striate.errors import StriateError
 from striate.evaluate.boxes import best_threshold, detection_scores, hit_or_miss, recall_precision
 from striate.evaluate.facts import Figure
+from striate.evaluate.intervals import Clusters
 from striate.tasks import centres
-from striate.tasks.task import Task
+from striate.tasks.task import Floor, Task
 
 TOLD = 0.3  # an answer is told from this confidence on, until the validation part knows better
 SMALLEST = 16  # pixels that a small object should have on the picture that the network sees
@@ -75,13 +76,12 @@ class Detection(Task):
         halves = np.exp(np.log(np.maximum(sides[:, 2:] - sides[:, :2], 1e-4)).mean(axis=0)) / 2
         return replace(self, reach=(float(halves[0]), float(halves[1])))
 
-    def tuned(self, targets: Sequence[Boxes], answers: Sequence[Boxes], clusters: np.ndarray | None = None) -> Self:
+    def tuned(self, targets: Sequence[Boxes], answers: Sequence[Boxes], clusters: Clusters = None) -> Self:
         """With the threshold that gives the best F1 on the validation part."""
         return replace(self, threshold=best_threshold(targets, answers, self.threshold))
 
     def counts(self, targets: Sequence[Boxes]) -> dict[str, int]:
-        named = [set(_real(target).names) for target in targets]
-        return {name: sum(name in names for names in named) for name in self.classes}
+        return super().counts([_real(target) for target in targets])
 
     def recipe(self, usual: Recipe) -> Recipe:
         """Sizes and light vary too; what comes in from outside is plain, since a mirrored object would have no box."""
@@ -108,12 +108,9 @@ class Detection(Task):
 
     def require_output(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 3 or shape[0] != self.outputs:
-            raise StriateError(
-                "a detector's network ends in maps: one per class, and four for the sides of boxes",
-                received=f"{'×'.join(map(str, shape))} where {self.outputs} maps are needed",
-                where="--network",
-                remedy="end it with `conv classes 1`",
-            )
+            rule = "a detector's network ends in maps: one per class, and four for the sides of boxes"
+            received = f"{'×'.join(map(str, shape))} where {self.outputs} maps are needed"
+            raise StriateError(rule, received=received, where="--network", remedy="end it with `conv classes 1`")
 
     def encode(self, targets: Sequence[Boxes], sizes: np.ndarray, shape: Shape) -> Tensor:
         """(N, 1 + M, 5) float32 for at most M boxes on a picture; see `centres`."""
@@ -123,11 +120,10 @@ class Detection(Task):
         encoded[:, :, 0] = centres.EMPTY
         encoded[:, 0, :3] = torch.tensor([centres.SIZE, shape.width, shape.height])
         for row, (target, (height, width)) in enumerate(zip(targets, sizes.tolist(), strict=True)):
-            ignored = np.zeros(len(target.names), bool) if target.ignored is None else target.ignored
-            for place, name in enumerate(target.names):
-                kind = centres.IGNORED if ignored[place] else numbers.get(name, centres.IGNORED)
-                edges = target.corners[place] / (width, height, width, height)
-                encoded[row, 1 + place] = torch.tensor([kind, *edges.tolist()])
+            for place, (name, corners, ignored, _) in enumerate(target.each(), start=1):
+                kind = centres.IGNORED if ignored else numbers.get(name, centres.IGNORED)
+                edges = np.array(corners) / (width, height, width, height)
+                encoded[row, place] = torch.tensor([kind, *edges.tolist()])
         return encoded
 
     def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
@@ -198,8 +194,7 @@ class Detection(Task):
     def record(self, answer: Boxes) -> dict:
         """The boxes that are told, each with its x0, y0, x1, y1 in pixels of the picture."""
         told = self.target_of(answer)
-        each = zip(told.names, told.corners.tolist(), told.confidence.tolist(), strict=True)
-        boxes = [{"name": name, "box": box, "confidence": sure} for name, box, sure in each]
+        boxes = [{"name": name, "box": box, "confidence": sure} for name, box, _, sure in told.each()]
         return super().record(answer) | {"predicted": boxes}
 
     def header(self) -> tuple[str, ...]:
@@ -237,11 +232,7 @@ class Detection(Task):
         return {}
 
     def scores(
-        self,
-        targets: Sequence[Boxes],
-        answers: Sequence[Boxes],
-        floor: Mapping[str, object],
-        clusters: np.ndarray | None = None,
+        self, targets: Sequence[Boxes], answers: Sequence[Boxes], floor: Floor, clusters: Clusters = None
     ) -> dict:
         said = {"main": "map50", "baseline": 0.0 if len(targets) else None, "baseline_is": "no box anywhere"}
         return detection_scores(targets, answers, self.classes, threshold=self.threshold, clusters=clusters) | said

@@ -14,8 +14,11 @@ from striate.data.sample import Found, class_order
 from striate.draw import number_charts
 from striate.errors import StriateError
 from striate.evaluate.facts import Figure
+from striate.evaluate.intervals import Clusters
 from striate.evaluate.label_scores import best_thresholds, label_scores
-from striate.tasks.task import Task
+from striate.tasks.task import Floor, Task
+
+Targets = Sequence[tuple[str, ...]]  # the labels of every picture
 
 
 @dataclass(frozen=True)
@@ -29,50 +32,46 @@ class Multilabel(Task):
     name: ClassVar[str] = "multilabel"
     longest: ClassVar[int] = 96
     tunes: ClassVar[bool] = True
+    calibrated: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
     decides: ClassVar[bool] = True
     ending: ClassVar[str] = "sigmoid"
     error_is: ClassVar[str] = "how sure the wrong labels were, summed"
 
     @classmethod
-    def of(cls, found: Found, targets: Sequence[tuple[str, ...]], options: Mapping[str, object]) -> Self:
+    def of(cls, found: Found, targets: Targets, options: Mapping[str, object]) -> Self:
         """Labels in the order of their columns, or by name; those that no picture has are not learned."""
         present = {name for target in targets for name in target}
         if options.get("balance") == "sampling":
-            raise StriateError(
-                "pictures of several labels cannot be drawn evenly", received="sampling", where="--balance"
-            )
+            rule = "pictures of several labels cannot be drawn evenly"
+            raise StriateError(rule, received="sampling", where="--balance")
         if not present:
             raise StriateError("some picture has a label", received="none", where=found.root)
         return cls(tuple(name for name in found.names if name in present) or tuple(class_order(present)))
 
-    def tuned(
-        self, targets: Sequence[tuple[str, ...]], answers: Sequence[np.ndarray], clusters: np.ndarray | None = None
-    ) -> Self:
+    def tuned(self, targets: Targets, answers: Sequence[np.ndarray], clusters: Clusters = None) -> Self:
         if not len(answers):
             return self
-        return replace(
-            self, thresholds=tuple(best_thresholds(self._marks(targets), np.array(answers)[..., 0]).tolist())
-        )
+        thresholds = best_thresholds(self._marks(targets), self._told(answers)[..., 0])
+        return replace(self, thresholds=tuple(thresholds.tolist()))
 
-    @property
-    def calibrated(self) -> bool:
-        return True
-
-    def trial(self, targets: Sequence[tuple[str, ...]]) -> tuple[np.ndarray, tuple[str, ...]]:
+    def trial(self, targets: Targets) -> tuple[np.ndarray, tuple[str, ...]]:
         """With and without the label that is nearest to half of the pictures."""
         marks = self._marks(targets)
         label = int(np.argmin(np.abs(marks.mean(axis=0) - 0.5)))
         return marks[:, label].astype(np.int64), (f"without {self.classes[label]}", self.classes[label])
 
-    def encode(self, targets: Sequence[tuple[str, ...]], sizes: np.ndarray, shape: Shape) -> Tensor:
+    def encode(self, targets: Targets, sizes: np.ndarray, shape: Shape) -> Tensor:
         return torch.from_numpy(self._marks(targets)).float()
 
-    def _marks(self, targets: Sequence[tuple[str, ...]]) -> np.ndarray:
+    def _marks(self, targets: Targets) -> np.ndarray:
         """(N, K) of bool: which labels each target has."""
-        return np.array([[name in target for name in self.classes] for target in targets], bool).reshape(
-            -1, len(self.classes)
-        )
+        marks = [[name in target for name in self.classes] for target in targets]
+        return np.array(marks, bool).reshape(-1, len(self.classes))
+
+    def _told(self, answers: Sequence[np.ndarray]) -> np.ndarray:
+        """(N, K, 2) float64 of the answers."""
+        return np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
 
     def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Binary cross-entropy, the mean over labels; weights: a factor for each, so that rare ones count as much."""
@@ -93,9 +92,6 @@ class Multilabel(Task):
     def margin(self, logits: Tensor) -> Tensor:
         return (logits - torch.from_numpy(self._thresholds()).logit(1e-12)).abs().amin(dim=1)
 
-    def score(self, logits: Tensor, index: int) -> Tensor:
-        return logits[:, index]
-
     def _thresholds(self) -> np.ndarray:
         return np.array(self.thresholds or [0.5] * len(self.classes))
 
@@ -115,29 +111,20 @@ class Multilabel(Task):
         said = row["predicted"].split("; ")
         return np.array([(float(row[f"p_{name}"]), name in said) for name in self.classes])
 
-    def floor(self, targets: Sequence[tuple[str, ...]]) -> dict[str, object]:
+    def floor(self, targets: Targets) -> dict[str, object]:
         return {"common": (self._marks(targets).mean(axis=0) > 0.5).tolist()}
 
-    def scores(
-        self,
-        targets: Sequence[tuple[str, ...]],
-        answers: Sequence[np.ndarray],
-        floor: Mapping[str, object],
-        clusters: np.ndarray | None = None,
-    ) -> dict:
-        common = floor.get("common", [False] * len(self.classes))
-        told = np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
+    def scores(self, targets: Targets, answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
+        common, told = floor.get("common", [False] * len(self.classes)), self._told(answers)
         return label_scores(self._marks(targets), told[..., 0], told[..., 1] > 0, self.classes, common, clusters)
 
-    def errors(self, targets: Sequence[tuple[str, ...]], answers: Sequence[np.ndarray]) -> np.ndarray:
+    def errors(self, targets: Targets, answers: Sequence[np.ndarray]) -> np.ndarray:
         """The sum over wrong labels of how sure the wrong answer was."""
-        if not len(answers):
-            return np.zeros(0)
-        truth, told = self._marks(targets), np.array(answers)
+        truth, told = self._marks(targets), self._told(answers)
         chances, wrong = told[..., 0], truth != (told[..., 1] > 0)
         return (wrong * np.where(truth, 1 - chances, chances)).sum(axis=1)
 
-    def figures(self, targets: Sequence[tuple[str, ...]], answers: Sequence, record: dict) -> dict[str, Figure]:
+    def figures(self, targets: Targets, answers: Sequence, record: dict) -> dict[str, Figure]:
         if not len(answers):
             return {}
         return {

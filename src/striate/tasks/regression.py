@@ -15,8 +15,11 @@ from striate.data.sample import Found, text_of
 from striate.draw import number_charts
 from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
+from striate.evaluate.intervals import Clusters
 from striate.evaluate.number_scores import half_widths, number_scores
-from striate.tasks.task import Task
+from striate.tasks.task import Floor, Task
+
+Targets = Sequence[tuple[float, ...]]  # the numbers of every picture
 
 CLOSE = 0.5  # of a column's standard deviation in the training part: an error that `hits` lets pass
 PEAKED = 6.0  # the kurtosis from which a column is mostly one value and seldom far from it; 3 is that of a normal one
@@ -52,7 +55,7 @@ class Regression(Task):
     unit: ClassVar[str] = "in standard deviations of the training part"
 
     @classmethod
-    def of(cls, found: Found, targets: Sequence[tuple[float, ...]], options: Mapping[str, object]) -> Self:
+    def of(cls, found: Found, targets: Targets, options: Mapping[str, object]) -> Self:
         columns = zip(found.names, zip(*targets, strict=True), strict=True)
         still = [name for name, column in columns if len(set(column)) < 2]
         if still:
@@ -66,8 +69,8 @@ class Regression(Task):
                 raise StriateError("--mirror-negates names columns that are learned", received=word, remedy=remedy)
         return cls(found.names, negated=tuple(negated), ordered=options.get("split") == "blocks")
 
-    def fitted(self, targets: Sequence[tuple[float, ...]]) -> Self:
-        values = np.array(targets, np.float64).reshape(-1, len(self.classes))
+    def fitted(self, targets: Targets) -> Self:
+        values = self._values(targets)
         centres = np.where([name in self.negated for name in self.classes], 0.0, values.mean(axis=0))
         scales = np.sqrt(((values - centres) ** 2).mean(axis=0))
         scales = np.where(scales > 0, scales, 1)
@@ -75,21 +78,19 @@ class Regression(Task):
         centres, scales, peaked = centres.tolist(), scales.tolist(), peaked.astype(int).tolist()
         return replace(self, centres=tuple(centres), scales=tuple(scales), peaked=tuple(peaked))
 
-    def tuned(
-        self, targets: Sequence[tuple[float, ...]], answers: Sequence[np.ndarray], clusters: np.ndarray | None = None
-    ) -> Self:
+    def tuned(self, targets: Targets, answers: Sequence[np.ndarray], clusters: Clusters = None) -> Self:
         if not len(answers):
             return self
-        told = np.array(answers)[..., 0]
+        told = self._told(answers)[..., 0]
         wide = self._wide((told - self.centres) / self.scales)
-        reach = half_widths(np.array(targets) / wide, told / wide, clusters)
+        reach = half_widths(self._values(targets) / wide, told / wide, clusters)
         return replace(self, reach=tuple(reach.tolist()) if np.isfinite(reach).all() else ())
 
-    def trial(self, targets: Sequence[tuple[float, ...]]) -> tuple[np.ndarray, tuple[str, ...]]:
+    def trial(self, targets: Targets) -> tuple[np.ndarray, tuple[str, ...]]:
         """The numbers themselves."""
-        return np.array(targets, np.float64), self.classes
+        return self._values(targets), self.classes
 
-    def counts(self, targets: Sequence[tuple[float, ...]]) -> dict[str, int]:
+    def counts(self, targets: Targets) -> dict[str, int]:
         return dict.fromkeys(self.classes, len(targets))
 
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
@@ -103,9 +104,16 @@ class Regression(Task):
         pool = f"avgpool {side // 4}, " if side >= 8 else ""
         return f"{', '.join(layers)}, {pool}flatten, dropout 0.2, dense classes, scale 0.125"
 
-    def encode(self, targets: Sequence[tuple[float, ...]], sizes: np.ndarray, shape: Shape) -> Tensor:
-        values = np.array(targets, np.float64).reshape(-1, len(self.classes))
-        return torch.from_numpy((values - self.centres) / self.scales).float()
+    def encode(self, targets: Targets, sizes: np.ndarray, shape: Shape) -> Tensor:
+        return torch.from_numpy((self._values(targets) - self.centres) / self.scales).float()
+
+    def _values(self, targets: Targets) -> np.ndarray:
+        """(N, K) float64 of the targets."""
+        return np.array(targets, np.float64).reshape(-1, len(self.classes))
+
+    def _told(self, answers: Sequence[np.ndarray]) -> np.ndarray:
+        """(N, K, 2) float64 of the answers."""
+        return np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
 
     @property
     def moves(self) -> bool:
@@ -139,9 +147,6 @@ class Regression(Task):
 
     def per_class(self, answer: np.ndarray) -> np.ndarray:
         return np.asarray(answer)[:, 0]
-
-    def score(self, logits: Tensor, index: int) -> Tensor:
-        return logits[:, index]
 
     def output_of(self, answer: np.ndarray) -> int:
         return 0
@@ -188,32 +193,23 @@ class Regression(Task):
         many = len(self.classes)
         return "" if len(target) == many else f"{len(target)} numbers where the model says {many}"
 
-    def floor(self, targets: Sequence[tuple[float, ...]]) -> dict[str, object]:
+    def floor(self, targets: Targets) -> dict[str, object]:
         return {"means": np.mean(np.array(targets), axis=0).tolist()}
 
-    def scores(
-        self,
-        targets: Sequence[tuple[float, ...]],
-        answers: Sequence[np.ndarray],
-        floor: Mapping[str, object],
-        clusters: np.ndarray | None = None,
-    ) -> dict:
-        truth, told = np.array(targets, np.float64), np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
-        means, reach = floor.get("means", self.centres), told[..., 1]
-        more = {"reach": reach if np.isfinite(reach).all() else None, "ordered": self.ordered, "clusters": clusters}
-        return number_scores(truth, told[..., 0], self.classes, means, **more)
+    def scores(self, targets: Targets, answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
+        means, told = floor.get("means", self.centres), self._told(answers)
+        reach = told[..., 1] if np.isfinite(told[..., 1]).all() else None
+        more = {"reach": reach, "ordered": self.ordered, "clusters": clusters}
+        return number_scores(self._values(targets), told[..., 0], self.classes, means, **more)
 
-    def errors(self, targets: Sequence[tuple[float, ...]], answers: Sequence[np.ndarray]) -> np.ndarray:
+    def errors(self, targets: Targets, answers: Sequence[np.ndarray]) -> np.ndarray:
         """The greatest error of a picture's numbers, in standard deviations of the training part."""
-        if not len(answers):
-            return np.zeros(0)
-        return (np.abs(np.array(targets) - np.array(answers)[..., 0]) / self.scales).max(axis=1)
+        return (np.abs(self._values(targets) - self._told(answers)[..., 0]) / self.scales).max(axis=1)
 
-    def figures(self, targets: Sequence[tuple[float, ...]], answers: Sequence, record: dict) -> dict[str, Figure]:
+    def figures(self, targets: Targets, answers: Sequence, record: dict) -> dict[str, Figure]:
         if not len(answers):
             return {}
-        truth, said, found = np.array(targets), np.array(answers), {}
-        said, reach = said[..., 0], said[..., 1]
+        truth, (said, reach), found = self._values(targets), np.moveaxis(self._told(answers), -1, 0), {}
         for k, name in enumerate(self.classes):
             word, wide = ("" if len(self.classes) == 1 else f"_{k}"), reach[:, k] if self.reach else None
             found[f"scatter{word}"] = Figure(

@@ -25,8 +25,9 @@ from striate.draw.areas import palette, with_areas
 from striate.errors import StriateError
 from striate.evaluate.areas import BACKGROUND, Pair, area_scores, iou, objects_in, pixel_counts
 from striate.evaluate.facts import Figure
+from striate.evaluate.intervals import Clusters
 from striate.network.unet import unet_line
-from striate.tasks.task import Task
+from striate.tasks.task import Floor, Task
 
 CHANGES = "rotate 20, zoom 0.25, shift 0.1, brightness 0.15, contrast 0.4, fill reflect"
 MEASURED = 200  # masks of the training part that are looked at for shares and sides
@@ -102,12 +103,10 @@ class Segmentation(Task):
 
     def require_output(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 3 or shape[0] != len(self.classes):
-            raise StriateError(
-                "a network that divides pictures into areas ends in one map per class",
-                received=f"{'×'.join(map(str, shape))} for {len(self.classes)} classes",
-                where="--network",
-                remedy="end it with `conv classes 1`, without flatten, dense and global pools",
-            )
+            rule = "a network that divides pictures into areas ends in one map per class"
+            received = f"{'×'.join(map(str, shape))} for {len(self.classes)} classes"
+            remedy = "end it with `conv classes 1`, without flatten, dense and global pools"
+            raise StriateError(rule, received=received, where="--network", remedy=remedy)
 
     def encode(self, targets: Sequence[Mask], sizes: np.ndarray, shape: Shape) -> Tensor:
         """(N, height, width) uint8 class numbers on the grid of the stored pictures, UNKNOWN where not known."""
@@ -231,11 +230,7 @@ class Segmentation(Task):
         return {"majority": self.classes[int(np.argmax(shares))]}
 
     def scores(
-        self,
-        targets: Sequence[Mask],
-        answers: Sequence[Areas],
-        floor: Mapping[str, object],
-        clusters: np.ndarray | None = None,
+        self, targets: Sequence[Mask], answers: Sequence[Areas], floor: Floor, clusters: Clusters = None
     ) -> dict:
         majority = str(floor.get("majority", self.classes[0]))
         return area_scores(self._pairs(targets, answers), len(answers), self.classes, majority, clusters)

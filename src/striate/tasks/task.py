@@ -22,8 +22,12 @@ from striate.data.prepare import Shape
 from striate.data.sample import Found, Target, class_order, names_of, text_of
 from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
+from striate.evaluate.intervals import Clusters
 from striate.network.auto import auto_line
 from striate.tasks.table import TASKS
+
+END_FLAT = "end it with `flatten, dense classes` or `globalavgpool, dense classes`"  # the remedy for one without
+Floor = Mapping[str, object]  # what the task's `floor` said of the training part
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,11 @@ class Task(ABC):
     name: the key in the table of tasks. targets: the task whose kind of targets it learns from; "" for its own.
     measure: the share that `hits` counts, named in history.csv. one_label: every picture is of one class; then parts
     are drawn class by class, symmetries are tried and labels doubted. spatial: targets lie on the picture, so it keeps
-    its size while training, and mirroring it is always right. tunes: whether `tuned` does anything. tabular: whether
-    `read` knows an answer from its row in predictions.csv. shares: whether `per_class` gives shares from 0 to 1, which
-    are shown in percent. error_is: what `errors` counts, legend: what `drawn` shows ("" for nothing), unit: of `score`,
-    all in words. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
+    its size while training, and mirroring it is always right. tunes: whether `tuned` does anything. calibrated:
+    whether logits may be divided by a temperature, since answers are probabilities. tabular: whether `read` knows an
+    answer from its row in predictions.csv. shares: whether `per_class` gives shares from 0 to 1, which are shown in
+    percent. error_is: what `errors` counts, legend: what `drawn` shows ("" for nothing), unit: of `score`, all in
+    words. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
     `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
     where every pixel is an answer and it is not pictures that count, else 0. decides: whether there is a `margin`.
@@ -55,6 +60,7 @@ class Task(ABC):
     one_label: ClassVar[bool] = False
     spatial: ClassVar[bool] = False
     tunes: ClassVar[bool] = False
+    calibrated: ClassVar[bool] = False
     tabular: ClassVar[bool] = False
     shares: ClassVar[bool] = True
     decides: ClassVar[bool] = False
@@ -85,7 +91,7 @@ class Task(ABC):
         """The same with what is measured on the targets of the training part alone."""
         return self
 
-    def tuned(self, targets: Sequence[Target], answers: Sequence, clusters: np.ndarray | None = None) -> Self:
+    def tuned(self, targets: Sequence[Target], answers: Sequence, clusters: Clusters = None) -> Self:
         """The same with what is chosen by the trained network's answers on the validation part, such as thresholds.
 
         clusters: (N,) the same number for pictures that belong together.
@@ -96,11 +102,6 @@ class Task(ABC):
         """What symmetries are tried by: the class number of each target (N,) and the names of the classes, or numbers
         (N, K) and the names of the columns. None: untried."""
         return None
-
-    @property
-    def calibrated(self) -> bool:
-        """Whether logits may be divided by a temperature, since answers are probabilities."""
-        return False
 
     def counts(self, targets: Sequence[Target]) -> dict[str, int]:
         """How many of the targets speak of each class, for tables."""
@@ -132,12 +133,9 @@ class Task(ABC):
     def require_output(self, shape: tuple[int, ...]) -> None:
         """Raise StriateError where a network's output for one picture, of this shape, is not what the task needs."""
         if shape != (self.outputs,):
-            raise StriateError(
-                "the network ends in one row with one number per output",
-                received=f"{'×'.join(map(str, shape))} for {self.outputs} outputs",
-                where="--network",
-                remedy="end it with `flatten, dense classes` or `globalavgpool, dense classes`",
-            )
+            rule = "the network ends in one row with one number per output"
+            received = f"{'×'.join(map(str, shape))} for {self.outputs} outputs"
+            raise StriateError(rule, received=received, where="--network", remedy=END_FLAT)
 
     @abstractmethod
     def encode(self, targets: Sequence[Target], sizes: np.ndarray, shape: Shape) -> Tensor:
@@ -185,9 +183,9 @@ class Task(ABC):
         where a task `decides`: answers of few decisions can be checked for being near to another."""
         raise NotImplementedError(self.name)
 
-    @abstractmethod
     def score(self, logits: Tensor, index: int) -> Tensor:
         """(B,) the scalar that a heatmap for output `index` explains."""
+        return logits[:, index]
 
     def per_class(self, answer: object) -> np.ndarray:
         """(K,) float64: what an answer says of every output, for lists: a probability, a value, a share."""
@@ -247,13 +245,7 @@ class Task(ABC):
         """What an answer without looking would be, from the training part's targets: plain data for `scores`."""
 
     @abstractmethod
-    def scores(
-        self,
-        targets: Sequence[Target],
-        answers: Sequence,
-        floor: Mapping[str, object],
-        clusters: np.ndarray | None = None,
-    ) -> dict:
+    def scores(self, targets: Sequence[Target], answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
         """The record of one part for scores.json.
 
         {"n", "main": the name of the score that counts, "baseline": its value for `floor`, "baseline_is": in words,

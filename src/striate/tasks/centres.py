@@ -57,12 +57,17 @@ def bells(boxes: Tensor, height: int, width: int) -> Tensor:
     return down[:, :, None] * across[:, None, :]
 
 
-def giou(first: Tensor, second: Tensor) -> Tensor:
-    """Overlap less the share of the common hull that neither fills: (..., 4) twice to (...), from -1 to 1."""
+def shared(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """The areas of what both boxes of each pair fill, and of what either does: (..., 4) twice to (...) twice."""
     low, high = torch.maximum(first[..., :2], second[..., :2]), torch.minimum(first[..., 2:], second[..., 2:])
     both = (high - low).clamp(min=0).prod(dim=-1)
     areas = [(boxes[..., 2:] - boxes[..., :2]).clamp(min=0).prod(dim=-1) for boxes in (first, second)]
-    either = areas[0] + areas[1] - both
+    return both, areas[0] + areas[1] - both
+
+
+def giou(first: Tensor, second: Tensor) -> Tensor:
+    """Overlap less the share of the common hull that neither fills: (..., 4) twice to (...), from -1 to 1."""
+    both, either = shared(first, second)
     low, high = torch.minimum(first[..., :2], second[..., :2]), torch.maximum(first[..., 2:], second[..., 2:])
     hull = (high - low).prod(dim=-1)
     return both / either.clamp(min=1e-12) - (hull - either) / hull.clamp(min=1e-12)
@@ -176,14 +181,10 @@ def is_peak(maps: Tensor) -> Tensor:
     return F.max_pool2d(maps, 3, stride=1, padding=1) == maps
 
 
-def suppressed(kinds: Tensor, boxes: Tensor, same: float = SAME) -> Tensor:
-    """Numbers of the boxes (n, 4), surest first, that overlap no surer one of their class by `same` (greedy NMS)."""
-    low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    both = (high - low).clamp(min=0).prod(dim=-1)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(dim=-1)
-    overlap = both / (area[:, None] + area[None, :] - both).clamp(min=1e-12)
-    rivals = ((overlap > same) & (kinds[:, None] == kinds[None, :])).cpu().numpy()
+def suppressed(kinds: Tensor, boxes: Tensor) -> Tensor:
+    """Numbers of the boxes (n, 4), surest first, that overlap no surer one of their class by SAME (greedy NMS)."""
+    both, either = shared(boxes[:, None], boxes[None])
+    rivals = ((both / either.clamp(min=1e-12) > SAME) & (kinds[:, None] == kinds[None, :])).cpu().numpy()
     kept: list[int] = []
     for number in range(len(boxes)):
         if not rivals[number, kept].any():
@@ -203,10 +204,7 @@ def found_shares(maps: Tensor, encoded: Tensor, reach: tuple[float, float]) -> f
         centre = (boxes[:, 1:3] + boxes[:, 3:]) / 2 * torch.tensor([*sure.shape[:1:-1]], device=maps.device)
         x, y = (centre[:, axis].long().clamp(0, sure.shape[3 - axis] - 1) for axis in (0, 1))
         best, kind = sure[row, :, y, x].max(dim=0)
-        mine, theirs = said[row, y, x], boxes[:, 1:]
-        both = torch.minimum(mine[:, 2:], theirs[:, 2:]) - torch.maximum(mine[:, :2], theirs[:, :2])
-        both = both.clamp(min=0).prod(dim=1)
-        either = sum((one[:, 2:] - one[:, :2]).prod(dim=1) for one in (mine, theirs)) - both
+        both, either = shared(said[row, y, x], boxes[:, 1:])
         total += float(((kind == boxes[:, 0]) & (best >= SURE) & (both >= 0.5 * either)).float().mean())
     return total
 

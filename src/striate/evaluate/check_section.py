@@ -12,7 +12,7 @@ from striate.draw.pixels import picture_png
 from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.facts import ReportFacts
-from striate.evaluate.markup import Html, element, join
+from striate.evaluate.markup import Html, element, join, quiet
 
 SIDE = 128  # dots of a picture
 
@@ -30,8 +30,8 @@ def check_section(facts: ReportFacts) -> Html:
         return Html("")
     levels = Counter(finding.level for finding in facts.check.findings)
     counts = ", ".join(counted(levels[level], level) for level in LEVELS if levels[level])
-    lead = element("p", f"{counts or 'Nothing'} found.", class_="quiet")
-    return join(lead, *(_card(finding, facts.thumbnails) for finding in facts.check.findings))
+    told = (_card(finding, facts.thumbnails) for finding in facts.check.findings)
+    return join(quiet(f"{counts or 'Nothing'} found."), *told)
 
 
 def _card(finding: Finding, pictures: Mapping[str, np.ndarray]) -> Html:

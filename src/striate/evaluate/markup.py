@@ -3,11 +3,12 @@
 import base64
 import html
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from striate.evaluate.named import number
+from striate.evaluate import named
 
 MOST_OPEN = 30
+_SMALL_BAR = '<svg class="small" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
 
 
 class Html(str):
@@ -34,6 +35,15 @@ def element(tag: str, *content: object, **attributes: object) -> Html:
     named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
     written = "".join(f' {name}="{safe(value)}"' for name, value in named.items() if value is not None)
     return Html(f"<{tag}{written}>{join(*content)}</{tag}>")
+
+
+def cards(*blocks: Html) -> Html:
+    """Every block that is not empty, as a card of its own."""
+    return join(*(element("div", block, class_="card") for block in blocks if block))
+
+
+def quiet(text: str) -> Html:
+    return element("p", text, class_="quiet")
 
 
 def table(header: Sequence[object], rows: Sequence[Sequence[object]], *, words: int = 1, name: str = "") -> Html:
@@ -79,13 +89,16 @@ def is_score(value: object) -> bool:
     return isinstance(value, dict) and "value" in value and "low" in value
 
 
+def scores_of(record: Mapping[str, object]) -> dict[str, dict]:
+    """The entries of a record of scores.json that are scores, by name."""
+    return {name: score for name, score in record.items() if is_score(score)}
+
+
 def interval(score: dict, name: str) -> Html:
     """The score and, smaller, its 95 % interval."""
-    value = element("span", number(score["value"], name), class_="value")
-    if score["value"] is None or score["low"] is None:
-        return value
-    ends = (number(score[end], name).removesuffix(" %") for end in ("low", "high"))
-    return join(value, " ", element("span", "[", ", ".join(ends), "]", class_="range"))
+    value, _, ends = named.interval(score, name).partition(" [")
+    told = element("span", value, class_="value")
+    return join(told, " ", element("span", "[", ends, class_="range")) if ends else told
 
 
 def interval_bar(score: dict, floor: float | None, floor_name: str) -> Html:
@@ -107,9 +120,8 @@ def interval_bar(score: dict, floor: float | None, floor_name: str) -> Html:
         anchor = "start" if x < 500 else "end"
         parts.append(f'<line class="floor" x1="{x:.1f}" y1="22" x2="{x:.1f}" y2="58"/>')
         parts.append(f'<text class="faint {anchor}" x="{x:.1f}" y="78">{safe(label)}</text>')
-    drawing = "".join(parts)
     head = f'<svg class="interval" viewBox="-12 0 1024 84" role="img" aria-label="{safe(said)}">'
-    return Html(f"{head}{drawing}</svg>")
+    return Html(f"{head}{''.join(parts)}</svg>")
 
 
 def small_bar(score: dict) -> Html:
@@ -118,8 +130,7 @@ def small_bar(score: dict) -> Html:
         return Html("")
     value, low, high = (100 * score[end] for end in ("value", "low", "high"))
     return Html(
-        '<svg class="small" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect class="ground" width="100" height="10"/>'
+        f'{_SMALL_BAR}<rect class="ground" width="100" height="10"/>'
         f'<rect class="fill" width="{value:.1f}" height="10"/>'
         f'<rect class="reach" x="{low:.1f}" y="4" width="{max(high - low, 0.6):.1f}" height="2"/></svg>'
     )
@@ -132,8 +143,4 @@ def stacked_bar(counts: Sequence[int], most: int) -> Html:
         width = 100 * count / max(most, 1)
         parts.append(f'<rect class="part{place}" x="{x:.2f}" width="{width:.2f}" height="10"/>')
         x += width
-    return Html(
-        '<svg class="small" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-        + "".join(parts)
-        + "</svg>"
-    )
+    return Html(f"{_SMALL_BAR}{''.join(parts)}</svg>")

@@ -12,7 +12,7 @@ from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.check_section import check_section
 from striate.evaluate.facts import HeatmapPicture, MistakePicture, ReportFacts
-from striate.evaluate.markup import Html, element, join
+from striate.evaluate.markup import Html, cards, element, join, quiet
 from striate.evaluate.named import row_of
 from striate.evaluate.score_section import hero, score_section
 
@@ -57,12 +57,12 @@ def _notes(facts: ReportFacts) -> Html:
 
 
 def _data(facts: ReportFacts) -> Html:
-    blocks = [markup.pairs(facts.data)] if facts.data else []
-    if facts.classes:
-        blocks.append(_class_counts(facts.classes, row_of(facts.scores.get("test", {}).get("per_class", {}))))
-    if facts.left_out:
-        blocks.append(_left_out(facts.left_out))
-    return join(*(element("div", block, class_="card") for block in blocks))
+    word = row_of(facts.scores.get("test", {}).get("per_class", {}))
+    return cards(
+        markup.pairs(facts.data) if facts.data else Html(""),
+        _class_counts(facts.classes, word) if facts.classes else Html(""),
+        _left_out(facts.left_out) if facts.left_out else Html(""),
+    )
 
 
 def _class_counts(classes: Mapping[str, Mapping[str, int]], word: str) -> Html:
@@ -81,25 +81,18 @@ def _class_counts(classes: Mapping[str, Mapping[str, int]], word: str) -> Html:
 def _left_out(left_out: Sequence[tuple[str, str]]) -> Html:
     table = markup.table(("file", "why"), left_out[:MOST_LEFT_OUT], words=2)
     more = len(left_out) - MOST_LEFT_OUT
-    told = f"and {more:,} more; data.csv lists them all"
-    rest = element("p", told, class_="quiet") if more > 0 else Html("")
+    rest = quiet(f"and {more:,} more; data.csv lists them all") if more > 0 else Html("")
     return join(element("h3", f"{len(left_out):,} left out"), table, rest)
 
 
 def _split(facts: ReportFacts) -> Html:
-    if not facts.split and not facts.split_table:
-        return Html("")
     table = markup.table(facts.split_table[0], facts.split_table[1:]) if facts.split_table else Html("")
-    return element("div", element("p", facts.split) if facts.split else Html(""), table, class_="card")
+    return cards(join(element("p", facts.split) if facts.split else "", table))
 
 
 def _network(facts: ReportFacts) -> Html:
-    blocks = []
-    if facts.network:
-        blocks.append(element("pre", facts.network, class_="line"))
-    if facts.summary:
-        blocks.append(element("pre", facts.summary))
-    return element("div", *blocks, class_="card") if blocks else Html("")
+    line = element("pre", facts.network, class_="line") if facts.network else ""
+    return cards(join(line, element("pre", facts.summary) if facts.summary else ""))
 
 
 def _training(facts: ReportFacts) -> Html:
@@ -114,59 +107,52 @@ def _training(facts: ReportFacts) -> Html:
         blocks.append(markup.figure(facts.augmentation, caption, caption, name="sheet"))
     listed = (("Settings", facts.settings), ("Machine", facts.machine))
     columns = [join(element("h3", title), markup.pairs(rows)) for title, rows in listed if rows]
-    cards = [element("div", block, class_="card") for block in blocks]
-    pair = element("div", *(element("div", c, class_="card") for c in columns), class_="columns")
-    return join(*cards, pair) if cards or columns else Html("")
+    pair = element("div", cards(*columns), class_="columns")
+    return join(cards(*blocks), pair) if blocks or columns else Html("")
 
 
 def _mistakes(facts: ReportFacts) -> Html:
-    cards = []
+    if not facts.mistakes:
+        return Html("")
+    shown = []
     for mistake in facts.mistakes:
         alt = f"{mistake.truth} taken for {mistake.predicted}"
         image = markup.picture(picture_png(mistake.picture, 512 if facts.legend else 256), alt, name="tiny", dense=1)
-        cards.append(element("li", element("div", image, class_="frame"), *_answer(mistake)))
-    if not cards:
-        return Html("")
+        shown.append(element("li", element("div", image, class_="frame"), _answer(mistake)))
     intro = f"The worst answers on the test part first; a wrong label often hides here. {facts.legend}".strip()
     size = "mistakes large" if facts.legend else "mistakes"
-    return element("div", element("p", intro), element("ul", *cards, class_=size), class_="card")
+    return cards(join(element("p", intro), element("ul", *shown, class_=size)))
 
 
-def _answer(shown: MistakePicture | HeatmapPicture) -> tuple[Html, ...]:
+def _answer(shown: MistakePicture | HeatmapPicture) -> Html:
     """What the picture was called, what it is, and where it lies."""
     sure = "" if shown.confidence is None else f" {100 * shown.confidence:.0f} %"
-    truth = [element("p", "is ", element("b", shown.truth))] if shown.truth else []
-    return (
+    truth = element("p", "is ", element("b", shown.truth)) if shown.truth else ""
+    return join(
         element("p", element("b", shown.predicted), sure),
-        *truth,
+        truth,
         element("p", shown.path, class_="path", title=shown.path),
     )
 
 
 def _heatmaps(facts: ReportFacts) -> Html:
-    cards = []
+    if not facts.heatmaps:
+        return Html("")
+    items = []
     for shown in facts.heatmaps:
         alt = f"Evidence for {shown.explained} on a picture of {shown.truth}"
         pair = ((shown.picture, "The picture"), (shown.overlay, alt))
         images = (markup.picture(picture_png(array, 256), words, name="tiny", dense=1) for array, words in pair)
         frames = element("div", *(element("div", image, class_="frame") for image in images), class_="pair")
         range_ = f"strongest {number(shown.maximum)}, sum {number(shown.total)}"
-        verdict = element("p", shown.verdict or _UNTESTED, class_="quiet")
-        is_right = "right" if shown.right else None
-        words = (*_answer(shown), element("p", range_, class_="quiet"), verdict)
-        cards.append(element("li", frames, *words, class_=is_right))
-    if not cards:
-        return Html("")
+        words = join(_answer(shown), quiet(range_), quiet(shown.verdict or _UNTESTED))
+        items.append(element("li", frames, words, class_="right" if shown.right else None))
     against, towards = facts.heatmap_ends
     ends = (against, element("i", "", class_="ramp"), towards)
     legend = element("p", *(element("span", end) for end in ends), class_="legend")
     hint = "The full colour stands for the strongest value of each map, which is written below it."
-    intro = join(
-        element("p", f"{facts.heatmap_method} The layer is {facts.heatmaps[0].layer}."),
-        legend,
-        element("p", hint, class_="quiet"),
-    )
-    return element("div", intro, element("ul", *cards, class_="mistakes heatmaps"), class_="card")
+    method = element("p", f"{facts.heatmap_method} The layer is {facts.heatmaps[0].layer}.")
+    return cards(join(method, legend, quiet(hint), element("ul", *items, class_="mistakes heatmaps")))
 
 
 def _layers(facts: ReportFacts) -> Html:
@@ -174,8 +160,8 @@ def _layers(facts: ReportFacts) -> Html:
         (facts.filters, "The kernels of the first layer: the small patterns that it looks for in the picture."),
         (facts.layers, "One test picture on its way: the strongest feature maps at the end of every stage."),
     )
-    cards = (markup.figure(png, words.partition(":")[0], words, name="sheet") for png, words in figures if png)
-    return join(*(element("div", card, class_="card") for card in cards))
+    drawn = (markup.figure(png, words.partition(":")[0], words, name="sheet") for png, words in figures if png)
+    return cards(*drawn)
 
 
 def _next(facts: ReportFacts) -> Html:

@@ -8,7 +8,7 @@ from striate.draw.style import shorten
 from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.facts import Figure, ReportFacts
-from striate.evaluate.markup import Html, element, join
+from striate.evaluate.markup import Html, cards, element, join, quiet, scores_of
 from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number, row_of
 from striate.evaluate.scores import in_groups
 
@@ -18,6 +18,7 @@ _MEANINGS = {
     "train": "on {n} pictures that the network learned from; new pictures will score lower",
 }
 _CLEAN = "test without leaks"
+MOST_CONFUSED = 10  # pairs of classes in words
 MOST_WITH_BAR = 4  # scores of a class that leave room for a bar beside them
 
 
@@ -27,7 +28,7 @@ def hero(facts: ReportFacts) -> Html:
     if part is None:
         return element("p", facts.headline, class_="lead card") if facts.headline else Html("")
     record = facts.scores[part]
-    scores = {name: score for name, score in record.items() if markup.is_score(score)}
+    scores = scores_of(record)
     main = main_of(record)
     opened = record.get("openings", 1)
     meaning = _MEANINGS[part].format(n=f"{record['n']:,}", times="once" if opened == 1 else f"{opened:,} times")
@@ -40,9 +41,9 @@ def hero(facts: ReportFacts) -> Html:
         element("p", f"{part} {label(main, record)}", class_="kicker"),
         element("p", number(scores[main]["value"], main), class_="big"),
         element("p", meaning, class_="lead"),
+        _against_baseline(record, main),
+        *(element("p", warning, class_="verdict bad") for warning in facts.warnings),
     ]
-    left += [_against_baseline(record, main)]
-    left += [element("p", warning, class_="verdict bad") for warning in facts.warnings]
     tiles = (
         element("div", element("b", number(s["value"], n)), element("span", label(n, scores)), class_="tile")
         for n, s in scores.items()
@@ -58,29 +59,26 @@ def _against_baseline(record: dict, main: str) -> Html:
     without = floor_of(record)
     bar = markup.interval_bar(score, floor, shorten(without, 44)) if is_share(main) else Html("")
     told = "" if bar else f" ({number(floor, main)})"
+    kind, verdict = "bad", f"Not shown to be better than {without}{told}: more pictures or a longer training may help."
     if all(is_better(main, score[end], floor) for end in ("low", "high")):
-        verdict = f"The whole 95 % interval is better than what {without} would score{told}."
-        return join(bar, element("p", verdict, class_="verdict good"))
-    verdict = f"Not shown to be better than {without}{told}: more pictures or a longer training may help."
-    return join(bar, element("p", verdict, class_="verdict bad"))
+        kind, verdict = "good", f"The whole 95 % interval is better than what {without} would score{told}."
+    return join(bar, element("p", verdict, class_=f"verdict {kind}"))
 
 
 def score_section(facts: ReportFacts) -> Html:
     parts = [part for part in ("test", "validation", "train") if part in facts.scores]
     if not parts:
         return Html("")
-    blocks = [element("div", _score_table(facts.scores, parts), class_="card")]
-    blocks += [element("div", card, class_="card") for card in (_random_split(facts), _runs(facts)) if card]
+    blocks = [_score_table(facts.scores, parts), _random_split(facts), _runs(facts)]
     per_class = facts.scores[parts[0]].get("per_class")
     if per_class:
         title = f"{counted(len(per_class), row_of(per_class))} on the {parts[0]} part"
-        blocks.append(element("div", markup.folded(title, _class_scores(per_class), len(per_class)), class_="card"))
+        blocks.append(markup.folded(title, _class_scores(per_class), len(per_class)))
     drawn = facts.figures.values()
-    blocks += [element("div", _drawn(figure, parts[0]), class_="card") for figure in drawn if not figure.title]
+    blocks += [_drawn(figure, parts[0]) for figure in drawn if not figure.title]
     halves = [join(element("h3", figure.title), _drawn(figure, parts[0])) for figure in drawn if figure.title]
-    halves += [half for half in (_confusions(facts.scores[parts[0]]),) if half]
-    cards = (element("div", half, class_="card") for half in halves)
-    return join(*blocks, element("div", *cards, class_="columns")) if halves else join(*blocks)
+    columns = cards(*halves, _confusions(facts.scores[parts[0]]))
+    return join(cards(*blocks), element("div", columns, class_="columns") if columns else "")
 
 
 def _drawn(figure: Figure, part: str) -> Html:
@@ -105,7 +103,7 @@ def _random_split(facts: ReportFacts) -> Html:
         "would have reported is the mean of both scores, weighted by that share."
     )
     table = markup.table(("", "n", "Accuracy"), rows)
-    return join(element("h3", "What a split by picture would have said"), table, element("p", words, class_="quiet"))
+    return join(element("h3", "What a split by picture would have said"), table, quiet(words))
 
 
 def _runs(facts: ReportFacts) -> Html:
@@ -129,7 +127,7 @@ def _score_table(scores: Mapping[str, dict], parts: Sequence[str]) -> Html:
     if "without_leaks" in scores[parts[0]]:
         scores = {**scores, _CLEAN: scores[parts[0]]["without_leaks"]}
         parts = [parts[0], _CLEAN, *parts[1:]]
-    names = dict.fromkeys(n for part in parts for n, score in scores[part].items() if markup.is_score(score))
+    names = dict.fromkeys(name for part in parts for name in scores_of(scores[part]))
     rows = []
     for name in names:
         cells = (scores[part].get(name) for part in parts)
@@ -140,11 +138,11 @@ def _score_table(scores: Mapping[str, dict], parts: Sequence[str]) -> Html:
         rows.append((f"{label(main, names)} of {floor_of(scores[parts[0]])}", *(number(f, main) for f in floors)))
     heads = (join(part, " ", element("small", f"n = {scores[part]['n']:,}")) for part in parts)
     note = "In brackets the 95 % interval: how far the score could be off with this many pictures."
-    return join(markup.table(("", *heads), rows), element("p", note, class_="quiet"))
+    return join(markup.table(("", *heads), rows), quiet(note))
 
 
 def _class_scores(per_class: Mapping[str, dict]) -> Html:
-    names = [name for name, score in next(iter(per_class.values())).items() if markup.is_score(score)]
+    names = list(scores_of(next(iter(per_class.values()))))
     first = "recall" if "recall" in names else next(filter(is_share, names), None)
     is_wide = len(names) > MOST_WITH_BAR
     bars = [] if is_wide or not first else [[markup.small_bar(row[first])] for row in per_class.values()]
@@ -156,16 +154,16 @@ def _class_scores(per_class: Mapping[str, dict]) -> Html:
     return markup.table(head, rows, name="recalls" if bars else "recalls narrow")
 
 
-def _confusions(record: dict, most: int = 10) -> Html:
+def _confusions(record: dict) -> Html:
     """The commonest mistakes in words, for those to whom the matrix is too large to read."""
     if not record["n"] or "confusion" not in record:
         return Html("")
     matrix, names = np.array(record["confusion"]), list(record["per_class"])
     wrong = matrix * ~np.eye(len(matrix), dtype=bool)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSED]
     cells = [divmod(int(cell), len(matrix)) for cell in order if wrong.flat[cell]]
     rows = [(names[t], names[p], f"{matrix[t, p]:,} of {matrix[t].sum():,}") for t, p in cells]
     title = element("h3", "Most frequent mistakes")
     if not rows:
-        return join(title, element("p", "None in this part.", class_="quiet"))
+        return join(title, quiet("None in this part."))
     return join(title, markup.table(("is", "was called", ""), rows, words=2))

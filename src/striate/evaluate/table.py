@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from striate.evaluate.markup import is_score
+from striate.evaluate.markup import scores_of
 from striate.evaluate.named import label, row_of
 from striate.evaluate.scores import headline
 
@@ -10,7 +10,7 @@ from striate.evaluate.scores import headline
 def score_table(scores: Mapping[str, dict]) -> str:
     """Every score of every part with its interval, and the classes of the first part, as lines of text."""
     part, first = next(iter(scores.items()))
-    names = _scores_of(first)
+    names = list(scores_of(first))
     width = max(len(label(name, names)) for name in names)
     lines = [f"{part}: {headline(record)}" for part, record in scores.items()] + [""]
     lines.append(" " * width + "".join(f"  {part:>24}" for part in scores))
@@ -24,7 +24,7 @@ def score_table(scores: Mapping[str, dict]) -> str:
 def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
     if not per_class:
         return []
-    names = _scores_of(next(iter(per_class.values())))
+    names = list(scores_of(next(iter(per_class.values()))))
     title = f"{part}, by {row_of(per_class)}"
     longest = max(len(title), *map(len, per_class))
     wide = {name: max(11, len(label(name))) for name in names}
@@ -36,10 +36,6 @@ def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
         for one, row in per_class.items()
     )
     return ["", f"{title:{longest}}  {'n':>{most}}" + heads, *rows]
-
-
-def _scores_of(record: Mapping[str, object]) -> list[str]:
-    return [name for name, score in record.items() if is_score(score)]
 
 
 def _cell(score: dict | None) -> str:

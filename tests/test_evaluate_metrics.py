@@ -21,18 +21,17 @@ def _drawn(seed: int, n: int, classes: int, sharpness: float = 1.5) -> tuple[np.
 
 @pytest.mark.parametrize("classes", [2, 3, 10])
 def test_scores_agree_with_scikit_learn(classes: int) -> None:
-    """Confusion, accuracies, F1, AUROC and log loss equal scikit-learn's."""
+    """Confusion, balanced accuracy, precision, recall, F1, AUROC and log loss equal scikit-learn's."""
     truth, probabilities = _drawn(3, 200, classes)
     called = probabilities.argmax(axis=1)
     matrix = metrics.confusion(truth, called, classes)
     correct, actual, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
     assert np.array_equal(matrix, oracle.confusion_matrix(truth, called, labels=range(classes)))
-    assert metrics.accuracy(truth, called) == pytest.approx(oracle.accuracy_score(truth, called))
     balanced = oracle.balanced_accuracy_score(truth, called)
     assert metrics.balanced_accuracy(correct, actual) == pytest.approx(balanced)
     each = oracle.precision_recall_fscore_support(truth, called, labels=range(classes))
-    assert metrics.precision(correct, predicted) == pytest.approx(each[0])
-    assert metrics.recall(correct, actual) == pytest.approx(each[1])
+    assert metrics.share(correct, predicted) == pytest.approx(each[0])
+    assert metrics.share(correct, actual) == pytest.approx(each[1])
     assert metrics.f1(correct, actual, predicted) == pytest.approx(each[2])
     assert metrics.macro_f1(correct, actual, predicted) == pytest.approx(each[2].mean())
     assert metrics.log_loss(truth, probabilities) == pytest.approx(oracle.log_loss(truth, probabilities))
@@ -97,13 +96,12 @@ def test_what_does_not_exist_is_not_a_number() -> None:
     """A class without pictures has no recall, one never called no precision, and no mean counts them."""
     matrix = np.array([[3, 1, 0], [0, 0, 0], [2, 0, 0]])
     correct, actual, predicted = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    assert np.isnan(metrics.recall(correct, actual)[1])
-    assert np.isnan(metrics.precision(correct, predicted)[2])
+    assert np.isnan(metrics.share(correct, actual)[1])
+    assert np.isnan(metrics.share(correct, predicted)[2])
     assert metrics.balanced_accuracy(correct, actual) == pytest.approx((3 / 4 + 0) / 2)
     assert metrics.macro_f1(correct, actual, predicted) == pytest.approx((6 / 9 + 0 + 0) / 3)
     assert np.isnan(metrics.mean_of_known(np.array([np.nan, np.nan])))
     nothing = np.zeros(0, dtype=int)
-    assert np.isnan(metrics.accuracy(nothing, nothing))
     assert np.isnan(metrics.log_loss(nothing, np.zeros((0, 3))))
     assert np.isnan(metrics.calibration_error(np.zeros(0), nothing))
 

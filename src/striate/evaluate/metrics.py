@@ -31,24 +31,9 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndar
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
-def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of predictions that are right, 0 to 1; NaN for no pictures."""
-    return float(np.mean(truth == predicted)) if len(truth) else float("nan")
-
-
 def baseline(truth: np.ndarray, majority: int) -> float:
     """Accuracy of always answering `majority`, the most common class of the training part."""
     return float(np.mean(np.asarray(truth) == majority)) if len(truth) else float("nan")
-
-
-def precision(correct: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Per class: of the pictures called so, the share that is. Counts (..., K) in, shares out."""
-    return share(correct, predicted)
-
-
-def recall(correct: np.ndarray, actual: np.ndarray) -> np.ndarray:
-    """Per class: of the pictures that are so, the share found. Counts (..., K) in, shares out."""
-    return share(correct, actual)
 
 
 def f1(correct: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -61,7 +46,7 @@ def f1(correct: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.nda
 
 def balanced_accuracy(correct: np.ndarray, actual: np.ndarray) -> np.ndarray:
     """Mean recall over the classes that occur; (..., K) counts in, (...) out."""
-    return mean_of_known(recall(correct, actual))
+    return mean_of_known(share(correct, actual))
 
 
 def macro_f1(correct: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from pathlib import Path
 from striate.errors import StriateError
 
 MANIFEST = "manifest.json"
+ELSEWHERE = "choose another place with --out"
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -81,7 +82,7 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
 
 def cannot_write(path: Path, error: OSError) -> StriateError:
     """The error for a file that could not be written, with the space left when the disk is full."""
-    reason, remedy = error.strerror or str(error), "choose another place with --out"
+    reason, remedy = error.strerror or str(error), ELSEWHERE
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         with contextlib.suppress(OSError):
             reason += f" ({shutil.disk_usage(_existing(Path(path))).free / 1e6:,.1f} MB free)"
@@ -93,12 +94,9 @@ def require_space(folder: Path, needed_bytes: int) -> None:
     """Raise unless `folder`'s disk has `needed_bytes` free: better before a long job than in it."""
     free = shutil.disk_usage(_existing(folder)).free
     if free < needed_bytes:
-        raise StriateError(
-            "the run needs free space on the disk before it starts",
-            received=f"{free / 1e6:,.1f} MB free, about {needed_bytes / 1e6:,.1f} MB needed",
-            where=folder,
-            remedy="free some space or choose another place with --out",
-        )
+        rule, remedy = "the run needs free space on the disk before it starts", f"free some space or {ELSEWHERE}"
+        received = f"{free / 1e6:,.1f} MB free, about {needed_bytes / 1e6:,.1f} MB needed"
+        raise StriateError(rule, received=received, where=folder, remedy=remedy)
 
 
 def new_run_folder(out: Path, name: str | None) -> Path:
@@ -108,12 +106,8 @@ def new_run_folder(out: Path, name: str | None) -> Path:
     """
     stem = name or "train"
     if Path(stem).name != stem or stem in {".", ".."} or stem.startswith("."):
-        raise StriateError(
-            "a run name is one folder name",
-            received=repr(stem),
-            where="--name",
-            remedy="use letters and digits",
-        )
+        rule = "a run name is one folder name"
+        raise StriateError(rule, received=repr(stem), where="--name", remedy="use letters and digits")
     for number in range(1, 1_000_000):
         folder = out / (stem if number == 1 else f"{stem}-{number}")
         try:
@@ -133,7 +127,13 @@ def held(folder: Path) -> Iterator[None]:
     """Hold a run folder for this process alone, without what a killed one left half-written in it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        _lock(handle, folder)
+        if not _locked(handle, alone=True):
+            raise StriateError(
+                "a run is trained by one process at a time",
+                received="another one that is still at it",
+                where=folder,
+                remedy="wait for it or stop it",
+            )
         for leftover in folder.rglob(".*.tmp"):
             leftover.unlink()
         yield
@@ -145,32 +145,22 @@ def is_held(folder: Path) -> bool:
     """Whether a process holds a run folder, that is whether its training goes on."""
     handle = os.open(folder, os.O_RDONLY)
     try:
-        import fcntl  # not on Windows
-
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except (ImportError, OSError):
-        return False  # as in `held`, a file system without locks
+        return not _locked(handle, alone=False)
     finally:
         os.close(handle)
-    return False
 
 
-def _lock(handle: int, folder: Path) -> None:
+def _locked(handle: int, *, alone: bool) -> bool:
+    """Lock an open folder, for this process alone or beside others; False where another process holds it."""
     try:
         import fcntl  # not on Windows
 
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise StriateError(
-            "a run is trained by one process at a time",
-            received="another one that is still at it",
-            where=folder,
-            remedy="wait for it or stop it",
-        ) from None
+        return False
     except (ImportError, OSError):
-        return  # a file system without locks
+        pass  # a file system without locks
+    return True
 
 
 def write_manifest(folder: Path) -> None:

@@ -12,11 +12,9 @@ from typing import NoReturn
 
 import striate
 from striate import commands
-from striate.commands import DONE, INTERRUPTED
+from striate.commands import DONE, INTERRUPTED, PROBLEMS
 from striate.errors import StriateError, nearest
 from striate.train.settings import Settings
-
-MENDABLE = 2
 
 _TITLES = {
     "network": "network",
@@ -56,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except StriateError as error:
         print(f"striate: {error}", file=sys.stderr)
-        return MENDABLE
+        return PROBLEMS
     except KeyboardInterrupt:
         print("striate: stopped", file=sys.stderr)
         return INTERRUPTED

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+from striate import files
 from striate.errors import StriateError, counted, first_few, printable
 from striate.train.settings import Settings
 
@@ -43,7 +44,6 @@ def train(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Exit code 0 whatever was found, unless --strict was given and there is a problem."""
-    import shlex
     import shutil
 
     from striate.check.words import told
@@ -66,9 +66,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from striate.evaluate.table import score_table
 
     if options.source is None:
-        from striate.files import read_json
-
-        scores = dict(read_json(Path(options.model) / "scores.json"))
+        scores = dict(files.read_json(Path(options.model) / "scores.json"))
         shown, judged = {part: scores[part] for part in ("test", "validation", "train") if part in scores}, scores
     else:
         from striate.device import choose_device
@@ -83,9 +81,7 @@ def evaluate(options: argparse.Namespace) -> int:
         print(f"Mind      {warning}", file=sys.stderr)
     _tell_left_out([(item["path"], item["reason"]) for item in scores.get("left_out", ())])
     if options.out:
-        from striate.files import write_json
-
-        write_json(Path(options.out), scores)
+        files.write_json(Path(options.out), scores)
     return DONE
 
 
@@ -180,7 +176,6 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def look(options: argparse.Namespace) -> int:
-    from striate import files
     from striate.data.guard import warm
 
     warm()  # while torch is imported
@@ -226,20 +221,17 @@ def summary(options: argparse.Namespace) -> int:
         model = load_model(options.network)
         made, form = model.network, model.preparation.shape.form
     else:
-        entry = CATALOG.get(options.network.strip())
+        channels, size, classes = 1, (50, 50), 10
+        if entry := CATALOG.get(options.network.strip()):
+            channels, size, classes = entry.channels, (entry.height, entry.width), entry.classes
         asked = Settings(img_size=options.img_size, channels=options.channels)
-        size = asked.size or ((entry.height, entry.width) if entry else (50, 50))
-        channels = asked.channel_count or (entry.channels if entry else 1)
-        classes = options.classes
-        if classes is None:
-            classes = entry.classes if entry else 10
-        made = network(options.network, (channels, *size), classes)
+        shape = (asked.channel_count or channels, *(asked.size or size))
+        made = network(options.network, shape, classes if options.classes is None else options.classes)
     print(made.text + "\n\n" + summary_text(made, made.input_shape, form))
     return DONE
 
 
 def filter_(options: argparse.Namespace) -> int:
-    from striate import files
     from striate.data.guard import load_one
     from striate.data.load import Want
     from striate.data.tiff import tiff_bytes

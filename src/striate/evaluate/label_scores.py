@@ -72,34 +72,30 @@ def label_scores(
     clusters = intervals.apart(clusters)
     worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
     said = np.asarray(said, bool).reshape(truth.shape)
-    ordering, redrawn = _ordering(truth, chances, clusters)
-    (right, drawn), each = _counts(truth, said, clusters), _each(truth, said, clusters)
-    f1 = metrics.f1(*right), metrics.f1(*drawn)
-    for name, values, replicates in (("f1", *f1), ("auroc", ordering[1], redrawn[1]), ("ap", ordering[0], redrawn[0])):
-        for k, one in enumerate(each):
-            one[name] = bootstrapped(values[k], replicates[:, k], worth)
+    counts = _counts(truth, said, clusters)
+    each = {"f1": [metrics.f1(*one) for one in counts], **_ordering(truth, chances, clusters)}
+    means = {name: bootstrapped(*map(metrics.mean_of_known, pair), worth) for name, pair in each.items()}
     return {
         "n": len(truth),
         **intervals.number_of(clusters),
         "main": "macro_f1",
         "baseline": plain(metrics.macro_f1(*_sums(truth, np.broadcast_to(common, truth.shape)))),
         "baseline_is": COMMON,
-        "macro_f1": bootstrapped(metrics.macro_f1(*right), metrics.macro_f1(*drawn), worth),
-        "micro_f1": bootstrapped(_micro(*right), _micro(*drawn), worth),
-        "map": bootstrapped(metrics.mean_of_known(ordering[0]), metrics.mean_of_known(redrawn[0]), worth),
-        "auroc": bootstrapped(metrics.mean_of_known(ordering[1]), metrics.mean_of_known(redrawn[1]), worth),
+        "macro_f1": means["f1"],
+        "micro_f1": bootstrapped(*(_micro(*one) for one in counts), worth),
+        "map": means["ap"],
+        "auroc": means["auroc"],
         "all_right": share_score((said == truth).all(axis=1), clusters),
-        "per_class": dict(zip(names, each, strict=True)),
+        "per_class": {
+            name: {
+                "n": int(truth[:, k].sum()),
+                "precision": share_score(truth[:, k], clusters, said[:, k]),
+                "recall": share_score(said[:, k], clusters, truth[:, k]),
+                **{word: bootstrapped(value[k], drawn[:, k], worth) for word, (value, drawn) in each.items()},
+            }
+            for k, name in enumerate(names)
+        },
     }
-
-
-def _each(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> list[dict]:
-    """How many pictures have each label, and the shares of right ones among those said and those that have it."""
-    found = []
-    for known, called in zip(truth.T, said.T, strict=True):
-        precision, recall = share_score(known, clusters, called), share_score(called, clusters, known)
-        found.append({"n": int(known.sum()), "precision": precision, "recall": recall})
-    return found
 
 
 def _sums(truth: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,20 +117,19 @@ def _micro(correct: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndar
     return metrics.f1(correct.sum(axis=-1), actual.sum(axis=-1), said.sum(axis=-1))
 
 
-def _ordering(
-    truth: np.ndarray, chances: np.ndarray, clusters: Clusters
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Average precision and AUROC of every label (K,), and redrawn (R, K): what does not hang on thresholds."""
+def _ordering(truth: np.ndarray, chances: np.ndarray, clusters: Clusters) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """AUROC and average precision of every label (K,), and redrawn (R, K): what does not hang on thresholds."""
     n, labels = truth.shape
     pairs = list(zip(truth.T, chances.T, strict=True))
-    found = np.array([average_precision(*pair)[0] for pair in pairs]), np.array([metrics.auroc(c, t) for t, c in pairs])
+    areas = np.array([metrics.auroc(column, known) for known, column in pairs])
+    precisions = np.array([average_precision(*pair)[0] for pair in pairs])
     if not n:
-        return found, (found[0][None], found[1][None])
+        return {"auroc": (areas, areas[None]), "ap": (precisions, precisions[None])}
     draws = int(np.clip(_MOST_CELLS // (n * labels), 100, intervals.RESAMPLES))
     levels = np.stack([metrics.tie_levels(column) for column in chances.T])
-    areas = intervals.resampled_auroc(levels, truth.T, draws, clusters=clusters)
+    redrawn = intervals.resampled_auroc(levels, truth.T, draws, clusters=clusters)
     blocks = [
         np.stack([average_precision(*pair, weights) for pair in pairs], axis=1)
         for weights in intervals.resampled_weights(n, draws, clusters=clusters)
     ]
-    return found, (np.concatenate(blocks), areas)
+    return {"auroc": (areas, redrawn), "ap": (precisions, np.concatenate(blocks))}

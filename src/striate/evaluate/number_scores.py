@@ -90,25 +90,23 @@ def _scores(
     moments = [np.abs(errors), errors**2, y, y**2, p, p**2, y * p]
     moments += [ranks, ranks**2, guessed, guessed**2, ranks * guessed]
     columns, scale = np.concatenate(moments, axis=1), size**2
-    drawn = (
-        intervals.resampled_means(columns, clusters=clusters)
-        if len(truth) > 1
-        else np.full((1, columns.shape[1]), np.nan)
-    )
-    return _of_means(columns.mean(axis=0)[None], scale, row=True), _of_means(drawn, scale)
+    drawn = np.full((1, columns.shape[1]), np.nan)
+    if len(truth) > 1:
+        drawn = intervals.resampled_means(columns, clusters=clusters)
+    values = _of_means(columns.mean(axis=0)[None], scale)
+    return {name: row[0] for name, row in values.items()}, _of_means(drawn, scale)
 
 
-def _of_means(means: np.ndarray, scale: np.ndarray, *, row: bool = False) -> dict[str, np.ndarray]:
+def _of_means(means: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
     mae, mse, y, yy, p, pp, yp, r, rr, g, gg, rg = np.split(means, 12, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = {
+        return {
             "mae": mae,
             "rmse": np.sqrt(np.clip(mse, 0, None)),
             "r2": 1 - mse / _positive((yy - y**2) * scale),
             "pearson": (yp - y * p) / np.sqrt(_positive(yy - y**2) * _positive(pp - p**2)),
             "spearman": (rg - r * g) / np.sqrt(_positive(rr - r**2) * _positive(gg - g**2)),
         }
-    return {name: values[0] if row else values for name, values in found.items()}
 
 
 def _positive(variance: np.ndarray) -> np.ndarray:

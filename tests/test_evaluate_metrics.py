@@ -106,12 +106,6 @@ def test_what_does_not_exist_is_not_a_number() -> None:
     assert np.isnan(metrics.calibration_error(np.zeros(0), nothing))
 
 
-def test_baseline_is_the_share_of_the_training_majority() -> None:
-    """Always answering class 2 is right for one of four, whatever is commonest in this part."""
-    assert metrics.baseline(np.array([0, 0, 0, 2]), 2) == 0.25
-    assert np.isnan(metrics.baseline(np.zeros(0, dtype=int), 2))
-
-
 def test_a_probability_of_zero_costs_much_but_not_everything() -> None:
     """Log loss stays finite when the true class was given nothing."""
     loss = metrics.log_loss(np.array([1]), np.array([[1.0, 0.0]]))

@@ -70,6 +70,7 @@ def test_a_part_of_no_or_one_picture_is_scored(n: int) -> None:
     if n == 0:
         assert all(record[name]["value"] is None for name in SCORES)
         assert headline(record) == "not scored: no pictures in this part"
+        assert record["baseline"] is None
     else:
         assert record["calibration_error"]["low"] is None
         assert record["log_loss"]["value"] == pytest.approx(-np.log(0.7))

@@ -124,9 +124,8 @@ def _setting(parser: argparse._ActionsContainer, item: Field) -> None:
 
 def _check_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FOLDER", help="labelled pictures, as for train")
-    parser.add_argument(
-        "--quick", action="store_true", help="do not look for wrong labels, which trains small networks"
-    )
+    words = "do not look for wrong labels, which trains small networks"
+    parser.add_argument("--quick", action="store_true", help=words)
     parser.add_argument("--strict", action="store_true", help="exit with 2 if there is a problem")
     for item in fields(Settings):
         if item.name in commands.CHECK_SETTINGS:
@@ -136,9 +135,8 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
-    parser.add_argument(
-        "source", nargs="?", metavar="FOLDER", help="labelled pictures, as for train; without it, the run's own scores"
-    )
+    words = "labelled pictures, as for train; without it, the run's own scores"
+    parser.add_argument("source", nargs="?", metavar="FOLDER", help=words)
     parser.add_argument("--part", metavar="PART", help="only this part of FOLDER: train, validation or test")
     _label_options(parser)
     parser.add_argument("--out", metavar="FILE.json", help="also write the scores as JSON")
@@ -182,14 +180,10 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
 def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="pictures, folders, films, or camera")
-    parser.add_argument(
-        "--out", metavar="FILE", help="write a table (FILE.csv), or another form that the model's task has"
-    )
-    parser.add_argument(
-        "--tiles",
-        metavar="SIZE",
-        help="cut larger pictures into overlapping tiles of SIZE pixels (480x640: high x wide)",
-    )
+    words = "write a table (FILE.csv), or another form that the model's task has"
+    parser.add_argument("--out", metavar="FILE", help=words)
+    words = "cut larger pictures into overlapping tiles of SIZE pixels (480x640: high x wide)"
+    parser.add_argument("--tiles", metavar="SIZE", help=words)
     parser.add_argument("--draw", metavar="FOLDER", help="write every picture with what is predicted drawn on it")
     parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that decode pictures")
     _machine_options(parser)
@@ -222,9 +216,8 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _summary_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "network", metavar="NETWORK", help="a name (hela, digits, ...), a line of layers, a run or a model file"
-    )
+    words = "a name (hela, digits, ...), a line of layers, a run or a model file"
+    parser.add_argument("network", metavar="NETWORK", help=words)
     parser.add_argument("--img-size", "--imgsz", metavar="SIZE", help="64, or 66x200 for height x width")
     parser.add_argument("--channels", metavar="N", help="1 for grey, 3 for colour, or how many")
     parser.add_argument("--classes", type=_whole, metavar="N", help="number of classes")

@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it.
 
 import argparse
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -44,8 +45,6 @@ def train(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Exit code 0 whatever was found, unless --strict was given and there is a problem."""
-    import shutil
-
     from striate.check.words import told
     from striate.train import doctor
 

@@ -35,7 +35,7 @@ def area_scores(
     inner = [number for number, name in enumerate(classes) if name != BACKGROUND] or [0]
     return {
         "n": count,
-        **intervals.number_of(clusters),
+        **intervals.told_clusters(clusters),
         "main": "iou",
         "baseline": _floor(sums.matrix, list(classes).index(majority)),
         "baseline_is": f"always answering {majority!r}",

@@ -54,7 +54,7 @@ def detection_scores(
         for k, name in enumerate(classes)
     }  # fmt: skip
     return {
-        "n": n, **intervals.number_of(clusters), "objects": objects, "threshold": threshold,
+        "n": n, **intervals.told_clusters(clusters), "objects": objects, "threshold": threshold,
         **{name: area(at) for name, at in _AT.items()}, **_shares(counts.sum(axis=1)), "per_class": per_class,
     }  # fmt: skip
 

@@ -62,12 +62,12 @@ def clustered(hits: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
     return _score_interval(float(np.mean(hits)), n / (1 + (n / worth - 1) * _correlation(hits, clusters)), quantile)
 
 
-def apart(clusters: Clusters) -> Clusters:
+def real_clusters(clusters: Clusters) -> Clusters:
     """The clusters; None where each holds one picture alone, so that they say nothing."""
     return clusters if clusters is not None and len(np.unique(clusters)) < len(clusters) else None
 
 
-def number_of(clusters: Clusters) -> dict[str, int]:
+def told_clusters(clusters: Clusters) -> dict[str, int]:
     """{"clusters": how many there are} for scores.json; {} where each picture stands alone."""
     return {} if clusters is None else {"clusters": len(np.unique(clusters))}
 
@@ -208,8 +208,8 @@ def mean_scores(values: Mapping[str, np.ndarray], clusters: Clusters = None) -> 
     worth = n if clusters is None else clusters_worth(clusters)
     for (name, row), replicates in zip(values.items(), drawn, strict=True):
         value = float(np.mean(row)) if n else np.nan
-        is_share = n and np.asarray(row).dtype == bool
-        ends = proportion_like(value, replicates, worth) if is_share and n > 1 else percentile(replicates)
+        is_share = n > 1 and np.asarray(row).dtype == bool
+        ends = proportion_like(value, replicates, worth) if is_share else percentile(replicates)
         scores[name] = scored(value, *ends)
     return scores
 
@@ -233,11 +233,7 @@ def resampled_weights(
 
 
 def resampled_auroc(
-    levels: np.ndarray,
-    positive: np.ndarray,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    clusters: Clusters = None,
+    levels: np.ndarray, positive: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, clusters: Clusters = None
 ) -> np.ndarray:
     """AUROC (R, K) of every class over pictures, or clusters (numbers (N,)), drawn again; NaN where one side is empty.
 

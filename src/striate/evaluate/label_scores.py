@@ -69,7 +69,7 @@ def label_scores(
     truth = np.asarray(truth, bool).reshape(-1, len(names))
     chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
     metrics.require_finite(chances, "probability")
-    clusters = intervals.apart(clusters)
+    clusters = intervals.real_clusters(clusters)
     worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
     said = np.asarray(said, bool).reshape(truth.shape)
     counts = _counts(truth, said, clusters)
@@ -77,7 +77,7 @@ def label_scores(
     means = {name: bootstrapped(*map(metrics.mean_of_known, pair), worth) for name, pair in each.items()}
     return {
         "n": len(truth),
-        **intervals.number_of(clusters),
+        **intervals.told_clusters(clusters),
         "main": "macro_f1",
         "baseline": plain(metrics.macro_f1(*_sums(truth, np.broadcast_to(common, truth.shape)))),
         "baseline_is": COMMON,

@@ -31,11 +31,6 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndar
     return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
-def baseline(truth: np.ndarray, majority: int) -> float:
-    """Accuracy of always answering `majority`, the most common class of the training part."""
-    return float(np.mean(np.asarray(truth) == majority)) if len(truth) else float("nan")
-
-
 def f1(correct: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Per class: harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN), counts (..., K) in.
 

@@ -54,7 +54,7 @@ def number_scores(
     truth = np.asarray(truth, np.float64).reshape(-1, len(names))
     predicted = np.asarray(predicted, np.float64).reshape(truth.shape)
     metrics.require_finite(predicted, "value")
-    clusters = intervals.apart(clusters)
+    clusters = intervals.real_clusters(clusters)
     values, drawn = _scores(truth, predicted, clusters)
     floors = _floors(truth, np.asarray(mean, np.float64), ordered)
     columns = [
@@ -69,7 +69,7 @@ def number_scores(
         main, floor = "r2", plain(np.mean(floors[MEAN]["r2"]))
         own = {name: _record(values[name].mean(), drawn[name].mean(axis=1)) for name in ("r2", "pearson", "spearman")}
         own["per_class"] = {name: {"n": len(truth), **one} for name, one in zip(names, columns, strict=True)}
-    counts = {"n": len(truth), **intervals.number_of(clusters)}
+    counts = {"n": len(truth), **intervals.told_clusters(clusters)}
     return {**counts, "main": main, "baseline": floor, "baseline_is": MEAN, **own}
 
 

@@ -28,7 +28,9 @@ def report(facts: ReportFacts) -> str:
     sections = [(name, body) for name, make in _SECTIONS.items() if (body := make(facts))]
     links = (element("a", name, href=f"#{name.lower()}") for name, _ in sections)
     parts = (element("section", element("h2", name), body, id=name.lower()) for name, body in sections)
-    body = element("main", _top(facts), element("nav", *links), _notes(facts), *parts, _foot(facts))
+    notes = element("ul", *(element("li", note) for note in facts.notes), class_="notes") if facts.notes else ""
+    foot = element("footer", f"Made by Striate {facts.version}. This page is complete: it loads nothing.")
+    body = element("main", _top(facts), element("nav", *links), notes, *parts, foot)
     said = " ".join(facts.classes).lower()  # a class that is called picture keeps its name
     body = body if "picture" in said else worded_page(body, facts.form)
     return (
@@ -49,11 +51,6 @@ def _top(facts: ReportFacts) -> Html:
     facts_line = element("p", *(element("span", text) for text in known if text), class_="about")
     brand = element("p", mark, "Striate", class_="brand")
     return join(element("header", brand, element("h1", facts.title), facts_line), hero(facts))
-
-
-def _notes(facts: ReportFacts) -> Html:
-    notes = (element("li", note) for note in facts.notes)
-    return element("ul", *notes, class_="notes") if facts.notes else Html("")
 
 
 def _data(facts: ReportFacts) -> Html:
@@ -167,10 +164,6 @@ def _layers(facts: ReportFacts) -> Html:
 def _next(facts: ReportFacts) -> Html:
     rows = (element("div", element("pre", line), element("p", what)) for line, what in facts.commands)
     return element("div", *rows, class_="card commands") if facts.commands else Html("")
-
-
-def _foot(facts: ReportFacts) -> Html:
-    return element("footer", f"Made by Striate {facts.version}. This page is complete: it loads nothing.")
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 
 from striate.errors import StriateError, first_few
 from striate.evaluate import intervals, metrics
-from striate.evaluate.intervals import Clusters, bootstrapped, plain, scored, share_score
+from striate.evaluate.intervals import Clusters, bootstrapped, scored, share_score
 from striate.evaluate.named import floor_of, interval, label, main_of, number
 
 # Pictures x classes up to which the AUROC is computed anew for every resample.
@@ -15,11 +15,7 @@ MANY = 0.9  # clusters per picture, from which on the clusters are not told
 
 
 def classification_scores(
-    truth: np.ndarray,
-    probabilities: np.ndarray,
-    classes: Sequence[str],
-    majority: int,
-    clusters: Clusters = None,
+    truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], majority: int, clusters: Clusters = None
 ) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
@@ -33,13 +29,13 @@ def classification_scores(
     truth = np.asarray(truth, dtype=np.int64).reshape(-1)
     probabilities = np.asarray(probabilities, dtype=np.float64).reshape(len(truth), len(classes))
     _check(truth, probabilities, len(classes))
-    hits = _Hits(truth, probabilities.argmax(axis=1), len(classes), intervals.apart(clusters))
+    hits = _Hits(truth, probabilities.argmax(axis=1), len(classes), intervals.real_clusters(clusters))
     areas = _auroc(truth, probabilities, hits.clusters)
     return {
         "n": len(truth),
-        **intervals.number_of(hits.clusters),
+        **intervals.told_clusters(hits.clusters),
         "main": "accuracy",
-        "baseline": plain(metrics.baseline(truth, majority)),
+        "baseline": float(np.mean(truth == majority)) if len(truth) else None,
         "baseline_is": f"always {classes[majority]!r}",
         "majority": classes[majority],
         "accuracy": hits.share(np.ones(len(truth), bool)),

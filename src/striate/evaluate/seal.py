@@ -27,9 +27,9 @@ def open_seal(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
     contents: hashes of the test pictures' bytes. by: the command. scores: their record.
     """
     known = _read(run)
-    entry = {"time": time.strftime("%Y-%m-%d %H:%M:%S"), "by": by, "n": scores["n"]}
-    main = main_of(scores)
-    openings = [*known.get("openings", ()), {**entry, main: scores[main]["value"]}]
+    now, main = time.strftime("%Y-%m-%d %H:%M:%S"), main_of(scores)
+    entry = {"time": now, "by": by, "n": scores["n"], main: scores[main]["value"]}
+    openings = [*known.get("openings", ()), entry]
     marks = known.get("marks") or sorted(_marks(contents))[:MARKS]
     pictures = known.get("pictures", len(contents))
     files.write_json(run / FILE, {"pictures": pictures, "openings": openings, "marks": marks})

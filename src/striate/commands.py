@@ -92,9 +92,7 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def predict(options: argparse.Namespace) -> int:
-    from striate.data.guard import warm
-
-    warm(min(options.workers, 1))
+    _warm(min(options.workers, 1))
     from striate.export.underway import ask
 
     told, refused, passed = [], [], []
@@ -153,9 +151,7 @@ def convert(options: argparse.Namespace) -> int:
 
 
 def open_(options: argparse.Namespace) -> int:
-    from striate.data.guard import warm
-
-    warm()  # while torch is imported
+    _warm()
     from striate.serve.start import open_page
 
     given = {name: getattr(options, name) for name in ("port", "browser", "tab", "while_parent")}
@@ -164,9 +160,7 @@ def open_(options: argparse.Namespace) -> int:
 
 
 def serve(options: argparse.Namespace) -> int:
-    from striate.data.guard import warm
-
-    warm()  # while torch is imported
+    _warm()
     from striate.serve.start import serve
 
     given = {name: getattr(options, name) for name in ("port", "host", "device", "precision")}
@@ -175,9 +169,7 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def look(options: argparse.Namespace) -> int:
-    from striate.data.guard import warm
-
-    warm()  # while torch is imported
+    _warm()
     from striate.export.model import load_model
 
     seen = load_model(options.model).look(options.picture)
@@ -257,6 +249,13 @@ def filter_(options: argparse.Namespace) -> int:
     print(f"values from {result.feature_map.min():g} to {result.feature_map.max():g}")
     print(f"wrote {stem}.tif (the values), {stem}.png and {stem}-side-by-side.png")
     return DONE
+
+
+def _warm(workers: int = 1) -> None:
+    """Have what decodes pictures get ready while torch is imported."""
+    from striate.data.guard import warm
+
+    warm(workers)
 
 
 def _tell_left_out(items: Sequence[tuple[str, str]]) -> None:

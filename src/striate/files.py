@@ -128,12 +128,8 @@ def held(folder: Path) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
         if not _locked(handle, alone=True):
-            raise StriateError(
-                "a run is trained by one process at a time",
-                received="another one that is still at it",
-                where=folder,
-                remedy="wait for it or stop it",
-            )
+            rule, received = "a run is trained by one process at a time", "another one that is still at it"
+            raise StriateError(rule, received=received, where=folder, remedy="wait for it or stop it")
         for leftover in folder.rglob(".*.tmp"):
             leftover.unlink()
         yield

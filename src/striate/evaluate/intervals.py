@@ -209,8 +209,7 @@ def mean_scores(values: Mapping[str, np.ndarray], clusters: Clusters = None) -> 
     for (name, row), replicates in zip(values.items(), drawn, strict=True):
         value = float(np.mean(row)) if n else np.nan
         is_share = n > 1 and np.asarray(row).dtype == bool
-        ends = proportion_like(value, replicates, worth) if is_share else percentile(replicates)
-        scores[name] = scored(value, *ends)
+        scores[name] = bootstrapped(value, replicates, worth) if is_share else scored(value, *percentile(replicates))
     return scores
 
 
@@ -248,14 +247,18 @@ def resampled_auroc(
 
 
 def _weighted_auroc(weights: np.ndarray, levels: np.ndarray, positive: np.ndarray) -> np.ndarray:
-    order = np.argsort(levels, kind="stable")
-    starts = np.flatnonzero(np.concatenate(([True], np.diff(levels[order]) > 0)))
-    drawn = weights[:, order]
-    every = np.add.reduceat(drawn, starts, axis=1)
-    ups = np.add.reduceat(drawn * positive[order], starts, axis=1)
+    every, ups = sums_by_level(weights, levels, positive)
     downs = every - ups
     won = np.sum(ups * (np.cumsum(downs, axis=1) - 0.5 * downs), axis=1)
     return metrics.share(won, ups.sum(axis=1) * downs.sum(axis=1))
+
+
+def sums_by_level(weights: np.ndarray, levels: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How often pictures of each of L levels (N,), and positive ones, were drawn by weights (R, N): (R, L) twice."""
+    order = np.argsort(levels, kind="stable")
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(levels[order]) > 0)))
+    drawn = weights[:, order]
+    return np.add.reduceat(drawn, starts, axis=1), np.add.reduceat(drawn * positive[order], starts, axis=1)
 
 
 def _sum_by(counts: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:

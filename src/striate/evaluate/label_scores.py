@@ -42,10 +42,7 @@ def average_precision(truth: np.ndarray, probabilities: np.ndarray, weights: np.
         return np.full(1 if weights is None else len(weights), np.nan)
     weights = np.ones((1, len(truth))) if weights is None else weights
     levels = metrics.tie_levels(-np.asarray(probabilities, np.float64))
-    order = np.argsort(levels, kind="stable")
-    starts = np.flatnonzero(np.concatenate(([True], np.diff(levels[order]) > 0)))
-    every = np.add.reduceat(weights[:, order], starts, axis=1)
-    hits = np.add.reduceat(weights[:, order] * np.asarray(truth, bool)[order], starts, axis=1)
+    every, hits = intervals.sums_by_level(weights, levels, np.asarray(truth, bool))
     said = np.cumsum(every, axis=1)
     precision = np.divide(np.cumsum(hits, axis=1), said, out=np.zeros_like(said), where=said > 0)
     return metrics.share((hits * precision).sum(axis=1), hits.sum(axis=1))

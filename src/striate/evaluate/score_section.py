@@ -144,14 +144,13 @@ def _score_table(scores: Mapping[str, dict], parts: Sequence[str]) -> Html:
 def _class_scores(per_class: Mapping[str, dict]) -> Html:
     names = list(scores_of(next(iter(per_class.values()))))
     first = "recall" if "recall" in names else next(filter(is_share, names), None)
-    is_wide = len(names) > MOST_WITH_BAR
-    bars = [] if is_wide or not first else [[markup.small_bar(row[first])] for row in per_class.values()]
-    rows = [
-        (one, f"{row['n']:,}", *bar, *(markup.interval(row[name], name) for name in names))
-        for (one, row), bar in zip(per_class.items(), bars or [[]] * len(per_class), strict=True)
-    ]
-    head = (row_of(per_class), "n", *([""] if bars else []), *map(label, names))
-    return markup.table(head, rows, name="recalls" if bars else "recalls narrow")
+    has_bar = first is not None and len(names) <= MOST_WITH_BAR
+    rows = []
+    for one, row in per_class.items():
+        bar = [markup.small_bar(row[first])] if has_bar else []
+        rows.append((one, f"{row['n']:,}", *bar, *(markup.interval(row[name], name) for name in names)))
+    head = (row_of(per_class), "n", *([""] if has_bar else []), *map(label, names))
+    return markup.table(head, rows, name="recalls" if has_bar else "recalls narrow")
 
 
 def _confusions(record: dict) -> Html:

@@ -4,7 +4,7 @@ Legend: N pictures, K labels; truth is (N, K) of bool, probabilities (N, K) 0 to
 {"value", "low", "high"}; the ends come from pictures, or whole clusters, drawn again (see `intervals`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -83,16 +83,21 @@ def label_scores(
         "map": means["ap"],
         "auroc": means["auroc"],
         "all_right": share_score((said == truth).all(axis=1), clusters),
-        "per_class": {
-            name: {
-                "n": int(truth[:, k].sum()),
-                "precision": share_score(truth[:, k], clusters, said[:, k]),
-                "recall": share_score(said[:, k], clusters, truth[:, k]),
-                **{word: bootstrapped(value[k], drawn[:, k], worth) for word, (value, drawn) in each.items()},
-            }
-            for k, name in enumerate(names)
-        },
+        "per_class": dict(zip(names, _per_label(truth, said, clusters, each, worth), strict=True)),
     }
+
+
+def _per_label(truth: np.ndarray, said: np.ndarray, clusters: Clusters, each: Mapping, worth: float) -> list[dict]:
+    """The scores of every label by itself; each: values (K,) and redrawn (R, K), by name."""
+    return [
+        {
+            "n": int(known.sum()),
+            "precision": share_score(known, clusters, called),
+            "recall": share_score(called, clusters, known),
+            **{name: bootstrapped(values[k], drawn[:, k], worth) for name, (values, drawn) in each.items()},
+        }
+        for k, (known, called) in enumerate(zip(truth.T, said.T, strict=True))
+    ]
 
 
 def _sums(truth: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

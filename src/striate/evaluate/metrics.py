@@ -18,11 +18,9 @@ def require_finite(predicted: np.ndarray, what: str) -> None:
     """Raise StriateError where one of the predictions (N, K), each a `what`, is NaN or infinite."""
     broken = int(np.count_nonzero(~np.isfinite(predicted).all(axis=1)))
     if broken:
-        raise StriateError(
-            f"every predicted {what} must be a finite number",
-            received=f"{broken:,} of {len(predicted):,} pictures with NaN or infinity",
-            remedy="train again with a lower learning rate (--lr)",
-        )
+        received = f"{broken:,} of {len(predicted):,} pictures with NaN or infinity"
+        rule = f"every predicted {what} must be a finite number"
+        raise StriateError(rule, received=received, remedy="train again with a lower learning rate (--lr)")
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

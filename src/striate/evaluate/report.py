@@ -125,11 +125,8 @@ def _answer(shown: MistakePicture | HeatmapPicture) -> Html:
     """What the picture was called, what it is, and where it lies."""
     sure = "" if shown.confidence is None else f" {100 * shown.confidence:.0f} %"
     truth = element("p", "is ", element("b", shown.truth)) if shown.truth else ""
-    return join(
-        element("p", element("b", shown.predicted), sure),
-        truth,
-        element("p", shown.path, class_="path", title=shown.path),
-    )
+    called = element("p", element("b", shown.predicted), sure)
+    return join(called, truth, element("p", shown.path, class_="path", title=shown.path))
 
 
 def _heatmaps(facts: ReportFacts) -> Html:

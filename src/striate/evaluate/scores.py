@@ -93,11 +93,9 @@ def _check(truth: np.ndarray, probabilities: np.ndarray, classes: int) -> None:
     metrics.require_finite(probabilities, "probability")
     unknown = truth[(truth < 0) | (truth >= classes)]
     if unknown.size:
-        raise StriateError(
-            f"a class number must lie between 0 and {classes - 1}",
-            received=int(unknown[0]),
-            remedy="score with the class names that the model was trained on",
-        )
+        rule = f"a class number must lie between 0 and {classes - 1}"
+        remedy = "score with the class names that the model was trained on"
+        raise StriateError(rule, received=int(unknown[0]), remedy=remedy)
 
 
 def _means_over_classes(hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> dict:

@@ -5,7 +5,7 @@ It is asked in ONNX Runtime before it is said to be there.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
@@ -16,19 +16,10 @@ from striate import files
 from striate.data.prepare import Shape
 from striate.errors import StriateError
 from striate.export.passes import Passes
-from striate.export.whole import PICTURES, Whole, whole
+from striate.export.whole import PICTURES, Whole, Written, whole
 
 OPSET, FORMAT = 17, 8  # no newer than the nodes need, for programs that are not new
 APART = 1e-3  # of the largest answer, or of 1, that ONNX Runtime may be off
-
-
-@dataclass(frozen=True)
-class Written:
-    """What was written: the shapes of input and output in words, and how far ONNX Runtime is from torch at most."""
-
-    takes: str
-    gives: str
-    apart: float
 
 
 def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Written:

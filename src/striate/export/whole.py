@@ -61,6 +61,16 @@ ENDINGS = {
 
 
 @dataclass(frozen=True)
+class Written:
+    """What was written: the shapes of input and output in words, and how far the answers to `Whole.pictures` are from
+    torch's at most, None where that shows only later."""
+
+    takes: str
+    gives: str
+    apart: float | None
+
+
+@dataclass(frozen=True)
 class Whole:
     """A graph from the value PICTURES, (N, H, W, C) as the model prepares them, to `gives`, (N, K) or (N, K, h, w), see
     ENDINGS; pictures: some of noise, and expected: what torch answers them."""

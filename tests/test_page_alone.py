@@ -95,7 +95,7 @@ def test_a_drawing_is_answered(browser: Browser, tmp_path: Path) -> None:
             page.mouse.down()
             page.mouse.move(box["x"] + 120, box["y"] + share * box["height"], steps=4)
             page.mouse.up()
-            expect(page.locator("#answers h2")).to_have_text("Drawing")
+            expect(page.locator("#answers h2")).to_have_text("Drawing, as the network sees it")
     with visit(browser, page_of(model_of(LAYERS["valid"], COLOUR), tmp_path)) as page:
         page.get_by_text("Held against torch").wait_for()
         expect(page.locator(".pad")).to_have_count(0)

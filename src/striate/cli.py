@@ -90,7 +90,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     _export_options(
         command(
             "export",
-            "write a model as an ONNX file or a page",
+            "write a model as an ONNX file or as a page",
             commands.export,
         )
     )

@@ -48,6 +48,15 @@ function prepared(canvas, { channels, height, width }) {
   return Float32Array.from(resampled(wide, 1, canvas.height, width * channels, height));
 }
 
+/* The numbers that the network is given, as a picture of large pixels. */
+function seenAs(pixels, { channels, height, width }) {
+  const canvas = h("canvas", { class: "pixels", width, height, role: "img", "aria-label": "What the network sees" }), image = new ImageData(width, height);
+  for (let i = 0; i < width * height; i++)
+    for (let k = 0; k < 4; k++) image.data[4 * i + k] = k === 3 ? 255 : pixels[i * channels + Math.min(k, channels - 1)];
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
 /* A picture file upright on a white canvas, its values as they are in the file. */
 async function canvasOf(file) {
   const image = await createImageBitmap(file, { colorSpaceConversion: "none" });
@@ -102,7 +111,7 @@ function drawing({ shape, dark }, quick, show) {
   const canvas = h("canvas", { class: "pad", width: SIDE, height: Math.round(SIDE * height / width), role: "img", "aria-label": "Draw here" });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const clear = () => { context.fillStyle = ground; context.fillRect(0, 0, canvas.width, canvas.height); };
-  Object.assign(context, { lineWidth: SIDE / 12, lineCap: "round", lineJoin: "round", strokeStyle: dark ? "#fff" : "#000" });
+  Object.assign(context, { lineWidth: SIDE / 10, lineCap: "round", lineJoin: "round", strokeStyle: dark ? "#fff" : "#000" });
   const at = ({ offsetX, offsetY }) => [offsetX * canvas.width / canvas.clientWidth, offsetY * canvas.height / canvas.clientHeight];
   const soon = perFrame(() => show(canvas));
   const draw = (event) => {
@@ -140,10 +149,10 @@ async function start(app) {
   document.title = `${model.name} · Striate`;
   const answers = h("div", { "aria-live": "polite", id: "answers" }), seen = h("div");
   const answer = (name, canvas, image, most) => {
-    const values = ask(model, prepared(canvas, model.shape)), shown = maps(model, values);
+    const pixels = prepared(canvas, model.shape), values = ask(model, pixels), shown = maps(model, values);
     fill(seen, shown.whole);
     shown.draw();
-    return card(name, image, told([...values.get(model.gives).data], model), model, most);
+    return card(name, image ?? seenAs(pixels, model.shape), told([...values.get(model.gives).data], model), model, most);
   };
   const show = async (files) => {
     zone.classList.add("busy");
@@ -160,7 +169,7 @@ async function start(app) {
   const zone = dropping(show);
   let sketch = null;
   const drawn = (canvas) => {
-    const one = answer("Drawing", canvas, h("img", { src: canvas.toDataURL(), alt: "Drawing" }), SHOWN);
+    const one = answer("Drawing, as the network sees it", canvas, null, SHOWN);
     if (sketch?.isConnected) sketch.replaceWith(one); else answers.prepend(one);
     sketch = one;
   };

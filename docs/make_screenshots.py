@@ -1,7 +1,8 @@
 """Photographs the page for the docs: python docs/make_screenshots.py
 
 Draws cells as a fluorescence microscope might show them, trains on them for a minute or two, opens the run, and writes
-every tab, light and dark, at 1280 and 800 pixels, to docs/pictures/page; and the exported page of the digits. Needs what the tests need, and a browser.
+every tab, light and dark, at 1280 and 800 pixels, to docs/pictures/page; and the exported page of the digits. Needs
+what the tests need, and a browser.
 """
 
 import io

@@ -1,7 +1,8 @@
 """Photographs the page for the docs: python docs/make_screenshots.py
 
 Draws cells as a fluorescence microscope might show them, trains on them for a minute or two, opens the run, and writes
-every tab, light and dark, at 1280 and 800 pixels, to docs/pictures/page. Needs what the tests need, and a browser.
+every tab, light and dark, at 1280 and 800 pixels, to docs/pictures/page; and the exported page of the digits. Needs
+what the tests need, and a browser.
 """
 
 import io
@@ -26,6 +27,7 @@ NETWORK = (
     "conv 32 3, batchnorm, relu, globalavgpool, dense classes"
 )
 WIDTHS, HEIGHT, COLOURS = (1280, 800), 800, 256
+SEVEN = ((0.3, 0.2), (0.7, 0.2), (0.5, 0.5), (0.4, 0.85))  # a stroke, as shares of the width and the height
 PATIENCE = 120_000  # milliseconds
 # The tab, the state it is shown in, and what is there once all of it is drawn.
 SHOTS = {
@@ -45,7 +47,9 @@ def main() -> None:
         draw_folder(cells)
         shoot(page, train(cells, "--network", NETWORK, "--epochs", "40", "--augment", "microscopy"), SHOTS)
         see = {"see": ("layer=2&channel=5", ".ledger-head")}
-        shoot(page, train(digits, digits=True), see, "digits-")
+        learned = train(digits, digits=True)
+        shoot(page, learned, see, "digits-")
+        shoot_alone(page, learned)
 
 
 def train(folder: Path, *words: str, digits: bool = False) -> Path:
@@ -89,6 +93,24 @@ def shoot(page: Page, run: Path, shots: dict[str, tuple[str, str]], name: str = 
                         save(PICTURES / f"{name}{tab}-{scheme}-{width}.png", page.screenshot())
         finally:
             opened.terminate()
+
+
+def shoot_alone(page: Page, run: Path) -> None:
+    """The exported page, which computes by itself, with a seven drawn on it."""
+    file = run.parent / "digits.html"
+    subprocess.run([sys.executable, "-m", "striate", "export", str(run), "--out", str(file)], check=True)
+    page.set_viewport_size({"width": WIDTHS[1], "height": 2 * HEIGHT})
+    page.emulate_media(color_scheme="light")
+    page.goto(file.as_uri())
+    box = page.locator(".pad").bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in SEVEN]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+    page.locator(".maps canvas").first.wait_for()
+    save(PICTURES / "alone.png", page.screenshot(full_page=True))
 
 
 def save(path: Path, png: bytes) -> None:

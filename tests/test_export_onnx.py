@@ -14,7 +14,7 @@ from PIL import Image
 from striate.cli import main
 from striate.data.prepare import Preparation, Shape
 from striate.errors import StriateError
-from striate.export import onnx as writing
+from striate.export import whole as writing
 from striate.export.model import Model
 from striate.network.build import build
 from striate.network.catalog import CATALOG

@@ -85,7 +85,13 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     _compare_options(command("compare", "hold runs against each other, picture by picture", commands.compare))
     _predict_options(command("predict", "name the class of pictures", commands.predict))
     _serve_options(command("serve", "answer with predictions over HTTP", commands.serve))
-    _export_options(command("export", "write a model as one ONNX file for other programs", commands.export))
+    _export_options(
+        command(
+            "export",
+            "write a model as an ONNX file or as a page",
+            commands.export,
+        )
+    )
     _convert_options(command("convert", "write pictures with boxes in another format", commands.convert))
     _open_options(command("open", "look into a trained network in the browser, or follow a training", commands.open_))
     _look_options(command("look", "show what every layer makes of a picture, as a sheet and as numbers", commands.look))
@@ -160,7 +166,12 @@ def _label_options(parser: argparse.ArgumentParser) -> None:
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
-    parser.add_argument("--out", default="model.onnx", metavar="FILE", help="where it goes (default model.onnx)")
+    parser.add_argument(
+        "--out",
+        default="model.onnx",
+        metavar="FILE",
+        help="where it goes (default model.onnx); a name that ends in .html makes a page",
+    )
 
 
 def _convert_options(parser: argparse.ArgumentParser) -> None:

@@ -44,6 +44,11 @@ def diverging_dark() -> np.ndarray:
     return np.rint(_NIGHT + np.abs(share) * (end - _NIGHT)).astype(np.uint8)
 
 
+def tables() -> dict[str, list]:
+    """All three by name, as a page takes them."""
+    return {table.__name__: table().tolist() for table in (sequential, diverging, diverging_dark)}
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """What number gets what colour: from `low` to `high` through one of the tables.

@@ -1,8 +1,7 @@
 """The nodes of an ONNX graph, and every layer of the notation as some of them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from math import prod, sqrt
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from striate.errors import StriateError
 from striate.export.passes import turned
 from striate.network import blocks
 
-OPSET, FORMAT = 17, 8  # no newer than the nodes here need, for programs that are not new
+FLOAT = 1  # ONNX's number for float32
 
 
 class Value(NamedTuple):
@@ -22,18 +21,31 @@ class Value(NamedTuple):
     tensor: Tensor
 
 
+class Node(NamedTuple):
+    """One operation of ONNX, with one output."""
+
+    kind: str
+    inputs: tuple[str, ...]
+    name: str
+    attributes: dict[str, object]
+
+
 class Graph:
     """Nodes in the order in which they run; constants that are alike are kept once."""
 
-    def __init__(self, onnx: ModuleType) -> None:
-        self.onnx = onnx
-        self._nodes: list = []
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
         self._constants: dict[tuple, tuple[str, np.ndarray]] = {}
+
+    @property
+    def constants(self) -> dict[str, np.ndarray]:
+        """By name: float32, and int64 for sizes and places."""
+        return dict(self._constants.values())
 
     def node(self, kind: str, *inputs: str, name: str = "", **attributes: object) -> str:
         """Add a node of one output, whose name comes back."""
-        name = name or f"{kind.lower()}_{len(self._nodes)}"
-        self._nodes.append(self.onnx.helper.make_node(kind, inputs, [name], **attributes))
+        name = name or f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(Node(kind, inputs, name, attributes))
         return name
 
     def constant(self, values: np.ndarray | Tensor) -> str:
@@ -67,24 +79,6 @@ class Graph:
         backwards = (np.array([number]) for number in (-1, np.iinfo(np.int64).min, axis, -1))
         return self.node("Slice", name, *map(self.constant, backwards))
 
-    def model(
-        self, given: tuple[str, str, tuple[int, ...]], result: tuple[str, tuple[int, ...]], facts: Mapping[str, str]
-    ) -> bytes:
-        """The file; given: name, type and sizes without the batch, result: name and sizes of float32."""
-        helper, convert = self.onnx.helper, self.onnx.numpy_helper.from_array
-        name, depth, sizes = given
-        kind = helper.np_dtype_to_tensor_dtype(np.dtype(depth))
-        takes = helper.make_tensor_value_info(name, kind, ["N", *sizes])
-        gives = helper.make_tensor_value_info(result[0], self.onnx.TensorProto.FLOAT, ["N", *result[1]])
-        constants = [convert(array, own) for own, array in self._constants.values()]
-        graph = helper.make_graph(self._nodes, "striate", [takes], [gives], constants)
-        made = helper.make_model(
-            graph, producer_name="striate", ir_version=FORMAT, opset_imports=[helper.make_opsetid("", OPSET)]
-        )
-        helper.set_model_props(made, dict(facts))
-        self.onnx.checker.check_model(made)
-        return made.SerializeToString()
-
 
 def layers(graph: Graph, several: Iterable[nn.Module], x: Value) -> Value:
     """What layers one after the other make of a value."""
@@ -92,7 +86,7 @@ def layers(graph: Graph, several: Iterable[nn.Module], x: Value) -> Value:
         write = next((write for kinds, write in _WRITERS if isinstance(layer, kinds)), None)
         if write is None:
             raise StriateError(
-                "an ONNX file can hold every layer of the notation",
+                "a graph can hold every layer of the notation",
                 received=type(layer).__name__,
                 remedy="use the model file",
             )

@@ -35,7 +35,7 @@ from striate.tasks.task import Task, make_task
 
 if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner without
     from striate.export.look import Look
-    from striate.export.onnx import Written
+    from striate.export.whole import Written
     from striate.inside.heatmap import Heatmap
 
 
@@ -99,10 +99,16 @@ class Model:
         write_tensors(Path(path), self.network.state_dict(), header)
 
     def export(self, path: str | Path) -> "Written":
-        """Write the model as one ONNX file, which is asked before it is said to be there; see `onnx.write_onnx`."""
+        """Write the model for others: where the path ends in .html as a page that computes by itself, see
+        `page.write_page`, else as an ONNX file, see `onnx.write_onnx`."""
+        path = Path(path)
+        if path.suffix.lower() in (".html", ".htm"):
+            from striate.export.page import write_page
+
+            return write_page(self.passes, self.run.name if self.run else path.stem, self.run, path)
         from striate.export.onnx import write_onnx
 
-        return write_onnx(self.passes, self.about, Path(path))
+        return write_onnx(self.passes, self.about, path)
 
     def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None, way: Way | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the

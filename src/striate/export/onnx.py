@@ -1,79 +1,25 @@
 """A model as one ONNX file, which other programs run without Striate or torch.
 
-The file holds all that stands between prepared pictures and answers: scaling, the network, the mean over mirrored
-views, the temperature, the closing softmax or sigmoid. It is written layer by layer from the network's own modules and
-asked in ONNX Runtime before it is said to be there.
+It is asked in ONNX Runtime before it is said to be there.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import torch
-from torch import Tensor
 
 import striate
 from striate import files
-from striate.data.batches import scale, standardise
-from striate.data.prepare import FORMS, REACH, Preparation
+from striate.data.prepare import Shape
 from striate.errors import StriateError
-from striate.export.graph import Graph, Value, layers
-from striate.export.passes import Passes, Way
-from striate.network.build import Network
-from striate.tasks.task import Task
+from striate.export.passes import Passes
+from striate.export.whole import PICTURES, Whole, Written, whole
 
-PICTURES = "pictures"
-ASKED = 2  # pictures that the finished file is asked about
+OPSET, FORMAT = 17, 8  # no newer than the nodes need, for programs that are not new
 APART = 1e-3  # of the largest answer, or of 1, that ONNX Runtime may be off
-
-
-@dataclass(frozen=True)
-class Ending:
-    """What becomes of the logits (N, K, ...): the output's name, as nodes of a graph, and the same in torch."""
-
-    name: str
-    write: Callable[[Graph, str, Task], str]
-    compute: Callable[[Tensor, Task], Tensor]
-
-
-def _softmax(graph: Graph, given: str, task: Task) -> str:
-    return graph.node("Softmax", given, axis=1)
-
-
-def _two(graph: Graph, given: str, task: Task) -> str:
-    second = graph.node("Sigmoid", given)
-    return graph.node("Concat", graph.node("Sub", graph.number(1.0), second), second, axis=1)
-
-
-def _numbers(graph: Graph, given: str, task: Task) -> str:
-    scales, centres = (graph.constant(np.float32(values)) for values in (task.scales, task.centres))
-    return graph.node("Add", graph.node("Mul", given, scales), centres)
-
-
-# By `Task.ending`; "two" is "softmax" of a network with one output.
-ENDINGS = {
-    "softmax": Ending("probabilities", _softmax, lambda logits, task: logits.softmax(dim=1)),
-    "two": Ending("probabilities", _two, lambda logits, task: torch.cat([1 - logits.sigmoid(), logits.sigmoid()], 1)),
-    "sigmoid": Ending(
-        "probabilities", lambda graph, given, task: graph.node("Sigmoid", given), lambda logits, task: logits.sigmoid()
-    ),
-    "numbers": Ending(
-        "numbers", _numbers, lambda logits, task: logits * torch.tensor(task.scales) + torch.tensor(task.centres)
-    ),
-    "none": Ending("logits", lambda graph, given, task: given, lambda logits, task: logits),
-}
-
-
-@dataclass(frozen=True)
-class Written:
-    """What was written: the shapes of input and output in words, and how far ONNX Runtime is from torch at most."""
-
-    takes: str
-    gives: str
-    apart: float
 
 
 def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Written:
@@ -83,35 +29,36 @@ def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Writt
     Raises StriateError where the extra is missing, the network is not a line of layers, or answers do not agree.
     """
     onnx, runtime = _packages()
-    if not isinstance(passes.network, Network):
-        raise StriateError(
-            "an ONNX file is written from a network that is a line of layers",
-            received=type(passes.network).__name__,
-            remedy="build it with striate.network(line, ...)",
-        )
-    task, pictures = passes.task, _drawn(passes.preparation)
-    exactly = Way(passes.network, passes.batch)
-    with torch.inference_mode():
-        logits = torch.cat(list(passes.logits(pictures, exactly))) / passes.temperature
-        ending = ENDINGS["two" if task.ending == "softmax" and logits.shape[1] == 1 else task.ending]
-        expected = ending.compute(logits, task).float().numpy()
-        graph = Graph(onnx)
-        last = _written(graph, passes, pictures)
-    graph.node("Identity", ending.write(graph, last, task), name=ending.name)
+    made = whole(passes)
     shape = passes.preparation.shape
-    made = graph.model((PICTURES, shape.depth, shape.stored), (ending.name, expected.shape[1:]), _facts(passes, about))
-    session = runtime.InferenceSession(made, providers=["CPUExecutionProvider"])
-    apart = float(np.abs(session.run(None, {PICTURES: pictures})[0] - expected).max())
-    if not apart <= APART * max(float(np.abs(expected).max()), 1):
+    data = _model(onnx, made, shape, _facts(passes, about))
+    session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    apart = float(np.abs(session.run(None, {PICTURES: made.pictures})[0] - made.expected).max())
+    if not apart <= APART * max(float(np.abs(made.expected).max()), 1):
         raise StriateError(
             "answers of an ONNX file agree with those of the model",
             received=f"a difference of {apart:.2g}",
             where=path,
             remedy="use the model file, and report this with the network's line",
         )
-    files.write_bytes(path, made)
-    takes, gives = ("×".join(["N", *map(str, sizes)]) for sizes in (shape.stored, expected.shape[1:]))
-    return Written(f"{PICTURES} ({takes}, {shape.depth})", f"{ending.name} ({gives}, float32)", apart)
+    files.write_bytes(path, data)
+    takes, gives = ("×".join(["N", *map(str, sizes)]) for sizes in (shape.stored, made.expected.shape[1:]))
+    return Written(f"{PICTURES} ({takes}, {shape.depth})", f"{made.gives} ({gives}, float32)", apart)
+
+
+def _model(onnx: ModuleType, made: Whole, shape: Shape, facts: Mapping[str, str]) -> bytes:
+    helper, convert = onnx.helper, onnx.numpy_helper.from_array
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(shape.depth))
+    takes = helper.make_tensor_value_info(PICTURES, kind, ["N", *shape.stored])
+    gives = helper.make_tensor_value_info(made.gives, onnx.TensorProto.FLOAT, ["N", *made.expected.shape[1:]])
+    nodes = [helper.make_node(node.kind, node.inputs, [node.name], **node.attributes) for node in made.graph.nodes]
+    constants = [convert(array, name) for name, array in made.graph.constants.items()]
+    graph = helper.make_graph(nodes, "striate", [takes], [gives], constants)
+    opset = helper.make_opsetid("", OPSET)
+    model = helper.make_model(graph, producer_name="striate", ir_version=FORMAT, opset_imports=[opset])
+    helper.set_model_props(model, dict(facts))
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
 
 
 def _packages() -> tuple[ModuleType, ModuleType]:
@@ -125,67 +72,6 @@ def _packages() -> tuple[ModuleType, ModuleType]:
             remedy="pip install 'striate[onnx]'",
         ) from error
     return onnx, onnxruntime
-
-
-def _drawn(preparation: Preparation) -> np.ndarray:
-    """(ASKED, H, W, C) prepared pictures of noise, over the range that the training part has."""
-    noise = np.random.default_rng(0).random((ASKED, *preparation.shape.stored), np.float32)
-    low, high = (_each(values, preparation) for values in (preparation.low, preparation.high))
-    return (low + noise * (high - low)).astype(preparation.shape.depth)
-
-
-def _each(values: tuple[float, ...], preparation: Preparation) -> np.ndarray:
-    """Figures of channels for every channel of every frame, as stored."""
-    return np.resize(np.float32(values), preparation.shape.stored[2])
-
-
-def _written(graph: Graph, passes: Passes, pictures: np.ndarray) -> str:
-    """All nodes up to the logits, divided by the temperature; torch goes along, for the shapes."""
-    preparation, task, network = passes.preparation, passes.task, passes.network.eval()
-    x = standardise(scale(pictures, preparation, next(network.parameters()).device), preparation)
-    seen, answers = Value(_prepared(graph, preparation), x), []
-    for element in passes.views:
-        y = layers(graph, network.up_to_logits(), graph.turned(seen, element))
-        answers.append(_turned_back(graph, y, element, task))
-    total = graph.node("Sum", *answers) if len(answers) > 1 else answers[0]
-    return graph.node("Div", total, graph.number(len(answers) * passes.temperature))
-
-
-def _prepared(graph: Graph, preparation: Preparation) -> str:
-    """What `scale` and `standardise` do."""
-    low, high, mean, std = (
-        _each(values, preparation) for values in (preparation.low, preparation.high, preparation.mean, preparation.std)
-    )
-    x = graph.node("Cast", PICTURES, to=graph.onnx.TensorProto.FLOAT)
-    for offset, unit, reach in ((low, high - low, REACH), (mean, std, None)):
-        x = graph.node("Sub", x, graph.constant(offset))
-        x = graph.node("Div", x, graph.constant(unit))
-        x = graph.node("Clip", x, *map(graph.number, reach)) if reach else x
-    x, shape = graph.node("Transpose", x, perm=[0, 3, 1, 2]), preparation.shape
-    if FORMS[shape.form] == 1:
-        return graph.node("Reshape", x, graph.constant(np.array([0, shape.channels, -1])))
-    if FORMS[shape.form] == 3:
-        sizes = [0, shape.frames, shape.channels, shape.height, shape.width]
-        return graph.node("Transpose", graph.node("Reshape", x, graph.constant(np.array(sizes))), perm=[0, 2, 1, 3, 4])
-    return x
-
-
-def _turned_back(graph: Graph, y: Value, element: tuple[int, int], task: Task) -> str:
-    """What `Task.turned_back` does: maps are turned back; outputs change places and signs as numbered ones do."""
-    mirrored, quarters = element
-    y = graph.turned(y, (False, -quarters % 4))
-    if not mirrored:
-        return y.name
-    y = graph.turned(y, (task.spatial, 0))
-    count = y.tensor.shape[1]
-    numbered = (
-        task.unmirrored(torch.arange(1.0, count + 1).view(1, count, *[1] * (y.tensor.ndim - 2))).flatten().numpy()
-    )
-    order, signs = np.abs(numbered).astype(np.int64) - 1, np.sign(numbered).astype(np.float32)
-    name = y.name
-    if (order != np.arange(count)).any():
-        name = graph.node("Gather", name, graph.constant(order), axis=1)
-    return graph.node("Mul", name, graph.per_channel(signs, y.tensor)) if (signs < 0).any() else name
 
 
 def _facts(passes: Passes, about: Mapping[str, object]) -> dict[str, str]:

@@ -97,11 +97,7 @@ class Glass:
                 "training": self.training.state == "running",
                 "first_picture": self.given or self.gallery.first(),
                 "methods": [{"name": name, "label": m.label, "note": m.note} for name, m in METHODS.items()],
-                "colours": {
-                    "sequential": colours.sequential(),
-                    "diverging": colours.diverging(),
-                    "diverging_dark": colours.diverging_dark(),
-                },
+                "colours": colours.tables(),
             }
         )
 

@@ -16,15 +16,13 @@ from striate.data.header import MAX_PIXELS
 from striate.data.load import Loaded, Source, Want
 from striate.data.prepare import placed
 from striate.data.shown import shown
-from striate.data.wording import NOUNS, extent
 from striate.draw.pixels import picture_png
 from striate.errors import counted
-from striate.evaluate.named import interval, label
 from striate.export.answers import Prediction
 from striate.export.items import items_sent
 from striate.export.model import Model
+from striate.export.page import introduced
 from striate.export.underway import Underway
-from striate.files import read_json
 from striate.serve.door import HERE, LARGEST_BODY, Caller, Door, file_reply
 from striate.serve.gallery import LONGEST
 from striate.serve.reply import Refusal, Reply, Request, json_reply
@@ -33,7 +31,7 @@ from striate.serve.sent import FORM, files_sent, plain_ending
 DECODERS = 4  # processes that decode, one for each request at a time
 MOST_PICTURES, PICTURES_BYTES = 1000, 256_000_000  # of one request, and what they may take when they are prepared
 LARGEST_TEXT = 4_000_000  # bytes of series and texts; read in this process, 1.5 MB a second and 27 times as much memory
-PAGE = ("predict.html", "predict.js", "predict.css", "dom.js", "style.css", "icon.svg")
+PAGE = ("predict.html", "predict.js", "predict.css", "answers.js", "dom.js", "style.css", "icon.svg")
 
 
 class Line:
@@ -75,8 +73,7 @@ class Predictor:
         self.model, self.line, self._decoders = model, Line(model), threading.Semaphore(DECODERS)
         self._telling = threading.Lock()  # of large masks, which take much memory for a moment
         self.name = place.absolute().name.removesuffix(".safetensors")
-        scores = model.run / "scores.json" if place.is_dir() else None
-        self.test = _main_score(dict(read_json(scores))) if scores and scores.is_file() else None
+        self.about = introduced(model.task, model.preparation, self.name, model.run if place.is_dir() else None)
 
     @property
     def most(self) -> int:
@@ -97,12 +94,10 @@ class Predictor:
 
     def facts(self, request: Request) -> Reply:
         """What the model is and takes; test: its score, None where that is not known."""
-        shape, task = self.model.preparation.shape, self.model.task
+        shape = self.model.preparation.shape
         size = {name: getattr(shape, name) for name in ("form", "channels", "height", "width", "frames")}
         limits = {"largest_body": self.largest, "most_pictures": self.most}
-        words = {"sees": extent(shape), "nouns": NOUNS.get(shape.form, ("picture", "pictures"))}
-        about = {"name": self.name, "task": task.name, "classes": task.classes, **size, **words, "test": self.test}
-        return json_reply({**about, "shares": task.shares, **limits, "striate": striate.__version__})
+        return json_reply({**self.about, **size, **limits, "striate": striate.__version__})
 
     def page(self, request: Request) -> Reply:
         return file_reply(request.path, PAGE, PAGE[0])
@@ -176,16 +171,6 @@ class Predictor:
             rule = "as PNG comes the mask of one picture"
             raise Refusal(406, rule, received=received, remedy="ask with Accept: application/json")
         return Reply(png, "image/png")
-
-
-def _main_score(scores: dict) -> dict | None:
-    """The score that counts on the test part, with its interval, the number of pictures, and all that in words."""
-    test = scores.get("test") or {}
-    if "main" not in test:
-        return None
-    main = test["main"]
-    said = f"{label(main, test)} {interval(test[main], main)} on {counted(test['n'], 'picture')}"
-    return {"score": main, **test[main], "n": test["n"], "said": said}
 
 
 def _refusal(refusal: Refusal, **more: object) -> Reply:

@@ -1,0 +1,102 @@
+"""A model as one page that computes by itself: dropped pictures and drawings are answered in the browser.
+
+The page holds the graph of the whole model, its weights in base64 and the modules of `web` that compute and draw. It
+needs no server, no network and nothing of ours installed; whenever it is opened, it answers a picture of noise and
+holds that against what torch said of it.
+"""
+
+import base64
+import json
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from striate import files
+from striate.data.prepare import Preparation
+from striate.data.wording import NOUNS, extent
+from striate.draw import colours
+from striate.errors import StriateError, counted
+from striate.evaluate.named import interval, label
+from striate.export.passes import Passes
+from striate.export.whole import Whole, Written, whole
+from striate.tasks.task import Task
+
+WEB = Path(__file__).parent.parent / "web"
+MODULES = ("dom.js", "colour.js", "atlas.js", "graph.js", "answers.js", "alone.js")
+STYLES = ("style.css", "predict.css")
+
+
+def write_page(passes: Passes, name: str, run: Path | None, path: Path) -> Written:
+    """Write a model as a page called `name`; run: the folder that knows its score.
+
+    Raises StriateError for what a browser cannot read or the page cannot show: other pictures than those of 8 bits in
+    grey or RGB, and masks and boxes.
+    """
+    task, shape = passes.task, passes.preparation.shape
+    can = shape.form == "picture" and shape.depth == "uint8" and shape.channels in (1, 3)
+    if not can or task.spatial:
+        raise StriateError(
+            "a page answers pictures of 8 bits, grey or RGB, with classes, labels or numbers",
+            received=f"a model for {task.name} that sees {extent(shape)}, {shape.depth}",
+            where=path,
+            remedy="give --out a name that ends in .onnx",
+        )
+    made = whole(passes)
+    model = {**introduced(task, passes.preparation, name, run), **_computed(made, passes)}
+    parts = {
+        "ICON": _base64((WEB / "icon.svg").read_bytes()),
+        "STYLE": "\n".join((WEB / name).read_text("utf-8") for name in STYLES),
+        "IMPORTS": json.dumps({"imports": {f"striate/{name}": _module(name) for name in MODULES}}),
+        "MODEL": json.dumps(model).replace("<", "\\u003c"),
+    }
+    text = re.sub("|".join(parts), lambda found: parts[found[0]], (WEB / "alone.html").read_text("utf-8"))
+    files.write_bytes(path, text.encode())
+    return Written(f"{shape.channels} × {shape.height} × {shape.width}", made.gives, None)
+
+
+def introduced(task: Task, preparation: Preparation, name: str, run: Path | None) -> dict[str, object]:
+    """What a page says of its model; test: the score that counts on the run's test part, with its interval, the number
+    of pictures, and all that in words."""
+    form, test = preparation.shape.form, None
+    scores = run / "scores.json" if run else None
+    told = dict(files.read_json(scores)).get("test") or {} if scores and scores.is_file() else {}
+    if "main" in told:
+        main = told["main"]
+        said = f"{label(main, told)} {interval(told[main], main)} on {counted(told['n'], 'picture')}"
+        test = {"score": main, **told[main], "n": told["n"], "said": said}
+    about = {"name": name, "task": task.name, "classes": task.classes, "shares": task.shares, "test": test}
+    return {**about, "sees": extent(preparation.shape), "nouns": NOUNS.get(form, ("picture", "pictures"))}
+
+
+def _computed(made: Whole, passes: Passes) -> dict[str, object]:
+    """The graph, and what the page needs to turn pictures into its input and its output into answers."""
+    preparation, kinds = passes.preparation, [node.kind for node in made.graph.nodes]
+    return {
+        "shape": asdict(preparation.shape),
+        "dark": float(np.mean(preparation.mean)) < 0.5,
+        "ending": passes.task.ending,
+        "facts": asdict(passes.task),
+        "gives": made.gives,
+        "nodes": [node._asdict() for node in made.graph.nodes],
+        "constants": {name: _constant(array) for name, array in made.graph.constants.items()},
+        "convolutions": kinds.count("Conv") // len(passes.views) // len(passes.network.members()),
+        "check": {"picture": _base64(made.pictures[0].tobytes()), "answer": made.expected[0].tolist()},
+        "colours": colours.tables(),
+    }
+
+
+def _constant(array: np.ndarray) -> dict[str, object]:
+    whole_numbers = array.dtype.kind == "i"
+    return {"dims": array.shape, "data": array.ravel().tolist() if whole_numbers else _base64(array.tobytes())}
+
+
+def _module(name: str) -> str:
+    """A module as an address that holds it; it finds the others by names, since such an address has no folder."""
+    text = (WEB / name).read_text("utf-8").replace('from "./', 'from "striate/')
+    return f"data:text/javascript;base64,{_base64(text.encode())}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -252,6 +252,27 @@ def test_coco_of_several_parts(tmp_path: Path) -> None:
     )
 
 
+def test_coco_outlines_without_boxes(tmp_path: Path) -> None:
+    """Where a tool writes polygons alone, an object's box is around all of its rings; runs alone are no box."""
+    for name in "ab":
+        draw(tmp_path / f"{name}.jpg")
+    rings = [[2, 3, 12, 3, 12, 9.5], [20, 1, 22, 4, 21, 4]]
+    runs = {"size": [30, 40], "counts": [0, 1200]}
+    record = {
+        "images": [{"id": n, "file_name": f"{n}.jpg"} for n in "ab"],
+        "categories": [{"id": 1, "name": "cell"}],
+        "annotations": [
+            {"id": 1, "image_id": "a", "category_id": 1, "segmentation": rings, "bbox": []},
+            {"id": 2, "image_id": "a", "category_id": 1, "segmentation": [[5, 5, 9, 5, 9, 9]]},
+            {"id": 3, "image_id": "b", "category_id": 1, "segmentation": runs},
+        ],
+    }
+    write(tmp_path / "all.json", json.dumps(record))
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {"a.jpg": [("cell", 2, 1, 22, 9.5), ("cell", 5, 5, 9, 9)]}
+    assert [item.path for item in found.left_out] == ["b.jpg"]
+
+
 def test_ids_of_coco_may_be_text_here_and_numbers_there(tmp_path: Path) -> None:
     """An annotation finds its picture and category either way; a second picture or category of one id is told."""
     for name in ("a.jpg", "b.jpg"):
@@ -324,7 +345,20 @@ def test_ultralytics_yaml(tmp_path: Path) -> None:
     assert reasons(found) == {"images/test": "data.yaml gives it for test, and it is not there"}
 
 
-@pytest.mark.parametrize(("pictures", "texts"), [("images", "labels"), ("x/images", "x/labels"), (".", ".")])
+def test_ultralytics_yaml_with_one_list_for_all(tmp_path: Path) -> None:
+    """A small set that names its folder for train and val is to be divided, and no picture is listed twice."""
+    for name in "abc":
+        draw(tmp_path / f"images/all/{name}.jpg")
+        write(tmp_path / f"labels/all/{name}.txt", "0 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / "data.yaml", "train: images/all\nval: images/all\nnames: [cell]\n")
+    found = read_boxes(tmp_path)
+    assert ({s.part for s in found.samples}, len(found.samples), found.left_out) == ({"train"}, 3, [])
+
+
+@pytest.mark.parametrize(
+    ("pictures", "texts"),
+    [("images", "labels"), ("x/images", "x/labels"), (".", "."), ("day 1", "day 1"), ("plate/day", "plate/day")],
+)
 def test_yolo_without_names_has_its_numbers(tmp_path: Path, pictures: str, texts: str) -> None:
     """Classes that nothing names are called by their numbers; no other text is a box."""
     for name, line in (("a", "10 0.5 0.5 0.5 0.5\n"), ("b", "2 0.5 0.5 1 1\n"), ("c", "")):

@@ -328,3 +328,45 @@ def test_digits_are_those_of_scikit_learn() -> None:
     pictures = np.stack([s.source for s in found.samples])
     np.testing.assert_array_equal(pictures, np.rint(digits.images * 255 / 16))
     assert [s.target for s in found.samples] == [str(t) for t in digits.target]
+
+
+def test_messages_name_the_folders_seen(tmp_path: Path) -> None:
+    """Who gave a folder too high, or has folders beside the parts, reads what they are called."""
+    draw(*(tmp_path / f"deep/all/{c}/{n}.png" for c in "ab" for n in (1, 2)))
+    with pytest.raises(StriateError, match=r"folders inside 'all' \(a, b\)"):
+        require_trainable(read_source(tmp_path / "deep"))
+    draw(*(tmp_path / f"parts/{part}/a/1.png" for part in ("train", "test")), tmp_path / "parts/more/b/1.png")
+    with pytest.raises(StriateError, match="more was passed over"):
+        require_trainable(read_source(tmp_path / "parts"))
+
+
+def test_a_class_called_train_with_a_folder_in_it(tmp_path: Path) -> None:
+    """Beside other classes a lone "train" that holds one folder is a class as well; alone, or with two, it is a part."""
+    draw(*(tmp_path / f"set/{name}/plate/1.png" for name in ("train", "bus")))
+    assert read_source(tmp_path / "set").classes == ["bus", "train"]
+    draw(tmp_path / "set/train/other/1.png")
+    assert read_source(tmp_path / "set").kind == "parts"
+    draw(tmp_path / "one/train/a/1.png")
+    assert read_source(tmp_path / "one").kind == "parts"
+
+
+def test_numbered_classes_in_messages_are_in_their_order(tmp_path: Path) -> None:
+    """2 before 10, as everywhere else."""
+    draw(*(tmp_path / f"{n}/1.png" for n in (10, 2, 1)))
+    with pytest.raises(StriateError, match="one picture of 1, 2, 10"):
+        require_trainable(read_source(tmp_path))
+
+
+def test_pictures_and_masks_are_no_two_classes(tmp_path: Path) -> None:
+    """Masks of another size, or with names that fit no picture, are refused by default, and learned where asked for."""
+    for n in range(4):
+        draw(tmp_path / f"images/{n}.png")
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        Image.new("L", (3, 5), n).save(tmp_path / f"masks/{n}.png")
+    with pytest.raises(StriateError, match=r"images and masks.*--task segmentation"):
+        read_source(tmp_path)
+    with pytest.raises(StriateError, match="3 × 5 pixels"):
+        read_source(tmp_path, task="segmentation")
+    assert read_source(tmp_path, task="classification").classes == ["images", "masks"]
+    (tmp_path / "t.csv").write_text("path,label\n" + "".join(f"images/{n}.png,{'ab'[n % 2]}\n" for n in range(4)))
+    assert read_source(tmp_path).classes == ["a", "b"]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from striate.data.sample import text_of
 from striate.data.sources import read_source
 from striate.data.targets import listed, meaning_of, number
 from striate.errors import StriateError
@@ -161,6 +162,16 @@ def test_lists_of_labels(tmp_path: Path, separator: str) -> None:
     assert found.classes == ["bird", "cat", "dog"]
 
 
+def test_numbered_labels_are_in_their_order(tmp_path: Path) -> None:
+    """The labels 10 and 2 of a picture are told as "2; 10", from a list, from columns and from several lines."""
+    cells = ["10|2", "2", "10", "2|3"] * 5
+    assert text_of(read_source(table(tmp_path, lines(cells))).samples[0].target) == "2; 10"
+    marks = [[1, 0, 1] * 10, [1, 1, 0] * 10]
+    assert read_source(table(tmp_path, lines(*marks, header="id,10,2"))).samples[0].target == ("2", "10")
+    file = table(tmp_path, "id,label\n0.png,10\n1.png,3\n0.png,2\n2.png,10\n", 3)
+    assert read_source(file, task="multilabel").samples[0].target == ("2", "10")
+
+
 def test_names_with_commas_are_no_lists(tmp_path: Path) -> None:
     """Class names such as "carcinoma, ductal" stay whole."""
     cells = ['"carcinoma, ductal"', '"carcinoma, lobular"', "normal"] * 10
@@ -176,7 +187,8 @@ def test_a_line_for_every_label(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("yes", "no"), [("1", "0"), ("yes", "no"), ("True", "False"), ("1.0", "0.0"), ("x", ""), ("1", "-1")]
+    ("yes", "no"),
+    [("1", "0"), ("yes", "no"), ("True", "False"), ("1.0", "0.0"), ('"1,0"', '"0,0"'), ("x", ""), ("1", "-1")],
 )
 def test_a_column_for_every_label(tmp_path: Path, yes: str, no: str) -> None:
     """Columns of yes and no are labels, in the order of the columns; where every line has one yes they are classes."""

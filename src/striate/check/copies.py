@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from striate.check.case import Case
 from striate.check.finding import Finding
+from striate.data.sample import class_order
 from striate.errors import counted
 
 LEAK = 0.02  # of a part: fewer look-alikes, without any copy, are a caution only
@@ -34,8 +35,8 @@ def _ordered(groups: Iterable[Iterable[int]]) -> list[list[int]]:
 
 
 def _classes(case: Case, rows: Sequence[int]) -> list[str]:
-    """Under which they stand, sorted."""
-    return sorted({case.samples[row].label for row in rows})
+    """Under which they stand, in order."""
+    return class_order(case.samples[row].label for row in rows)
 
 
 def _parts(case: Case, rows: Sequence[int]) -> set[str]:

@@ -129,12 +129,18 @@ def _thing(place: str, item: Mapping, names: Mapping) -> Thing:
     if not name:
         return Thing(place=place, problem=f"category {kind!r} is none of the {len(names)} that are listed")
     try:
-        x, y, width, height = (float(value) for value in item["bbox"])
+        x, y, width, height = (float(value) for value in item.get("bbox") or _bounds(item["segmentation"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         return Thing(place=place, name=name, problem="a box has the four numbers x, y, width, height")
     problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
     crowd = item.get("iscrowd") in (1, True)
     return Thing(place=place, name=name, corners=(x, y, x + width, y + height), ignored=crowd, problem=problem)
+
+
+def _bounds(rings: Sequence[Sequence[float]]) -> tuple[float, float, float, float]:
+    """x, y, width and height of polygons, where a tool writes no box beside them."""
+    xs, ys = ([value for ring in rings for value in ring[first::2]] for first in (0, 1))
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
 
 
 def coco_record(pictures: Sequence[Labelled], classes: Sequence[str]) -> dict:

@@ -20,6 +20,7 @@ PART_NAMES = {
     **dict.fromkeys(("test", "testing", "test_set", "testing_set"), "test"),
 }
 _YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")
+BESIDE_PARTS = "a folder beside the parts"
 LAYOUT = "FOLDER/cat/001.png, FOLDER/dog/002.png or FOLDER/train/cat/001.png, FOLDER/test/cat/002.png"
 _HIDDEN = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "@eadir"}
 
@@ -144,14 +145,15 @@ def _is(kind: Callable[[], bool]) -> bool:
 
 
 def _part_folders(walk: _Walk, folders: list[os.DirEntry]) -> dict[str, str]:
-    """Folder name → part, or nothing when these are classes that only happen to be called so."""
+    """Folder name → part, or nothing when these are classes that only happen to be called so: a lone part beside
+    other folders, with pictures directly in it or no two classes."""
     found, flat = {}, 0
     for entry in folders:
         part = PART_NAMES.get(entry.name.lower())
         inner, files = _entries(_Walk(walk.root), entry.path, "") if part else ([], [])  # a look that counts nothing
         if inner:
             found[entry.name] = part
-            flat += any(Path(file.name).suffix.lower() in IMAGE_SUFFIXES for file in files)
+            flat += len(inner) < 2 or any(Path(file.name).suffix.lower() in IMAGE_SUFFIXES for file in files)
     return {} if len(found) == 1 and flat and len(folders) > 1 else found
 
 
@@ -162,7 +164,7 @@ def _places(walk: _Walk, entry: os.DirEntry, parts: dict[str, str]) -> Iterator[
         return
     part = PART_NAMES.get(entry.name.lower())
     if part is None:
-        walk.leave(entry.name, f"a folder beside the parts that is not one of {', '.join(PARTS)}")
+        walk.leave(entry.name, f"{BESIDE_PARTS} that is not one of {', '.join(PARTS)}")
         return
     if entry.is_symlink() and not _is_new(walk, entry.path):
         walk.leave(entry.name, "a link to a folder that is read already")

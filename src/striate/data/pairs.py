@@ -48,6 +48,11 @@ class _File:
     in_masks: bool
 
 
+def are_pictures_and_masks(folders: Sequence[str]) -> bool:
+    """Whether these are two folders, one of whose names says pictures and nothing else, and the other masks."""
+    return sorted(map(_folder_words, folders)) == [("", False), ("", True)]
+
+
 def may_hold_masks(folder: str) -> bool:
     """Whether a name below `folder` speaks of masks; nothing is opened, and one is enough."""
     for _, folders, files in os.walk(folder):

@@ -13,13 +13,14 @@ import numpy as np
 from striate.data.arrays import read_arrays, read_digits
 from striate.data.columns import with_folder
 from striate.data.content import START, open_file, recognise
-from striate.data.folder import LAYOUT, PART_NAMES, other_labels, read_folder
+from striate.data.folder import BESIDE_PARTS, LAYOUT, PART_NAMES, other_labels, read_folder
 from striate.data.grouping import regroup
 from striate.data.header import Unreadable
 from striate.data.labels import fitting_table, label_by_pattern, label_by_table
 from striate.data.packed import is_packed, read_packed
+from striate.data.pairs import are_pictures_and_masks
 from striate.data.records import is_records, read_records
-from striate.data.sample import Found, Sample
+from striate.data.sample import Found, Sample, class_order
 from striate.data.series import is_series, read_series
 from striate.data.table import no_path, read_table
 from striate.data.targets import LABELS, NUMBERS, Asked
@@ -169,13 +170,21 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
         problem = error
     given = (asked.label_column and "--label-column", asked.columns and "--columns")
     of_table = next(filter(None, given), f"--task {asked.task}" if asked.task in (LABELS, NUMBERS) else "")
-    if found is not None and len(found.classes) > 1 and not _is_unlabelled(found) and not of_table:
+    has_masks = found is not None and asked.task is None and are_pictures_and_masks(found.classes)
+    if found is not None and len(found.classes) > 1 and not _is_unlabelled(found) and not of_table and not has_masks:
         return found, asked.group
     fitting = fitting_table(path, asked)
     if fitting is not None:
         return fitting
     if problem is not None:
         raise problem
+    if has_masks:
+        raise StriateError(
+            "masks go with pictures by their names, and have their size",
+            received=f"the folders {' and '.join(found.classes)} that do not fit",
+            where=path,
+            remedy="--task segmentation says what is wrong; --task classification learns them as two classes",
+        )
     if _is_unlabelled(found):
         raise StriateError(
             "the folders of parts hold one folder per class",
@@ -217,7 +226,7 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
             where=found.root,
             remedy=_two_classes(found),
         )
-    few = sorted(name for name, count in counts.items() if count < 2)
+    few = class_order(name for name, count in counts.items() if count < 2)
     if few:
         raise StriateError(
             "every class needs at least two usable pictures",
@@ -226,7 +235,7 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
             remedy="add pictures to these classes or take them out",
         )
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
-    unseen = sorted(counts.keys() - learned)
+    unseen = class_order(counts.keys() - learned)
     if unseen:
         raise StriateError(
             "every class needs pictures in the training part",
@@ -265,11 +274,14 @@ def _two_classes(found: Found) -> str:
     if found.kind not in ("classes", "parts"):
         return "give readable pictures of at least two labels"
     if found.kind == "classes" and found.samples:
-        inner = found.samples[0].path.split("/")
-        if len(inner) > 2:
-            return f"if the classes are the folders inside {inner[0]!r}, give that folder instead"
+        places = [sample.path.split("/") for sample in found.samples]
+        inner = class_order(place[1] for place in places if len(place) > 2)
+        if inner:
+            said = f"the folders inside {places[0][0]!r} ({first_few(inner)})"
+            return f"if the classes are {said}, give that folder instead"
         return f"arrange it as {LAYOUT}, or {_other_labels(found)}"
-    return f"arrange it as {LAYOUT}"
+    beside = [item.path for item in found.left_out if item.reason.startswith(BESIDE_PARTS)]
+    return f"arrange it as {LAYOUT}{f'; {first_few(beside)} was passed over' if beside else ''}"
 
 
 def _require_table(path: Path) -> None:

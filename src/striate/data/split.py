@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterable, Sequence
 import numpy as np
 
 from striate.data.joined import joined
-from striate.data.sample import PARTS, Sample, names_of
+from striate.data.sample import PARTS, Sample, class_order, names_of
 from striate.data.strata import strata
 from striate.errors import StriateError, first_few
 
@@ -128,7 +128,7 @@ def require_folds(samples: Sequence[Sample], fold: np.ndarray, k: int) -> None:
     for sample, number in zip(samples, fold.tolist(), strict=True):
         for name in names_of(sample.target):
             where[name].add(number)
-    if lone := sorted(name for name, found in where.items() if len(found) < 2):
+    if lone := class_order(name for name, found in where.items() if len(found) < 2):
         raise StriateError(
             "with --folds every class is in two folds or more, since the fold that is tested is not learned from",
             received=f"one fold with all of {first_few(lone)}",

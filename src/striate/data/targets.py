@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from striate.data.sample import Sample, Target
+from striate.data.sample import Sample, Target, class_order
 from striate.errors import StriateError
 
 _BLANK = ("", "nan")
@@ -19,7 +19,7 @@ MEASURES = {"age", "angle", "count", "counts", "steering", "speed", "height", "w
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
-_YES, _NO = ("1", "1.0", "true", "yes", "y", "x"), ("0", "0.0", "false", "no", "n")
+_YES, _NO = ("1", "1.0", "1,0", "true", "yes", "y", "x"), ("0", "0.0", "0,0", "false", "no", "n")
 _SEPARATORS = ("|", ";", ",")
 _MOSTLY = 0.9  # of the lines; the others are left out
 _FEW_FRACTIONS, _FEW_WHOLE, _SINGLE = 10, 20, 0.1  # distinct values up to which numbers are classes; share met once
@@ -75,7 +75,7 @@ class Meaning:
         """The target of a picture with two lines; None where they contradict each other."""
         if first == second:
             return first
-        return tuple(sorted({*first, *second})) if self.kind == "list" else None
+        return tuple(class_order({*first, *second})) if self.kind == "list" else None
 
     def _word(self, cells: Cells) -> tuple[Target, str]:
         word = unicodedata.normalize("NFC", cells[0])
@@ -98,13 +98,13 @@ class Meaning:
                 present.append(name)
             elif not (word in _NO or (word in _BLANK and self.blank) or (word == "-1" and self.minus)):
                 return "", f"{cell!r} in {name} is neither yes nor no" if word not in NOTHING else f"no value of {name}"
-        return tuple(sorted(present)), ""
+        return tuple(class_order(present)), ""
 
     def _list(self, cells: Cells) -> tuple[Target, str]:
         if cells[0] and cells[0].lower() in NOTHING:
             return "", _no_label(cells[0])
         names = listed(cells[0], self.separator)
-        return (tuple(sorted(set(names))), "") if names is not None else ("", f"{cells[0]!r} is no list of labels")
+        return (tuple(class_order(names)), "") if names is not None else ("", f"{cells[0]!r} is no list of labels")
 
     def _numbers(self, cells: Cells) -> tuple[Target, str]:
         values = []

@@ -7,6 +7,7 @@ obj.names or classes.txt, or are the numbers.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name
@@ -16,6 +17,7 @@ from striate.data.sample import LeftOut
 from striate.errors import StriateError
 
 _NAME_FILES = ("obj.names", "classes.txt", "data/obj.names", "labels/classes.txt")
+_PLACES = ("labels/**/*.txt", "*/labels/**/*.txt", "*.txt", "*/*.txt", "*/*/*.txt")  # of texts, in this order
 _OTHER_TEXTS = {"classes.txt", "train.txt", "valid.txt", "val.txt", "test.txt", "requirements.txt", "readme.txt"}
 _PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
@@ -31,10 +33,12 @@ def find_yolo(folder: Path) -> Path | None:
     for name in _NAME_FILES:
         if (folder / name).is_file() and next(_texts(folder), None) is not None:
             return folder / name
-    beside = {file.stem for file in folder.glob("*") if file.suffix not in ("", ".txt")}
-    texts = (file for pattern in ("labels/**/*.txt", "*/labels/**/*.txt", "*.txt") for file in _texts(folder, pattern))
-    is_nameless = any((file.parent != folder or file.stem in beside) and _in_shares(file) for file in texts)
-    return folder if is_nameless else None
+    beside = cache(lambda place: {file.stem for file in place.glob("*") if file.suffix not in ("", ".txt")})
+    texts = (file for pattern in _PLACES for file in _texts(folder, pattern))
+    is_of_picture = (
+        file for file in texts if "labels" in file.relative_to(folder).parts or file.stem in beside(file.parent)
+    )
+    return folder if any(map(_in_shares, is_of_picture)) else None
 
 
 def _in_shares(file: Path) -> bool:
@@ -170,6 +174,8 @@ def _ultralytics(found: Path, pictures: Pictures) -> tuple[list[str], dict[Path,
     lost: list[LeftOut] = []
     for word, part in _PARTS.items():
         places = said.get(word) or []
+        if word != "train" and places == said.get("train"):  # one list for all: there must be a name for each
+            continue
         for written in places if isinstance(places, list) else [places]:
             place = _place(str(written), str(said.get("path") or ""), found)
             if place is None:

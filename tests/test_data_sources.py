@@ -341,7 +341,7 @@ def test_messages_name_the_folders_seen(tmp_path: Path) -> None:
 
 
 def test_a_class_called_train_with_a_folder_in_it(tmp_path: Path) -> None:
-    """Beside other classes a lone "train" that holds one folder is a class as well; alone, or with two, it is a part."""
+    """Beside other classes a lone "train" that holds one folder is a class too; alone, or with two, it is a part."""
     draw(*(tmp_path / f"set/{name}/plate/1.png" for name in ("train", "bus")))
     assert read_source(tmp_path / "set").classes == ["bus", "train"]
     draw(tmp_path / "set/train/other/1.png")

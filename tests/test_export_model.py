@@ -120,6 +120,59 @@ def test_one_source_needs_no_list(tmp_path: Path) -> None:
     assert len(model.predict(np.stack([picture(0, n)[:, :, None] for n in range(4)]))) == 4
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA", "CMYK", "1"])
+def test_images_of_pillow_are_read_as_their_files_are(tmp_path: Path, mode: str) -> None:
+    """An image in memory, alone and among others, gives what the file that it is saved to gives."""
+    model, image = make_model(), Image.fromarray(picture(1, 5, channels=3)).convert(mode)
+    image.save(tmp_path / "image.tif")
+    expected = model.predict(tmp_path / "image.tif")[0].probabilities
+    assert [row.probabilities for row in model.predict([picture(0, 1), image, image])[1:]] == [expected] * 2
+    assert model.predict(image)[0].probabilities == model.predict(Image.open(tmp_path / "image.tif"))[0].probabilities
+    assert model.predict(image)[0].probabilities == expected
+    assert "kind HSV" in model.predict(image.convert("RGB").convert("HSV"))[0].reason
+
+
+def test_a_column_of_paths_is_a_list_of_them(tmp_path: Path) -> None:
+    """Arrays of words, as tables of other libraries give them, are paths and no pictures."""
+    folder = draw_folder(tmp_path, {"x": 2})
+    paths = [str(file) for file in sorted((folder / "x").iterdir())]
+    for column in (np.array(paths), np.array(paths, object)):
+        assert make_model().predict(column) == make_model().predict(paths)
+
+
+@pytest.mark.parametrize("given", [None, 3, b"picture.png", [None], [[1, 2]], torch.zeros(2, 2, requires_grad=True)])
+def test_what_is_no_picture_at_all_is_refused(given: object) -> None:
+    """The rule and what was given, never an error of Python's or torch's own."""
+    kind = given[0] if isinstance(given, list) else given
+    with pytest.raises(StriateError, match=rf"pictures to predict are files.*received: {type(kind).__name__}"):
+        make_model().predict(given)
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell's unset variable must not predict whatever lies here."""
+    monkeypatch.chdir(draw_folder(tmp_path, {"x": 1}))
+    assert [row.reason for row in make_model().predict("")] == ["an empty name"]
+    assert len(make_model().predict(".")) == 1
+
+
+def test_arrays_that_do_not_fit_are_told_how_they_would(tmp_path: Path) -> None:
+    """Channels that come first, as torch has them, and whole numbers of 64 bits."""
+    assert "channels come last" in make_model().predict(picture(0, 1)[None])[0].reason
+    assert "read as float32" in make_model().predict(picture(0, 1).astype(np.int64))[0].reason
+
+
+def test_one_bad_pack_ends_no_list(tmp_path: Path) -> None:
+    """A broken film or pack between two pictures is told with its reason; alone it is refused."""
+    model, folder = make_model(), draw_folder(tmp_path, {"x": 2})
+    (folder / "bad.npz").write_bytes(b"nothing")
+    files = [folder / "x/00.png", folder / "bad.npz", folder / "x/01.png"]
+    rows = model.predict(files)
+    assert [row.path for row in rows] == [str(file) for file in files]
+    assert [bool(row.reason) for row in rows] == [False, True, False]
+    with pytest.raises(StriateError, match="many pictures must be readable"):
+        model.predict(files[1])
+
+
 def test_other_sizes_and_colours_are_prepared_as_in_training() -> None:
     """A larger colour picture is brought to the model's shape by the one preparation."""
     model, large = make_model(), picture(1, 5, side=21, channels=3)

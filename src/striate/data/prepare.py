@@ -156,7 +156,8 @@ def _channels(picture: np.ndarray, wanted: int) -> np.ndarray:
         return _as_type(grey, picture.dtype)[:, :, None]
     if have == 1:
         return np.repeat(picture, wanted, axis=2)
-    raise ValueError(f"{have} channels where {wanted} are expected")
+    hint = " (in an array channels come last)" if len(picture) in (1, wanted) else ""
+    raise ValueError(f"{have} channels where {wanted} are expected{hint}")
 
 
 def _depth(picture: np.ndarray, depth: str) -> np.ndarray:
@@ -168,7 +169,8 @@ def _depth(picture: np.ndarray, depth: str) -> np.ndarray:
         return picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
     if depth == "uint8" and picture.dtype == np.uint16:
         return (picture // 257).astype(np.uint8)
-    raise ValueError(f"{picture.dtype} pixels where {depth} is expected")
+    hint = " (all numbers but uint8 and uint16 are read as float32)" if picture.dtype == np.float32 else ""
+    raise ValueError(f"{picture.dtype} pixels where {depth} is expected{hint}")
 
 
 def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:

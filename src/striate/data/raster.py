@@ -99,6 +99,11 @@ def decode_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> n
     return _unpacked(open_image(file, kind, page), kind, page, enough)
 
 
+def pixels_of(image: Image.Image) -> np.ndarray:
+    """The same of an image that somebody has opened or made."""
+    return _unpacked(image, image.format or "image", 0, 0)
+
+
 def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:
     """What the file says about its picture, after the EXIF orientation."""
     return _header(file, open_image(file, kind, page), kind)

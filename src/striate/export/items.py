@@ -8,13 +8,16 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from striate.data.decode import unpacking
 from striate.data.folder import read_any
 from striate.data.header import Unreadable
 from striate.data.load import Source
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.packs import arrays_of
 from striate.data.prepare import Shape
+from striate.data.raster import pixels_of
 from striate.data.records import is_records, read_records
 from striate.data.sample import LeftOut
 from striate.data.series import as_series, is_series, read_series, rows_of_array
@@ -25,6 +28,7 @@ from striate.data.texts import list_texts
 from striate.data.video import frames, is_video
 from striate.errors import StriateError
 
+_RULE = "pictures to predict are files, folders, images of Pillow's or arrays (height, width[, channels])"
 _AXES = {"picture": 3, "series": 2, "text": 2, "volume": 4}  # of one array with a last axis of channels
 
 
@@ -37,28 +41,64 @@ def items(
     passed: gains the files of folders that are no pictures, and empty folders.
     """
     if hasattr(sources, "__array__"):
-        sources = np.asarray(sources)
-    for number, source in enumerate([sources] if _is_one(sources, shape) else sources):
+        sources = _array(sources)
+        sources = sources.tolist() if sources.dtype.kind in "OU" else sources  # paths, as a column of a table has them
+    sources = [sources] if _is_one(sources, shape) else sources
+    for number, source in enumerate(sources):
         if hasattr(source, "__array__"):
-            yield from _of_array(f"array/{number}", np.asarray(source), shape)
+            yield from _of_array(f"array/{number}", _array(source), shape)
+        elif isinstance(source, Image.Image):
+            yield f"array/{number}", _opened(source)
         elif not isinstance(source, str | PathLike):
-            rule = "pictures to predict are files, folders or arrays (height, width[, channels])"
-            raise StriateError(rule, received=type(source).__name__, where="predict")
-        elif shape.form == "text":
-            yield from _texts(source, f"text/{number}", column)
-        elif shape.form == "series":
-            yield from _series(Path(source), shape)
-        elif is_packed(Path(source)):
-            yield from packed_pictures(Path(source), shape.form)
-        elif is_video(source):
-            yield from frames(source)
-        elif Path(source).is_dir():
-            yield from _below(Path(source), [] if passed is None else passed)
-        elif any(mark in str(source) for mark in "*?[") and not Path(source).exists():
-            yield from ((str(path), path) for path in _matching(str(source)) or [Path(source)])
+            raise StriateError(_RULE, received=type(source).__name__, where="predict")
         else:
-            reason = no_path(str(source))
-            yield str(source), Unreadable(reason, "missing") if reason else Path(source)
+            try:
+                yield from _of_path(source, f"text/{number}", shape, column, [] if passed is None else passed)
+            except StriateError as error:
+                if isinstance(sources, list) and len(sources) == 1:
+                    raise
+                yield str(source), _as_reason(error)  # one bad file ends no long list
+
+
+def _of_path(
+    source: str | PathLike, name: str, shape: Shape, column: str, passed: list[LeftOut]
+) -> Iterable[tuple[str, Source]]:
+    """What a path, a pattern, an address or, for a model of texts, a text stands for; name: of such a text."""
+    if shape.form == "text":
+        return _texts(source, name, column)
+    if shape.form == "series":
+        return _series(Path(source), shape)
+    if is_packed(Path(source)):
+        return packed_pictures(Path(source), shape.form)
+    if is_video(source):
+        return frames(source)
+    if source == "" or (reason := no_path(str(source))):  # an empty name would be the current folder
+        return [(str(source), Unreadable(reason if source else "an empty name", "missing"))]
+    if Path(source).is_dir():
+        return _below(Path(source), passed)
+    is_pattern = any(mark in str(source) for mark in "*?[") and not Path(source).exists()
+    return [(str(path), path) for path in (is_pattern and _matching(str(source))) or [Path(source)]]
+
+
+def _array(values: object) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:  # a tensor that has a gradient, bf16, or another device
+        raise StriateError(_RULE, received=f"{type(values).__name__}: {error}", where="predict") from error
+
+
+def _opened(image: Image.Image) -> Source:
+    """The pixels of an image of Pillow's, or why there are none."""
+    try:
+        with unpacking(image.format or "image"):
+            return pixels_of(image)
+    except Unreadable as problem:
+        return problem
+
+
+def _as_reason(error: StriateError) -> Unreadable:
+    said = f"{error.rule}; received: {error.received}" if error.received else f"{error.rule}; {error.remedy}"
+    return Unreadable(said, "text")
 
 
 def items_sent(data: bytes, name: str, shape: Shape, column: str = "") -> Iterator[tuple[str, Source]]:
@@ -74,7 +114,7 @@ def items_sent(data: bytes, name: str, shape: Shape, column: str = "") -> Iterat
             for count, item in enumerate(items(file, shape, column), 1):  # noqa: B007 - used after the loop
                 yield item
         except StriateError as error:
-            yield name, Unreadable(f"{error.rule}; received: {error.received}", "text")
+            yield name, _as_reason(error)
         else:
             if not count:
                 yield name, Unreadable("empty file", "empty")
@@ -98,7 +138,7 @@ def _matching(pattern: str) -> list[Path]:
 def _is_one(sources: object, shape: Shape) -> bool:
     """Whether this is one sample, or one path, and not several: of arrays the number of axes decides."""
     if not isinstance(sources, np.ndarray):
-        return isinstance(sources, str | PathLike)
+        return isinstance(sources, str | bytes | PathLike) or not isinstance(sources, Iterable)
     axes = _AXES[shape.form]
     return sources.ndim < axes or (sources.ndim == axes and (shape.channels > 1 or shape.form == "picture"))
 

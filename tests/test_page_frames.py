@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from browser import Browser, Page, chromium, expect, faults, grid, number, opened, visit
+import torch
+from browser import Browser, Locator, Page, chromium, expect, faults, grid, number, opened, visit
 from drawn_series import write_ucr
 from PIL import Image
+from scipy.stats import spearmanr
 
 from striate.data.prepare import Preparation, Shape
-from striate.export.model import Model
+from striate.export.model import Model, load_model
 from striate.network.build import build
 from striate.tasks.task import make_task
 
@@ -51,7 +53,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, tuple[s
 def at(page: Page, frame: int) -> np.ndarray:
     """The frame that is painted, once it is said which one it is."""
     expect(page.get_by_text(f"frame {frame} of {FRAMES}")).to_be_visible()
-    address = page.locator(".field-stage canvas").first.evaluate("canvas => canvas.toDataURL()")
+    return pixels_of(page.locator(".field-stage canvas").first)
+
+
+def pixels_of(canvas: Locator) -> np.ndarray:
+    address = canvas.evaluate("canvas => canvas.toDataURL()")
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("L"), np.float64)
 
 
@@ -63,7 +69,7 @@ def test_a_volume_is_seen_frame_by_frame(browser: Browser, stack: tuple[np.ndarr
         expect(page.get_by_text("Sees frames 2–4, rows 5–7, columns 4–6 of the volume")).to_be_visible()
         expect(page.get_by_text("Possible field: 3 × 3 pixels in frames 2 to 4.")).to_be_visible()
         np.testing.assert_allclose(at(page, 3), values[2], atol=1)
-        box, slider = page.locator(".field-box"), page.get_by_role("slider")
+        box, slider = page.locator(".field-box"), page.locator(".field-panel").get_by_role("slider")
         expect(box).to_be_visible()
         slider.focus()
         slider.press("End")
@@ -104,3 +110,26 @@ def test_any_term_is_that_of_the_place(
         page.locator(".step").get_by_role("button", name="relu1").click()  # what becomes of the number
         place = "row 0, column 20" if form == "series" else "frame 3, row 6, column 5"
         expect(page.get_by_role("heading", name=f"Layer relu1, channel 0, {place}")).to_be_visible()
+
+
+def test_maps_of_a_volume_are_seen_frame_by_frame(browser: Browser, stack: tuple[np.ndarray, tuple[str, ...]]) -> None:
+    """A map is one frame high, painted with that frame's values, and the slider turns all maps to another."""
+    values, words = stack
+    model = load_model(words[2])
+    seen = torch.tensor((values / 255 - 0.4) / 0.25, dtype=torch.float32)[None, None]
+    first = list(model.network.children())[:3]
+    maps = torch.nn.Sequential(*first)(seen)[0].detach().numpy()  # of relu1: (4, frames, height, width)
+    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, f"{address}#layer=2&range=layer") as page:
+        sheet = page.locator(".layer-panel > .atlas canvas")
+        for frame in (3, FRAMES):
+            expect(
+                page.get_by_role("heading", name=f"Layer relu1, channel 0, frame {frame}, row 6, column 5")
+            ).to_be_visible()
+            painted, known = pixels_of(sheet), maps[0, frame - 1]
+            zoom = painted.shape[0] // HEIGHT  # one row of maps: a map, and less than HEIGHT dots between rows
+            cells = painted[zoom // 2 : zoom * HEIGHT : zoom, zoom // 2 : zoom * WIDTH : zoom]
+            assert spearmanr(cells[known > 0], known[known > 0]).statistic ** 2 > 0.98  # one colour after the other
+            slider = page.locator(".sheet-tools").get_by_role("slider")
+            slider.focus()
+            slider.press("End")
+        assert not faults(page)

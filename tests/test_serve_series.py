@@ -15,6 +15,7 @@ from PIL import Image
 import striate
 from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of
 from striate.serve.glass import Glass
+from striate.serve.thumbnails import thumbnail
 
 FAST = {"quiet": True, "workers": 0}
 
@@ -88,6 +89,14 @@ def test_dropped_series(waves: striate.Run, tmp_path: Path) -> None:
         assert {said["label"] for said in found["predictions"]} == {"fast", "slow"}
         said = page.error("/api/pictures", 422, method="POST", body=b"just words\nand more", X_Name="a.txt")
         assert "series are rows of numbers" in said
+
+
+def test_a_volume_in_the_strip_is_its_middle_frame() -> None:
+    """Not all frames squeezed into one small picture."""
+    maps = np.random.default_rng(0).normal(size=(3, 5, 8, 6))
+    (tile, *told), (expected, *others) = thumbnail(maps), thumbnail(maps[:, 2])
+    np.testing.assert_array_equal(tile, expected)
+    assert told == others
 
 
 def test_a_volume_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

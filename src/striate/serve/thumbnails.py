@@ -12,6 +12,7 @@ def thumbnail(maps: np.ndarray) -> tuple[np.ndarray, int, bool]:
     The channel of the largest mean absolute value is shown; a vector as bars. Without a sign 0 stands for zero and
     255 for the maximum; with one 128 stands for zero, and 1 and 255 are as far from it as any value.
     """
+    maps = maps[:, maps.shape[1] // 2] if maps.ndim == 4 else maps  # of a volume its middle frame
     values = np.nan_to_num(maps.astype(np.float32), posinf=0.0, neginf=0.0)
     strength = np.abs(values).reshape(len(values), -1).mean(axis=1)
     channel = int(strength.argmax())

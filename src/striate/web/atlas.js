@@ -5,7 +5,8 @@
      onKey(event)   keys that the atlas itself does not use
    atlas.element    one tab stop. Arrows move the pixel, or the channel where maps are single values; Shift + arrows and
                     Page Up / Page Down move the channel; Home / End first and last channel; every move calls onPick.
-   atlas.draw({shape: [channels, h, w], data, scale, order, side, gap, perRow})
+   atlas.draw({shape: [channels, h, w], data, scale, order, side, gap, perRow, deep})
+     deep   rows of one frame, where those of a volume lie one under the other: only the frame of the chosen pixel is shown
      scale  a Scale or a function channel -> Scale; order  the channels to show, in this order (default all);
      side   wished side of a map in CSS pixels (default by count); perRow  maps in a row (default: as many as fit)
    atlas.select({channel, y, x, box})   moves the marks, without painting; box [y0, y1, x0, x1] marks a window;   atlas.reveal(channel)  scrolls to it
@@ -56,7 +57,7 @@ function shrink(data, from, height, width, step) {
 /* Sizes in device pixels, so that every number stays a whole one. */
 function layout(wide, view) {
   const ratio = devicePixelRatio || 1;
-  const [, height, width] = view.shape;
+  const { deep: height, shape: [, , width] } = view;
   const n = view.order.length;
   const single = width * height === 1;
   const wished = (view.side ?? (single ? 44 : n <= 16 ? 120 : n <= 64 ? 84 : 56)) * ratio;
@@ -81,7 +82,7 @@ export function createAtlas({ label, onPick = () => {}, onHover = () => {}, onKe
   const mapMark = h("div", { class: "mark-map" }), pixelMark = h("div", { class: "mark-pixel" });
   const space = h("div", { class: "atlas-space" }, canvas, mapMark, pixelMark);
   const element = h("div", { class: "atlas", tabindex: 0, role: "application", "aria-label": label }, space);
-  let view = null, plan = null, chosen = null;
+  let view = null, plan = null, chosen = null, from = 0;
 
   const place = (node, left, top, wide, high) => Object.assign(node.style,
     { display: "block", left: `${left}px`, top: `${top}px`, width: `${wide}px`, height: `${high}px` });
@@ -96,13 +97,14 @@ export function createAtlas({ label, onPick = () => {}, onHover = () => {}, onKe
     const last = Math.min(plan.lines, first + seen);
     const image = new ImageData(plan.wide, (last - first) * line);
     const target = new Uint32Array(image.data.buffer);
-    const [, height, width] = view.shape;
+    const { deep, shape: [, height, width] } = view;
     const pixels = new Uint32Array(columns * rows);
     for (let slot = first * perRow; slot < Math.min(last * perRow, view.order.length); slot++) {
       const channel = view.order[slot];
       const scale = typeof view.scale === "function" ? view.scale(channel) : view.scale;
-      const small = step > 1 ? shrink(view.data, channel * height * width, height, width, step) : null;
-      scale.pixels(small ?? view.data, small ? 0 : channel * height * width, pixels.length, pixels, 0);
+      const start = (channel * height + from) * width;
+      const small = step > 1 ? shrink(view.data, start, deep, width, step) : null;
+      scale.pixels(small ?? view.data, small ? 0 : start, pixels.length, pixels, 0);
       const [left, top] = corner(slot);
       stamp(pixels, columns, rows, target, plan.wide, left, top - first * line, zx, zy);
     }
@@ -112,6 +114,13 @@ export function createAtlas({ label, onPick = () => {}, onHover = () => {}, onKe
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
   const repaint = perFrame(paint);
+
+  /* To the frame of the chosen pixel; whether it is another one. */
+  function turned() {
+    const { deep, shape: [, height] } = view, before = from;
+    from = Math.max(0, Math.min(height - deep, Math.floor((chosen?.y ?? 0) / deep) * deep));
+    return from !== before;
+  }
 
   function arrange() {
     if (!view || !element.isConnected) return;
@@ -129,7 +138,8 @@ export function createAtlas({ label, onPick = () => {}, onHover = () => {}, onKe
     const [left, top] = corner(slot).map((side) => side / ratio);
     if (view.order.length > 1) place(mapMark, left - 3, top - 3, plan.cellWide / ratio + 6, plan.cellHigh / ratio + 6);
     if (view.shape[1] * view.shape[2] === 1) return;
-    const [y0, y1, x0, x1] = chosen.box ?? [chosen.y, chosen.y + 1, chosen.x, chosen.x + 1];
+    const [flat0, flat1, x0, x1] = chosen.box ?? [chosen.y, chosen.y + 1, chosen.x, chosen.x + 1];
+    const [y0, y1] = [flat0 - from, flat1 - from];
     const unitX = zx / ratio / step, unitY = zy / ratio / step;
     const wide = Math.max(LEAST_MARK, (x1 - x0) * unitX + 2), high = Math.max(LEAST_MARK, (y1 - y0) * unitY + 2);
     place(pixelMark, left + (x0 + x1) / 2 * unitX - wide / 2, top + (y0 + y1) / 2 * unitY - high / 2, wide, high);
@@ -144,8 +154,8 @@ export function createAtlas({ label, onPick = () => {}, onHover = () => {}, onKe
     const inX = px - column * (cellWide + gap), inY = py - line * (cellHigh + gap);
     const channel = view.order[line * perRow + column];
     if (column < 0 || line < 0 || column >= perRow || inX >= cellWide || inY >= cellHigh || channel === undefined) return null;
-    const [, height, width] = view.shape;
-    return cell(channel, Math.min(height - 1, Math.floor(inY / zy) * step), Math.min(width - 1, Math.floor(inX / zx) * step), event);
+    const { deep, shape: [, , width] } = view;
+    return cell(channel, from + Math.min(deep - 1, Math.floor(inY / zy) * step), Math.min(width - 1, Math.floor(inX / zx) * step), event);
   }
   function cell(channel, y, x, event) {
     const [, height, width] = view.shape;
@@ -183,10 +193,16 @@ export function createAtlas({ label, onPick = () => {}, onHover = () => {}, onKe
   const atlas = {
     element,
     draw(given) {
-      view = { order: Array.from({ length: given.shape[0] }, (_, i) => i), ...given };
+      view = { order: Array.from({ length: given.shape[0] }, (_, i) => i), ...given, deep: given.deep ?? given.shape[1] };
+      turned();
       arrange();
     },
-    select(cell) { chosen = cell; if (plan) mark(); },
+    select(cell) {
+      chosen = cell;
+      if (!plan) return;
+      if (turned()) paint();
+      mark();
+    },
     reveal(channel) {
       const slot = plan ? view.order.indexOf(channel) : -1;
       if (slot < 0) return;

@@ -133,6 +133,8 @@ export const worded = (text) => text.replace(/(?<![/\\])\b(picture|Picture|PICTU
 export const shapeText = (shape) => shape.join(" × ");
 /* A place on a flat map in words; the frames of a block [c, d, h, w] lie one under the other, and are counted from 1. */
 export const placeText = (y, x, shape) => shape.length === 4 ? `frame ${Math.floor(y / shape[2]) + 1}, row ${y % shape[2]}, column ${x}` : `row ${y}, column ${x}`;
+/* The rows of one frame of such a block; undefined for any other shape. */
+export const frameRows = (shape) => shape.length === 4 ? shape[2] : undefined;
 /* The shape of what a network is given. */
 export const inputShape = (layers) => layers.find(({ inputs }) => inputs.includes(-1)).input_shape;
 

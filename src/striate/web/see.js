@@ -2,7 +2,7 @@
 
 import { cancelled } from "./api.js";
 import { bounds, range, Scale } from "./colour.js";
-import { empty, fill, h, inputShape, worded } from "./dom.js";
+import { empty, fill, frameRows, h, inputShape, worded } from "./dom.js";
 import { createField } from "./field.js";
 import { createLedger } from "./ledger.js";
 import { inPlane } from "./numbers.js";
@@ -32,7 +32,8 @@ async function sourceOf(api, place, { rule, terms }) {
   const plane = shape[1] * shape[2];
   if (term.channel >= shape[0] || plane === 1) return null;
   const scale = fromPicture ? Scale.grey(header, term.channel) : new Scale(bounds(range(data, term.channel * plane, plane), header.signed));
-  return { term, shape, data, scale, channel: term.channel, label: fromPicture ? worded("picture") : place.trace.layers[term.source].name };
+  const { layers } = place.trace, deep = frameRows(fromPicture ? inputShape(layers) : layers[term.source].output_shape);
+  return { term, shape, data, scale, deep, channel: term.channel, label: fromPicture ? worded("picture") : layers[term.source].name };
 }
 
 export function mount(root, context) {

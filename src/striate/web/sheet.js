@@ -10,7 +10,7 @@
 
 import { createAtlas } from "./atlas.js";
 import { bounds, range, robust, Scale } from "./colour.js";
-import { button, check, digits, fill, h, note, number, placeText, segmented, select, shapeText, signedBar, svg } from "./dom.js";
+import { button, check, digits, fill, frameRows, h, note, number, placeText, segmented, select, shapeText, signedBar, svg } from "./dom.js";
 import { createSweep } from "./sweep.js";
 
 const BINS = 48, MOST_NAMED = 32;
@@ -107,12 +107,17 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
   const ranges = segmented("Colour range", RANGES, "layer", (mode) => go({ range: mode, ...lock(mode) }));
   const outliers = check("without outliers", false, (on) => go({ robust: on ? "1" : null }));
   const orders = select("Order", ORDERS, "", (order) => go({ sort: order || null }));
+  const frame = h("input", { type: "range", min: 1, step: 1, on: { input: () => {
+    const deep = frameRows(place.trace.layers[place.layer].output_shape);
+    go({ y: (frame.value - 1) * deep + place.y % deep, term: null });
+  } } });
+  const frameRow = h("label", { class: "field", hidden: true }, "Frame", frame);
   const title = h("div", { class: "layer-title" });
   const legend = h("div", { class: "layer-scale" });
   const named = h("div", { class: "named" });
   const element = h("section", { class: "panel layer-panel", "aria-label": "Layer" }, title,
     h("div", { class: "sweep" }, sweep.element, h("div", { class: "sweep-side" }, legend, outliers.element, sweep.controls)),
-    h("div", { class: "toolbar sheet-tools" }, h("span", { class: "field" }, "Range", ranges.element), orders.element), atlas.element, named, hint.element);
+    h("div", { class: "toolbar sheet-tools" }, h("span", { class: "field" }, "Range", ranges.element), orders.element, frameRow), atlas.element, named, hint.element);
   let place = null, scale = null, painted = "", shown = -1;
 
   function showTitle({ layers }, index) {
@@ -132,7 +137,7 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
     const all = scales(place, maps);
     scale = typeof all === "function" ? all(place.channel) : all;
     const order = sortChannels(place.sort, maps);
-    atlas.draw({ shape, data, scale: all, order });
+    atlas.draw({ shape, data, scale: all, order, deep: frameRows(place.trace.layers[place.layer].output_shape) });
     fill(named, vectorTable(maps, order, (channel) => classOf(place, channel), onPick));
     fill(legend, scale.legend((TITLES[place.range] ?? "") + (place.robust === "1" ? ", 1st to 99th percentile" : "")), histogram(maps, scale),
       header.nonfinite ? note(`${header.nonfinite} values are not finite numbers.`, "error") : null);
@@ -154,14 +159,16 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
     draw(given, maps) {
       place = given;
       element.classList.remove("busy");
-      const { picture, layer, channel, low, high } = place;
+      const { picture, layer, channel, low, high } = place, deep = frameRows(place.trace.layers[layer].output_shape);
       const wanted = [picture, layer, place.range, place.robust, place.sort, low, high, place.range === "channel" && channel].join();
       const fresh = wanted !== painted;
       if (fresh) paint(maps);
-      if (fresh || shown !== channel) sweep.draw({ layer: place.trace.layers[layer], view: { shape: maps.shape, data: maps.data }, scale, place });
+      if (fresh || shown !== channel) sweep.draw({ layer: place.trace.layers[layer], view: { shape: maps.shape, data: maps.data, deep }, scale, place });
       painted = wanted;
       shown = channel;
       atlas.select(place);
+      frameRow.hidden = !deep;
+      if (deep) Object.assign(frame, { max: maps.shape[1] / deep, value: Math.floor(place.y / deep) + 1 });
       if (fresh) atlas.reveal(channel);
       sweep.select(place);
     },

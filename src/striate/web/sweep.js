@@ -27,7 +27,7 @@ export function createSweep({ onPick, onKey, step }) {
   const element = h("div", { class: "sweep-maps" }, sourceFigure, arrow, h("figure", {}, titles[1], output.element));
   const controls = h("div", { class: "toolbar sweep-controls" }, play, forward, all);
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  let place = null, shape = null, shown = null, timer = null, playing = false, sweeping = false;
+  let place = null, shape = null, deep = 1, shown = null, timer = null, playing = false, sweeping = false;
 
   function advance(by) {
     const [, height, width] = shape;
@@ -58,7 +58,7 @@ export function createSweep({ onPick, onKey, step }) {
     place = given;
     output.select(place);
     const [, height, width] = shape;
-    const right = 100 * (place.x + 1) / width, top = 100 * place.y / height, bottom = 100 * (place.y + 1) / height;
+    const right = 100 * (place.x + 1) / width, top = 100 * (place.y % deep) / deep, bottom = top + 100 / deep;
     const canvas = output.element.querySelector("canvas");
     canvas.style.clipPath = sweeping ? `polygon(0 0, 100% 0, 100% ${top}%, ${right}% ${top}%, ${right}% ${bottom}%, 0 ${bottom}%)` : "none";
     all.hidden = !sweeping;
@@ -69,6 +69,7 @@ export function createSweep({ onPick, onKey, step }) {
     stop() { stop(); sweeping = false; },
     draw({ layer, view, scale, place: given }) {
       shape = view.shape;
+      deep = view.deep ?? shape[1];
       const many = shape[1] * shape[2] > 1;
       for (const one of [play, forward]) one.hidden = !many;
       play.disabled = still.matches;
@@ -85,10 +86,10 @@ export function createSweep({ onPick, onKey, step }) {
       fill(titles[0], h("b", {}, given.label), `channel ${given.channel}`, signed ? ` · ±${digits(high, 3)}` : low ? "" : ` · 0 to ${digits(high, 3)}`);
       const drawn = shown;
       shown = given;
-      if (drawn?.data !== given.data || drawn.channel !== given.channel) source.draw({ shape: given.shape, data: given.data, scale: given.scale, order: [given.channel], side: SIDE, gap: 0 });
+      if (drawn?.data !== given.data || drawn.channel !== given.channel) source.draw({ ...given, order: [given.channel], side: SIDE, gap: 0 });
       const { step: [dy, dx], origin: [top, left], patch } = given.term;
       const rows = (patch?.length ?? 1) / (given.term.frames ?? 1), columns = patch?.[0].length ?? 1;
-      source.select({ channel: given.channel, box: [top, top + (rows - 1) * dy + 1, left, left + (columns - 1) * dx + 1] });
+      source.select({ channel: given.channel, y: top + ((rows - 1) >> 1) * dy, box: [top, top + (rows - 1) * dy + 1, left, left + (columns - 1) * dx + 1] });
     },
   };
 }

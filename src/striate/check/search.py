@@ -1,6 +1,7 @@
 """Links between pictures of a set that show the same: candidates, and the looks that decide (see alike.py)."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -46,14 +47,15 @@ def search(facts: np.ndarray) -> Links:
     near = nearest(unturned(rings(looks, lengths(np.stack([facts["height"], facts["width"]], axis=1)))), NEIGHBOURS)[0]
     kinds = Plain(looks, tints), Own(facts["thumb"], tints)
     every = *(_as_they_are(kind, near) for kind in kinds), _settled(Links(*overlaid(looks, tints)))
-    found = Links(*(np.concatenate(parts) for parts in zip(*map(_fields, every), strict=True)))
+    found = Links(
+        *(
+            np.concatenate(parts)
+            for parts in zip(*map(attrgetter("pairs", "chance", "agreement", "poses"), every), strict=True)
+        )
+    )
     found = found[np.argsort(found.chance, kind="stable")]
     _, once = np.unique(found.pairs[:, 0] * len(looks) + found.pairs[:, 1], return_index=True)
     return found[np.sort(once)]
-
-
-def _fields(links: Links) -> tuple[np.ndarray, ...]:
-    return links.pairs, links.chance, links.agreement, links.poses
 
 
 def _as_they_are(kind: Plain | Own, near: np.ndarray) -> Links:

@@ -256,14 +256,9 @@ def _class_name(folder: str) -> str:
 def _no_classes(folder: Path, files: list[os.DirEntry]) -> StriateError:
     pictures = sum(Path(entry.name).suffix.lower() in IMAGE_SUFFIXES for entry in files)
     what = f"{len(files):,} files and no folder" if files else "an empty folder"
-    if pictures:
-        what = f"{pictures:,} pictures directly in it"
-    return StriateError(
-        "a folder to learn from has one folder per class",
-        received=what,
-        where=folder,
-        remedy=f"arrange it as {LAYOUT}, or {other_labels(entry.name for entry in files)}",
-    )
+    what = f"{pictures:,} pictures directly in it" if pictures else what
+    rule, remedy = "a folder to learn from has one folder per class", other_labels(entry.name for entry in files)
+    return StriateError(rule, received=what, where=folder, remedy=f"arrange it as {LAYOUT}, or {remedy}")
 
 
 def other_labels(names: Iterable[str]) -> str:

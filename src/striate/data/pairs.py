@@ -112,7 +112,7 @@ class _Join:
                 found[key_of(file)].append(file)
         for key in sorted(pictures.keys() & masks.keys() - {None}):
             picture, *others = pictures[key]
-            partners = [mask for mask in masks[key] if _agree(mask.sample.part, picture.sample.part)]
+            partners = [mask for mask in masks[key] if len({mask.sample.part, picture.sample.part} - {None}) < 2]
             if partners and not others and (not objects or self._counts[picture.folders] == 1):
                 self._take(picture, partners, objects)
         self.pictures = [file for file in self.pictures if id(file) not in self._gone]
@@ -134,10 +134,6 @@ class _Join:
 def _apart(files: list[_File], met: set[tuple[str, ...]]) -> tuple[list[_File], list[_File]]:
     """Files of folders in which others have found their partners, and the rest."""
     return [file for file in files if file.folders in met], [file for file in files if file.folders not in met]
-
-
-def _agree(part: str | None, other: str | None) -> bool:
-    return part == other or part is None or other is None
 
 
 def _file(sample: Sample) -> _File:

@@ -91,17 +91,12 @@ def read_image(
     """`decode_image` and `look_image` from one opening; shape: see `decode.read`."""
     image = open_image(file, kind, page)
     header = _header(file, image, kind)
-    return _unpacked(image, kind, page, enough, shape), header
+    return unpacked(image, kind, page, enough, shape), header
 
 
 def decode_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> np.ndarray:
     """The upright pixels (H, W, 1 or 3) of a file; see `decode.decode` for `enough`."""
-    return _unpacked(open_image(file, kind, page), kind, page, enough)
-
-
-def pixels_of(image: Image.Image) -> np.ndarray:
-    """The same of an image that somebody has opened or made."""
-    return _unpacked(image, image.format or "image", 0, 0)
+    return unpacked(open_image(file, kind, page), kind, page, enough)
 
 
 def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:
@@ -109,7 +104,8 @@ def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:
     return _header(file, open_image(file, kind, page), kind)
 
 
-def _unpacked(image: Image.Image, kind: str, page: int, enough: int, shape: Shape | None = None) -> np.ndarray:
+def unpacked(image: Image.Image, kind: str, page: int = 0, enough: int = 0, shape: Shape | None = None) -> np.ndarray:
+    """The upright pixels of an image that is opened, or was made; see `decode.read`."""
     if kind == "JPEG" and enough and not page:
         image.draft(None, (2 * enough, 2 * enough))
     image.load()

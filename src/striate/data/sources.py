@@ -170,27 +170,28 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
         problem = error
     given = (asked.label_column and "--label-column", asked.columns and "--columns")
     of_table = next(filter(None, given), f"--task {asked.task}" if asked.task in (LABELS, NUMBERS) else "")
-    has_masks = found is not None and asked.task is None and are_pictures_and_masks(found.classes)
-    if found is not None and len(found.classes) > 1 and not _is_unlabelled(found) and not of_table and not has_masks:
+    masked = found is not None and asked.task is None and are_pictures_and_masks(found.classes)
+    if found is not None and len(found.classes) > 1 and not (_is_unlabelled(found) or of_table or masked):
         return found, asked.group
     fitting = fitting_table(path, asked)
     if fitting is not None:
         return fitting
     if problem is not None:
         raise problem
-    if has_masks:
-        raise StriateError(
-            "masks go with pictures by their names, and have their size",
-            received=f"the folders {' and '.join(found.classes)} that do not fit",
-            where=path,
-            remedy="--task segmentation says what is wrong; --task classification learns them as two classes",
+    if masked:
+        rule, received = (
+            "masks have the names and sizes of their pictures",
+            f"{' and '.join(found.classes)} that do not fit",
         )
+        remedy = "--task segmentation says what is wrong; --task classification learns them as two classes"
+        raise StriateError(rule, received=received, where=path, remedy=remedy)
     if _is_unlabelled(found):
-        raise StriateError(
+        rule, received = (
             "the folders of parts hold one folder per class",
-            received=f"pictures directly in {first_few(found.classes)}",
-            where=path,
-            remedy=f"arrange it as {LAYOUT}, or {_other_labels(found)}",
+            f"pictures directly in {first_few(found.classes)}",
+        )
+        raise StriateError(
+            rule, received=received, where=path, remedy=f"arrange it as {LAYOUT}, or {_other_labels(found)}"
         )
     if of_table:
         rule = f"{of_table} is for a table"
@@ -220,29 +221,20 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         return
     counts = Counter(sample.target for sample in samples)
     if len(counts) < 2:
-        raise StriateError(
-            "training needs at least two classes" if samples else "training needs readable pictures",
-            received=_what_was_found(found, counts),
-            where=found.root,
-            remedy=_two_classes(found),
-        )
-    few = class_order(name for name, count in counts.items() if count < 2)
-    if few:
-        raise StriateError(
+        rule = "training needs at least two classes" if samples else "training needs readable pictures"
+        received, remedy = _what_was_found(found, counts), _two_classes(found)
+        raise StriateError(rule, received=received, where=found.root, remedy=remedy)
+    if few := class_order(name for name, count in counts.items() if count < 2):
+        rule, remedy = (
             "every class needs at least two usable pictures",
-            received=f"one picture of {first_few(few)}",
-            where=found.root,
-            remedy="add pictures to these classes or take them out",
+            "add pictures to these classes or take them out",
         )
+        raise StriateError(rule, received=f"one picture of {first_few(few)}", where=found.root, remedy=remedy)
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
-    unseen = class_order(counts.keys() - learned)
-    if unseen:
-        raise StriateError(
-            "every class needs pictures in the training part",
-            received=f"none of {first_few(unseen)}",
-            where=found.root,
-            remedy="are class folders spelt alike in every part?" if learned else "give training pictures too",
-        )
+    if unseen := class_order(counts.keys() - learned):
+        rule = "every class needs pictures in the training part"
+        remedy = "are class folders spelt alike in every part?" if learned else "give training pictures too"
+        raise StriateError(rule, received=f"none of {first_few(unseen)}", where=found.root, remedy=remedy)
 
 
 def _require_some(found: Found, samples: Sequence[Sample]) -> None:
@@ -277,11 +269,10 @@ def _two_classes(found: Found) -> str:
         places = [sample.path.split("/") for sample in found.samples]
         inner = class_order(place[1] for place in places if len(place) > 2)
         if inner:
-            said = f"the folders inside {places[0][0]!r} ({first_few(inner)})"
-            return f"if the classes are {said}, give that folder instead"
+            return f"if {first_few(inner)} in {places[0][0]!r} are the classes, give that folder instead"
         return f"arrange it as {LAYOUT}, or {_other_labels(found)}"
     beside = [item.path for item in found.left_out if item.reason.startswith(BESIDE_PARTS)]
-    return f"arrange it as {LAYOUT}{f'; {first_few(beside)} was passed over' if beside else ''}"
+    return f"arrange it as {LAYOUT}{f'; passed over: {first_few(beside)}' if beside else ''}"
 
 
 def _require_table(path: Path) -> None:

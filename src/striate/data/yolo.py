@@ -34,11 +34,9 @@ def find_yolo(folder: Path) -> Path | None:
         if (folder / name).is_file() and next(_texts(folder), None) is not None:
             return folder / name
     beside = cache(lambda place: {file.stem for file in place.glob("*") if file.suffix not in ("", ".txt")})
-    texts = (file for pattern in _PLACES for file in _texts(folder, pattern))
-    is_of_picture = (
-        file for file in texts if "labels" in file.relative_to(folder).parts or file.stem in beside(file.parent)
-    )
-    return folder if any(map(_in_shares, is_of_picture)) else None
+    texts = ((file, file.relative_to(folder).parts) for pattern in _PLACES for file in _texts(folder, pattern))
+    own = (file for file, parts in texts if "labels" in parts or file.stem in beside(file.parent))
+    return folder if any(map(_in_shares, own)) else None
 
 
 def _in_shares(file: Path) -> bool:

@@ -17,7 +17,7 @@ from striate.data.load import Source
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.packs import arrays_of
 from striate.data.prepare import Shape
-from striate.data.raster import pixels_of
+from striate.data.raster import unpacked
 from striate.data.records import is_records, read_records
 from striate.data.sample import LeftOut
 from striate.data.series import as_series, is_series, read_series, rows_of_array
@@ -53,19 +53,18 @@ def items(
             raise StriateError(_RULE, received=type(source).__name__, where="predict")
         else:
             try:
-                yield from _of_path(source, f"text/{number}", shape, column, [] if passed is None else passed)
+                if shape.form == "text":
+                    yield from _texts(source, f"text/{number}", column)
+                else:
+                    yield from _of_path(source, shape, [] if passed is None else passed)
             except StriateError as error:
                 if isinstance(sources, list) and len(sources) == 1:
                     raise
                 yield str(source), _as_reason(error)  # one bad file ends no long list
 
 
-def _of_path(
-    source: str | PathLike, name: str, shape: Shape, column: str, passed: list[LeftOut]
-) -> Iterable[tuple[str, Source]]:
-    """What a path, a pattern, an address or, for a model of texts, a text stands for; name: of such a text."""
-    if shape.form == "text":
-        return _texts(source, name, column)
+def _of_path(source: str | PathLike, shape: Shape, passed: list[LeftOut]) -> Iterable[tuple[str, Source]]:
+    """What a path, a pattern or an address stands for."""
     if shape.form == "series":
         return _series(Path(source), shape)
     if is_packed(Path(source)):
@@ -91,7 +90,7 @@ def _opened(image: Image.Image) -> Source:
     """The pixels of an image of Pillow's, or why there are none."""
     try:
         with unpacking(image.format or "image"):
-            return pixels_of(image)
+            return unpacked(image, image.format or "image")
     except Unreadable as problem:
         return problem
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from striate.data.decode import decode
 from striate.data.prepare import Shape
 from striate.data.sample import LeftOut
 from striate.data.sources import read_digits, read_source, require_trainable
@@ -319,6 +321,29 @@ def test_arrays() -> None:
     assert "4 pictures and 4 labels of shape (2, 2)" in refused((pictures, np.ones((4, 2, 2))))
     assert "pictures in folders" in refused((pictures, [1, 2, 3, 4]), group="parent")
     assert "shape (5, 6, 1, 1, 1)" in refused((np.zeros((5, 6, 1, 1, 1)), [0] * 5))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "RGBA", "CMYK", "1"])
+def test_images_of_pillow_are_learned_as_their_files_are(tmp_path: Path, mode: str) -> None:
+    """Their colours, and not the numbers of a palette; what the decoder refuses is left out with its reason."""
+    values = np.random.default_rng(0).integers(0, 256, (6, 7, 3), dtype=np.uint8)
+    image = Image.fromarray(values).convert(mode)
+    image.save(tmp_path / "image.tif")
+    strange = Image.fromarray(values).convert("HSV")
+    found = read_source(([image, strange, image], ["a", "b", "b"]))
+    assert [sample.path for sample in found.samples] == ["array/0", "array/2"]
+    np.testing.assert_array_equal(decode(found.samples[0].source), decode(tmp_path / "image.tif"))
+    assert "kind HSV" in reasons(found)["array/1"]
+
+
+@pytest.mark.parametrize("form", [torch.tensor, lambda values: list(map(torch.tensor, values)), list])
+def test_channels_that_come_first_are_refused_in_every_form(form: object) -> None:
+    """A tensor and a list, as an array is: three rows of many channels would be learned without a word."""
+    values = np.zeros((4, 3, 16, 16), np.uint8)
+    said = refused((form(values), ["a", "b"] * 2))
+    assert "channels of an array of pictures come last" in said
+    assert "transpose" in said
+    assert len(read_source((form(values.transpose(0, 2, 3, 1)), ["a", "b"] * 2)).samples) == 4
 
 
 def test_digits_are_those_of_scikit_learn() -> None:

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from striate.data.decode import opened
+from striate.data.header import Unreadable
 from striate.data.sample import Found, LeftOut, Sample
 from striate.data.series import all_series, rows_of_array
 from striate.data.targets import Meaning, meaning_of_rows
@@ -39,6 +42,7 @@ def read_arrays(
     mean where that is not plain (see `targets.meaning_of`). A missing label (None, NaN, "") leaves its picture out.
     form: one of FORMS; by default an array (N, L), or a list of arrays (L,), holds series.
     """
+    pictures = np.asarray(pictures) if hasattr(pictures, "__array__") else pictures
     form, cells = form_of(pictures, form), cells_of(labels, len(pictures), "array")
     meaning = meaning_of_rows(cells, task)
     samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None, form)
@@ -75,10 +79,11 @@ def read_rows(
     samples, left_out = [], []
     for row, (picture, line, group) in enumerate(zip(pictures, cells, together, strict=True)):
         path, (target, problem) = f"{name}/{row}", meaning.target(line)
-        if problem:
+        pixels = opened(picture) if isinstance(picture, Image.Image) else np.asarray(picture)
+        if problem := problem or (pixels.reason if isinstance(pixels, Unreadable) else ""):
             left_out.append(LeftOut(path=path, reason=problem, label=", ".join(filter(None, line)), part=part or ""))
         else:
-            sample = Sample(path=path, source=np.asarray(picture), target=target, group=group or None, part=part)
+            sample = Sample(path=path, source=pixels, target=target, group=group or None, part=part)
             samples.append(sample)
     return samples, left_out
 
@@ -87,15 +92,15 @@ def rows_of_form(
     pictures: np.ndarray | Sequence[np.ndarray], form: str, name: str
 ) -> np.ndarray | Sequence[np.ndarray]:
     """An array with the axes that its form has: (N, H, W[, C]) of pictures, (N, L, C) of series. Lists as they are."""
-    if not isinstance(pictures, np.ndarray):
-        return pictures
+    is_array = isinstance(pictures, np.ndarray)
+    shapes = {pictures.shape[1:]} if is_array else {getattr(picture, "shape", ()) for picture in pictures}
     wanted, rule, remedy = _AXES.get(form, _AXES["picture"])
-    channels_first = form != "volume" and pictures.ndim == 4 and pictures.shape[1] in (1, 3) and pictures.shape[3] > 4
-    if pictures.ndim in wanted:
-        if not channels_first:
-            return rows_of_array(pictures) if form == "series" else pictures
-        rule, remedy = "the channels of an array of pictures come last", "use pictures.transpose(0, 2, 3, 1)"
-    raise StriateError(rule, received=f"shape {pictures.shape}", where=name, remedy=remedy)
+    if form == "picture" and shapes and all(len(one) == 3 and one[0] in (1, 3) and one[2] > 4 for one in shapes):
+        turn = "pictures.transpose(0, 2, 3, 1)" if is_array else "picture.transpose(1, 2, 0) of each"
+        rule, remedy = "the channels of an array of pictures come last", f"use {turn}"
+    elif not is_array or pictures.ndim in wanted:
+        return rows_of_array(pictures) if is_array and form == "series" else pictures
+    raise StriateError(rule, received=f"shape {(len(pictures), *min(shapes))}", where=name, remedy=remedy)
 
 
 def cells_of(values: Sequence[object], count: int, name: str, what: str = "labels") -> list[tuple[str, ...]]:

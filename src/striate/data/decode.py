@@ -26,7 +26,7 @@ from striate.data.pages import require_all_pages
 from striate.data.pixels import as_depth, upright
 from striate.data.prepare import Shape
 from striate.data.quiet import quiet
-from striate.data.raster import decode_image, look_image, read_image
+from striate.data.raster import decode_image, look_image, read_image, unpacked
 from striate.data.tiff import decode_tiff, look_tiff
 
 __all__ = ["FORMATS", "IMAGE_SUFFIXES", "VERSION", "Header", "Pick", "Unreadable", "decode", "look", "read"]
@@ -94,6 +94,15 @@ def look(source: Source, pick: Pick = WHOLE) -> Header:
         file.seek(0)
         with unpacking(kind):
             return _look(file, start, kind, pick)
+
+
+def opened(image: Image.Image) -> np.ndarray | Unreadable:
+    """The same of an image that somebody has opened or made with Pillow, or why there is none."""
+    try:
+        with unpacking(image.format or "image"):
+            return unpacked(image, image.format or "image")
+    except Unreadable as problem:
+        return problem
 
 
 def _bytes_of(source: Path | bytes | bytearray) -> bytes:

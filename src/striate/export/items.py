@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from striate.data.decode import unpacking
+from striate.data.decode import opened
 from striate.data.folder import read_any
 from striate.data.header import Unreadable
 from striate.data.load import Source
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.packs import arrays_of
 from striate.data.prepare import Shape
-from striate.data.raster import unpacked
 from striate.data.records import is_records, read_records
 from striate.data.sample import LeftOut
 from striate.data.series import as_series, is_series, read_series, rows_of_array
@@ -48,7 +47,7 @@ def items(
         if hasattr(source, "__array__"):
             yield from _of_array(f"array/{number}", _array(source), shape)
         elif isinstance(source, Image.Image):
-            yield f"array/{number}", _opened(source)
+            yield f"array/{number}", opened(source)
         elif not isinstance(source, str | PathLike):
             raise StriateError(_RULE, received=type(source).__name__, where="predict")
         else:
@@ -84,15 +83,6 @@ def _array(values: object) -> np.ndarray:
         return np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # a tensor that has a gradient, bf16, or another device
         raise StriateError(_RULE, received=f"{type(values).__name__}: {error}", where="predict") from error
-
-
-def _opened(image: Image.Image) -> Source:
-    """The pixels of an image of Pillow's, or why there are none."""
-    try:
-        with unpacking(image.format or "image"):
-            return unpacked(image, image.format or "image")
-    except Unreadable as problem:
-        return problem
 
 
 def _as_reason(error: StriateError) -> Unreadable:

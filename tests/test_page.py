@@ -255,6 +255,15 @@ def test_what_is_built_anew_keeps_the_focus(page: Page) -> None:
     expect(page.get_by_label("Input channel")).to_be_focused()
 
 
+def test_a_long_name_of_a_class_leaves_its_card_small(page: Page) -> None:
+    """A name of 400 letters is cut after some lines, and the cards beside it stay as they are."""
+    open_tab(page, "mistakes")
+    page.get_by_role("button", name="All", exact=True).click()
+    said = page.locator(".mistakes-card > p").first
+    said.evaluate("said => said.textContent = 'x'.repeat(400)")
+    assert said.bounding_box()["height"] < 150
+
+
 def test_the_address_holds_the_state(page: Page, address: str) -> None:
     """A reload shows the same number again, Back the one before; without a picture the first one is shown."""
     page.locator(".card", has_text="conv2").click()

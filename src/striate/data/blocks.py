@@ -27,12 +27,8 @@ def blocks(
     as a sample of a later part. Raises StriateError where parts are given.
     """
     if any(sample.part for sample in samples):
-        raise StriateError(
-            "a series is cut into blocks where no parts are given",
-            received="parts as given",
-            where="--split blocks",
-            remedy="leave --split out, or the parts",
-        )
+        rule, received = "a series is cut into blocks where no parts are given", "parts as given"
+        raise StriateError(rule, received=received, where="--split blocks", remedy="leave --split out, or the parts")
     (number, folds), order = fold, _order(samples)
     count = len(order)
     start, end = (round((number - back) * count / (folds or 1)) for back in (1, 0))

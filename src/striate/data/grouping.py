@@ -21,12 +21,8 @@ def regroup(found: Found, group: str) -> Found:
     names = _parents(found.kind, paths) if group == PARENT else _matched(group, paths)
     samples = [replace(sample, group=name or None) for sample, name in zip(found.samples, names, strict=True)]
     if samples and all(sample.group is None for sample in samples):
-        raise StriateError(
-            "--group must match at least one picture",
-            received=repr(group),
-            where=found.samples[0].path,
-            remedy="try the expression on this path",
-        )
+        rule, remedy = "--group must match at least one picture", "try the expression on this path"
+        raise StriateError(rule, received=repr(group), where=found.samples[0].path, remedy=remedy)
     return replace(found, samples=samples)
 
 
@@ -42,11 +38,8 @@ def _matched(pattern: str, paths: list[str]) -> list[str | None]:
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise StriateError(
-            "--group must be 'parent', a column of the table or a regular expression",
-            received=repr(pattern),
-            where=f"--group: {error}",
-            remedy=r"for example --group '^(patient\d+)_'",
-        ) from None
+        rule = "--group must be 'parent', a column of the table or a regular expression"
+        remedy = r"for example --group '^(patient\d+)_'"
+        raise StriateError(rule, received=repr(pattern), where=f"--group: {error}", remedy=remedy) from None
     found = map(expression.search, paths)
     return [match[1 if expression.groups else 0] if match else None for match in found]

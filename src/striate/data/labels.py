@@ -202,23 +202,17 @@ def _name_column(file: Path, index: _Index, first: list[str], others: list[list[
                 hits[column][fits[0]] = looseness
     most = max(map(len, hits))
     if not most:
-        raise StriateError(
-            "a column of the table must name pictures of the folder",
-            received=f"{first_few(looked[0])}; a picture is called {first_few(index.paths, 1)}",
-            where=file,
-            remedy="give the folder that holds these pictures",
-        )
+        rule = "a column of the table must name pictures of the folder"
+        received = f"{first_few(looked[0])}; a picture is called {first_few(index.paths, 1)}"
+        raise StriateError(rule, received=received, where=file, remedy="give the folder that holds these pictures")
     best = [column for column, found in enumerate(hits) if 2 * len(found) > most]
     strict = [column for column in best if sum(how < _BY_NUMBER for how in hits[column].values()) * 2 > most]
     titles = [first[column].casefold() for column in strict or best]
     known = [title for title in NAMES if title in titles]
     if len(titles) > 1 and not known:
-        raise StriateError(
-            "there must be no doubt which column of a table names the pictures",
-            received=f"the columns {first_few([first[column] for column in strict or best])}",
-            where=file,
-            remedy="call it path or id in the first line",
-        )
+        rule = "there must be no doubt which column of a table names the pictures"
+        received = f"the columns {first_few([first[column] for column in strict or best])}"
+        raise StriateError(rule, received=received, where=file, remedy="call it path or id in the first line")
     return (strict or best)[titles.index(known[0]) if known else 0]
 
 

@@ -59,12 +59,9 @@ def read(path: Path, group: str | None = None) -> Found:
     looked = _look(pairs)
     if not looked.sources:
         shown = [item.said for item in looked.left_out]
-        raise StriateError(
-            "pictures to segment have a mask of their own size",
-            received=first_few(shown, 3) or f"no mask for any of {len(flat.samples):,} pictures",
-            where=path,
-            remedy=f"arrange them as {LAYOUT}",
-        )
+        rule = "pictures to segment have a mask of their own size"
+        received = first_few(shown, 3) or f"no mask for any of {len(flat.samples):,} pictures"
+        raise StriateError(rule, received=received, where=path, remedy=f"arrange them as {LAYOUT}")
     classes = _listed_classes(path, flat.left_out)
     vocabulary = decide(list(looked.seen.values()), classes, path) if looked.seen else _OBJECTS
     samples, strange = _samples(pairs, looked, vocabulary)

@@ -80,12 +80,8 @@ def _require_fractions(test: float, validation: float) -> None:
             rule = "a part is a fraction of the pictures, 0 or more and below 1"
             raise StriateError(rule, received=value, where=name)
     if test + validation >= 1:
-        raise StriateError(
-            "the test and validation parts must leave pictures to train on",
-            received=f"{test} + {validation}",
-            where="--test and --val",
-            remedy="for example --test 0.2 --val 0.1",
-        )
+        rule, received = "the test and validation parts must leave pictures to train on", f"{test} + {validation}"
+        raise StriateError(rule, received=received, where="--test and --val", remedy="for example --test 0.2 --val 0.1")
 
 
 def folds(

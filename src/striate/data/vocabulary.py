@@ -95,12 +95,9 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary
     if UNKNOWN in values and len(values) > 2 and 1 <= values[-2] < 128 and values[-1] == UNKNOWN and not rare:
         ignore, values = UNKNOWN, values[:-1]
     if len(values) > MOST_CLASSES or are_photographs(values):
-        raise StriateError(
-            "a mask has one value, or one colour, per class",
-            received=f"{len(values):,} different ones",
-            where=where,
-            remedy="save masks without smoothing, or list the classes and their colours in classes.txt",
-        )
+        rule = "a mask has one value, or one colour, per class"
+        remedy = "save masks without smoothing, or list the classes and their colours in classes.txt"
+        raise StriateError(rule, received=f"{len(values):,} different ones", where=where, remedy=remedy)
     if len(values) < 2:
         received = f"the value {value_text(values[0])} alone" if values else "no mask that can be read"
         raise StriateError("masks mark something in at least one picture", received=received, where=where)

@@ -38,12 +38,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict]:
         text = metadata[HEADER]
         header = json.loads(text)
     except (OSError, SafetensorError, ValueError, KeyError, RecursionError) as error:
-        raise StriateError(
-            "a model file is a .safetensors file written by striate",
-            received=f"{type(error).__name__}: {error}",
-            where=path,
-            remedy="give a run folder or its model.safetensors",
-        ) from error
+        rule = "a model file is a .safetensors file written by striate"
+        remedy = "give a run folder or its model.safetensors"
+        raise StriateError(rule, received=f"{type(error).__name__}: {error}", where=path, remedy=remedy) from error
     if metadata.get(DIGEST) != _digest(tensors, text):
         raise StriateError("a model file must be whole", received="its SHA-256 does not match", where=path)
     if not isinstance(header, dict) or header.get("format") != FORMAT:

@@ -146,12 +146,9 @@ def _layers(question: Question, layer: int | str | None) -> tuple[list[Explained
     found = [one for one in map(explained, wanted) if one]
     if found and len(found) == len(wanted):
         return found, names[wanted[0]] if len(wanted) == 1 else _MEMBER.sub(r"\1*.", names[wanted[0]])
-    raise StriateError(
-        "a class activation map needs a layer of feature maps, with more than one place, that the score depends on",
-        received=layer,
-        where="layer",
-        remedy=f"choose one of {', '.join(names[i] for i in maps) or 'no layer: try occlusion'}",
-    )
+    rule = "a class activation map needs a layer of feature maps, with more than one place, that the score depends on"
+    remedy = f"choose one of {', '.join(names[i] for i in maps) or 'no layer: try occlusion'}"
+    raise StriateError(rule, received=layer, where="layer", remedy=remedy)
 
 
 _MEMBER = re.compile(r"^(ensemble\d+\.)(?:\d+|\*)\.")
@@ -166,12 +163,8 @@ def _named(names: list[str], layer: int | str | None) -> list[int]:
         return [names.index(layer)]
     if isinstance(layer, int) and 0 <= layer < len(names):
         return [layer]
-    raise StriateError(
-        f"a layer is a name, or a number from 0 to {len(names) - 1}",
-        received=layer,
-        where="layer",
-        remedy=nearest(str(layer), names),
-    )
+    rule = f"a layer is a name, or a number from 0 to {len(names) - 1}"
+    raise StriateError(rule, received=layer, where="layer", remedy=nearest(str(layer), names))
 
 
 def _gradcam(question: Question, layer: int | str | None = None) -> Drawn:

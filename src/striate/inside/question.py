@@ -115,12 +115,9 @@ def _values(outputs: Tensor, score: Score) -> Tensor:
         return torch.stack([value.reshape(()) for value in values])
     rows = outputs[:, None] if outputs.ndim == 1 else outputs
     if rows.ndim != 2:
-        raise StriateError(
-            "a class can be asked about where the output is one row of numbers",
-            received=f"shape {tuple(outputs.shape[1:])}",
-            where="score",
-            remedy="give a function of the output, such as lambda output: output[1].mean()",
-        )
+        rule = "a class can be asked about where the output is one row of numbers"
+        remedy = "give a function of the output, such as lambda output: output[1].mean()"
+        raise StriateError(rule, received=f"shape {tuple(outputs.shape[1:])}", where="score", remedy=remedy)
     if not 0 <= score < rows.shape[1]:
         raise StriateError(f"a class is a number from 0 to {rows.shape[1] - 1}", received=score, where="score")
     return rows[:, score]

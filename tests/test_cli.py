@@ -299,6 +299,16 @@ def test_predict_prints_and_writes(folders: tuple[Path, Path], tmp_path: Path, c
     assert [rows[1][name] for name in ("predicted", "confidence", "p_a", "p_b")] == [""] * 4
 
 
+def test_predict_refuses_a_name_before_it_begins(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for thousands of answers that are then thrown away because of the ending of --out."""
+    data, run = folders
+    monkeypatch.setattr("striate.export.model.Model.predict_each", lambda *_: pytest.fail("pictures were looked at"))
+    assert main(["predict", str(run), str(data), "--out", str(tmp_path / "x.xlsx")]) == 2
+    assert f"written as FILE.csv. received: {tmp_path / 'x.xlsx'}. where: --out" in capsys.readouterr().err
+
+
 def test_predict_says_what_it_passes_over(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

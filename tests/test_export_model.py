@@ -220,7 +220,7 @@ def test_predictions_are_saved_as_a_table(tmp_path: Path) -> None:
     rows = read_table(tmp_path / "said.csv")
     assert [row["predicted"] for row in rows] == [said[0].predicted, ""]
     assert float(rows[0]["p_b"]) == pytest.approx(said[0].probabilities["b"], abs=1e-6)
-    with pytest.raises(StriateError, match="written as a table"):
+    with pytest.raises(StriateError, match=r"written as FILE\.csv"):
         model.save_predictions(tmp_path / "said.json", said)
 
 

@@ -42,6 +42,7 @@ def write_answers(task: Task, told: Sequence[tuple[str, object, tuple[int, int] 
 
     told: (path of the picture, answer or None, its own height and width where that matters).
     """
+    require_written(task, out)
     if out.suffix.lower() == ".csv":
         blank = [("",) * len(task.columns())]
         rows = (
@@ -50,6 +51,13 @@ def write_answers(task: Task, told: Sequence[tuple[str, object, tuple[int, int] 
         files.write_csv(out, ("path", *task.columns()), rows)
     else:
         task.save(out, [one for one in told if one[1] is not None])
+
+
+def require_written(task: Task, out: Path) -> None:
+    """Raise StriateError for a name that the task's answers are not written under."""
+    if out.suffix.lower() not in task.written:
+        rule = f"answers of {task.name} are written as {' or '.join(task.written.values())}"
+        raise StriateError(rule, received=out, where="--out", remedy="give another name")
 
 
 def draw_answer(task: Task, pick: Pick, told: Prediction, folder: Path) -> Path:

@@ -51,6 +51,7 @@ class Detection(Task):
     longest: ClassVar[int] = 192
     step: ClassVar[int] = 32
     batch_pixels: ClassVar[int] = 1 << 21
+    written: ClassVar[Mapping[str, str]] = {".csv": "FILE.csv", ".json": "FILE.json (COCO)", "": "a folder (YOLO)"}
 
     @classmethod
     def side(cls, found: Found) -> int:
@@ -218,9 +219,6 @@ class Detection(Task):
         if out.suffix.lower() == ".json":
             files.write_json(out, coco_record(pictures, self.classes))
             return
-        if out.suffix:
-            rule = "boxes are written as FILE.csv, FILE.json (COCO) or into a folder (YOLO)"
-            raise StriateError(rule, received=out, where="--out")
         named = [(Path(path).name, size, answer) for path, size, answer in pictures]
         for name, text in box_texts("yolo", named, self.classes):
             files.write_text(out / name, text)

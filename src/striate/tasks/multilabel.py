@@ -96,7 +96,7 @@ class Multilabel(Task):
         return np.array(self.thresholds or [0.5] * len(self.classes))
 
     def target_of(self, answer: np.ndarray) -> tuple[str, ...]:
-        return tuple(sorted(name for name, (_, said) in zip(self.classes, answer, strict=True) if said))
+        return tuple(class_order(name for name, (_, said) in zip(self.classes, answer, strict=True) if said))
 
     def say(self, answer: np.ndarray) -> str:
         return "; ".join(self.target_of(answer)) or "none"

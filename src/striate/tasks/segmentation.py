@@ -74,6 +74,7 @@ class Segmentation(Task):
     batch_pixels: ClassVar[int] = 2**17
     by_pixel: ClassVar[bool] = True
     ending: ClassVar[str] = "softmax"
+    written: ClassVar[Mapping[str, str]] = {".csv": "FILE.csv (shares)", "": "a folder (masks)"}
 
     @classmethod
     def of(cls, found: Found, targets: Sequence[Mask], options: Mapping[str, object]) -> "Segmentation":
@@ -259,9 +260,6 @@ class Segmentation(Task):
 
     def save(self, out: Path, told: Sequence[tuple[str, Areas, tuple[int, int] | None]]) -> None:
         """A folder of index PNG files by the pictures' names, with the names of their values in classes.txt."""
-        if out.suffix:
-            rule = "masks are written as a table of shares (.csv) or into a folder"
-            raise StriateError(rule, received=out, where="--out", remedy="give a name without an ending")
         stems = Counter(Path(path).stem for path, _, _ in told)
         for number, (path, answer, _) in enumerate(told, 1):
             stem = Path(path).stem

@@ -49,7 +49,8 @@ class Task(ABC):
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
     where every pixel is an answer and it is not pictures that count, else 0. decides: whether there is a `margin`.
     by_pixel: whether every pixel of the logits decides for one of the classes. ending: what makes answers of logits in
-    an exported file: "softmax", "sigmoid", "numbers" (times `scales`, plus `centres`) or "none".
+    an exported file: "softmax", "sigmoid", "numbers" (times `scales`, plus `centres`) or "none". written: as what
+    answers are written, in words by the ending of the name ("" for a folder).
     """
 
     classes: tuple[str, ...]
@@ -74,6 +75,7 @@ class Task(ABC):
     mirrored: ClassVar[bool] = False
     crop: ClassVar[int] = 0
     ending: ClassVar[str] = "none"
+    written: ClassVar[Mapping[str, str]] = {".csv": "FILE.csv"}
 
     # What is learned.
 
@@ -292,12 +294,11 @@ class Task(ABC):
         return [self.row(answer)]
 
     def save(self, out: Path, told: Sequence[tuple[str, object, tuple[int, int] | None]]) -> None:
-        """Write answers in another form than a table, which the name of the file or folder `out` chooses.
+        """Write answers in another form than a table: that of `written` which the name of the file or folder chooses.
 
         told: (path of the picture, answer, its own height and width) of every picture that was read.
         """
-        rule = "predictions are written as a table"
-        raise StriateError(rule, received=out, where="--out", remedy="give a name that ends in .csv")
+        raise NotImplementedError(self.name)
 
 
 def task_kind(name: str) -> type[Task]:

@@ -289,7 +289,7 @@ def _task(found: Found, store: Store, check: Check, settings: Settings) -> Task:
     require_trainable(found, used)
     task = task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], as_table(settings))
     remaining = task.counts([found.samples[i].target for i in used])
-    if gone := sorted(name for name, count in remaining.items() if not count):
+    if gone := class_order(name for name, count in remaining.items() if not count):
         raise StriateError(
             "every class needs pictures that are not under another class too",
             received=f"none of {first_few(gone)}",

@@ -9,7 +9,7 @@ import csv
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from striate.train.dataset import UNUSED, Dataset, Division, Job, divided, write
 from striate.train.describe import spread_sentence, summary_facts
 from striate.train.events import Note
 from striate.train.results import HELD_OUT, open_test, tell_next
-from striate.train.settings import LEAST_MINUTES, Settings, as_table, read_settings, to_toml
+from striate.train.settings import LEAST_MINUTES, Settings, read_settings, to_toml
 from striate.train.single import CHECKPOINTS, Run
 from striate.train.suspects import with_doubts
 
@@ -46,7 +46,7 @@ def begin(job: Job) -> Run:
         raise StriateError(rule, received=job.data.task.name, where="--repeats, --folds", remedy=remedy)
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), _gone_if_empty(folder):
-        tables = {"settings": as_table(settings), "run": single.about_run(job)}
+        tables = {"settings": asdict(settings), "run": single.about_run(job)}
         files.write_text(folder / "settings.toml", to_toml(tables))
         return _train_all(folder, job)
 

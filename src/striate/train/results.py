@@ -94,15 +94,16 @@ def open_test(folder: Path, job: Job, record: dict) -> None:
 
 
 def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mapping[str, Sequence]) -> None:
+    names = data.names
+
     def rows() -> Iterator[tuple[str, ...]]:
         for part in ("test", "validation", "train", TWIN):
             held = data.scored_rows(part)
             targets = data.targets_of(held)
             errors = task.errors(targets, predicted[part])
             for row, target, answer, error in zip(held, targets, predicted[part], errors, strict=True):
-                name = data.found.samples[data.store.kept[row]].path
                 wrong = () if task.one_label else (f"{error:.6g}",)  # where prediction and truth do not say it
-                yield name, *task.row(answer), part, text_of(target), *wrong
+                yield names[row], *task.row(answer), part, text_of(target), *wrong
 
     header = ("path", *task.header(), "part", "truth", *(() if task.one_label else ("error",)))
     files.write_csv(folder / "predictions.csv", header, rows())

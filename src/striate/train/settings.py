@@ -6,8 +6,9 @@ Nothing here imports torch, so that `striate --help` answers at once.
 import re
 import tomllib
 from collections.abc import Collection
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
+from typing import get_args
 
 from striate.data.header import Pick
 from striate.errors import StriateError, nearest
@@ -129,22 +130,20 @@ class Settings:
 
     def _require_values(self) -> None:
         """Each setting by itself is what it can be."""
-        for name in _WORDS:
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str | Path if name in ("out", "labels", "weights") else str):
-                _refuse(name, repr(value), f"{name} is a word")
-        for name, kinds in _KINDS.items():
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
-                _refuse(name, repr(value), f"{name} is {'a number' if float in kinds else 'a whole number'}")
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                _refuse(name, value, f"{name} lies between {low:,} and {high:,}")
         for item in fields(self):
-            choices, value = item.metadata["choices"], getattr(self, item.name)
-            if choices and value is not None and value not in choices:
-                _refuse(item.name, value, f"{item.name} is one of {', '.join(choices)}", nearest(str(value), choices))
+            name, value, choices = item.name, getattr(self, item.name), item.metadata["choices"]
+            if value is None:
+                continue
+            kinds, (low, high) = get_args(item.type) or (item.type,), _RANGES.get(name, (None, None))
+            is_number = isinstance(value, int | float if float in kinds else int) and not isinstance(value, bool)
+            is_word = name in _FREE or isinstance(value, str | Path if name in _PATHS else str)
+            if not (is_word if str in kinds else is_number):
+                what = "a word" if str in kinds else "a number" if float in kinds else "a whole number"
+                _refuse(name, repr(value), f"{name} is {what}")
+            if low is not None and not low <= value <= high:
+                _refuse(name, value, f"{name} lies between {low:,} and {high:,}")
+            if choices and value not in choices:
+                _refuse(name, value, f"{name} is one of {', '.join(choices)}", nearest(str(value), choices))
         if self.runs > 1 and self.minutes is not None and self.minutes < LEAST_MINUTES * self.runs:
             _refuse(
                 "minutes",
@@ -200,16 +199,8 @@ class Settings:
         return int(parts[0]), int(parts[-1])
 
 
-_WORDS = (
-    "network", "form", "text", "group", "labels", "label_column", "columns", "label_regex", "mirror_negates", "augment",
-    "symmetry", "balance", "optimizer", "device", "precision", "out", "name", "weights",
-)  # fmt: skip
-_KINDS = {
-    "repeats": (int,), "folds": (int,), "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,),
-    "workers": (int,), "page": (int,), "minutes": (int, float), "test": (int, float), "val": (int, float),
-    "lr": (int, float), "momentum": (int, float), "weight_decay": (int, float), "smoothing": (int, float),
-    "members": (int,),
-}  # fmt: skip
+_PATHS = ("labels", "weights", "out")
+_FREE = ("img_size", "channels", "task", "split")  # words whose own rules say what they may be
 _RANGES = {
     "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
     "patience": (1, 1_000_000), "test": (0, 0.9), "val": (0, 0.9), "batch_size": (1, 65_536),
@@ -243,10 +234,6 @@ def read_settings(path: Path) -> tuple[Settings, dict]:
         return settings_from(tables["settings"]), tables
     except (OSError, ValueError, KeyError) as error:
         raise StriateError("a run to resume has a readable settings.toml", received=error, where=path) from error
-
-
-def as_table(settings: Settings) -> dict[str, object]:
-    return asdict(settings)
 
 
 def _channels(asked: object) -> str:

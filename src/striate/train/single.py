@@ -37,7 +37,7 @@ from striate.train.illustrate import SHARE
 from striate.train.loop import Training
 from striate.train.plan import Plan
 from striate.train.results import write_augmentation, write_results
-from striate.train.settings import Settings, as_table, to_toml
+from striate.train.settings import Settings, to_toml
 from striate.train.symmetry import with_symmetry
 from striate.train.watch import Watching
 
@@ -106,7 +106,7 @@ def begin(job: Job) -> Run:
     about = {**about_run(job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent):
-        tables = {"settings": as_table(settings), "plan": asdict(plan), "division": asdict(job.division), "run": about}
+        tables = {"settings": asdict(settings), "plan": asdict(plan), "division": asdict(job.division), "run": about}
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
         return _fit(training, [], folder, job)

@@ -77,11 +77,10 @@ def resumable(run: Path, checkpoints: str, tell: Watch, parent: Path | None = No
             shutil.rmtree(run, ignore_errors=True)
             raise
         again = f"striate train --resume {parent or run}"
-        if isinstance(error, StriateError) and isinstance(error.__cause__, OSError):  # a full disk, most likely
-            remedy = f"when there is room again, {again} goes on from the last checkpoint"
-            raise StriateError(error.rule, received=error.received, where=error.where, remedy=remedy) from error
-        if isinstance(error, StriateError):  # it would come again
-            remedy = f"{error.remedy}; {run} keeps what came before"
+        if isinstance(error, StriateError):
+            remedy = f"{error.remedy}; {run} keeps what came before"  # the error would come again
+            if isinstance(error.__cause__, OSError):  # a full disk, most likely
+                remedy = f"when there is room again, {again} goes on from the last checkpoint"
             raise StriateError(error.rule, received=error.received, where=error.where, remedy=remedy) from error
         tell(Note(f"Kept      {again} goes on from the last checkpoint"))
         raise

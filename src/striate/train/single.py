@@ -44,13 +44,7 @@ from striate.train.watch import Watching
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
-SHOWN = (
-    "curves",
-    "confusion_matrix",
-    "recall_precision",
-    "labels",
-    "scatter",
-)  # in a notebook, as far as there
+SHOWN = ("curves", "confusion_matrix", "recall_precision", "labels", "scatter")  # in a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
 REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 
@@ -76,13 +70,12 @@ class Run:
         return join(title, *(picture(file.read_bytes(), file.stem, name="striate") for file in pictures))
 
 
-def read_job(
-    source: Source, settings: Settings, tell: Watch, started: float, division: Division, run: Path | None = None
-) -> Job:
-    """The pictures of a training, read and divided; `run` is the folder of one that goes on."""
+def read_job(source: Source, settings: Settings, tell: Watch, started: float, run: Path | None = None) -> Job:
+    """The pictures of a training, read and divided as for the first run; `run` is the folder of one that goes on."""
     device = machine.choose_device(settings.device)
     given = read_given(settings.weights) if settings.weights else None
     settings = given.settings(settings) if given else settings
+    division = Division(seed=settings.seed, fold=1 if settings.folds else 0, folds=settings.folds or 0)
     data = read_dataset(source, settings, tell, division, run)
     tell = in_words_of(data.found.form, tell)
     told = DIGITS if source is None else data.found.root
@@ -188,12 +181,11 @@ def _facts(job: Job) -> planning.Facts:
     counts = data.counts("train")
     empty = [name for name, count in counts.items() if not count]
     if empty:
-        raise StriateError(
+        rule, remedy = (
             "every class needs pictures in the training part",
-            received=f"none of {first_few(empty)}",
-            where=data.found.root,
-            remedy="lower --test and --val, or give more pictures of these classes",
+            "lower --test and --val, or give more pictures of these classes",
         )
+        raise StriateError(rule, received=f"none of {first_few(empty)}", where=data.found.root, remedy=remedy)
     return planning.Facts(
         height=shape.height, width=shape.width, channels=shape.channels, form=shape.form, seen=shape.seen,
         counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),), classes=len(task.classes),

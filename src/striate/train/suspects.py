@@ -1,5 +1,6 @@
 """Labels that may be wrong: quick networks are asked about the pictures that they have not learned."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,14 +60,15 @@ def _held_out(known: Labelled, seed: int, recipe: str, side: int, operations: fl
     return logits
 
 
-def with_doubts(folder: Path, data: Dataset, rows: np.ndarray, chances: np.ndarray) -> Dataset:
+def with_doubts(folder: Path, data: Dataset, rows: np.ndarray, chances: Iterable[np.ndarray]) -> Dataset:
     """The data with a finding on the labels that a run's own models doubt; writes suspects.csv.
 
-    rows: (N,) of the store, held out; one that several models answered is there several times. chances: (N, classes).
+    rows: (N,) of the store, held out; one that several models answered is there several times. chances: of each,
+    (classes,).
     """
     unique, place, times = np.unique(rows, return_inverse=True, return_counts=True)
     mean = np.zeros((len(unique), len(data.task.classes)))
-    np.add.at(mean, place, chances)
+    np.add.at(mean, place, np.reshape([*chances], (len(rows), len(data.task.classes))))
     truth = data.encoded(unique).numpy()
     found = rank_labels(mean / times[:, None], truth)
     found = replace(found, rows=unique[found.rows])

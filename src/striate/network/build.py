@@ -65,14 +65,11 @@ def build(line: str, input_shape: Shape, classes: int, seed: int = 0) -> Network
 
 
 def _resolve(layers: tuple[Layer, ...], classes: int) -> tuple[Layer, ...]:
-    return tuple(
-        Layer(
-            layer.kind,
-            tuple((name, classes if value == "classes" else value) for name, value in layer.values),
-            _resolve(layer.body, classes),
-        )
-        for layer in layers
-    )
+    def resolved(layer: Layer) -> Layer:
+        values = tuple((name, classes if value == "classes" else value) for name, value in layer.values)
+        return Layer(layer.kind, values, _resolve(layer.body, classes))
+
+    return tuple(map(resolved, layers))
 
 
 def _fill(into: nn.Sequential, layers: tuple[Layer, ...], shape: Shape) -> Shape:

@@ -56,12 +56,8 @@ def load_checkpoint(folder: Path) -> tuple[Place, dict[str, Tensor], list[dict]]
             return Place(**header["place"]), tensors, header["history"]
         except (StriateError, KeyError, TypeError) as error:
             problems.append(f"{path.name}: {error}")
-    raise StriateError(
-        "a run to resume has a whole checkpoint",
-        received="; ".join(problems) or "none",
-        where=folder,
-        remedy="start the training anew",
-    )
+    rule, received = "a run to resume has a whole checkpoint", "; ".join(problems) or "none"
+    raise StriateError(rule, received=received, where=folder, remedy="start the training anew")
 
 
 @contextlib.contextmanager

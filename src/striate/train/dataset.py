@@ -302,12 +302,9 @@ def _task(found: Found, store: Store, check: Check, settings: Settings) -> Task:
     task = task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], asdict(settings))
     remaining = task.counts([found.samples[i].target for i in used])
     if gone := sorted(name for name, count in remaining.items() if not count):
-        raise StriateError(
-            "every class needs pictures that are not under another class too",
-            received=f"none of {first_few(gone)}",
-            where=found.root,
-            remedy="`striate check` shows which pictures are there twice",
-        )
+        rule = "every class needs pictures that are not under another class too"
+        remedy = "`striate check` shows which pictures are there twice"
+        raise StriateError(rule, received=f"none of {first_few(gone)}", where=found.root, remedy=remedy)
     return task
 
 

@@ -28,6 +28,7 @@ from striate.train.loop import Training
 from striate.train.settings import Settings
 
 MISTAKES = 24  # pictures
+NAMED = ("weights", "minutes", "patience", "group", "test", "val")  # settings, where they were given
 
 
 def report_facts(
@@ -144,11 +145,7 @@ def _setting_rows(training: Training, settings: Settings) -> list[tuple[str, obj
         ("balance", plan.balance),
         ("label smoothing", plan.smoothing),
         ("seed", plan.seed),
-        *(
-            (name, asked[name])
-            for name in ("weights", "minutes", "patience", "group", "test", "val")
-            if asked[name] is not None
-        ),
+        *((name, asked[name]) for name in NAMED if asked[name] is not None),
     ]
 
 

@@ -60,24 +60,18 @@ def _resumed(folder: Path, options: dict, source: Source, tell: Watch, started: 
     if not folder.is_dir():
         raise StriateError("a run to resume is a run folder", received="no such folder", where=folder)
     with files.held(folder):
-        return _go_on(folder, source, tell, started)
-
-
-def _go_on(folder: Path, source: Source, tell: Watch, started: float) -> Run:
-    if files.is_complete(folder) and not files.read_json(folder / "scores.json").get("stopped"):
-        rule = "a run to resume was cut short"
-        raise StriateError(rule, received="a finished run", where=folder, remedy="start a new one")
-    settings, tables = read_settings(folder / "settings.toml")
-    about = tables["run"]
-    if "part_of" in about:
-        rule, remedy = (
-            "one of several runs goes on with the others",
-            f"striate train --resume {folder.absolute().parent}",
-        )
-        raise StriateError(rule, received=folder.name, where="--resume", remedy=remedy)
-    if source is None and about["source"] != single.DIGITS:
-        source = about["source"]
-    precision = about.get("precision", settings.precision)  # what was measured at the start, not what would be now
-    settings = replace(settings, out=str(folder.parent), precision=precision)
-    job = single.read_job(source, settings, tell, started, folder)
-    return repeat.go_on(folder, job, tables) if settings.runs > 1 else single.go_on(folder, job, tables)
+        if files.is_complete(folder) and not files.read_json(folder / "scores.json").get("stopped"):
+            rule = "a run to resume was cut short"
+            raise StriateError(rule, received="a finished run", where=folder, remedy="start a new one")
+        settings, tables = read_settings(folder / "settings.toml")
+        about = tables["run"]
+        if "part_of" in about:
+            rule = "one of several runs goes on with the others"
+            remedy = f"striate train --resume {folder.absolute().parent}"
+            raise StriateError(rule, received=folder.name, where="--resume", remedy=remedy)
+        if source is None and about["source"] != single.DIGITS:
+            source = about["source"]
+        precision = about.get("precision", settings.precision)  # what was measured at the start, not what would be now
+        settings = replace(settings, out=str(folder.parent), precision=precision)
+        job = single.read_job(source, settings, tell, started, folder)
+        return repeat.go_on(folder, job, tables) if settings.runs > 1 else single.go_on(folder, job, tables)

@@ -85,11 +85,9 @@ class Settings:
     )
     labels: str | None = option(None, DATA, "a CSV or TSV table with the labels of FOLDER's pictures", meta="FILE")
     label_column: str | None = option(
-        None,
-        DATA,
-        "the table's column of labels or numbers, or several with commas; by name, or number from 0",
+        None, DATA, "the table's column of labels or numbers, or several with commas; by name, or number from 0",
         meta="NAME",
-    )
+    )  # fmt: skip
     columns: str | None = option(
         None, DATA, "names for the columns of a table that has none, with commas", meta="NAMES"
     )
@@ -145,32 +143,21 @@ class Settings:
             if choices and value not in choices:
                 _refuse(name, value, f"{name} is one of {', '.join(choices)}", nearest(str(value), choices))
         if self.runs > 1 and self.minutes is not None and self.minutes < LEAST_MINUTES * self.runs:
-            _refuse(
-                "minutes",
-                f"{self.minutes:g} for {self.runs} runs",
-                f"every run needs at least {LEAST_MINUTES:g} minutes, its scores and report included",
-            )
+            rule = f"every run needs at least {LEAST_MINUTES:g} minutes, its scores and report included"
+            _refuse("minutes", f"{self.minutes:g} for {self.runs} runs", rule)
         self.size  # noqa: B018 - reading it checks the form
 
     def _require_agreement(self) -> None:
         """Settings do not contradict each other."""
         if self.test + (self.val or 0) >= 0.95:
-            _refuse(
-                "test", f"{self.test:g} + {self.val:g}", "the test and validation shares leave pictures to learn from"
-            )
+            rule = "the test and validation shares leave pictures to learn from"
+            _refuse("test", f"{self.test:g} + {self.val:g}", rule)
         if self.symmetry != "auto" and self.augment != "auto":
-            _refuse(
-                "symmetry",
-                f"{self.symmetry} and --augment {self.augment}",
-                "a recipe says itself which symmetries it has",
-                "write hflip or dihedral into the recipe",
-            )
+            rule, remedy = "a recipe says itself which symmetries it has", "write hflip or dihedral into the recipe"
+            _refuse("symmetry", f"{self.symmetry} and --augment {self.augment}", rule, remedy)
         if self.epochs is not None and self.minutes is not None:
-            _refuse(
-                "minutes",
-                f"{self.minutes:g} and --epochs {self.epochs}",
-                "a budget is given in minutes or in epochs, not both",
-            )
+            rule = "a budget is given in minutes or in epochs, not both"
+            _refuse("minutes", f"{self.minutes:g} and --epochs {self.epochs}", rule)
 
     @property
     def runs(self) -> int:

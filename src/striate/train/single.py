@@ -142,8 +142,8 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     now = machine.fingerprint(job.device)
     other = [f"{name} was {about.get(name)}" for name in now if about.get(name) != now[name]]
     if other:
-        told = f"Note      another machine than before ({', '.join(other)}), so not bit for bit the same weights"
-        job.tell(Note(told))
+        told = f"another machine than before ({', '.join(other)}), so not bit for bit the same weights"
+        job.tell(Note(f"Note      {told}"))
     with resumable(folder, CHECKPOINTS, job.tell, job.parent):
         return _fit(training, history, folder, job)
 
@@ -152,12 +152,10 @@ def require_same_start(job: Job, about: dict) -> None:
     """Raise where the pictures, or the weights to begin with, are not those of [run] in the settings.toml of a run that
     goes on."""
     if job.data.fingerprint() != about["data"]:
-        raise StriateError(
-            "a run goes on with the very pictures and labels it began with",
-            received="pictures or labels that were added, taken away or changed",
-            where=about["source"],
-            remedy="bring them back, or start a new run",
-        )
+        rule = "a run goes on with the very pictures and labels it began with"
+        remedy = "bring them back, or start a new run"
+        received = "pictures or labels that were added, taken away or changed"
+        raise StriateError(rule, received=received, where=about["source"], remedy=remedy)
     if job.given and job.given.digest != about["weights"]:
         rule = "a run goes on from the very weights it began with"
         raise StriateError(rule, received="others", where=job.given.where, remedy="bring them back")
@@ -181,10 +179,8 @@ def _facts(job: Job) -> planning.Facts:
     counts = data.counts("train")
     empty = [name for name, count in counts.items() if not count]
     if empty:
-        rule, remedy = (
-            "every class needs pictures in the training part",
-            "lower --test and --val, or give more pictures of these classes",
-        )
+        rule = "every class needs pictures in the training part"
+        remedy = "lower --test and --val, or give more pictures of these classes"
         raise StriateError(rule, received=f"none of {first_few(empty)}", where=data.found.root, remedy=remedy)
     return planning.Facts(
         height=shape.height, width=shape.width, channels=shape.channels, form=shape.form, seen=shape.seen,

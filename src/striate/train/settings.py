@@ -132,12 +132,15 @@ class Settings:
             name, value, choices = item.name, getattr(self, item.name), item.metadata["choices"]
             if value is None:
                 continue
-            kinds, (low, high) = get_args(item.type) or (item.type,), _RANGES.get(name, (None, None))
-            is_number = isinstance(value, int | float if float in kinds else int) and not isinstance(value, bool)
-            is_word = name in _FREE or isinstance(value, str | Path if name in _PATHS else str)
-            if not (is_word if str in kinds else is_number):
-                what = "a word" if str in kinds else "a number" if float in kinds else "a whole number"
+            kinds = get_args(item.type) or (item.type,)
+            if str in kinds:
+                fits, what = name in _FREE or isinstance(value, str | Path if name in _PATHS else str), "a word"
+            else:
+                kind, what = (int | float, "a number") if float in kinds else (int, "a whole number")
+                fits = isinstance(value, kind) and not isinstance(value, bool)
+            if not fits:
                 _refuse(name, repr(value), f"{name} is {what}")
+            low, high = _RANGES.get(name, (None, None))
             if low is not None and not low <= value <= high:
                 _refuse(name, value, f"{name} lies between {low:,} and {high:,}")
             if choices and value not in choices:

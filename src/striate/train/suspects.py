@@ -63,8 +63,8 @@ def _held_out(known: Labelled, seed: int, recipe: str, side: int, operations: fl
 def with_doubts(folder: Path, data: Dataset, rows: np.ndarray, chances: Iterable[np.ndarray]) -> Dataset:
     """The data with a finding on the labels that a run's own models doubt; writes suspects.csv.
 
-    rows: (N,) of the store, held out; one that several models answered is there several times. chances: of each,
-    (classes,).
+    rows: (N,) of the store, held out; one that several models answered is there several times. chances: for each
+    of them, (classes,).
     """
     unique, place, times = np.unique(rows, return_inverse=True, return_counts=True)
     mean = np.zeros((len(unique), len(data.task.classes)))

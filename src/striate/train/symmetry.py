@@ -154,14 +154,14 @@ def choose_symmetry(
     if mirror.lost:
         kept = f" ({classes[mirror.worst]}: {100 * max(mirror.class_kept, 0):.0f} %)" if mirror.low <= LOSS else ""
         return "none", said + kept
-    much = gain.mean() / whole >= LEARNED
-    if not mirror.kept or (usual == "none" and not much):
+    learned = gain.mean() / whole
+    if not mirror.kept or (usual == "none" and learned < LEARNED):
         return usual, f"{custom}; {said}, which is too unsure"
     said += f", {'turned' if turn == QUARTER_TURN else 'upside-down'} ones {after}"
-    return "dihedral" if after.kept and much else "mirror", said
+    return "dihedral" if after.kept and learned >= LEARNED else "mirror", said
 
 
-Known = tuple[dict[Element, np.ndarray], np.ndarray, float]
+Known = tuple[dict[Element, np.ndarray], np.ndarray, float]  # see `_by_networks`
 
 
 def _by_line(labelled: Labelled, rows: np.ndarray, turn: Element, seed: int) -> Known:

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from striate.serve.door import Answer
 from striate.serve.reply import Request
 from striate.serve.server import Server
 from striate.tasks.task import make_task
-from striate.train.settings import as_table, settings_from, to_toml
+from striate.train.settings import settings_from, to_toml
 
 CLASSES = ("across", "corner", "down")
 # By task: facts of the task, a network, and channels, height and width of the pictures.
@@ -110,7 +111,7 @@ def spatial_run(folder: Path, name: str) -> Path:
     Model(network.eval(), task, preparation).save(run / "model.safetensors")
     found = (path.relative_to(source) for path in source.rglob("0?.png"))
     pictures = sorted(path.as_posix() for path in found if path.parts[0] != "masks")
-    tables = {"settings": as_table(settings_from({})), "run": {"source": str(source)}}
+    tables = {"settings": asdict(settings_from({})), "run": {"source": str(source)}}
     files.write_text(run / "settings.toml", to_toml(tables))
     listed = [(path, "", "test", "", "used", "") for path in pictures]
     files.write_csv(run / "data.csv", ("path", "label", "part", "group", "status", "reason"), listed)

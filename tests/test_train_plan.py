@@ -70,8 +70,8 @@ def test_a_named_network_is_the_catalogues() -> None:
     plan = make_plan(Settings(network="hela"), facts(50, 50, counts=(80,) * 10))
     assert plan.line == CATALOG["hela"].line
     assert (plan.smoothing, plan.weight_decay, plan.sizes) == (0, 0, ((1.0, 1.0),))
-    assert not plan.is_auto
-    assert make_plan(Settings(), facts()).is_auto
+    assert "whiten" not in plan.line
+    assert "whiten" in make_plan(Settings(), facts()).line
 
 
 @settings(deadline=None, max_examples=15)

@@ -10,11 +10,10 @@ import torch
 from striate.data.measure import measure
 from striate.data.prepare import Preparation, Shape
 from striate.train.dataset import Division, read_dataset
-from striate.train.probe import fold_of, quick_logits, quick_network
+from striate.train.probe import Labelled, fold_of, quick_logits, quick_network
 from striate.train.settings import Settings
 from striate.train.suspects import suspects, with_doubts
 
-CPU = torch.device("cpu")
 CLASSES = ("upright", "level", "corner")
 
 
@@ -31,6 +30,13 @@ def with_preparation(pictures: np.ndarray, targets: np.ndarray) -> tuple[np.ndar
     return pictures, targets, measure(pictures, np.arange(len(pictures)), shape)
 
 
+def labelled(
+    pictures: np.ndarray, targets: np.ndarray, preparation: Preparation, classes: tuple[str, ...] = CLASSES
+) -> Labelled:
+    """No two of the pictures belong together."""
+    return Labelled(pictures, targets, classes, preparation, torch.device("cpu"), np.arange(len(pictures)))
+
+
 def test_it_learns_the_same_again_and_leaves_torch_alone() -> None:
     """Held-out pictures are told apart; same seed, same bits; another seed, others; torch's randomness is untouched."""
     pictures, targets, preparation = drawn_set(90)
@@ -38,9 +44,9 @@ def test_it_learns_the_same_again_and_leaves_torch_alone() -> None:
     before, threads = torch.get_rng_state(), torch.get_num_threads()
 
     def answers(seed: int) -> np.ndarray:
-        network = quick_network(pictures, rows, targets, CLASSES, preparation, CPU, operations=5e9, seed=seed)
+        network = quick_network(labelled(pictures, targets, preparation), rows, operations=5e9, seed=seed)
         assert not network.training
-        return quick_logits(network, pictures, asked, preparation, CPU)
+        return quick_logits(network, pictures, asked, preparation)
 
     first = answers(0)
     assert (first.argmax(axis=1) == targets[asked]).mean() > 0.9
@@ -58,8 +64,8 @@ def test_pictures_of_any_form(shape: tuple[int, int, int]) -> None:
         random.integers(0, 256, (12, *shape), dtype=np.uint8), np.arange(12) % 2
     )
     rows = np.arange(12)
-    network = quick_network(pictures, rows, targets, ("a", "b"), preparation, CPU, operations=1e8, seed=0)
-    logits = quick_logits(network, pictures, rows, preparation, CPU)
+    known = labelled(pictures, targets, preparation, ("a", "b"))
+    logits = quick_logits(quick_network(known, rows, operations=1e8, seed=0), pictures, rows, preparation)
     assert logits.shape == (12, 2)
     assert np.isfinite(logits).all()
 
@@ -80,7 +86,7 @@ def test_planted_wrong_labels_are_found() -> None:
     wrong = random.choice(300, 15, replace=False)
     labels = targets.copy()
     labels[wrong] = (labels[wrong] + random.integers(1, 3, 15)) % 3
-    found = suspects(pictures, labels, CLASSES, preparation, CPU, operations=2e10)
+    found = suspects(labelled(pictures, labels, preparation), operations=2e10)
     assert np.isin(found.rows[:15], wrong).mean() >= 0.7
     assert (found.suggested == targets[found.rows])[:10].all()
     assert found.share == pytest.approx(0.05, abs=0.02)
@@ -97,15 +103,14 @@ def test_what_only_more_pixels_show_is_looked_at_closer() -> None:
     wrong, labels = random.choice(100, 5, replace=False), targets.copy()
     labels[wrong] = 1 - labels[wrong]
     _, _, preparation = with_preparation(pictures, targets)
-    found = suspects(pictures, labels, ("level", "upright"), preparation, CPU, operations=2e10)
+    found = suspects(labelled(pictures, labels, preparation, ("level", "upright")), operations=2e10)
     assert np.isin(found.rows[:5], wrong).sum() >= 4
     assert found.agreed > 0.85
 
 
 def test_too_few_pictures_are_not_judged() -> None:
     """Under twenty pictures say nothing of labels."""
-    pictures, targets, preparation = drawn_set(12)
-    assert suspects(pictures, targets, CLASSES, preparation, CPU).pictures == 0
+    assert suspects(labelled(*drawn_set(12))).pictures == 0
 
 
 def test_doubts_of_a_run_are_written_once_per_picture(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
-from striate.train.settings import Settings, as_table, read_settings, settings_from, to_toml
+from striate.train.settings import Settings, read_settings, settings_from, to_toml
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ NUMBERS = {"minutes": st.none() | st.floats(0.1, 1e5), "seed": st.integers(0, 2*
 @given(st.builds(Settings, **WORDS, **NUMBERS, img_size=st.none() | st.just("66x200")))
 def test_settings_go_through_toml_unchanged(tmp_path_factory: pytest.TempPathFactory, before: Settings) -> None:
     """Any words and numbers come back exactly from settings.toml, which is valid TOML; None is left out."""
-    text = to_toml({"settings": as_table(before), "run": {"on": True, "pairs": ((0.5, 1.0), (1.0, 2.0))}})
+    text = to_toml({"settings": asdict(before), "run": {"on": True, "pairs": ((0.5, 1.0), (1.0, 2.0))}})
     tables = tomllib.loads(text)
     valid = {name: _written(value) for name, value in asdict(before).items() if value is not None}
     assert tables["settings"] == valid

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from sklearn.datasets import load_digits
-from test_train_probe import with_preparation
+from test_train_probe import labelled, with_preparation
 
 import striate
 import striate.train.symmetry as symmetry_module
@@ -47,11 +46,8 @@ def drawn_set(kind: str, channels: int, count: int = 160) -> tuple[np.ndarray, n
 def chosen(
     pictures: np.ndarray, targets: np.ndarray, classes: tuple[str, ...] = ("one", "two"), operations: float = ENOUGH
 ) -> tuple[str, str]:
-    pictures, targets, preparation = with_preparation(pictures, targets)
-    rows = np.arange(len(pictures))
-    return choose_symmetry(
-        pictures, rows, targets, classes, preparation, torch.device("cpu"), kin=rows, operations=operations, seed=0
-    )
+    known = labelled(*with_preparation(pictures, targets), classes)
+    return choose_symmetry(known, np.arange(len(pictures)), operations=operations, seed=0)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -172,9 +168,8 @@ def test_numbers_of_both_signs_are_not_mirrored_without_evidence() -> None:
     pictures = random.integers(0, 256, (60, SIDE, SIDE, 3)).astype(np.uint8)
     figures = {"low": (0.0,) * 3, "high": (255.0,) * 3, "mean": (0.5,) * 3, "std": (0.3,) * 3}
     preparation = Preparation(shape=Shape(height=SIDE, width=SIDE, channels=3), **figures)
-    rows, cpu = np.arange(60), torch.device("cpu")
     for least, expected in ((-1.0, "none"), (0.0, "mirror")):
         numbers = random.uniform(least, 1, (60, 1))
-        symmetry, why = choose_symmetry(pictures, rows, numbers, ("angle",), preparation, cpu, kin=rows)
+        symmetry, why = choose_symmetry(labelled(pictures, numbers, preparation, ("angle",)), np.arange(60))
         assert symmetry == expected
         assert "too little to tell" in why

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
+from test_train_probe import labelled
 
 from striate.augment.geometry import IDENTITY, MIRRORED, QUARTER_TURN
 from striate.data.prepare import Preparation, Shape
@@ -40,10 +40,7 @@ def test_numbers_get_the_symmetry_they_have(kind: str, expected: str) -> None:
     """What is counted may be turned, a place from above mirrored, an angle neither; of noise, as usual for grey."""
     pictures, numbers = drawn(kind)
     unit = Preparation(shape=Shape(height=SIDE, width=SIDE, channels=1), low=(0,), high=(255,), mean=(0,), std=(1,))
-    rows = np.arange(COUNT)
-    symmetry, why = choose_symmetry(
-        pictures, rows, numbers, ("number",), unit, torch.device("cpu"), kin=rows, operations=0.0
-    )
+    symmetry, why = choose_symmetry(labelled(pictures, numbers, unit, ("number",)), np.arange(COUNT), operations=0.0)
     assert symmetry == expected
     assert ("as usual" in why) == (kind == "noise")
 
@@ -53,11 +50,8 @@ def test_a_column_that_cannot_be_turned_decides_for_all() -> None:
     many, number = drawn("many")
     right, place = drawn("right")
     pictures = np.concatenate([many, right], axis=2)[:, :, ::2]
-    rows = np.arange(COUNT)
-    both = np.concatenate([number, place], axis=1)
-    symmetry, why = choose_symmetry(
-        pictures, rows, both, ("count", "place"), None, torch.device("cpu"), kin=rows, operations=0.0
-    )
+    known = labelled(pictures, np.concatenate([number, place], axis=1), None, ("count", "place"))
+    symmetry, why = choose_symmetry(known, np.arange(COUNT), operations=0.0)
     assert symmetry == "none"
     assert why.startswith("mirrored pictures keep")
 

@@ -40,12 +40,9 @@ def choose_device(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()  # "meta" has no values
     except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        raise StriateError(
-            "the device must be one that this machine's torch can use",
-            received=name,
-            where="--device",
-            remedy="use auto, cpu" + (", cuda" if torch.cuda.is_available() else ""),
-        ) from error
+        rule = "the device must be one that this machine's torch can use"
+        remedy = "use auto, cpu" + (", cuda" if torch.cuda.is_available() else "")
+        raise StriateError(rule, received=name, where="--device", remedy=remedy) from error
     return device
 
 

@@ -1,7 +1,5 @@
 """The networks that `auto` stands for where one answer is wanted for a whole picture, series, text or volume."""
 
-from collections.abc import Callable
-
 from striate.errors import StriateError
 
 
@@ -23,9 +21,8 @@ def auto_line(channels: int, height: int, width: int, base: int) -> str:
         )
         side, number = side // 2, number + 1
     if not stages:
-        raise StriateError(
-            "auto needs pictures of at least 3×3 pixels", received=f"{height}×{width}", where="--img-size"
-        )
+        rule = "auto needs pictures of at least 3×3 pixels"
+        raise StriateError(rule, received=f"{height}×{width}", where="--img-size")
     return f"{stem}, silu, {', '.join(stages)}, globalmaxpool, dense classes bias=no, scale 0.125"
 
 
@@ -68,8 +65,3 @@ def volume_line(channels: int, height: int, width: int, base: int, frames: int =
         stages.append(f"conv {filters} 3 bias=no{pool}, batchnorm, relu{inner}")
         side, frames = side // 2, frames // 2
     return f"{', '.join(stages)}, globalavgpool, dense classes"
-
-
-LINES: dict[str, Callable[..., str]] = {
-    "picture": auto_line, "series": series_line, "text": text_line, "volume": volume_line,
-}  # fmt: skip

@@ -33,8 +33,7 @@ class Network(nn.Sequential):
     def __init__(self, text: str, input_shape: Shape) -> None:
         super().__init__()
         self.text, self.input_shape = text, input_shape
-        builder = _Builder()
-        self.output_shape = builder.fill(self, flat(parse(text)), input_shape)
+        self.output_shape = _fill(self, flat(parse(text)), input_shape)
 
     def logits(self, x: Tensor) -> Tensor:
         """The output before a closing softmax or sigmoid, which losses need for exact gradients."""
@@ -66,113 +65,122 @@ def build(line: str, input_shape: Shape, classes: int, seed: int = 0) -> Network
 
 
 def _resolve(layers: tuple[Layer, ...], classes: int) -> tuple[Layer, ...]:
-    return tuple(
-        Layer(
-            layer.kind,
-            tuple((name, classes if value == "classes" else value) for name, value in layer.values),
-            _resolve(layer.body, classes),
-        )
-        for layer in layers
-    )
+    def resolved(layer: Layer) -> Layer:
+        values = tuple((name, classes if value == "classes" else value) for name, value in layer.values)
+        return Layer(layer.kind, values, _resolve(layer.body, classes))
+
+    return tuple(map(resolved, layers))
 
 
-class _Builder:
-    """Adds the modules of layers to a Sequential and follows the shape of one picture through them."""
+def _fill(into: nn.Sequential, layers: tuple[Layer, ...], shape: Shape) -> Shape:
+    """Add the modules of layers, named by kind and number; the shape of one picture after them."""
+    counts: Counter[str] = Counter()
+    for layer in layers:
+        counts[layer.kind] += 1
+        name = f"{layer.kind.replace('-', '_')}{counts[layer.kind]}"
+        (*before, module), shape = _make(layer, shape)
+        for pad in before:
+            into.add_module(f"{name}_pad", pad)
+        into.add_module(name, module)
+    return shape
 
-    def fill(self, into: nn.Sequential, layers: tuple[Layer, ...], shape: Shape) -> Shape:
-        counts: Counter[str] = Counter()
-        for layer in layers:
-            counts[layer.kind] += 1
-            name = f"{layer.kind.replace('-', '_')}{counts[layer.kind]}"
-            modules, after = self._make(layer, shape)
-            for extra, module in modules[:-1]:
-                into.add_module(f"{name}_{extra}", module)
-            into.add_module(name, modules[-1][1])
-            shape = after
-        return shape
 
-    def _make(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
-        """The modules of one layer (helpers such as padding first) and the shape after it."""
-        kind = layer.kind
-        if kind in _ELEMENTWISE:
-            return [("", _ELEMENTWISE[kind](layer))], shape
-        if kind == "ensemble":
-            return self._ensemble(layer, shape)
-        if kind == "flatten":
-            return [("", blocks.Flatten())], (math.prod(shape),)
-        if kind == "dense":
-            if len(shape) != 1:
-                raise _misfit(layer, shape, "dense takes one row of numbers", "put flatten or globalavgpool before it")
-            units = int(layer.get("units"))
-            _require_room(layer, shape, shape[0] * units)
-            return [("", nn.Linear(shape[0], units, bias=layer.get("bias") == "yes"))], (units,)
-        if kind == "batchnorm":
-            return [("", _NORM[len(shape) - 1](shape[0]))], shape
-        if kind == "groupnorm":
-            if shape[0] % (groups := int(layer.get("groups"))):
-                raise _misfit(layer, shape, f"groups must divide the {shape[0]} maps", "change groups")
-            return [("", nn.GroupNorm(groups, shape[0]))], shape
-        if len(shape) < 2:
-            raise _misfit(layer, shape, f"{kind} takes feature maps", "put it before flatten and the global pools")
-        if kind == "residual":
-            return self._residual(layer, shape)
-        if kind == "skip":
-            return self._skip(layer, shape)
-        if kind in {"globalmaxpool", "globalavgpool"}:
-            pool = blocks.GlobalMaxPool() if kind == "globalmaxpool" else blocks.GlobalAvgPool()
-            return [("", pool)], (shape[0],)
-        return self._window(layer, shape)
-
-    def _residual(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
-        body, shortcut = nn.Sequential(), nn.Sequential()
-        written = layer.body[-1] if layer.body[-1].kind == "shortcut" else None
-        after = self.fill(body, layer.body[:-1] if written else layer.body, shape)
-        if written:
-            if (beside := self.fill(shortcut, written.body, shape)) != after:
-                rule = f"a shortcut must reach the size of its body, {_text(after)}"
-                raise _misfit(written, shape, rule, f"it makes {_text(beside)}")
-        elif after != shape:
-            shortcut.extend(_averaging(layer, shape, after))
-        return [("", blocks.Residual(body, shortcut))], after
-
-    def _skip(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
-        body = nn.Sequential()
-        after = self.fill(body, layer.body, shape)
-        if len(after) != len(shape):
-            remedy = "leave flatten and global pools out of it"
-            raise _misfit(layer, shape, "a skip puts feature maps beside feature maps", remedy)
-        return [("", blocks.Skip(body))], (shape[0] + after[0], *shape[1:])
-
-    def _ensemble(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
+def _make(layer: Layer, shape: Shape) -> tuple[list[nn.Module], Shape]:
+    """The module of one layer, behind its padding where it has one, and the shape after it."""
+    kind = layer.kind
+    if kind in _ELEMENTWISE:
+        return [_ELEMENTWISE[kind](layer)], shape
+    if kind == "ensemble":
         members = [nn.Sequential() for _ in range(times(layer))]
-        after = {self.fill(member, layer.body, shape) for member in members}
-        return [("", blocks.Ensemble(members))], after.pop()
+        after = [_fill(member, layer.body, shape) for member in members]
+        return [blocks.Ensemble(members)], after[0]
+    if kind == "flatten":
+        return [blocks.Flatten()], (math.prod(shape),)
+    if kind == "dense":
+        if len(shape) != 1:
+            raise _misfit(layer, shape, "dense takes one row of numbers", "put flatten or globalavgpool before it")
+        units = int(layer.get("units"))
+        _require_room(layer, shape, shape[0] * units)
+        return [nn.Linear(shape[0], units, bias=layer.get("bias") == "yes")], (units,)
+    if kind == "batchnorm":
+        return [_NORM[len(shape) - 1](shape[0])], shape
+    if kind == "groupnorm":
+        if shape[0] % (groups := int(layer.get("groups"))):
+            raise _misfit(layer, shape, f"groups must divide the {shape[0]} maps", "change groups")
+        return [nn.GroupNorm(groups, shape[0])], shape
+    if len(shape) < 2:
+        raise _misfit(layer, shape, f"{kind} takes feature maps", "put it before flatten and the global pools")
+    if kind == "residual":
+        return _residual(layer, shape)
+    if kind == "skip":
+        return _skip(layer, shape)
+    if kind in {"globalmaxpool", "globalavgpool"}:
+        return [blocks.GlobalMaxPool() if kind == "globalmaxpool" else blocks.GlobalAvgPool()], shape[:1]
+    return _window(layer, shape)
 
-    def _window(self, layer: Layer, shape: Shape) -> tuple[list[tuple[str, nn.Module]], Shape]:
-        """Convolutions and pools: everything that slides a window over the maps."""
-        channels, spatial, dimensions = shape[0], shape[1:], len(shape) - 1
-        is_pool = layer.kind.endswith("pool")
-        kernel = _sizes(layer, "size" if is_pool else "kernel", dimensions, shape)
-        stride = _sizes(layer, "stride", dimensions, shape) if layer.get("stride") else kernel
-        dilation = (1,) * dimensions if layer.kind != "conv" else _sizes(layer, "dilation", dimensions, shape)
-        padding, pad = _padding(layer, kernel, stride, dilation, shape)
-        amounts = pad.amounts(spatial) if pad else [(n, n) for n in padding]
-        after = tuple(
-            (size + sum(amount) - d * (k - 1) - 1) // s + 1
-            for size, amount, k, s, d in zip(spatial, amounts, kernel, stride, dilation, strict=True)
-        )
-        if min(after) < 1:
-            raise _misfit(
-                layer, shape, "a window must fit into its maps", "use larger pictures (--img-size) or fewer layers"
-            )
-        before = [("pad", pad)] if pad else []
-        if layer.kind == "maxpool":
-            return [*before, ("", _MAXPOOL[dimensions](kernel, stride, padding))], (channels, *after)
-        if layer.kind == "avgpool":
-            pool = _AVGPOOL[dimensions](kernel, stride, padding, count_include_pad=False)
-            return [*before, ("", pool)], (channels, *after)
-        made, filters = _filter_bank(layer, shape, kernel, stride, padding, dilation)
-        return [*before, ("", made)], (filters, *after)
+
+def _residual(layer: Layer, shape: Shape) -> tuple[list[nn.Module], Shape]:
+    body, shortcut = nn.Sequential(), nn.Sequential()
+    written = layer.body[-1] if layer.body[-1].kind == "shortcut" else None
+    after = _fill(body, layer.body[:-1] if written else layer.body, shape)
+    if written:
+        if (beside := _fill(shortcut, written.body, shape)) != after:
+            rule = f"a shortcut must reach the size of its body, {shape_text(after)}"
+            raise _misfit(written, shape, rule, f"it makes {shape_text(beside)}")
+    elif after != shape:
+        shortcut.extend(_averaging(layer, shape, after))
+    return [blocks.Residual(body, shortcut)], after
+
+
+def _skip(layer: Layer, shape: Shape) -> tuple[list[nn.Module], Shape]:
+    body = nn.Sequential()
+    after = _fill(body, layer.body, shape)
+    if len(after) != len(shape):
+        remedy = "leave flatten and global pools out of it"
+        raise _misfit(layer, shape, "a skip puts feature maps beside feature maps", remedy)
+    return [blocks.Skip(body)], (shape[0] + after[0], *shape[1:])
+
+
+def _window(layer: Layer, shape: Shape) -> tuple[list[nn.Module], Shape]:
+    """Convolutions and pools: everything that slides a window over the maps."""
+    spatial, dimensions = shape[1:], len(shape) - 1
+    is_pool = layer.kind.endswith("pool")
+    kernel = _sizes(layer, "size" if is_pool else "kernel", dimensions, shape)
+    stride = _sizes(layer, "stride", dimensions, shape) if layer.get("stride") else kernel
+    dilation = (1,) * dimensions if layer.kind != "conv" else _sizes(layer, "dilation", dimensions, shape)
+    padding, pad = _padding(layer, kernel, stride, dilation, shape)
+    amounts = pad.amounts(spatial) if pad else [(n, n) for n in padding]
+    after = tuple(
+        (size + sum(amount) - d * (k - 1) - 1) // s + 1
+        for size, amount, k, s, d in zip(spatial, amounts, kernel, stride, dilation, strict=True)
+    )
+    if min(after) < 1:
+        remedy = "use larger pictures (--img-size) or fewer layers"
+        raise _misfit(layer, shape, "a window must fit into its maps", remedy)
+    maps = shape[0] if is_pool else int(layer.get("filters"))
+    if layer.kind == "maxpool":
+        made = _MAXPOOL[dimensions](kernel, stride, padding)
+    elif layer.kind == "avgpool":
+        made = _AVGPOOL[dimensions](kernel, stride, padding, count_include_pad=False)
+    elif layer.kind == "conv":
+        groups = _require_groups(layer, shape, kernel)
+        has_bias = layer.get("bias") == "yes"
+        made = _CONV[dimensions](shape[0], maps, kernel, stride, padding, dilation, groups, bias=has_bias)
+    elif dimensions == 2:
+        made = blocks.Whiten2d(shape[0], maps, kernel, stride)
+    else:
+        raise _misfit(layer, shape, "whiten takes pictures", "use conv")
+    return [*([pad] if pad else []), made], (maps, *after)
+
+
+def _require_groups(layer: Layer, shape: Shape, kernel: tuple[int, ...]) -> int:
+    """The groups of a convolution, once they fit its channels and filters, and its weights the memory."""
+    channels, filters, groups = shape[0], int(layer.get("filters")), int(layer.get("groups"))
+    if channels % groups or filters % groups:
+        rule = f"groups must divide {channels} input channels and {filters} filters"
+        raise _misfit(layer, shape, rule, "change groups")
+    _require_room(layer, shape, channels * filters * math.prod(kernel) // groups)
+    return groups
 
 
 _ELEMENTWISE: dict[str, Callable[[Layer], nn.Module]] = {
@@ -189,36 +197,12 @@ _ELEMENTWISE: dict[str, Callable[[Layer], nn.Module]] = {
 }
 
 
-def _filter_bank(
-    layer: Layer,
-    shape: Shape,
-    kernel: tuple[int, ...],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
-) -> tuple[nn.Module, int]:
-    """The convolution (or whitening) layer and how many maps it gives."""
-    channels, dimensions, filters = shape[0], len(shape) - 1, int(layer.get("filters"))
-    if layer.kind == "whiten":
-        if dimensions != 2:
-            raise _misfit(layer, shape, "whiten takes pictures", "use conv")
-        return blocks.Whiten2d(channels, filters, kernel, stride), filters
-    groups = int(layer.get("groups"))
-    if channels % groups or filters % groups:
-        rule = f"groups must divide {channels} input channels and {filters} filters"
-        raise _misfit(layer, shape, rule, "change groups")
-    _require_room(layer, shape, channels * filters * math.prod(kernel) // groups)
-    has_bias = layer.get("bias") == "yes"
-    conv = _CONV[dimensions](channels, filters, kernel, stride, padding, dilation, groups, bias=has_bias)
-    return conv, filters
-
-
 def _averaging(layer: Layer, shape: Shape, after: Shape) -> list[nn.Module]:
     """The shortcut that a line does not write: a mean where the size changes, then a 1x1 convolution."""
     ratios = {math.ceil(before / now) for before, now in zip(shape[1:], after[1:], strict=False)}
     ratio = ratios.pop() if ratios else 1
     if len(after) != len(shape) or ratios or tuple(math.ceil(size / ratio) for size in shape[1:]) != after[1:]:
-        rule = f"a shortcut must reach the size of its body, {_text(after)}"
+        rule = f"a shortcut must reach the size of its body, {shape_text(after)}"
         raise _misfit(layer, shape, rule, "use padding=same, or write shortcut(...) last in the brackets")
     dimensions = len(shape) - 1
     mean = [_AVGPOOL[dimensions](ratio, ceil_mode=True, count_include_pad=False)] if ratio > 1 else []
@@ -248,9 +232,8 @@ def _padding(
     if all(s == 1 and d * (k - 1) % 2 == 0 for k, s, d in zip(kernel, stride, dilation, strict=True)):
         return tuple(d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True)), None
     if layer.kind == "avgpool":
-        raise _misfit(
-            layer, shape, "avgpool pads on both sides alike", "use an odd size with stride=1, or a number as padding"
-        )
+        remedy = "use an odd size with stride=1, or a number as padding"
+        raise _misfit(layer, shape, "avgpool pads on both sides alike", remedy)
     return none, blocks.SamePad(kernel, stride, dilation, -math.inf if layer.kind == "maxpool" else 0.0)
 
 
@@ -262,10 +245,9 @@ def _require_room(layer: Layer, shape: Shape, weights: int) -> None:
 
 
 def _misfit(layer: Layer, shape: Shape, rule: str, remedy: str) -> StriateError:
-    return StriateError(
-        rule, received=f"{to_text((layer,))} on {_text(shape)}", where="the network's line", remedy=remedy
-    )
+    received = f"{to_text((layer,))} on {shape_text(shape)}"
+    return StriateError(rule, received=received, where="the network's line", remedy=remedy)
 
 
-def _text(shape: Shape) -> str:
-    return "×".join(str(size) for size in shape)
+def shape_text(shape: Shape) -> str:
+    return "×".join(map(str, shape))

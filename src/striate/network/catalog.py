@@ -101,9 +101,5 @@ def line_of(name_or_line: str) -> str:
         return CATALOG[word].line
     if "," in word or " " in word:
         return to_text(parse(word))
-    raise StriateError(
-        "a network is a name of the catalogue or a line of layers",
-        received=repr(word),
-        where="--network",
-        remedy=nearest(word, ["auto", *CATALOG]),
-    )
+    rule, remedy = "a network is a name of the catalogue or a line of layers", nearest(word, ["auto", *CATALOG])
+    raise StriateError(rule, received=repr(word), where="--network", remedy=remedy)

@@ -19,12 +19,9 @@ def network(
     line, entry = line_of(name_or_line), CATALOG.get(name_or_line.strip())
     if input_shape is None:
         if entry is None:
-            raise StriateError(
-                "a network written as a line needs the shape of its pictures",
-                received="none",
-                where="input_shape",
-                remedy="give (channels, height, width), e.g. (1, 50, 50)",
-            )
+            rule = "a network written as a line needs the shape of its pictures"
+            remedy = "give (channels, height, width), e.g. (1, 50, 50)"
+            raise StriateError(rule, received="none", where="input_shape", remedy=remedy)
         input_shape = (entry.channels, entry.height, entry.width)
     if classes is None:
         if entry is None and "classes" in line:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from striate.network import blocks
+from striate.network.build import shape_text
 
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
@@ -87,14 +88,14 @@ def summary_text(network: nn.Module, input_shape: tuple[int, ...], noun: str = "
     members = dict(first.named_children()) if isinstance(first, blocks.Ensemble) else {}
     others = [f"{name}.{member}" for member in members][1:]
     cells = [("layer", "output", "parameters", "operations", "receptive field")]
-    cells += [(noun, _times(input_shape), "", "", _times((1,) * len(input_shape[1:])))]
+    cells += [(noun, shape_text(input_shape), "", "", shape_text((1,) * len(input_shape[1:])))]
     cells += [
         (
             row.name,
-            _times(row.output_shape),
+            shape_text(row.output_shape),
             f"{row.parameters:,}" + (" (fixed)" if row.fixed and row.fixed == row.parameters else ""),
             count_text(row.operations),
-            _times(row.field) or "?",
+            shape_text(row.field) or "?",
         )
         for row in rows
         if not row.name.startswith(tuple(f"{other}." for other in others))
@@ -124,10 +125,6 @@ def count_text(number: int) -> str:
         if number >= size:
             return f"{number / size:.2f} {unit}"
     return f"{number:,}"
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return "×".join(str(size) for size in shape)
 
 
 class _Unmultiplied(TorchFunctionMode):
@@ -204,12 +201,8 @@ def _after(module: nn.Module, reach: _Reach | None, spatial: tuple[int, ...]) ->
     if reach is None or list(module.children()):
         return None
     if isinstance(module, _CONVS + _POOLS):
-        axes = len(spatial)
-        return reach.slide(
-            _per_axis(module.kernel_size, axes),
-            _per_axis(module.stride, axes),
-            _per_axis(getattr(module, "dilation", 1), axes),
-        )
+        window = (module.kernel_size, module.stride, getattr(module, "dilation", 1))
+        return reach.slide(*(_per_axis(value, len(spatial)) for value in window))
     return reach
 
 

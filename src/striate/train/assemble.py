@@ -16,7 +16,7 @@ from striate.data.sample import PARTS
 from striate.errors import StriateError, counted
 from striate.export.model import Model
 from striate.export.passes import Way
-from striate.network.auto import LINES, volume_line
+from striate.network.auto import series_line, text_line, volume_line
 from striate.network.build import Network, build
 from striate.network.quick import multiply_filters
 from striate.network.summary import count_text, total_operations
@@ -59,7 +59,7 @@ def auto_of(job: Job) -> Callable[[int, int, int, int], str]:
         return lambda *sizes: line
     if shape.form == "volume":
         return partial(volume_line, frames=shape.frames)
-    return data.task.auto_line if shape.form == "picture" else LINES[shape.form]
+    return {"picture": data.task.auto_line, "series": series_line, "text": text_line}[shape.form]
 
 
 def network_of(plan: Plan, job: Job) -> Network:
@@ -169,11 +169,8 @@ def _clock(plan: Plan, network: Network, job: Job, precision: str) -> Clock | No
     else:
         seconds += each * large
     if seconds + LEAST_REPORT > 60 * plan.minutes - (time.monotonic() - job.started):
-        job.tell(
-            Note(
-                f"Mind      scores alone take about {seconds:.0f} s with this network, more than is left of the budget"
-            )
-        )
+        told = f"scores alone take about {seconds:.0f} s with this network, more than is left of the budget"
+        job.tell(Note(f"Mind      {told}"))
     return Clock(job.started + 60 * plan.minutes, scoring=1.05 * seconds, report=LEAST_REPORT)
 
 

@@ -56,12 +56,8 @@ def load_checkpoint(folder: Path) -> tuple[Place, dict[str, Tensor], list[dict]]
             return Place(**header["place"]), tensors, header["history"]
         except (StriateError, KeyError, TypeError) as error:
             problems.append(f"{path.name}: {error}")
-    raise StriateError(
-        "a run to resume has a whole checkpoint",
-        received="; ".join(problems) or "none",
-        where=folder,
-        remedy="start the training anew",
-    )
+    rule, received = "a run to resume has a whole checkpoint", "; ".join(problems) or "none"
+    raise StriateError(rule, received=received, where=folder, remedy="start the training anew")
 
 
 @contextlib.contextmanager
@@ -77,11 +73,10 @@ def resumable(run: Path, checkpoints: str, tell: Watch, parent: Path | None = No
             shutil.rmtree(run, ignore_errors=True)
             raise
         again = f"striate train --resume {parent or run}"
-        if isinstance(error, StriateError) and isinstance(error.__cause__, OSError):  # a full disk, most likely
-            remedy = f"when there is room again, {again} goes on from the last checkpoint"
-            raise StriateError(error.rule, received=error.received, where=error.where, remedy=remedy) from error
-        if isinstance(error, StriateError):  # it would come again
-            remedy = f"{error.remedy}; {run} keeps what came before"
+        if isinstance(error, StriateError):
+            remedy = f"{error.remedy}; {run} keeps what came before"  # the error would come again
+            if isinstance(error.__cause__, OSError):  # a full disk, most likely
+                remedy = f"when there is room again, {again} goes on from the last checkpoint"
             raise StriateError(error.rule, received=error.received, where=error.where, remedy=remedy) from error
         tell(Note(f"Kept      {again} goes on from the last checkpoint"))
         raise

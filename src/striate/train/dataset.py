@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch
 from striate.train.listed import set_aside, write_listed
 from striate.train.plan import shape_of
-from striate.train.settings import Settings, as_table
+from striate.train.settings import Settings
 
 if TYPE_CHECKING:  # a check needs no model
     from striate.train.given import Given
@@ -72,8 +72,13 @@ class Dataset:
     opened: Mapping[str, int] = field(default_factory=dict)
 
     @property
+    def samples(self) -> list[Sample]:
+        """The sample of every row of the store."""
+        return [self.found.samples[i] for i in self.store.kept]
+
+    @property
     def targets(self) -> list[Target]:
-        return [self.found.samples[i].target for i in self.store.kept]
+        return [sample.target for sample in self.samples]
 
     def targets_of(self, rows: Iterable[int]) -> list[Target]:
         """The targets of some rows of the store."""
@@ -91,12 +96,12 @@ class Dataset:
     @property
     def names(self) -> list[str]:
         """The path of every row of the store, as in data.csv."""
-        return [self.found.samples[i].path for i in self.store.kept]
+        return [sample.path for sample in self.samples]
 
     @property
     def left_out(self) -> list[LeftOut]:
-        kept = [self.found.samples[i] for i in self.store.kept]
-        return [*self.found.left_out, *self.store.left_out, *set_aside(kept, self.check.set_aside | self.aside)]
+        aside = set_aside(self.samples, self.check.set_aside | self.aside)
+        return [*self.found.left_out, *self.store.left_out, *aside]
 
     @property
     def used(self) -> np.ndarray:
@@ -146,10 +151,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """A hash of what is learned from: every kept picture's name, content, part and target."""
         digest = hashlib.sha256()
-        for row, index in enumerate(self.store.kept):
-            sample = self.found.samples[index]
-            line = f"{sample.path}\0{self.store.contents[row]}\0{self.parts[row]}\n"
-            digest.update(line.encode("utf-8", errors="surrogateescape"))
+        for sample, content, part in zip(self.samples, self.store.contents, self.parts, strict=True):
+            digest.update(f"{sample.path}\0{content}\0{part}\n".encode("utf-8", errors="surrogateescape"))
             for some in bytes_of(sample.target):
                 digest.update(some)
         if (order := class_order(self.task.classes)) != sorted(order):  # which runs of before had: outputs would move
@@ -234,18 +237,27 @@ def read_dataset(
     return data
 
 
+def in_use(store: Store, check: Check) -> tuple[np.ndarray, list[list[int]]]:
+    """The rows of the store that are not set aside, and which of these belong together by looks, by their places."""
+    rows = np.setdiff1d(np.arange(len(store.kept)), list(check.set_aside))
+    place = {int(row): number for number, row in enumerate(rows)}
+    together = [[place[row] for row in group if row in place] for group in check.together]
+    return rows, [group for group in together if len(group) > 1]
+
+
 def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
     """The same pictures in the parts of a division; nothing is read again."""
-    used = np.setdiff1d(np.arange(len(data.store.kept)), list(data.check.set_aside))
-    place = {int(row): number for number, row in enumerate(used)}
-    samples = [data.found.samples[data.store.kept[row]] for row in used]
+    used, together = in_use(data.store, data.check)
+    every = data.samples
+    samples = [every[row] for row in used]
     contents = [data.store.contents[row] for row in used]
     if settings.split == "blocks":
         return _in_blocks(data, settings, division, used, samples, contents)
-    together = [[place[row] for row in rows if row in place] for rows in data.check.together]
-    together = [rows for rows in together if len(rows) > 1]
     if division.folds:
-        _require_no_test(data.found)
+        if any(sample.part in PARTS[1:] for sample in data.found.samples):
+            rule = "folds divide pictures that have no test or validation part of their own"
+            remedy = "give the folder of the training pictures alone, or leave --folds out"
+            raise StriateError(rule, received="parts as given", where="--folds", remedy=remedy)
         fold = folds(samples, contents, division.folds, division.seed, together)
         require_folds(samples, fold, division.folds)
         samples = [
@@ -287,26 +299,13 @@ def _task(found: Found, store: Store, check: Check, settings: Settings) -> Task:
     """The task with its classes in order, once it is sure that every class keeps enough pictures to learn from."""
     used = np.setdiff1d(store.kept, store.kept[list(check.set_aside)])
     require_trainable(found, used)
-    task = task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], as_table(settings))
+    task = task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], asdict(settings))
     remaining = task.counts([found.samples[i].target for i in used])
     if gone := class_order(name for name, count in remaining.items() if not count):
-        raise StriateError(
-            "every class needs pictures that are not under another class too",
-            received=f"none of {first_few(gone)}",
-            where=found.root,
-            remedy="`striate check` shows which pictures are there twice",
-        )
+        rule = "every class needs pictures that are not under another class too"
+        remedy = "`striate check` shows which pictures are there twice"
+        raise StriateError(rule, received=f"none of {first_few(gone)}", where=found.root, remedy=remedy)
     return task
-
-
-def _require_no_test(found: Found) -> None:
-    if any(sample.part in PARTS[1:] for sample in found.samples):
-        raise StriateError(
-            "folds divide pictures that have no test or validation part of their own",
-            received="parts as given",
-            where="--folds",
-            remedy="give the folder of the training pictures alone, or leave --folds out",
-        )
 
 
 def _tell(data: Dataset, tell: Watch, fold: str) -> None:
@@ -330,17 +329,12 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
     for caution in data.cautions:
         tell(Note(f"Mind      {caution}"))
     if data.opened:
-        tell(Note(f"Mind      {opened_sentence(data.opened)}"))
-
-
-def opened_sentence(opened: Mapping[str, int]) -> str:
-    """That earlier runs have opened this test part."""
-    many = f"{len(opened):,} earlier run{'s' * (len(opened) > 1)}"
-    return f"These test pictures were opened by {many}: {first_few(list(opened))}."
+        many = f"{len(data.opened):,} earlier run{'s' * (len(data.opened) > 1)}"
+        tell(Note(f"Mind      These test pictures were opened by {many}: {first_few(list(data.opened))}."))
 
 
 def write_data(folder: Path, data: Dataset) -> None:
     """data.csv: every file, its class, part and group, and why if it was left out; check.json: what was found."""
-    used = [(data.found.samples[data.store.kept[row]], data.parts[row]) for row in data.used]
+    used = [(sample, part) for sample, part in zip(data.samples, data.parts, strict=True) if part != UNUSED]
     write_listed(folder, used, data.left_out, data.found.mended)
     files.write_json(folder / "check.json", data.check.to_dict())

@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,10 @@ from striate.tasks.task import Task
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.illustrate import heatmap_facts
 from striate.train.loop import Training
-from striate.train.settings import Settings, as_table
+from striate.train.settings import Settings
 
 MISTAKES = 24  # pictures
+NAMED = ("weights", "minutes", "patience", "group", "test", "val")  # settings, where they were given
 
 
 def report_facts(
@@ -77,7 +79,7 @@ def summary_facts(folder: Path, job: Job, scores: dict, spread: bytes, figures: 
         title=f"{Path(data.found.root).name}: {_kind(data.task)}, {len(scores['runs'])} runs",
         notes=[f"{spread_sentence(scores)} {how}", *data.cautions],
         split=split,
-        settings=[(name, value) for name, value in as_table(settings).items() if value is not None],
+        settings=[(name, value) for name, value in asdict(settings).items() if value is not None],
         machine=list(fingerprint(job.device).items()),
         runs=scores["runs"],
         spread=spread,
@@ -133,7 +135,7 @@ def next_commands(folder: Path) -> list[tuple[str, str]]:
 
 
 def _setting_rows(training: Training, settings: Settings) -> list[tuple[str, object]]:
-    plan, asked = training.plan, as_table(settings)
+    plan, asked = training.plan, asdict(settings)
     return [
         ("epochs done", training.place.epoch),
         ("batch", plan.batch_size),
@@ -143,11 +145,7 @@ def _setting_rows(training: Training, settings: Settings) -> list[tuple[str, obj
         ("balance", plan.balance),
         ("label smoothing", plan.smoothing),
         ("seed", plan.seed),
-        *(
-            (name, asked[name])
-            for name in ("weights", "minutes", "patience", "group", "test", "val")
-            if asked[name] is not None
-        ),
+        *((name, asked[name]) for name in NAMED if asked[name] is not None),
     ]
 
 
@@ -207,7 +205,7 @@ def _kind(task: Task) -> str:
 
 def _mistakes(model: Model, data: Dataset, answers: Sequence) -> list[MistakePicture]:
     rows, task = data.scored_rows("test"), model.task
-    targets, shown = data.targets_of(rows), []
+    targets, names, shown = data.targets_of(rows), data.names, []
     for index in task.worst(targets, answers, MISTAKES):
         picture = drawn(np.asarray(data.store.pictures[rows[index]]), data.store.shape)
         shown.append(
@@ -216,7 +214,7 @@ def _mistakes(model: Model, data: Dataset, answers: Sequence) -> list[MistakePic
                 truth=task.told(targets[index]),
                 predicted=task.say(answers[index]),
                 confidence=task.confidence(answers[index]),
-                path=data.found.samples[data.store.kept[rows[index]]].path,
+                path=names[rows[index]],
             )
         )
     return shown

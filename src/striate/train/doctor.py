@@ -20,9 +20,10 @@ from striate.device import choose_device
 from striate.evaluate.check_section import thumbnails
 from striate.evaluate.facts import ReportFacts
 from striate.evaluate.report import report
-from striate.train.dataset import Source, find, in_words_of, open_store
+from striate.train.dataset import Source, find, in_use, in_words_of, open_store
 from striate.train.events import Note
 from striate.train.listed import set_aside, write_listed
+from striate.train.probe import Labelled
 from striate.train.progress import Progress
 from striate.train.settings import Settings, settings_from
 from striate.train.suspects import suspects
@@ -65,24 +66,23 @@ def folder_of(source: Source, out: str | Path) -> Path:
 
 def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Finding | None:
     """Labels that quick networks doubt, where there are classes enough to tell apart."""
-    rows = np.setdiff1d(np.arange(len(store.kept)), list(result.set_aside))
+    rows, together = in_use(store, result)
     samples = [found.samples[store.kept[row]] for row in rows]
     classes = class_order(sample.label for sample in samples)
     if len(classes) < 2 or found.form != "picture":  # quick networks are for pictures
         return None
-    place = {int(row): number for number, row in enumerate(rows)}
-    together = [[place[row] for row in group if row in place] for group in result.together]
+    kin = np.arange(len(rows))
+    for group in together:
+        kin[group] = group[0]
 
     def make() -> Mapping[str, object]:
         pictures = store.pictures if len(rows) == len(store.pictures) else store.pictures[rows]
         targets = np.array([classes.index(sample.label) for sample in samples])
         preparation = measure(pictures, np.arange(len(rows)), store.shape)
-        kin = [group for group in together if len(group) > 1]
-        device = choose_device(settings.device)
-        doubted = suspects(pictures, targets, classes, preparation, device, together=kin, seed=settings.seed)
-        return (
-            label_finding(doubted, [sample.path for sample in samples], classes).to_dict() if doubted.pictures else {}
-        )
+        known = Labelled(pictures, targets, classes, preparation, choose_device(settings.device), kin)
+        doubted = suspects(known, seed=settings.seed)
+        paths = [sample.path for sample in samples]
+        return label_finding(doubted, paths, classes).to_dict() if doubted.pictures else {}
 
     values = remembered(f"labels-{settings.seed}", found, store, make)
     return Finding.from_dict(values) if values else None

@@ -138,12 +138,8 @@ class Training:
         )  # fmt: skip
 
     def _ran_away(self, received: object, epoch: int) -> StriateError:
-        return StriateError(
-            "the loss must stay a finite number",
-            received=f"{received} in epoch {epoch + 1}",
-            where="training",
-            remedy=f"lower --lr (it was {self.plan.lr:g})",
-        )
+        rule, remedy = "the loss must stay a finite number", f"lower --lr (it was {self.plan.lr:g})"
+        return StriateError(rule, received=f"{received} in epoch {epoch + 1}", where="training", remedy=remedy)
 
     def _step(self, batch: Batch, epoch: int, progress: float) -> tuple[float, float]:
         """One step of the optimizer; the batch's mean loss and the sum of its hits.

@@ -118,10 +118,6 @@ class Plan:
     crop: int = 0
     sizes: tuple[tuple[float, float], ...] = ((1.0, 1.0),)
 
-    @property
-    def is_auto(self) -> bool:
-        return "whiten" in self.line
-
     @classmethod
     def from_table(cls, table: dict) -> "Plan":
         """The plan stored by an earlier sitting."""

@@ -5,7 +5,7 @@ arithmetic, so that the same pictures and seed give the same answers whatever el
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -34,34 +34,40 @@ STEP = 1e8  # operations that a step is worth besides its arithmetic: what it ta
 SETTLING = 128  # pictures per batch from which the norms' figures are taken in the end
 
 
-def quick_network(
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    targets: np.ndarray,
-    classes: Sequence[str],
-    preparation: Preparation,
-    device: torch.device,
-    *,
-    operations: float,
-    seed: int,
-    recipe: str = "none",
-    side: int = SIDE,
-) -> Network:
-    """A small network trained on `pictures[rows]` with about `operations` operations; torch's state stays as it is.
+@dataclass(frozen=True)
+class Labelled:
+    """Pictures with what is known of them, to teach small networks and to ask them.
 
-    pictures: (N, H, W, C) of the store. rows: those to learn from; with more of them than can be seen once, evenly
-    spaced ones. targets: (N,) class numbers of all rows of the store. recipe: the random changes. side: pixels of the
-    longer side that it sees.
+    pictures: (N, H, W, C) of a store. targets: (N,) class numbers, or (N, K) numbers of the columns `classes`. kin:
+    (N,) the same number for pictures that belong together, which are never both learned from and asked about.
     """
+
+    pictures: np.ndarray
+    targets: np.ndarray
+    classes: Sequence[str]
+    preparation: Preparation
+    device: torch.device
+    kin: np.ndarray
+
+
+def quick_network(
+    known: Labelled, rows: np.ndarray, *, operations: float, seed: int, recipe: str = "none", side: int = SIDE
+) -> Network:
+    """A small network trained on `rows` with about `operations` operations; torch's state stays as it is.
+
+    rows: those to learn from; with more of them than can be seen once, evenly spaced ones. recipe: the random changes.
+    side: pixels of the longer side that it sees.
+    """
+    pictures, preparation, device = known.pictures, known.preparation, known.device
     (height, width, channels), share = pictures.shape[1:], _share(*pictures.shape[1:3], side)
     wide = 2 if operations >= max(WIDE, WIDE_EACH * len(rows)) else 1
     shape = (channels, round(height * share), round(width * share))
     line = auto_line(*shape, 16 * wide) if min(shape[1:]) > 2 else "flatten, dense classes"
-    network = build(line, shape, len(classes), seed)
+    network = build(line, shape, len(known.classes), seed)
     size = min(32 * wide, len(rows))
     step = 3 * size * total_operations(network, shape) + STEP
     rows = rows[:: max(1, round(len(rows) / size * step / operations))]
-    encoded = torch.from_numpy(np.asarray(targets, np.int64)[rows])
+    encoded = torch.from_numpy(np.asarray(known.targets, np.int64)[rows])
     batches = Batches(pictures, rows, encoded, preparation, device)
     epochs = min(operations / step, max(EPOCHS * batches.steps(size), STEPS)) / batches.steps(size)
     settings = Settings(
@@ -73,7 +79,7 @@ def quick_network(
     with repeatable(device), threads_for(step):
         whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu"), side))
         network = network.to(device, memory_format=torch.channels_last)
-        return _trained(Training(network, Classification(tuple(classes)), plan, batches, None, "fp32"))
+        return _trained(Training(network, Classification(tuple(known.classes)), plan, batches, None, "fp32"))
 
 
 def _trained(training: Training) -> Network:
@@ -94,15 +100,11 @@ def _trained(training: Training) -> Network:
 
 @torch.inference_mode()
 def quick_logits(
-    network: nn.Module,
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    preparation: Preparation,
-    device: torch.device,
-    side: int = SIDE,
+    network: nn.Module, pictures: np.ndarray, rows: np.ndarray, preparation: Preparation, side: int = SIDE
 ) -> np.ndarray:
     """(len(rows), classes) of what `quick_network` says of `pictures[rows]`, those of the store (N, H, W, C), looked at
     with the longer side of `side` pixels."""
+    device = next(network.parameters()).device
     out = [
         network(_seen(pictures[rows[first : first + PREDICT_BATCH]], preparation, device, side)).double().cpu().numpy()
         for first in range(0, len(rows), PREDICT_BATCH)

@@ -4,12 +4,11 @@ RUN/1, RUN/2, ... are complete runs on the same decoded pictures. RUN itself hol
 model of the run in the middle, by its validation accuracy: a typical one, so that the mean score speaks of it.
 """
 
-import contextlib
 import csv
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +20,16 @@ from striate.errors import StriateError
 from striate.evaluate.markup import is_score
 from striate.evaluate.named import label, main_of
 from striate.evaluate.report import report
-from striate.evaluate.scores import headline, warnings
+from striate.evaluate.scores import headline
 from striate.export.model import load_model
 from striate.export.underway import MODEL_FILE
 from striate.train import single
 from striate.train.checkpoint import has_checkpoint
 from striate.train.dataset import UNUSED, Dataset, Division, Job, divided, write_data
-from striate.train.describe import spread_sentence, summary_facts
+from striate.train.describe import summary_facts
 from striate.train.events import Note
-from striate.train.results import HELD_OUT, open_test, tell_next
-from striate.train.settings import LEAST_MINUTES, Settings, as_table, read_settings, to_toml
+from striate.train.results import HELD_OUT, open_test, tell_end
+from striate.train.settings import LEAST_MINUTES, Settings, read_settings, to_toml
 from striate.train.single import CHECKPOINTS, Run
 from striate.train.suspects import with_doubts
 
@@ -45,10 +44,15 @@ def begin(job: Job) -> Run:
         remedy = "train once for each of several --seed; their folders hold a scores.json each"
         raise StriateError(rule, received=job.data.task.name, where="--repeats, --folds", remedy=remedy)
     folder = files.new_run_folder(Path(settings.out), settings.name)
-    with files.held(folder), _gone_if_empty(folder):
-        tables = {"settings": as_table(settings), "run": single.about_run(job)}
-        files.write_text(folder / "settings.toml", to_toml(tables))
-        return _train_all(folder, job)
+    with files.held(folder):
+        try:
+            tables = {"settings": asdict(settings), "run": single.about_run(job)}
+            files.write_text(folder / "settings.toml", to_toml(tables))
+            return _train_all(folder, job)
+        except BaseException:
+            if not (folder / "1").exists():  # it failed before the first checkpoint of the first run
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def go_on(folder: Path, job: Job, tables: dict) -> Run:
@@ -58,23 +62,12 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     return _train_all(folder, job)
 
 
-@contextlib.contextmanager
-def _gone_if_empty(folder: Path) -> Iterator[None]:
-    """A failure before the first checkpoint of the first run leaves no folder."""
-    try:
-        yield
-    except BaseException:
-        if not (folder / "1").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 def _train_all(folder: Path, job: Job) -> Run:
     data = job.data
     if job.division.folds:  # every picture is tested once
         data = replace(data, parts=np.where(data.parts == UNUSED, UNUSED, "test"))
     write_data(folder, data)
-    wanted, stopped = list(_wanted(job.settings)), False
+    wanted, stopped = _wanted(job.settings), False
     for number, (seed, division) in enumerate(wanted, 1):
         child = folder / str(number)
         if files.is_complete(child) and not files.read_json(child / "scores.json").get("stopped"):
@@ -88,14 +81,12 @@ def _train_all(folder: Path, job: Job) -> Run:
     return _sum_up(folder, replace(job, data=data), wanted, stopped=stopped)
 
 
-def _wanted(settings: Settings) -> Iterator[tuple[int, Division]]:
+def _wanted(settings: Settings) -> list[tuple[int, Division]]:
     """The seed of weights and order, and the division, of every run: repeats keep the parts, but draw folds anew."""
-    for seed in range(settings.seed, settings.seed + (settings.repeats or 1)):
-        if settings.folds:
-            for fold in range(1, settings.folds + 1):
-                yield seed, Division(seed=seed, fold=fold, folds=settings.folds)
-        else:
-            yield seed, Division(seed=settings.seed)
+    seeds, folds = range(settings.seed, settings.seed + (settings.repeats or 1)), settings.folds
+    if not folds:
+        return [(seed, Division(seed=settings.seed)) for seed in seeds]
+    return [(seed, Division(seed=seed, fold=fold, folds=folds)) for seed in seeds for fold in range(1, folds + 1)]
 
 
 def _job_of(child: Path, job: Job, seed: int, division: Division, left: int) -> Job:
@@ -153,36 +144,31 @@ def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopp
     done = [child for number in range(1, len(wanted) + 1) if files.is_complete(child := folder / str(number))]
     each = {child.name: dict(files.read_json(child / "scores.json")) for child in done}
     answers = {part: _answers(done, part, data) for part in ("test", "validation", "train")}
+    tested = answers["test"]
     floor = load_model(done[0]).about
     scores = {part: _record(said, floor, data) for part, said in answers.items()}
-    scores["test"] |= _without_leaks(answers["test"], floor, data)
+    scores["test"] |= _without_leaks(tested, floor, data)
     scores |= _over_runs(each, wanted)
     if scores["test"]["n"]:
         open_test(folder, job, scores["test"])
     middle = folder / scores["model"]
     files.write_bytes(folder / MODEL_FILE, (middle / MODEL_FILE).read_bytes())
-    _write_predictions(folder, answers["test"], data)
-    if data.task.one_label:
-        job = replace(job, data=_with_doubts(folder, data, [answers[part] for part in HELD_OUT]))
+    _write_predictions(folder, tested, data)
+    if data.task.one_label:  # by the runs that had not learned the pictures; with folds, of all of them
+        rows = np.concatenate([answers[part].rows for part in HELD_OUT])
+        said = [answer for part in HELD_OUT for answer in answers[part].answers]
+        job = replace(job, data=with_doubts(folder, data, rows, map(data.task.per_class, said)))
     main, test = main_of(scores["test"]), scores["test"]
     figure = charts.runs({name: one["test"][main] for name, one in each.items()}, test[main], label(main, test))
     files.write_bytes(folder / "runs.png", figure)
-    tested = answers["test"]
     figures = data.task.figures(data.targets_of(tested.rows), tested.answers, scores["test"])
     scores |= {"classes": list(data.task.classes), "stopped": stopped}
     scores["seconds"] = round(time.monotonic() - job.started, 2)
     files.write_text(folder / "report.html", report(summary_facts(folder, job, scores, figure, figures)))
     files.write_json(folder / "scores.json", scores)
     files.write_manifest(folder)
-    _tell(folder, scores, job)
+    tell_end(folder, scores, job)
     return Run(folder, scores, load_model(folder, job.device), stopped)
-
-
-def _with_doubts(folder: Path, data: Dataset, answers: list[_Answers]) -> Dataset:
-    """Labels doubted by the runs that had not learned them; with folds, of all pictures."""
-    rows = np.concatenate([said.rows for said in answers])
-    chances = [data.task.per_class(answer) for said in answers for answer in said.answers]
-    return with_doubts(folder, data, rows, np.array(chances).reshape(len(rows), len(data.task.classes)))
 
 
 def _record(said: _Answers, floor: Mapping[str, object], data: Dataset) -> dict:
@@ -234,12 +220,3 @@ def _write_predictions(folder: Path, said: _Answers, data: Dataset) -> None:
         for row, answer, target, run in zip(said.rows, said.answers, data.targets_of(said.rows), said.runs, strict=True)
     )
     files.write_csv(folder / "predictions.csv", header, rows)
-
-
-def _tell(folder: Path, scores: dict, job: Job) -> None:
-    job.tell(Note(f"{'Stopped' if scores['stopped'] else 'Done':9} in {scores['seconds']:.0f} s"))
-    job.tell(Note(f"Test      {headline(scores['test'])}"))
-    job.tell(Note(f"Runs      {spread_sentence(scores)}"))
-    for warning in warnings(scores, list(job.data.opened)):
-        job.tell(Note(f"Mind      {warning}"))
-    tell_next(folder, job.tell)

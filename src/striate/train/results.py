@@ -12,7 +12,7 @@ from striate import files
 from striate.augment.apply import augment
 from striate.data.batches import scale
 from striate.data.prepare import Shape
-from striate.data.sample import text_of
+from striate.data.sample import PARTS, text_of
 from striate.data.shown import shown as drawn
 from striate.draw import charts, sheets
 from striate.errors import counted
@@ -24,11 +24,11 @@ from striate.export.model import Model
 from striate.export.underway import MODEL_FILE
 from striate.tasks.task import Task
 from striate.train.dataset import TWIN, Dataset, Job
-from striate.train.describe import next_commands, report_facts
-from striate.train.events import Note, Watch
+from striate.train.describe import next_commands, report_facts, spread_sentence
+from striate.train.events import Note
 from striate.train.illustrate import layer_picture
 from striate.train.loop import Training
-from striate.train.scoring import predict_parts, score_parts
+from striate.train.scoring import answers_of, score_parts
 from striate.train.suspects import with_doubts
 
 HELD_OUT = ("test", "validation")
@@ -58,17 +58,15 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     data, tell = job.data, job.tell
     model.save(folder / MODEL_FILE)
     tell(Note(f"Scoring   the test part is opened now{'' if data.opened else ', once'}"))
-    predicted = predict_parts(model, data)
+    predicted = {part: answers_of(model, data, data.scored_rows(part)) for part in (*PARTS, TWIN)}
     scores = score_parts(model, data, predicted)
     if scores["test"]["n"]:
         open_test(folder, job, scores["test"])
     _write_predictions(folder, model.task, data, predicted)
     if model.task.one_label:
         rows = np.concatenate([data.scored_rows(part) for part in HELD_OUT])
-        chances = [model.task.per_class(answer) for part in HELD_OUT for answer in predicted[part]]
-        job = replace(
-            job, data=with_doubts(folder, data, rows, np.array(chances).reshape(len(rows), len(data.task.classes)))
-        )
+        said = [answer for part in HELD_OUT for answer in predicted[part]]
+        job = replace(job, data=with_doubts(folder, data, rows, map(model.task.per_class, said)))
     images = _write_images(folder, model, data, history)
     figures = model.task.figures(data.targets_of(data.scored_rows("test")), predicted["test"], scores["test"])
     for name, figure in figures.items():
@@ -82,7 +80,7 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     files.write_json(folder / "scores.json", scores)
     files.write_manifest(folder)
     if job.parent is None:
-        _tell_end(folder, scores, training, job)
+        tell_end(folder, scores, job, f" after {counted(training.place.epoch, 'epoch')}")
     return scores
 
 
@@ -94,15 +92,16 @@ def open_test(folder: Path, job: Job, record: dict) -> None:
 
 
 def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mapping[str, Sequence]) -> None:
+    names = data.names
+
     def rows() -> Iterator[tuple[str, ...]]:
         for part in ("test", "validation", "train", TWIN):
             held = data.scored_rows(part)
             targets = data.targets_of(held)
             errors = task.errors(targets, predicted[part])
             for row, target, answer, error in zip(held, targets, predicted[part], errors, strict=True):
-                name = data.found.samples[data.store.kept[row]].path
                 wrong = () if task.one_label else (f"{error:.6g}",)  # where prediction and truth do not say it
-                yield name, *task.row(answer), part, text_of(target), *wrong
+                yield names[row], *task.row(answer), part, text_of(target), *wrong
 
     header = ("path", *task.header(), "part", "truth", *(() if task.one_label else ("error",)))
     files.write_csv(folder / "predictions.csv", header, rows())
@@ -122,17 +121,15 @@ def _write_images(folder: Path, model: Model, data: Dataset, history: list[dict]
     return images
 
 
-def _tell_end(folder: Path, scores: dict, training: Training, job: Job) -> None:
-    done, tell = "Stopped" if training.stop else "Done", job.tell
-    tell(Note(f"{done:9} in {scores['seconds']:.0f} s after {counted(training.place.epoch, 'epoch')}"))
+def tell_end(folder: Path, scores: dict, job: Job, after: str = "") -> None:
+    """What came of one training or several, where the run is, and what to do with it; after: how much was trained."""
+    tell = job.tell
+    tell(Note(f"{'Stopped' if scores['stopped'] else 'Done':9} in {scores['seconds']:.0f} s{after}"))
     tell(Note(f"Test      {headline(scores['test'])}"))
+    if "spread" in scores:
+        tell(Note(f"Runs      {spread_sentence(scores)}"))
     for warning in warnings(scores, list(job.data.opened)):
         tell(Note(f"Mind      {warning}"))
-    tell_next(folder, tell)
-
-
-def tell_next(folder: Path, tell: Watch) -> None:
-    """Where a run is and what to do with it."""
     tell(Note(f"Run       {folder.absolute()}"))
     tell(Note("Next"))
     tell(Note(f"  open {folder / 'report.html'}"))

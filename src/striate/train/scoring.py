@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from striate.data.sample import PARTS
 from striate.evaluate.intervals import mixture
 from striate.export.model import Model
 from striate.train.dataset import TWIN, Dataset
@@ -29,11 +28,6 @@ class Picked:
         return np.asarray(self.pictures[self.rows[places]])
 
 
-def predict_parts(model: Model, data: Dataset) -> dict[str, Sequence]:
-    """The answers to the scored rows of every part, twins too."""
-    return {part: answers_of(model, data, data.scored_rows(part)) for part in (*PARTS, TWIN)}
-
-
 def answers_of(model: Model, data: Dataset, rows: np.ndarray) -> Sequence:
     """The model's answers to rows of the store."""
     return model.answers(Picked(data.store.pictures, rows), data.sizes[rows])
@@ -43,7 +37,7 @@ def score_parts(model: Model, data: Dataset, predicted: Mapping[str, Sequence]) 
     """The records of all parts for scores.json.
 
     "test" has "leaked", and "without_leaks" if there are any; "random_split" is there where twins were held out.
-    predicted: as from `predict_parts`.
+    predicted: the answers to the scored rows of every part, twins too.
     """
 
     def record(part: str, kept: np.ndarray | None = None) -> dict:

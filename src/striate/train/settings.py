@@ -6,8 +6,9 @@ Nothing here imports torch, so that `striate --help` answers at once.
 import re
 import tomllib
 from collections.abc import Collection
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
+from typing import get_args
 
 from striate.data.header import Pick
 from striate.errors import StriateError, nearest
@@ -84,11 +85,9 @@ class Settings:
     )
     labels: str | None = option(None, DATA, "a CSV or TSV table with the labels of FOLDER's pictures", meta="FILE")
     label_column: str | None = option(
-        None,
-        DATA,
-        "the table's column of labels or numbers, or several with commas; by name, or number from 0",
+        None, DATA, "the table's column of labels or numbers, or several with commas; by name, or number from 0",
         meta="NAME",
-    )
+    )  # fmt: skip
     columns: str | None = option(
         None, DATA, "names for the columns of a table that has none, with commas", meta="NAMES"
     )
@@ -129,49 +128,39 @@ class Settings:
 
     def _require_values(self) -> None:
         """Each setting by itself is what it can be."""
-        for name in _WORDS:
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str | Path if name in ("out", "labels", "weights") else str):
-                _refuse(name, repr(value), f"{name} is a word")
-        for name, kinds in _KINDS.items():
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, kinds)):
-                _refuse(name, repr(value), f"{name} is {'a number' if float in kinds else 'a whole number'}")
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                _refuse(name, value, f"{name} lies between {low:,} and {high:,}")
         for item in fields(self):
-            choices, value = item.metadata["choices"], getattr(self, item.name)
-            if choices and value is not None and value not in choices:
-                _refuse(item.name, value, f"{item.name} is one of {', '.join(choices)}", nearest(str(value), choices))
+            name, value, choices = item.name, getattr(self, item.name), item.metadata["choices"]
+            if value is None:
+                continue
+            kinds = get_args(item.type) or (item.type,)
+            if str in kinds:
+                fits, what = name in _FREE or isinstance(value, str | Path if name in _PATHS else str), "a word"
+            else:
+                kind, what = (int | float, "a number") if float in kinds else (int, "a whole number")
+                fits = isinstance(value, kind) and not isinstance(value, bool)
+            if not fits:
+                _refuse(name, repr(value), f"{name} is {what}")
+            low, high = _RANGES.get(name, (None, None))
+            if low is not None and not low <= value <= high:
+                _refuse(name, value, f"{name} lies between {low:,} and {high:,}")
+            if choices and value not in choices:
+                _refuse(name, value, f"{name} is one of {', '.join(choices)}", nearest(str(value), choices))
         if self.runs > 1 and self.minutes is not None and self.minutes < LEAST_MINUTES * self.runs:
-            _refuse(
-                "minutes",
-                f"{self.minutes:g} for {self.runs} runs",
-                f"every run needs at least {LEAST_MINUTES:g} minutes, its scores and report included",
-            )
+            rule = f"every run needs at least {LEAST_MINUTES:g} minutes, its scores and report included"
+            _refuse("minutes", f"{self.minutes:g} for {self.runs} runs", rule)
         self.size  # noqa: B018 - reading it checks the form
 
     def _require_agreement(self) -> None:
         """Settings do not contradict each other."""
         if self.test + (self.val or 0) >= 0.95:
-            _refuse(
-                "test", f"{self.test:g} + {self.val:g}", "the test and validation shares leave pictures to learn from"
-            )
+            rule = "the test and validation shares leave pictures to learn from"
+            _refuse("test", f"{self.test:g} + {self.val:g}", rule)
         if self.symmetry != "auto" and self.augment != "auto":
-            _refuse(
-                "symmetry",
-                f"{self.symmetry} and --augment {self.augment}",
-                "a recipe says itself which symmetries it has",
-                "write hflip or dihedral into the recipe",
-            )
+            rule, remedy = "a recipe says itself which symmetries it has", "write hflip or dihedral into the recipe"
+            _refuse("symmetry", f"{self.symmetry} and --augment {self.augment}", rule, remedy)
         if self.epochs is not None and self.minutes is not None:
-            _refuse(
-                "minutes",
-                f"{self.minutes:g} and --epochs {self.epochs}",
-                "a budget is given in minutes or in epochs, not both",
-            )
+            rule = "a budget is given in minutes or in epochs, not both"
+            _refuse("minutes", f"{self.minutes:g} and --epochs {self.epochs}", rule)
 
     @property
     def runs(self) -> int:
@@ -200,16 +189,8 @@ class Settings:
         return int(parts[0]), int(parts[-1])
 
 
-_WORDS = (
-    "network", "form", "text", "group", "labels", "label_column", "columns", "label_regex", "mirror_negates", "augment",
-    "symmetry", "balance", "optimizer", "device", "precision", "out", "name", "weights",
-)  # fmt: skip
-_KINDS = {
-    "repeats": (int,), "folds": (int,), "epochs": (int,), "patience": (int,), "batch_size": (int,), "seed": (int,),
-    "workers": (int,), "page": (int,), "minutes": (int, float), "test": (int, float), "val": (int, float),
-    "lr": (int, float), "momentum": (int, float), "weight_decay": (int, float), "smoothing": (int, float),
-    "members": (int,),
-}  # fmt: skip
+_PATHS = ("labels", "weights", "out")
+_FREE = ("img_size", "channels", "task", "split")  # words whose own rules say what they may be
 _RANGES = {
     "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
     "patience": (1, 1_000_000), "test": (0, 0.9), "val": (0, 0.9), "batch_size": (1, 65_536),
@@ -243,10 +224,6 @@ def read_settings(path: Path) -> tuple[Settings, dict]:
         return settings_from(tables["settings"]), tables
     except (OSError, ValueError, KeyError) as error:
         raise StriateError("a run to resume has a readable settings.toml", received=error, where=path) from error
-
-
-def as_table(settings: Settings) -> dict[str, object]:
-    return asdict(settings)
 
 
 def _channels(asked: object) -> str:

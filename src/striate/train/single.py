@@ -37,20 +37,14 @@ from striate.train.illustrate import SHARE
 from striate.train.loop import Training
 from striate.train.plan import Plan
 from striate.train.results import write_augmentation, write_results
-from striate.train.settings import Settings, as_table, to_toml
+from striate.train.settings import Settings, to_toml
 from striate.train.symmetry import with_symmetry
 from striate.train.watch import Watching
 
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 DIGITS = "digits"
-SHOWN = (
-    "curves",
-    "confusion_matrix",
-    "recall_precision",
-    "labels",
-    "scatter",
-)  # in a notebook, as far as there
+SHOWN = ("curves", "confusion_matrix", "recall_precision", "labels", "scatter")  # in a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
 REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 
@@ -76,13 +70,12 @@ class Run:
         return join(title, *(picture(file.read_bytes(), file.stem, name="striate") for file in pictures))
 
 
-def read_job(
-    source: Source, settings: Settings, tell: Watch, started: float, division: Division, run: Path | None = None
-) -> Job:
-    """The pictures of a training, read and divided; `run` is the folder of one that goes on."""
+def read_job(source: Source, settings: Settings, tell: Watch, started: float, run: Path | None = None) -> Job:
+    """The pictures of a training, read and divided as for the first run; `run` is the folder of one that goes on."""
     device = machine.choose_device(settings.device)
     given = read_given(settings.weights) if settings.weights else None
     settings = given.settings(settings) if given else settings
+    division = Division(seed=settings.seed, fold=1 if settings.folds else 0, folds=settings.folds or 0)
     data = read_dataset(source, settings, tell, division, run)
     tell = in_words_of(data.found.form, tell)
     told = DIGITS if source is None else data.found.root
@@ -106,7 +99,7 @@ def begin(job: Job) -> Run:
     about = {**about_run(job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent):
-        tables = {"settings": as_table(settings), "plan": asdict(plan), "division": asdict(job.division), "run": about}
+        tables = {"settings": asdict(settings), "plan": asdict(plan), "division": asdict(job.division), "run": about}
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
         return _fit(training, [], folder, job)
@@ -149,8 +142,8 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     now = machine.fingerprint(job.device)
     other = [f"{name} was {about.get(name)}" for name in now if about.get(name) != now[name]]
     if other:
-        told = f"Note      another machine than before ({', '.join(other)}), so not bit for bit the same weights"
-        job.tell(Note(told))
+        told = f"another machine than before ({', '.join(other)}), so not bit for bit the same weights"
+        job.tell(Note(f"Note      {told}"))
     with resumable(folder, CHECKPOINTS, job.tell, job.parent):
         return _fit(training, history, folder, job)
 
@@ -159,12 +152,10 @@ def require_same_start(job: Job, about: dict) -> None:
     """Raise where the pictures, or the weights to begin with, are not those of [run] in the settings.toml of a run that
     goes on."""
     if job.data.fingerprint() != about["data"]:
-        raise StriateError(
-            "a run goes on with the very pictures and labels it began with",
-            received="pictures or labels that were added, taken away or changed",
-            where=about["source"],
-            remedy="bring them back, or start a new run",
-        )
+        rule = "a run goes on with the very pictures and labels it began with"
+        remedy = "bring them back, or start a new run"
+        received = "pictures or labels that were added, taken away or changed"
+        raise StriateError(rule, received=received, where=about["source"], remedy=remedy)
     if job.given and job.given.digest != about["weights"]:
         rule = "a run goes on from the very weights it began with"
         raise StriateError(rule, received="others", where=job.given.where, remedy="bring them back")
@@ -188,12 +179,9 @@ def _facts(job: Job) -> planning.Facts:
     counts = data.counts("train")
     empty = [name for name, count in counts.items() if not count]
     if empty:
-        raise StriateError(
-            "every class needs pictures in the training part",
-            received=f"none of {first_few(empty)}",
-            where=data.found.root,
-            remedy="lower --test and --val, or give more pictures of these classes",
-        )
+        rule = "every class needs pictures in the training part"
+        remedy = "lower --test and --val, or give more pictures of these classes"
+        raise StriateError(rule, received=f"none of {first_few(empty)}", where=data.found.root, remedy=remedy)
     return planning.Facts(
         height=shape.height, width=shape.width, channels=shape.channels, form=shape.form, seen=shape.seen,
         counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),), classes=len(task.classes),

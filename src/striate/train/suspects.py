@@ -1,18 +1,15 @@
 """Labels that may be wrong: quick networks are asked about the pictures that they have not learned."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from striate.check.labels import Suspects, label_finding, rank_labels, write_suspects
-from striate.data.prepare import Preparation
 from striate.train.dataset import Dataset
 from striate.train.plan import auto_recipe
-from striate.train.probe import SIDE, fold_of, quick_logits, quick_network
+from striate.train.probe import SIDE, Labelled, fold_of, quick_logits, quick_network
 from striate.train.symmetry import LEAST_PICTURES, choose_symmetry
 
 FOLDS, ROUNDS = 4, 2
@@ -23,38 +20,22 @@ FINER, FINER_WORTH = 64, 6  # so many, for so many times the operations
 LEAST_GAIN = 1.5  # times the pixels of a side, for that to show something new
 
 
-def suspects(
-    pictures: np.ndarray,
-    targets: np.ndarray,
-    classes: Sequence[str],
-    preparation: Preparation,
-    device: torch.device,
-    *,
-    together: Sequence[Sequence[int]] = (),
-    seed: int = 0,
-    operations: float | None = None,
-) -> Suspects:
-    """Which of the pictures (N, H, W, C) of a store have a label that networks doubt which have not learned them.
+def suspects(known: Labelled, *, seed: int = 0, operations: float | None = None) -> Suspects:
+    """Which of the pictures have a label that networks doubt which have not learned them.
 
-    targets: (N,) class numbers. together: rows that look alike and so are never both learned and asked about.
     operations: of all networks together, by default in proportion to the pictures and bounded; more where these
     agree with few labels, and more can be seen in larger pictures: what both say is then averaged, each weighted by the
     square of how much more often than the largest class it is right. Nothing is said of fewer than LEAST_PICTURES.
     """
-    if len(pictures) < LEAST_PICTURES:
-        return rank_labels(np.zeros((0, len(classes))), np.zeros(0, np.int64))
-    kin = np.arange(len(pictures))
-    for group in together:
-        kin[list(group)] = group[0]
-    operations = operations or min(max(PER_PICTURE * len(kin), LEAST), MOST)
-    known = (pictures, targets, classes, preparation, device)
-    symmetry, _ = choose_symmetry(
-        pictures, np.arange(len(kin)), *known[1:], kin=kin, operations=min(operations / 4, 4e10), seed=seed
-    )
-    ask = partial(_held_out, *known, kin=kin, seed=seed, recipe=str(auto_recipe(pictures.shape[3], symmetry)))
-    said = [ask(side=SIDE, operations=operations)]
-    if _agreed(said[0], targets) < GOOD and max(pictures.shape[1:3]) >= LEAST_GAIN * SIDE:
-        said.append(ask(side=FINER, operations=min(FINER_WORTH * operations, MOST)))
+    count, height, width, channels = known.pictures.shape
+    if count < LEAST_PICTURES:
+        return rank_labels(np.zeros((0, len(known.classes))), np.zeros(0, np.int64))
+    targets, operations = known.targets, operations or min(max(PER_PICTURE * count, LEAST), MOST)
+    symmetry, _ = choose_symmetry(known, np.arange(count), operations=min(operations / 4, 4e10), seed=seed)
+    recipe = str(auto_recipe(channels, symmetry))
+    said = [_held_out(known, seed, recipe, SIDE, operations)]
+    if _agreed(said[0], targets) < GOOD and max(height, width) >= LEAST_GAIN * SIDE:
+        said.append(_held_out(known, seed, recipe, FINER, min(FINER_WORTH * operations, MOST)))
     usual = np.bincount(targets).max() / len(targets)
     weights = [max(_agreed(logits, targets) - usual, 0.01) ** 2 for logits in said]
     logits = np.average(said, axis=0, weights=weights)
@@ -66,41 +47,28 @@ def _agreed(logits: np.ndarray, targets: np.ndarray) -> float:
     return float((logits.argmax(axis=1) == targets).mean())
 
 
-def _held_out(
-    pictures: np.ndarray,
-    targets: np.ndarray,
-    classes: Sequence[str],
-    preparation: Preparation,
-    device: torch.device,
-    *,
-    kin: np.ndarray,
-    seed: int,
-    recipe: str,
-    side: int,
-    operations: float,
-) -> np.ndarray:
+def _held_out(known: Labelled, seed: int, recipe: str, side: int, operations: float) -> np.ndarray:
     """Logits (N, classes) by networks that have not learned the picture."""
-    logits = np.zeros((len(targets), len(classes)))
+    logits = np.zeros((len(known.targets), len(known.classes)))
     for turn in range(ROUNDS):
-        fold = fold_of(targets, kin, FOLDS, seed + turn)
+        fold = fold_of(known.targets, known.kin, FOLDS, seed + turn)
         for number in range(FOLDS):
             learned, asked = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            network = quick_network(
-                pictures, learned, targets, classes, preparation, device,
-                operations=operations / FOLDS / ROUNDS, seed=seed + FOLDS * turn + number, recipe=recipe, side=side,
-            )  # fmt: skip
-            logits[asked] += quick_logits(network, pictures, asked, preparation, device, side) / ROUNDS
+            own, each = seed + FOLDS * turn + number, operations / FOLDS / ROUNDS
+            network = quick_network(known, learned, operations=each, seed=own, recipe=recipe, side=side)
+            logits[asked] += quick_logits(network, known.pictures, asked, known.preparation, side) / ROUNDS
     return logits
 
 
-def with_doubts(folder: Path, data: Dataset, rows: np.ndarray, chances: np.ndarray) -> Dataset:
+def with_doubts(folder: Path, data: Dataset, rows: np.ndarray, chances: Iterable[np.ndarray]) -> Dataset:
     """The data with a finding on the labels that a run's own models doubt; writes suspects.csv.
 
-    rows: (N,) of the store, held out; one that several models answered is there several times. chances: (N, classes).
+    rows: (N,) of the store, held out; one that several models answered is there several times. chances: for each
+    of them, (classes,).
     """
     unique, place, times = np.unique(rows, return_inverse=True, return_counts=True)
     mean = np.zeros((len(unique), len(data.task.classes)))
-    np.add.at(mean, place, chances)
+    np.add.at(mean, place, np.reshape([*chances], (len(rows), len(data.task.classes))))
     truth = data.encoded(unique).numpy()
     found = rank_labels(mean / times[:, None], truth)
     found = replace(found, rows=unique[found.rows])

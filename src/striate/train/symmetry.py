@@ -17,14 +17,13 @@ import torch
 from striate.augment.geometry import IDENTITY, MIRRORED, QUARTER_TURN, UPSIDE_DOWN
 from striate.augment.recipe import parse
 from striate.check.doctor import remembered
-from striate.data.prepare import Preparation
 from striate.network.build import build
 from striate.network.summary import total_operations
 from striate.train.dataset import Job
 from striate.train.events import Note, Watch
 from striate.train.plan import Plan, usual_symmetry
-from striate.train.probe import fold_of, quick_logits, quick_network
-from striate.train.texture import known_numbers, told_by_light, turned
+from striate.train.probe import Labelled, fold_of, quick_logits, quick_network
+from striate.train.texture import Element, known_numbers, told_by_light, turned
 
 OPERATIONS = 4e10  # of both networks together: about a second of one core
 MOST_OPERATIONS = 4 * OPERATIONS  # where there are minutes enough
@@ -98,10 +97,8 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
 def _tried(job: Job, rows: np.ndarray, trial: tuple[np.ndarray, Sequence[str]], operations: float) -> dict[str, object]:
     """The symmetry, why, and the share of the numbers that light tells, where there are numbers enough."""
     data, (targets, _) = job.data, trial
-    symmetry, why = choose_symmetry(
-        data.store.pictures, rows, *trial, job.preparation, job.device,
-        kin=data.kin, seed=job.settings.seed, operations=operations,
-    )  # fmt: skip
+    labelled = Labelled(data.store.pictures, *trial, job.preparation, job.device, data.kin)
+    symmetry, why = choose_symmetry(labelled, rows, operations=operations, seed=job.settings.seed)
     some, light = rows[:: -(-len(rows) // MOST_NUMBERED)], None
     if targets.ndim == 2 and len(some) >= LEAST_PICTURES:
         light = told_by_light(data.store.pictures[some], targets[some], data.kin[some], job.settings.seed)
@@ -129,23 +126,13 @@ def _operations(plan: Plan, pictures: int, speed: float | None) -> float:
 
 
 def choose_symmetry(
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    targets: np.ndarray,
-    classes: Sequence[str],
-    preparation: Preparation,
-    device: torch.device,
-    *,
-    kin: np.ndarray,
-    operations: float = OPERATIONS,
-    seed: int = 0,
+    labelled: Labelled, rows: np.ndarray, *, operations: float = OPERATIONS, seed: int = 0
 ) -> tuple[str, str]:
-    """One of SYMMETRIES for pictures like `pictures[rows]`, and why, in words with the numbers.
+    """One of SYMMETRIES for pictures like those of `rows`, and why, in words with the numbers.
 
-    pictures: (N, H, W, C) of the store. targets: (N,) class numbers, or (N, K) numbers of the columns `classes`. kin:
-    (N,) the same number for pictures that belong together, which are never on both sides. Half of the rows teach, the
-    other half is asked, and the reverse; of numbers nine tenths teach.
+    Half of the rows teach, the other half is asked, and the reverse; of numbers nine tenths teach.
     """
+    pictures, targets, classes = labelled.pictures, labelled.targets, labelled.classes
     numbers = targets.ndim == 2
     usual, custom = usual_symmetry(pictures.shape[3], () if numbers else classes)
     if numbers and (targets < 0).any() and (targets > 0).any():  # a mirror image may turn the sign round
@@ -155,79 +142,61 @@ def choose_symmetry(
         return usual, f"{custom}; {few} to find out"
     turn = QUARTER_TURN if pictures.shape[1] == pictures.shape[2] else UPSIDE_DOWN
     if numbers:
-        who, sure, rows = "a straight line", LINE_SURE, rows[:: -(-len(rows) // MOST_NUMBERED)]
-        each = known_numbers(pictures[rows], targets[rows], kin[rows], turn, seed)
-        known = {element: values.ravel() for element, values in each.items()}
-        kinds, whole = np.repeat(np.arange(len(classes)), len(rows)), 1.0
+        who, sure, (known, kinds, whole) = "a straight line", LINE_SURE, _by_line(labelled, rows, turn, seed)
     else:
         who, sure = "quick networks", SURE
-        known, kinds = _known(pictures, rows, targets, classes, preparation, device, turn, kin, operations, seed)
-        shares = np.unique(kinds, return_counts=True)[1] / len(kinds)
-        whole = max(-(shares * np.log(shares)).sum(), 1e-9)
+        known, kinds, whole = _by_networks(labelled, rows, turn, operations, seed)
     gain = known[IDENTITY]
     if gain.mean() <= sure * gain.std() / len(gain) ** 0.5:
         return usual, f"{custom}; {who} learned too little to tell"
-    return _chosen(known, kinds, classes, gain.mean() / whole, turn, usual, custom, who)
-
-
-def _chosen(
-    known: dict[tuple[int, int], np.ndarray],
-    kinds: np.ndarray,
-    classes: Sequence[str],
-    learned: float,
-    turn: tuple[int, int],
-    usual: str,
-    custom: str,
-    who: str,
-) -> tuple[str, str]:
-    """The symmetry that keeps what was learned, and why. learned: the share of all that there is to be known."""
-    gain = known[IDENTITY]
     mirror, after = (_loss(gain, known[element], kinds) for element in (MIRRORED, turn))
     said = f"mirrored pictures keep {mirror} of what {who} learned"
     if mirror.lost:
-        return "none", said + (
-            f" ({classes[mirror.worst]}: {100 * max(mirror.class_kept, 0):.0f} %)" if mirror.low <= LOSS else ""
-        )
+        kept = f" ({classes[mirror.worst]}: {100 * max(mirror.class_kept, 0):.0f} %)" if mirror.low <= LOSS else ""
+        return "none", said + kept
+    learned = gain.mean() / whole
     if not mirror.kept or (usual == "none" and learned < LEARNED):
         return usual, f"{custom}; {said}, which is too unsure"
     said += f", {'turned' if turn == QUARTER_TURN else 'upside-down'} ones {after}"
     return "dihedral" if after.kept and learned >= LEARNED else "mirror", said
 
 
-def _known(
-    pictures: np.ndarray,
-    rows: np.ndarray,
-    targets: np.ndarray,
-    classes: Sequence[str],
-    preparation: Preparation,
-    device: torch.device,
-    turn: tuple[int, int],
-    kin: np.ndarray,
-    operations: float,
-    seed: int,
-) -> tuple[dict[tuple[int, int], np.ndarray], np.ndarray]:
+Known = tuple[dict[Element, np.ndarray], np.ndarray, float]  # see `_by_networks`
+
+
+def _by_line(labelled: Labelled, rows: np.ndarray, turn: Element, seed: int) -> Known:
+    """As `_by_networks`: what a straight line knows of every number; in place of classes, their columns."""
+    rows = rows[:: -(-len(rows) // MOST_NUMBERED)]
+    each = known_numbers(labelled.pictures[rows], labelled.targets[rows], labelled.kin[rows], turn, seed)
+    kinds = np.repeat(np.arange(len(labelled.classes)), len(rows))
+    return {element: values.ravel() for element, values in each.items()}, kinds, 1.0
+
+
+def _by_networks(labelled: Labelled, rows: np.ndarray, turn: Element, operations: float, seed: int) -> Known:
     """What the networks know, in nats over the classes' shares, of each asked picture as it is, mirrored and after
-    `turn`: three arrays (N,); and the pictures' classes (N,)."""
-    half = fold_of(targets[rows], kin[rows], 2, seed)
+    `turn`: three arrays (N,); the pictures' classes (N,); and how much there is to be known."""
+    pictures, targets, count = labelled.pictures, labelled.targets, len(labelled.classes)
+    half = fold_of(targets[rows], labelled.kin[rows], 2, seed)
     most = max(round(ASKED * min(operations / OPERATIONS, 1)), LEAST_ASKED)
-    known: dict[tuple[int, int], list[np.ndarray]] = {IDENTITY: [], MIRRORED: [], turn: []}
+    known: dict[Element, list[np.ndarray]] = {IDENTITY: [], MIRRORED: [], turn: []}
     kinds = []
     for number in (0, 1):
         taught, asked = rows[half != number], rows[half == number]
         asked = asked[:: -(-len(asked) // most)]
-        network = quick_network(
-            pictures, taught, targets, classes, preparation, device, operations=operations / 2, seed=seed
-        )
-        shares = np.bincount(targets[taught], minlength=len(classes)) + 1.0
+        network = quick_network(labelled, taught, operations=operations / 2, seed=seed)
+        shares = np.bincount(targets[taught], minlength=count) + 1.0
         shares /= shares.sum()
         kinds.append(targets[asked])
         for element, values in known.items():
             seen = turned(pictures[asked], element)
-            logits = quick_logits(network, seen, np.arange(len(asked)), preparation, device)
+            logits = quick_logits(network, seen, np.arange(len(asked)), labelled.preparation)
             chances = np.exp(logits - logits.max(axis=1, keepdims=True))
             mixed = (1 - DOUBT) * chances / chances.sum(axis=1, keepdims=True) + DOUBT * shares
             values.append(np.log(mixed / shares)[np.arange(len(asked)), targets[asked]])
-    return {element: np.concatenate(values) for element, values in known.items()}, np.concatenate(kinds)
+    asked_kinds = np.concatenate(kinds)
+    shares = np.unique(asked_kinds, return_counts=True)[1] / len(asked_kinds)
+    whole = max(-(shares * np.log(shares)).sum(), 1e-9)
+    return {element: np.concatenate(values) for element, values in known.items()}, asked_kinds, whole
 
 
 def _loss(gain: np.ndarray, left: np.ndarray, kinds: np.ndarray) -> Loss:

@@ -13,6 +13,8 @@ import numpy as np
 from striate.augment.geometry import IDENTITY, MIRRORED
 from striate.check.nearest import over_blocks
 
+Element = tuple[int, int]  # one of geometry's symmetries: mirrored or not, then turned by so many quarters
+
 FOLDS = 10
 RIDGE = 2.0  # for each picture: with little to go by, no single figure is to decide
 _AT_ONCE = 1 << 16  # pixels, which stay in the processor's cache
@@ -56,11 +58,11 @@ def _light(values: np.ndarray) -> np.ndarray:
 
 
 def known_numbers(
-    pictures: np.ndarray, numbers: np.ndarray, kin: np.ndarray, turn: tuple[int, int], seed: int
-) -> dict[tuple[int, int], np.ndarray]:
-    """What is known of the numbers (N, K) of pictures (N, H, W, C) as they are, mirrored and after `turn`, one of
-    geometry's symmetries: of each (K, N) by how much the squared error is smaller than that of always saying the mean,
-    where 1 is the variance of the column.
+    pictures: np.ndarray, numbers: np.ndarray, kin: np.ndarray, turn: Element, seed: int
+) -> dict[Element, np.ndarray]:
+    """What is known of the numbers (N, K) of pictures (N, H, W, C) as they are, mirrored and after `turn`: of each
+    (K, N) by how much the squared error is smaller than that of always saying the mean, where 1 is the variance of the
+    column.
 
     kin: (N,) the same number for pictures that belong together, which are never both learned from and asked about.
     """
@@ -99,7 +101,7 @@ def _known(
     return [gain.T for gain in known]
 
 
-def turned(pictures: np.ndarray, element: tuple[int, int]) -> np.ndarray:
-    """Pictures (N, H, W, C) after a symmetry: mirrored or not, then turned by so many quarters."""
+def turned(pictures: np.ndarray, element: Element) -> np.ndarray:
+    """Pictures (N, H, W, C) after a symmetry."""
     mirrored, quarters = element
     return np.ascontiguousarray(np.rot90(pictures[:, :, ::-1] if mirrored else pictures, quarters, axes=(1, 2)))

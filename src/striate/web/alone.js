@@ -9,8 +9,13 @@ import { compute } from "./graph.js";
 const SHOWN = 10, FEW = 3, MOST = 20; // classes of an answer, of one among many; answers that stay on the page
 const GREY = [0.2989, 0.587, 0.114], SIDE = 280, MAP = 48; // pixels of the drawing, and of a map
 const LARGEST = 1e-3, QUICK = 50; // of the answer's size, that may be off; milliseconds of an answer that comes while one draws
-const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const painted = () => new Promise((go) => { requestAnimationFrame(() => setTimeout(go)); });
+
+function bytes(base64) {
+  const letters = atob(base64), out = new Uint8Array(letters.length);
+  for (let i = 0; i < out.length; i++) out[i] = letters.charCodeAt(i);
+  return out;
+}
 
 /* How much of each old pixel goes into each new one along a side: a triangle two pixels wide, new or old, whichever are larger. */
 const shares = (from, to) => Array.from({ length: to }, (_, place) => {

@@ -377,6 +377,16 @@ def test_yolo_without_names_has_its_numbers(tmp_path: Path, pictures: str, texts
     assert boxes_kind(tmp_path) is None
 
 
+def test_one_text_beside_one_picture_makes_no_boxes_of_classes(tmp_path: Path) -> None:
+    """Folders of cats and dogs stay classes where somebody once wrote one text; a fifth of the pictures makes boxes."""
+    for number in range(10):
+        draw(tmp_path / f"{'cat' if number % 2 else 'dog'}/{number}.jpg")
+    write(tmp_path / "dog/0.txt", "0 0.5 0.5 0.5 0.5\n")
+    assert read_source(tmp_path).classes == ["cat", "dog"]
+    write(tmp_path / "cat/1.txt", "0 0.5 0.5 0.5 0.5\n")
+    assert read_source(tmp_path).task == "detection"
+
+
 @pytest.mark.parametrize("place", ["images/{}", "{}/images", "x/images/{}"])
 @pytest.mark.parametrize("names", ["classes.txt", "obj.names", None])
 def test_yolo_without_a_list_of_parts_has_those_of_its_folders(tmp_path: Path, place: str, names: str | None) -> None:

@@ -346,6 +346,20 @@ def test_channels_that_come_first_are_refused_in_every_form(form: object) -> Non
     assert len(read_source((form(values.transpose(0, 2, 3, 1)), ["a", "b"] * 2)).samples) == 4
 
 
+def test_small_patches_of_many_channels_are_pictures() -> None:
+    """Three by three pixels of a hundred wavelengths have their channels last."""
+    patches = np.zeros((4, 3, 3, 103), np.uint8)
+    for given in (patches, list(patches)):
+        assert read_source((given, ["a", "b"] * 2)).samples[0].source.shape == (3, 3, 103)
+
+
+def test_a_column_of_pictures_is_a_list_of_them() -> None:
+    """As a data frame has them: an array of objects, each a picture of its own size."""
+    column = np.empty(2, object)
+    column[:] = [np.zeros((5, 6), np.uint8), np.ones((7, 8), np.uint8)]
+    assert [sample.source.shape for sample in read_source((column, ["a", "b"])).samples] == [(5, 6), (7, 8)]
+
+
 def test_digits_are_those_of_scikit_learn() -> None:
     """The 1,797 digits are those that sklearn.datasets.load_digits gives, times 255/16."""
     datasets = pytest.importorskip("sklearn.datasets")
@@ -380,6 +394,14 @@ def test_numbered_classes_in_messages_are_in_their_order(tmp_path: Path) -> None
     draw(*(tmp_path / f"{n}/1.png" for n in (10, 2, 1)))
     with pytest.raises(StriateError, match="one picture of 1, 2, 10"):
         require_trainable(read_source(tmp_path))
+
+
+@pytest.mark.parametrize("names", [("photo", "target"), ("raw", "labels"), ("frame", "manual")])
+def test_folders_that_may_be_classes_are_classes(names: tuple[str, str], tmp_path: Path) -> None:
+    """Words that may speak of pictures and masks, but need not: where no file is another one's mask."""
+    draw(*(tmp_path / names[0] / f"{name}.png" for name in ("ab", "cde", "f")))
+    draw(*(tmp_path / names[1] / f"{name}.png" for name in ("xy", "z")))
+    assert read_source(tmp_path).classes == sorted(names)
 
 
 def test_pictures_and_masks_are_no_two_classes(tmp_path: Path) -> None:

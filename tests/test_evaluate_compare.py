@@ -113,6 +113,15 @@ def test_other_tasks_compare_errors(tmp_path: Path) -> None:
     assert line.endswith(": better")
 
 
+def test_labels_in_any_order_are_the_same_truth(tmp_path: Path) -> None:
+    """A run of an earlier version wrote "10; 2" where one of now writes "2; 10": all pictures are still compared."""
+    errors = np.linspace(0, 1, 60)
+    for name, truth in (("a", "10; 2"), ("b", "2; 10")):
+        file = run_of(tmp_path / name, errors, kind="micro_f1") / "predictions.csv"
+        file.write_text(file.read_text().replace("validation,a,", f"validation,{truth},"))
+    assert "on 60 validation pictures of both" in compared([tmp_path / "a", tmp_path / "b"])
+
+
 def test_words_that_make_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One run alone, a folder that is none, a run without its table; and the warning beside the test part."""
     a, b = run_of(tmp_path / "a", np.ones(20)), run_of(tmp_path / "b", np.zeros(20))

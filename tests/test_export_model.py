@@ -13,12 +13,16 @@ from PIL import Image
 
 from striate.data.prepare import Preparation, Shape, fit
 from striate.errors import StriateError
+from striate.export.answers import write_answers
 from striate.export.model import Model, load_model
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.underway import MODEL_FILE
 from striate.inside.heatmap import heatmap
 from striate.network.build import build
 from striate.tasks.classification import Classification
+from striate.tasks.detection import Detection
+from striate.tasks.segmentation import Segmentation
+from striate.tasks.task import Task
 
 LINE = "conv 6 3, batchnorm, silu, residual(conv 6 3), globalmaxpool, dense classes"
 
@@ -153,6 +157,10 @@ def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(draw_folder(tmp_path, {"x": 1}))
     assert [row.reason for row in make_model().predict("")] == ["an empty name"]
     assert len(make_model().predict(".")) == 1
+    (tmp_path / "pack").mkdir()
+    np.save(tmp_path / "pack/a.npy", np.zeros((2, 8, 8), np.uint8))
+    monkeypatch.chdir(tmp_path / "pack")
+    assert [row.reason for row in make_model().predict("")] == ["an empty name"]
 
 
 def test_arrays_that_do_not_fit_are_told_how_they_would(tmp_path: Path) -> None:
@@ -222,6 +230,25 @@ def test_predictions_are_saved_as_a_table(tmp_path: Path) -> None:
     assert float(rows[0]["p_b"]) == pytest.approx(said[0].probabilities["b"], abs=1e-6)
     with pytest.raises(StriateError, match=r"written as FILE\.csv"):
         model.save_predictions(tmp_path / "said.json", said)
+
+
+@pytest.mark.parametrize(
+    ("task", "taken", "refused"),
+    [
+        (Classification(("a", "b")), ["x.csv", "x.CSV"], ["x", "x.json", "x.xlsx"]),
+        (Detection(("a",)), ["x.csv", "x.JSON", "x"], ["x.xml", "x.txt"]),
+        (Segmentation(("a", "b")), ["x.csv", "x"], ["x.json", "x.png"]),
+    ],
+    ids=["classes", "boxes", "masks"],
+)
+def test_names_that_answers_are_written_under(task: Task, taken: list[str], refused: list[str], tmp_path: Path) -> None:
+    """What is taken is written, as it says; what is refused leaves nothing behind."""
+    for name in taken:
+        write_answers(task, [], tmp_path / "taken" / name)
+    for name in refused:
+        with pytest.raises(StriateError, match=f"answers of {task.name} are written as FILE"):
+            write_answers(task, [], tmp_path / "refused" / name)
+    assert not (tmp_path / "refused").exists()
 
 
 def test_evaluation_equals_counting(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ LAYERS = {
     ),
     "skips": "conv 4 3, skip(maxpool 2, conv 6 3, skip(maxpool 2, conv 6 3)), conv 4 3, globalavgpool, dense classes",
     "an ensemble": "ensemble 3 (conv 4 3, batchnorm, relu, globalavgpool, dense classes), softmax",
+    "shares at every place": "conv 4 3, softmax, conv 4 3, flatten, dense classes",
     "valid": "conv 4 3 padding=valid, relu, globalmaxpool, dense classes",
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,22 @@ def test_a_browser_that_computes_something_else_is_not_trusted(browser: Browser,
         expect(page.get_by_role("alert")).to_contain_text("something else than torch")
 
 
+def test_a_browser_that_changes_pixels_is_not_trusted(browser: Browser, tmp_path: Path) -> None:
+    """Protections against fingerprints add noise to what pages read of a canvas; its own picture tells the page."""
+    context = browser.new_context()
+    context.add_init_script("""
+      const read = CanvasRenderingContext2D.prototype.getImageData;
+      CanvasRenderingContext2D.prototype.getImageData = function (...given) {
+        const image = read.apply(this, given);
+        image.data[0] ^= 8;
+        return image;
+      };""")
+    page = context.new_page()
+    page.goto(page_of(model_of(LAYERS["valid"], COLOUR), tmp_path))
+    expect(page.get_by_role("alert")).to_contain_text("changes the pixels that pages read")
+    context.close()
+
+
 def test_files_are_answered_as_by_predict(browser: Browser, tmp_path: Path) -> None:
     """A trained run's command; pictures of other sizes, in colour and half transparent, and a text, with their maps."""
     source = draw_folder(tmp_path / "pictures", {"across": 8, "down": 8})
@@ -108,11 +125,16 @@ def test_labels_and_numbers(browser: Browser, tmp_path: Path) -> None:
     chances = model_of(LAYERS["norms"], COLOUR, Multilabel(NAMES)).predict([picture])[0].probabilities
     limits = tuple(chances[name] + (0.01 if name == "b" else -0.01) for name in NAMES)
     labels = model_of(LAYERS["norms"], COLOUR, Multilabel(NAMES, thresholds=limits))
+    counts = replace(labels, task=Multilabel(("10", "9", "2"), thresholds=(0.0, 1.1, 0.0)))
     more = {"scales": (2.0, 9.0), "reach": (0.5, 1.5), "peaked": (0, 1)}
     numbers = model_of(LAYERS["norms"], COLOUR, Regression(("x", "angle"), centres=(3.0, 0.0), **more))
     with visit(browser, page_of(labels, tmp_path)) as page:
         page.locator("input[type=file]").set_input_files(picture)
         expect(page.locator(".said")).to_have_text("a; c")
+    with visit(browser, page_of(counts, tmp_path)) as page:
+        page.locator("input[type=file]").set_input_files(picture)
+        expect(page.locator(".said")).to_have_text("2; 10")
+    assert counts.task.say(counts.predict([picture])[0].answer) == "2; 10"
     (value, reach), (angle, wide) = numbers.predict([picture])[0].answer
     with visit(browser, page_of(numbers, tmp_path)) as page:
         page.locator("input[type=file]").set_input_files(picture)
@@ -129,8 +151,10 @@ def test_labels_and_numbers(browser: Browser, tmp_path: Path) -> None:
         (Shape(height=16, width=16, channels=2), None),
         (Shape(height=1, width=40, channels=1, depth="float32", form="series"), None),
         (COLOUR, Segmentation(NAMES)),
+        (Shape(height=16, width=16, channels=1, picked=(1,)), None),
+        (Shape(height=16, width=16, channels=3, page=2), None),
     ],
-    ids=["16 bits", "two channels", "series", "masks"],
+    ids=["16 bits", "two channels", "series", "masks", "one channel of a file", "one page of a file"],
 )
 def test_what_a_browser_cannot_read_is_refused(shape: Shape, task: Segmentation | None, tmp_path: Path) -> None:
     """No page that would lose depth or channels, and the way that is open."""
@@ -138,3 +162,37 @@ def test_what_a_browser_cannot_read_is_refused(shape: Shape, task: Segmentation 
     with pytest.raises(StriateError, match=r"\.onnx"), torch.random.fork_rng():
         model_of(line, shape, task).export(tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_too_many_weights_and_no_numbers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would not open is not written: more than fits into a browser's string, and answers of NaN."""
+    model = model_of(LAYERS["valid"], GREY)
+    monkeypatch.setattr("striate.export.page.LARGEST", 100)
+    with pytest.raises(StriateError, match=r"at most 0 MB of weights.*\.onnx"):
+        model.export(tmp_path / "page.html")
+    monkeypatch.undo()
+    with torch.no_grad():
+        next(model.network.parameters()).fill_(torch.nan)
+    with pytest.raises(StriateError, match="finite numbers"):
+        model.export(tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_the_name_is_that_of_the_run_or_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run by its folder, wherever the command is; a model that lies anywhere by the page, without another's score."""
+
+    def named() -> tuple[str, dict | None]:
+        text = (tmp_path / "mine.html").read_text("utf-8")
+        told = json.loads(re.search(r'id="model">(.*?)</script>', text, re.S)[1])
+        return told["name"], told["test"]
+
+    source = draw_folder(tmp_path / "pictures", {"across": 8, "down": 8})
+    run = striate.train(source, network=TINY, epochs=1, quiet=True, workers=0, out=str(tmp_path), name="cells").folder
+    monkeypatch.chdir(run)
+    striate.load(".").export(tmp_path / "mine.html")
+    assert (named()[0], named()[1]["n"]) == ("cells", json.loads((run / "scores.json").read_text())["test"]["n"])
+    (tmp_path / "Downloads").mkdir()
+    (tmp_path / "Downloads/scores.json").write_text('{"test": {"main": "accuracy"}}')
+    (run / "model.safetensors").rename(tmp_path / "Downloads/model.safetensors")
+    striate.load(tmp_path / "Downloads/model.safetensors").export(tmp_path / "mine.html")
+    assert named() == ("mine", None)

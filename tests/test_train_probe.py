@@ -10,7 +10,7 @@ import torch
 from striate.data.measure import measure
 from striate.data.prepare import Preparation, Shape
 from striate.train.dataset import Division, read_dataset
-from striate.train.probe import Labelled, fold_of, quick_logits, quick_network
+from striate.train.probe import Lesson, fold_of, quick_logits, quick_network
 from striate.train.settings import Settings
 from striate.train.suspects import suspects, with_doubts
 
@@ -32,9 +32,9 @@ def with_preparation(pictures: np.ndarray, targets: np.ndarray) -> tuple[np.ndar
 
 def labelled(
     pictures: np.ndarray, targets: np.ndarray, preparation: Preparation, classes: tuple[str, ...] = CLASSES
-) -> Labelled:
+) -> Lesson:
     """No two of the pictures belong together."""
-    return Labelled(pictures, targets, classes, preparation, torch.device("cpu"), np.arange(len(pictures)))
+    return Lesson(pictures, targets, classes, preparation, torch.device("cpu"), np.arange(len(pictures)))
 
 
 def test_it_learns_the_same_again_and_leaves_torch_alone() -> None:

@@ -65,7 +65,7 @@ def test_picture_sizes(written: object, size: tuple[int, int] | None) -> None:
     assert settings_from({"img_size": written}).size == size
 
 
-@pytest.mark.parametrize("name", ["network", "augment", "device", "out", "img_size", "group", "name"])
+@pytest.mark.parametrize("name", ["network", "augment", "device", "out", "img_size", "group", "name", "task", "split"])
 def test_a_word_must_be_a_word(name: str) -> None:
     """From Python, a list where a word belongs is refused in the same way, not with a traceback later."""
     with pytest.raises(StriateError, match=f"where: --{name.replace('_', '-')}"):

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import striate
 from striate import commands
-from striate.commands import DONE, INTERRUPTED, PROBLEMS
+from striate.commands import DONE, INTERRUPTED, MENDABLE
 from striate.errors import StriateError, nearest
 from striate.train.settings import Settings
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except StriateError as error:
         print(f"striate: {error}", file=sys.stderr)
-        return PROBLEMS
+        return MENDABLE
     except KeyboardInterrupt:
         print("striate: stopped", file=sys.stderr)
         return INTERRUPTED

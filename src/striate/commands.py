@@ -16,7 +16,7 @@ from striate import files
 from striate.errors import StriateError, counted, first_few, printable
 from striate.train.settings import Settings
 
-DONE, PROBLEMS, INTERRUPTED = 0, 2, 130
+DONE, MENDABLE, INTERRUPTED = 0, 2, 130
 SHOWN = 5  # pictures that were left out, of which the reason is printed
 CHECK_SETTINGS = (
     "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page", "channels", "img_size", "seed",
@@ -57,7 +57,7 @@ def check(options: argparse.Namespace) -> int:
     if not {"single", "one-class"} & {item.kind for item in found.findings}:
         again = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
         print(f"next: striate train {shlex.join([options.source, *again])} {suggested}".rstrip())
-    return PROBLEMS if options.strict and found.of("problem") else DONE
+    return MENDABLE if options.strict and found.of("problem") else DONE
 
 
 def evaluate(options: argparse.Namespace) -> int:

@@ -43,6 +43,8 @@ def read_arrays(
     form: one of FORMS; by default an array (N, L), or a list of arrays (L,), holds series.
     """
     pictures = np.asarray(pictures) if hasattr(pictures, "__array__") else pictures
+    if isinstance(pictures, np.ndarray) and pictures.dtype == object:  # a table's column of pictures
+        pictures = list(pictures)
     form, cells = form_of(pictures, form), cells_of(labels, len(pictures), "array")
     meaning = meaning_of_rows(cells, task)
     samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None, form)
@@ -95,7 +97,7 @@ def rows_of_form(
     is_array = isinstance(pictures, np.ndarray)
     shapes = {pictures.shape[1:]} if is_array else {getattr(picture, "shape", ()) for picture in pictures}
     wanted, rule, remedy = _AXES.get(form, _AXES["picture"])
-    if form == "picture" and shapes and all(len(one) == 3 and one[0] in (1, 3) and one[2] > 4 for one in shapes):
+    if form == "picture" and shapes and all(len(one) == 3 and one[0] in (1, 3) and min(one[1:]) > 4 for one in shapes):
         turn = "pictures.transpose(0, 2, 3, 1)" if is_array else "picture.transpose(1, 2, 0) of each"
         rule, remedy = "the channels of an array of pictures come last", f"use {turn}"
     elif not is_array or pictures.ndim in wanted:

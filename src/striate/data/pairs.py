@@ -21,6 +21,7 @@ _MASK_NAME = re.compile(
     r"[ _.-]?\d*",
     re.IGNORECASE,
 )
+_MAY_BE_CLASSES = re.compile(r"raw|inputs?|photos?|frames?|(?:1st)?[ _]?manual|targets?", re.IGNORECASE)
 _SECOND_CHOICE = re.compile(r"object|instance|colou?r", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+$")
 
@@ -50,7 +51,8 @@ class _File:
 
 def are_pictures_and_masks(folders: Sequence[str]) -> bool:
     """Whether these are two folders, one of whose names says pictures and nothing else, and the other masks."""
-    return sorted(map(_folder_words, folders)) == [("", False), ("", True)]
+    sure = not any(map(_MAY_BE_CLASSES.fullmatch, folders))
+    return sure and sorted(map(_folder_words, folders)) == [("", False), ("", True)]
 
 
 def may_hold_masks(folder: str) -> bool:

@@ -17,7 +17,9 @@ from striate.data.sample import LeftOut
 from striate.errors import StriateError
 
 _NAME_FILES = ("obj.names", "classes.txt", "data/obj.names", "labels/classes.txt")
-_PLACES = ("labels/**/*.txt", "*/labels/**/*.txt", "*.txt", "*/*.txt", "*/*/*.txt")  # of texts, in this order
+_PLACES = ("labels/**/*.txt", "*/labels/**/*.txt", "*.txt")  # of texts, in this order
+_BELOW = ("*/*", "*/*/*")  # files of folders that may also be classes,
+_SHARE, _LOOKED = 0.2, 100  # of whose pictures so many have a text, where they are none; texts that are read to tell
 _OTHER_TEXTS = {"classes.txt", "train.txt", "valid.txt", "val.txt", "test.txt", "requirements.txt", "readme.txt"}
 _PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
@@ -36,7 +38,17 @@ def find_yolo(folder: Path) -> Path | None:
     beside = cache(lambda place: {file.stem for file in place.glob("*") if file.suffix not in ("", ".txt")})
     texts = ((file, file.relative_to(folder).parts) for pattern in _PLACES for file in _texts(folder, pattern))
     own = (file for file, parts in texts if "labels" in parts or file.stem in beside(file.parent))
-    return folder if any(map(_in_shares, own)) else None
+    return folder if any(map(_in_shares, own)) or any(_are_beside(folder, pattern) for pattern in _BELOW) else None
+
+
+def _are_beside(folder: Path, pattern: str) -> bool:
+    """Whether enough of the files of this pattern have a text of their name beside them, and one of these has boxes."""
+    texts = {file.with_suffix("") for file in _texts(folder, f"{pattern}.txt")}
+    files = [file for file in folder.glob(pattern) if file.suffix not in ("", ".txt")] if texts else []
+    own = sorted({file.with_suffix("") for file in files} & texts)
+    return len(own) >= max(_SHARE * len(files), 1) and any(
+        _in_shares(file.with_suffix(".txt")) for file in own[:_LOOKED]
+    )
 
 
 def _in_shares(file: Path) -> bool:

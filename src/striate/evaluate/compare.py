@@ -81,7 +81,7 @@ def _table(told: Sequence[Told]) -> list[str]:
 
 
 def _difference(first: Told, other: Told, part: str) -> str:
-    both = [name for name, (truth, *_) in first.pictures.items() if other.pictures.get(name, ("",))[0] == truth]
+    both = [name for name, mine in first.pictures.items() if _labels(other.pictures.get(name)) == _labels(mine)]
     pair = f"{other.name} against {first.name}"
     if len(both) < LEAST:
         few = f"{len(both)} {part} pictures in common, which is too few to compare"
@@ -98,6 +98,11 @@ def _difference(first: Told, other: Told, part: str) -> str:
         return f"{about}: {value} points of accuracy [{', '.join(ends)}]: {said}"
     value, *ends = (_signed(f"{one:+.3g}") for one in (change, low, high))
     return f"{about}: {value} of error per picture, which was {before.mean():.3g} [{', '.join(ends)}]: {said}"
+
+
+def _labels(picture: tuple | None) -> list[str] | None:
+    """A true answer in whatever order its labels stand."""
+    return None if picture is None else sorted(picture[0].split("; "))
 
 
 def _signed(number: str) -> str:

@@ -68,7 +68,7 @@ def real_clusters(clusters: Clusters) -> Clusters:
 
 
 def told_clusters(clusters: Clusters) -> dict[str, int]:
-    """{"clusters": how many there are} for scores.json; {} where each picture stands alone."""
+    """{"clusters": how many there are} for scores.json; {} where none are given."""
     return {} if clusters is None else {"clusters": len(np.unique(clusters))}
 
 

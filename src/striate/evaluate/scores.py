@@ -103,7 +103,7 @@ def _means_over_classes(hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> 
     size = hits.worth * intervals.effective_size(hits.counts[1])
     return {
         "balanced_accuracy": bootstrapped(*(metrics.balanced_accuracy(*each[:2]) for each in hits.both), size),
-        "macro_f1": bootstrapped(*(metrics.macro_f1(*each) for each in hits.both), size),
+        "macro_f1": bootstrapped(*map(metrics.mean_of_known, hits.f1), size),
         "auroc": bootstrapped(*map(metrics.macro_auroc, areas), size),
     }
 
@@ -146,8 +146,7 @@ def _auroc(truth: np.ndarray, probabilities: np.ndarray, clusters: Clusters) -> 
 
 
 def _of_class(k: int, hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> dict:
-    f1, drawn = (metrics.f1(*each) for each in hits.both)
-    actual = hits.counts[1]
+    (f1, drawn), actual = hits.f1, hits.counts[1]
     return {
         "n": int(actual[k]),
         "precision": hits.share(hits.predicted == k),
@@ -161,7 +160,7 @@ class _Hits:
     """True and predicted class numbers (N,) and, where some pictures belong together, their clusters' numbers (N,).
 
     worth: how many independent pictures each is worth at the least, up to 1. counts: (K,) correct, actual and predicted
-    pictures of every class; both: these and the same redrawn (R, K).
+    pictures of every class; both: these and the same redrawn (R, K). f1: (K,) of every class, and redrawn (R, K).
     """
 
     def __init__(self, truth: np.ndarray, predicted: np.ndarray, classes: int, clusters: Clusters) -> None:
@@ -173,6 +172,7 @@ class _Hits:
             self.both = self.counts, intervals.resampled_margins(matrix)
         else:
             self.both = self.counts, intervals.clustered_margins(truth, predicted, classes, clusters)
+        self.f1 = tuple(metrics.f1(*each) for each in self.both)
 
     def share(self, among: np.ndarray) -> dict:
         """The share of right ones among the pictures of a mask (N,), with its interval."""

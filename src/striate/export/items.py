@@ -64,14 +64,16 @@ def items(
 
 def _of_path(source: str | PathLike, shape: Shape, passed: list[LeftOut]) -> Iterable[tuple[str, Source]]:
     """What a path, a pattern or an address stands for."""
+    if source == "":  # which would be the current folder
+        return [("", Unreadable("an empty name", "missing"))]
     if shape.form == "series":
         return _series(Path(source), shape)
     if is_packed(Path(source)):
         return packed_pictures(Path(source), shape.form)
     if is_video(source):
         return frames(source)
-    if source == "" or (reason := no_path(str(source))):  # an empty name would be the current folder
-        return [(str(source), Unreadable(reason if source else "an empty name", "missing"))]
+    if reason := no_path(str(source)):
+        return [(str(source), Unreadable(reason, "missing"))]
     if Path(source).is_dir():
         return _below(Path(source), passed)
     is_pattern = any(mark in str(source) for mark in "*?[") and not Path(source).exists()

@@ -105,7 +105,8 @@ class Model:
         if path.suffix.lower() in (".html", ".htm"):
             from striate.export.page import write_page
 
-            return write_page(self.passes, self.run.name if self.run else path.stem, self.run, path)
+            run = self.run.absolute() if self.run and (self.run / "settings.toml").is_file() else None
+            return write_page(self.passes, run.name if run else path.stem, run, path)
         from striate.export.onnx import write_onnx
 
         return write_onnx(self.passes, self.about, path)

@@ -26,24 +26,31 @@ from striate.tasks.task import Task
 WEB = Path(__file__).parent.parent / "web"
 MODULES = ("dom.js", "colour.js", "atlas.js", "graph.js", "answers.js", "alone.js")
 STYLES = ("style.css", "predict.css")
+LARGEST = 300_000_000  # bytes of weights: in base64 all of them have to fit into one string of the browser
 
 
 def write_page(passes: Passes, name: str, run: Path | None, path: Path) -> Written:
     """Write a model as a page called `name`; run: the folder that knows its score.
 
     Raises StriateError for what a browser cannot read or the page cannot show: other pictures than those of 8 bits in
-    grey or RGB, and masks and boxes.
+    grey or RGB, pages and channels chosen of a file, masks and boxes, very large networks; and for a network that has
+    no finite answers.
     """
-    task, shape = passes.task, passes.preparation.shape
+    task, shape, remedy = passes.task, passes.preparation.shape, "give --out a name that ends in .onnx"
     can = shape.form == "picture" and shape.depth == "uint8" and shape.channels in (1, 3)
-    if not can or task.spatial:
-        raise StriateError(
-            "a page answers pictures of 8 bits, grey or RGB, with classes, labels or numbers",
-            received=f"a model for {task.name} that sees {extent(shape)}, {shape.depth}",
-            where=path,
-            remedy="give --out a name that ends in .onnx",
-        )
+    if not can or task.spatial or shape.page or shape.picked or shape.mirrored:
+        rule = "a page answers whole pictures of 8 bits, grey or RGB, with classes, labels or numbers"
+        chosen = f", page {shape.page}" * (shape.page > 0) + f", channels {shape.picked}" * bool(shape.picked)
+        received = f"a model for {task.name} that sees {extent(shape)}, {shape.depth}{chosen}"
+        raise StriateError(rule, received=received, where=path, remedy=remedy)
     made = whole(passes)
+    weights = sum(array.nbytes for array in made.graph.constants.values())
+    if weights > LARGEST:
+        rule, received = f"a page holds at most {LARGEST / 1e6:,.0f} MB of weights", f"{weights / 1e6:,.0f} MB"
+        raise StriateError(rule, received=received, where=path, remedy=remedy)
+    if not np.isfinite(made.expected).all():
+        rule, remedy = "a model answers with finite numbers", "train again with a lower learning rate (--lr)"
+        raise StriateError(rule, received="NaN or infinity", where=path, remedy=remedy)
     model = {**introduced(task, passes.preparation, name, run), **_computed(made, passes)}
     parts = {
         "ICON": _base64((WEB / "icon.svg").read_bytes()),

@@ -166,7 +166,7 @@ def _window(layer: Layer, shape: Shape) -> tuple[list[nn.Module], Shape]:
         groups = _require_groups(layer, shape, kernel)
         has_bias = layer.get("bias") == "yes"
         made = _CONV[dimensions](shape[0], maps, kernel, stride, padding, dilation, groups, bias=has_bias)
-    elif dimensions == 2:
+    elif dimensions == 2:  # whiten, the only one left
         made = blocks.Whiten2d(shape[0], maps, kernel, stride)
     else:
         raise _misfit(layer, shape, "whiten takes pictures", "use conv")

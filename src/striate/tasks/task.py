@@ -186,7 +186,7 @@ class Task(ABC):
         raise NotImplementedError(self.name)
 
     def score(self, logits: Tensor, index: int) -> Tensor:
-        """(B,) the scalar that a heatmap for output `index` explains."""
+        """(B,) the scalar that a heatmap for output `index` explains; where logits are maps, a task says it itself."""
         return logits[:, index]
 
     def per_class(self, answer: object) -> np.ndarray:

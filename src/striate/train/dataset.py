@@ -153,7 +153,8 @@ class Dataset:
         digest = hashlib.sha256()
         for sample, content, part in zip(self.samples, self.store.contents, self.parts, strict=True):
             digest.update(f"{sample.path}\0{content}\0{part}\n".encode("utf-8", errors="surrogateescape"))
-            for some in bytes_of(sample.target):
+            is_set = isinstance(sample.target, tuple) and all(isinstance(one, str) for one in sample.target)
+            for some in bytes_of(tuple(sorted(sample.target)) if is_set else sample.target):  # labels in any order
                 digest.update(some)
         if (order := class_order(self.task.classes)) != sorted(order):  # which runs of before had: outputs would move
             digest.update(b"whole numbers in the order of their values")

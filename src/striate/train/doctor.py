@@ -23,7 +23,7 @@ from striate.evaluate.report import report
 from striate.train.dataset import Source, find, in_use, in_words_of, open_store
 from striate.train.events import Note
 from striate.train.listed import set_aside, write_listed
-from striate.train.probe import Labelled
+from striate.train.probe import Lesson
 from striate.train.progress import Progress
 from striate.train.settings import Settings, settings_from
 from striate.train.suspects import suspects
@@ -79,8 +79,8 @@ def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Fi
         pictures = store.pictures if len(rows) == len(store.pictures) else store.pictures[rows]
         targets = np.array([classes.index(sample.label) for sample in samples])
         preparation = measure(pictures, np.arange(len(rows)), store.shape)
-        known = Labelled(pictures, targets, classes, preparation, choose_device(settings.device), kin)
-        doubted = suspects(known, seed=settings.seed)
+        lesson = Lesson(pictures, targets, classes, preparation, choose_device(settings.device), kin)
+        doubted = suspects(lesson, seed=settings.seed)
         paths = [sample.path for sample in samples]
         return label_finding(doubted, paths, classes).to_dict() if doubted.pictures else {}
 

@@ -35,7 +35,7 @@ SETTLING = 128  # pictures per batch from which the norms' figures are taken in 
 
 
 @dataclass(frozen=True)
-class Labelled:
+class Lesson:
     """Pictures with what is known of them, to teach small networks and to ask them.
 
     pictures: (N, H, W, C) of a store. targets: (N,) class numbers, or (N, K) numbers of the columns `classes`. kin:
@@ -51,23 +51,23 @@ class Labelled:
 
 
 def quick_network(
-    known: Labelled, rows: np.ndarray, *, operations: float, seed: int, recipe: str = "none", side: int = SIDE
+    lesson: Lesson, rows: np.ndarray, *, operations: float, seed: int, recipe: str = "none", side: int = SIDE
 ) -> Network:
     """A small network trained on `rows` with about `operations` operations; torch's state stays as it is.
 
     rows: those to learn from; with more of them than can be seen once, evenly spaced ones. recipe: the random changes.
     side: pixels of the longer side that it sees.
     """
-    pictures, preparation, device = known.pictures, known.preparation, known.device
+    pictures, preparation, device = lesson.pictures, lesson.preparation, lesson.device
     (height, width, channels), share = pictures.shape[1:], _share(*pictures.shape[1:3], side)
     wide = 2 if operations >= max(WIDE, WIDE_EACH * len(rows)) else 1
     shape = (channels, round(height * share), round(width * share))
     line = auto_line(*shape, 16 * wide) if min(shape[1:]) > 2 else "flatten, dense classes"
-    network = build(line, shape, len(known.classes), seed)
+    network = build(line, shape, len(lesson.classes), seed)
     size = min(32 * wide, len(rows))
     step = 3 * size * total_operations(network, shape) + STEP
     rows = rows[:: max(1, round(len(rows) / size * step / operations))]
-    encoded = torch.from_numpy(np.asarray(known.targets, np.int64)[rows])
+    encoded = torch.from_numpy(np.asarray(lesson.targets, np.int64)[rows])
     batches = Batches(pictures, rows, encoded, preparation, device)
     epochs = min(operations / step, max(EPOCHS * batches.steps(size), STEPS)) / batches.steps(size)
     settings = Settings(
@@ -79,7 +79,7 @@ def quick_network(
     with repeatable(device), threads_for(step):
         whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu"), side))
         network = network.to(device, memory_format=torch.channels_last)
-        return _trained(Training(network, Classification(tuple(known.classes)), plan, batches, None, "fp32"))
+        return _trained(Training(network, Classification(tuple(lesson.classes)), plan, batches, None, "fp32"))
 
 
 def _trained(training: Training) -> Network:

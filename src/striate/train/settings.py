@@ -190,7 +190,7 @@ class Settings:
 
 
 _PATHS = ("labels", "weights", "out")
-_FREE = ("img_size", "channels", "task", "split")  # words whose own rules say what they may be
+_FREE = ("img_size", "channels")  # numbers too; their own rules say what they may be
 _RANGES = {
     "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
     "patience": (1, 1_000_000), "test": (0, 0.9), "val": (0, 0.9), "batch_size": (1, 65_536),

@@ -9,7 +9,7 @@ import numpy as np
 from striate.check.labels import Suspects, label_finding, rank_labels, write_suspects
 from striate.train.dataset import Dataset
 from striate.train.plan import auto_recipe
-from striate.train.probe import SIDE, Labelled, fold_of, quick_logits, quick_network
+from striate.train.probe import SIDE, Lesson, fold_of, quick_logits, quick_network
 from striate.train.symmetry import LEAST_PICTURES, choose_symmetry
 
 FOLDS, ROUNDS = 4, 2
@@ -20,22 +20,22 @@ FINER, FINER_WORTH = 64, 6  # so many, for so many times the operations
 LEAST_GAIN = 1.5  # times the pixels of a side, for that to show something new
 
 
-def suspects(known: Labelled, *, seed: int = 0, operations: float | None = None) -> Suspects:
+def suspects(lesson: Lesson, *, seed: int = 0, operations: float | None = None) -> Suspects:
     """Which of the pictures have a label that networks doubt which have not learned them.
 
     operations: of all networks together, by default in proportion to the pictures and bounded; more where these
     agree with few labels, and more can be seen in larger pictures: what both say is then averaged, each weighted by the
     square of how much more often than the largest class it is right. Nothing is said of fewer than LEAST_PICTURES.
     """
-    count, height, width, channels = known.pictures.shape
+    count, height, width, channels = lesson.pictures.shape
     if count < LEAST_PICTURES:
-        return rank_labels(np.zeros((0, len(known.classes))), np.zeros(0, np.int64))
-    targets, operations = known.targets, operations or min(max(PER_PICTURE * count, LEAST), MOST)
-    symmetry, _ = choose_symmetry(known, np.arange(count), operations=min(operations / 4, 4e10), seed=seed)
+        return rank_labels(np.zeros((0, len(lesson.classes))), np.zeros(0, np.int64))
+    targets, operations = lesson.targets, operations or min(max(PER_PICTURE * count, LEAST), MOST)
+    symmetry, _ = choose_symmetry(lesson, np.arange(count), operations=min(operations / 4, 4e10), seed=seed)
     recipe = str(auto_recipe(channels, symmetry))
-    said = [_held_out(known, seed, recipe, SIDE, operations)]
+    said = [_held_out(lesson, seed, recipe, SIDE, operations)]
     if _agreed(said[0], targets) < GOOD and max(height, width) >= LEAST_GAIN * SIDE:
-        said.append(_held_out(known, seed, recipe, FINER, min(FINER_WORTH * operations, MOST)))
+        said.append(_held_out(lesson, seed, recipe, FINER, min(FINER_WORTH * operations, MOST)))
     usual = np.bincount(targets).max() / len(targets)
     weights = [max(_agreed(logits, targets) - usual, 0.01) ** 2 for logits in said]
     logits = np.average(said, axis=0, weights=weights)
@@ -47,16 +47,16 @@ def _agreed(logits: np.ndarray, targets: np.ndarray) -> float:
     return float((logits.argmax(axis=1) == targets).mean())
 
 
-def _held_out(known: Labelled, seed: int, recipe: str, side: int, operations: float) -> np.ndarray:
+def _held_out(lesson: Lesson, seed: int, recipe: str, side: int, operations: float) -> np.ndarray:
     """Logits (N, classes) by networks that have not learned the picture."""
-    logits = np.zeros((len(known.targets), len(known.classes)))
+    logits = np.zeros((len(lesson.targets), len(lesson.classes)))
     for turn in range(ROUNDS):
-        fold = fold_of(known.targets, known.kin, FOLDS, seed + turn)
+        fold = fold_of(lesson.targets, lesson.kin, FOLDS, seed + turn)
         for number in range(FOLDS):
             learned, asked = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             own, each = seed + FOLDS * turn + number, operations / FOLDS / ROUNDS
-            network = quick_network(known, learned, operations=each, seed=own, recipe=recipe, side=side)
-            logits[asked] += quick_logits(network, known.pictures, asked, known.preparation, side) / ROUNDS
+            network = quick_network(lesson, learned, operations=each, seed=own, recipe=recipe, side=side)
+            logits[asked] += quick_logits(network, lesson.pictures, asked, lesson.preparation, side) / ROUNDS
     return logits
 
 

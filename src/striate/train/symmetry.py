@@ -22,7 +22,7 @@ from striate.network.summary import total_operations
 from striate.train.dataset import Job
 from striate.train.events import Note, Watch
 from striate.train.plan import Plan, usual_symmetry
-from striate.train.probe import Labelled, fold_of, quick_logits, quick_network
+from striate.train.probe import Lesson, fold_of, quick_logits, quick_network
 from striate.train.texture import Element, known_numbers, told_by_light, turned
 
 OPERATIONS = 4e10  # of both networks together: about a second of one core
@@ -97,8 +97,8 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
 def _tried(job: Job, rows: np.ndarray, trial: tuple[np.ndarray, Sequence[str]], operations: float) -> dict[str, object]:
     """The symmetry, why, and the share of the numbers that light tells, where there are numbers enough."""
     data, (targets, _) = job.data, trial
-    labelled = Labelled(data.store.pictures, *trial, job.preparation, job.device, data.kin)
-    symmetry, why = choose_symmetry(labelled, rows, operations=operations, seed=job.settings.seed)
+    lesson = Lesson(data.store.pictures, *trial, job.preparation, job.device, data.kin)
+    symmetry, why = choose_symmetry(lesson, rows, operations=operations, seed=job.settings.seed)
     some, light = rows[:: -(-len(rows) // MOST_NUMBERED)], None
     if targets.ndim == 2 and len(some) >= LEAST_PICTURES:
         light = told_by_light(data.store.pictures[some], targets[some], data.kin[some], job.settings.seed)
@@ -126,13 +126,13 @@ def _operations(plan: Plan, pictures: int, speed: float | None) -> float:
 
 
 def choose_symmetry(
-    labelled: Labelled, rows: np.ndarray, *, operations: float = OPERATIONS, seed: int = 0
+    lesson: Lesson, rows: np.ndarray, *, operations: float = OPERATIONS, seed: int = 0
 ) -> tuple[str, str]:
     """One of SYMMETRIES for pictures like those of `rows`, and why, in words with the numbers.
 
     Half of the rows teach, the other half is asked, and the reverse; of numbers nine tenths teach.
     """
-    pictures, targets, classes = labelled.pictures, labelled.targets, labelled.classes
+    pictures, targets, classes = lesson.pictures, lesson.targets, lesson.classes
     numbers = targets.ndim == 2
     usual, custom = usual_symmetry(pictures.shape[3], () if numbers else classes)
     if numbers and (targets < 0).any() and (targets > 0).any():  # a mirror image may turn the sign round
@@ -142,10 +142,10 @@ def choose_symmetry(
         return usual, f"{custom}; {few} to find out"
     turn = QUARTER_TURN if pictures.shape[1] == pictures.shape[2] else UPSIDE_DOWN
     if numbers:
-        who, sure, (known, kinds, whole) = "a straight line", LINE_SURE, _by_line(labelled, rows, turn, seed)
+        who, sure, (known, kinds, whole) = "a straight line", LINE_SURE, _by_line(lesson, rows, turn, seed)
     else:
         who, sure = "quick networks", SURE
-        known, kinds, whole = _by_networks(labelled, rows, turn, operations, seed)
+        known, kinds, whole = _by_networks(lesson, rows, turn, operations, seed)
     gain = known[IDENTITY]
     if gain.mean() <= sure * gain.std() / len(gain) ** 0.5:
         return usual, f"{custom}; {who} learned too little to tell"
@@ -164,32 +164,32 @@ def choose_symmetry(
 Known = tuple[dict[Element, np.ndarray], np.ndarray, float]  # see `_by_networks`
 
 
-def _by_line(labelled: Labelled, rows: np.ndarray, turn: Element, seed: int) -> Known:
+def _by_line(lesson: Lesson, rows: np.ndarray, turn: Element, seed: int) -> Known:
     """As `_by_networks`: what a straight line knows of every number; in place of classes, their columns."""
     rows = rows[:: -(-len(rows) // MOST_NUMBERED)]
-    each = known_numbers(labelled.pictures[rows], labelled.targets[rows], labelled.kin[rows], turn, seed)
-    kinds = np.repeat(np.arange(len(labelled.classes)), len(rows))
+    each = known_numbers(lesson.pictures[rows], lesson.targets[rows], lesson.kin[rows], turn, seed)
+    kinds = np.repeat(np.arange(len(lesson.classes)), len(rows))
     return {element: values.ravel() for element, values in each.items()}, kinds, 1.0
 
 
-def _by_networks(labelled: Labelled, rows: np.ndarray, turn: Element, operations: float, seed: int) -> Known:
+def _by_networks(lesson: Lesson, rows: np.ndarray, turn: Element, operations: float, seed: int) -> Known:
     """What the networks know, in nats over the classes' shares, of each asked picture as it is, mirrored and after
     `turn`: three arrays (N,); the pictures' classes (N,); and how much there is to be known."""
-    pictures, targets, count = labelled.pictures, labelled.targets, len(labelled.classes)
-    half = fold_of(targets[rows], labelled.kin[rows], 2, seed)
+    pictures, targets, count = lesson.pictures, lesson.targets, len(lesson.classes)
+    half = fold_of(targets[rows], lesson.kin[rows], 2, seed)
     most = max(round(ASKED * min(operations / OPERATIONS, 1)), LEAST_ASKED)
     known: dict[Element, list[np.ndarray]] = {IDENTITY: [], MIRRORED: [], turn: []}
     kinds = []
     for number in (0, 1):
         taught, asked = rows[half != number], rows[half == number]
         asked = asked[:: -(-len(asked) // most)]
-        network = quick_network(labelled, taught, operations=operations / 2, seed=seed)
+        network = quick_network(lesson, taught, operations=operations / 2, seed=seed)
         shares = np.bincount(targets[taught], minlength=count) + 1.0
         shares /= shares.sum()
         kinds.append(targets[asked])
         for element, values in known.items():
             seen = turned(pictures[asked], element)
-            logits = quick_logits(network, seen, np.arange(len(asked)), labelled.preparation)
+            logits = quick_logits(network, seen, np.arange(len(asked)), lesson.preparation)
             chances = np.exp(logits - logits.max(axis=1, keepdims=True))
             mixed = (1 - DOUBT) * chances / chances.sum(axis=1, keepdims=True) + DOUBT * shares
             values.append(np.log(mixed / shares)[np.arange(len(asked)), targets[asked]])

@@ -70,6 +70,8 @@ async function canvasOf(file) {
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.drawImage(image, 0, 0);
+  image.close();
+  if (context.getImageData(0, 0, 1, 1).data[3] !== 255) throw new Error("it is too large for this browser"); // which then draws nothing
   return canvas;
 }
 
@@ -83,7 +85,8 @@ function told(values, { classes, ending, facts }) {
     return { said: classes.map((name, k) => (classes.length > 1 ? `${name} ` : "") + digits(values[k])).join(", "), confidence: null, probabilities, intervals };
   }
   if (ending === "sigmoid") {
-    const said = classes.filter((_, k) => values[k] >= (facts.thresholds[k] ?? 0.5));
+    const said = classes.filter((_, k) => values[k] >= (facts.thresholds[k] ?? 0.5)).sort();
+    if (said.every((name) => /^[+-]?\d{1,18}$/.test(name))) said.sort((one, other) => one - other);
     return { said: said.join("; ") || "none", confidence: null, probabilities };
   }
   const best = values.indexOf(Math.max(...values));
@@ -127,7 +130,9 @@ function drawing({ shape, dark }, quick, show) {
   };
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
+    const [x, y] = at(event);
     context.beginPath();
+    context.moveTo(x - 0.1, y); // so that a tap leaves a dot
     draw(event);
   });
   canvas.addEventListener("pointermove", draw);
@@ -136,9 +141,13 @@ function drawing({ shape, dark }, quick, show) {
   return panel("Or draw", canvas, button("Clear", clear));
 }
 
-/* Whether this browser computes what torch computed, for a picture of noise; and whether that is quickly done. */
+/* Whether this browser reads the pixels that were drawn, and computes what torch computed, for a picture of noise; and
+   whether that is quickly done. */
 function checked(model) {
-  const begun = performance.now(), { data } = ask(model, Float32Array.from(bytes(model.check.picture))).get(model.gives);
+  const pixels = Float32Array.from(bytes(model.check.picture)), read = prepared(seenAs(pixels, model.shape), model.shape);
+  if (read.some((value, i) => value !== pixels[i]))
+    return { said: note("This browser changes the pixels that pages read, to protect you. The answers here are not to be trusted.", "error"), quick: false };
+  const begun = performance.now(), { data } = ask(model, pixels).get(model.gives);
   const most = Math.max(1, ...model.check.answer.map(Math.abs));
   const apart = Math.max(...model.check.answer.map((value, k) => Math.abs(value - data[k])));
   const said = apart <= LARGEST * most
@@ -153,22 +162,39 @@ async function start(app) {
   useTables(model.colours);
   document.title = `${model.name} · Striate`;
   const answers = h("div", { "aria-live": "polite", id: "answers" }), seen = h("div");
-  const answer = (name, canvas, image, most) => {
-    const pixels = prepared(canvas, model.shape), values = ask(model, pixels), shown = maps(model, values);
+  let latest = null; // all values of the last answer, whose maps are shown
+  const showMaps = () => {
+    if (!latest) return;
+    const shown = maps(model, latest);
     fill(seen, shown.whole);
     shown.draw();
+  };
+  const answer = (name, canvas, image, most) => {
+    const pixels = prepared(canvas, model.shape), values = ask(model, pixels);
+    latest = values;
     return card(name, image ?? seenAs(pixels, model.shape), told([...values.get(model.gives).data], model), model, most);
+  };
+  const answerFile = async (file, most) => {
+    let canvas = null;
+    try { canvas = await canvasOf(file); } catch (error) {
+      return panel(file.name, note(`This browser cannot read it as a picture (${error.message}). It takes PNG, JPEG, WebP and the like.`, "error"));
+    }
+    try {
+      const src = URL.createObjectURL(file), image = h("img", { src, alt: file.name, on: { load: () => URL.revokeObjectURL(src) } });
+      return answer(file.name, canvas, image, most);
+    } catch (error) {
+      return panel(file.name, note(`This browser could not compute it: ${error.message}`, "error"));
+    } finally { canvas.width = canvas.height = 0; } // gives its memory back
   };
   const show = async (files) => {
     zone.classList.add("busy");
     for (const file of files) {
       await painted();
-      let one;
-      try { one = answer(file.name, await canvasOf(file), h("img", { src: URL.createObjectURL(file), alt: file.name }), files.length > FEW ? FEW : SHOWN); }
-      catch { one = panel(file.name, note("This browser cannot read it as a picture. It takes PNG, JPEG, WebP and the like.", "error")); }
+      const one = await answerFile(file, files.length > FEW ? FEW : SHOWN);
       fill(answers, one, [...answers.children].slice(0, MOST));
       answers.classList.toggle("many", answers.children.length > FEW);
     }
+    showMaps();
     zone.classList.remove("busy");
   };
   const zone = dropping(show);
@@ -177,6 +203,7 @@ async function start(app) {
     const one = answer("Drawing, as the network sees it", canvas, null, SHOWN);
     if (sketch?.isConnected) sketch.replaceWith(one); else answers.prepend(one);
     sketch = one;
+    showMaps();
   };
   const head = [brand(model.name), h("p", { class: "quiet" }, about(model))];
   fill(app, head, note("The network is held against torch …"));

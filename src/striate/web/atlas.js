@@ -1,7 +1,7 @@
 /* All maps of a layer on one canvas, in integer zoom; only the rows in sight are painted.
 
    createAtlas({label, onPick, onHover, onKey}) -> atlas
-     onPick(cell, event), onHover(cell or null): cell = {channel, y, x, value, clientX, clientY}
+     onPick(cell, event), onHover(cell or null): cell = {channel, y, x, value, clientX, clientY}; without onPick it is a picture
      onKey(event)   keys that the atlas itself does not use
    atlas.element    one tab stop. Arrows move the pixel, or the channel where maps are single values; Shift + arrows and
                     Page Up / Page Down move the channel; Home / End first and last channel; every move calls onPick.
@@ -77,11 +77,11 @@ function layout(wide, view) {
     wide: perRow * (cellWide + gap) - gap, high: lines * (cellHigh + gap) - gap };
 }
 
-export function createAtlas({ label, onPick = () => {}, onHover = () => {}, onKey = () => {} }) {
+export function createAtlas({ label, onPick = null, onHover = () => {}, onKey = () => {} }) {
   const canvas = h("canvas", { "aria-hidden": "true" });
   const mapMark = h("div", { class: "mark-map" }), pixelMark = h("div", { class: "mark-pixel" });
   const space = h("div", { class: "atlas-space" }, canvas, mapMark, pixelMark);
-  const element = h("div", { class: "atlas", tabindex: 0, role: "application", "aria-label": label }, space);
+  const element = h("div", { class: "atlas", tabindex: 0, role: onPick ? "application" : "img", "aria-label": label }, space);
   let view = null, plan = null, chosen = null, from = 0;
 
   const place = (node, left, top, wide, high) => Object.assign(node.style,
@@ -177,10 +177,10 @@ export function createAtlas({ label, onPick = () => {}, onHover = () => {}, onKe
   }
 
   element.addEventListener("scroll", repaint);
-  element.addEventListener("click", (event) => { const found = at(event); if (found) onPick(found, event); });
   element.addEventListener("pointermove", perFrame((event) => onHover(at(event))));
   element.addEventListener("pointerleave", perFrame(() => onHover(null)));
-  element.addEventListener("keydown", (event) => {
+  if (onPick) element.addEventListener("click", (event) => { const found = at(event); if (found) onPick(found, event); });
+  if (onPick) element.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !view) return;
     const found = move(event);
     if (!found) return onKey(event);

@@ -199,11 +199,15 @@ function resize([x, , , sizes]) {
   return out;
 }
 
-/* Over all numbers: there is one picture, and what is behind the classes has no places any more. */
+/* Over the channels, the second axis, at every place. */
 function softmax([x]) {
-  const most = x.data.reduce((a, b) => Math.max(a, b)), shares = Float64Array.from(x.data, (value) => Math.exp(value - most));
-  const sum = shares.reduce((a, b) => a + b);
-  return { dims: x.dims, data: Float32Array.from(shares, (share) => share / sum) };
+  const out = made(x.dims), size = count(x.dims.slice(2)), channels = Array.from({ length: x.dims[1] }, (_, channel) => channel * size);
+  for (let at = 0; at < size; at++) {
+    const values = channels.map((first) => x.data[first + at]), most = values.reduce((a, b) => Math.max(a, b));
+    const shares = values.map((value) => Math.exp(value - most)), sum = shares.reduce((a, b) => a + b);
+    channels.forEach((first, channel) => { out.data[first + at] = shares[channel] / sum; });
+  }
+  return out;
 }
 
 /* The error function to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26). */

@@ -179,20 +179,14 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     if problem is not None:
         raise problem
     if masked:
-        rule, received = (
-            "masks have the names and sizes of their pictures",
-            f"{' and '.join(found.classes)} that do not fit",
-        )
+        rule = "masks have the names and sizes of their pictures"
+        received = f"{' and '.join(found.classes)} that do not fit"
         remedy = "--task segmentation says what is wrong; --task classification learns them as two classes"
         raise StriateError(rule, received=received, where=path, remedy=remedy)
     if _is_unlabelled(found):
-        rule, received = (
-            "the folders of parts hold one folder per class",
-            f"pictures directly in {first_few(found.classes)}",
-        )
-        raise StriateError(
-            rule, received=received, where=path, remedy=f"arrange it as {LAYOUT}, or {_other_labels(found)}"
-        )
+        rule = "the folders of parts hold one folder per class"
+        remedy = f"arrange it as {LAYOUT}, or {_other_labels(found)}"
+        raise StriateError(rule, received=f"pictures directly in {first_few(found.classes)}", where=path, remedy=remedy)
     if of_table:
         rule = f"{of_table} is for a table"
         raise StriateError(rule, received="a folder", where=path, remedy="add --labels FILE")
@@ -225,10 +219,8 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         received, remedy = _what_was_found(found, counts), _two_classes(found)
         raise StriateError(rule, received=received, where=found.root, remedy=remedy)
     if few := class_order(name for name, count in counts.items() if count < 2):
-        rule, remedy = (
-            "every class needs at least two usable pictures",
-            "add pictures to these classes or take them out",
-        )
+        rule = "every class needs at least two usable pictures"
+        remedy = "add pictures to these classes or take them out"
         raise StriateError(rule, received=f"one picture of {first_few(few)}", where=found.root, remedy=remedy)
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
     if unseen := class_order(counts.keys() - learned):

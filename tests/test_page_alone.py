@@ -138,6 +138,7 @@ def test_labels_and_numbers(browser: Browser, tmp_path: Path) -> None:
     (value, reach), (angle, wide) = numbers.predict([picture])[0].answer
     with visit(browser, page_of(numbers, tmp_path)) as page:
         page.locator("input[type=file]").set_input_files(picture)
+        page.locator(".said").wait_for()
         shown = [text.replace("−", "-") for text in page.locator(".bar-value").all_inner_texts()]
     told = [[float(number) for number in re.findall(r"-?[\d.]+", text)] for text in shown]
     expected = [[value, value - reach, value + reach], [angle, angle - wide, angle + wide]]

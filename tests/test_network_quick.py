@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from striate.device import bf16_faults
 from striate.network.build import build
-from striate.network.quick import Conv2d, Relu, ReluPool, ResidualOver, add_over, multiply_filters, quicken
+from striate.network.quick import Conv2d, Linear, Relu, ReluPool, ResidualOver, add_over, multiply_filters, quicken
 
 SHAPE = (8, 11, 10)
 
@@ -97,23 +97,44 @@ def test_dropout_after_a_pool() -> None:
 
 @pytest.mark.parametrize(
     ("side", "filters", "kernel", "stride", "padding", "bias"),
-    [(4, 32, 3, 1, 1, True), (7, 24, (3, 2), 2, (1, 0), False), (5, 8, 3, (1, 2), 1, True), (4, 64, 1, 1, 0, False)],
-)
-def test_convolutions_as_products(side: int, filters: int, kernel, stride, padding, bias: bool) -> None:
-    """In fp32: output, and the gradients of input, filters and bias, are torch's."""
+    [
+        (4, 32, 3, 1, 1, True), (7, 24, (3, 2), 2, (1, 0), False), (5, 12, 3, (1, 2), 1, True), (4, 64, 1, 1, 0, False),
+        (4, 8, 3, 1, 1, True), (7, 4, (3, 5), 1, (1, 2), False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("pictures", [2, 6])
+def test_convolutions_of_small_maps(side: int, filters: int, kernel, stride, padding, bias: bool, pictures) -> None:
+    """In fp32: output, and the gradients of input, filters and bias, are torch's, found as products or side by side."""
     plain = nn.Conv2d(8, filters, kernel, stride, padding, bias=bias)
     quick = copy.deepcopy(plain)
     multiply_filters(nn.Sequential(quick))
     assert isinstance(quick, Conv2d)
     results = []
     for layer in (quick, plain):
-        x = drawn(2, 8, side, side + 1).float().requires_grad_()
+        x = drawn(pictures, 8, side, side + 1).float().requires_grad_()
         out = layer(x)
         out.backward(drawn(*out.shape, seed=2).float())
         results.append([out.detach(), x.grad, *(weights.grad for weights in layer.parameters())])
     assert type(plain(x).grad_fn) is not type(quick(x).grad_fn)
     for mine, theirs in zip(*results, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_dense_layers(bias: bool) -> None:
+    """In fp32: output, and the gradients of input, weights and bias, are torch's."""
+    plain = nn.Linear(30, 7, bias=bias)
+    quick = nn.Sequential(copy.deepcopy(plain))
+    multiply_filters(quick)
+    assert type(quick[0]) is Linear
+    results = []
+    for layer in (quick, plain):
+        x = drawn(5, 30).float().requires_grad_()
+        out = layer(x)
+        out.backward(drawn(5, 7, seed=2).float())
+        results.append([out.detach(), x.grad, *(weights.grad for weights in layer.parameters())])
+    for mine, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
 def test_products_agree_in_bf16() -> None:

@@ -1,6 +1,7 @@
 """The training loop: steps, schedule, stopping, and the same bits again after any interruption."""
 
 import dataclasses
+import itertools
 import time
 from pathlib import Path
 
@@ -99,6 +100,22 @@ def test_members_of_an_ensemble_learn_each_by_itself(optimizer: str, precision: 
         assert all(torch.allclose(value, learned[name], atol=1e-6) for name, value in member.state_dict().items())
     assert last[0].train_loss == pytest.approx((last[1].train_loss + last[2].train_loss) / 2, abs=1e-5)
     assert last[0].train_hits == pytest.approx((last[1].train_hits + last[2].train_hits) / 2)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_bias_of_a_whitening_layer_learns_while_the_rate_rises(precision: str) -> None:
+    """20 steps: it changes in each of the first three (15 %), then no more, while the rest learns on."""
+    line = "whiten 8 2, silu, conv 4 3, flatten, dense classes"
+    training = tiny_training(tiny_plan((16, 16), network=line, epochs=5), (16, 16), precision=precision)
+    states = []
+    for event in training.run():
+        if isinstance(event, Step):
+            states.append({name: value.clone() for name, value in training.network.state_dict().items()})
+    first, rest = ([state[f"{name}.bias"] for state in states] for name in ("whiten1", "conv1"))
+    assert len(first) == 20
+    assert not torch.equal(first[0], torch.zeros(8))
+    assert [torch.equal(*pair) for pair in itertools.pairwise(first)] == [False] * 2 + [True] * 17
+    assert not any(torch.equal(*pair) for pair in itertools.pairwise(rest[:-1]))
 
 
 def test_one_sigmoid_output_learns_two_classes() -> None:

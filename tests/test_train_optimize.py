@@ -125,6 +125,23 @@ def test_muons_step_by_hand() -> None:
     torch.testing.assert_close(network.batchnorm1.weight, twin.batchnorm1.weight, rtol=1e-5, atol=1e-6)
 
 
+def test_muons_products_in_bf16() -> None:
+    """Of a layer with many filters the update differs from that in fp32 by what bf16 rounds; of one with few not."""
+    updates = []
+    for dtype in (torch.float32, torch.bfloat16):
+        network = build("conv 128 3 bias=no, conv 8 3 bias=no, globalavgpool, dense classes", (16, 6, 6), 3)
+        optimizer = Optimizer(network, tiny_plan(optimizer="muon", filter_lr=0.3), dtype)
+        gradients(network, 0)
+        before = [
+            layer.weight * len(layer.weight) ** 0.5 / layer.weight.norm() for layer in (network.conv1, network.conv2)
+        ]
+        optimizer.step(1.0)
+        updates.append([old - layer.weight for old, layer in zip(before, (network.conv1, network.conv2), strict=True)])
+    (many, few), (many_in_bf16, few_in_bf16) = updates
+    assert torch.equal(few, few_in_bf16)
+    assert 1e-4 < (many - many_in_bf16).norm() / many.norm() < 0.03
+
+
 def test_the_update_of_nothing_is_nothing() -> None:
     """A zero gradient gives a finite update of zeros."""
     assert torch.equal(_orthogonal(torch.zeros(4, 2, 3, 3)), torch.zeros(4, 2, 3, 3))

@@ -24,6 +24,7 @@ from striate.data.prepare import Shape
 from striate.network.build import build
 from striate.network.summary import summarise, total_operations
 from striate.tasks.classification import Classification
+from striate.train.checkpoint import Place
 from striate.train.events import Step
 from striate.train.loop import Training
 from striate.train.plan import Facts, make_plan
@@ -34,7 +35,7 @@ SHAPES = {"hela": (1, 50, 50), "auto": (3, 32, 32), "resnet18": (3, 128, 128)}
 
 
 def training_of(name: str, batch: int, device: torch.device, precision: str = "auto") -> Training:
-    """A training that goes on for as long as it is asked to, at full picture size."""
+    """A training in the middle of its schedule that goes on for as long as it is asked to, at full picture size."""
     channels, height, width = SHAPES[name]
     stored, labels = pictures(PICTURES if name != "resnet18" else 8 * batch, height, channels, CLASSES)
     plain = {"optimizer": "sgd", "momentum": 0, "lr": 0.01, "augment": "none"}
@@ -51,7 +52,8 @@ def training_of(name: str, batch: int, device: torch.device, precision: str = "a
     batches = Batches(stored, rows, torch.from_numpy(labels), preparation, device)
     first = standardise(next(batches.in_order(16)).pictures, preparation)
     chosen, _ = machine.choose_precision(precision, device, network, first)
-    return Training(network=network, task=task, plan=plan, batches=batches, validation=None, precision=chosen)
+    middle = Place(progress=0.5)
+    return Training(network, task, plan, batches, validation=None, precision=chosen, place=middle)
 
 
 def operations(training: Training) -> int:
@@ -108,13 +110,15 @@ def main(name: str, batch: int, device: str = "cpu") -> None:
     training = training_of(name, batch, torch.device(device))
     size = training.plan.batch_size
     work = 3 * size * total_operations(training.network, training.network.input_shape)
+    run = steps_of(training)
     with machine.repeatable(torch.device(device)), machine.threads_for(work):
+        run(1)  # what is learned no more by now is known then
         about = {
             "batch": size, "precision": training.precision, "threads": torch.get_num_threads(),
             "parameters": sum(p.numel() for p in training.network.parameters()),
             "operations": operations(training), "line": training.network.text, "recipe": training.plan.recipe,
         }  # fmt: skip
-        serve(about, run=steps_of(training), prepare=batches_of(training))
+        serve(about, run=run, prepare=batches_of(training))
 
 
 if __name__ == "__main__":

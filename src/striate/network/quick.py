@@ -5,7 +5,8 @@ readings. torch computes with 16-bit whole numbers about four times as fast as w
 Pieces of a few pictures stay in the cache from one operation to the next.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ Size = tuple[int, int]
 # Layers whose output is a new tensor that they do not need again.
 FRESH = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, Residual)
 MANY, MANY_FOR_WEIGHTS = 2, 10  # patches for each filter, up to which a product is faster than a convolution
+NARROW, ROWS = 8, 4  # pixels of a row, up to which pictures are laid beside each other, in so many long rows
 PIECE = 1 << 19  # values that are worked on at a time
 
 
@@ -73,34 +75,38 @@ def multiply_filters(network: nn.Module) -> None:
     for layer in network.modules():
         if type(layer) is nn.Conv2d and layer.groups == 1 and set(layer.dilation) == {1}:
             layer.__class__ = Conv2d  # the same weights, and whoever holds the layer holds the new one
+        elif type(layer) is nn.Linear:
+            layer.__class__ = Linear
 
 
 class Conv2d(nn.Conv2d):
-    """nn.Conv2d whose patches are laid out as rows of a matrix where there are few of them for each filter.
+    """nn.Conv2d whose weight gradient is found in other ways where maps are small.
 
-    oneDNN's bf16 weight gradient of 512 filters on maps of 4x4 takes six times as long as that product.
+    oneDNN sums it row by row, in pieces of 32 pixels, so that of a row of seven most is empty: pictures beside each
+    other make rows that are long. Where there are few patches for each filter, one product of them is faster still:
+    for 512 filters on maps of 4x4 six times.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         sides = zip(x.shape[2:], self.padding, self.kernel_size, self.stride, strict=True)
         height, width = ((size + 2 * padding - kernel) // stride + 1 for size, padding, kernel, stride in sides)
         each = len(x) * height * width / self.out_channels
-        if each > MANY_FOR_WEIGHTS:
+        if each > MANY_FOR_WEIGHTS and not _is_narrow(x.shape[2:], (height, width), self.stride):
             return super().forward(x)
         return _Conv.apply(x, self.weight, self.bias, self.stride, self.padding, height if each <= MANY else 0)
 
 
 class _Conv(Function):
-    """By products: the weight gradient, and all else too where the `height` of the output is given, not 0."""
+    """The weight gradient by another way; all by products where the `height` of the output is given, not 0."""
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Size, padding: Size, height: int
     ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.stride, ctx.padding, ctx.biased = stride, padding, bias is not None
+        ctx.stride, ctx.padding, ctx.biased, ctx.multiplied = stride, padding, bias is not None, bool(height)
         fits = all(p < k for p, k in zip(padding, weight.shape[2:], strict=True))
-        ctx.turned = bool(height) and stride == (1, 1) and fits and ctx.needs_input_grad[0]
+        ctx.turned = ctx.multiplied and stride == (1, 1) and fits and ctx.needs_input_grad[0]
         if not height:
             return F.conv2d(x, weight, bias, stride, padding)
         patches, filters = _patches(x, weight, stride, padding), weight.permute(0, 2, 3, 1).flatten(1).t()
@@ -113,20 +119,66 @@ class _Conv(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        rows = gradient.permute(0, 2, 3, 1).flatten(0, 2)
         wanted = [ctx.needs_input_grad[0] and not ctx.turned, False, ctx.biased]
-        to_x, _, to_bias = torch.ops.aten.convolution_backward(
-            gradient, x, weight, [len(weight)] if ctx.biased else None, ctx.stride, ctx.padding, (1, 1),
-            False, (0, 0), 1, wanted,
-        )  # fmt: skip
+        to_x, _, to_bias = _gradients(gradient, x, weight, ctx.stride, ctx.padding, wanted)
         if ctx.turned:  # the same as a convolution of the gradient with the kernels turned round
             border = tuple(k - 1 - p for k, p in zip(weight.shape[2:], ctx.padding, strict=True))
             turned = weight.permute(2, 3, 0, 1).flip(0, 1).reshape(-1, x.shape[1])
             to_x = _patches(gradient, weight, (1, 1), border) @ turned
             to_x = to_x.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
-        to_weight = rows.t().contiguous() @ _patches(x, weight, ctx.stride, ctx.padding)
-        to_weight = to_weight.view(len(weight), *weight.shape[2:], -1).permute(0, 3, 1, 2)
+        if not ctx.multiplied and _is_narrow(x.shape[2:], gradient.shape[2:], ctx.stride):
+            beside = (_side_by_side(batch, ctx.padding[1]) for batch in (gradient, x))
+            to_weight = _gradients(*beside, weight, ctx.stride, ctx.padding, [False, True, False])[1]
+        else:
+            rows = gradient.permute(0, 2, 3, 1).flatten(0, 2)
+            to_weight = rows.t().contiguous() @ _patches(x, weight, ctx.stride, ctx.padding)
+            to_weight = to_weight.view(len(weight), *weight.shape[2:], -1).permute(0, 3, 1, 2)
         return to_x, to_weight, to_bias, None, None, None
+
+
+def _gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, stride: Size, padding: Size, wanted: list[bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Those of a convolution to its input, weights and bias, by torch, of which are `wanted`."""
+    biases = [len(weight)] if wanted[2] else None
+    return torch.ops.aten.convolution_backward(
+        gradient, x, weight, biases, stride, padding, (1, 1), False, (0, 0), 1, wanted
+    )
+
+
+def _is_narrow(before: Sequence[int], after: Sequence[int], stride: Size) -> bool:
+    """Whether maps are of few pixels a row, and as many before a convolution as after it."""
+    return stride == (1, 1) and tuple(before) == tuple(after) and after[1] <= NARROW
+
+
+def _side_by_side(x: Tensor, gap: int) -> Tensor:
+    """(B, C, H, W) as (rows, C, H, B / rows x (W + gap)): pictures beside each other, with zeros between them."""
+    pictures = x.permute(0, 2, 3, 1).unflatten(0, (math.gcd(len(x), ROWS), -1)).transpose(1, 2)
+    rows, height, count, width, channels = pictures.shape
+    whole = x.new_zeros(rows, height, count, width + gap, channels)
+    whole[:, :, :, :width] = pictures
+    return whole.flatten(2, 3).permute(0, 3, 1, 2)
+
+
+class Linear(nn.Linear):
+    """nn.Linear for x (B, N), whose weight gradient is the product of matrices that both lie row by row."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _Linear.apply(x, self.weight, self.bias)
+
+
+class _Linear(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.biased = bias is not None
+        return F.linear(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        to_x = gradient @ weight if ctx.needs_input_grad[0] else None
+        return to_x, gradient.t().contiguous() @ x, gradient.sum(0) if ctx.biased else None
 
 
 def _patches(x: Tensor, weight: Tensor, stride: Size, padding: Size) -> Tensor:

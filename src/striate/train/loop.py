@@ -18,6 +18,7 @@ from striate.augment.recipe import parse
 from striate.data.batches import Batch, Batches, standardise
 from striate.device import Threads, in_bf16, memory_format, seeded
 from striate.errors import StriateError
+from striate.network.blocks import Whiten2d
 from striate.tasks.task import Task, logits_of, members_of
 from striate.train.checkpoint import Place
 from striate.train.clock import Clock
@@ -50,7 +51,8 @@ class Training:
 
     def __post_init__(self) -> None:
         self.masters = Masters(self.network, self.precision)
-        self.optimizer = Optimizer(self.network, self.plan)
+        self.optimizer = Optimizer(self.network, self.plan, self.masters.dtype)
+        self._first = [layer.bias for layer in self.network.modules() if isinstance(layer, Whiten2d)]
         self.average = Average(self.network)
         self.recipe = parse(self.plan.recipe)
         self._step_seconds = 0.0
@@ -156,6 +158,8 @@ class Training:
         x = standardise(self._resized(changed, progress), self.batches.preparation)
         x = x.to(self.masters.dtype, memory_format=memory_format(x.ndim))
         self.masters.zero_grad()
+        for bias in self._first:  # learned by then (Jordan 2024); no gradient then has to come down to the pixels
+            bias.requires_grad_(progress < WARM_UP)
         is_plain = self.class_weights is None and not self.plan.smoothing
         members, value, hits = members_of(self.masters.working), 0.0, 0.0
         for member in members:

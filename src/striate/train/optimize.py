@@ -15,13 +15,16 @@ class Optimizer:
 
     The updates are torch's own fused kernels, called directly: the classes of torch.optim import torch's
     compiler when they are made, which takes longer than many a training here. Weight decay acts on filters
-    and dense weights, not on biases and norms. "muon" treats filters with Muon and the rest with SGD.
+    and dense weights, not on biases and norms. "muon" treats filters with Muon and the rest with SGD; what the
+    network is trained in, `dtype`, is exact enough for its products.
     """
 
-    def __init__(self, network: nn.Module, plan: Plan) -> None:
+    MANY_FILTERS = 128  # in one layer, from which on products in bf16 save more than rounding to it costs
+
+    def __init__(self, network: nn.Module, plan: Plan, dtype: torch.dtype = torch.float32) -> None:
         trained = [p for p in network.parameters() if p.requires_grad]
         is_filter = plan.optimizer == "muon"
-        self.plan = plan
+        self.plan, self.dtype = plan, dtype
         self._filters = [p for p in trained if p.ndim > 2 and is_filter]
         self._groups = [
             ([p for p in trained if p.ndim > 1 and not (p.ndim > 2 and is_filter)], plan.weight_decay),
@@ -101,9 +104,11 @@ class Optimizer:
         """
         momentum = self._state[id(weight)]["momentum"]
         momentum.mul_(self.plan.filter_momentum).add_(weight.grad)
-        update = _orthogonal(weight.grad.add(momentum, alpha=self.plan.filter_momentum))
+        update = weight.grad.add(momentum, alpha=self.plan.filter_momentum)
+        if len(update) >= self.MANY_FILTERS:
+            update = update.to(self.dtype)
         weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-7))
-        weight.add_(update, alpha=-rate)
+        weight.add_(_orthogonal(update), alpha=-rate)
 
 
 def _orthogonal(update: Tensor) -> Tensor:

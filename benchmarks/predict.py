@@ -18,11 +18,8 @@ import record
 from contenders import HERE, own_path, say, time_commands
 from environments import python_of
 
-sys.path.insert(0, str(HERE / "workers"))
-from lines import RESNET18
-
 OURS, LOOP, YOLO = "striate", "torch fp32, DataLoader", "yolo classify predict"
-NETWORKS = {"auto": ("auto", None), "resnet18": (RESNET18, "128"), "hela": ("hela", None)}
+NETWORKS = {"auto": ("auto", None), "resnet18": ("resnet18", "128"), "hela": ("hela", None)}
 SOME_RUN = 300  # pictures that the models are trained on
 
 

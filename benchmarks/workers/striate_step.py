@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 import torch
 from drawn import pictures
-from lines import RESNET18
 from turns import serve
 
 from striate import device as machine
@@ -39,8 +38,7 @@ def training_of(name: str, batch: int, device: torch.device, precision: str = "a
     channels, height, width = SHAPES[name]
     stored, labels = pictures(PICTURES if name != "resnet18" else 8 * batch, height, channels, CLASSES)
     plain = {"optimizer": "sgd", "momentum": 0, "lr": 0.01, "augment": "none"}
-    line = RESNET18 if name == "resnet18" else name
-    options = {} if name == "auto" else {"network": line, "batch_size": batch, **plain}
+    options = {} if name == "auto" else {"network": name, "batch_size": batch, **plain}
     counts = (5000 // CLASSES,) * CLASSES  # auto is planned for a set of 5,000
     settings = settings_from({**options, **({"batch_size": batch} if batch else {})})
     plan = make_plan(settings, Facts(height=height, width=width, channels=channels, counts=counts))

@@ -77,6 +77,8 @@ def test_names_and_numbers(tmp_path: Path, files: tuple, rows: tuple, header: st
     [
         "id,label\n1,cat\n2,dog\n",
         "\ufeffid;label\r\n1;cat\r\n\r\n2;dog\r\n;\r\n",
+        "# what the scanner wrote\n# on 2 May, at noon, by hand\n\nid,label\n1,cat\n2,dog\n",
+        "#id,label\n1,cat\n2,dog\n",
         'sep=;\r\n"id";"label"\r\n"1";"cat "\r\n"2";" dog"\r\n',
         "label\tsplit\tid\ncat\ttrain\t1\ndog\ttest\t2\n",
         ",id,label\n0,1,cat\n1,2,dog\n",

@@ -1,4 +1,4 @@
-"""COCO and labelme outlines become masks: areas, objects, crowds, EXIF, and every shape that is none."""
+"""COCO, labelme and YOLO outlines become masks: areas, objects, crowds, EXIF, and every shape that is none."""
 
 import base64
 import io
@@ -154,6 +154,52 @@ def test_labelme_shapes_become_areas(tmp_path: Path) -> None:
         "a.json, shape 7: it has no label",
         f"a.json, shape 8: outside the picture (39, 5, 41, 7 in {WIDTH} × {HEIGHT}), dropped",
     ]
+
+
+def yolo_line(kind: int, y0: int, y1: int, x0: int, x1: int) -> str:
+    """An outline in shares of the sides."""
+    corners = np.reshape(ring(y0, y1, x0, x1), (-1, 2)) / (WIDTH, HEIGHT)
+    return " ".join([str(kind), *(f"{share:.6f}" for share in corners.ravel())])
+
+
+@pytest.mark.parametrize("names", ["names: [cell, dot]\ntrain: images/train\nval: images/val\n", None])
+def test_yolo_outlines_become_areas(tmp_path: Path, names: str | None) -> None:
+    """Shares of the sides become pixels, in the file's parts; boxes and lines that are wrong are told; no text is no
+    object for Ultralytics and left out where nothing says so."""
+    for name in ("train/a", "train/b", "val/c"):
+        picture(tmp_path / "images" / f"{name}.png")
+    (tmp_path / "labels" / "train").mkdir(parents=True)
+    (tmp_path / "labels" / "val").mkdir()
+    lines = [yolo_line(0, 1, 4, 1, 5), yolo_line(1, 6, 10, 8, 16), "0 0.5 0.5 0.1 0.1", "0 a b c d e f"]
+    lines += ["9 0 0 1 0 1 1"] * bool(names)  # a class without a name
+    (tmp_path / "labels/train/a.txt").write_text("\n".join(lines))
+    (tmp_path / "labels/val/c.txt").write_text(yolo_line(1, 0, HEIGHT, 0, 3))
+    if names:
+        (tmp_path / "data.yaml").write_text(names)
+    found = read(tmp_path)
+    assert found.labels == "outlines in YOLO text"
+    assert found.names == (("background", "cell", "dot") if names else ("background", "0", "1"))
+    masks = {sample.path: read_labels(sample.target, HEIGHT, WIDTH) for sample in found.samples}
+    expected = {"images/train/a.png": 1 * box(1, 4, 1, 5) + 2 * box(6, 10, 8, 16)}
+    if names:
+        expected["images/train/b.png"] = box(0, 0, 0, 0)
+    expected["images/val/c.png"] = 2 * box(0, HEIGHT, 0, 3)
+    assert masks.keys() == expected.keys()
+    assert all(np.array_equal(masks[path], mask) for path, mask in expected.items())
+    parts = [sample.part for sample in found.samples]
+    assert parts == (["train", "train", "validation"] if names else ["train", "validation"])
+    told = ["line 3: a box, and no outline", "line 4: a line is numbers", "line 5: class 9"][: len(lines) - 2]
+    assert all(why in item.reason for item, why in zip(found.mended, told, strict=True))
+    left = [] if names else [("images/train/b.png", "no outlines go with it")]
+    assert [(item.path, item.reason) for item in found.left_out] == left
+
+
+def test_yolo_boxes_alone_are_no_outlines(tmp_path: Path) -> None:
+    """`--task segmentation` on a folder of boxes is refused, as there is no mask."""
+    picture(tmp_path / "a.png")
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2 0.9\n")
+    with pytest.raises(StriateError, match="no mask for any of 1 pictures"):
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("orientation", [1, 6, 8])

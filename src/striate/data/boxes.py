@@ -32,12 +32,14 @@ _BESIDE = ("JPEGImages", "images", "imgs", "img")  # where pictures lie beside a
 class Thing:
     """One object as it is written. corners: x0, y0, x1, y1 in pixels, or in shares of the sides where `shares`.
 
+    outline: x, y, x, y, ... alike, where it was drawn as one.
     problem: why the reader could make no box of it. place: where it stands, in words ("line 3", "object 2").
     """
 
     place: str
     name: str = ""
     corners: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    outline: tuple[float, ...] = ()
     ignored: bool = False
     problem: str = ""
 

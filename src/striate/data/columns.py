@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES, read_text
@@ -61,7 +62,8 @@ class Layout:
 
 
 def read_lines(file: Path, columns: str | None = None) -> list[Line]:
-    """Every line of a table that is not empty; separator and encoding are found out.
+    """Every line of a table that is not empty, from the first on that is no comment (#); separator and encoding are
+    found out.
 
     columns: names, by commas, for the columns of a table that has none; they become line 0.
     Raises StriateError for a file that is unreadable, empty or no proper CSV.
@@ -71,6 +73,9 @@ def read_lines(file: Path, columns: str | None = None) -> list[Line]:
     if re.match(r"sep=.\r?\n", text[:7]):  # how Excel is told the separator
         delimiter, text = text[4], "\n" + text.split("\n", 1)[1]
     lines = _parse(file, text, delimiter, strict=True)
+    width = Counter(len(cells) for _, cells in lines).most_common(1)
+    # Comments; but "#filename,label" is how some tools begin the line of names.
+    lines = list(dropwhile(lambda line: line[1][0].startswith("#") and len(line[1]) != width[0][0], lines))
     if not lines:
         raise StriateError("the table must have lines", received="an empty table", where=file, remedy=_REMEDY)
     if columns is None:

@@ -29,7 +29,7 @@ _OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
 def recognises(path: Path) -> bool:
     """Whether a fifth of a folder's pictures and more have masks, the first few of which are as large as they are.
 
-    Outlines in JSON files are not looked for: they are boxes as well, and taken for these unless masks are asked for.
+    Outlines in JSON and text files are not looked for: they are boxes as well, and taken for these unless masks are asked for.
     """
     if not path.is_dir() or not may_hold_masks(str(path)):
         return False
@@ -48,7 +48,7 @@ def read(path: Path, group: str | None = None) -> Found:
     """The samples of a folder whose pictures have masks.
 
     Every mask is looked at once, because what its values stand for is decided over all of them (see `vocabulary`).
-    Where there is no mask, outlines in COCO or labelme files are read.
+    Where there is no mask, outlines in COCO, labelme or YOLO files are read.
     """
     flat = read_flat(path) if path.is_dir() else None
     pairs = pair(flat.samples) if flat else Pairs()

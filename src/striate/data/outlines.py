@@ -1,4 +1,4 @@
-"""Polygons and runs of COCO JSON and polygons of labelme JSON become masks."""
+"""Polygons and runs of COCO JSON and polygons of labelme JSON and YOLO text become masks."""
 
 import base64
 import binascii
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.boxes import Pictures, class_name, mended_box
+from striate.data import yolo
+from striate.data.boxes import Pictures, Thing, class_name, mended_box
 from striate.data.coco import beside, find_coco, id_of, part_of, read_json, tables_of
 from striate.data.folder import sort_key
 from striate.data.guard import load_each
@@ -36,7 +37,7 @@ Pieces = tuple[np.ndarray | Runs, ...]
 class _Drawn:
     """What a file says of one picture: shapes (place, class name, pieces or what is wrong with it).
 
-    problem: why nothing of it can be used.
+    shares: the corners are in shares of the picture's sides, not in pixels. problem: why nothing of it can be used.
     """
 
     picture: str | Path
@@ -44,13 +45,14 @@ class _Drawn:
     shapes: Sequence[tuple[str, str, Pieces | str]]
     size: tuple[int, int] | None = None
     part: str | None = None
+    shares: bool = False
     problem: str = ""
 
 
 def has_outlines(source: Path) -> bool:
-    """Whether there are COCO or labelme files."""
+    """Whether there are COCO or labelme files, or YOLO text with outlines."""
     folder = source.parent if source.is_file() else source
-    return bool(find_coco(folder) or find_labelme(folder))
+    return bool(find_coco(folder) or find_labelme(folder) or yolo.has_outlines(folder))
 
 
 def read_outlines(source: Path) -> Found:
@@ -66,7 +68,13 @@ def read_outlines(source: Path) -> Found:
     pictures = Pictures.below(folder)
     found: dict[Path, _Drawn] = {}
     left_out: list[LeftOut] = []
-    for one in _of_coco(folder, files) if coco else map(_of_labelme, files):
+    if files:
+        drawn, written = (_of_coco(folder, files), "COCO JSON") if coco else (map(_of_labelme, files), "labelme JSON")
+        named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
+        written = f"{written} ({named})"
+    else:
+        drawn, written = _of_yolo(folder, pictures, left_out), "YOLO text"
+    for one in drawn:
         file = pictures.find(one.picture)
         if problem := one.problem or (isinstance(file, str) and f"{one.picture}: {file}"):
             left_out.append(LeftOut(path=one.file, reason=problem))
@@ -81,14 +89,13 @@ def read_outlines(source: Path) -> Found:
     samples, wrong, mended = _settled(pictures, found, names)
     lone = set(pictures.by_path.values()) - found.keys()
     left_out += wrong + [LeftOut(path=pictures.shown(file), reason="no outlines go with it") for file in lone]
-    named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
     return Found(
         root=str(pictures.root),
         kind="masks",
         task="segmentation",
         samples=sorted(samples, key=lambda sample: sort_key(sample.path)),
         left_out=sorted(left_out, key=lambda item: sort_key(item.path)),
-        labels=f"outlines in {'COCO' if coco else 'labelme'} JSON ({named})",
+        labels=f"outlines in {written}",
         names=names,
         mended=mended,
     )
@@ -107,7 +114,8 @@ def _settled(
             if turned_size(*one.size, orientation) != size:
                 wrong.append(LeftOut(path=path, reason=misfit(*one.size, *size, f"in {one.file}"), part=one.part or ""))
                 continue
-        seen = [(place, name, _seen(pieces, one.size or size)) for place, name, pieces in one.shapes]
+        shapes = [(*shape, _scaled(pieces, size) if one.shares else pieces) for *shape, pieces in one.shapes]
+        seen = [(place, name, _seen(pieces, one.size or size)) for place, name, pieces in shapes]
         used = [shape for shape in seen if not isinstance(shape[2], str)]
         lost = [shape for shape in seen if isinstance(shape[2], str)]
         mended += [LeftOut(path=path, reason=f"{one.file}, {place}: {why}", label=name) for place, name, why in lost]
@@ -121,6 +129,13 @@ def _settled(
         )
         samples.append(Sample(path=path, source=file, target=mask, part=one.part))
     return samples, wrong, mended
+
+
+def _scaled(pieces: Pieces | str, size: tuple[int, int] | None) -> Pieces | str:
+    """Rings in shares of the sides of a picture of that size, in pixels."""
+    if isinstance(pieces, str) or size is None:  # a picture without a size is left out when it is read
+        return pieces
+    return tuple(ring * (size[1], size[0]) for ring in pieces)
 
 
 def _seen(pieces: Pieces | str, size: tuple[int, int] | None) -> Pieces | str:
@@ -242,6 +257,22 @@ def _labelme_piece(shape: Mapping, size: tuple[int, int] | None) -> np.ndarray |
             inside[rows[here], columns[here]] = True
             return runs_of(inside)
     raise ValueError(f"a {kind} has none")
+
+
+def _of_yolo(folder: Path, pictures: Pictures, left_out: list[LeftOut]) -> Iterator[_Drawn]:
+    found = yolo.find_yolo(folder)
+    notes, lost, _ = yolo.read_yolo(folder, found, pictures)
+    left_out += lost
+    for note in notes:
+        shapes = [(thing.place, thing.name, thing.problem or _yolo_pieces(thing)) for thing in note.things]
+        if note.file:  # else nothing is said of the picture
+            yield _Drawn(
+                picture=note.picture, file=note.file, shapes=shapes, part=note.part, shares=True, problem=note.problem
+            )
+
+
+def _yolo_pieces(thing: Thing) -> Pieces | str:
+    return (np.asarray(thing.outline).reshape(-1, 2),) if thing.outline else "a box, and no outline"
 
 
 def _joined(shapes: Iterable[tuple[object, tuple[str, str, Pieces | str]]]) -> list[tuple[str, str, Pieces | str]]:

@@ -8,6 +8,7 @@ obj.names or classes.txt, or are the numbers.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name
@@ -39,6 +40,13 @@ def find_yolo(folder: Path) -> Path | None:
     texts = ((file, file.relative_to(folder).parts) for pattern in _PLACES for file in _texts(folder, pattern))
     own = (file for file, parts in texts if "labels" in parts or file.stem in beside(file.parent))
     return folder if any(map(_in_shares, own)) or any(_are_beside(folder, pattern) for pattern in _BELOW) else None
+
+
+def has_outlines(folder: Path) -> bool:
+    """Whether `folder` has YOLO labels of which one of the first is an outline."""
+    texts = islice(_texts(folder), _LOOKED)
+    lines = (line.split() for file in texts for line in text_if_any(file).splitlines())
+    return any(map(is_outline, lines)) and find_yolo(folder) is not None
 
 
 def _are_beside(folder: Path, pattern: str) -> bool:
@@ -232,6 +240,11 @@ def _read(picture: Path, file: Path, shown: str, names: Sequence[str], part: str
     return Noted(picture=picture, file=shown, things=things, shares=True, part=part)
 
 
+def is_outline(words: Sequence[str]) -> bool:
+    """Whether a line is not a box but a class and at least three corners."""
+    return len(words) > 6 and len(words) % 2 == 1
+
+
 def _thing(number: int, words: Sequence[str], names: Sequence[str]) -> Thing:
     place = f"line {number}"
     try:
@@ -240,9 +253,10 @@ def _thing(number: int, words: Sequence[str], names: Sequence[str]) -> Thing:
         return Thing(place=place, problem="a line is numbers: class cx cy w h")
     if not 0 <= kind < len(names) or not names[kind]:
         return Thing(place=place, problem=f"class {kind}, and there are {len(names)} names (the first is 0)")
-    if len(values) > 5 and len(values) % 2 == 0:  # an outline: x y x y ...
+    if is_outline(words):
         xs, ys = values[::2], values[1::2]
-        return Thing(place=place, name=names[kind], corners=(min(xs), min(ys), max(xs), max(ys)))
+        corners = min(xs), min(ys), max(xs), max(ys)
+        return Thing(place=place, name=names[kind], corners=corners, outline=tuple(values))
     if len(values) not in (4, 5):
         problem = f"a line is class cx cy w h, and this has {len(words)} words"
         return Thing(place=place, name=names[kind], problem=problem)

@@ -29,7 +29,8 @@ _OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
 def recognises(path: Path) -> bool:
     """Whether a fifth of a folder's pictures and more have masks, the first few of which are as large as they are.
 
-    Outlines in JSON and text files are not looked for: they are boxes as well, and taken for these unless masks are asked for.
+    Outlines in JSON and text files are not looked for: they are boxes as well, and taken for these unless masks are
+    asked for.
     """
     if not path.is_dir() or not may_hold_masks(str(path)):
         return False

@@ -63,17 +63,10 @@ def read_outlines(source: Path) -> Found:
     """
     source = Path(os.path.abspath(source))  # noqa: PTH100 - resolve() would follow links
     folder = source.parent if source.is_file() else source
-    coco = [source] if source.is_file() else find_coco(folder)
-    files = coco or find_labelme(folder)
     pictures = Pictures.below(folder)
     found: dict[Path, _Drawn] = {}
     left_out: list[LeftOut] = []
-    if files:
-        drawn, written = (_of_coco(folder, files), "COCO JSON") if coco else (map(_of_labelme, files), "labelme JSON")
-        named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
-        written = f"{written} ({named})"
-    else:
-        drawn, written = _of_yolo(folder, pictures, left_out), "YOLO text"
+    written, drawn = _written(source, pictures, left_out)
     for one in drawn:
         file = pictures.find(one.picture)
         if problem := one.problem or (isinstance(file, str) and f"{one.picture}: {file}"):
@@ -99,6 +92,19 @@ def read_outlines(source: Path) -> Found:
         names=names,
         mended=mended,
     )
+
+
+def _written(source: Path, pictures: Pictures, left_out: list[LeftOut]) -> tuple[str, Iterable[_Drawn]]:
+    """In what the outlines are written, in words, and what stands in it; what cannot be used joins `left_out`."""
+    folder = source.parent if source.is_file() else source
+    coco = [source] if source.is_file() else find_coco(folder)
+    files = coco or find_labelme(folder)
+    if not files:
+        return "YOLO text", _of_yolo(folder, pictures, left_out)
+    named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
+    if coco:
+        return f"COCO JSON ({named})", _of_coco(folder, files)
+    return f"labelme JSON ({named})", map(_of_labelme, files)
 
 
 def _settled(

@@ -321,7 +321,7 @@ def test_darknet_lists(tmp_path: Path) -> None:
     assert {s.part for s in found.samples} == {None}
     told = reasons(found)
     assert told["/home/me/img/gone.jpg"] == "no such picture"
-    assert told["img/c.jpg"].startswith("no text file has labels for it")
+    assert told["img/c.jpg"] == "obj.data does not list it"
     assert len(mended(found)) == 3
 
 
@@ -405,6 +405,45 @@ def test_yolo_without_a_list_of_parts_has_those_of_its_folders(tmp_path: Path, p
     for folder in list(tmp_path.rglob("Train")):
         folder.rename(folder.with_name("May"))
     assert {s.part for s in read_boxes(tmp_path).samples} == {None}
+
+
+def test_a_picture_without_a_text_gets_none_of_another_part(tmp_path: Path) -> None:
+    """Numbered anew in each part, as usual: a train picture without objects has none, and not those of val's 1."""
+    for part in ("train", "val"):
+        for number in (1, 2):
+            draw(tmp_path / f"images/{part}/{number}.jpg")
+    write(tmp_path / "labels/train/2.txt", "0 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / "labels/val/1.txt", "0 0.25 0.5 0.5 0.5\n")
+    write(tmp_path / "data.yaml", "train: images/train\nval: images/val\nnames: [cell]\n")
+    boxes = boxes_of(read_boxes(tmp_path))
+    assert {path: len(found) for path, found in boxes.items()} == {
+        "images/train/1.jpg": 0, "images/train/2.jpg": 1, "images/val/1.jpg": 1, "images/val/2.jpg": 0,
+    }  # fmt: skip
+
+
+def test_places_of_a_data_yaml_are_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one stands in another set that has folders of the same names, its pictures are not taken."""
+    for name in ("one", "other"):
+        draw(tmp_path / name / f"images/train/{name}.jpg")
+        draw(tmp_path / name / f"test/{name} more.jpg")
+        write(tmp_path / name / f"labels/train/{name}.txt", "0 0.5 0.5 0.5 0.5\n")
+        write(tmp_path / name / "labels/train/lost.txt", "0 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / "other/data.yaml", "train: images/train\nnames: [cell]\n")
+    monkeypatch.chdir(tmp_path / "one")
+    found = read_boxes(Path("../other"))
+    assert list(boxes_of(found)) == ["images/train/other.jpg"]
+    assert {item.path: item.reason for item in found.left_out} == {
+        "test/other more.jpg": "data.yaml does not list it",
+        "labels/train/lost.txt": "labels of no picture that is here",
+    }
+
+
+def test_key_points_behind_a_box_are_no_outline(tmp_path: Path) -> None:
+    """A data.yaml that says how many key points there are has boxes before them."""
+    draw(tmp_path / "images/a.jpg")
+    write(tmp_path / "labels/a.txt", "0 0.5 0.5 0.5 0.5 0.1 0.1 2 0.9 0.9 2 0.4 0.4 2 0.5 0.2 1\n")
+    write(tmp_path / "data.yaml", "train: images\nnames: [cell]\nkpt_shape: [4, 3]\n")
+    assert boxes_of(read_boxes(tmp_path)) == {"images/a.jpg": [("cell", 10, 7.5, 30, 22.5)]}
 
 
 def test_numbered_classes_keep_their_numbers(tmp_path: Path) -> None:

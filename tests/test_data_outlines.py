@@ -179,7 +179,7 @@ def test_yolo_outlines_become_areas(tmp_path: Path, names: str | None) -> None:
     found = read(tmp_path)
     assert found.labels == "outlines in YOLO text"
     assert found.names == (("background", "cell", "dot") if names else ("background", "0", "1"))
-    masks = {sample.path: read_labels(sample.target, HEIGHT, WIDTH) for sample in found.samples}
+    masks = {sample.path: read_labels(sample.target) for sample in found.samples}
     expected = {"images/train/a.png": 1 * box(1, 4, 1, 5) + 2 * box(6, 10, 8, 16)}
     if names:
         expected["images/train/b.png"] = box(0, 0, 0, 0)
@@ -214,6 +214,43 @@ def test_outlines_of_the_unturned_picture_are_turned_with_it(tmp_path: Path, ori
     area = box(1, 5, 1, 9)
     turned = {6: np.rot90(area, -1), 8: np.rot90(area)}.get(orientation, area)
     assert np.array_equal(read_labels(read(tmp_path).samples[0].target, *turned.shape), turned)
+
+
+def test_an_outline_of_shares_is_that_of_the_picture_as_it_is_seen(tmp_path: Path) -> None:
+    """A YOLO text means the picture upright, whatever its EXIF orientation."""
+    exif = Image.Exif()
+    exif[274] = 6
+    picture(tmp_path / "a.jpg", exif=exif)
+    (tmp_path / "a.txt").write_text("0 0 0 1 0 1 0.5 0 0.5\n")
+    labels = read_labels(read(tmp_path).samples[0].target)
+    assert labels.shape == (WIDTH, HEIGHT)
+    expected = np.zeros((WIDTH, HEIGHT), bool)
+    expected[: WIDTH // 2] = True  # the centre of row 8 lies on the edge
+    assert np.array_equal(labels[: WIDTH // 2], expected[: WIDTH // 2])
+    assert not labels[WIDTH // 2 + 1 :].any()
+
+
+def test_sizes_that_a_file_does_not_say_are_the_pictures(tmp_path: Path) -> None:
+    """COCO without height and width, labelme without imageHeight and imageWidth, the latter below another folder; a
+    data.yaml itself as the source of outlines."""
+    picture(tmp_path / "coco" / "images" / "1.png")
+    shape = {"id": 1, "image_id": 1, "category_id": 5, "segmentation": [ring(1, 4, 1, 4)]}
+    (tmp_path / "coco/labels.json").write_text(json.dumps({
+        "images": [{"id": 1, "file_name": "1.png"}], "annotations": [shape], "categories": [{"id": 5, "name": "cat"}],
+    }))  # fmt: skip
+    picture(tmp_path / "labelme" / "images" / "1.png")
+    (tmp_path / "labelme/json").mkdir()
+    shape = {"label": "cat", "points": [[1, 1], [4, 1], [4, 4], [1, 4]]}
+    (tmp_path / "labelme/json/1.json").write_text(json.dumps({"shapes": [shape], "imagePath": "..\\images\\1.png"}))
+    picture(tmp_path / "yolo" / "images" / "1.png")
+    (tmp_path / "yolo/labels").mkdir()
+    (tmp_path / "yolo/labels/1.txt").write_text(yolo_line(0, 1, 4, 1, 4))
+    (tmp_path / "yolo/data.yaml").write_text("names: [cat]\ntrain: images\n")
+    for source in ("coco", "labelme", "yolo", "yolo/data.yaml"):
+        found = read(tmp_path / source)
+        assert [sample.path for sample in found.samples] == ["images/1.png"], source
+        assert not found.left_out, source
+        assert np.array_equal(read_labels(found.samples[0].target), box(1, 4, 1, 4)), source
 
 
 def test_pictures_and_files_that_find_no_partner_are_left_out(tmp_path: Path) -> None:

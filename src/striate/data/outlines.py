@@ -71,7 +71,7 @@ def read_outlines(source: Path) -> Found:
         file = pictures.find(one.picture)
         if problem := one.problem or (isinstance(file, str) and f"{one.picture}: {file}"):
             left_out.append(LeftOut(path=one.file, reason=problem))
-        elif file in found:
+        elif (file := Path(os.path.abspath(file))) in found:  # noqa: PTH100 - resolve() would follow links
             left_out.append(LeftOut(path=one.file, reason=f"{one.picture}: {found[file].file} has outlines for it too"))
         else:
             found[file] = one
@@ -97,7 +97,7 @@ def read_outlines(source: Path) -> Found:
 def _written(source: Path, pictures: Pictures, left_out: list[LeftOut]) -> tuple[str, Iterable[_Drawn]]:
     """In what the outlines are written, in words, and what stands in it; what cannot be used joins `left_out`."""
     folder = source.parent if source.is_file() else source
-    coco = [source] if source.is_file() else find_coco(folder)
+    coco = [source] if source.is_file() and source.suffix.lower() == ".json" else find_coco(folder)
     files = coco or find_labelme(folder)
     if not files:
         return "YOLO text", _of_yolo(folder, pictures, left_out)
@@ -131,7 +131,12 @@ def _settled(
             continue
         polygons = tuple((BACKGROUND if name not in (*names, IGNORE) else name, pieces) for _, name, pieces in used)
         mask = Mask(
-            kind="polygons", names=names, polygons=polygons, size=one.size, orientation=orientation, ignore=IGNORE
+            kind="polygons",
+            names=names,
+            polygons=polygons,
+            size=one.size or size,
+            orientation=orientation,
+            ignore=IGNORE,
         )
         samples.append(Sample(path=path, source=file, target=mask, part=one.part))
     return samples, wrong, mended
@@ -267,7 +272,7 @@ def _labelme_piece(shape: Mapping, size: tuple[int, int] | None) -> np.ndarray |
 
 def _of_yolo(folder: Path, pictures: Pictures, left_out: list[LeftOut]) -> Iterator[_Drawn]:
     found = yolo.find_yolo(folder)
-    notes, lost, _ = yolo.read_yolo(folder, found, pictures)
+    notes, lost, _ = yolo.read_yolo(folder, found, pictures, outlines=True)
     left_out += lost
     for note in notes:
         shapes = [(thing.place, thing.name, thing.problem or _yolo_pieces(thing)) for thing in note.things]

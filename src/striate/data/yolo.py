@@ -6,8 +6,9 @@ obj.names or classes.txt, or are the numbers.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -74,53 +75,71 @@ def _has_parts(file: Path) -> bool:
     return "names" in starts and bool(starts & {"train", "val", "valid", "test"})
 
 
-def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted], list[LeftOut], str]:
-    """The notes of every picture, what is left out, and why a picture without a text file is."""
-    ending = "" if found == folder else found.suffix
+def read_yolo(
+    folder: Path, found: Path, pictures: Pictures, outlines: bool = False
+) -> tuple[list[Noted], list[LeftOut], str]:
+    """The notes of every picture, what is left out, and why a picture without notes is.
+
+    outlines: they are kept beside the boxes around them.
+    """
+    ending, most = "" if found == folder else found.suffix, None
     if ending == ".data":
         names, listed, lost = _darknet(folder, found, pictures)
     elif ending in (".yaml", ".yml"):
-        names, listed, lost = _ultralytics(found, pictures)
+        said = _yaml(found)
+        names, listed, lost = _ultralytics(said, found, pictures)
+        most = 5 if "kpt_shape" in said else None  # key points stand behind the box
     else:
         names, lost = [str(number) for number in range(_MOST)] if found == folder else _names(found), []
         parts = parts_of(pictures.by_path)
         listed = {picture: parts.get(path) for path, picture in pictures.by_path.items()}
-    texts = _Texts(folder)
+    texts, thing = _Texts(folder, listed), partial(_thing, names=names, most=most, outlines=outlines)
     notes: list[Noted] = []
     known, why = set(), "no text file has labels for it (an empty one says that it has no objects)"
     for picture, part in listed.items():
         file = texts.of(picture)
         if file is not None:
             known.add(os.path.abspath(file))  # noqa: PTH100
-            notes.append(_read(picture, file, _shown(file, folder), names, part))
+            notes.append(_read(picture, file, _shown(file, folder), thing, part))
         elif ending in (".yaml", ".yml"):  # Ultralytics: no file, no objects
             notes.append(Noted(picture=picture, file=found.name, part=part))
         else:
             notes.append(Noted(picture=picture, file="", part=part, problem=why))
-    if ending not in (".data", ".yaml", ".yml"):
-        unused = [file for file in texts.files if os.path.abspath(file) not in known]  # noqa: PTH100
-        lost += [LeftOut(path=_shown(file, folder), reason="labels of no picture that is here") for file in unused]
-    return notes, lost, why
+    is_list = ending in (".data", ".yaml", ".yml")  # which may leave out pictures that are there
+    for file in texts.files:
+        if os.path.abspath(file) not in known and not (is_list and file.stem in pictures.by_name):  # noqa: PTH100
+            lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
+    return notes, lost, f"{found.name} does not list it" if is_list else why
 
 
 class _Texts:
-    """The text file of a picture: beside it, or in labels/ where it is in images/."""
+    """The text file of each of several pictures: beside it, or in labels/ where it is in images/.
 
-    def __init__(self, folder: Path) -> None:
+    Where it is in neither, the only one of its name that is no other picture's, if no other picture lacks one of it.
+    """
+
+    def __init__(self, folder: Path, pictures: Iterable[Path]) -> None:
         self.files = list(_texts(folder))
-        self.by_stem: dict[str, list[Path]] = {}
+        self.own = {picture: _own_text(picture) for picture in pictures}
+        claimed = {os.path.abspath(file) for file in self.own.values() if file is not None}  # noqa: PTH100
+        self.others: dict[str, list[Path]] = {}
         for file in self.files:
-            self.by_stem.setdefault(file.stem, []).append(file)
+            if os.path.abspath(file) not in claimed:  # noqa: PTH100
+                self.others.setdefault(file.stem, []).append(file)
+        self.lacking = Counter(picture.stem for picture, file in self.own.items() if file is None)
 
     def of(self, picture: Path) -> Path | None:
-        beside = picture.with_suffix(".txt")
-        head, images, tail = str(beside).rpartition(f"{os.sep}images{os.sep}")
-        mirrored = Path(f"{head}{os.sep}labels{os.sep}{tail}") if images else beside
-        for place in (mirrored, beside):
-            if place.is_file() and place.name not in _OTHER_TEXTS:
-                return place
-        named = self.by_stem.get(picture.stem, [])
-        return named[0] if len(named) == 1 else None
+        others = self.others.get(picture.stem, [])
+        alone = len(others) == self.lacking[picture.stem] == 1
+        return self.own[picture] or (others[0] if alone else None)
+
+
+def _own_text(picture: Path) -> Path | None:
+    beside = picture.with_suffix(".txt")
+    head, images, tail = str(beside).rpartition(f"{os.sep}images{os.sep}")
+    mirrored = Path(f"{head}{os.sep}labels{os.sep}{tail}") if images else beside
+    places = (place for place in (mirrored, beside) if place.is_file() and place.name not in _OTHER_TEXTS)
+    return next(places, None)
 
 
 def _texts(folder: Path, pattern: str = "**/*.txt") -> Iterator[Path]:
@@ -180,8 +199,9 @@ def _list(
         listed[file] = part
 
 
-def _ultralytics(found: Path, pictures: Pictures) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
-    said = _yaml(found)
+def _ultralytics(
+    said: Mapping, found: Path, pictures: Pictures
+) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
     names = said["names"]
     names = names if isinstance(names, dict) else dict(enumerate(names if isinstance(names, list) else []))
     if not names or not all(isinstance(key, int) and not isinstance(key, bool) and key >= 0 for key in names):
@@ -227,16 +247,17 @@ def _place(written: str, root: str, found: Path) -> Path | None:
     """A folder or list of a data.yaml: below `path`, beside the file, or by the end of its path."""
     words = [word for word in written.replace("\\", "/").split("/") if word not in ("", ".", "..")]
     near = [found.parent.joinpath(*words[first:]) for first in range(len(words))]
-    places = [Path(root) / written, found.parent / root / written, found.parent / written, *near]
+    # An absolute root or name stands by itself; what is relative is so to the file, not to where one happens to be.
+    places = [found.parent / root / written, found.parent / written, *near]
     return next((place for place in places if place.exists()), None)
 
 
-def _read(picture: Path, file: Path, shown: str, names: Sequence[str], part: str | None) -> Noted:
+def _read(picture: Path, file: Path, shown: str, thing: Callable[..., Thing], part: str | None) -> Noted:
     try:
         lines = read_text(file).splitlines()
     except StriateError as problem:
         return Noted(picture=picture, file=shown, part=part, problem=f"{shown}: {problem.received}")
-    things = [_thing(number, line.split(), names) for number, line in enumerate(lines, start=1) if line.strip()]
+    things = [thing(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
     return Noted(picture=picture, file=shown, things=things, shares=True, part=part)
 
 
@@ -245,8 +266,8 @@ def is_outline(words: Sequence[str]) -> bool:
     return len(words) > 6 and len(words) % 2 == 1
 
 
-def _thing(number: int, words: Sequence[str], names: Sequence[str]) -> Thing:
-    place = f"line {number}"
+def _thing(number: int, words: Sequence[str], names: Sequence[str], most: int | None, outlines: bool) -> Thing:
+    place, words = f"line {number}", words[:most]
     try:
         kind, values = int(words[0]), [float(word) for word in words[1:]]
     except ValueError:
@@ -256,7 +277,7 @@ def _thing(number: int, words: Sequence[str], names: Sequence[str]) -> Thing:
     if is_outline(words):
         xs, ys = values[::2], values[1::2]
         corners = min(xs), min(ys), max(xs), max(ys)
-        return Thing(place=place, name=names[kind], corners=corners, outline=tuple(values))
+        return Thing(place=place, name=names[kind], corners=corners, outline=tuple(values) if outlines else ())
     if len(values) not in (4, 5):
         problem = f"a line is class cx cy w h, and this has {len(words)} words"
         return Thing(place=place, name=names[kind], problem=problem)

@@ -181,3 +181,20 @@ def test_what_may_be_lost_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch
         file.write("words, not bytes")
     assert files.read_json(tmp_path / "a.json") == {"n": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_where_folders_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows a folder is neither flushed nor locked, and files are written and runs held all the same."""
+    plain = os.open
+
+    def windows(path: object, *options: int) -> int:
+        if Path(path).is_dir():
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return plain(path, *options)
+
+    monkeypatch.setattr(files.sys, "platform", "win32")
+    monkeypatch.setattr(files.os, "open", windows)
+    files.write_text(tmp_path / "a.txt", "whole")
+    with files.held(tmp_path):
+        assert not files.is_held(tmp_path)
+    assert (tmp_path / "a.txt").read_text() == "whole"

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -125,31 +126,38 @@ def new_run_folder(out: Path, name: str | None) -> Path:
 @contextlib.contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold a run folder for this process alone, without what a killed one left half-written in it."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with _opened(folder) as handle:
         if not _locked(handle, alone=True):
             rule, received = "a run is trained by one process at a time", "another one that is still at it"
             raise StriateError(rule, received=received, where=folder, remedy="wait for it or stop it")
         for leftover in folder.rglob(".*.tmp"):
             leftover.unlink()
         yield
-    finally:
-        os.close(handle)
 
 
 def is_held(folder: Path) -> bool:
     """Whether a process holds a run folder, that is whether its training goes on."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with _opened(folder) as handle:
         return not _locked(handle, alone=False)
-    finally:
-        os.close(handle)
 
 
-def _locked(handle: int, *, alone: bool) -> bool:
-    """Lock an open folder, for this process alone or beside others; False where another process holds it."""
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int | None]:
+    """The handle of a folder; None on Windows, where folders cannot be opened."""
+    handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
     try:
-        import fcntl  # not on Windows
+        yield handle
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _locked(handle: int | None, *, alone: bool) -> bool:
+    """Lock an open folder, for this process alone or beside others; False where another process holds it."""
+    if handle is None:
+        return True
+    try:
+        import fcntl
 
         fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -198,11 +206,9 @@ def _existing(path: Path) -> Path:
 
 
 def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with _opened(folder) as handle:
+        if handle is not None:
+            os.fsync(handle)
 
 
 def _umask() -> int:

@@ -233,6 +233,10 @@ def test_summary_shows_names_lines_and_models(capsys: pytest.CaptureFixture) -> 
     assert "4×4×6" in shown
     assert f"{4 * 27 + 4 + 96 * 5 + 5:,} parameters" in shown
     assert main(["summary", line, "--img-size", "2"]) == 2
+    long = ", ".join([line.split(",")[0].replace("valid", "same")] * 12 + ["globalavgpool", "dense classes"])
+    assert len(long) > 255
+    assert main(["summary", long]) == 0
+    assert main(["train", "nowhere", f"network={long}"]) == 2
 
 
 def test_filter_writes_the_map_beside_the_picture(

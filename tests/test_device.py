@@ -33,6 +33,20 @@ def test_devices_that_cannot_compute_are_refused(name: str) -> None:
         device.choose_device(name)
 
 
+def test_a_device_without_float64_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apple's GPUs compute in float32 alone and say so by a TypeError; the scores need more."""
+    plain = torch.zeros
+
+    def zeros(*sizes: object, device: torch.device, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        if device.type == "mps" and dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+        return plain(*sizes, dtype=dtype)
+
+    monkeypatch.setattr(device.torch, "zeros", zeros)
+    with pytest.raises(StriateError, match=r"for float64 too. received: mps.*use auto, cpu"):
+        device.choose_device("mps")
+
+
 def test_seeded_leaves_no_trace() -> None:
     """Inside, the numbers follow from the seed alone; outside, torch's stream goes on as if nothing had been."""
     torch.manual_seed(1)

@@ -12,7 +12,7 @@ from drawn_training import tiny_plan, tiny_training
 from striate.data.batches import standardise
 from striate.errors import StriateError
 from striate.train.checkpoint import Place, has_checkpoint, load_checkpoint, save_checkpoint
-from striate.train.clock import Clock
+from striate.train.clock import Clock, seconds_since_start
 from striate.train.events import Epoch, Step
 from striate.train.loop import Training, _factor
 
@@ -116,6 +116,7 @@ def test_the_bias_of_a_whitening_layer_learns_while_the_rate_rises(precision: st
     assert not torch.equal(first[0], torch.zeros(8))
     assert [torch.equal(*pair) for pair in itertools.pairwise(first)] == [False] * 2 + [True] * 17
     assert not any(torch.equal(*pair) for pair in itertools.pairwise(rest[:-1]))
+    assert training.network.whiten1.bias.requires_grad  # else a summary would call it fixed
 
 
 def test_one_sigmoid_output_learns_two_classes() -> None:
@@ -276,6 +277,18 @@ def test_stop_ends_after_the_running_step_with_what_was_learned() -> None:
     assert steps <= 3
     assert isinstance(events[-1], Epoch)
     assert not same(weights(training), before)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells when a process began")
+def test_a_process_began_before_it_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in containers whose /proc/uptime counts from their own start, which would put it in the future."""
+    plain = Path.read_text
+    fake = lambda path, *more: "3.00 3.00\n" if str(path) == "/proc/uptime" else plain(path, *more)  # noqa: E731
+    monkeypatch.setattr(Path, "read_text", fake)
+    first = seconds_since_start()
+    assert first > 0
+    time.sleep(0.05)
+    assert 0.04 < seconds_since_start() - first < 5
 
 
 def test_the_average_takes_part_in_every_step() -> None:

@@ -112,6 +112,17 @@ def test_more_minutes_never_make_a_smaller_network() -> None:
     assert size(1, 5e10) <= size(1, 5e11)
 
 
+def test_a_given_networks_pictures_shrink_where_it_can_see_that() -> None:
+    """Of 24 pixels a line with large kernels takes no fewer; a line that does is shown smaller pictures first."""
+    narrow = "conv 8 7 padding=valid, maxpool 2, conv 16 5 padding=valid, maxpool 2, conv 16 2 padding=valid"
+    for line, sizes in (
+        (f"{narrow}, globalavgpool, dense classes", ((1.0, 1.0),)),
+        ("conv 8 3, globalavgpool, dense classes", module.SIZES),
+    ):
+        given = replace(facts(24, 24, 3, (50,) * 2), line=lambda *_, line=line: line)
+        assert make_plan(Settings(weights="model.safetensors"), given).sizes == sizes
+
+
 def test_time_to_spare_makes_an_ensemble() -> None:
     """The widest network as often as the budget has its work in it, up to four times; once without a clock, and for
     boxes and masks."""

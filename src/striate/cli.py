@@ -7,11 +7,10 @@ import io
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
-from pathlib import Path
 from typing import NoReturn
 
 import striate
-from striate import commands
+from striate import commands, files
 from striate.commands import DONE, INTERRUPTED, MENDABLE
 from striate.errors import StriateError, nearest
 from striate.train.settings import Settings
@@ -151,7 +150,7 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 def _machine_options(parser: argparse.ArgumentParser) -> None:
     """Where a model computes, and how finely."""
-    parser.add_argument("--device", default="auto", metavar="WORD", help="auto, cpu, cuda, cuda:1, mps")
+    parser.add_argument("--device", default="auto", metavar="WORD", help="auto, cpu, cuda, cuda:1")
     words = "auto measures whether bf16 pays, for many pictures; what is decided is the same"
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32"), metavar="auto|fp32", help=words)
 
@@ -252,7 +251,7 @@ def _plain(words: list[str], known: dict[str, str]) -> list[str]:
     for word in words[1:]:
         name, equals, value = word.partition("=")
         flag = known.get(name.replace("_", "-"))
-        out += [flag, value] if equals and flag and not Path(word).exists() else [word]
+        out += [flag, value] if equals and flag and not files.exists(word) else [word]
     return out
 
 

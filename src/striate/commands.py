@@ -214,7 +214,7 @@ def summary(options: argparse.Namespace) -> int:
     from striate.network.summary import summary_text
 
     form = "picture"
-    if Path(options.network).exists():
+    if files.exists(options.network):
         model = load_model(options.network)
         made, form = model.network, model.preparation.shape.form
     else:

@@ -33,14 +33,14 @@ _LOWERED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device named "auto", "cpu", "cuda", "cuda:1" or "mps"; "auto" takes a GPU where there is one."""
+    """The device named "auto", "cpu", "cuda" or "cuda:1"; "auto" takes a GPU where there is one."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()  # "meta" has no values
-    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
-        rule = "the device must be one that this machine's torch can use"
+        torch.zeros(1, dtype=torch.float64, device=device).item()  # "meta" has no values, "mps" no such numbers
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError, TypeError) as error:
+        rule = "the device must be one that this machine's torch can use, for float64 too"
         remedy = "use auto, cpu" + (", cuda" if torch.cuda.is_available() else "")
         raise StriateError(rule, received=name, where="--device", remedy=remedy) from error
     return device

@@ -187,6 +187,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def exists(path: str | Path) -> bool:
+    """Whether there is such a file or folder; a line that is too long for a name is none."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def read_json(path: Path) -> Mapping:
     """The JSON object in a file of ours."""
     try:

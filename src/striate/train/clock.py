@@ -25,9 +25,10 @@ class Clock:
 
 def seconds_since_start() -> float:
     """Wall time since this process started (since this import, where the system does not tell)."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
+    with contextlib.suppress(OSError, ValueError, IndexError, AttributeError):
         ticks = int(Path("/proc/self/stat").read_text().rsplit(")", 1)[1].split()[19])
-        return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+        # Not /proc/uptime: in some containers it counts from their own start, and the ticks from the machine's.
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return time.monotonic() - _IMPORTED
 
 

@@ -85,6 +85,8 @@ class Training:
         self.threads = Threads() if self.clock is not None else None
         while self.place.progress < 1 and not self.stop and not self._patience_is_out():
             yield from self._epoch()
+        for bias in self._first:  # as the network was built: what was learned is not called fixed
+            bias.requires_grad_()
         if self.best:
             self.average.network.load_state_dict(self.best)
 

@@ -17,6 +17,7 @@ from striate.data.prepare import FORMS, Shape
 from striate.data.survey import Survey
 from striate.data.symbols import SYMBOLS
 from striate.device import in_bf16, memory_format
+from striate.errors import StriateError
 from striate.network.auto import auto_line
 from striate.network.build import build
 from striate.network.catalog import CATALOG, line_of
@@ -303,7 +304,13 @@ def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
 
 def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
     fixed = facts.spatial or "flatten" in line or facts.form != "picture"  # a dense layer over all places fits one size
-    return min(facts.height, facts.width) >= 24 and settings.patience is None and not fixed
+    if fixed or min(facts.height, facts.width) < 24 or settings.patience is not None:
+        return False
+    try:
+        build(line, (facts.channels, *(round(side * SIZES[0][1]) for side in facts.sides)), facts.outputs)
+    except StriateError:  # the line of a model whose weights are given may need larger pictures
+        return False
+    return True
 
 
 def _batch(facts: Facts) -> int:

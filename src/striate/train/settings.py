@@ -111,7 +111,7 @@ class Settings:
     weight_decay: float | None = option(None, LEARNING, "how strongly filters are pulled to zero", meta="X")
     smoothing: float | None = option(None, LEARNING, "label smoothing, from 0", meta="X")
     seed: int = option(0, LEARNING, "the same seed gives the same weights on the same machine", meta="N")
-    device: str = option("auto", MACHINE, "auto, cpu, cuda, cuda:1, mps")
+    device: str = option("auto", MACHINE, "auto, cpu, cuda, cuda:1")
     precision: str = option("auto", MACHINE, "auto measures whether bf16 pays", choices=PRECISIONS)
     workers: int = option(2, MACHINE, "processes that decode pictures; 0: none, unprotected", "-j", meta="N")
     out: str = option("runs", RESULT, "where run folders go", meta="FOLDER")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from drawn_traps import CLASSES, draw, examine, kinds, one
 from PIL import Image
 
@@ -69,6 +70,25 @@ def test_files_that_are_no_pictures(tmp_path: Path) -> None:
     assert one(check, "wrong-ending").groups == (("disc/d.jpg",),)
     assert one(check, "wrong-ending").figures["kinds"] == {"GIF named .jpg": 1}
     assert kinds(check) <= {"not-a-picture", "truncated", "empty", "wrong-ending", "near-duplicates", "odd-light"}
+
+
+def test_one_colour_picture_does_not_turn_four_channels_away(tmp_path: Path) -> None:
+    """Of pictures of several numbers of channels the most stay; the others are a caution, not a note in passing."""
+    random = np.random.default_rng(0)
+    for kind in ("field", "wood"):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+        for number in range(6):
+            pixels = random.integers(0, 4000, (8, 8, 4)).astype(np.uint16)
+            path = tmp_path / f"set/{kind}/{number}.tif"
+            tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["unspecified"])
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(tmp_path / "set/field/map.png")
+    settings = Settings(out=str(tmp_path / "runs"))
+    found = find(tmp_path / "set", settings)
+    check = check_store(found, open_store(found, settings, lambda event: None)[1])
+    assert check.classes == {"field": {"": 6}, "wood": {"": 6}}
+    odd = one(check, "other-channels")
+    assert (odd.level, odd.groups) == ("caution", (("field/map.png",),))
+    assert "field/map.png (3 channels where the other pictures have 4)" in odd.what
 
 
 def test_a_pointer_is_no_picture(tmp_path: Path) -> None:

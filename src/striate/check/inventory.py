@@ -71,6 +71,7 @@ _REASONS = (  # how the reason begins or what it holds, one word for programs, w
     ("not a picture", "not-a-picture", "not a picture, whatever the name says"),
     ("not the picture itself", "not-a-picture", "only the name of a picture that lies elsewhere"),
     ("is not supported", "unsupported", "of a kind that Striate does not read"),
+    ("channels where", "other-channels", "of another number of channels than the rest"),
     ("", "left-out", "not used"),
 )
 

@@ -41,7 +41,7 @@ def _sizes(case: Case) -> Iterator[Finding]:
             level="caution",
             what=f"{counted(len(rows), 'picture')} of quite another size, such as {odd['width']:,} × {odd['height']:,} "
             f"pixels where a side of {usual:,.0f} is usual.",
-            done="Used, brought to the size of all others: what is on them will look larger or smaller.",
+            done="Used, brought to the size of all others: what is on them may look larger or smaller.",
             change="Cut or scale them so that things have their usual size, or take them out.",
             figures={"usual_side": usual},
         )

@@ -55,9 +55,8 @@ class Survey:
 
     @property
     def channels(self) -> int:
-        """1 if all are grey, else 3 if any is RGB, else the most frequent number of channels."""
-        several = self.channel_counts.keys() - {1}
-        return 3 if 3 in several else min(several, key=lambda n: (-self.channel_counts[n], n), default=1)
+        """1 if all are grey, else what most others have: one stray RGB file must not turn all of four channels away."""
+        return min(self.channel_counts.keys() - {1}, key=lambda n: (-self.channel_counts[n], n), default=1)
 
     @property
     def depth(self) -> str:

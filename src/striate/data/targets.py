@@ -146,7 +146,7 @@ def meaning_of(
 def meaning_of_rows(lines: Sequence[Cells], task: str | None, names: Sequence[str] = ()) -> Meaning:
     """What rows of K labels mean; without names one is called "value", several "0", "1", ..."""
     width = max(map(len, lines), default=1)
-    names = names or ([str(number) for number in range(width)] if width > 1 else ["value"])
+    names = names if len(names) == width else ([str(number) for number in range(width)] if width > 1 else ["value"])
     return meaning_of(lines, range(width), names, task, typed=True)
 
 

@@ -265,3 +265,61 @@ def test_lists_come_back(names: list[str], separator: str) -> None:
     """A list that is written with a separator, or as JSON, is read back."""
     cell = json.dumps(names) if separator == "[" else separator.join(names)
     assert listed(cell, separator) == [n for n in map(str.strip, names) if n]
+
+
+def test_thousands_as_excel_writes_them(tmp_path: Path) -> None:
+    """Points, blanks and apostrophes between thousands are none of the number, in every country's way."""
+    values = [900 + 137 * n for n in range(30)]
+    ways = {"de": ".", "fr": "\u202f", "old fr": "\u00a0", "typed": " ", "ch": "\u2019", "old ch": "'"}
+    for mark in ways.values():
+        written = [f"{value:,}".replace(",", mark) for value in values]
+        found = read_source(table(tmp_path, lines(written, header="id,cells", separator=";")))
+        assert (found.task, found.left_out) == ("regression", []), mark
+        assert [sample.target for sample in found.samples] == [(float(value),) for value in values], mark
+
+
+def test_points_are_decimal_ones_unless_others_say_no(tmp_path: Path) -> None:
+    """Three digits behind all points are decimals, unless commas, or whole numbers under 1,000, say otherwise."""
+    cases = {
+        ("1.137", "2.000", "3.125"): [1.137, 2, 3.125],
+        ("1.137", "0.500", "12"): [1.137, 0.5, 12],
+        ("1.137", "2500", "12"): [1.137, 2500, 12],
+        ("1.137", "12,5", "2500,5"): [1137, 12.5, 2500.5],
+        ("1.137", "1.137.000", "1.137"): [1137, 1137000, 1137],
+        ("1.449", "1.450,25", "7"): [1449, 1450.25, 7],
+    }
+    for cells, values in cases.items():
+        meaning = meaning_of([(cell,) for cell in cells], (0,), ("cells",), "regression")
+        assert [meaning.target((cell,))[0][0] for cell in cells] == values
+    rows = read_source((np.zeros((30, 4, 4)), np.r_[np.arange(1, 30) + 0.125, 7.0])).samples
+    assert [sample.target[0] for sample in rows] == [*(np.arange(1, 30) + 0.125), 7.0]  # an array's floats
+
+
+def test_titles_of_several_words_say_what_was_measured(tmp_path: Path) -> None:
+    """A column "Age (years)" holds ages, also where each is met often; under other titles classes are told."""
+    ages = [20 + n % 25 for n in range(100)]
+    assert read_source(table(tmp_path, lines(ages, header="id,Age (years)"), 100)).task == "regression"
+    found = read_source(table(tmp_path, lines(ages, header="id,Alter"), 100))
+    assert found.task == "classification"
+    assert found.labels == "t.csv id → Alter (whole numbers as 25 classes; --task regression measures them)"
+
+
+def test_errors_of_excel_are_no_class(tmp_path: Path) -> None:
+    """What Excel and pandas write for a value that is not there is listed, and no class; nor is NA a patient."""
+    bad = ["#DIV/0!", "#NV", "#WERT!", "<NA>", "#REF!"]
+    cells = [*bad, *["ill", "well"] * 5]
+    found = read_source(table(tmp_path, lines(cells, ["NA", "7"] * 7 + ["8"], header="id,label,patient")))
+    assert [item.reason for item in found.left_out] == [
+        f"line {n}: {word!r} is no label" for n, word in enumerate(bad, 2)
+    ]
+    assert {sample.group for sample in found.samples} == {None, "7", "8"}
+
+
+def test_two_columns_of_one_title(tmp_path: Path) -> None:
+    """Which of two columns called alike holds the label is not guessed, unless they say the same; a number tells."""
+    written, other = ["a", "b"] * 10, ["c", "d"] * 10
+    file = table(tmp_path, lines(written, other, header="id,class,Class"))
+    with pytest.raises(StriateError, match=r"'class' as the title of the columns 1, 2.*--label-column 1"):
+        read_source(file)
+    assert read_source(file, label_column="2").classes == ["c", "d"]
+    assert read_source(table(tmp_path, lines(written, written, header="id,class,class"))).classes == ["a", "b"]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,7 @@ def test_a_column_of_paths_is_a_list_of_them(tmp_path: Path) -> None:
 def test_what_is_no_picture_at_all_is_refused(given: object) -> None:
     """The rule and what was given, never an error of Python's or torch's own."""
     kind = given[0] if isinstance(given, list) else given
-    with pytest.raises(StriateError, match=rf"pictures to predict are files.*received: {type(kind).__name__}"):
+    with pytest.raises(StriateError, match=rf"pictures (to predict|in memory) are .*received: {type(kind).__name__}"):
         make_model().predict(given)
 
 
@@ -165,8 +166,27 @@ def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: py
 
 def test_arrays_that_do_not_fit_are_told_how_they_would(tmp_path: Path) -> None:
     """Channels that come first, as torch has them, and whole numbers of 64 bits."""
-    assert "channels come last" in make_model().predict(picture(0, 1)[None])[0].reason
+    shape = Shape(height=8, width=8, channels=3)
+    colour = replace(make_model(), preparation=replace(make_model().preparation, shape=shape))
+    assert "channels come last" in colour.predict(np.stack([picture(0, 1)] * 3))[0].reason
     assert "read as float32" in make_model().predict(picture(0, 1).astype(np.int64))[0].reason
+
+
+def test_grey_pictures_in_one_array() -> None:
+    """What grey pictures were learned as, (N, H, W), can be asked about: N answers, as of a list of them."""
+    model, pictures = make_model(), prepared(5)[..., 0]
+    alone = [one.probabilities for one in model.predict(list(pictures))]
+    for given in (pictures, pictures[..., None], torch.from_numpy(pictures)):
+        assert [one.probabilities for one in model.predict(given)] == alone
+    assert [len(model.predict(given)) for given in (pictures[:1], pictures[0], pictures[:0])] == [1, 1, 0]
+    picked = replace(model, preparation=replace(model.preparation, shape=replace(model.preparation.shape, picked=(6,))))
+    assert [one.reason for one in picked.predict(np.moveaxis(np.stack([pictures[0]] * 7), 0, 2))] == [""]
+
+
+def test_an_output_is_named_by_its_word() -> None:
+    """A number in place of a class is refused with the classes, as a misspelt one is."""
+    with pytest.raises(StriateError, match=r"one of the outputs. received: 1. what to do: choose one of a, b, c"):
+        make_model().heatmap(picture(0, 1), 1)
 
 
 def test_one_bad_pack_ends_no_list(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`striate.trace`: one record from which page, report and command line read."""
 
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -131,3 +132,25 @@ def test_one_number_as_output() -> None:
         assert found.agrees
         assert found.field == (0, 5, 0, 5)
     assert seen.explain(2, 0).stored == float(seen.output)
+
+
+def test_others_may_use_the_network_meanwhile() -> None:
+    """Passes of another thread through the same network are no part of a trace, and go on as ever."""
+    said: list[torch.Tensor] = []
+
+    def wait(_: Lambda, x: torch.Tensor) -> torch.Tensor:
+        if threading.current_thread() is threading.main_thread():
+            other = threading.Thread(target=meanwhile)
+            other.start()
+            other.join()
+        return x.flatten(1)
+
+    def meanwhile() -> None:
+        with torch.inference_mode():
+            said.append(network(torch.ones(1, 1, 5, 5)))
+
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), Lambda(wait))
+    seen = striate.trace(network, np.ones((1, 5, 5)))
+    assert [layer.kind for layer in seen.layers][:2] == ["conv", "relu"]
+    assert len(seen.layers) == 3
+    np.testing.assert_allclose(said[0][0].numpy(), seen.output, atol=1e-6)

@@ -45,9 +45,9 @@ def first_few(items: Sequence[object], count: int = 5) -> str:
     return shown if len(items) <= count else f"{shown} and {len(items) - count:,} more"
 
 
-def nearest(word: str, known: Sequence[str]) -> str:
+def nearest(word: object, known: Sequence[str]) -> str:
     """A remedy for a misspelt word: the nearest known one, or all of them."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word, known, n=1, cutoff=0.6)
+    close = get_close_matches(str(word), known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"

@@ -5,6 +5,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ _AXES = {  # by form: how many axes an array has, what they are, and what to do 
         "reshape it, for example to (-1, 28, 28)",
     ),
 }  # fmt: skip
+_SEVERAL = (list, tuple, set, frozenset, np.ndarray)  # labels of one picture
 _DIGITS = ("datasets", "data", "digits.csv.gz")
 
 
@@ -38,21 +40,32 @@ def read_arrays(
 ) -> Found:
     """Samples from N pictures, (N, H, W), (N, H, W, C) or a list of such arrays, N labels and, if wanted, N groups.
 
-    Labels may be words, numbers, lists of words, or rows (N, K) of numbers or of 0 and 1; task says what they
-    mean where that is not plain (see `targets.meaning_of`). A missing label (None, NaN, "") leaves its picture out.
+    Pictures may also be paths of files. Labels may be words, numbers, lists of words, or rows (N, K) of numbers or of
+    0 and 1; task says what they mean where that is not plain (see `targets.meaning_of`). A missing label (None, NaN,
+    "", masked) leaves its picture out.
     form: one of FORMS; by default an array (N, L), or a list of arrays (L,), holds series.
     """
-    pictures = np.asarray(pictures) if hasattr(pictures, "__array__") else pictures
-    if isinstance(pictures, np.ndarray) and pictures.dtype == object:  # a table's column of pictures
+    pictures = as_array(pictures, "train") if hasattr(pictures, "__array__") else pictures
+    if isinstance(pictures, np.ndarray) and pictures.dtype.kind in "OU":  # a table's column of pictures or paths
         pictures = list(pictures)
     form, cells = form_of(pictures, form), cells_of(labels, len(pictures), "array")
-    meaning = meaning_of_rows(cells, task)
+    titles = getattr(labels, "columns", [getattr(labels, "name", None)])  # pandas names what is in a table
+    meaning = meaning_of_rows(cells, task, [str(title) for title in titles if title is not None])
     samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None, form)
     found = Found(
         root="arrays", kind="arrays", samples=samples, left_out=left_out, task=meaning.task, names=meaning.outputs,
         form=form,
     )  # fmt: skip
     return all_series(found) if form == "series" else found
+
+
+def as_array(values: object, where: str) -> np.ndarray:
+    """Pixels as NumPy has them; StriateError for a tensor that has a gradient, bf16, or another device."""
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        rule = "pictures in memory are arrays of numbers, or what becomes one"
+        raise StriateError(rule, received=f"{type(values).__name__}: {error}", where=where) from error
 
 
 def form_of(pictures: np.ndarray | Sequence[np.ndarray], form: str) -> str:
@@ -81,13 +94,21 @@ def read_rows(
     samples, left_out = [], []
     for row, (picture, line, group) in enumerate(zip(pictures, cells, together, strict=True)):
         path, (target, problem) = f"{name}/{row}", meaning.target(line)
-        pixels = opened(picture) if isinstance(picture, Image.Image) else np.asarray(picture)
+        if isinstance(picture, str | PathLike) and form != "series":
+            path, pixels = str(picture), Path(picture).absolute()
+        else:
+            pixels = opened(picture) if isinstance(picture, Image.Image) else as_array(picture, path)
         if problem := problem or (pixels.reason if isinstance(pixels, Unreadable) else ""):
             left_out.append(LeftOut(path=path, reason=problem, label=", ".join(filter(None, line)), part=part or ""))
         else:
             sample = Sample(path=path, source=pixels, target=target, group=group or None, part=part)
             samples.append(sample)
     return samples, left_out
+
+
+def channels_come_first(shape: Sequence[int]) -> bool:
+    """Whether a picture is (C, H, W), as PyTorch has it: no more than 4 rows would be of more than 4 channels."""
+    return len(shape) == 3 and shape[0] <= 4 < min(shape[1:])
 
 
 def rows_of_form(
@@ -97,7 +118,7 @@ def rows_of_form(
     is_array = isinstance(pictures, np.ndarray)
     shapes = {pictures.shape[1:]} if is_array else {getattr(picture, "shape", ()) for picture in pictures}
     wanted, rule, remedy = _AXES.get(form, _AXES["picture"])
-    if form == "picture" and shapes and all(len(one) == 3 and one[0] in (1, 3) and min(one[1:]) > 4 for one in shapes):
+    if form == "picture" and shapes and all(map(channels_come_first, shapes)):
         turn = "pictures.transpose(0, 2, 3, 1)" if is_array else "picture.transpose(1, 2, 0) of each"
         rule, remedy = "the channels of an array of pictures come last", f"use {turn}"
     elif not is_array or pictures.ndim in wanted:
@@ -107,11 +128,12 @@ def rows_of_form(
 
 def cells_of(values: Sequence[object], count: int, name: str, what: str = "labels") -> list[tuple[str, ...]]:
     """`values`, one per picture, as cells of a table: words, rows (N, K) of them, or one list of words for each."""
-    if not hasattr(values, "__array__") and any(isinstance(value, list | tuple | set) for value in values):
-        if any(isinstance(word, str) for value in values if isinstance(value, list | tuple | set) for word in value):
-            values = [json.dumps([str(word) for word in value]) if value is not None else None for value in values]
-        else:
-            values = [list(value) if isinstance(value, set) else value for value in values]
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.tolist()  # None for what is masked
+    if isinstance(values, Sequence) and not isinstance(values, str | bytes):
+        values = [list(one) if isinstance(one, _SEVERAL) and getattr(one, "ndim", 1) else one for one in values]
+        if any(isinstance(word, str) for one in values if isinstance(one, list) for word in one):
+            values = [json.dumps([str(word) for word in one]) if isinstance(one, list) else one for one in values]
     values = np.atleast_1d(np.asarray(values, dtype=None if hasattr(values, "__array__") else object))
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
@@ -126,8 +148,12 @@ def cells_of(values: Sequence[object], count: int, name: str, what: str = "label
 
 
 def _word(value: object) -> str:
-    if value is None or value != value:  # NaN is not equal to itself
+    if hasattr(value, "item"):  # one number of NumPy's, or a tensor's
+        value = value.item()
+    if value is None or not isinstance(value == value, bool) or value != value:  # NaN is not itself, nor pandas' NA
         return ""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return unicodedata.normalize("NFC", str(value)).strip()

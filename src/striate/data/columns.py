@@ -12,7 +12,7 @@ from pathlib import Path
 from striate.data.content import IMAGE_SUFFIXES, read_text
 from striate.data.folder import part_named
 from striate.data.sample import Target
-from striate.data.targets import Asked, Meaning, are_marks, meaning_of
+from striate.data.targets import NOTHING, Asked, Meaning, are_marks, meaning_of
 from striate.errors import StriateError, first_few, nearest
 
 COLUMNS = {
@@ -123,6 +123,7 @@ def named_layout(file: Path, rows: list[list[str]], path: int, asked: Asked) -> 
     taken = {path, known["part"], group, known["group"]}
     columns = asked_columns(file, names, len(names), asked.label_column)
     columns = columns or _label_columns(file, rows, taken, known["label"])
+    _require_one(file, rows, asked.label_column, *columns)
     meaning = meaning_of(rows[1:], columns, [names[number] for number in columns], asked.task)
     return Layout(header=names, path=path, meaning=meaning, part=known["part"], group=group)
 
@@ -133,7 +134,8 @@ def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
         name, (part, wrong) = cell_at(cells, layout.path), part_named(cell_at(cells, layout.part))
         target, problem = layout.meaning.target(cells)
         problem = (problem or wrong) if name else "no path"
-        group = cell_at(cells, layout.group) or None
+        group = cell_at(cells, layout.group)
+        group = None if group.lower() in NOTHING else group
         yield Row(line=number, name=name, target=target, part=part, group=group, problem=problem)
 
 
@@ -224,6 +226,21 @@ def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None], kn
     if not rest:
         raise _no_columns(file, first, "a table needs a column label")
     raise in_doubt(file, [first[n] for n in rest])
+
+
+def _require_one(file: Path, rows: list[list[str]], asked: str | None, *columns: int) -> None:
+    """Refuse a title that several columns have which say different things, unless their numbers were asked for."""
+    titles = [name.casefold() for name in rows[0]]
+    for column in columns:
+        same = [n for n, title in enumerate(titles) if title == titles[column]]
+        said = {tuple(cell_at(cells, n) for cells in rows) for n in same}
+        if len(said) > 1 and str(column) not in _words(asked):
+            raise StriateError(
+                "there must be no doubt which column of a table holds the label",
+                received=f"{rows[0][column]!r} as the title of the columns {first_few(same)}",
+                where=file,
+                remedy=f"give the number of one: --label-column {column}",
+            )
 
 
 def in_doubt(file: Path, names: Sequence[str]) -> StriateError:

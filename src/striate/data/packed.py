@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.arrays import cells_of, read_rows, rows_of_form
+from striate.data.arrays import cells_of, channels_come_first, read_rows, rows_of_form
 from striate.data.columns import COLUMNS
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES, visible
@@ -122,8 +122,7 @@ def _pixels(one: _Set, form: str) -> np.ndarray:
     pixels = one.pictures.load()
     if form == "volume":
         return pixels
-    first = pixels.ndim == 4 and pixels.shape[1] in (1, 3) and min(pixels.shape[2:]) > 4
-    return np.moveaxis(pixels, 1, -1) if first else pixels
+    return np.moveaxis(pixels, 1, -1) if channels_come_first(pixels.shape[1:]) else pixels
 
 
 def _is_other(path: Path) -> bool:

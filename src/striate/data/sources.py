@@ -1,7 +1,7 @@
 """Where pictures and labels come from: a folder, a table, packed files, arrays or the digits become `Found`."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence, ValuesView
 from dataclasses import replace
 from importlib import import_module
 from os import PathLike
@@ -73,7 +73,7 @@ def read_source(
     where that is not plain either. text: the column of a table that holds the texts to learn from.
     Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
     """
-    is_given = isinstance(source, tuple) and len(source) in (2, 3) and all(hasattr(one, "__len__") for one in source)
+    source, is_given = _given(source)
     asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text)
     if source is None or is_given:
         if any(option is not None for option in (labels, label_regex, label_column, columns, text)):
@@ -90,6 +90,14 @@ def read_source(
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
     found = _of_form(found, form)
     return found if group is None else regroup(found, group)
+
+
+def _given(source: Source) -> tuple[Source, bool]:
+    """`source` with lists for what can be gone through only once, and whether it is (pictures, labels[, groups])."""
+    if not isinstance(source, tuple):
+        return source, False
+    source = tuple(list(one) if isinstance(one, Iterator | ValuesView) else one for one in source)
+    return source, len(source) in (2, 3) and all(hasattr(one, "__len__") for one in source)
 
 
 def _read_path(
@@ -242,12 +250,10 @@ def _require_some(found: Found, samples: Sequence[Sample]) -> None:
 
 
 def _what_was_found(found: Found, counts: Counter) -> str:
-    if counts:
-        ((name, count),) = counts.items()
-        return f"{count:,} pictures of the one class {name!r}"
-    if not found.left_out:
-        return "no picture"
-    return f"no picture; left out: {first_few([item.said for item in found.left_out])}"
+    said = "no picture"
+    for name, count in counts.items():
+        said = f"{count:,} pictures of the one class {name!r}"
+    return f"{said}; left out: {first_few([item.said for item in found.left_out])}" if found.left_out else said
 
 
 def _two_classes(found: Found) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from striate.data.columns import COLUMNS, Row, find_column, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.sample import Found, LeftOut, Sample, text_of
-from striate.data.targets import Asked, Meaning
+from striate.data.targets import Asked, Meaning, number_words
 from striate.errors import first_few
 
 _LOOKED_AT = 100  # lines in which the column of paths is looked for
@@ -49,7 +49,11 @@ def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
         reading.left_out.append(reading.rows[key][1].left_out(reason))
     task, names = layout.meaning.task, layout.meaning.outputs
     root = os.path.abspath(file)  # noqa: PTH100
-    found = Found(root=root, kind="table", samples=samples, left_out=reading.left_out, task=task, names=names)
+    remark = number_words(task, samples)
+    found = Found(
+        root=root, kind="table", samples=samples, left_out=reading.left_out, task=task, names=names,
+        labels=remark and " ".join(filter(None, (file.name, layout.say()))) + remark,
+    )  # fmt: skip
     return found, asked.group if layout.group is None else None
 
 

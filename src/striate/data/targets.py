@@ -12,13 +12,14 @@ from striate.data.sample import Sample, Target, class_order
 from striate.errors import StriateError
 
 _BLANK = ("", "nan")
-NOTHING = (*_BLANK, "na", "n/a", "#n/a", "null", "?")  # no label; "none" and "unknown" may be classes
+_ERRORS = ("#nv", "#div/0!", "#value!", "#wert!", "#ref!", "#bezug!", "#name?", "#num!", "#zahl!", "#null!")  # Excel's
+NOTHING = (*_BLANK, "na", "n/a", "n.a.", "<na>", "#n/a", "null", "?", *_ERRORS)  # "none" and "unknown" may be classes
 _MISSING = (*NOTHING, "none", "-")  # where a number should be
 CLASS, LABELS, NUMBERS = "classification", "multilabel", "regression"
 MEASURES = {"age", "angle", "count", "counts", "steering", "speed", "height", "weight", "length", "temperature"}
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+_SPACED = re.compile(r"[+-]?[1-9]\d{0,2}([ \u00a0\u202f'\u2019]\d{3})+([.,]\d+)?")  # 1 234,5 and 1'234.5
 _YES, _NO = ("1", "1.0", "1,0", "true", "yes", "y", "x"), ("0", "0.0", "0,0", "false", "no", "n")
 _SEPARATORS = ("|", ";", ",")
 _MOSTLY = 0.9  # of the lines; the others are left out
@@ -46,8 +47,8 @@ class Meaning:
 
     kind: "word" (the class), "marked" (a column per class, one has a 1), "marks" (a column per label), "list" (labels
     in one cell) or "numbers". columns: where they stand; names: what these are called. whole: words are whole numbers,
-    some written as decimals. separator: of a list; "[" for JSON. commas: what a comma in each column of numbers
-    becomes. blank, minus: whether a blank mark, or -1, says no.
+    some written as decimals. separator: of a list; "[" for JSON. commas: what commas are in each column of numbers, as
+    in `number`. blank, minus: whether a blank mark, or -1, says no.
     """
 
     task: str
@@ -117,8 +118,11 @@ class Meaning:
         return tuple(values), ""
 
 
-def meaning_of(lines: Sequence[Cells], columns: Sequence[int], names: Sequence[str], asked: str | None) -> Meaning:
-    """What these columns of all lines mean; asked: the task, where a person said it.
+def meaning_of(
+    lines: Sequence[Cells], columns: Sequence[int], names: Sequence[str], asked: str | None, typed: bool = False
+) -> Meaning:
+    """What these columns of all lines mean; asked: the task, where a person said it; typed: cells come of an array,
+    whose numbers have decimal points.
 
     Several columns are classes where most lines mark just one with a 1, labels where they mark any, else numbers. One
     column holds numbers where most cells are such, and more than 10 distinct with decimals, or more than 20 whole ones
@@ -128,7 +132,10 @@ def meaning_of(lines: Sequence[Cells], columns: Sequence[int], names: Sequence[s
     """
     columns, names = tuple(columns), tuple(unicodedata.normalize("NFC", name) for name in names)
     several = [[line[c].strip() if c < len(line) else "" for c in columns] for line in lines]
-    made = _of_many(several, asked) if len(columns) > 1 else _of_one([cells[0] for cells in several], names[0], asked)
+    if len(columns) > 1:
+        made = _of_many(several, asked, typed)
+    else:
+        made = _of_one([cells[0] for cells in several], names[0], asked, typed)
     if made is None:
         rule = f"the columns of labels fit the task{f' {asked}' if asked else ''}"
         remedy = "numbers for regression; 0 and 1 for multilabel; one column of words for classification"
@@ -136,16 +143,22 @@ def meaning_of(lines: Sequence[Cells], columns: Sequence[int], names: Sequence[s
     return Meaning(columns=columns, names=names, **made)
 
 
-def meaning_of_rows(lines: Sequence[Cells], task: str | None) -> Meaning:
-    """What rows of K labels mean that have no names: one is called "value", several "0", "1", ..."""
+def meaning_of_rows(lines: Sequence[Cells], task: str | None, names: Sequence[str] = ()) -> Meaning:
+    """What rows of K labels mean; without names one is called "value", several "0", "1", ..."""
     width = max(map(len, lines), default=1)
-    return meaning_of(lines, range(width), [str(number) for number in range(width)] if width > 1 else ["value"], task)
+    names = names if len(names) == width else ([str(number) for number in range(width)] if width > 1 else ["value"])
+    return meaning_of(lines, range(width), names, task, typed=True)
 
 
 def number(cell: str, comma: str = ".") -> float | None:
-    """The finite number that is written in a cell, or None. comma: what a comma stands for, "." or "" (thousands)."""
+    """The finite number that is written in a cell, or None. comma: what a comma stands for, "." or "" (thousands); ","
+    where it is the decimal mark and points stand between thousands."""
     text = cell.replace("\u2212", "-")
-    if "," in text:
+    if _SPACED.fullmatch(text):
+        text = re.sub(r"[^\d.,+-]", "", text)
+    if comma == ",":
+        text = text.replace(".", "").replace(",", ".")
+    elif "," in text:
         if "." in text and text.rindex(",") > text.rindex("."):  # 1.234,5
             text = text.replace(".", "")
         text = text.replace(",", comma)
@@ -175,14 +188,14 @@ def are_marks(lines: Sequence[Cells]) -> bool:
     return _most({cell.lower() for cell in cells} <= marks for cells in lines)
 
 
-def _of_many(lines: list[list[str]], asked: str | None) -> dict | None:
+def _of_many(lines: list[list[str]], asked: str | None, typed: bool) -> dict | None:
     is_marks, known = are_marks(lines), [[cell.lower() for cell in cells] for cells in lines if any(cells)]
     if asked in (None, CLASS) and is_marks and _most(sum(cell in _YES for cell in cells) == 1 for cells in known):
         return {"task": CLASS, "kind": "marked"}
     if asked in (None, LABELS) and is_marks:
         said_no = any(cell in _NO for cells in known for cell in cells)
         return {"task": LABELS, "kind": "marks", "blank": not said_no, "minus": not said_no}
-    commas = tuple(_comma(column) for column in zip(*lines, strict=True))
+    commas = tuple(_comma(column, typed) for column in zip(*lines, strict=True))
     measured = (  # lines that lack a number do not count, and are listed later
         all(number(c, comma) is not None for c, comma in zip(cells, commas, strict=True))
         for cells in lines
@@ -193,9 +206,9 @@ def _of_many(lines: list[list[str]], asked: str | None) -> dict | None:
     return None
 
 
-def _of_one(cells: list[str], name: str, asked: str | None) -> dict | None:
+def _of_one(cells: list[str], name: str, asked: str | None, typed: bool) -> dict | None:
     known = [cell for cell in cells if cell.lower() not in NOTHING]
-    comma = _comma(known)
+    comma = _comma(known, typed)
     if asked == NUMBERS or (asked is None and _are_measures(known, name, comma)):
         return {"task": NUMBERS, "kind": "numbers", "commas": (comma,)}
     if asked == LABELS and known and all(cell.lower() in (*_YES, *_NO) for cell in known):
@@ -212,12 +225,26 @@ def _most(hits: object) -> bool:
     return bool(found) and sum(found) > _MOSTLY * len(found)
 
 
-def _comma(cells: Sequence[str]) -> str:
-    """ "" where commas stand between thousands: all have three digits behind, and not all cells are so."""
-    held = [cell for cell in cells if "," in cell]
-    plain = any("," not in cell and number(cell) is not None for cell in cells)
-    sure = plain or any("." in cell or cell.count(",") > 1 for cell in held)
-    return "" if held and sure and all(map(_THOUSANDS.fullmatch, held)) else "."
+def _comma(cells: Sequence[str], typed: bool) -> str:
+    """What commas are in a column, as in `number`."""
+    return "," if not typed and _are_thousands(cells, ".", ",") else "" if _are_thousands(cells, ",", ".") else "."
+
+
+def _are_thousands(cells: Sequence[str], mark: str, point: str) -> bool:
+    """Whether `mark` stands between thousands: all have three digits behind, and not all cells are so.
+
+    Of points, which are decimal ones elsewhere, the others must say so too: by commas, or by being under 1,000.
+    """
+    held, form = [], re.compile(rf"[+-]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+(\{point}\d+)?")
+    plain = []
+    for cell in cells:
+        if mark in cell:
+            held.append(cell)
+        elif number(cell) is not None:
+            plain.append(cell)
+    said = mark == "," or any(point in cell for cell in plain) or all(len(c.lstrip("+-")) <= 3 for c in plain)
+    sure = (plain and said) or any(point in cell or cell.count(mark) > 1 for cell in held)
+    return bool(held and sure) and all(map(form.fullmatch, held))
 
 
 def _are_measures(cells: Sequence[str], name: str, comma: str) -> bool:
@@ -228,7 +255,8 @@ def _are_measures(cells: Sequence[str], name: str, comma: str) -> bool:
     if not all(value.is_integer() for value in values):
         return len(values) > _FEW_FRACTIONS
     single = sum(count == 1 for count in values.values())
-    return len(values) > _FEW_WHOLE and (single >= _SINGLE * len(values) or name.casefold() in MEASURES)
+    is_titled = not MEASURES.isdisjoint(re.findall(r"[^\W\d_]+", name.casefold()))  # "Age (years)", "cell_count"
+    return len(values) > _FEW_WHOLE and (single >= _SINGLE * len(values) or is_titled)
 
 
 def _separator(cells: Sequence[str], asked: str | None) -> str | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from striate.data.arrays import as_array
 from striate.data.decode import opened
 from striate.data.folder import read_any
 from striate.data.header import Unreadable
@@ -40,12 +41,12 @@ def items(
     passed: gains the files of folders that are no pictures, and empty folders.
     """
     if hasattr(sources, "__array__"):
-        sources = _array(sources)
+        sources = as_array(sources, "predict")
         sources = sources.tolist() if sources.dtype.kind in "OU" else sources  # paths, as a column of a table has them
     sources = [sources] if _is_one(sources, shape) else sources
     for number, source in enumerate(sources):
         if hasattr(source, "__array__"):
-            yield from _of_array(f"array/{number}", _array(source), shape)
+            yield from _of_array(f"array/{number}", as_array(source, "predict"), shape)
         elif isinstance(source, Image.Image):
             yield f"array/{number}", opened(source)
         elif not isinstance(source, str | PathLike):
@@ -78,13 +79,6 @@ def _of_path(source: str | PathLike, shape: Shape, passed: list[LeftOut]) -> Ite
         return _below(Path(source), passed)
     is_pattern = any(mark in str(source) for mark in "*?[") and not Path(source).exists()
     return [(str(path), path) for path in (is_pattern and _matching(str(source))) or [Path(source)]]
-
-
-def _array(values: object) -> np.ndarray:
-    try:
-        return np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:  # a tensor that has a gradient, bf16, or another device
-        raise StriateError(_RULE, received=f"{type(values).__name__}: {error}", where="predict") from error
 
 
 def _as_reason(error: StriateError) -> Unreadable:
@@ -131,6 +125,8 @@ def _is_one(sources: object, shape: Shape) -> bool:
     if not isinstance(sources, np.ndarray):
         return isinstance(sources, str | bytes | PathLike) or not isinstance(sources, Iterable)
     axes = _AXES[shape.form]
+    if shape.form == "picture" and shape.channels == 1 and not shape.picked:  # (N, H, W) of grey pictures
+        return sources.ndim < axes or (sources.ndim == axes and sources.shape[-1] <= 4)
     return sources.ndim < axes or (sources.ndim == axes and (shape.channels > 1 or shape.form == "picture"))
 
 

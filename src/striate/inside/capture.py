@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -143,7 +144,7 @@ class _Recorder(TorchFunctionMode):
 
     def __init__(self, network: nn.Module, known: dict[str, Tensor], gradients: bool) -> None:
         super().__init__()
-        self.gradients, self.entries, self.frames = gradients, [], [_Frame("", None)]
+        self.gradients, self.entries, self.frames, self.thread = gradients, [], [_Frame("", None)], get_ident()
         self.loose = False  # whether a number from the picture has left torch, and may come back anywhere
         # With gradients a copy of a view flows on, so a change in place no longer reaches the layer it is a view of.
         self.views: dict[int, int] = {}
@@ -248,19 +249,20 @@ class _Recorder(TorchFunctionMode):
 
     @contextlib.contextmanager
     def watching(self, network: nn.Module) -> Iterator[None]:
-        """Inside, the modules of the network tell when they start and end."""
+        """Inside, the modules of the network tell when they start and end, in this thread: others may use them too."""
         with contextlib.ExitStack() as stack:
             for path, module in network.named_modules():
-                enter = partial(self._enter, path)
-                stack.callback(module.register_forward_pre_hook(enter, prepend=True).remove)
+                stack.callback(module.register_forward_pre_hook(partial(self._enter, path), prepend=True).remove)
                 stack.callback(module.register_forward_hook(self._leave).remove)
             yield
 
     def _enter(self, path: str, module: nn.Module, args: tuple) -> None:
-        self.frames.append(_Frame(path, module))
+        self.frames += [_Frame(path, module)] * (get_ident() == self.thread)
 
     def _leave(self, module: nn.Module, args: tuple, output: Any) -> Any:
         """A module ends. One that changed no number (flatten, dropout), or worked unseen, becomes a layer here."""
+        if get_ident() != self.thread:
+            return output
         frame = self.frames[-1]
         with torch._C.DisableTorchFunction():
             if not isinstance(output, Tensor):

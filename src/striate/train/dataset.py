@@ -299,7 +299,8 @@ def _in_blocks(
 def _task(found: Found, store: Store, check: Check, settings: Settings) -> Task:
     """The task with its classes in order, once it is sure that every class keeps enough pictures to learn from."""
     used = np.setdiff1d(store.kept, store.kept[list(check.set_aside)])
-    require_trainable(found, used)
+    aside = set_aside([found.samples[i] for i in store.kept], check.set_aside)
+    require_trainable(replace(found, left_out=[*found.left_out, *store.left_out, *aside]), used)
     task = task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], asdict(settings))
     remaining = task.counts([found.samples[i].target for i in used])
     if gone := class_order(name for name, count in remaining.items() if not count):

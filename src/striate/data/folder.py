@@ -97,6 +97,11 @@ def sort_key(path: str) -> tuple[str, str]:
     return unicodedata.normalize("NFC", path), path
 
 
+def number_key(path: str) -> list[str | int]:
+    """The same with numbers by their values: frame2 before frame10."""
+    return [int(word) if word.isdecimal() else word for word in re.split(r"(\d+)", sort_key(path)[0])]
+
+
 def part_named(word: str) -> tuple[str | None, str]:
     """The part that a word stands for, and what is wrong with the word ("" when nothing is)."""
     part = PART_NAMES.get(word.lower())

@@ -1,15 +1,20 @@
 """A series is cut in time: contiguous parts, the last is tested, and nothing near a border is on both sides."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from striate.data.blocks import blocks
+from striate.data.blocks import blocks, in_time
 from striate.data.sample import Sample
+from striate.data.sources import read_source
 from striate.errors import StriateError
+from striate.train.dataset import Division, read_dataset
+from striate.train.settings import Settings
 
 SHAPE = st.tuples(st.integers(20, 300), st.sampled_from([0.1, 0.2, 0.3]), st.sampled_from([0.0, 0.1, 0.2]))
 
@@ -64,6 +69,34 @@ def test_groups_and_copies() -> None:
     parts, aside = blocks(frames(90), contents)
     assert (parts[5], aside[5]) == ("", "the same bytes as a picture of a later part")
     assert parts[89] == "test"
+
+
+def test_files_follow_each_other_by_number(tmp_path: Path) -> None:
+    """Frames of a folder are in the order of their numbers whichever class they are of; a table keeps its lines."""
+    for number in range(1, 61):
+        file = tmp_path / "frames" / ("ill" if number % 7 < 3 else "healthy") / f"f{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
+        Image.fromarray(noise).save(file)
+    found = in_time(read_source(tmp_path / "frames"))
+    assert [Path(sample.path).stem for sample in found.samples] == [f"f{number}" for number in range(1, 61)]
+    settings = Settings(out=str(tmp_path / "runs"), split="blocks", workers=0)
+    data = read_dataset(str(tmp_path / "frames"), settings, lambda event: None, Division())
+    frames = {part: [int(Path(data.names[row]).stem[1:]) for row in data.rows(part)] for part in ("train", "test")}
+    assert max(frames["train"]) < min(frames["test"]) - 1
+    assert set(data.counts("test").values()) == {6}
+    assert not any("All test pictures" in caution for caution in data.cautions)
+    listed = [sample.path for sample in reversed(found.samples)]
+    (tmp_path / "frames/t.csv").write_text("path,label\n" + "".join(f"{path},{path[:3]}\n" for path in listed))
+    assert [sample.path for sample in in_time(read_source(tmp_path / "frames/t.csv")).samples] == listed
+
+
+def test_a_test_part_of_one_class_is_told(tmp_path: Path) -> None:
+    """Where the last block shows one class alone, its score says nothing, and that is said."""
+    pictures = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
+    settings = Settings(out=str(tmp_path), split="blocks")
+    data = read_dataset((pictures, ["a"] * 30 + ["b"] * 30), settings, lambda event: None, Division())
+    assert "All test pictures are of the class 'b': who always answers so has 100 %." in data.cautions
 
 
 def test_given_parts_are_not_cut() -> None:

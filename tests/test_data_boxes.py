@@ -273,6 +273,24 @@ def test_coco_outlines_without_boxes(tmp_path: Path) -> None:
     assert [item.path for item in found.left_out] == ["b.jpg"]
 
 
+@pytest.mark.parametrize("kind", ["voc", "coco", "labelme", "table"])
+def test_pictures_behind_a_link_have_their_boxes(tmp_path: Path, kind: str) -> None:
+    """A linked folder of pictures is one like others, unless it is read already under its own name."""
+    pictures, folder = tmp_path / "elsewhere", tmp_path / "labelled"
+    draw(pictures / "deep/a.jpg")
+    draw(folder / "own/b.jpg")
+    (folder / "own/deep").mkdir()
+    for link, place in (("images", pictures), ("images/deep/up", pictures), ("own/deep/again", folder / "own")):
+        (folder / link).symlink_to(place)
+    boxes = Boxes(names=("x",), corners=np.array([[1.0, 2.0, 3.0, 4.0]]), size=(30, 40))
+    listed = [(path, (30, 40), boxes) for path in ("images/deep/a.jpg", "own/b.jpg")]
+    for path, text in box_texts(kind, listed, ["x"]):
+        write(folder / path, text)
+    found = read_boxes(folder)
+    assert {sample.path for sample in found.samples} == {"images/deep/a.jpg", "own/b.jpg"}
+    assert not found.left_out
+
+
 def test_ids_of_coco_may_be_text_here_and_numbers_there(tmp_path: Path) -> None:
     """An annotation finds its picture and category either way; a second picture or category of one id is told."""
     for name in ("a.jpg", "b.jpg"):

@@ -79,6 +79,12 @@ def test_names_and_numbers(tmp_path: Path, files: tuple, rows: tuple, header: st
         "\ufeffid;label\r\n1;cat\r\n\r\n2;dog\r\n;\r\n",
         "# what the scanner wrote\n# on 2 May, at noon, by hand\n\nid,label\n1,cat\n2,dog\n",
         "#id,label\n1,cat\n2,dog\n",
+        "# one\r\n#id,dx\r\n1,cat\r\n2,dog\r\n",
+        '# columns: "id", "label" (class)\n# "id", "label"\nid,label\n1,cat\n2,dog\n',
+        "# scanned 2024-05-02, by Bob\n1,cat\n2,dog\n",
+        "# by hand\n1 cat\n2 dog\n",
+        "sep=;\n" + "# one, two\n" * 120 + "id;label\n1;cat\n2;dog\n",
+        "# one, two, three\n" * 120 + "id;label\n1;cat\n2;dog\n",
         'sep=;\r\n"id";"label"\r\n"1";"cat "\r\n"2";" dog"\r\n',
         "label\tsplit\tid\ncat\ttrain\t1\ndog\ttest\t2\n",
         ",id,label\n0,1,cat\n1,2,dog\n",
@@ -98,6 +104,15 @@ def test_ways_of_writing_a_table(tmp_path: Path, text: str | bytes) -> None:
     got, left = joined(touch(tmp_path, "1.png", "2.png"), text)
     assert got == {"1.png": "cat", "2.png": "dog"}
     assert not left
+
+
+@pytest.mark.parametrize("comment", ["# a\n#\n\n", "# scanned, by Bob\n\n\n", "\r\n# a\r\n# b\r\n"])
+def test_lines_below_comments_keep_their_numbers(tmp_path: Path, comment: str) -> None:
+    """Comments count as lines, whether the line of names is one of them or not."""
+    for names in ("id,label\n", "#id,label\n"):
+        got, left = joined(touch(tmp_path, "1.png", "2.png"), f"{comment}{names}1,cat\n2,dog\n9,cat\n")
+        assert got == {"1.png": "cat", "2.png": "dog"}
+        assert list(left.values()) == ["line 7: no such picture"]
 
 
 def test_numbers_as_labels(tmp_path: Path) -> None:

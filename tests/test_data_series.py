@@ -62,6 +62,22 @@ def reasons(found: Found) -> list[str]:
     return [item.reason for item in found.left_out]
 
 
+@pytest.mark.parametrize("names", ["", "label," + ",".join(f"v{n}" for n in range(9)) + "\n"])
+@pytest.mark.parametrize("separator", ["\t", ",", " "])
+def test_comments_before_series(tmp_path: Path, separator: str, names: str) -> None:
+    """Comments, with more commas than there are lines of numbers, change nothing; lines keep their numbers."""
+    rows = "".join(f"{label},{','.join(str(n * 0.5 + k) for k in range(9))}\n" for n, label in enumerate("aab" * 5))
+    plain, noted = tmp_path / "plain.txt", tmp_path / "noted.txt"
+    text = (names + rows + "c,1,2,word,4,5,6,7,8,9\n").replace(",", separator)
+    plain.write_text(text)
+    noted.write_text("# beats, two leads\n" * 30 + text)
+    (first, second) = (read_source(file, label_column="0") for file in (plain, noted))
+    assert table(first) == table(second)
+    assert len(first.samples) == 15
+    line = 16 + bool(names)
+    assert [reasons(found)[0].partition(":")[0] for found in (first, second)] == [f"line {line}", f"line {line + 30}"]
+
+
 @pytest.mark.parametrize("separator", ["\t", ",", " "])
 def test_text_of_the_archive(tmp_path: Path, separator: str) -> None:
     """X_TRAIN and X_TEST in one folder are its parts, whatever stands between the values; notes beside them are not."""

@@ -14,6 +14,7 @@ from PIL import Image
 
 from striate.data import load as module
 from striate.data import store as module_of_stores
+from striate.data.header import Unreadable
 from striate.data.prepare import Shape, fit
 from striate.data.sample import Sample
 from striate.data.store import build_store
@@ -87,6 +88,33 @@ def test_a_second_call_decodes_nothing(pictures: list[Sample], tmp_path: Path, m
     assert (first.contents, first.left_out, first.folder) == (again.contents, again.left_out, again.folder)
     Image.new("L", (3, 3)).save(pictures[3].source, "PNG")
     assert len(build_store(pictures, tmp_path / "s", SHAPE).kept) == 69
+
+
+@pytest.mark.parametrize("code", ["permission", "package", "time", "crash", "memory"])
+def test_a_failure_that_passes_is_looked_at_again(
+    pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """A file that could not be read for want of a right, a package, time or memory is used as soon as it can be,
+    though it has not changed; until then it alone is tried again."""
+    odd, asked, read = pictures[7].source.read_bytes(), [], module.read
+
+    def fail(data: bytes, *others: object) -> object:
+        asked.append(data)
+        if data == odd:
+            raise Unreadable("not now", code)
+        return read(data, *others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "read", fail)
+        first = build_store(pictures, tmp_path / "s", SHAPE)
+        asked.clear()
+        again = build_store(pictures, tmp_path / "s", SHAPE)
+    assert asked == [odd]
+    assert first.left_out == again.left_out
+    assert (first.left_out[1].path, first.left_out[1].reason) == ("7.png", "not now")
+    last = build_store(pictures, tmp_path / "s", SHAPE)
+    assert [item.path for item in last.left_out] == ["3.png", "40.png"]
+    np.testing.assert_array_equal(last.pictures, build_store(pictures, tmp_path / "other", SHAPE).pictures)
 
 
 @pytest.mark.parametrize("harm", ["cut", "no index", "no pictures", "short facts", "nonsense", "list"])

@@ -1,12 +1,23 @@
 """Parts of pictures in time: a video's frames or a series of measurements, cut into blocks in their given order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from striate.data.sample import PARTS, Sample
+from striate.data.folder import number_key
+from striate.data.sample import PARTS, Found, Sample
 from striate.errors import StriateError
 
 GAP = 0.01  # of the samples, left out at each border, where neighbours are nearly alike
 _NEIGHBOUR, _COPY = "beside a border between two parts of the series", "the same bytes as a picture of a later part"
+
+
+def in_time(found: Found) -> Found:
+    """`found` with its samples in their order in time: files of a folder by the numbers in their names, whatever class
+    folder they lie in; lines of a table, arrays and series as they are."""
+    if found.kind not in ("classes", "names", "boxes", "masks"):
+        return found
+    above = found.kind == "classes"  # folders, of which the first is no time but a class
+    return replace(found, samples=sorted(found.samples, key=lambda s: number_key(s.path.split("/", above)[-1])))
 
 
 def blocks(

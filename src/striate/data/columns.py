@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import dropwhile
 from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES, read_text
@@ -23,6 +22,8 @@ COLUMNS = {
 }
 _DELIMITERS = "\t;,|"
 _LOOKED_AT = 100  # lines from which the separator is read
+_TITLES = frozenset(word for several in COLUMNS.values() for word in several)
+_COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n?|\n))+")  # and empty lines
 _REMEDY = "begin it with a line of column names: path,label (and part or group if wanted)"
 
 Line = tuple[int, list[str]]  # its number in the file, counted from 1, and its cells without blanks around them
@@ -69,13 +70,9 @@ def read_lines(file: Path, columns: str | None = None) -> list[Line]:
     Raises StriateError for a file that is unreadable, empty or no proper CSV.
     """
     text = read_text(file, "the table")
-    delimiter = _delimiter(file, text)
-    if re.match(r"sep=.\r?\n", text[:7]):  # how Excel is told the separator
-        delimiter, text = text[4], "\n" + text.split("\n", 1)[1]
-    lines = _parse(file, text, delimiter, strict=True)
-    width = Counter(len(cells) for _, cells in lines).most_common(1)
-    # Comments; but "#filename,label" is how some tools begin the line of names.
-    lines = list(dropwhile(lambda line: line[1][0].startswith("#") and len(line[1]) != width[0][0], lines))
+    told = text[4] if re.match(r"sep=.\r?\n", text[:7]) else ""  # how Excel is told the separator
+    text = without_comments("\n" + text.split("\n", 1)[1] if told else text)
+    lines = _parse(file, text, told or _delimiter(file, text), strict=True)
     if not lines:
         raise StriateError("the table must have lines", received="an empty table", where=file, remedy=_REMEDY)
     if columns is None:
@@ -85,6 +82,34 @@ def read_lines(file: Path, columns: str | None = None) -> list[Line]:
         received = f"{len(names)} names for {width} columns"
         raise StriateError("--columns names every column of the table", received=received, where=file)
     return [(0, names), *lines]
+
+
+def without_comments(text: str) -> str:
+    """`text` with empty lines in place of the comments (#) before its first other line; but "#filename,label", which is
+    how some tools write the line of names, is such a line."""
+    found = _COMMENTS.match(text)
+    following = re.compile(r"[^\r\n]*").match(text, found.end())[0] if found else ""
+    if not following.strip() or following.lstrip().startswith("#"):  # nothing else is there
+        return text
+    blank, last = re.sub(r"[^\r\n]", "", found[0]), found[0].strip().rpartition("\n")[2].rpartition("\r")[2]
+    if names := _names_in(last, following):
+        blank = re.sub(r"(\r\n?|\n)\Z", "", blank) + names + "\n"
+    return blank + text[found.end() :]
+
+
+def _names_in(comment: str, following: str) -> str:
+    """A comment as a line of names, where it is one: as many cells as the next line has, with known titles or of a
+    word each."""
+    names = comment.lstrip("# \t")
+    for mark in (*_DELIMITERS, " "):
+        lines = (csv.reader([line], delimiter=mark, skipinitialspace=True) for line in (names, following))
+        words, cells = ([cell.strip().casefold() for cell in next(line, [])] for line in lines)
+        if len(words) == len(cells) > 1 and words != cells and not _TITLES & set(cells):
+            if _TITLES & set(words):
+                return names
+            if mark != " " and not any(" " in word for word in words):
+                return comment
+    return ""
 
 
 def read_layout(
@@ -106,8 +131,7 @@ def read_layout(
     if path is None:
         raise _no_columns(file, first)
     words = {word.casefold() for word in (*_words(asked.label_column), asked.group) if word and not word.isdecimal()}
-    titles = {*words, *(word for several in COLUMNS.values() for word in several)}
-    known = any(cell.casefold() in titles for cell in first)
+    known = any(cell.casefold() in words | _TITLES for cell in first)
     if asked.columns is None and (is_path(first[path]) or not (known or _unlike(rows, path))):
         columns = asked_columns(file, None, len(first), asked.label_column) or _beside(file, first, path)
         names = [f"column {number}" for number in columns]
@@ -144,7 +168,8 @@ def _delimiter(file: Path, text: str) -> str:
 
     Where none does, a blank, if it cuts all of them alike: other lines are words.
     """
-    start, best, score = "".join(text.splitlines(keepends=True)[:_LOOKED_AT]), ",", (0.0, 0)
+    start = "".join(text.lstrip("\r\n").splitlines(keepends=True)[:_LOOKED_AT])
+    best, score = ",", (0.0, 0)
     for candidate in _DELIMITERS:
         widths = Counter(len(cells) for _, cells in _parse(file, start, candidate))
         width, count = widths.most_common(1)[0] if widths else (1, 0)

@@ -20,7 +20,7 @@ from PIL import Image
 from striate.data import png
 from striate.data.content import FORMATS, IMAGE_SUFFIXES, START, open_file, read_file, recognise
 from striate.data.dicom import decode_dicom, look_dicom
-from striate.data.header import WHOLE, Header, Pick, Unreadable, chosen, require_page, require_size
+from striate.data.header import WHOLE, Header, Pick, Unreadable, chosen, no_memory, require_page, require_size
 from striate.data.npy import decode_npy, header_of, look_npy, require_axes
 from striate.data.pages import require_all_pages
 from striate.data.pixels import as_depth, upright
@@ -119,7 +119,7 @@ def unpacking(kind: str) -> Iterator[None]:
     except Unreadable:
         raise
     except MemoryError:
-        raise Unreadable("needs more memory than there is for one picture", "size") from None
+        raise no_memory() from None
     except Exception as error:
         raise _damaged(kind, error) from None
 

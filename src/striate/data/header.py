@@ -12,12 +12,16 @@ class Unreadable(Exception):
     """A picture that cannot be used. `reason` is a phrase for people, `code` one word for programs.
 
     Codes: empty, missing, link, folder, special, permission, text, unsupported, damaged, size, package,
-    values, pick.
+    values, pick, memory; time and crash of what ended its decoder.
     """
 
     def __init__(self, reason: str, code: str = "damaged") -> None:
         self.reason, self.code = reason, code
         super().__init__(reason)
+
+
+def no_memory() -> Unreadable:
+    return Unreadable("needs more memory than there is for one picture", "memory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import part_named, parts_of, read_flat, visible
+from striate.data.folder import number_key, part_named, parts_of, read_flat, visible
 from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.targets import Asked, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
@@ -46,16 +46,12 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
     meant = [(sample, *meaning.target((sample.target,))) for sample in samples]
     samples = [replace(sample, target=target) for sample, target, problem in meant if not problem]
     left_out += [sample.left_out(problem) for sample, _, problem in meant if problem]
+    samples.sort(key=lambda sample: number_key(sample.path))
     said = f"the names, by {pattern}{number_words(meaning.task, samples)}"
     return replace(
-        found, kind="names", samples=_by_numbers(samples), left_out=found.left_out + left_out, labels=said,
+        found, kind="names", samples=samples, left_out=found.left_out + left_out, labels=said,
         task=meaning.task, names=meaning.outputs,
     )  # fmt: skip
-
-
-def _by_numbers(samples: list[Sample]) -> list[Sample]:
-    """Numbered pictures in the order of their numbers: frame2 before frame10."""
-    return sorted(samples, key=lambda s: [int(c) if c.isdecimal() else c for c in re.split(r"(\d+)", s.path)])
 
 
 def label_by_table(folder: Path, file: Path, asked: Asked) -> tuple[Found, str | None]:

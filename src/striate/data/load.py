@@ -13,7 +13,7 @@ import numpy as np
 from striate.data.content import read_file
 from striate.data.decode import decode, look, read
 from striate.data.facts import facts_of_all
-from striate.data.header import WHOLE, Header, Pick, Unreadable
+from striate.data.header import WHOLE, Header, Pick, Unreadable, no_memory
 from striate.data.prepare import Shape, fit
 from striate.data.values import mask_values
 
@@ -100,8 +100,7 @@ def _step(work: _Work, want: Want, step: Callable[[_Work, Want], None]) -> None:
     except Unreadable as problem:
         work.loaded = Loaded(problem=problem, **work.known)
     except MemoryError:
-        problem = Unreadable("needs more memory than there is for one picture", "size")
-        work.loaded = Loaded(problem=problem, **work.known)
+        work.loaded = Loaded(problem=no_memory(), **work.known)
     except ValueError as error:  # it does not fit
         work.loaded = Loaded(problem=Unreadable(str(error), "values"), **work.known)
 
@@ -139,8 +138,7 @@ def _note(works: Sequence[_Work], want: Want) -> None:
             for work in works:
                 _note([work], want)
         else:
-            problem = Unreadable("needs more memory than there is for one picture", "size")
-            works[0].loaded = Loaded(problem=problem, **works[0].known)
+            works[0].loaded = Loaded(problem=no_memory(), **works[0].known)
 
 
 def _decoded(work: _Work, want: Want) -> None:

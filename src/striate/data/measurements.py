@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import COLUMNS, asked_columns, cell_at, find_column, in_doubt
+from striate.data.columns import COLUMNS, asked_columns, cell_at, find_column, in_doubt, without_comments
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import part_named
 from striate.data.targets import Asked
@@ -51,7 +51,7 @@ class _Columns:
 
 def is_measurements(start: str) -> bool:
     """Whether a file that begins with `start` has a series in every line: many numbers, few words, no pictures."""
-    lines = start.splitlines()
+    lines = without_comments(start).lstrip("\r\n").splitlines()
     lines = lines[:-1] if len(lines) > 2 else lines  # the last may be cut
     rows = [cells for _, cells in _cells("\n".join(lines[: _LOOKED_AT + 1]))]
     numeric = [sum(map(is_number, cells)) for cells in rows]
@@ -63,7 +63,7 @@ def is_measurements(start: str) -> bool:
 def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     """The series of a table. Without a line of names the label is the first column, or the last where only that one
     holds whole numbers or words, as in the UCR archive (Dau et al. 2019)."""
-    lines = list(_cells(text))
+    lines = list(_cells(without_comments(text)))
     if not lines:
         raise StriateError("a table of series must have lines", received="an empty table", where=file)
     first = lines[0][1]

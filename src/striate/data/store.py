@@ -2,7 +2,8 @@
 
 A store lives under FOLDER/KEY/, where KEY is a hash of every file's path, size and time and of the
 shape. `pictures.npy` and `facts.npy` come first and `index.json` last, all written whole or not at all, so
-a store without a fitting index counts as absent and is built again.
+a store without a fitting index counts as absent and is built again, and so does one of whose unreadable files
+one can be read now.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from striate import files
 from striate.data.decode import VERSION
 from striate.data.facts import FACTS
 from striate.data.guard import load_each
+from striate.data.header import Unreadable
 from striate.data.load import HASH, Loaded, Want, hash_of
 from striate.data.prepare import DEPTHS, Shape
 from striate.data.rows import Layout, Rows, written
@@ -30,6 +32,7 @@ from striate.errors import StriateError, first_few
 _INDEX = "index.json"
 _UNUSED_SECONDS, _MOST_BYTES = 30 * 86_400, 50_000_000_000  # of stores that are kept
 _FACTS = Layout(name="facts.npy", dtype=FACTS)
+_PASSING = ("permission", "package", "time", "crash", "memory")  # codes of what may end while the file stays as it is
 
 Progress = Callable[[int, int], None]
 
@@ -84,7 +87,7 @@ def build_store(
     in_memory = all(isinstance(sample.source, np.ndarray) for sample in samples)
     place = None if in_memory else folder / _key(samples, shape, fixed_channels)
     if place is not None:
-        store = _opened(place, samples)
+        store = _opened(place, samples, workers)
         if store is not None:
             return store
         _remove_leftovers(folder)
@@ -128,11 +131,12 @@ def _build(
         tables = [stack.enter_context(written(layout, place, len(samples))) for layout in layouts]
         loaded = load_each(items, Want(shape=shape, noted=True), workers)
         stack.enter_context(contextlib.closing(loaded))
-        contents, reasons = _gather(samples, loaded, tables, progress, shape, fixed)
+        contents, problems = _gather(samples, loaded, tables, progress, shape, fixed)
     if place is not None:
         index = {"shape": asdict(shape), "kept": len(contents), "contents": "".join(contents)}
-        files.write_json(place / _INDEX, {**index, "left_out": [[*item] for item in reasons.items()]})
-    return _store(samples, *(table.rows for table in tables), contents, reasons, shape, place)
+        left_out = [[number, problem.reason, problem.code] for number, problem in problems.items()]
+        files.write_json(place / _INDEX, {**index, "left_out": left_out})
+    return _store(samples, *(table.rows for table in tables), contents, problems, shape, place)
 
 
 def _gather(
@@ -142,56 +146,67 @@ def _gather(
     progress: Progress,
     shape: Shape,
     fixed: bool,
-) -> tuple[list[str], dict[int, str]]:
+) -> tuple[list[str], dict[int, Unreadable]]:
     """Write every picture and its facts: their content hashes in order, and why which others are not used."""
-    contents, reasons = [], {}
+    contents, problems = [], {}
     for number, one in loaded:
-        if reason := _reason(one, shape, fixed):
-            reasons[number] = reason
+        if problem := _problem(one, shape, fixed):
+            problems[number] = problem
         else:
             for table, row in zip(tables, (one.picture, one.facts), strict=True):
                 table.append(row)
             contents.append(one.content)
         progress(number + 1, len(samples))
     if not contents:
-        shown = first_few([f"{samples[number].path} ({reason})" for number, reason in reasons.items()])
+        shown = first_few([samples[number].left_out(problem.reason).said for number, problem in problems.items()])
         raise StriateError("at least one picture must be readable", received=shown or "no pictures")
-    return contents, reasons
+    return contents, problems
 
 
-def _reason(one: Loaded, shape: Shape, fixed: bool) -> str:
-    """Why a picture cannot be used, "" if it can; raises _Wider when it can in another shape."""
+def _problem(one: Loaded, shape: Shape, fixed: bool) -> Unreadable | None:
+    """Why a picture cannot be used, None if it can; raises _Wider when it can in another shape."""
     is_other = (one.channels, one.depth) != (shape.channels, shape.depth)
     if one.channels and is_other and shape.form in ("picture", "volume"):
         wider = replace(shape, depth=max(shape.depth, one.depth, key=DEPTHS.index))
         if not fixed and shape.channels == 1 and one.channels == 3:
             wider = replace(wider, channels=3)
         if one.channels not in (1, wider.channels) and (one.channels, wider.channels) != (3, 1):
-            return f"{one.channels} channels where the other pictures have {shape.channels}"
+            what = f"{one.channels} channels where the other pictures have {shape.channels}"
+            return Unreadable(what, "values")
         if wider != shape:
             raise _Wider(wider)
-    return one.problem.reason if one.problem else ""
+    return one.problem
 
 
 def _layout(shape: Shape) -> Layout:
     return Layout(name="pictures.npy", dtype=np.dtype(shape.depth), shape=shape.stored)
 
 
-def _opened(place: Path, samples: Sequence[Sample]) -> Store | None:
-    """The store in `place`, or None when it is absent or not whole."""
+def _opened(place: Path, samples: Sequence[Sample], workers: int) -> Store | None:
+    """The store in `place`, or None when it is absent, not whole, or no longer what its files give."""
     try:
         index = files.read_json(place / _INDEX)
         shape, kept, text = Shape(**index["shape"]), index["kept"], index["contents"]
         contents = [text[start : start + HASH] for start in range(0, len(text), HASH)]
-        reasons = {int(n): str(why) for n, why in index["left_out"]}
-        if len(contents) != kept or kept + len(reasons) != len(samples):
+        problems = {int(n): Unreadable(*why) for n, *why in index["left_out"]}
+        if len(contents) != kept or kept + len(problems) != len(samples):
             return None
         tables = [layout.mapped(place, kept) for layout in (_layout(shape), _FACTS)]
         with contextlib.suppress(OSError):
             os.utime(place / _INDEX)  # when it was used last
-        return _store(samples, *tables, contents, reasons, shape, place)
+        if _has_passed(problems, samples, shape, workers):
+            (place / _INDEX).unlink()
+            return None
+        return _store(samples, *tables, contents, problems, shape, place)
     except (StriateError, OSError, KeyError, TypeError, ValueError):
         return None
+
+
+def _has_passed(problems: dict[int, Unreadable], samples: Sequence[Sample], shape: Shape, workers: int) -> bool:
+    """Whether one of the files that may be readable by now gives something else than it did."""
+    items = ((number, samples[number].source) for number, problem in problems.items() if problem.code in _PASSING)
+    with contextlib.closing(load_each(items, Want(shape=shape, noted=True), workers)) as loaded:
+        return any(one.problem is None or one.problem.reason != problems[number].reason for number, one in loaded)
 
 
 def _store(
@@ -199,12 +214,12 @@ def _store(
     pictures: np.ndarray,
     facts: np.ndarray,
     contents: list[str],
-    reasons: dict[int, str],
+    problems: dict[int, Unreadable],
     shape: Shape,
     folder: Path | None,
 ) -> Store:
-    left_out = [samples[number].left_out(reason) for number, reason in reasons.items()]
-    kept = np.setdiff1d(np.arange(len(samples)), np.fromiter(reasons, np.int64, len(reasons)))
+    left_out = [samples[number].left_out(problem.reason) for number, problem in problems.items()]
+    kept = np.setdiff1d(np.arange(len(samples)), np.fromiter(problems, np.int64, len(problems)))
     made = {"pictures": pictures, "facts": facts, "contents": contents, "shape": shape, "folder": folder}
     return Store(**made, kept=kept, left_out=left_out)
 

@@ -13,7 +13,7 @@ import torch
 from striate import files
 from striate.check.doctor import check_store
 from striate.check.finding import Check
-from striate.data.blocks import blocks
+from striate.data.blocks import blocks, in_time
 from striate.data.guard import rest
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of, class_order
@@ -142,6 +142,9 @@ class Dataset:
             and not (self.aside and found.kind == "near-duplicates")  # neighbours in time, which borders keep apart
         ]
         said += self.found.notes
+        tested = [f"{name!r}" for name, count in self.counts("test").items() if count] if self.task.one_label else []
+        if len(tested) == 1:
+            said.append(f"All test pictures are of the class {tested[0]}: who always answers so has 100 %.")
         leaks = {part: int(self.leaked(part).sum()) for part in PARTS[1:]}
         if any(leaks.values()) and all(found.kind != "leak" for found in self.check.findings):  # by group alone
             counts = " and ".join(f"{count:,} of the {part} part" for part, count in leaks.items() if count)
@@ -192,10 +195,11 @@ def in_words_of(form: str, tell: Watch) -> Watch:
 def find(source: Source, settings: Settings) -> Found:
     """The samples of a source, with labels and groups as asked for."""
     places = {name: getattr(settings, name) for name in PLACES}
-    if settings.task is None:
-        return read_source(source, **places)
-    found = read_source(source, **places | {"task": task_kind(settings.task).targets or settings.task})
-    return replace(found, task=settings.task)
+    if settings.task is not None:
+        places["task"] = task_kind(settings.task).targets or settings.task
+    found = read_source(source, **places)
+    found = in_time(found) if settings.split == "blocks" else found
+    return found if settings.task is None else replace(found, task=settings.task)
 
 
 def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, Store]:

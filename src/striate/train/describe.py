@@ -180,7 +180,7 @@ def _split_sentence(data: Dataset, settings: Settings) -> str:
     else:
         share = len(data.rows("validation")) / max(len(data.used), 1) if settings.val is None else settings.val
         how = f"{100 * settings.test:.0f} % for testing and {100 * share:.0f} % for validation"
-        how += ", class by class" if data.task.one_label else ""
+        how += ", class by class" if data.task.one_label and settings.split != "blocks" else ""
     if settings.split == "blocks":
         between = "what lies beside a border between two parts is left out, since neighbours are nearly alike"
         return f"{how}, in blocks of the order given: the first to learn from, the last for testing; {between}."

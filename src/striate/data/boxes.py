@@ -75,7 +75,7 @@ class Pictures:
         root = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow links
         pictures = cls(root)
         places = [root, *(root.parent / name for name in _BESIDE)]
-        files = next((found for place in places if place.is_dir() and (found := list(list_pictures(place)))), [])
+        files = next((found for place in places if place.is_dir() and (found := list_pictures(place))), [])
         for file in files:
             name = Path(os.path.relpath(file, root)).as_posix()
             pictures.by_path[_plain(name)] = file

@@ -38,9 +38,10 @@ class _Place:
 
 @dataclass(slots=True)
 class _Walk:
-    """What a walk has gathered so far."""
+    """What a walk has gathered so far. named: pictures are told by their names alone, and nothing else is of interest."""
 
     root: str
+    named: bool = False
     samples: list[Sample] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     hidden: int = 0
@@ -132,6 +133,8 @@ def _entries(
                 else:
                     others.append(entry)
     except OSError as error:
+        if walk.named:
+            raise StriateError("a folder must be readable", received=error.strerror, where=where) from error
         walk.leave(name or where, f"this folder cannot be read: {error.strerror or error}", place)
     return sorted(folders, key=lambda e: sort_key(e.name)), sorted(others, key=lambda e: sort_key(e.name))
 
@@ -222,7 +225,10 @@ def _walk_place(walk: _Walk, top: _Place) -> None:
 
 def _take_file(walk: _Walk, place: _Place, entry: os.DirEntry) -> None:
     name = _below(place, entry)
-    if os.path.splitext(entry.name)[1].lower() not in IMAGE_SUFFIXES or not _is(entry.is_file):  # noqa: PTH122
+    is_named = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+    if walk.named and not is_named:
+        return
+    if not is_named or not (walk.named or _is(entry.is_file)):
         reason = _reason(entry, "")
         if reason:
             walk.leave(name, reason, place)
@@ -276,18 +282,8 @@ def visible(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names, key=sort_key) if not is_hidden(name)]
 
 
-def list_pictures(folder: Path) -> Iterator[Path]:
-    """Every file below `folder` whose name ends like a picture's, sorted, hidden ones passed over."""
-    try:
-        names = sorted((path.name for path in folder.iterdir()), key=sort_key)
-    except OSError as error:
-        raise StriateError("a folder must be readable", received=error.strerror, where=folder) from error
-    for name in names:
-        path = folder / name
-        if is_hidden(name):
-            continue
-        if path.is_dir():
-            if not path.is_symlink():
-                yield from list_pictures(path)
-        elif path.suffix.lower() in IMAGE_SUFFIXES:
-            yield path
+def list_pictures(folder: Path) -> list[Path]:
+    """Every file below `folder` whose name ends like a picture's, sorted, hidden ones passed over. Links are followed as
+    in `read_folder`."""
+    found = _walked(_Walk(os.path.realpath(folder), named=True), [_Place(str(folder), "", "", None)], "labels")
+    return [sample.source for sample in found.samples]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from drawn import draw_folder, picture, read_table
 from PIL import Image
 
 from striate.data.prepare import Preparation, Shape, fit
+from striate.data.sample import Boxes
+from striate.data.values import mask_values
 from striate.errors import StriateError
 from striate.export.answers import write_answers
 from striate.export.model import Model, load_model
@@ -22,7 +25,7 @@ from striate.inside.heatmap import heatmap
 from striate.network.build import build
 from striate.tasks.classification import Classification
 from striate.tasks.detection import Detection
-from striate.tasks.segmentation import Segmentation
+from striate.tasks.segmentation import Areas, Segmentation
 from striate.tasks.task import Task
 
 LINE = "conv 6 3, batchnorm, silu, residual(conv 6 3), globalmaxpool, dense classes"
@@ -269,6 +272,26 @@ def test_names_that_answers_are_written_under(task: Task, taken: list[str], refu
         with pytest.raises(StriateError, match=f"answers of {task.name} are written as FILE"):
             write_answers(task, [], tmp_path / "refused" / name)
     assert not (tmp_path / "refused").exists()
+
+
+def test_pictures_of_one_name_have_files_of_their_own(tmp_path: Path) -> None:
+    """In a folder no answer replaces that of another picture, whatever its folder, ending or letters."""
+    paths = ["p1/a.png", "p2/a.png", "p2/a-2.png", "A.jpg", "p3/b.c.png"]
+    stems = ["a", "a-2", "a-2-2", "A-3", "b.c"]
+    corners = [np.array([[0, 0, n, 4.0]]) for n in range(1, 6)]
+    boxes = [Boxes(names=("x",), corners=each, confidence=np.ones(1), size=(8, 8)) for each in corners]
+    masks = [Areas(zlib.compress(bytes(n)), 1, n, np.ones(2), 1.0) for n in range(1, 6)]
+    for name, task, answers in (("b", Detection(("x",)), boxes), ("m", Segmentation(("background", "x")), masks)):
+        told = [(path, one, (8, 8)) for path, one in zip(paths, answers, strict=True)]
+        write_answers(task, told, tmp_path / name)
+    write_answers(Detection(("x",)), list(zip(paths, boxes, [(8, 8)] * 5, strict=True)), tmp_path / "o.json")
+    texts = {file.stem: file.read_text() for file in (tmp_path / "b/labels").iterdir()}
+    assert {stem: float(text.split()[3]) * 8 for stem, text in texts.items()} == dict(
+        zip(stems, range(1, 6), strict=True)
+    )
+    widths = {file.stem: mask_values(file.read_bytes()).shape[1] for file in (tmp_path / "m").glob("*.png")}
+    assert widths == dict(zip(stems, range(1, 6), strict=True))
+    assert [one["file_name"] for one in json.loads((tmp_path / "o.json").read_text())["images"]] == paths
 
 
 def test_evaluation_equals_counting(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from striate.errors import StriateError
@@ -60,6 +61,17 @@ def open_new(path: Path, *, durable: bool = True) -> Iterator[io.BufferedWriter]
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     write_bytes(path, readable(text).encode(), durable=durable)
+
+
+def free_name(stem: str, is_taken: Callable[[str], bool]) -> str:
+    """`stem`, or a-2, a-3, ... where a is taken; of thousands that are, few are asked about."""
+    if not is_taken(stem):
+        return stem
+    high = 2
+    while is_taken(f"{stem}-{high}"):
+        high *= 2
+    number = bisect_left(range(high), True, high // 2 + 1, key=lambda number: not is_taken(f"{stem}-{number}"))
+    return f"{stem}-{number}"
 
 
 def readable(text: str) -> str:

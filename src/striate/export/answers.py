@@ -1,7 +1,7 @@
 """What a model said: one record per picture, and as files: a table, another form that its task chooses by the name
 (COCO, YOLO, masks), or drawn on the picture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,7 +50,17 @@ def write_answers(task: Task, told: Sequence[tuple[str, object, tuple[int, int] 
         )
         files.write_csv(out, ("path", *task.columns()), rows)
     else:
-        task.save(out, [one for one in told if one[1] is not None])
+        said = [one for one in told if one[1] is not None]
+        task.save(out, said if out.suffix else _with_own_names(said))
+
+
+def _with_own_names(told: Sequence[tuple[str, *tuple[object, ...]]]) -> Iterator[tuple[str, *tuple[object, ...]]]:
+    """The same without folders, and with a number behind a name that another picture has but for its ending."""
+    taken = set()
+    for path, *rest in told:
+        stem = files.free_name(Path(path).stem, lambda name: name.casefold() in taken)
+        taken.add(stem.casefold())
+        yield (stem + Path(path).suffix, *rest)
 
 
 def require_written(task: Task, out: Path) -> None:

@@ -219,8 +219,7 @@ class Detection(Task):
         if out.suffix.lower() == ".json":
             files.write_json(out, coco_record(pictures, self.classes))
             return
-        named = [(Path(path).name, size, answer) for path, size, answer in pictures]
-        for name, text in box_texts("yolo", named, self.classes):
+        for name, text in box_texts("yolo", pictures, self.classes):
             files.write_text(out / name, text)
 
     def knows(self, target: Boxes) -> str:

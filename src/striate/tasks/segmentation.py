@@ -2,7 +2,6 @@
 
 import base64
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -260,11 +259,8 @@ class Segmentation(Task):
 
     def save(self, out: Path, told: Sequence[tuple[str, Areas, tuple[int, int] | None]]) -> None:
         """A folder of index PNG files by the pictures' names, with the names of their values in classes.txt."""
-        stems = Counter(Path(path).stem for path, _, _ in told)
-        for number, (path, answer, _) in enumerate(told, 1):
-            stem = Path(path).stem
-            name = stem if stems[stem] == 1 else f"{stem}-{number}"
-            files.write_bytes(out / f"{name}.png", self.png(answer))
+        for path, answer, _ in told:
+            files.write_bytes(out / f"{Path(path).stem}.png", self.png(answer))
         files.write_text(out / "classes.txt", class_list(self.classes))
 
     @property

@@ -383,6 +383,32 @@ def test_evaluate_scores_a_folder_or_repeats_the_run(
     assert main(["evaluate", str(run), str(data), "--part", "tset"]) == 2
 
 
+def test_evaluate_without_a_folder_heeds_its_options_or_refuses_them(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """--part shows and writes that part of the run's own scores; what needs pictures is refused without them."""
+    run, file = str(folders[1]), tmp_path / "s.json"
+    assert main(["evaluate", run, "--part", "train", "--out", str(file)]) == 0
+    shown = capsys.readouterr().out
+    assert "train:" in shown
+    assert "test:" not in shown
+    assert json.loads(file.read_text()) == json.loads((folders[1] / "scores.json").read_text())["train"]
+    assert main(["evaluate", run, "--part", "tset"]) == 2
+    assert "tset" in said(capsys)
+    assert main(["evaluate", run, "--label-column", "label", "--labels", "t.csv"]) == 2
+    assert "received: --labels, --label-column" in said(capsys)
+    assert main(["evaluate", f"{run}/model.safetensors"]) == 2
+    assert "striate evaluate MODEL FOLDER" in said(capsys)
+
+
+def test_columns_that_mirroring_negates_need_numbers(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Class folders have no column whose sign could be turned round: refused, not passed over."""
+    assert main(["train", str(folders[0]), "--mirror-negates", "steering", "--out", str(tmp_path)]) == 2
+    assert "--mirror-negates names columns of numbers" in said(capsys)
+
+
 def test_summary_of_a_run(folders: tuple[Path, Path], capsys: pytest.CaptureFixture) -> None:
     """A run folder's own network, with the number of its classes."""
     assert main(["summary", str(folders[1])]) == 0

@@ -113,6 +113,15 @@ def test_other_tasks_compare_errors(tmp_path: Path) -> None:
     assert line.endswith(": better")
 
 
+def test_several_answers_to_a_picture_count_as_their_mean(tmp_path: Path) -> None:
+    """Run a answers every picture twice, once with an error of 0.6 and then of 0.2: 0.4, against 0.2 of run b."""
+    a, b = run_of(tmp_path / "a", np.full(60, 0.6), kind="rmse"), run_of(tmp_path / "b", np.full(60, 0.2), kind="rmse")
+    again = (b / "predictions.csv").read_text().partition("\n")[2]
+    (a / "predictions.csv").write_text((a / "predictions.csv").read_text() + again)
+    line = compared([a, b]).splitlines()[-1]
+    assert "on 60 validation pictures of both: −0.2 of error per picture, which was 0.4 [" in line
+
+
 def test_labels_in_any_order_are_the_same_truth(tmp_path: Path) -> None:
     """A run of an earlier version wrote "10; 2" where one of now writes "2; 10": all pictures are still compared."""
     errors = np.linspace(0, 1, 60)

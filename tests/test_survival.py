@@ -143,6 +143,19 @@ def test_a_failure_says_how_to_go_on(tmp_path: Path) -> None:
     ]
 
 
+def test_a_model_stays_without_a_checkpoint(tmp_path: Path) -> None:
+    """Two Ctrl-C, in the first epoch and while it is scored: what was learned is there to be evaluated."""
+    run, heard = tmp_path / "run", []
+    run.mkdir()
+    (run / "model.safetensors").write_bytes(b"model")
+    with pytest.raises(KeyboardInterrupt), resumable(run, "last", heard.append):
+        raise KeyboardInterrupt
+    assert (run / "model.safetensors").read_bytes() == b"model"
+    assert [event.text for event in heard] == [
+        f"Kept      {run} has the model, but not its scores: striate evaluate {run} FOLDER"
+    ]
+
+
 def test_a_damaged_checkpoint_is_named(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Going back to the checkpoint before a damaged one is not done in silence."""
     monkeypatch.setattr(running, "CHECKPOINT_SECONDS", 0)

@@ -16,7 +16,7 @@ from striate import files
 from striate.cli import main
 from striate.errors import StriateError
 from striate.evaluate.scores import classification_scores
-from striate.train import dataset, single
+from striate.train import dataset, repeat, single
 from striate.train.events import Epoch, Event, Note
 from striate.train.run import Run, train
 from striate.train.settings import read_settings
@@ -111,6 +111,19 @@ def test_repeats_keep_the_parts_and_change_the_seed(data: Path, tmp_path: Path) 
     assert several.test["answers"] == 2 * plain.test["n"]
     assert several.test["openings"] == 1
     assert plain.test["openings"] == 2
+
+
+def test_answers_stand_as_their_run_wrote_them(tmp_path: Path) -> None:
+    """Errors and intervals too, which `compare` needs; the second run had too few pictures to know its intervals."""
+    columns = ("path", "predicted", "low", "high", "part", "truth", "error")
+    lines = [("a.png", "7.5", "7", "8", "test", "7.0", "0.25"), ("b.png", "1", "0.5", "1.5", "train", "1.0", "0")]
+    files.write_csv(tmp_path / "1" / "predictions.csv", columns, lines)
+    short = (*columns[:2], *columns[4:])
+    files.write_csv(tmp_path / "2" / "predictions.csv", short, [("a.png", "6", "test", "7.0", "0.5")])
+    repeat._write_predictions(tmp_path, [tmp_path / "1", tmp_path / "2"])
+    first, second = read_table(tmp_path / "predictions.csv")
+    assert first == dict(zip((*columns, "run"), (*lines[0], "1"), strict=True))
+    assert second == first | {"predicted": "6", "low": "", "high": "", "error": "0.5", "run": "2"}
 
 
 def test_nothing_is_decoded_twice(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,8 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
     words = "labelled pictures, as for train; without it, the run's own scores"
     parser.add_argument("source", nargs="?", metavar="FOLDER", help=words)
-    parser.add_argument("--part", metavar="PART", help="only this part of FOLDER: train, validation or test")
+    parts, words = ("train", "validation", "test"), "only this part of FOLDER, or of the run's own scores"
+    parser.add_argument("--part", choices=parts, metavar="PART", help=f"{words}: train, validation or test")
     _label_options(parser)
     parser.add_argument("--out", metavar="FILE.json", help="also write the scores as JSON")
     _machine_options(parser)

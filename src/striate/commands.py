@@ -64,15 +64,21 @@ def evaluate(options: argparse.Namespace) -> int:
     from striate.evaluate.scores import warnings
     from striate.evaluate.table import score_table
 
+    labels_from = {name: getattr(options, name) for name in ("labels", "label_column", "columns", "label_regex")}
     if options.source is None:
-        scores = dict(files.read_json(Path(options.model) / "scores.json"))
-        shown, judged = {part: scores[part] for part in ("test", "validation", "train") if part in scores}, scores
+        asked = [f"--{name.replace('_', '-')}" for name, value in labels_from.items() if value is not None]
+        if asked or Path(options.model).is_file():
+            rule = "without FOLDER, evaluate shows what a run folder says of itself"
+            remedy = "name the labelled pictures, as in striate evaluate MODEL FOLDER"
+            raise StriateError(rule, received=first_few(asked) or "a file", where=options.model, remedy=remedy)
+        judged = scores = dict(files.read_json(Path(options.model) / "scores.json"))
+        shown = {part: scores[part] for part in ("test", "validation", "train") if options.part in (None, part)}
+        scores = scores[options.part] if options.part else scores
     else:
         from striate.device import choose_device
         from striate.export.model import load_model
 
         model = load_model(options.model, choose_device(options.device), options.precision)
-        labels_from = {name: getattr(options, name) for name in ("labels", "label_column", "columns", "label_regex")}
         scores = model.evaluate(options.source, options.part, **labels_from)
         shown, judged = {options.part or "all": scores}, {"test": scores}
     print(score_table(shown))

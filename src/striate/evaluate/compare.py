@@ -6,9 +6,11 @@ by picture. Only files of the run folders are read, so that nothing has to be lo
 
 import csv
 import tomllib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -24,7 +26,7 @@ MOST = 48  # letters of a cell
 @dataclass(frozen=True)
 class Told:
     """What one run left behind: asked, its [settings]; scores; and of every picture of a part the true label or target,
-    the group, and how wrong the answer was (0 or 1 for one class)."""
+    the group, and how wrong the answer was (0 or 1 for one class), the mean over several answers."""
 
     name: str
     asked: dict[str, object]
@@ -48,8 +50,12 @@ def _read(run: Path, part: str) -> Told:
     try:
         asked = tomllib.loads((run / "settings.toml").read_text(encoding="utf-8"))["settings"]
         groups = {row["path"]: row["group"] for row in _rows(run / "data.csv")}
-        rows = [row for row in _rows(run / "predictions.csv") if row["part"] == part]
-        pictures = {row["path"]: (row["truth"], groups.get(row["path"], ""), _error(row)) for row in rows}
+        truths, errors = {}, defaultdict(list)
+        for row in _rows(run / "predictions.csv"):
+            if row["part"] == part:
+                truths[row["path"]] = row["truth"]
+                errors[row["path"]].append(_error(row))
+        pictures = {name: (truth, groups.get(name, ""), fmean(errors[name])) for name, truth in truths.items()}
     except (OSError, ValueError, KeyError) as error:
         rule = "a run to compare has readable settings.toml, data.csv and predictions.csv"
         raise StriateError(rule, received=f"{type(error).__name__}: {error}", where=run) from error

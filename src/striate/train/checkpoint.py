@@ -14,6 +14,7 @@ from torch import Tensor
 
 from striate.errors import StriateError
 from striate.export.tensors import read_tensors, write_tensors
+from striate.export.underway import MODEL_FILE
 from striate.train.events import Note, Watch
 
 KEPT = 2
@@ -62,15 +63,18 @@ def load_checkpoint(folder: Path) -> tuple[Place, dict[str, Tensor], list[dict]]
 
 @contextlib.contextmanager
 def resumable(run: Path, checkpoints: str, tell: Watch, parent: Path | None = None) -> Iterator[None]:
-    """What a failure leaves of a run: no folder, or one that can go on and word of how.
+    """What a failure leaves of a run: one that can go on and word of how, one with its model, or no folder.
 
     parent: the folder of several runs that goes on in its place.
     """
     try:
         yield
     except BaseException as error:
-        if not has_checkpoint(run / checkpoints):
-            shutil.rmtree(run, ignore_errors=True)
+        if not has_checkpoint(run / checkpoints):  # as after Ctrl-C in the first epoch
+            if (run / MODEL_FILE).is_file():
+                tell(Note(f"Kept      {run} has the model, but not its scores: striate evaluate {run} FOLDER"))
+            else:
+                shutil.rmtree(run, ignore_errors=True)
             raise
         again = f"striate train --resume {parent or run}"
         if isinstance(error, StriateError):

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from striate import files
-from striate.data.sample import text_of
 from striate.draw import charts
 from striate.errors import StriateError
 from striate.evaluate.markup import is_score
@@ -113,29 +112,31 @@ def _train_one(child: Path, job: Job) -> Run:
 
 @dataclass(frozen=True)
 class _Answers:
-    """What all runs said of the pictures of one part: rows of the store (N,), answers and folders of runs."""
+    """What all runs said of the pictures of one part: rows of the store (N,) and answers."""
 
     rows: np.ndarray
     answers: list
-    runs: list[str]
 
     def of(self, mask: np.ndarray) -> "_Answers":
         """Those of a mask (N,)."""
         kept = np.flatnonzero(mask)
-        return _Answers(self.rows[kept], [self.answers[i] for i in kept], [self.runs[i] for i in kept])
+        return _Answers(self.rows[kept], [self.answers[i] for i in kept])
 
 
 def _answers(done: list[Path], part: str, data: Dataset) -> _Answers:
     place = {name: row for row, name in enumerate(data.names)}
-    rows, answers, runs = [], [], []
+    rows, answers = [], []
     for child in done:
-        with (child / "predictions.csv").open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                if row["part"] == part:
-                    rows.append(place[row["path"]])
-                    answers.append(data.task.read(row))
-                    runs.append(child.name)
-    return _Answers(np.array(rows, int), answers, runs)
+        for row in _told(child):
+            if row["part"] == part:
+                rows.append(place[row["path"]])
+                answers.append(data.task.read(row))
+    return _Answers(np.array(rows, int), answers)
+
+
+def _told(child: Path) -> list[dict[str, str]]:
+    with (child / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopped: bool) -> Run:
@@ -153,7 +154,7 @@ def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopp
         open_test(folder, job, scores["test"])
     middle = folder / scores["model"]
     files.write_bytes(folder / MODEL_FILE, (middle / MODEL_FILE).read_bytes())
-    _write_predictions(folder, tested, data)
+    _write_predictions(folder, done)
     if data.task.one_label:  # by the runs that had not learned the pictures; with folds, of all of them
         rows = np.concatenate([answers[part].rows for part in HELD_OUT])
         said = [answer for part in HELD_OUT for answer in answers[part].answers]
@@ -212,11 +213,9 @@ def _values(record: dict) -> dict[str, float | None]:
     return {name: score["value"] for name, score in record.items() if is_score(score)}
 
 
-def _write_predictions(folder: Path, said: _Answers, data: Dataset) -> None:
-    """predictions.csv: every answer to a test picture, with the run that gave it."""
-    header, names = ("path", *data.task.header(), "part", "truth", "run"), data.names
-    rows = (
-        (names[row], *data.task.row(answer), "test", text_of(target), run)
-        for row, answer, target, run in zip(said.rows, said.answers, data.targets_of(said.rows), said.runs, strict=True)
-    )
-    files.write_csv(folder / "predictions.csv", header, rows)
+def _write_predictions(folder: Path, done: list[Path]) -> None:
+    """predictions.csv: every answer to a test picture as the run wrote it that gave it, and which that is."""
+    told = [(child.name, row) for child in done for row in _told(child)]
+    header = list(dict.fromkeys(name for _, row in told for name in row))  # not every run need know intervals
+    rows = ((*(row.get(name, "") for name in header), run) for run, row in told if row["part"] == "test")
+    files.write_csv(folder / "predictions.csv", (*header, "run"), rows)

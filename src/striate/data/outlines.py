@@ -12,8 +12,8 @@ import numpy as np
 
 from striate.data import yolo
 from striate.data.boxes import Pictures, Thing, class_name, mended_box
-from striate.data.coco import beside, find_coco, id_of, part_of, read_json, tables_of
-from striate.data.folder import sort_key
+from striate.data.coco import Tables, beside, find_coco, id_of, part_of, read_json, tables_of
+from striate.data.folder import sort_key, with_parts
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
 from striate.data.labelmap import misfit
@@ -56,26 +56,20 @@ def has_outlines(source: Path) -> bool:
 
 
 def read_outlines(source: Path) -> Found:
-    """The pictures of a folder, or of one COCO file in it, with the areas that are drawn on them.
+    """The pictures of a folder, or of one COCO file or data.yaml in it, with the areas that are drawn on them.
 
     Objects stay separate and are painted in the order of the file; what no area covers is background. COCO's crowds and
     labelme's __ignore__ are unknown. Shapes without an area are listed in `mended`.
     """
     source = Path(os.path.abspath(source))  # noqa: PTH100 - resolve() would follow links
     folder = source.parent if source.is_file() else source
-    coco = [source] if source.is_file() else find_coco(folder)
-    files = coco or find_labelme(folder)
     pictures = Pictures.below(folder)
     found: dict[Path, _Drawn] = {}
     left_out: list[LeftOut] = []
-    if files:
-        drawn, written = (_of_coco(folder, files), "COCO JSON") if coco else (map(_of_labelme, files), "labelme JSON")
-        named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
-        written = f"{written} ({named})"
-    else:
-        drawn, written = _of_yolo(folder, pictures, left_out), "YOLO text"
+    drawn, written = _drawn_in(source, folder, pictures, left_out)
     for one in drawn:
         file = pictures.find(one.picture)
+        file = Path(os.path.abspath(file)) if isinstance(file, Path) else file  # noqa: PTH100 - one way to write it
         if problem := one.problem or (isinstance(file, str) and f"{one.picture}: {file}"):
             left_out.append(LeftOut(path=one.file, reason=problem))
         elif file in found:
@@ -85,7 +79,8 @@ def read_outlines(source: Path) -> Found:
     used = {name for one in found.values() for _, name, pieces in one.shapes if not isinstance(pieces, str)}
     names = (BACKGROUND, *(name for name in class_order(used - {IGNORE}) if name.strip("_").lower() != BACKGROUND))
     if len(names) < 2:
-        raise StriateError("outlines name at least one class", received="none", where=source)
+        received, remedy = f"none in {written}", "--task detection learns boxes"
+        raise StriateError("outlines name at least one class", received=received, where=source, remedy=remedy)
     samples, wrong, mended = _settled(pictures, found, names)
     lone = set(pictures.by_path.values()) - found.keys()
     left_out += wrong + [LeftOut(path=pictures.shown(file), reason="no outlines go with it") for file in lone]
@@ -93,12 +88,25 @@ def read_outlines(source: Path) -> Found:
         root=str(pictures.root),
         kind="masks",
         task="segmentation",
-        samples=sorted(samples, key=lambda sample: sort_key(sample.path)),
+        samples=with_parts(sorted(samples, key=lambda sample: sort_key(sample.path))),
         left_out=sorted(left_out, key=lambda item: sort_key(item.path)),
         labels=f"outlines in {written}",
         names=names,
         mended=mended,
     )
+
+
+def _drawn_in(source: Path, folder: Path, pictures: Pictures, left_out: list[LeftOut]) -> tuple[Iterable[_Drawn], str]:
+    """What files say of the pictures, and which files these are, in words."""
+    if source.is_file() and source.suffix in yolo.LISTS:
+        return _of_yolo(folder, source, pictures, left_out), "YOLO text"
+    coco = [source] if source.is_file() else find_coco(folder)
+    files = coco or find_labelme(folder)
+    if not files:
+        return _of_yolo(folder, yolo.find_yolo(folder), pictures, left_out), "YOLO text"
+    drawn, written = (_of_coco(folder, files), "COCO JSON") if coco else (map(_of_labelme, files), "labelme JSON")
+    named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
+    return drawn, f"{written} ({named})"
 
 
 def _settled(
@@ -125,7 +133,12 @@ def _settled(
             continue
         polygons = tuple((BACKGROUND if name not in (*names, IGNORE) else name, pieces) for _, name, pieces in used)
         mask = Mask(
-            kind="polygons", names=names, polygons=polygons, size=one.size, orientation=orientation, ignore=IGNORE
+            kind="polygons",
+            names=names,
+            polygons=polygons,
+            size=one.size or size,
+            orientation=orientation,
+            ignore=IGNORE,
         )
         samples.append(Sample(path=path, source=file, target=mask, part=one.part))
     return samples, wrong, mended
@@ -161,19 +174,17 @@ def _of_coco(folder: Path, files: Sequence[Path]) -> Iterator[_Drawn]:
             yield _Drawn(
                 picture=beside(file, name) or name,
                 file=shown,
-                shapes=[_coco_shape(place, one, held.names, size) for place, one in held.annotations[number]],
+                shapes=[_coco_shape(place, one, held, size) for place, one in held.annotations[number]],
                 size=size,
                 part=part,
             )
 
 
-def _coco_shape(
-    place: str, item: Mapping, names: Mapping, size: tuple[int, int] | None
-) -> tuple[str, str, Pieces | str]:
+def _coco_shape(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None) -> tuple[str, str, Pieces | str]:
     kind = item.get("category_id")
-    name = names.get(id_of(kind), "")
+    name = held.names.get(id_of(kind), "")
     if not name:
-        return place, "", f"category {kind!r} is none of the {len(names)} that are listed"
+        return place, "", f"category {kind!r} is none of the {len(held.names)} that are listed"
     written = item.get("segmentation")
     if not written:
         return place, name, "it has no outline"
@@ -184,7 +195,7 @@ def _coco_shape(
             pieces = tuple(_ring(np.asarray(ring, np.float64).reshape(-1, 2)) for ring in written)
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         return place, name, f"no outline that can be read: {problem}"
-    return place, IGNORE if item.get("iscrowd") in (1, True) else name, pieces
+    return place, IGNORE if held.is_crowd(item) else name, pieces
 
 
 def _runs(written: Mapping, size: tuple[int, int] | None) -> Runs:
@@ -259,8 +270,7 @@ def _labelme_piece(shape: Mapping, size: tuple[int, int] | None) -> np.ndarray |
     raise ValueError(f"a {kind} has none")
 
 
-def _of_yolo(folder: Path, pictures: Pictures, left_out: list[LeftOut]) -> Iterator[_Drawn]:
-    found = yolo.find_yolo(folder)
+def _of_yolo(folder: Path, found: Path, pictures: Pictures, left_out: list[LeftOut]) -> Iterator[_Drawn]:
     notes, lost, _ = yolo.read_yolo(folder, found, pictures)
     left_out += lost
     for note in notes:

@@ -10,6 +10,7 @@ import pytest
 from drawn_files import coco_letters
 from PIL import Image
 
+from striate.cli import main
 from striate.data.annotated import read_boxes
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
 from striate.data.masks import read
@@ -303,3 +304,16 @@ def test_the_xml_of_cvat_for_images_is_named(tmp_path: Path) -> None:
     (tmp_path / "annotations.xml").write_text(text)
     reasons = [item.reason for item in read_boxes(tmp_path).left_out]
     assert any("the XML of CVAT for images is not read: export as COCO 1.0" in reason for reason in reasons)
+
+
+def test_a_check_looks_at_outlines_as_masks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """`striate check --task segmentation`, and the training that it suggests is asked for the same."""
+    root = tmp_path / "set"
+    root.mkdir()
+    yolo_set(root, yolo_line(0, 1, 4, 1, 5))
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "set", "--task", "segmentation", "--quick", "-q"]) == 0
+    assert "next: striate train set --task segmentation" in capsys.readouterr().out
+    assert (tmp_path / "runs/check-set/data.csv").read_text().count(",mask,") == 3

@@ -40,6 +40,11 @@ LAYOUTS = {
     "another ending": ("img/{n}.bmp", "gt/{n}.tif"),
     "a suffix in another folder": ("images/{n}.png", "masks/{n}_mask.png"),
     "a suffix in the same folder": ("all/{n}.png", "all/{n}_segmentation.png"),
+    "a word before, in the same folder": ("all/{n}.png", "all/mask_{n}.png"),
+    "Cellpose's answers": ("all/{n}.tif", "all/{n}_cp_masks.png"),
+    "Cellpose's training": ("train/{n}_img.png", "train/{n}_masks.png"),
+    "ImageJ": ("all/{n}.tif", "all/Mask of {n}.tif"),
+    "ilastik": ("all/{n}.png", "all/{n}_Simple Segmentation.png"),
     "VOC": ("JPEGImages/2007_{n:06}.png", "SegmentationClass/2007_{n:06}.png"),
     "deeper on one side": ("images/{n}.png", "annotations/trimaps/{n}.png"),
     "numbers in other words": ("training/images/{n:02}_training.png", "training/1st_manual/{n:02}_manual1.png"),
@@ -159,6 +164,7 @@ VALUES = {
     "listed with numbers": ([0, 4, 7], "0 ground\n4: tree\n7,road\n", ("ground", "tree", "road"), None),
     "listed without background": ([0, 1, 2], "cell\nnucleus\n", ("background", "cell", "nucleus"), None),
     "two listed": ([0, 255], "skin\nmole\n", ("skin", "mole"), None),
+    "Roboflow's list": ([0, 1, 2], "Pixel Value, Class\n0, back\n1, cat\n2, dog\n", ("back", "cat", "dog"), None),
     "labelme's list": ([0, 1, 2], "__ignore__\n_background_\ncat\ndog\n", ("background", "cat", "dog"), None),
 }
 
@@ -168,7 +174,7 @@ def test_values_stand_for_classes(tmp_path: Path, name: str) -> None:
     """What values mean follows from all masks together and from a list of classes, where there is one."""
     values, listed, names, ignore = VALUES[name]
     if listed:
-        (tmp_path / "classes.txt").write_text(listed)
+        (tmp_path / ("_classes.csv" if "," in listed else "classes.txt")).write_text(listed)
     drawn = []
     for number in range(6):
         draw(tmp_path / f"images/{number}.png", picture(number))
@@ -326,3 +332,32 @@ def test_photographs_are_no_masks(tmp_path: Path) -> None:
         draw(tmp_path / f"masks/{number}.png", np.zeros((SIDE, SIDE + 2), np.uint8))
     with pytest.raises(StriateError, match="received: the value 0 alone"):
         read(tmp_path)
+
+
+def test_image_sets_for_segmentation_give_the_parts(tmp_path: Path) -> None:
+    """As VOC has them; a picture that two of them list is left out."""
+    for number in range(4):
+        draw(tmp_path / f"JPEGImages/{number}.png", picture(number))
+        draw(tmp_path / f"SegmentationClass/{number}.png", two_values(number, 1))
+    sets = tmp_path / "ImageSets" / "Segmentation"
+    sets.mkdir(parents=True)
+    for name, stems in (("train", "0\n1\n"), ("val", "1\n2\n"), ("trainval", "3\n")):
+        (sets / f"{name}.txt").write_text(stems)
+    found = read(tmp_path)
+    parts = {sample.path: sample.part for sample in found.samples}
+    assert parts == {f"JPEGImages/{n}.png": part for n, part in ((0, "train"), (2, "validation"), (3, "train"))}
+    reasons = {item.path: item.reason for item in found.left_out}
+    assert reasons["JPEGImages/1.png"] == "ImageSets lists it for train, validation"
+
+
+def test_many_classes_on_much_background_stay_classes(tmp_path: Path) -> None:
+    """Twenty small areas on 97 % background are no blurred edges, though nearly all pixels are of two values."""
+    for number in range(2):
+        mask = np.zeros((60, 100), np.uint8)
+        for value in range(1, 21):
+            mask[(value + number) % 20 * 3, :8] = value
+        draw(tmp_path / f"images/{number}.png", np.zeros((60, 100), np.uint8))
+        draw(tmp_path / f"masks/{number}.png", mask)
+    draw(tmp_path / "masks/1.png", np.where(mask == 7, 0, mask))  # else they could be numbers of objects
+    draw(tmp_path / "masks/0.png", np.where(mask == 9, 0, mask))
+    assert read(tmp_path).names[1:] == tuple(f"class {value}" for value in range(1, 21))

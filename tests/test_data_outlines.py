@@ -10,6 +10,8 @@ import pytest
 from drawn_files import coco_letters
 from PIL import Image
 
+from striate.cli import main
+from striate.data.annotated import read_boxes
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
 from striate.data.masks import read
 from striate.data.painted import runs_of
@@ -195,10 +197,10 @@ def test_yolo_outlines_become_areas(tmp_path: Path, names: str | None) -> None:
 
 
 def test_yolo_boxes_alone_are_no_outlines(tmp_path: Path) -> None:
-    """`--task segmentation` on a folder of boxes is refused, as there is no mask."""
+    """`--task segmentation` on a folder of boxes is refused with what there is, as there is no mask."""
     picture(tmp_path / "a.png")
     (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n0 0.5 0.5 0.2 0.2 0.9\n")
-    with pytest.raises(StriateError, match="no mask for any of 1 pictures"):
+    with pytest.raises(StriateError, match=r"YOLO text without an outline.*--task detection"):
         read(tmp_path)
 
 
@@ -267,3 +269,88 @@ def test_pictures_and_files_that_find_no_partner_are_left_out(tmp_path: Path) ->
     assert found.left_out[1].reason == f"its mask in annotations.json is {WIDTH} × {HEIGHT} pixels, the picture 5 × 5"
     with pytest.raises(StriateError, match="outlines name at least one class"):
         read(coco(tmp_path / "empty", []))
+
+
+def yolo_set(root: Path, lines: str) -> Path:
+    """Two pictures with the same text, and one without objects."""
+    (root / "labels").mkdir()
+    for name in ("a", "b", "z"):
+        picture(root / "images" / f"{name}.png")
+        (root / "labels" / f"{name}.txt").write_text(lines if name != "z" else "")
+    (root / "classes.txt").write_text("cell\ndot\n")
+    return root
+
+
+def test_a_data_yaml_is_read_as_a_file_too(tmp_path: Path) -> None:
+    """As boxes are; it had been taken for JSON."""
+    (yolo_set(tmp_path, yolo_line(0, 1, 4, 1, 5)) / "data.yaml").write_text(
+        "train: images\nval: images\nnames: [x, y]\n"
+    )
+    found = read(tmp_path / "data.yaml")
+    assert found.names == ("background", "x")
+    assert len(found.samples) == 3
+    assert np.array_equal(read_labels(found.samples[0].target), box(1, 4, 1, 5))  # as a training measures them
+
+
+def test_classes_of_yolo_may_be_written_as_decimals(tmp_path: Path) -> None:
+    """1.0 is the class 1; 0.5 is none."""
+    line = yolo_line(1, 1, 4, 1, 5)
+    found = read(yolo_set(tmp_path, f"1.0{line[1:]}\n0.5{line[1:]}\n"))
+    assert np.array_equal(read_labels(found.samples[0].target, HEIGHT, WIDTH), box(1, 4, 1, 5))
+    assert found.names == ("background", "dot")
+    assert {item.reason.partition(": ")[2] for item in found.mended} == {
+        "class 0.5, and there are 2 names (the first is 0)"
+    }
+
+
+def test_outlines_are_found_behind_many_empty_texts(tmp_path: Path) -> None:
+    """The first hundred pictures may show nothing."""
+    yolo_set(tmp_path, yolo_line(0, 1, 4, 1, 5))
+    for number in range(120):
+        (tmp_path / "labels" / f"a{number:03}.txt").write_text("")
+    assert len(read(tmp_path).samples) == 3
+
+
+def test_folders_give_parts_and_ways_to_write_a_path_lose_no_picture(tmp_path: Path) -> None:
+    """labelme's files in a folder of their own name pictures as ../images/x.png; those give the parts."""
+    record = {"shapes": [{"label": "cell", "points": [[1, 1], [9, 1], [9, 5], [1, 5]]}]}
+    for name in ("train/a", "train/b", "val/c"):
+        picture(tmp_path / "images" / f"{name}.png")
+        file = tmp_path / "json" / f"{name[-1]}.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({**record, "imagePath": f"..\\images\\{name.replace('/', chr(92))}.png"}))
+    found = read(tmp_path)
+    assert [sample.part for sample in found.samples] == ["train", "train", "validation"]
+    assert not found.left_out
+    assert [sample.part for sample in read_boxes(tmp_path).samples] == ["train", "train", "validation"]
+
+
+def test_crowds_of_most_objects_are_what_a_brush_painted(tmp_path: Path) -> None:
+    """CVAT writes iscrowd 1 for every painted area: these are objects, in masks and in boxes."""
+    runs = {"counts": runs_of(box(2, 6, 3, 9)).counts.tolist(), "size": [HEIGHT, WIDTH]}
+    shape = {"image_id": 1, "segmentation": runs, "bbox": [3, 2, 6, 4], "iscrowd": 1}
+    found = read(coco(tmp_path, [{"id": 1, "category_id": 5, **shape}]))
+    assert np.array_equal(read_labels(found.samples[0].target, HEIGHT, WIDTH), box(2, 6, 3, 9))
+    assert read_boxes(tmp_path).samples[0].target.ignored is None
+
+
+def test_the_xml_of_cvat_for_images_is_named(tmp_path: Path) -> None:
+    """It is no VOC file, and what can be exported in its place is said."""
+    picture(tmp_path / "images" / "a.png")
+    text = "<?xml version='1.0'?><annotations><image name='a.png'><box label='x' xtl='1'/></image></annotations>"
+    (tmp_path / "annotations.xml").write_text(text)
+    reasons = [item.reason for item in read_boxes(tmp_path).left_out]
+    assert any("the XML of CVAT for images is not read: export as COCO 1.0" in reason for reason in reasons)
+
+
+def test_a_check_looks_at_outlines_as_masks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """`striate check --task segmentation`, and the training that it suggests is asked for the same."""
+    root = tmp_path / "set"
+    root.mkdir()
+    yolo_set(root, yolo_line(0, 1, 4, 1, 5))
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "set", "--task", "segmentation", "--quick", "-q"]) == 0
+    assert "next: striate train set --task segmentation" in capsys.readouterr().out
+    assert (tmp_path / "runs/check-set/data.csv").read_text().count(",mask,") == 3

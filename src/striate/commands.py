@@ -19,8 +19,8 @@ from striate.train.settings import Settings
 DONE, MENDABLE, INTERRUPTED = 0, 2, 130
 SHOWN = 5  # pictures that were left out, of which the reason is printed
 CHECK_SETTINGS = (
-    "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page", "channels", "img_size", "seed",
-    "device", "workers", "out",
+    "task", "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page", "channels", "img_size",
+    "seed", "device", "workers", "out",
 )  # fmt: skip
 
 

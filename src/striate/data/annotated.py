@@ -12,7 +12,7 @@ from striate.data.coco import coco_record, find_coco, read_coco
 from striate.data.labelme import find_labelme, labelme_records, read_labelme
 from striate.data.sample import Found
 from striate.data.voc import find_voc, read_voc, voc_texts
-from striate.data.yolo import find_yolo, read_yolo, yolo_texts
+from striate.data.yolo import LISTS, find_yolo, read_yolo, yolo_texts
 from striate.errors import StriateError, nearest
 from striate.files import csv_text
 
@@ -45,7 +45,7 @@ def _labels_of(source: Path) -> tuple[str | None, list[Path]]:
     if source.is_file():
         return _kind_of_file(source), [source]
     yolo = find_yolo(source)
-    if yolo is not None and yolo.suffix in (".yaml", ".yml", ".data"):
+    if yolo is not None and yolo.suffix in LISTS:
         return "yolo", [yolo]
     looks = (("voc", find_voc), ("coco", find_coco), ("labelme", find_labelme), ("table", _tables))
     found = ((kind, files) for kind, find in looks if (files := find(source)))
@@ -57,7 +57,7 @@ def _kind_of_file(file: Path) -> str | None:
         return "coco"
     if is_box_table(file):
         return "table"
-    return "yolo" if file.suffix in (".yaml", ".yml", ".data") and find_yolo(file.parent) is not None else None
+    return "yolo" if file.suffix in LISTS and find_yolo(file.parent) is not None else None
 
 
 def _tables(folder: Path) -> list[Path]:

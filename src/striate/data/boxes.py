@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.folder import list_pictures, sort_key
+from striate.data.folder import list_pictures, sort_key, with_parts
 from striate.data.guard import load_each, rest
 from striate.data.header import Header
 from striate.data.load import Loaded, Want
@@ -141,7 +141,7 @@ def settle(
     if workers:
         rest()
     lost.sort(key=lambda item: sort_key(item.path))
-    root = str(pictures.root)
+    root, samples = str(pictures.root), with_parts(samples)
     return Found(
         root=root, kind="boxes", samples=samples, left_out=lost, mended=mended, labels=labels, task="detection"
     )

@@ -74,19 +74,27 @@ def _read(file: Path, folder: Path, part: str | None, lost: list[LeftOut]) -> It
         known = all(isinstance(side, int) and side > 0 for side in size)
         name = str(item["file_name"])
         picture = beside(file, name) or (inner / name).as_posix()  # the same name may be in several parts
-        things = [_thing(place, annotation, held.names) for place, annotation in held.annotations[number]]
+        things = [_thing(place, annotation, held) for place, annotation in held.annotations[number]]
         yield Noted(picture=picture, file=shown, things=things, size=size if known else None, part=part)
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
     """A COCO file: names of categories, images, and the annotations of each with their places in words, all by id as
-    text (some files write an id as a number here and as text there); lost: what belongs to nothing, and why."""
+    text (some files write an id as a number here and as text there); lost: what belongs to nothing, and why.
+
+    has_crowds: whether iscrowd means a crowd. CVAT sets it for all that was painted with a brush and has runs, so it
+    does not where most annotations are such.
+    """
 
     names: dict[str, str]
     images: dict[str, Mapping]
     annotations: dict[str, list[tuple[str, Mapping]]]
     lost: list[str]
+    has_crowds: bool
+
+    def is_crowd(self, item: Mapping) -> bool:
+        return self.has_crowds and item.get("iscrowd") in (1, True)
 
 
 def tables_of(file: Path) -> Tables:
@@ -105,7 +113,10 @@ def tables_of(file: Path) -> Tables:
             annotations[id_of(item["image_id"])].append((place, item))
         else:
             lost.append(f"{place}: it is of a picture that images does not list")
-    return Tables({number: class_name(item["name"]) for number, item in categories.items()}, images, annotations, lost)
+    runs = (isinstance(item, dict) and isinstance(item.get("segmentation"), dict) for item in data["annotations"])
+    crowds = sum(has and item.get("iscrowd") in (1, True) for has, item in zip(runs, data["annotations"], strict=True))
+    names = {number: class_name(item["name"]) for number, item in categories.items()}
+    return Tables(names, images, annotations, lost, has_crowds=2 * crowds <= len(data["annotations"]))
 
 
 def id_of(value: object) -> str | None:
@@ -123,18 +134,18 @@ def _by_id(listed: list, name: str, lost: list[str]) -> dict[str, Mapping]:
     return found
 
 
-def _thing(place: str, item: Mapping, names: Mapping) -> Thing:
+def _thing(place: str, item: Mapping, held: Tables) -> Thing:
     kind = item.get("category_id")
-    name = names.get(id_of(kind), "")
+    name = held.names.get(id_of(kind), "")
     if not name:
-        return Thing(place=place, problem=f"category {kind!r} is none of the {len(names)} that are listed")
+        return Thing(place=place, problem=f"category {kind!r} is none of the {len(held.names)} that are listed")
     try:
         x, y, width, height = (float(value) for value in item.get("bbox") or _bounds(item["segmentation"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         return Thing(place=place, name=name, problem="a box has the four numbers x, y, width, height")
     problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
-    crowd = item.get("iscrowd") in (1, True)
-    return Thing(place=place, name=name, corners=(x, y, x + width, y + height), ignored=crowd, problem=problem)
+    corners = (x, y, x + width, y + height)
+    return Thing(place=place, name=name, corners=corners, ignored=held.is_crowd(item), problem=problem)
 
 
 def _bounds(rings: Sequence[Sequence[float]]) -> tuple[float, float, float, float]:

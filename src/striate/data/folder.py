@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -117,6 +117,12 @@ def parts_of(paths: Iterable[str]) -> dict[str, str]:
         if part := next((PART_NAMES[name] for above, name in names if above == "images" and name in PART_NAMES), None):
             parts[path] = part
     return parts if "train" in parts.values() else {}
+
+
+def with_parts(samples: list[Sample]) -> list[Sample]:
+    """Samples in the parts that their folders are called by, unless one has a part already."""
+    parts = {} if any(sample.part for sample in samples) else parts_of(sample.path for sample in samples)
+    return [replace(sample, part=parts.get(sample.path)) for sample in samples] if parts else samples
 
 
 def is_hidden(name: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import number_key, part_named, parts_of, read_flat, visible
+from striate.data.folder import number_key, part_named, read_flat, visible, with_parts
 from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.targets import Asked, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
@@ -100,8 +100,7 @@ def fitting_table(folder: Path, asked: Asked) -> tuple[Found, str | None] | None
 def _flat(folder: Path) -> Found:
     """Every picture below `folder`, without a class; in a part where the folders are called so."""
     found = read_flat(folder)
-    parts = parts_of(sample.path for sample in found.samples)
-    return replace(found, samples=[replace(sample, part=parts.get(sample.path)) for sample in found.samples])
+    return replace(found, samples=with_parts(found.samples))
 
 
 def _by_match(sample: Sample, match: re.Match | None) -> Sample | LeftOut:

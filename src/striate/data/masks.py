@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from striate.data.annotated import boxes_kind
+from striate.data.boxes import KINDS
 from striate.data.folder import read_flat, sort_key
 from striate.data.guard import load_each
 from striate.data.labelmap import misfit, packed_objects, strangers, value_text
@@ -17,6 +19,7 @@ from striate.data.pairs import Pairs, may_hold_masks, pair
 from striate.data.pixels import turned_size, upright
 from striate.data.raster import file_orientation
 from striate.data.sample import Found, LeftOut, Mask, Sample
+from striate.data.voc import listed_parts
 from striate.data.vocabulary import CLASS_FILE, TWO, Classes, Seen, Vocabulary, are_photographs, decide, read_classes
 from striate.errors import StriateError, counted, first_few
 
@@ -55,18 +58,20 @@ def read(path: Path, group: str | None = None) -> Found:
     pairs = pair(flat.samples) if flat else Pairs()
     if not pairs.masks and has_outlines(path):
         return read_outlines(path)
-    if flat is None:
-        raise StriateError("pictures and their masks are in a folder", received="a file", where=path, remedy=LAYOUT)
     looked = _look(pairs)
-    if not looked.sources:
-        shown = [item.said for item in looked.left_out]
-        rule = "pictures to segment have a mask of their own size"
-        received = first_few(shown, 3) or f"no mask for any of {len(flat.samples):,} pictures"
-        raise StriateError(rule, received=received, where=path, remedy=f"arrange them as {LAYOUT}")
+    if flat is None or not looked.sources:
+        raise _no_masks(path, flat, looked)
+    parts, clashes = listed_parts(path, "Segmentation")
     classes = _listed_classes(path, flat.left_out)
     vocabulary = decide(list(looked.seen.values()), classes, path) if looked.seen else _OBJECTS
     samples, strange = _samples(pairs, looked, vocabulary)
     left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
+    left_out += [sample.left_out(clashes[stem]) for sample in samples if (stem := Path(sample.path).stem) in clashes]
+    samples = [
+        replace(sample, part=sample.part or parts.get(stem))
+        for sample in samples
+        if (stem := Path(sample.path).stem) not in clashes
+    ]
     if classes.names and not vocabulary.is_listed:
         left_out.append(LeftOut(path=classes.file, reason="it lists other classes than the masks have"))
     left_out += [item.left_out("no mask goes with it") for item in pairs.lone]
@@ -81,6 +86,18 @@ def read(path: Path, group: str | None = None) -> Found:
         labels=_told(samples, looked, vocabulary),
         names=vocabulary.names,
     )
+
+
+def _no_masks(path: Path, flat: Found | None, looked: "_Looked") -> StriateError:
+    """Why there is nothing to learn areas from, and what else there is."""
+    rule, kind = "pictures to segment have a mask of their own size, or outlines", boxes_kind(path)
+    received = f"{KINDS[kind]} without an outline" if kind else "a file"
+    if flat is not None and not kind:
+        shown = [item.said for item in looked.left_out]
+        received = first_few(shown, 3) or f"no mask for any of {len(flat.samples):,} pictures"
+    remedy = f"arrange them as {LAYOUT}, or give outlines as COCO, labelme or YOLO files"
+    remedy += "; --task detection learns boxes" if kind else ""
+    return StriateError(rule, received=received, where=path, remedy=remedy)
 
 
 @dataclass(slots=True)

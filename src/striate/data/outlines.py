@@ -12,8 +12,8 @@ import numpy as np
 
 from striate.data import yolo
 from striate.data.boxes import Pictures, Thing, class_name, mended_box
-from striate.data.coco import beside, find_coco, id_of, part_of, read_json, tables_of
-from striate.data.folder import sort_key
+from striate.data.coco import Tables, beside, find_coco, id_of, part_of, read_json, tables_of
+from striate.data.folder import sort_key, with_parts
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
 from striate.data.labelmap import misfit
@@ -56,7 +56,7 @@ def has_outlines(source: Path) -> bool:
 
 
 def read_outlines(source: Path) -> Found:
-    """The pictures of a folder, or of one COCO file in it, with the areas that are drawn on them.
+    """The pictures of a folder, or of one COCO file or data.yaml in it, with the areas that are drawn on them.
 
     Objects stay separate and are painted in the order of the file; what no area covers is background. COCO's crowds and
     labelme's __ignore__ are unknown. Shapes without an area are listed in `mended`.
@@ -66,19 +66,21 @@ def read_outlines(source: Path) -> Found:
     pictures = Pictures.below(folder)
     found: dict[Path, _Drawn] = {}
     left_out: list[LeftOut] = []
-    written, drawn = _written(source, pictures, left_out)
+    drawn, written = _drawn_in(source, folder, pictures, left_out)
     for one in drawn:
         file = pictures.find(one.picture)
+        file = Path(os.path.abspath(file)) if isinstance(file, Path) else file  # noqa: PTH100 - one way to write it
         if problem := one.problem or (isinstance(file, str) and f"{one.picture}: {file}"):
             left_out.append(LeftOut(path=one.file, reason=problem))
-        elif (file := Path(os.path.abspath(file))) in found:  # noqa: PTH100 - resolve() would follow links
+        elif file in found:
             left_out.append(LeftOut(path=one.file, reason=f"{one.picture}: {found[file].file} has outlines for it too"))
         else:
             found[file] = one
     used = {name for one in found.values() for _, name, pieces in one.shapes if not isinstance(pieces, str)}
     names = (BACKGROUND, *(name for name in class_order(used - {IGNORE}) if name.strip("_").lower() != BACKGROUND))
     if len(names) < 2:
-        raise StriateError("outlines name at least one class", received="none", where=source)
+        received, remedy = f"none in {written}", "--task detection learns boxes"
+        raise StriateError("outlines name at least one class", received=received, where=source, remedy=remedy)
     samples, wrong, mended = _settled(pictures, found, names)
     lone = set(pictures.by_path.values()) - found.keys()
     left_out += wrong + [LeftOut(path=pictures.shown(file), reason="no outlines go with it") for file in lone]
@@ -86,7 +88,7 @@ def read_outlines(source: Path) -> Found:
         root=str(pictures.root),
         kind="masks",
         task="segmentation",
-        samples=sorted(samples, key=lambda sample: sort_key(sample.path)),
+        samples=with_parts(sorted(samples, key=lambda sample: sort_key(sample.path))),
         left_out=sorted(left_out, key=lambda item: sort_key(item.path)),
         labels=f"outlines in {written}",
         names=names,
@@ -94,17 +96,17 @@ def read_outlines(source: Path) -> Found:
     )
 
 
-def _written(source: Path, pictures: Pictures, left_out: list[LeftOut]) -> tuple[str, Iterable[_Drawn]]:
-    """In what the outlines are written, in words, and what stands in it; what cannot be used joins `left_out`."""
-    folder = source.parent if source.is_file() else source
-    coco = [source] if source.is_file() and source.suffix.lower() == ".json" else find_coco(folder)
+def _drawn_in(source: Path, folder: Path, pictures: Pictures, left_out: list[LeftOut]) -> tuple[Iterable[_Drawn], str]:
+    """What files say of the pictures, and which files these are, in words."""
+    if source.is_file() and source.suffix in yolo.LISTS:
+        return _of_yolo(folder, source, pictures, left_out), "YOLO text"
+    coco = [source] if source.is_file() else find_coco(folder)
     files = coco or find_labelme(folder)
     if not files:
-        return "YOLO text", _of_yolo(folder, pictures, left_out)
+        return _of_yolo(folder, yolo.find_yolo(folder), pictures, left_out), "YOLO text"
+    drawn, written = (_of_coco(folder, files), "COCO JSON") if coco else (map(_of_labelme, files), "labelme JSON")
     named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
-    if coco:
-        return f"COCO JSON ({named})", _of_coco(folder, files)
-    return f"labelme JSON ({named})", map(_of_labelme, files)
+    return drawn, f"{written} ({named})"
 
 
 def _settled(
@@ -172,19 +174,17 @@ def _of_coco(folder: Path, files: Sequence[Path]) -> Iterator[_Drawn]:
             yield _Drawn(
                 picture=beside(file, name) or name,
                 file=shown,
-                shapes=[_coco_shape(place, one, held.names, size) for place, one in held.annotations[number]],
+                shapes=[_coco_shape(place, one, held, size) for place, one in held.annotations[number]],
                 size=size,
                 part=part,
             )
 
 
-def _coco_shape(
-    place: str, item: Mapping, names: Mapping, size: tuple[int, int] | None
-) -> tuple[str, str, Pieces | str]:
+def _coco_shape(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None) -> tuple[str, str, Pieces | str]:
     kind = item.get("category_id")
-    name = names.get(id_of(kind), "")
+    name = held.names.get(id_of(kind), "")
     if not name:
-        return place, "", f"category {kind!r} is none of the {len(names)} that are listed"
+        return place, "", f"category {kind!r} is none of the {len(held.names)} that are listed"
     written = item.get("segmentation")
     if not written:
         return place, name, "it has no outline"
@@ -195,7 +195,7 @@ def _coco_shape(
             pieces = tuple(_ring(np.asarray(ring, np.float64).reshape(-1, 2)) for ring in written)
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         return place, name, f"no outline that can be read: {problem}"
-    return place, IGNORE if item.get("iscrowd") in (1, True) else name, pieces
+    return place, IGNORE if held.is_crowd(item) else name, pieces
 
 
 def _runs(written: Mapping, size: tuple[int, int] | None) -> Runs:
@@ -270,8 +270,7 @@ def _labelme_piece(shape: Mapping, size: tuple[int, int] | None) -> np.ndarray |
     raise ValueError(f"a {kind} has none")
 
 
-def _of_yolo(folder: Path, pictures: Pictures, left_out: list[LeftOut]) -> Iterator[_Drawn]:
-    found = yolo.find_yolo(folder)
+def _of_yolo(folder: Path, found: Path, pictures: Pictures, left_out: list[LeftOut]) -> Iterator[_Drawn]:
     notes, lost, _ = yolo.read_yolo(folder, found, pictures, outlines=True)
     left_out += lost
     for note in notes:

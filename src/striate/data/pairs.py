@@ -16,11 +16,12 @@ _MASKS = re.compile(
 )
 _MASK_FOLDER = re.compile(r"(.+?)[ _.-]*(?:masks?|labels?|annot(?:ation)?s?|ground_?truth|gt|seg(?:mentation)?s?)")
 _PICTURE_FOLDER = re.compile(r"(.+?)[ _.-]*(?:images?|imgs?|pictures?)")
-_MASK_NAME = re.compile(
-    r"(.+?)[ _.-]+(?:masks?|labels?|labelids|seg|segmentation|gt|gtfine_labelids|ground_?truth|annot(?:ation)?|manual)"
-    r"[ _.-]?\d*",
+_MASK_NAME = re.compile(  # a picture's name with what Cellpose, ilastik and others put behind it, or ImageJ before it
+    r"(.+?)[ _.-]+(?:(?:cp_)?masks?|labels?|labelids|seg|(?:simple )?segmentation|gt|gtfine_labelids|ground_?truth|"
+    r"annot(?:ation)?|manual)[ _.-]?\d*|(?:masks?|labels?|seg|gt)(?: of)?[ _.-]+(.+)",
     re.IGNORECASE,
 )
+_PICTURE_NAME = re.compile(r"(.+?)[ _.-]+(?:image|img|raw)", re.IGNORECASE)
 _MAY_BE_CLASSES = re.compile(r"raw|inputs?|photos?|frames?|(?:1st)?[ _]?manual|targets?", re.IGNORECASE)
 _SECOND_CHOICE = re.compile(r"object|instance|colou?r", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+$")
@@ -40,12 +41,14 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """folders: without those that only say what the file is. bare: the stem without a mask's suffix."""
+    """folders: without those that only say what the file is. bare: the stem without what says that it is a mask;
+    plain: without what says that it is a picture."""
 
     sample: Sample
     folders: tuple[str, ...]
     stem: str
     bare: str
+    plain: str
     in_masks: bool
 
 
@@ -72,12 +75,13 @@ def pair(samples: Sequence[Sample]) -> Pairs:
     folder finds its partner like this, names alone count, and at last what tells the names of a folder apart.
     """
     files = [_file(sample) for sample in samples]
-    stems = {(file.folders, file.stem) for file in files if not file.in_masks}
+    stems = {(file.folders, name) for file in files if not file.in_masks for name in (file.stem, file.plain)}
     masks = [file for file in files if file.in_masks or (file.bare != file.stem and (file.folders, file.bare) in stems)]
     taken = {id(file) for file in masks}
     join = _Join([file for file in files if id(file) not in taken], masks)
     join.by(lambda file: (file.folders, file.stem), lambda file: (file.folders, file.stem))
     join.by(lambda file: (file.folders, file.stem), lambda file: (file.folders, file.bare))
+    join.by(lambda file: (file.folders, file.plain), lambda file: (file.folders, file.bare))
     join.by(lambda file: file.folders, lambda file: file.folders or None, objects=True)
     lone, join.pictures = _apart(join.pictures, join.met)
     over, join.masks = _apart(join.masks, join.met)
@@ -148,8 +152,8 @@ def _file(sample: Sample) -> _File:
         part = part or PART_NAMES.get(left or "")
         kept += [left] if left else []
     found = _MASK_NAME.fullmatch(stem)
-    bare = found[1] if found else stem
-    return _File(replace(sample, part=part), tuple(kept), stem, bare, in_masks)
+    bare, shown = found[found.lastindex] if found else stem, _PICTURE_NAME.fullmatch(stem)
+    return _File(replace(sample, part=part), tuple(kept), stem, bare, shown[1] if shown else stem, in_masks)
 
 
 def _folder_words(name: str) -> tuple[str, bool]:

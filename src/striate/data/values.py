@@ -3,6 +3,7 @@
 import io
 
 import numpy as np
+from PIL import UnidentifiedImageError
 
 from striate.data.content import START, recognise
 from striate.data.decode import decode, unpacking
@@ -12,27 +13,43 @@ from striate.data.raster import open_image, orientation_of
 
 COLOUR = 1 << 24  # added to 65536 R + 256 G + B, so that no colour has the number of a grey
 _INDEXED = ("PNG", "GIF", "BMP", "TIFF")
+_BETWEEN, _FLAT, _FEW = 64, 8, 0.01  # from the middle; least step at an edge; share of a JPEG's pixels
 
 
 def mask_values(source: bytes | np.ndarray) -> np.ndarray:
     """(H, W) int32 of a mask, upright: palette indices, grey values, or COLOUR + 65536 R + 256 G + B of other pixels.
 
     Transparency counts only where nothing else tells pixels apart. A JPEG's values are not exact: they become 0 or
-    255, whichever is nearer. Raises Unreadable for what is no picture, has fractions, or more channels than a colour.
+    255, whichever is nearer. Raises Unreadable for what is no picture, has fractions, or more channels than a colour,
+    and for a JPEG with flat areas of other values.
     """
     if isinstance(source, np.ndarray):
         return _joined(source if source.ndim == 3 else source[:, :, None])
     kind = recognise(source[:START])
     if kind == "JPEG":
-        return np.where(decode(source).max(axis=2) > 127, 255, 0).astype(np.int32)
+        return _black_or_white(decode(source).max(axis=2))
     raw = _written(source, kind) if kind in _INDEXED else None
     return _joined(decode(source) if raw is None else raw)
+
+
+def _black_or_white(values: np.ndarray) -> np.ndarray:
+    """Values (H, W) of a JPEG, each 0 or 255: two values with blurred edges, no area between them."""
+    steps = np.abs(np.diff(values.astype(np.int16), axis=0))[:, 1:], np.abs(np.diff(values.astype(np.int16)))[1:]
+    flat = (np.maximum(*steps) < _FLAT) & (np.abs(values[1:, 1:] - 127.5) < _BETWEEN)
+    if flat.mean() > _FEW:
+        raise Unreadable("a JPEG blurs values: it is read as black and white, and this one has other areas", "values")
+    return np.where(values > 127, 255, 0).astype(np.int32)
 
 
 def _written(data: bytes, kind: str) -> np.ndarray | None:
     """Pixels (H, W, C) as Pillow has them in the file; None where `decode` reads the same or more."""
     with unpacking(kind):
-        image = open_image(io.BytesIO(data), kind)
+        try:
+            image = open_image(io.BytesIO(data), kind)
+        except UnidentifiedImageError:  # a TIFF of a depth that Pillow lacks
+            return None
+        if kind == "TIFF" and image.mode == "L" and image.tag_v2.get(262) == 0:  # ImageJ shows 255 as black
+            return 255 - decode(data)
         clear = image.mode in ("PA", "LA", "RGBA") or "transparency" in image.info
         if not (image.mode == "P" or (clear and kind != "TIFF")):
             return None

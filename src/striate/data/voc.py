@@ -41,7 +41,7 @@ def _starts_well(file: Path) -> bool:
 
 def read_voc(folder: Path, pictures: Pictures, files: Sequence[Path]) -> tuple[list[Noted], list[LeftOut]]:
     """What each of `files` says of its picture, with the part that ImageSets gives it."""
-    parts, clashes = _parts(folder)
+    parts, clashes = listed_parts(folder, "Main")
     notes = []
     for file in files:
         note = _read(file, file.relative_to(folder).as_posix(), pictures)
@@ -56,14 +56,14 @@ def read_voc(folder: Path, pictures: Pictures, files: Sequence[Path]) -> tuple[l
     return notes, lost
 
 
-def _parts(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The part of every stem in ImageSets/Main/train.txt, val.txt, test.txt, and those that two of them claim.
+def listed_parts(folder: Path, purpose: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The part of every stem in ImageSets/PURPOSE/train.txt, val.txt, test.txt, and those that two of them claim.
 
     What trainval.txt alone has is for training; the lists of single classes beside them are not looked at.
     """
     found: dict[str, set[str]] = {}
     rest: dict[str, str] = {}
-    for file in sorted((folder / "ImageSets" / "Main").glob("*.txt")):
+    for file in sorted((folder / "ImageSets" / purpose).glob("*.txt")):
         part = PART_NAMES.get(file.stem.lower())
         if part is None and file.stem.lower() != "trainval":
             continue
@@ -84,6 +84,9 @@ def _read(file: Path, shown: str, pictures: Pictures) -> Noted:
         root = parse_xml(read_file(file))
     except Unreadable as problem:
         return Noted(picture=file.stem, file=shown, problem=f"{shown}: {problem.reason}")
+    if root.tag == "annotations":
+        why = "the XML of CVAT for images is not read: export as COCO 1.0 or Pascal VOC 1.1"
+        return Noted(picture=file.stem, file=shown, problem=f"{shown}: {why}")
     written = (root.findtext("filename") or "").strip()
     places = [name for name in (written, file.stem) if name]
     picture = next((name for name in places if isinstance(pictures.find(name), Path)), places[0])

@@ -16,19 +16,21 @@ from striate.errors import StriateError
 BACKGROUND = "background"
 TWO = (BACKGROUND, "foreground")
 CLASS_FILE = re.compile(
-    r"(class(es)?([_-]?(names|dict))?|labels?([_-]?(colors|names|map))?|codes|names)\.(txt|csv)", re.IGNORECASE
+    r"_?(class(es)?([_-]?(names|dict))?|labels?([_-]?(colors|names|map))?|codes|names)\.(txt|csv)", re.IGNORECASE
 )
 MOST_SEEN = 4096  # different values of one mask that are kept
 MOST_COLOURS = 64  # of classes
 _SOFT = 0.95  # of the pixels of a two-valued mask whose edges are blurred are one of the two
-_LEAST_SOFT, _LEAST_NUMBERS = 16, 8
+_LEAST_SOFT, _LEAST_NUMBERS, _MUCH = 16, 8, 4
 _STRAY = 1000  # so many times the pixels of small numbers are not "not known": the small ones are slips of a pen
 _COLOURED = re.compile(r"(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(.+)")
 _NAMED_COLOUR = re.compile(r"([^#:,][^:,]*?)[:, \t][ \t]*(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})(?:[:,].*)?[ \t]*")
 _REMARK = "#"
 _QUOTED = re.compile(r"^(_+|\"|')(.+)\1$")  # as labelme's _background_
 _NUMBERED = re.compile(r"(\d{1,5})[ :,;\t]+(.+)")
-_HEADER = re.compile(r"\W*(names?|class(es)?|labels?)\W+r\w*\W+g\w*\W+b\w*\W*", re.IGNORECASE)
+_HEADER = re.compile(  # the second as Roboflow writes it
+    r"\W*(names?|class(es)?|labels?)\W+r\w*\W+g\w*\W+b\w*\W*|pixel value\W+class", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +86,7 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary
     if classes.names and _names_fit(values, classes):
         return _as_listed(values, classes)
     top = max(values, default=0)
-    if len(values) > _LEAST_SOFT and counts[0] + counts[top] > _SOFT * counts.total() and top < COLOUR:
+    if len(values) > _LEAST_SOFT and top < COLOUR and _are_soft(counts, top):
         note = f"values between 0 and {top} are cut at the middle"
         return Vocabulary(kind="binary", names=TWO, values=(0, top), note=note)
     if _are_numbers(masks, values):
@@ -102,6 +104,12 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary
         received = f"the value {value_text(values[0])} alone" if values else "no mask that can be read"
         raise StriateError("masks mark something in at least one picture", received=received, where=where)
     return Vocabulary(kind="index", names=_names(values), values=tuple(values), ignore=ignore)
+
+
+def _are_soft(counts: Counter[int], top: int) -> bool:
+    """Whether nearly all pixels are 0 or `top`, and `top` is no class among others like it."""
+    others = max(count for value, count in counts.items() if value not in (0, top))
+    return counts[0] + counts[top] > _SOFT * counts.total() and counts[top] > _MUCH * others
 
 
 def are_photographs(values: Sequence[int] | np.ndarray) -> bool:

@@ -6,10 +6,10 @@ obj.names or classes.txt, or are the numbers.
 """
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
-from itertools import islice
 from pathlib import Path
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name
@@ -26,6 +26,8 @@ _OTHER_TEXTS = {"classes.txt", "train.txt", "valid.txt", "val.txt", "test.txt", 
 _PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
 _MOST = 10_000  # classes
+LISTS = (".yaml", ".yml", ".data")  # endings of the files that say which pictures there are
+_CLASS = re.compile(rb"\d{1,9}(\.0*)?")  # some tools write a class as they write shares
 
 
 def find_yolo(folder: Path) -> Path | None:
@@ -44,9 +46,8 @@ def find_yolo(folder: Path) -> Path | None:
 
 
 def has_outlines(folder: Path) -> bool:
-    """Whether `folder` has YOLO labels of which one of the first is an outline."""
-    texts = islice(_texts(folder), _LOOKED)
-    lines = (line.split() for file in texts for line in text_if_any(file).splitlines())
+    """Whether `folder` has YOLO labels of which one is an outline."""
+    lines = (line.split() for file in _texts(folder) for line in text_if_any(file).splitlines())
     return any(map(is_outline, lines)) and find_yolo(folder) is not None
 
 
@@ -105,7 +106,7 @@ def read_yolo(
             notes.append(Noted(picture=picture, file=found.name, part=part))
         else:
             notes.append(Noted(picture=picture, file="", part=part, problem=why))
-    is_list = ending in (".data", ".yaml", ".yml")  # which may leave out pictures that are there
+    is_list = ending in LISTS  # which may leave out pictures that are there
     for file in texts.files:
         if os.path.abspath(file) not in known and not (is_list and file.stem in pictures.by_name):  # noqa: PTH100
             lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
@@ -153,7 +154,7 @@ def _texts(folder: Path, pattern: str = "**/*.txt") -> Iterator[Path]:
                 words = opened.readline(2000).split()
         except OSError:
             continue
-        if (len(words) >= 5 and words[0].isdigit()) or (not words and "labels" in inner.parts):
+        if (len(words) >= 5 and _CLASS.fullmatch(words[0])) or (not words and "labels" in inner.parts):
             yield file
 
 
@@ -269,17 +270,17 @@ def is_outline(words: Sequence[str]) -> bool:
 def _thing(number: int, words: Sequence[str], names: Sequence[str], most: int | None, outlines: bool) -> Thing:
     place, words = f"line {number}", words[:most]
     try:
-        kind, values = int(words[0]), [float(word) for word in words[1:]]
+        kind, *values = map(float, words)
     except ValueError:
         return Thing(place=place, problem="a line is numbers: class cx cy w h")
-    if not 0 <= kind < len(names) or not names[kind]:
-        return Thing(place=place, problem=f"class {kind}, and there are {len(names)} names (the first is 0)")
+    if not (0 <= kind < len(names) and kind.is_integer() and names[kind := int(kind)]):
+        return Thing(place=place, problem=f"class {words[0]}, and there are {len(names)} names (the first is 0)")
     if is_outline(words):
         xs, ys = values[::2], values[1::2]
         corners = min(xs), min(ys), max(xs), max(ys)
         return Thing(place=place, name=names[kind], corners=corners, outline=tuple(values) if outlines else ())
     if len(values) not in (4, 5):
-        problem = f"a line is class cx cy w h, and this has {len(words)} words"
+        problem = f"a line is class cx cy w h, or a class and x y of each corner, and this has {len(words)} words"
         return Thing(place=place, name=names[kind], problem=problem)
     x, y, width, height = values[:4]
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)

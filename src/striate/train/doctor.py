@@ -33,7 +33,7 @@ def check(source: Source, *, quick: bool = False, quiet: bool = False, **options
     """What is found in labelled pictures; it is also written into OUT/check-NAME: check.html, check.json and data.csv.
 
     source: as for `striate.train`. quick: leaves out the search for wrong labels, which trains small networks.
-    options: those fields of Settings that say how pictures are read (group, labels, label_regex, page, channels,
+    options: those fields of Settings that say how pictures are read (task, group, labels, label_regex, page, channels,
     workers, out, seed, device). The decoded pictures and the result are kept under OUT/.store, where a training with
     the same options and a second check find them. Raises StriateError where there are no pictures.
 

@@ -80,7 +80,8 @@ def test_a_series_that_looks_like_one_is_a_problem(tmp_path: Path, name: object,
 @pytest.mark.parametrize(
     "name",
     [
-        "{}/img_{:04}.png".format, "{}/case_{:04}.png".format, "{}/Slide {}.png".format, "{}/{}.png".format, "{0}/{0}.{1}.png".format,
+        "{}/img_{:04}.png".format, "{}/case_{:04}.png".format, "{}/Slide {}.png".format,
+        "{}/{}.png".format, "{0}/{0}.{1}.png".format,
         lambda kind, number: f"{kind}/{number * 2654435761 % 2**32:08x}.png",
         lambda kind, number: f"{kind}/_{number % 30}_{number * 7919 % 9973}.png",
         lambda kind, number: f"{kind}/IMG_20240{1 + number % 9}{10 + number % 17}_{number % 24:02}1530_{number}.png",

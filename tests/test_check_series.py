@@ -80,14 +80,16 @@ def test_a_series_that_looks_like_one_is_a_problem(tmp_path: Path, name: object,
 @pytest.mark.parametrize(
     "name",
     [
-        "{}/img_{:04}.png".format, "{}/{}.png".format, "{0}/{0}.{1}.png".format,
+        "{}/img_{:04}.png".format, "{}/case_{:04}.png".format, "{}/Slide {}.png".format,
+        "{}/{}.png".format, "{0}/{0}.{1}.png".format,
         lambda kind, number: f"{kind}/{number * 2654435761 % 2**32:08x}.png",
         lambda kind, number: f"{kind}/_{number % 30}_{number * 7919 % 9973}.png",
         lambda kind, number: f"{kind}/IMG_20240{1 + number % 9}{10 + number % 17}_{number % 24:02}1530_{number}.png",
     ],
 )  # fmt: skip
 def test_counters_and_chance_are_silent(tmp_path: Path, name: object) -> None:
-    """Numbers, the class with a number, hashes, two numbers and dates say nothing when the pictures do not."""
+    """Numbers, whatever word goes before, the class with a number, hashes, two numbers and dates say nothing when the
+    pictures do not."""
     assert "series" not in kinds(examine(draw(tmp_path / "set", name=name), tmp_path / "store"))
 
 
@@ -95,6 +97,9 @@ def test_a_name_that_says_patient_is_a_caution(tmp_path: Path) -> None:
     """Without evidence in the pictures a plain word, or tiles counted anew in each group, is told all the same."""
     named = draw(tmp_path / "named", name=lambda kind, n: f"{kind}/patient{n % 17}-{n}.png")
     assert one(examine(named, tmp_path / "store"), "series").level == "caution"
+    twelve = draw(tmp_path / "twelve", 42, name=lambda kind, n: f"{kind}/patient_{n // 12}_{n % 12:02}.png")
+    found = one(examine(twelve, tmp_path / "store"), "series")
+    assert found.figures["option"] == r"--group '(patient_\d+)_\d+\.\w+$'"  # and not tens of the last number
     counted = draw(tmp_path / "counted", name=patient)
     assert one(examine(counted, tmp_path / "store"), "series").level == "caution"
 

@@ -41,6 +41,27 @@ def reddish(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
     return picture
 
 
+def cut_out(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+    """A body on plain ground that fills its picture: round, or a cross with lobes that reach further."""
+    random = np.random.default_rng([number, len(kind)])
+    y, x = np.mgrid[:32, :32] / 16 - 31 / 32
+    lobes = np.abs(np.sin(11 * np.arctan2(y, x) + random.uniform(0, 6)))
+    body = np.hypot(y, x) < 0.72 + 0.09 * lobes * (kind == "cross")
+    shade = random.uniform(100, 130, 3) + random.normal(0, 12, (32, 32, 1))
+    seen = np.where(body[..., None], shade, random.uniform(185, 225, 3)) + random.normal(0, 6, (32, 32, 1))
+    return np.clip(seen, 0, 255).astype(np.uint8)
+
+
+def test_the_outline_of_what_is_cut_out_is_no_mark(tmp_path: Path) -> None:
+    """How far bodies reach tells the classes on all sides of the picture; a mark on one side is still one."""
+    assert "mark" not in kinds(examine(draw(tmp_path / "set", change=cut_out), tmp_path / "store"))
+
+    def marked(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+        return lined(kind, number, cut_out(kind, number, picture))
+
+    assert "mark" in kinds(examine(draw(tmp_path / "marked", change=marked), tmp_path / "store"))
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_clean_set_has_no_shortcut(tmp_path: Path, seed: int) -> None:
     """Nothing is told of pictures that only their shapes tell apart, and nothing else is wrong with them either."""

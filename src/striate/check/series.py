@@ -68,7 +68,7 @@ def series(case: Case) -> list[Finding]:
         tried = [naming for naming in namings if naming.run == run]
         if best := _coarsest(tried, case.labels, case.facts):
             return [_finding(case, *best)]
-    said = next((naming for naming in namings if naming.word or naming.restarts), None)
+    said = next((naming for naming in namings if not naming.run and (naming.word or naming.restarts)), None)
     return [_finding(case, said, None)] if said else []
 
 

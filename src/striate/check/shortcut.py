@@ -212,7 +212,8 @@ def _blocks(values: np.ndarray) -> Columns:
 
 _RINGS = np.minimum.outer(*[np.minimum(np.arange(8), np.arange(8)[::-1])] * 2)  # how far in a block lies
 _BESIDE = np.repeat(np.repeat(_RINGS < 2, 4, axis=0), 4, axis=1)  # pixels of the thumb outside its middle quarter
-FURTHER, STANDING, TIMES = 0.2, 1.2, 2.0
+_TOP = np.triu(_BESIDE) & np.fliplr(np.triu(np.ones_like(_BESIDE)))  # those of them nearest to the upper edge
+FURTHER, STANDING, TIMES, AROUND = 0.2, 1.2, 2.0, 2 / 3
 
 
 def _framed(looked: _Looked, told: Told) -> bool:
@@ -224,11 +225,14 @@ def _framed(looked: _Looked, told: Told) -> bool:
 def _marked(looked: _Looked, kind: int) -> bool:
     """Whether a place outside the middle quarter stands out TIMES as much as any place in it.
 
-    It must do so by STANDING deviations, 4 standard errors off for the many places looked at.
+    It must do so by STANDING deviations, 4 standard errors off for the many places looked at. What stands out AROUND as
+    much on all four sides, also within the outermost pixels, is the outline of what lies in the middle, or its ground.
     """
     mine, apart = looked.labels == kind, looked.apart[kind]
     error, beside = np.sqrt(1 / mine.sum() + 1 / (~mine).sum()), apart[_BESIDE].max()
-    return bool(beside - 4 * error >= STANDING and beside >= TIMES * apart[~_BESIDE].max())
+    around = min((np.rot90(apart, side) * _TOP)[1:-1, 1:-1].max() for side in range(4))
+    stands = beside - 4 * error >= STANDING and beside >= TIMES * apart[~_BESIDE].max()
+    return bool(stands and around < AROUND * beside)
 
 
 def _always(looked: _Looked, of: int | Told) -> bool:

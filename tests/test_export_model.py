@@ -430,3 +430,11 @@ def test_patterns_and_films_are_sources(tmp_path: Path, monkeypatch: pytest.Monk
     strip = np.asarray(Image.open(drawn))[480:]  # the class has no place on the picture and is told below it
     assert strip.max() == 255
     assert strip.min() < 60
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """In words, for `load` as for the command line, never in torch's."""
+    make_model().save(tmp_path / "m.safetensors")
+    with pytest.raises(StriateError, match=r"the device must be one .*received: cuda:99"):
+        load_model(tmp_path / "m.safetensors", device="cuda:99")
+    assert load_model(tmp_path / "m.safetensors", device=torch.device("cpu")).classes == ("a", "b", "c")

@@ -75,10 +75,9 @@ def evaluate(options: argparse.Namespace) -> int:
         shown = {part: scores[part] for part in ("test", "validation", "train") if options.part in (None, part)}
         scores = scores[options.part] if options.part else scores
     else:
-        from striate.device import choose_device
         from striate.export.model import load_model
 
-        model = load_model(options.model, choose_device(options.device), options.precision)
+        model = load_model(options.model, options.device, options.precision)
         scores = model.evaluate(options.source, options.part, **labels_from)
         shown, judged = {options.part or "all": scores}, {"test": scores}
     print(score_table(shown))
@@ -103,11 +102,10 @@ def predict(options: argparse.Namespace) -> int:
 
     told, refused, passed = [], [], []
     with ask(options.model, options.sources, options.workers, passed) as asked:  # decoded while torch is imported
-        from striate.device import choose_device
         from striate.export.answers import require_written
         from striate.export.model import load_model
 
-        model = load_model(options.model, choose_device(options.device), options.precision)
+        model = load_model(options.model, options.device, options.precision)
         if options.out:  # thousands of answers are not to be lost for a name
             require_written(model.task, Path(options.out))
         tiles = Settings(img_size=options.tiles).size if options.tiles else None

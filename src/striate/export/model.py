@@ -20,7 +20,7 @@ from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.wording import worded
-from striate.device import PRECISIONS, memory_format
+from striate.device import PRECISIONS, choose_device, memory_format
 from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement
@@ -242,7 +242,8 @@ class Model:
         """
         few = list(islice(self._items(picture), 2))
         if not few or (len(few) > 1 and self.preparation.shape.form == "picture"):
-            raise StriateError("one picture is looked at", received=f"{len(few)} or more", where=str(picture))
+            where = few[0][0] if few else None
+            raise StriateError("one picture is looked at", received=f"{len(few)} or more", where=where)
         name, item = few[0]
         one = load_one(item, Want(shape=self.preparation.shape))
         if one.problem:
@@ -316,8 +317,8 @@ class Model:
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu", precision: str = "auto") -> Model:
-    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. precision: as of
-    Model."""
+    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. device: as of
+    `choose_device`. precision: as of Model."""
     if precision not in PRECISIONS:
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)
@@ -338,5 +339,5 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
         raise StriateError(
             "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
         ) from error
-    network = network.to(device, memory_format=memory_format(len(network.input_shape) + 1))
+    network = network.to(choose_device(device), memory_format=memory_format(len(network.input_shape) + 1))
     return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent, precision, learned)

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from striate.data.symbols import as_channels, spelled
-from striate.device import choose_device
 from striate.errors import StriateError, nearest
 from striate.export.model import Model, load_model
 from striate.serve.door import HERE
@@ -66,7 +65,7 @@ def serve(
     port: 0 takes a free one. host: the address of this machine that is listened to; 0.0.0.0 is every one, and then
     anybody in reach can ask. device, precision: as of `striate.load`.
     """
-    predictor = Predictor(load_model(place, choose_device(device), precision), Path(place))
+    predictor = Predictor(load_model(place, device, precision), Path(place))
     with PredictionServer(predictor, host, port) as server, _until_told():
         print(f"Serving   {place} at {server.origin}/ (a page for people)")
         print(f"Try       {curl_line(Path(place), predictor.model, server.origin)}")

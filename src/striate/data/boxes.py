@@ -255,7 +255,8 @@ def mended_box(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray |
 
 
 def _twin(thing: Thing, corners: np.ndarray, kept: list[tuple[Thing, np.ndarray]]) -> str:
-    same = (earlier.place for earlier, box in kept if earlier.name == thing.name and np.abs(box - corners).max() < SLIP)
+    near = ((earlier, box) for earlier, box in kept if abs(box[0] - corners[0]) < SLIP)  # first: most differ in it
+    same = (earlier.place for earlier, box in near if earlier.name == thing.name and np.abs(box - corners).max() < SLIP)
     return next(same, "")
 
 

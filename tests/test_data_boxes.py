@@ -266,6 +266,27 @@ def test_coco_of_several_parts(tmp_path: Path) -> None:
     )
 
 
+def test_names_that_parts_share_are_of_the_part_of_the_labels(tmp_path: Path) -> None:
+    """instances_train.json means train/1.jpg where val/1.jpg has the name too; a file of no part is in doubt."""
+    for part, place in (("train", "train"), ("val", "images/val2017")):
+        draw(tmp_path / place / "1.jpg")
+        record = {
+            "images": [{"id": 1, "file_name": "1.jpg", "width": 40, "height": 30}],
+            "categories": [{"id": 1, "name": part}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 10, 20]}],
+        }
+        write(tmp_path / f"annotations/instances_{part}.json", record)
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {
+        "train/1.jpg": [("train", 1, 2, 11, 22)],
+        "images/val2017/1.jpg": [("val", 1, 2, 11, 22)],
+    }
+    assert [sample.part for sample in found.samples] == ["validation", "train"]
+    assert not found.left_out
+    (tmp_path / "annotations/instances_val.json").unlink()
+    assert "2 pictures have this name" in str(reasons(read_boxes(tmp_path)))
+
+
 def test_coco_outlines_without_boxes(tmp_path: Path) -> None:
     """Where a tool writes polygons alone, an object's box is around all of its rings; runs alone are no box."""
     for name in "ab":

@@ -534,6 +534,18 @@ def test_table_of_boxes(tmp_path: Path) -> None:
         assert [s.part for s in found.samples] == ["validation", "train"]
 
 
+def test_a_table_of_boxes_in_shares(tmp_path: Path) -> None:
+    """Corners of which none is above 1 are shares of the sides; whole ones, and any above 1, are pixels."""
+    draw(tmp_path / "a.jpg")
+    for corners, expected in (
+        ("0.1,0.2,0.5,1", (4, 6, 20, 30)),
+        ("0,0,1,1", (0, 0, 1, 1)),
+        ("0.1,0.2,0.5,1\na.jpg,cell,0,0,1.5,1", (0.1, 0.2, 0.5, 1)),
+    ):
+        write(tmp_path / "boxes.csv", f"filename,class,xmin,ymin,xmax,ymax\na.jpg,cell,{corners}\n")
+        assert boxes_of(read_boxes(tmp_path))["a.jpg"][0] == ("cell", *map(pytest.approx, expected))
+
+
 def test_decimal_commas_and_missing_names_in_a_table_of_boxes(tmp_path: Path) -> None:
     """Corners as a German Excel writes them are read; what stands for nothing is no class, as in a table of classes."""
     draw(tmp_path / "a.jpg")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,6 +116,19 @@ def test_every_bad_box_is_told_and_the_good_ones_stay(tmp_path: Path) -> None:
         "a.xml, object 8: its corners are no numbers, dropped",
         "a.xml, object 9: it has no name, dropped",
     ]
+
+
+def test_thousands_of_boxes_on_one_picture(tmp_path: Path) -> None:
+    """The same box twice is found among 1,500 in the time of a few comparisons for each, not of one with all others."""
+    draw(tmp_path / "a.png", 600, 600)
+    places = [(x, y) for x in range(0, 500, 10) for y in range(0, 300, 10)]
+    rows = [f"a.png,cell,{x},{y},{x + 9},{y + 9}\n" for x, y in (*places, places[7])]
+    write(tmp_path / "boxes.csv", "path,label,x0,y0,x1,y1\n" + "".join(rows))
+    begun = time.process_time()
+    found = read_boxes(tmp_path)
+    assert time.process_time() - begun < 2  # 5 s where each is compared with all
+    assert len(found.samples[0].target.names) == 1500
+    assert mended(found) == ["boxes.csv, line 1502: the same box as line 9, dropped"]
 
 
 def test_a_picture_whose_boxes_were_all_dropped_is_not_empty(tmp_path: Path) -> None:
@@ -250,6 +264,27 @@ def test_coco_of_several_parts(tmp_path: Path) -> None:
     assert (
         "annotation 4: it is of a picture that images does not list" in reasons(found)["train/_annotations.coco.json"]
     )
+
+
+def test_names_that_parts_share_are_of_the_part_of_the_labels(tmp_path: Path) -> None:
+    """instances_train.json means train/1.jpg where val/1.jpg has the name too; a file of no part is in doubt."""
+    for part, place in (("train", "train"), ("val", "images/val2017")):
+        draw(tmp_path / place / "1.jpg")
+        record = {
+            "images": [{"id": 1, "file_name": "1.jpg", "width": 40, "height": 30}],
+            "categories": [{"id": 1, "name": part}],
+            "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 10, 20]}],
+        }
+        write(tmp_path / f"annotations/instances_{part}.json", record)
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {
+        "train/1.jpg": [("train", 1, 2, 11, 22)],
+        "images/val2017/1.jpg": [("val", 1, 2, 11, 22)],
+    }
+    assert [sample.part for sample in found.samples] == ["validation", "train"]
+    assert not found.left_out
+    (tmp_path / "annotations/instances_val.json").unlink()
+    assert "2 pictures have this name" in str(reasons(read_boxes(tmp_path)))
 
 
 def test_coco_outlines_without_boxes(tmp_path: Path) -> None:
@@ -536,6 +571,18 @@ def test_table_of_boxes(tmp_path: Path) -> None:
         found = read_boxes(source)
         assert boxes_of(found) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
         assert [s.part for s in found.samples] == ["validation", "train"]
+
+
+def test_a_table_of_boxes_in_shares(tmp_path: Path) -> None:
+    """Corners of which none is above 1 are shares of the sides; whole ones, and any above 1, are pixels."""
+    draw(tmp_path / "a.jpg")
+    for corners, expected in (
+        ("0.1,0.2,0.5,1", (4, 6, 20, 30)),
+        ("0,0,1,1", (0, 0, 1, 1)),
+        ("0.1,0.2,0.5,1\na.jpg,cell,0,0,1.5,1", (0.1, 0.2, 0.5, 1)),
+    ):
+        write(tmp_path / "boxes.csv", f"filename,class,xmin,ymin,xmax,ymax\na.jpg,cell,{corners}\n")
+        assert boxes_of(read_boxes(tmp_path))["a.jpg"][0] == ("cell", *map(pytest.approx, expected))
 
 
 def test_decimal_commas_and_missing_names_in_a_table_of_boxes(tmp_path: Path) -> None:

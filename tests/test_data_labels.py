@@ -3,6 +3,7 @@
 import csv
 import io
 import tempfile
+import time
 import unicodedata
 from pathlib import Path
 
@@ -10,7 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from striate.data.columns import Row
+from striate.data.labels import _Index, _Join, _pictures, _take
+from striate.data.sample import Sample
 from striate.data.sources import read_source, require_trainable
+from striate.data.targets import meaning_of
 from striate.errors import StriateError
 from striate.train.settings import Settings
 
@@ -143,6 +148,26 @@ def test_every_mismatch_is_listed(tmp_path: Path) -> None:
         "x/8.png": "line 10 fits other pictures too",
         "y/8.png": "line 10 fits other pictures too",
     }
+
+
+@pytest.mark.parametrize("prefix", ["", "D:\\sets\\"])
+def test_many_pictures_of_one_name(tmp_path: Path, prefix: str) -> None:
+    """Thousands that differ in their folders alone are told apart, in a time that grows as their number does; as does
+    that of lines which fit all of them."""
+    paths = [f"p{number}/study/view.png" for number in range(3000)]
+    samples = [Sample(path=path, source=tmp_path / path, target="") for path in paths]
+    index, begun = _Index(paths), time.process_time()
+    written = [f"{prefix}P{number}\\study\\view.png" for number in range(3000)]
+    assert [index.find(name) for name in written] == [(0, [number]) for number in range(3000)]
+    join = _Join(meaning_of([["a"], ["b"]], (0,), ("label",), None))
+    fits = [index.find("view.png")[1] for _ in paths]
+    for line, numbers in enumerate(fits):
+        _take(join, samples, 0, numbers, Row(line=line, name="view.png", target="a"))
+    assert time.process_time() - begun < 2  # a minute where each line looks at all
+    assert {item.reason.partition(": ")[2] for _, item in join.left_out} == {
+        "fits p0/study/view.png, p1/study/view.png, p2/study/view.png and 2,997 more"
+    }
+    assert len(_pictures(join, samples, "t.csv")[1]) == 3000
 
 
 def test_an_exact_name_comes_before_a_loose_one(tmp_path: Path) -> None:

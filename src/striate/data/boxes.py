@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.folder import list_pictures, sort_key, with_parts
+from striate.data.folder import list_pictures, parts_of, sort_key, with_parts
 from striate.data.guard import load_each, rest
 from striate.data.header import Header
 from striate.data.load import Loaded, Want
@@ -83,8 +83,9 @@ class Pictures:
                 pictures.by_name.setdefault(key, []).append(_plain(name))
         return pictures
 
-    def find(self, written: str | Path) -> Path | str:
-        """The file, or why there is none. A path from another machine is matched by as much of its end as fits."""
+    def find(self, written: str | Path, part: str | None = None) -> Path | str:
+        """The file, or why there is none. A path from another machine is matched by as much of its end as fits; of
+        several pictures of one name the one is meant that lies in the folder of the `part` that the labels are of."""
         if isinstance(written, Path):
             return written if written.is_file() else "no such picture"
         if Path(written).is_absolute() and "\0" not in written and Path(written).is_file():
@@ -95,6 +96,9 @@ class Pictures:
                 return file
         name = words[-1] if words else ""
         named = self.by_name.get(name) or self.by_name.get(os.path.splitext(name)[0], [])  # noqa: PTH122
+        if len(named) > 1:
+            parts = parts_of(named)
+            named = [path for path in named if part and parts.get(path) == part] or named
         if len(named) > 1:
             return f"{len(named)} pictures have this name"
         return self.by_path[named[0]] if named else "no such picture"
@@ -153,7 +157,7 @@ def _join(
     """The note of every picture by its name, and what is left out of both."""
     named: dict[str, Noted] = {}
     for note in notes:
-        file = pictures.find(note.picture)
+        file = pictures.find(note.picture, note.part)
         missing = isinstance(file, str)
         name = _plain(str(note.picture)) if missing else pictures.shown(file)
         problem = note.problem or (f"{file}, and {note.file} has labels for it" if missing else "")
@@ -255,7 +259,8 @@ def mended_box(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray |
 
 
 def _twin(thing: Thing, corners: np.ndarray, kept: list[tuple[Thing, np.ndarray]]) -> str:
-    same = (earlier.place for earlier, box in kept if earlier.name == thing.name and np.abs(box - corners).max() < SLIP)
+    near = ((earlier, box) for earlier, box in kept if abs(box[0] - corners[0]) < SLIP)  # first: most differ in it
+    same = (earlier.place for earlier, box in near if earlier.name == thing.name and np.abs(box - corners).max() < SLIP)
     return next(same, "")
 
 

@@ -1,7 +1,8 @@
 """A table with a box per line: path, class and corners in pixels; what `striate predict` writes for a detector.
 
 The columns are `path, label, x0, y0, x1, y1`; those that TensorFlow's converters write (`filename, width, height,
-class, xmin, ymin, xmax, ymax`) are known too. `ignored` (0 or 1), `part` and `confidence` may follow. A line with a
+class, xmin, ymin, xmax, ymax`) are known too. Where no corner is above 1 and some are fractions, corners are shares of
+the sides. `ignored` (0 or 1), `part` and `confidence` may follow. A line with a
 path and nothing else is a picture without objects.
 """
 
@@ -50,10 +51,13 @@ def read_box_table(file: Path) -> list[Noted]:
         values = {word: cell_at(cells, column) for word, column in columns.items()}
         if values["path"]:
             rows.setdefault(values["path"], []).append((number, values))
-    return [_note(file, path, listed) for path, listed in rows.items()]
+    corners = [decimal(row[word]) for listed in rows.values() for _, row in listed for word in HEADER[2:]]
+    written = [value for value in corners if value is not None]
+    shares = max(written, default=2.0) <= 1 and not all(value.is_integer() for value in written)
+    return [_note(file, path, listed, shares) for path, listed in rows.items()]
 
 
-def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]]) -> Noted:
+def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]], shares: bool) -> Noted:
     things = [_thing(number, row) for number, row in rows if any(row[word] for word in HEADER[1:])]
     words = {row.get("part", "") for _, row in rows} - {""}
     parts = {PART_NAMES.get(word.lower()) for word in words}
@@ -63,7 +67,7 @@ def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]]) -> 
     sides = [rows[0][1].get(side, "") for side in ("height", "width")]
     size = tuple(int(side) for side in sides) if all(side.isdigit() and int(side) > 0 for side in sides) else None
     part = next(iter(parts), None)
-    return Noted(picture=path, file=file.name, things=things, size=size, part=part, problem=problem)
+    return Noted(picture=path, file=file.name, things=things, size=size, shares=shares, part=part, problem=problem)
 
 
 def _thing(number: int, row: dict[str, str]) -> Thing:

@@ -20,7 +20,8 @@ from striate.files import readable
 NAMES = ("id", "image_id", "img_id", "id_code", "image_name", "name", "uid", "case", "case_id", *COLUMNS["path"])
 NO_LINE = "named by no line of"
 _WHOLE, _DIGITS, _ZEROS = re.compile(r"(\d+)(?:[.,]0+)?"), re.compile(r"\d+"), re.compile(r"(?<!\d)0+(?=\d)")
-_BY_NUMBER = 3  # how loose that is
+_BY_NUMBER, _BARE = 3, 4  # how loose that is; the way to find what is called by a number alone
+_FEW = 8  # pictures of one name that are looked at one by one
 _LOOKED_AT = 20_000  # lines from which the column of names is told
 
 
@@ -132,27 +133,45 @@ class _Index:
 
     def __init__(self, paths: Iterable[str]) -> None:
         self.paths = [unicodedata.normalize("NFC", path) for path in paths]
+        self.whole, self.ends = _by_key(self.paths), {}
         stems = [_stem(path.rpartition("/")[2]) for path in self.paths]
         shared = re.sub(r"\d+$", "", os.path.commonprefix(stems)) if len(stems) > 1 else ""  # noqa: RUF071
-        self.bare = {n for n, stem in enumerate(stems) if stem.isdecimal()}
-        numbers = (_number(stem[len(shared) :]) for stem in stems)
+        numbers = [_number(stem[len(shared) :]) for stem in stems]
+        bare = (number if stem.isdecimal() else None for stem, number in zip(stems, numbers, strict=True))
         names = (path.rpartition("/")[2] for path in self.paths)
         bald = (_bald(stem) for stem in stems)
-        keys = ((str, names), (_stem, stems), (_bald, bald), (_number, numbers))
+        keys = ((str, names), (_stem, stems), (_bald, bald), (_number, numbers), (_number, bare))
         self.ways = [(key, _by_key(of)) for key, of in keys]  # of comparing names, from exact to loose
 
     def find(self, written: str) -> tuple[int, list[int]]:
         """How loosely (0 to 3) a name as written in a table is found, and the pictures that it fits."""
         path = unicodedata.normalize("NFC", written).replace("\\", "/").removeprefix("./")
+        if path in self.whole:
+            return 0, self.whole[path]
         folders, _, name = path.rpartition("/")
-        for looseness, (key, pictures) in enumerate(self.ways):
-            fits = pictures.get(key(name) or "", [])
-            if looseness == _BY_NUMBER and not _WHOLE.fullmatch(name):
-                fits = [n for n in fits if n in self.bare]  # HAM_118 is not ISIC_118, but it may be 118
-            fits = [n for n in fits if _agree(folders, self.paths[n].rpartition("/")[0])]
-            if fits:
-                return looseness, [n for n in fits if self.paths[n] == path] or fits
+        by_number = _BY_NUMBER if _WHOLE.fullmatch(name) else _BARE  # HAM_118 is not ISIC_118, but it may be 118
+        for looseness, way in enumerate((*range(_BY_NUMBER), by_number)):
+            if fits := self._agreeing(way, self.ways[way][0](name) or "", folders.casefold()):
+                return looseness, fits
         return _BY_NUMBER, []
+
+    def _agreeing(self, way: int, key: str, folders: str) -> list[int]:
+        """The pictures of one key whose folders agree with `folders`: the shorter of both is the end of the longer."""
+        pictures = self.ways[way][1].get(key, [])
+        if len(pictures) > _FEW and (way, key) not in self.ends:
+            ends = self.ends[way, key] = defaultdict(list)  # by each end of their folders, and by the whole behind \0
+            for number in pictures:
+                folder = self._folder(number)
+                for end in (f"\0{folder}", *_ends(folder)):
+                    ends[end].append(number)
+        if len(pictures) <= _FEW:
+            return [n for n in pictures if folders in _ends(self._folder(n)) or self._folder(n) in _ends(folders)]
+        ends = self.ends[way, key]
+        shorter = [number for end in _ends(folders)[1:] for number in ends.get(f"\0{end}", ())]
+        return sorted({*shorter, *ends.get(folders, ())}) if shorter else ends.get(folders, [])
+
+    def _folder(self, number: int) -> str:
+        return self.paths[number].rpartition("/")[0].casefold()
 
 
 def _by_key(keys: Iterable[str | None]) -> dict[str, list[int]]:
@@ -180,10 +199,10 @@ def _number(name: str) -> str | None:
     return (runs[0].lstrip("0") or "0") if len(runs) == 1 else None
 
 
-def _agree(one: str, other: str) -> bool:
-    """Whether the shorter of two folders is the end of the longer; no folder agrees with all."""
-    short, long = sorted((one.casefold(), other.casefold()), key=len)
-    return not short or f"/{long}".endswith(f"/{short}")
+def _ends(folder: str) -> list[str]:
+    """A path, what is left of it without its first folder, and so on down to nothing."""
+    words = folder.split("/") if folder else []
+    return ["/".join(words[first:]) for first in range(len(words) + 1)]
 
 
 def _name_column(file: Path, index: _Index, first: list[str], others: list[list[str]]) -> int:
@@ -218,7 +237,7 @@ class _Join:
     meaning: Meaning
     taken: dict[int, tuple[int, Row]] = field(default_factory=dict)
     clashes: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
-    doubtful: dict[int, int] = field(default_factory=dict)  # picture: a line that fits it and others
+    doubtful: dict[int, tuple[int, list[int], str]] = field(default_factory=dict)  # by id: the list that fits
     left_out: list[tuple[int, LeftOut]] = field(default_factory=list)  # with the number of the line
 
 
@@ -226,9 +245,10 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
     """Give the line `row` to the picture that it fits, or list why not."""
     problem = row.problem
     if not problem and len(fits) != 1:
-        names = [samples[number].path for number in fits]
-        problem = f"fits {first_few(names, 3)}" if fits else "no such picture"
-        join.doubtful.update(dict.fromkeys(fits, row.line))
+        if id(fits) not in join.doubtful:  # thousands of lines may fit the same thousands of pictures
+            said = f"fits {first_few([samples[number].path for number in fits], 3)}" if fits else "no such picture"
+            join.doubtful[id(fits)] = row.line, fits, said
+        problem = join.doubtful[id(fits)][2]
     if not problem and fits[0] in join.taken:
         how, earlier = join.taken[fits[0]]
         joined = join.meaning.joined(earlier.target, row.target) if how == looseness else earlier.target
@@ -251,6 +271,7 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
 def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Sample], list[LeftOut]]:
     """The pictures with their labels, in the order of the lines, and those without one."""
     labelled, bare, told = {}, [], {item.path for _, item in join.left_out}
+    doubtful = {number: line for line, fits, _ in join.doubtful.values() for number in fits}
     for number, sample in enumerate(samples):
         if number in join.clashes:
             lines = first_few([join.taken[number][1].line, *join.clashes[number]])
@@ -259,8 +280,8 @@ def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Samp
         elif number in join.taken:
             row = join.taken[number][1]
             labelled[row.line] = replace(sample, target=row.target, group=row.group, part=row.part or sample.part)
-        elif number in join.doubtful:
-            bare.append(sample.left_out(f"line {join.doubtful[number]} fits other pictures too"))
+        elif number in doubtful:
+            bare.append(sample.left_out(f"line {doubtful[number]} fits other pictures too"))
         elif sample.path not in told:
             bare.append(sample.left_out(f"{NO_LINE} {table}"))
     return [labelled[line] for line in sorted(labelled)], bare

@@ -365,6 +365,8 @@ def test_others_may_not_ask(client: Client) -> None:
     assert client.refused(403, "/predict", good, Origin="http://evil.example")
     assert client.refused(403, "/predict", good, Sec_Fetch_Site="cross-site")
     assert client.predict(good, Origin=f"http://127.0.0.1:{client.port}")
+    assert client.predict(good, Origin="https://lab.example", Sec_Fetch_Site="same-origin")  # a web server in front
+    assert client.refused(403, "/predict", good, Origin="https://lab.example", Sec_Fetch_Site="same-site")
     assert client.ask("/../serve/door.py")[0] == client.ask("/index.html")[0] == client.ask("/app.js")[0] == 404
 
 

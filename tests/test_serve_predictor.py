@@ -32,6 +32,8 @@ from striate import cli
 from striate.data import guard
 from striate.data.sample import Boxes
 from striate.errors import StriateError
+from striate.export.page import introduced
+from striate.inside.trace import plain
 from striate.serve import door, predictor, start
 from striate.serve.predictor import Line, PredictionServer, Predictor
 from striate.serve.start import curl_line
@@ -356,6 +358,12 @@ def test_what_the_model_is(client: Client, run: Path) -> None:
         "striate": striate.__version__,
     }  # fmt: skip
     assert json.loads(client.ask("/health")[2]) == {"status": "ok"}
+
+
+def test_a_run_without_test_pictures_tells_no_score(model: striate.Model, tmp_path: Path) -> None:
+    """Its record of no pictures is no result."""
+    (tmp_path / "scores.json").write_text(json.dumps({"test": plain(model.task.scores([], [], model.about))}))
+    assert introduced(model.task, model.preparation, "a", tmp_path)["test"] is None
 
 
 def test_others_may_not_ask(client: Client) -> None:

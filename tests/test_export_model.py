@@ -405,6 +405,17 @@ def test_a_pattern_that_fits_no_file_is_told(tmp_path: Path, monkeypatch: pytest
     assert told == [("d/x/00.png", ""), ("d/x/01.png", ""), ("d/nothing*.png", "no such file")]
 
 
+def test_many_drawings_of_one_name_are_numbered_quickly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next free number is found without asking about every one before it."""
+    model, asked, exists = make_model(), [], Path.exists
+    for number in range(1, 1000):
+        (tmp_path / (f"0-{number}.png" if number > 1 else "0.png")).touch()
+    (told,) = model.predict([picture(0, 1)])
+    monkeypatch.setattr(Path, "exists", lambda path, **more: asked.append(path) or exists(path, **more))
+    assert model.draw_into(tmp_path, told) == tmp_path / "0-1000.png"
+    assert len(asked) < 30
+
+
 def test_patterns_and_films_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pattern stands for its files in order, also from the root; a film for its frames, which can be drawn on."""
     cv2 = pytest.importorskip("cv2", reason="needs: pip install 'striate[video]'")

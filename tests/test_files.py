@@ -127,7 +127,7 @@ def test_a_broken_json_file_is_named(tmp_path: Path, content: bytes, told: str) 
 
 
 def test_a_free_name_is_found_among_thousands() -> None:
-    """After a few questions the first number that is free, where the others follow each other; else one that is free."""
+    """The first that is free where numbers follow each other, after a few questions; else any that is free."""
     taken, asked = {"a", *(f"a-{number}" for number in range(2, 5001))}, []
     assert files.free_name("a", lambda name: asked.append(name) or name in taken) == "a-5001"
     assert len(asked) < 30

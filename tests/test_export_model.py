@@ -15,9 +15,11 @@ from PIL import Image
 
 from striate.data.prepare import Preparation, Shape, fit
 from striate.data.sample import Boxes
+from striate.data.symbols import SYMBOLS
 from striate.data.values import mask_values
 from striate.errors import StriateError
 from striate.export.answers import write_answers
+from striate.export.items import items
 from striate.export.model import Model, load_model
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.underway import MODEL_FILE
@@ -165,6 +167,19 @@ def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: py
     np.save(tmp_path / "pack/a.npy", np.zeros((2, 8, 8), np.uint8))
     monkeypatch.chdir(tmp_path / "pack")
     assert [row.reason for row in make_model().predict("")] == ["an empty name"]
+
+
+def test_a_file_of_texts_that_is_not_there_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking a model of texts about a mistyped name or a folder says so; words are a text, also about files."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / "few.txt").write_text("good\nbad\n")
+    shape = Shape(height=1, width=8, channels=SYMBOLS, form="text")
+    asked = ["revews.csv", "reviews", "few.txt", "a good day", "I lost my notes.txt", "x" * 5000]
+    found = list(items(asked, shape, "text"))
+    assert [name for name, _ in found] == ["revews.csv", "reviews", "few/0", "few/1", "text/3", "text/4", "text/5"]
+    assert [one.code for _, one in found[:2]] == ["missing", "folder"]
+    assert all(isinstance(one, np.ndarray) for _, one in found[2:])
 
 
 def test_arrays_that_do_not_fit_are_told_how_they_would(tmp_path: Path) -> None:
@@ -408,6 +423,17 @@ def test_a_pattern_that_fits_no_file_is_told(tmp_path: Path, monkeypatch: pytest
     monkeypatch.chdir(tmp_path)
     told = [(row.path, row.reason) for row in model.predict(["d/x/*.png", "d/nothing*.png"])]
     assert told == [("d/x/00.png", ""), ("d/x/01.png", ""), ("d/nothing*.png", "no such file")]
+
+
+def test_many_drawings_of_one_name_are_numbered_quickly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next free number is found without asking about every one before it."""
+    model, asked, exists = make_model(), [], Path.exists
+    for number in range(1, 1000):
+        (tmp_path / (f"0-{number}.png" if number > 1 else "0.png")).touch()
+    (told,) = model.predict([picture(0, 1)])
+    monkeypatch.setattr(Path, "exists", lambda path, **more: asked.append(path) or exists(path, **more))
+    assert model.draw_into(tmp_path, told) == tmp_path / "0-1000.png"
+    assert len(asked) < 30
 
 
 def test_patterns_and_films_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The ONNX file of a model: ONNX Runtime gives what torch gives, for every layer, task and form."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +175,29 @@ def test_areas_seen_from_all_sides(shape: Shape, tmp_path: Path) -> None:
     pictures = pictures_of(shape, 2)
     expected = model.logits(pictures).softmax(dim=1).numpy()
     assert np.abs(asked(tmp_path / "m.onnx", pictures) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(11, 30), (9, 9), (40, 20)], ids=["wide", "small", "high"])
+def test_the_lines_of_the_docs_give_the_masks_of_predict(
+    size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures for masks are placed and filled up, which the command tells, and what lies on them is cut out again."""
+    shape = Shape(height=16, width=24, channels=3, mirrored=True)
+    model = model_of("conv 4 3, relu, maxpool 2, conv classes 3", shape, Segmentation(NAMES))
+    takes = "pictures (N×16×24×3, uint8, placed, not stretched, and filled up by mirroring)"
+    assert model.export(tmp_path / "model.onnx").takes == takes
+    random = np.random.default_rng(0)
+    small = Image.fromarray(random.integers(0, 256, (5, 6, 3), np.uint8))
+    small.resize(size[::-1], Image.Resampling.BICUBIC).save(tmp_path / "picture.png")
+    text = (Path(__file__).parents[1] / "docs/export.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```python\n(.*?)```", text.partition("## For other programs")[2], re.DOTALL)[:2]
+    monkeypatch.chdir(tmp_path)
+    told: dict = {}
+    exec("".join(first.splitlines(keepends=True)[:6]) + second, told)
+    (one,) = model.predict("picture.png")
+    assert told["mask"].shape == size == one.size
+    assert len(np.unique(one.answer.labels)) > 1
+    assert (told["mask"] == one.answer.labels).mean() > 0.99
 
 
 def test_boxes_leave_the_file_as_maps(tmp_path: Path) -> None:

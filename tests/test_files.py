@@ -126,6 +126,17 @@ def test_a_broken_json_file_is_named(tmp_path: Path, content: bytes, told: str) 
         files.read_json(tmp_path / "absent.json")
 
 
+def test_a_free_name_is_found_among_thousands() -> None:
+    """The first that is free where numbers follow each other, after a few questions; else any that is free."""
+    taken, asked = {"a", *(f"a-{number}" for number in range(2, 5001))}, []
+    assert files.free_name("a", lambda name: asked.append(name) or name in taken) == "a-5001"
+    assert len(asked) < 30
+    assert [files.free_name("a", {"a", *more}.__contains__) for more in ((), ["a-2"], ["a-3"])] == ["a-2", "a-3", "a-2"]
+    taken -= {"a-9", "a-4000"}
+    assert files.free_name("a", taken.__contains__) not in taken
+    assert files.free_name("b", taken.__contains__) == "b"
+
+
 def test_run_folders_are_numbered(tmp_path: Path) -> None:
     """train, train-2, train-3; a name of one's own counts for itself; nothing is ever overwritten."""
     made = [files.new_run_folder(tmp_path / "runs", name).name for name in (None, None, "cells", None, "cells")]

@@ -12,6 +12,7 @@ from drawn import TINY, draw_folder, picture, white_charts
 from drawn_page import spatial_run
 from drawn_series import write_ucr
 from PIL import Image
+from playwright.sync_api import Page, Route
 
 import striate
 
@@ -62,6 +63,27 @@ def test_pictures_are_answered(browser: Browser, tmp_path: Path, monkeypatch: py
         assert rows == 7  # many answers stand three beside each other
         page.set_viewport_size({"width": 360, "height": 700})
         assert page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
+        sent = in_portions(page, {"most_pictures": 6}, sorted(source.rglob("*.png")))
+        assert sent == 3  # of 6, 6 and 4
+        assert in_portions(page, {"largest_body": 10_000}, sorted(source.rglob("*.png"))) == 4  # a form's head counts
+
+
+def in_portions(page: Page, limits: dict[str, int], files: list[Path]) -> int:
+    """How many requests the page sends for all files where one request is limited like this; all are answered."""
+
+    def limited(route: Route) -> None:
+        reply = route.fetch()
+        route.fulfill(response=reply, json={**reply.json(), **limits})
+
+    page.route("**/model", limited)
+    page.reload()
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    page.locator("input[type=file]").set_input_files(files)
+    expect(page.locator("#answers > *")).to_have_count(len(files))
+    assert page.locator("#answers h2").all_text_contents() == [file.name for file in files]
+    page.unroute("**/model")
+    return len(sent)
 
 
 def test_series_are_called_series(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from striate import files
+from striate.data.prepare import Shape
+from striate.data.symbols import SYMBOLS
 from striate.draw.pixels import visible
 from striate.serve import gallery as gallery_module
 from striate.serve.gallery import Gallery
@@ -144,6 +146,21 @@ def test_a_packed_set_is_opened_again(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", test_images=pixels, test_labels=[0, 1])
     gallery = Gallery(make_run(tmp_path / "r", tmp_path / "set.npz", [("test/1", "1", "test")]))
     np.testing.assert_array_equal(gallery.pixels(gallery.first())[:, :, 0], pixels[1])
+
+
+def test_a_training_file_that_was_changed_is_gone(tmp_path: Path) -> None:
+    """A table whose column of texts has another name now, half of a packed set: its samples are said to be gone."""
+    (tmp_path / "texts.csv").write_text("words,label\ngood,a\nbad,b\n")
+    texts = Gallery(make_run(tmp_path / "t", tmp_path / "texts.csv", [("texts/0", "a", "test")]))
+    texts.shape, texts.text = Shape(height=1, width=8, channels=SYMBOLS, form="text"), "review"
+    np.savez(tmp_path / "set.npz", test_images=np.zeros((2, 50, 40), np.uint8), test_labels=[0, 1])
+    half = (tmp_path / "set.npz").read_bytes()[:1000]
+    (tmp_path / "set.npz").write_bytes(half)
+    packed = Gallery(make_run(tmp_path / "r", tmp_path / "set.npz", [("test/1", "1", "test")]))
+    for gallery, file in ((texts, "texts.csv"), (packed, "set.npz")):
+        status, text = refused(gallery.pixels, "0")
+        assert (status, file in text) == (404, True)
+        assert gallery.first() is gallery.example() is None
 
 
 def test_arrays_are_not_there(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ from striate import cli
 from striate.data import guard
 from striate.data.sample import Boxes
 from striate.errors import StriateError
+from striate.export.page import introduced
+from striate.inside.trace import plain
 from striate.serve import door, predictor, start
 from striate.serve.predictor import Line, PredictionServer, Predictor
 from striate.serve.start import curl_line
@@ -358,6 +360,12 @@ def test_what_the_model_is(client: Client, run: Path) -> None:
     assert json.loads(client.ask("/health")[2]) == {"status": "ok"}
 
 
+def test_a_run_without_test_pictures_tells_no_score(model: striate.Model, tmp_path: Path) -> None:
+    """Its record of no pictures is no result."""
+    (tmp_path / "scores.json").write_text(json.dumps({"test": plain(model.task.scores([], [], model.about))}))
+    assert introduced(model.task, model.preparation, "a", tmp_path)["test"] is None
+
+
 def test_others_may_not_ask(client: Client) -> None:
     """On this machine's own address another host's name (DNS rebinding) and other pages are refused."""
     good = png_of(picture(0, 1))
@@ -365,6 +373,8 @@ def test_others_may_not_ask(client: Client) -> None:
     assert client.refused(403, "/predict", good, Origin="http://evil.example")
     assert client.refused(403, "/predict", good, Sec_Fetch_Site="cross-site")
     assert client.predict(good, Origin=f"http://127.0.0.1:{client.port}")
+    assert client.predict(good, Origin="https://lab.example", Sec_Fetch_Site="same-origin")  # a web server in front
+    assert client.refused(403, "/predict", good, Origin="https://lab.example", Sec_Fetch_Site="same-site")
     assert client.ask("/../serve/door.py")[0] == client.ask("/index.html")[0] == client.ask("/app.js")[0] == 404
 
 

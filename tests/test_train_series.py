@@ -175,7 +175,7 @@ def test_recipes_and_sizes_that_do_not_fit(tmp_path: Path) -> None:
         striate.train(form="series", **FAST)
 
 
-def test_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     """A column of texts is learned from; new texts, files of them and tables are told apart."""
     white_charts(monkeypatch)
     random = np.random.default_rng(0)
@@ -205,6 +205,9 @@ def test_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "new.txt").write_text("the dog and the bird\n\nthe saw and the axe and the drill\n")
     assert len(run.model.predict(tmp_path / "new.txt")) == 2
     assert run.model.look("the cat and the dog").sheet("conv1").startswith(b"\x89PNG")
+    for asked, then in (("the cat", ""), (str(tmp_path / "new.txt"), f" {tmp_path / 'new.txt'}"), ("a dog " * 99, "")):
+        assert cli.main(["look", str(run.folder), asked, "--layer", "conv1", "--out", str(tmp_path)]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == f"next: striate open {run.folder}{then}"
 
 
 def test_volumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

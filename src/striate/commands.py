@@ -4,6 +4,7 @@ Nothing heavy is imported before a command needs it.
 """
 
 import argparse
+import os
 import shlex
 import shutil
 import sys
@@ -199,7 +200,8 @@ def look(options: argparse.Namespace) -> int:
         deepest = next((item for item in reversed(seen.layers) if len(item.output_shape) == 3), seen.layers[-1])
         print(f"next: striate look {place} --layer {deepest.name}")
     else:
-        print(f"next: striate open {place}")
+        is_file = os.path.isfile(options.picture)  # noqa: PTH113 - a text may be too long for a name
+        print(f"next: striate open {place if is_file else shlex.quote(options.model)}")
     return DONE
 
 

@@ -76,9 +76,7 @@ def draw_answer(task: Task, pick: Pick, told: Prediction, folder: Path) -> Path:
     one = load_one(told.source, Want(pick=pick))
     if one.problem:
         raise StriateError("the picture must be readable", received=one.problem, where=told.path)
-    stem, number = Path(told.path).stem, 1
-    while (place := folder / f"{stem}{'' if number == 1 else f'-{number}'}.png").exists():
-        number += 1
+    place = folder / f"{files.free_name(Path(told.path).stem, lambda name: (folder / f'{name}.png').exists())}.png"
     drawn = task.drawn(visible(one.picture), told.answer)
     if not task.spatial:  # an answer that has no place on the picture stands below it
         sure = "" if told.confidence is None else f", {100 * told.confidence:.1f} %"

@@ -164,14 +164,19 @@ def _series(path: Path, shape: Shape) -> Iterator[tuple[str, Source]]:
 
 
 def _texts(source: str | PathLike, name: str, column: str) -> Iterable[tuple[str, Source]]:
-    """Of a table its texts, of a .txt file its lines; any other words are themselves a text."""
-    path = Path(source)
+    """Of a table its texts, of a .txt file its lines; any other words are themselves a text, but for what is plainly
+    meant as the name of a file, and a folder."""
+    path, said = Path(source), str(source)
     try:
-        is_file = path.is_file()
+        is_file, is_folder = path.is_file(), path.is_dir()
     except (OSError, ValueError):  # too long for a name
-        is_file = False
-    if not is_file:
-        yield name, symbols_of(str(source))
+        is_file = is_folder = False
+    if is_folder:
+        yield said, Unreadable("a folder, where texts are in a table or a .txt file", "folder")
+    elif not is_file and path.suffix.lower() in (".csv", ".tsv", ".txt") and len(said.split()) == 1:
+        yield said, Unreadable("no such file", "missing")
+    elif not is_file:
+        yield name, symbols_of(said)
     elif path.suffix.lower() == ".txt":
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         yield from ((f"{path.stem}/{n}", symbols_of(line)) for n, line in enumerate(lines) if line.strip())

@@ -43,7 +43,8 @@ def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Writt
         )
     files.write_bytes(path, data)
     takes, gives = ("×".join(["N", *map(str, sizes)]) for sizes in (shape.stored, made.expected.shape[1:]))
-    return Written(f"{PICTURES} ({takes}, {shape.depth})", f"{made.gives} ({gives}, float32)", apart)
+    placed = ", placed, not stretched, and filled up by mirroring" * shape.mirrored
+    return Written(f"{PICTURES} ({takes}, {shape.depth}{placed})", f"{made.gives} ({gives}, float32)", apart)
 
 
 def _model(onnx: ModuleType, made: Whole, shape: Shape, facts: Mapping[str, str]) -> bytes:

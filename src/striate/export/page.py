@@ -69,7 +69,7 @@ def introduced(task: Task, preparation: Preparation, name: str, run: Path | None
     form, test = preparation.shape.form, None
     scores = run / "scores.json" if run else None
     told = dict(files.read_json(scores)).get("test") or {} if scores and scores.is_file() else {}
-    if "main" in told:
+    if "main" in told and told["n"]:
         main = told["main"]
         said = f"{label(main, told)} {interval(told[main], main)} on {counted(told['n'], 'picture')}"
         test = {"score": main, **told[main], "n": told["n"], "said": said}

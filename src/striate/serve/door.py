@@ -145,11 +145,11 @@ class Caller(BaseHTTPRequestHandler):
             received, remedy = ", ".join(hosts) or "no host", f"ask {self.server.origin}"
             raise Refusal(403, "only this machine's own address is answered", received=received, remedy=remedy)
         origins = self.headers.get_all("Origin", [])
-        site = self.headers.get("Sec-Fetch-Site", "none")  # tells of other ports, which count as the same site
-        if any([f"http://{host}" for host in hosts] != [origin] for origin in origins) or site not in (
-            "none",
-            "same-origin",
-        ):
+        # What no page can set. It tells of other ports, and also of our own page behind a web server with encryption,
+        # whose Origin is not the name that this server is asked by.
+        site = self.headers.get("Sec-Fetch-Site", "none")
+        is_ours = all([f"http://{host}" for host in hosts] == [origin] for origin in origins)
+        if site != "same-origin" and (site != "none" or not is_ours):
             remedy = "programs send no Origin, and our own page its own"
             raise Refusal(403, "other pages may not ask", received=", ".join(origins) or site, remedy=remedy)
 

@@ -148,6 +148,12 @@ class Gallery:
         return [asdict(entry) for entry in sorted(rows, key=order)]
 
     def _source(self, entry: Entry) -> Path | np.ndarray:
+        try:
+            return self._found(entry)
+        except StriateError as error:  # the file with all of them was changed since
+            raise Refusal(404, error) from error
+
+    def _found(self, entry: Entry) -> Path | np.ndarray:
         root = _root(self.run / "settings.toml")
         if root == "digits":
             return _digits()[entry.name]

@@ -4,18 +4,35 @@ import { about, brand, card, dropping } from "./answers.js";
 import { fill, h, note, panel, useNouns } from "./dom.js";
 
 const SHOWN = 10, FEW = 3, MOST = 20; // classes of an answer, of one among many; answers that stay on the page
+const HEAD = 2000; // bytes that a form adds to a file, at most
+
 function answer(told, model, most) {
   if (told.reason) return panel(told.path, note(told.reason, "error"));
   const image = h("img", { src: `data:image/png;base64,${told.drawn}`, alt: `${told.path}: ${told.said}` });
   return card(told.path, image, told, model, most);
 }
 
-async function ask(files, model) {
+/* The files in portions that one request may hold. */
+function portions(files, { largest_body: largest, most_pictures: most }) {
+  const made = [];
+  let size = Infinity;
+  for (const file of files) {
+    size += file.size + HEAD;
+    if (size > largest || made.at(-1).length === most) {
+      made.push([]);
+      size = file.size + HEAD;
+    }
+    made.at(-1).push(file);
+  }
+  return made;
+}
+
+async function ask(files, model, many) {
   const form = new FormData();
   for (const file of files) form.append("picture", file, file.name);
   const response = await fetch("predict?drawn=1", { method: "POST", body: form });
   const told = await response.json();
-  if (told.predictions) return told.predictions.map((one) => answer(one, model, told.predictions.length > FEW ? FEW : SHOWN));
+  if (told.predictions) return told.predictions.map((one) => answer(one, model, many || told.predictions.length > FEW ? FEW : SHOWN));
   return [note(`${told.rule}. ${told.received ?? ""}. ${told.remedy}`, "error")];
 }
 
@@ -34,8 +51,10 @@ async function start(app) {
   const answers = h("div", { "aria-live": "polite", id: "answers" });
   const show = async (files) => {
     zone.classList.add("busy");
-    let shown;
-    try { shown = await ask(files, model); } catch { shown = [note("The server does not answer. Is striate serve still running?", "error")]; }
+    const shown = [];
+    try {
+      for (const portion of portions(files, model)) shown.push(...await ask(portion, model, files.length > FEW));
+    } catch { shown.push(note("The server does not answer. Is striate serve still running?", "error")); }
     zone.classList.remove("busy");
     fill(answers, shown, [...answers.children].slice(0, MOST));
     answers.classList.toggle("many", answers.children.length > FEW);

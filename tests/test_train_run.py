@@ -271,6 +271,13 @@ def test_a_damaged_newest_checkpoint_costs_an_epoch_and_no_bit(
     assert rows_of(folder) == rows_of(whole[0].folder)
 
 
+def test_patience_without_validation_pictures_is_refused(data: Path, tmp_path: Path) -> None:
+    """Nothing could get better or worse: it is said before any training, and no folder is left."""
+    with pytest.raises(StriateError, match=r"no validation pictures.*raise --val"):
+        train(data, out=str(tmp_path), name="r", quiet=True, **{**OPTIONS, "val": 0.0, "patience": 2})
+    assert not (tmp_path / "r").exists()
+
+
 @pytest.mark.usefixtures("quick")
 def test_resume_refuses_other_pictures_and_other_settings(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -411,6 +411,25 @@ def test_arrays_train_like_files(tmp_path: Path, quick: None) -> None:
     assert sum(run.scores[part]["n"] for part in ("train", "validation", "test")) == 20
 
 
+def test_a_run_on_arrays_goes_on_with_them(tmp_path: Path, quick: None) -> None:
+    """Cut short, it says the line of Python that goes on; without the arrays it says that they are missing."""
+    source = np.stack([picture(label, n) for label in (0, 1) for n in range(10)]), ["x"] * 10 + ["y"] * 10
+    heard: list[Event] = []
+
+    def interrupt_after_one(event: Event) -> None:
+        heard.append(event)
+        if getattr(event, "epoch", 0) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(source, out=str(tmp_path), name="r", quiet=True, watch=interrupt_after_one, **OPTIONS)
+    again = f"striate.train((pictures, labels), resume={str(tmp_path / 'r')!r})"
+    assert heard[-1].text == f"Kept      {again} goes on from the last checkpoint"
+    with pytest.raises(StriateError, match=r"a run on arrays goes on with the same arrays.*\(pictures, labels\)"):
+        train(resume=tmp_path / "r", quiet=True)
+    assert train(source, resume=tmp_path / "r", quiet=True).folder == tmp_path / "r"
+
+
 def failing_folders(root: Path) -> dict[str, Path]:
     """Folders from which nothing can be learned."""
     unreadable = draw_folder(root / "unreadable", {"a": 3, "b": 3})

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from striate.data.sample import Boxes
 from striate.evaluate.boxes import best_threshold, detection_scores, matched, overlaps
+from striate.evaluate.intervals import wilson
 
 CLASSES = ["disc", "square", "never"]
 
@@ -111,10 +112,20 @@ def test_groups_widen_the_interval() -> None:
     many = [b for b in truth for _ in range(10)], [b for b in answers for _ in range(10)]
     alone, naive = detection_scores(truth, answers, CLASSES), detection_scores(*many, CLASSES)
     grouped = detection_scores(*many, CLASSES, clusters=groups)
-    width = {name: s["map50"]["high"] - s["map50"]["low"] for name, s in (("a", alone), ("n", naive), ("g", grouped))}
-    assert width["g"] > 2 * width["n"]
-    assert width["g"] == pytest.approx(width["a"], rel=0.3)
     assert grouped["clusters"] == 15
+    for score in ("map50", "precision", "recall", "f1"):
+        wide, small, as_wide = (one[score]["high"] - one[score]["low"] for one in (grouped, naive, alone))
+        assert wide > 2 * small
+        assert wide == pytest.approx(as_wide, rel=0.3)
+
+
+def test_a_perfect_recall_of_few_groups_is_less_sure() -> None:
+    """Ten objects in two groups of five like pictures are worth two: Wilson's low end of 2 of 2, not of 10 of 10."""
+    truth = [boxes(("disc", 0, 0, 9, 9))] * 10
+    said = [boxes(("disc", 0, 0, 9, 9, 0.9), predicted=True)] * 10
+    scores = detection_scores(truth, said, ["disc"], clusters=np.repeat([0, 1], 5))
+    assert scores["recall"]["low"] == pytest.approx(wilson(2, 2)[0])
+    assert scores["per_class"]["disc"]["f1"]["low"] == pytest.approx(wilson(4, 4)[0])
 
 
 def test_perfect_empty_and_nothing() -> None:

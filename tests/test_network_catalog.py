@@ -80,6 +80,8 @@ def test_line_of_names_and_lines() -> None:
         line_of("hella")
     with pytest.raises(StriateError, match="choose one of auto, hela, digits, binary100, pilotnet, lenet5"):
         line_of("xyz")
+    with pytest.raises(StriateError, match="what auto stands for depends on the pictures"):
+        network("auto", (1, 28, 28), 10)
 
 
 def test_network_takes_shape_and_classes() -> None:

@@ -211,7 +211,8 @@ def test_files_that_hold_no_weights_that_fit(tmp_path: Path, monkeypatch: pytest
     rule = "weights to start from are a run folder or a .safetensors file"
     resnet = line_of("resnet18")
     cases = [
-        ("absent", "auto", rule),
+        ("absent", "auto", f"{rule}. received: no such file. where: absent. what to do: give a run"),
+        ("resnet.pth", resnet, rule),
         ("resnet.pth", resnet, "what to do: bring what torch.save wrote into that form: python -c"),
         ("none.safetensors", resnet, "a model file is a .safetensors file written by striate"),
         ("resnet.safetensors", "auto", "weights of another program come without their layers"),

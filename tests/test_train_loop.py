@@ -119,6 +119,21 @@ def test_the_bias_of_a_whitening_layer_learns_while_the_rate_rises(precision: st
     assert training.network.whiten1.bias.requires_grad  # else a summary would call it fixed
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("before", ["globalavgpool", "flatten", "3*(maxpool 2)"])
+def test_one_picture_gives_a_norm_no_mean(before: str, precision: str) -> None:
+    """A mean over one value is that value: refused with what to do, while two pictures are enough."""
+    line = f"conv 4 3, {before}, batchnorm, flatten, dense classes"
+    for size in (1, 2):
+        plan = tiny_plan((16, 16), network=line, batch_size=size, epochs=1)
+        training = tiny_training(plan, (16, 16), precision=precision)
+        if size == 2:
+            assert isinstance(next(training.run()), Step)
+            continue
+        with pytest.raises(StriateError, match=r"one picture at a time.*--batch-size 2"):
+            next(training.run())
+
+
 def test_one_sigmoid_output_learns_two_classes() -> None:
     """A network with one output is trained with binary cross-entropy and decodes to both probabilities."""
     line = "conv 4 3, relu, globalavgpool, dense 1, sigmoid"

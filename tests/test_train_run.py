@@ -271,6 +271,13 @@ def test_a_damaged_newest_checkpoint_costs_an_epoch_and_no_bit(
     assert rows_of(folder) == rows_of(whole[0].folder)
 
 
+def test_patience_without_validation_pictures_is_refused(data: Path, tmp_path: Path) -> None:
+    """Nothing could get better or worse: it is said before any training, and no folder is left."""
+    with pytest.raises(StriateError, match=r"no validation pictures.*raise --val"):
+        train(data, out=str(tmp_path), name="r", quiet=True, **{**OPTIONS, "val": 0.0, "patience": 2})
+    assert not (tmp_path / "r").exists()
+
+
 @pytest.mark.usefixtures("quick")
 def test_resume_refuses_other_pictures_and_other_settings(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -402,6 +409,25 @@ def test_arrays_train_like_files(tmp_path: Path, quick: None) -> None:
     run = train((pictures, ["x"] * 10 + ["y"] * 10), out=str(tmp_path), quiet=True, **OPTIONS)
     assert run.model.classes == ("x", "y")
     assert sum(run.scores[part]["n"] for part in ("train", "validation", "test")) == 20
+
+
+def test_a_run_on_arrays_goes_on_with_them(tmp_path: Path, quick: None) -> None:
+    """Cut short, it says the line of Python that goes on; without the arrays it says that they are missing."""
+    source = np.stack([picture(label, n) for label in (0, 1) for n in range(10)]), ["x"] * 10 + ["y"] * 10
+    heard: list[Event] = []
+
+    def interrupt_after_one(event: Event) -> None:
+        heard.append(event)
+        if getattr(event, "epoch", 0) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(source, out=str(tmp_path), name="r", quiet=True, watch=interrupt_after_one, **OPTIONS)
+    again = f"striate.train((pictures, labels), resume={str(tmp_path / 'r')!r})"
+    assert heard[-1].text == f"Kept      {again} goes on from the last checkpoint"
+    with pytest.raises(StriateError, match=r"a run on arrays goes on with the same arrays.*\(pictures, labels\)"):
+        train(resume=tmp_path / "r", quiet=True)
+    assert train(source, resume=tmp_path / "r", quiet=True).folder == tmp_path / "r"
 
 
 def failing_folders(root: Path) -> dict[str, Path]:

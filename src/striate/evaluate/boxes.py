@@ -49,13 +49,13 @@ def detection_scores(
     per_class = {
         name: {
             "ap50": area(0, k), "ap50_95": area(slice(None), k),
-            **_shares(counts[:, k]), "n": int(counts[:, k, 1].sum()),
+            **_shares(counts[:, k], clusters), "n": int(counts[:, k, 1].sum()),
         }
         for k, name in enumerate(classes)
     }  # fmt: skip
     return {
         "n": n, **intervals.told_clusters(clusters), "objects": objects, "threshold": threshold,
-        **{name: area(at) for name, at in _AT.items()}, **_shares(counts.sum(axis=1)), "per_class": per_class,
+        **{name: area(at) for name, at in _AT.items()}, **_shares(counts.sum(axis=1), clusters), "per_class": per_class,
     }  # fmt: skip
 
 
@@ -195,16 +195,17 @@ def _counts(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[
     return counts
 
 
-def _shares(counts: np.ndarray) -> dict:
-    """Precision, recall and F1 of counts (N, 3) with intervals over pictures."""
-    drawn = intervals.resampled_means(counts) * len(counts)
+def _shares(counts: np.ndarray, clusters: Clusters) -> dict:
+    """Precision, recall and F1 of counts (N, 3) with intervals over pictures, or clusters (N,) of them."""
+    drawn = intervals.resampled_means(counts, clusters=clusters) * len(counts)
+    worth = 1.0 if clusters is None else intervals.clusters_worth(clusters) / len(counts)
     whole, found = counts.sum(axis=0), {}
     for name, over in (("precision", (2,)), ("recall", (1,)), ("f1", (1, 2))):
         factor = len(over)
         below, drawn_below = whole[list(over)].sum(), drawn[:, list(over)].sum(axis=1)
         value = factor * whole[0] / below if below else float("nan")
         shares = np.divide(factor * drawn[:, 0], drawn_below, out=np.full(len(drawn), np.nan), where=drawn_below > 0.5)
-        found[name] = bootstrapped(value, shares, float(below))
+        found[name] = bootstrapped(value, shares, worth * below)
     return found
 
 

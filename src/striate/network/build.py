@@ -56,12 +56,23 @@ def build(line: str, input_shape: Shape, classes: int, seed: int = 0) -> Network
 
     input_shape: (channels, height, width), without the batch.
     """
+    _require_whitening_first(flat(parse(line)))
     text = to_text(_resolve(parse(line), classes))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(text, tuple(input_shape))
         initialise(network)
     return network
+
+
+def _require_whitening_first(layers: tuple[Layer, ...], starts: bool = True) -> None:
+    """A whitening layer has the pictures themselves before it; starts: whether these layers have."""
+    for number, layer in enumerate(layers):
+        is_first = starts and not number
+        if layer.kind == "whiten" and not is_first:
+            rule = "whiten is the first layer of a network, since its filters are made from the pictures"
+            raise StriateError(rule, received=to_text((layer,)), where="the network's line", remedy="use conv there")
+        _require_whitening_first(layer.body, is_first)
 
 
 def _resolve(layers: tuple[Layer, ...], classes: int) -> tuple[Layer, ...]:

@@ -101,5 +101,8 @@ def line_of(name_or_line: str) -> str:
         return CATALOG[word].line
     if "," in word or " " in word:
         return to_text(parse(word))
+    if word == "auto":
+        rule, remedy = "what auto stands for depends on the pictures", "name another, or a run that was trained with it"
+        raise StriateError(rule, received="auto without pictures", where="--network", remedy=remedy)
     rule, remedy = "a network is a name of the catalogue or a line of layers", nearest(word, ["auto", *CATALOG])
     raise StriateError(rule, received=repr(word), where="--network", remedy=remedy)

@@ -93,6 +93,9 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
     if plan.balance == "sampling" and not data.task.one_label:
         rule = "--balance sampling draws pictures by their one class"
         raise StriateError(rule, received=data.task.name, where="--balance", remedy="use weights, or none")
+    if plan.patience is not None and not len(data.rows("validation")):
+        rule, remedy = "--patience waits for a validation part to get better", "raise --val, or leave --patience out"
+        raise StriateError(rule, received="no validation pictures", where=data.found.root, remedy=remedy)
 
     def batches(part: str, balance: bool = False) -> Batches:
         rows = data.rows(part)

@@ -18,6 +18,7 @@ from striate.export.underway import MODEL_FILE
 from striate.train.events import Note, Watch
 
 KEPT = 2
+ARRAYS = "arrays"  # where pictures came from that were given in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +63,10 @@ def load_checkpoint(folder: Path) -> tuple[Place, dict[str, Tensor], list[dict]]
 
 
 @contextlib.contextmanager
-def resumable(run: Path, checkpoints: str, tell: Watch, parent: Path | None = None) -> Iterator[None]:
+def resumable(run: Path, checkpoints: str, tell: Watch, parent: Path | None = None, source: str = "") -> Iterator[None]:
     """What a failure leaves of a run: one that can go on and word of how, one with its model, or no folder.
 
-    parent: the folder of several runs that goes on in its place.
+    parent: the folder of several runs that goes on in its place. source: where the pictures came from.
     """
     try:
         yield
@@ -77,6 +78,8 @@ def resumable(run: Path, checkpoints: str, tell: Watch, parent: Path | None = No
                 shutil.rmtree(run, ignore_errors=True)
             raise
         again = f"striate train --resume {parent or run}"
+        if source == ARRAYS:  # which no command line can give again
+            again = f"striate.train((pictures, labels), resume={str(parent or run)!r})"
         if isinstance(error, StriateError):
             remedy = f"{error.remedy}; {run} keeps what came before"  # the error would come again
             if isinstance(error.__cause__, OSError):  # a full disk, most likely

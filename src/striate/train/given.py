@@ -113,7 +113,9 @@ class Given:
 
 def read_given(path: str) -> Given:
     """The weights in a run folder or a .safetensors file, ours or that of another program."""
-    file = model_file(path)
+    file, rule = model_file(path), "weights to start from are a run folder or a .safetensors file"
+    if not file.is_file():
+        raise StriateError(rule, received="no such file", where=file, remedy="give a run such as runs/train, or a file")
     try:
         digest = files.sha256_of(file)
         with safetensors.safe_open(file, "pt") as opened:
@@ -122,7 +124,6 @@ def read_given(path: str) -> Given:
             if names:
                 return Given(file, digest, [_layers({name: opened.get_tensor(name) for name in names})])
     except (OSError, SafetensorError) as error:
-        rule = "weights to start from are a run folder or a .safetensors file"
         remedy = f"bring what torch.save wrote into that form: {CONVERT}"
         raise StriateError(rule, received=f"{type(error).__name__}: {error}", where=file, remedy=remedy) from error
     model = load_model(file)

@@ -6,7 +6,7 @@ of work done, 0 to 1: a budget of epochs advances it by equal steps, a budget of
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -165,7 +165,7 @@ class Training:
         is_plain = self.class_weights is None and not self.plan.smoothing
         members, value, hits = members_of(self.masters.working), 0.0, 0.0
         for member in members:
-            logits = member(x).float()
+            logits = _learning(member, x)
             loss = self.task.loss(logits, targets, self.class_weights, self.plan.smoothing)
             loss.backward()
             logits = logits.detach()
@@ -219,6 +219,17 @@ class Training:
     def _patience_is_out(self) -> bool:
         waited = self.place.epoch - self.place.best_epoch
         return self.plan.patience is not None and self.place.best_loss is not None and waited >= self.plan.patience
+
+
+def _learning(member: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The logits of a batch."""
+    try:
+        return member(x).float()
+    except ValueError as error:  # torch's, of a norm behind flatten, a global pool or maps of one pixel
+        if len(x) > 1:
+            raise
+        rule, remedy = "batchnorm takes its mean over several values of a map", "use --batch-size 2 or more"
+        raise StriateError(rule, received="one picture at a time", where="training", remedy=remedy) from error
 
 
 def shrunk(pictures: Tensor, share: float) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 from striate import files
 from striate.errors import StriateError
 from striate.train import repeat, single
+from striate.train.checkpoint import ARRAYS
 from striate.train.dataset import Source
 from striate.train.events import Event, Watch
 from striate.train.progress import Progress
@@ -69,6 +70,10 @@ def _resumed(folder: Path, options: dict, source: Source, tell: Watch, started: 
             rule = "one of several runs goes on with the others"
             remedy = f"striate train --resume {folder.absolute().parent}"
             raise StriateError(rule, received=folder.name, where="--resume", remedy=remedy)
+        if source is None and about["source"] == ARRAYS:
+            rule = "a run on arrays goes on with the same arrays"
+            remedy = f"striate.train((pictures, labels), resume={str(folder)!r})"
+            raise StriateError(rule, received="none", where=folder, remedy=remedy)
         if source is None and about["source"] != single.DIGITS:
             source = about["source"]
         precision = about.get("precision", settings.precision)  # what was measured at the start, not what would be now

@@ -98,7 +98,7 @@ def begin(job: Job) -> Run:
     training = training_of(plan, network, job)
     about = {**about_run(job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
-    with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent):
+    with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
         tables = {"settings": asdict(settings), "plan": asdict(plan), "division": asdict(job.division), "run": about}
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
@@ -144,7 +144,7 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     if other:
         told = f"another machine than before ({', '.join(other)}), so not bit for bit the same weights"
         job.tell(Note(f"Note      {told}"))
-    with resumable(folder, CHECKPOINTS, job.tell, job.parent):
+    with resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
         return _fit(training, history, folder, job)
 
 

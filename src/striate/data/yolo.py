@@ -86,14 +86,14 @@ def read_yolo(folder: Path, found: Path, pictures: Pictures) -> tuple[list[Noted
         names, lost = [str(number) for number in range(_MOST)] if found == folder else _names(found), []
         parts = parts_of(pictures.by_path)
         listed = {picture: parts.get(path) for path, picture in pictures.by_path.items()}
-    texts = _Texts(folder)
+    texts, most = _Texts(folder), 5 if ending in LISTS and "kpt_shape" in text_if_any(found) else None
     notes: list[Noted] = []
     known, why = set(), "no text file has labels for it (an empty one says that it has no objects)"
     for picture, part in listed.items():
         file = texts.of(picture)
         if file is not None:
             known.add(os.path.abspath(file))  # noqa: PTH100
-            notes.append(_read(picture, file, _shown(file, folder), names, part))
+            notes.append(_read(picture, file, _shown(file, folder), names, part, most))
         elif ending in (".yaml", ".yml"):  # Ultralytics: no file, no objects
             notes.append(Noted(picture=picture, file=found.name, part=part))
         else:
@@ -232,12 +232,13 @@ def _place(written: str, root: str, found: Path) -> Path | None:
     return next((place for place in places if place.exists()), None)
 
 
-def _read(picture: Path, file: Path, shown: str, names: Sequence[str], part: str | None) -> Noted:
+def _read(picture: Path, file: Path, shown: str, names: Sequence[str], part: str | None, most: int | None) -> Noted:
+    """most: words of a line that are its box, where the rest are points of a pose."""
     try:
         lines = read_text(file).splitlines()
     except StriateError as problem:
         return Noted(picture=picture, file=shown, part=part, problem=f"{shown}: {problem.received}")
-    things = [_thing(number, line.split(), names) for number, line in enumerate(lines, start=1) if line.strip()]
+    things = [_thing(number, line.split()[:most], names) for number, line in enumerate(lines, start=1) if line.strip()]
     return Noted(picture=picture, file=shown, things=things, shares=True, part=part)
 
 

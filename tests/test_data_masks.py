@@ -361,3 +361,23 @@ def test_many_classes_on_much_background_stay_classes(tmp_path: Path) -> None:
     draw(tmp_path / "masks/1.png", np.where(mask == 7, 0, mask))  # else they could be numbers of objects
     draw(tmp_path / "masks/0.png", np.where(mask == 9, 0, mask))
     assert read(tmp_path).names[1:] == tuple(f"class {value}" for value in range(1, 21))
+
+
+def test_a_palette_for_each_file_is_refused(tmp_path: Path) -> None:
+    """One colour with two numbers is no class; masks with one palette, or of other colours, are read by number."""
+    colours = np.array([[0, 0, 0], [200, 0, 0], [0, 200, 0]], np.uint8)
+    for number, order in enumerate(([0, 1, 2], [0, 2, 1])):
+        draw(tmp_path / f"images/{number}.png", picture(number))
+        values = np.resize(np.arange(3), (SIDE, SIDE + 2)).astype(np.uint8)
+        for folder, palette in (("masks", colours[order]), ("others", colours + np.uint8(number))):
+            image = Image.fromarray(values)
+            image.putpalette(palette.tobytes())
+            (tmp_path / folder).mkdir(exist_ok=True)
+            image.save(tmp_path / folder / f"{number}.png")
+    with pytest.raises(
+        StriateError, match=r"#00c800 is 2 in the mask of images/0\.png, and 1 in that of images/1\.png"
+    ):
+        read(tmp_path)
+    for number in range(2):
+        (tmp_path / "others" / f"{number}.png").replace(tmp_path / "masks" / f"{number}.png")
+    assert read(tmp_path).names == ("background", "class 1", "class 2")

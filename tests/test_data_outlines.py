@@ -354,3 +354,11 @@ def test_a_check_looks_at_outlines_as_masks(
     assert main(["check", "set", "--task", "segmentation", "--quick", "-q"]) == 0
     assert "next: striate train set --task segmentation" in capsys.readouterr().out
     assert (tmp_path / "runs/check-set/data.csv").read_text().count(",mask,") == 3
+
+
+def test_points_of_a_pose_are_no_outline(tmp_path: Path) -> None:
+    """Where data.yaml says that lines have points, the box before them counts alone."""
+    yolo_set(tmp_path, "0 0.5 0.5 0.4 0.4 0.1 0.1 0.9 0.2 0.5 0.95\n")
+    (tmp_path / "data.yaml").write_text("train: images\nval: images\nkpt_shape: [3, 2]\nnames: [cell]\n")
+    corners = read_boxes(tmp_path).samples[0].target.corners
+    assert np.allclose(corners, [[0.3 * WIDTH, 0.3 * HEIGHT, 0.7 * WIDTH, 0.7 * HEIGHT]])

@@ -3,13 +3,14 @@ per picture with one mask file per object."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
 
 from striate.data.annotated import boxes_kind
 from striate.data.boxes import KINDS
+from striate.data.content import START, read_file, recognise
 from striate.data.folder import read_flat, sort_key
 from striate.data.guard import load_each
 from striate.data.labelmap import misfit, packed_objects, strangers, value_text
@@ -17,6 +18,7 @@ from striate.data.load import Loaded, Want
 from striate.data.outlines import has_outlines, read_outlines
 from striate.data.pairs import Pairs, may_hold_masks, pair
 from striate.data.pixels import turned_size, upright
+from striate.data.png import palette_of
 from striate.data.raster import file_orientation
 from striate.data.sample import Found, LeftOut, Mask, Sample
 from striate.data.voc import listed_parts
@@ -25,6 +27,7 @@ from striate.errors import StriateError, counted, first_few
 
 LAYOUT = "FOLDER/images/001.png and FOLDER/masks/001.png"
 WORKERS = 2  # processes that look at masks
+PALETTES = 200  # masks whose palettes are compared
 LOOKED_AT, ENOUGH = 8, 4  # pictures by which a folder is recognised, and the masks of each, of which one is not empty
 _OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
 
@@ -61,6 +64,7 @@ def read(path: Path, group: str | None = None) -> Found:
     looked = _look(pairs)
     if flat is None or not looked.sources:
         raise _no_masks(path, flat, looked)
+    _require_one_palette(looked, path)
     parts, clashes = listed_parts(path, "Segmentation")
     classes = _listed_classes(path, flat.left_out)
     vocabulary = decide(list(looked.seen.values()), classes, path) if looked.seen else _OBJECTS
@@ -162,6 +166,21 @@ def _well(
             continue
         looked.sources[path] = (*looked.sources.get(path, ()), mask.source)
         yield values
+
+
+def _require_one_palette(looked: _Looked, where: Path) -> None:
+    """Raise where a colour has several numbers, as programs write it that make a palette for each file."""
+    known: dict[bytes, tuple[int, str]] = {}
+    for path, seen in islice(looked.seen.items(), PALETTES):
+        data = read_file(looked.sources[path][0])
+        palette = palette_of(data) if recognise(data[:START]) == "PNG" else []
+        for value in (value for value in seen.values.tolist() if value < len(palette)):
+            colour = palette[value]
+            number, first = known.setdefault(colour, (value, path)) if palette.count(colour) == 1 else (value, path)
+            if number != value:
+                rule = "a colour has the same number in the palettes of all masks"
+                received = f"#{colour.hex()} is {number} in the mask of {first}, and {value} in that of {path}"
+                raise StriateError(rule, received=received, where=where, remedy="save masks as RGB or with one palette")
 
 
 def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[list[Sample], list[LeftOut]]:

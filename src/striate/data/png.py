@@ -56,6 +56,13 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
     raise Unreadable("truncated PNG: the file ends too early")
 
 
+def palette_of(data: bytes) -> list[bytes]:
+    """The colours of a palette, three bytes each; none where pixels are no numbers of a palette."""
+    chunks = _chunks(data) if read_start(data).colour == 3 else ()
+    body = next((bytes(body) for kind, body in chunks if kind == b"PLTE"), b"")
+    return [body[place : place + 3] for place in range(0, len(body), 3)]
+
+
 def decode_deep(data: bytes) -> tuple[np.ndarray, object]:
     """A PNG of 16 bits per channel as (H, W, 1 or 3) uint16 on white, and its EXIF orientation.
 

@@ -108,7 +108,7 @@ def test_any_term_is_that_of_the_place(
         assert np.sum(np.multiply(patch, kernel)) == pytest.approx(total, rel=1e-5, abs=1e-7)
         np.testing.assert_allclose(products, np.multiply(patch, kernel))
         page.locator(".step").get_by_role("button", name="relu1").click()  # what becomes of the number
-        place = "row 0, column 20" if form == "series" else "frame 3, row 6, column 5"
+        place = "position 20" if form == "series" else "frame 3, row 6, column 5"
         expect(page.get_by_role("heading", name=f"Layer relu1, channel 0, {place}")).to_be_visible()
 
 

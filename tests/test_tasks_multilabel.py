@@ -61,7 +61,7 @@ def test_thresholds_decide_what_is_said() -> None:
     chances = torch.tensor([[0.3, 0.8], [0.1, 0.8], [0.3, 0.95]], dtype=torch.float64)
     first, none, both = task.decode(torch.logit(chances))
     assert (task.target_of(first), task.say(first)) == (("a",), "a")
-    assert (task.target_of(none), task.say(none)) == ((), "none")
+    assert (task.target_of(none), task.say(none)) == ((), "nothing")
     assert task.row(both) == ("a; b", "0.300000", "0.950000")
     for answer in (first, none, both):
         np.testing.assert_allclose(task.read(dict(zip(task.header(), task.row(answer), strict=True))), answer)

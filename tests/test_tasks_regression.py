@@ -276,3 +276,13 @@ def test_charts_of_numbers() -> None:
         values = np.linspace(0, 1, count)
         assert number_charts.scatter(values, values, "x", np.full(len(values), 0.1)).startswith(b"\x89PNG")
         assert number_charts.errors(np.zeros(count), np.zeros(count), "x").startswith(b"\x89PNG")
+
+
+def test_a_band_is_spoken_of_where_one_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without intervals, as few validation pictures leave it, there is nothing that holds nine of ten."""
+    white_charts(monkeypatch)
+    truth = [(value,) for value in (0.0, 1.0, 2.0)]
+    for reach in ((), (0.5,)):
+        task = replace(fitted(truth), reach=reach)
+        answers = [np.array([[value, reach[0] if reach else np.nan]]) for (value,) in truth]
+        assert ("band" in task.figures(truth, answers, {})["scatter"].caption) == bool(reach)

@@ -108,6 +108,8 @@ def read_text(file: Path, what: str = "a file of labels") -> str:
         return data.decode("utf-16", errors="replace")
     if b"\0" in data[:2]:  # two bytes per letter, without the mark that says so
         return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
+    if b"\0" in data:  # as nearly every picture, sound and program has them, and no text
+        raise StriateError(f"{what} must be text", received="a file of another kind", where=file)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

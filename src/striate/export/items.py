@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from striate.data.arrays import as_array
+from striate.data.content import read_text
 from striate.data.decode import opened
 from striate.data.folder import read_any
 from striate.data.header import Unreadable
@@ -96,8 +97,8 @@ def items_sent(data: bytes, name: str, shape: Shape, column: str = "") -> Iterat
         file.write_bytes(data)
         count = 0
         try:
-            for count, item in enumerate(items(file, shape, column), 1):  # noqa: B007 - used after the loop
-                yield item
+            for count, (called, one) in enumerate(items(file, shape, column), 1):  # noqa: B007 - used after the loop
+                yield re.sub(r"^array(?=/)", lambda _: file.stem, called), one
         except StriateError as error:
             yield name, _as_reason(error)
         else:
@@ -178,7 +179,7 @@ def _texts(source: str | PathLike, name: str, column: str) -> Iterable[tuple[str
     elif not is_file:
         yield name, symbols_of(said)
     elif path.suffix.lower() == ".txt":
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = read_text(path, "a file of texts").splitlines()
         yield from ((f"{path.stem}/{n}", symbols_of(line)) for n, line in enumerate(lines) if line.strip())
     else:
         yield from list_texts(path, column)

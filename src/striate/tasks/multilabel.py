@@ -99,7 +99,7 @@ class Multilabel(Task):
         return tuple(class_order(name for name, (_, said) in zip(self.classes, answer, strict=True) if said))
 
     def say(self, answer: np.ndarray) -> str:
-        return "; ".join(self.target_of(answer)) or "none"
+        return "; ".join(self.target_of(answer)) or "nothing"
 
     def header(self) -> tuple[str, ...]:
         return ("predicted", *(f"p_{name}" for name in self.classes))

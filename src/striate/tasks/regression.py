@@ -217,7 +217,8 @@ class Regression(Task):
             found[f"scatter{word}"] = Figure(
                 number_charts.scatter(truth[:, k], said[:, k], name, wide),
                 f"Predicted against true {name}",
-                "On the line the prediction is right; the band holds nine of ten if intervals are right.",
+                "On the line the prediction is right"
+                + ("; the band holds nine of ten if intervals are right." if self.reach else "."),
                 title=f"Predicted {name}",
             )
             found[f"errors{word}"] = Figure(

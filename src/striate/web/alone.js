@@ -87,7 +87,7 @@ function told(values, { classes, ending, facts }) {
   if (ending === "sigmoid") {
     const said = classes.filter((_, k) => values[k] >= (facts.thresholds[k] ?? 0.5)).sort();
     if (said.every((name) => /^[+-]?\d{1,18}$/.test(name))) said.sort((one, other) => one - other);
-    return { said: said.join("; ") || "none", confidence: null, probabilities };
+    return { said: said.join("; ") || "nothing", confidence: null, probabilities };
   }
   const best = values.indexOf(Math.max(...values));
   return { said: classes[best], confidence: values[best], probabilities };

@@ -2,7 +2,7 @@
 
 import { cancelled, createApi } from "./api.js";
 import { useTables } from "./colour.js";
-import { button, empty, fill, h, note, svg, useNouns, worded } from "./dom.js";
+import { button, empty, fill, h, inWords, note, svg, useNouns, worded } from "./dom.js";
 import { createChooser } from "./pictures.js";
 import { createStore } from "./state.js";
 import { createTruth } from "./truth.js";
@@ -48,7 +48,7 @@ function predictionBars(trace, model) {
   if (!trace.predictions?.length) return [];
   const known = trace.truth !== null && trace.truth !== undefined;
   if (!model.one_label) {
-    const truth = trace.truth || "nothing";
+    const truth = inWords(trace.truth, model);
     return [h("strong", { class: "said" }, trace.said), known && ![trace.said, "mask"].includes(truth) ? h("span", { class: "quiet" }, `in truth ${truth}`) : null];
   }
   const right = known ? trace.truth === trace.predictions[0].label : null;

@@ -14,8 +14,10 @@
    number(v)                    <data> with digits(v) shown and the exact value in its title and value
    signedBar(value, most)       a bar from the middle to the right (plus) or left (minus)
    shapeText([3, 8, 8])         "3 × 8 × 8"
-   placeText(y, x, shape)       "row 3, column 4", of a block "frame 2, row 3, column 4";  inputShape(layers) of what a network is given
-   worded(text)                 text with the word picture as that for what the run learned from; useNouns([one, several]) says which
+   placeText(y, x, shape)       "row 3, column 4", of a block "frame 2, row 3, column 4", of a line "position 4";  inputShape(layers) of what a network is given
+   worded(text)                 text with the word picture as that for what the run learned from; useNouns([one, several]) says which;
+                                what has one axis has positions, no pixels
+   inWords(text, model)         a cell of a run's tables as the page says it: numbers by the names of their columns
    perFrame(fn)                 fn at most once per frame, with the latest arguments */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -122,17 +124,23 @@ export function signedBar(value, most) {
     h("i", { class: value < 0 ? "minus" : "plus", style: { width: `${share}%`, [value < 0 ? "right" : "left"]: "50%" } }));
 }
 
+const LINES = ["series", "text"];
 let nouns = ["picture", "pictures"];
 export const useNouns = (given) => { nouns = given; };
 export const worded = (text) => text.replace(/(?<![/\\])\b(picture|Picture|PICTURE)([sS]?)\b(?![/\\])/g, (_, word, many) => {
   const noun = nouns[many ? 1 : 0];
   if (word === "PICTURE") return noun.toUpperCase();
   return word === "Picture" ? noun[0].toUpperCase() + noun.slice(1) : noun;
-});
+}).replace(/\b([Pp])ixel/g, (pixel, first) => !LINES.includes(nouns[0]) ? pixel : first === "P" ? "Position" : "position");
+export const inWords = (text, { classes, shares }) => {
+  const cells = (text ?? "").split("; ");
+  if (shares || cells.length !== classes.length || cells.includes("")) return text || "nothing";
+  return cells.map((cell, i) => `${cells.length > 1 ? `${classes[i]} ` : ""}${digits(cell)}`).join(", ");
+};
 
 export const shapeText = (shape) => shape.join(" × ");
-/* A place on a flat map in words; the frames of a block [c, d, h, w] lie one under the other, and are counted from 1. */
-export const placeText = (y, x, shape) => shape.length === 4 ? `frame ${Math.floor(y / shape[2]) + 1}, row ${y % shape[2]}, column ${x}` : `row ${y}, column ${x}`;
+/* A place on a flat map in words; a line has positions, the frames of a block [c, d, h, w] lie one under the other, and are counted from 1. */
+export const placeText = (y, x, shape) => shape.length === 4 ? `frame ${Math.floor(y / shape[2]) + 1}, row ${y % shape[2]}, column ${x}` : shape.length === 2 ? `position ${x}` : `row ${y}, column ${x}`;
 /* The rows of one frame of such a block; undefined for any other shape. */
 export const frameRows = (shape) => shape.length === 4 ? shape[2] : undefined;
 /* The shape of what a network is given. */

@@ -72,7 +72,7 @@ export function createField({ onPick, onActual }) {
   const grid = h("div", { class: "scroll" });
   const channelRow = h("div", { class: "segmented", role: "group", "aria-label": "Channel of the numbers" });
   const element = h("section", { class: "panel field-panel" },
-    h("div", {}, h("h2", {}, "What the pixel sees"), about), stage, frameRow, text, actual.element,
+    h("div", {}, h("h2", {}, worded("What the pixel sees")), about), stage, frameRow, text, actual.element,
     h("div", { class: "spread" }, h("h3", {}, worded("Numbers of the picture")), channelRow), grid);
   let input = null, box = null, channel = 0, frames = 1, current = 0, touched = null;
 
@@ -93,7 +93,7 @@ export function createField({ onPick, onActual }) {
     const at = (y, x) => input.data[(channel * input.shape[1] + current * height + y) * width + x];
     const cut = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(top + i, left + j)));
     const names = NAMES[input.shape[0]];
-    fill(grid, numberGrid(`${names?.[channel] ?? `channel ${channel}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${height === 1 ? "" : `rows ${top}–${top + rows - 1}, `}columns ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
+    fill(grid, numberGrid(`${names?.[channel] ?? `channel ${channel}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${height === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
       within: isHere && y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => isHere && top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));
   }
 
@@ -175,7 +175,7 @@ export function createField({ onPick, onActual }) {
       const zoom = SIDE / Math.max(width, rows);
       const whole = height === 1 ? SIDE / width : zoom >= 1 ? Math.floor(zoom) : zoom;
       Object.assign(stage.style, { width: `${width * whole}px`, height: height === 1 ? `${(lines ? ROW : THIN) * count}px` : `${height * whole}px` });
-      const shape = shapeText(frames > 1 ? [count, frames, height, width] : input.shape);
+      const shape = shapeText(frames > 1 ? [count, frames, height, width] : height === 1 ? [count, width] : input.shape);
       canvas.setAttribute("aria-label", worded(`The picture as the network gets it, ${shape}`));
       about.textContent = `Network input ${shape}`;
       channels();

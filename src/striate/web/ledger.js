@@ -52,7 +52,7 @@ function termGrids(term, go) {
 export function createLedger({ api, go, announce, onLeave }) {
   const body = h("div", { class: "ledger-body" });
   const detail = h("output", { class: "exact mono" });
-  const element = h("section", { class: "panel ledger", "aria-label": "Arithmetic of the pixel", tabindex: -1 }, body);
+  const element = h("section", { class: "panel ledger", "aria-label": worded("Arithmetic of the pixel"), tabindex: -1 }, body);
   let all = false, latest = null;
 
   const showExact = (event) => {

@@ -2,7 +2,7 @@
 
    State of its own in the address: show ("" = wrong, unsure, all), pair ("truth-predicted", numbers of two classes). */
 
-import { button, digits, empty, fill, h, note, panel, segmented, worded } from "./dom.js";
+import { button, digits, empty, fill, h, inWords, note, panel, segmented, worded } from "./dom.js";
 import { createTruth } from "./truth.js";
 
 const AT_ONCE = 48;
@@ -45,9 +45,6 @@ function commonest(classes, counts, choose) {
     button(`${words(pair)} · ${count}`, () => choose(pair), { data: { pair }, class: "mistakes-pair" })));
 }
 
-/* A lone number with four digits; other words as they are. */
-const rounded = (text) => /^-?\d*\.\d+$/.test(text ?? "") ? digits(Number(text)) : text;
-
 /* Of a task without one class per picture: every test picture, the worst answer first. */
 function mountPlain(root, { api, model, store }) {
   const stage = h("div", { class: model.spatial ? "mistakes large" : "mistakes" });
@@ -60,7 +57,7 @@ function mountPlain(root, { api, model, store }) {
 
   function card({ id, name, truth, predicted, error }) {
     const links = ["explain", "see"].map((tab) => store.link({ tab, picture: id, class: null, versus: null }));
-    const said = rounded(predicted) || "nothing", told = truth === "mask" ? null : `in truth ${rounded(truth) || "nothing"}`;
+    const said = inWords(predicted, model), told = truth === "mask" ? null : `in truth ${inWords(truth, model)}`;
     return h("li", { class: "mistakes-card" },
       h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${[said, told].filter(Boolean).join(", ")}` },
         h("img", { loading: "lazy", alt: "", width: side, height: side, src: source(id), data: { id } })),

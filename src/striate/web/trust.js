@@ -59,7 +59,7 @@ function gauge(words, value, meaning) {
 }
 
 function curveChart(label, curves, shares) {
-  const chart = lineChart({ label, xLabel: "% of pixels", latest: false,
+  const chart = lineChart({ label, xLabel: worded("% of pixels"), latest: false,
     format: (value) => digits(value, 3), xFormat: (value) => String(Math.round(value)) });
   const places = shares ?? curves.map.map((_, i) => i / (curves.map.length - 1));
   chart.draw(Object.keys(NAMES).filter((name) => curves[name]).map((name) => ({ name: NAMES[name], curve: CURVES[name], dashed: name !== "map",
@@ -98,10 +98,10 @@ export function createTrust(label) {
           gauge("Like an edge filter", found.edges, "Near 1 would mean: it draws the outlines, with or without a network."),
           gauge(`Like the map of ${label(found.other)}`, found.agreement, "High: two different methods point to the same places."))),
       h("div", { class: "explain-curves" },
-        curveChart("Deletion: score as the highest pixels go", found.deletion, found.shares),
+        curveChart(worded("Deletion: score as the highest pixels go"), found.deletion, found.shares),
         curveChart("Insertion: score as they come back", found.insertion, found.shares)),
       h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Areas" }, areas(found.areas)),
-      h("p", { class: "quiet" }, `Pixels that are gone show ${found.fill}. ${worded("Such pictures are")} unlike any that the network learned from, `
+      h("p", { class: "quiet" }, `${worded("Pixels that are gone")} show ${found.fill}. ${worded("Such pictures are")} unlike any that the network learned from, `
         + "so read the curves against the two others: a random order, and an edge filter that never saw the network."),
       h("p", { class: "explain-limit" }, `At best, such a map shows where evidence for ${header.target} came from`
         + `${header.layer ? ` in layer ${header.layer}` : ""}. It never proves that the network sees the thing as a person would.`));

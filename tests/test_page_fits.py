@@ -1,0 +1,94 @@
+"""What the page shows has room on it, wide or narrow, and is said in the words of what was learned from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import WIDER, Browser, chromium, expect, open_tab, opened, visit
+from PIL import Image
+
+from striate.data.prepare import Preparation, Shape
+from striate.export.model import Model
+from striate.network.build import build
+from striate.tasks.task import make_task
+
+LINE = "conv 4 11 padding=valid, relu, conv 4 3, relu, flatten, dense classes"
+OUTSIDE = """([inner, outer]) => [...document.querySelectorAll(inner)].filter((one) => {
+  const room = one.closest(outer).getBoundingClientRect(), box = one.getBoundingClientRect();
+  return box.left < room.left || box.right > room.right;
+}).map((one) => one.outerHTML.slice(0, 120))"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+def asked(place: Path, shape: Shape, sample: Path) -> tuple[str, ...]:
+    """The command that opens a model file with random weights and kernels of eleven numbers a side."""
+    task = make_task("classification", {"classes": ("a", "b")})
+    network = build(LINE, shape.seen, task.make_head(LINE), seed=3)
+    ends = {"low": 0.0, "high": 255.0, "mean": 0.4, "std": 0.25}
+    figures = Preparation(shape=shape, **{name: (value,) * shape.channels for name, value in ends.items()})
+    Model(network.eval(), task, figures).save(place / "model.safetensors")
+    return ("open", "--no-browser", str(place / "model.safetensors"), str(sample))
+
+
+def test_wide_kernels_and_large_maps_have_room_at_any_width(browser: Browser, tmp_path: Path) -> None:
+    """A term's products are wider than the column and scroll in it: the numbers that add up stay in sight; on a
+    telephone so do both maps of the sweep, and both columns of what a heatmap is worth."""
+    values = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    Image.fromarray(values).save(tmp_path / "noise.png")
+    words = asked(tmp_path, Shape(height=24, width=24, channels=3), tmp_path / "noise.png")
+    with opened(Path(words[-1]), *words[:-1]) as address:
+        for width in (1400, 390):
+            with visit(browser, address, width=width) as page:
+                expect(page.locator(".term figure")).to_have_count(3)
+                expect(page.locator(".sweep-maps figure:visible")).to_have_count(2)
+                assert page.locator(".term").evaluate("term => term.scrollWidth > term.clientWidth")
+                assert not page.evaluate(OUTSIDE, [".terms td.figure", ".ledger-body"])
+                assert not page.evaluate(OUTSIDE, [".sweep canvas", ".sweep"])
+                assert not page.evaluate(WIDER)
+                open_tab(page, "explain")
+                expect(page.locator(".explain-trust table")).to_be_visible()
+                assert not page.evaluate(OUTSIDE, [".explain-trust td", ".scroll"])
+
+
+def test_a_series_has_positions_and_no_pixels(browser: Browser, tmp_path: Path) -> None:
+    """Nobody looks for the pixel, the row or the column of a series; and its map is high enough to be seen."""
+    np.save(tmp_path / "two.npy", np.random.default_rng(0).normal(100, 30, (1, 40, 2)).astype("float32"))
+    words = asked(tmp_path, Shape(height=1, width=40, channels=2, depth="float32", form="series"), tmp_path / "two.npy")
+    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+        expect(page.get_by_role("heading", name="Layer conv1, channel 0, position 15")).to_be_visible()
+        expect(page.get_by_text("Network input 2 × 40", exact=True)).to_be_visible()
+        read = page.locator("main").inner_text().lower()
+        assert "channel 0, positions" in read
+        open_tab(page, "explain")
+        expect(page.locator(".explain-trust table")).to_be_visible()
+        read += page.locator("main").inner_text().lower() + " ".join(page.locator(".chart-tick").all_text_contents())
+        assert "positions that are gone show" in read
+        assert "% of positions" in read
+        assert not [word for word in ("pixel", " row ", "column") if word in read]
+        heights = page.locator("canvas.explain-alone, canvas.explain-small").evaluate_all(
+            "all => all.map(one => one.clientHeight)"
+        )
+        assert min(heights) >= 12
+
+
+def test_numbers_of_a_table_are_said_by_their_columns(browser: Browser, tmp_path: Path) -> None:
+    """Truth and answer of several numbers, as the run's tables hold them, say which number is which."""
+    Image.new("L", (24, 24)).save(tmp_path / "black.png")
+    words = asked(tmp_path, Shape(height=24, width=24, channels=1), tmp_path / "black.png")
+    say = """([text, classes, shares]) => import("/dom.js").then((dom) => dom.inWords(text, { classes, shares }))"""
+    cells = {
+        ("-1; 0.316846", ("place", "light"), False): "place −1, light 0.3168",
+        ("-0.151393", ("place",), False): "−0.1514",
+        ("", ("corner", "line"), True): "nothing",
+        ("corner; line", ("corner", "line"), True): "corner; line",
+        ("disc 2, square 1", ("disc", "square"), True): "disc 2, square 1",
+    }
+    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+        expect(page.locator(".ledger-head")).to_be_visible()
+        assert {cell: page.evaluate(say, list(cell)) for cell in cells} == cells

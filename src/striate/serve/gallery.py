@@ -19,7 +19,7 @@ from striate.data import shown as drawing
 from striate.data.arrays import read_digits
 from striate.data.guard import load_one
 from striate.data.header import WHOLE
-from striate.data.load import Want
+from striate.data.load import Loaded, Want
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import Shape, fit
 from striate.data.series import is_series
@@ -69,7 +69,7 @@ class Gallery:
 
     def add(self, data: bytes, name: str) -> Entry:
         """Keep the bytes of a picture file in memory; Refusal (422) says why it is no picture."""
-        self._decoded(data, name)
+        self._decoded(data, name, Want(pick=self.pick))
         entry = Entry(f"u{hashlib.blake2b(data, digest_size=8).hexdigest()}", files.readable(name)[:200], YOURS)
         self._dropped.put(entry.id, (entry, data), len(data))
         return entry
@@ -99,10 +99,12 @@ class Gallery:
 
     def pixels(self, picture: str) -> np.ndarray:
         """The decoded picture (H, W, C); Refusal 404 where it is gone and 422 where it cannot be read."""
-        if (dropped := self._dropped.find(picture)) is not None:
-            return self._decoded(dropped[1], dropped[0].name)
-        entry = self.entry(picture)
-        return self._decoded(self._source(entry), entry.name)
+        return self._loaded(picture, Want(pick=self.pick)).picture
+
+    def prepared(self, picture: str) -> Loaded:
+        """The picture as the model gets it, which may be unpacked smaller than `pixels`, with its own size; Refusal 422
+        also where it does not fit."""
+        return self._loaded(picture, Want(shape=self.shape))
 
     def png(self, picture: str) -> bytes:
         """The picture for the eye: 8 bits, the longer side at most 512 pixels."""
@@ -180,15 +182,22 @@ class Gallery:
             self._read = {name: one for name, one in named if isinstance(one, np.ndarray)}
         return self._read
 
-    def _decoded(self, source: Path | bytes | np.ndarray, name: str) -> np.ndarray:
+    def _loaded(self, picture: str, want: Want) -> Loaded:
+        if (dropped := self._dropped.find(picture)) is not None:
+            return self._decoded(dropped[1], dropped[0].name, want)
+        entry = self.entry(picture)
+        return self._decoded(self._source(entry), entry.name, want)
+
+    def _decoded(self, source: Path | bytes | np.ndarray, name: str, want: Want) -> Loaded:
         if isinstance(source, bytes) and self.shape is not None and self.shape.form in ("series", "text"):
             sent = items_sent(source, f"dropped{Path(name).suffix}", self.shape, self.text)
             source = next(one for _, one in sent)  # the first series or text of a dropped file
-        loaded = load_one(source, Want(pick=self.pick))
+        loaded = load_one(source, want)
         if error := loaded.problem:
             status = 404 if error.code in ("missing", "link", "permission") else 422
-            raise Refusal(status, str(StriateError("the picture must be readable", received=error, where=name)))
-        return loaded.picture
+            rule = "the picture must be readable" + " and fit the network" * (want.shape is not None)
+            raise Refusal(status, str(StriateError(rule, received=error, where=name)))
+        return loaded
 
 
 def shown(picture: np.ndarray) -> bytes:

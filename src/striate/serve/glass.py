@@ -146,7 +146,7 @@ class Glass:
     def input(self, request: Request, picture: str) -> Reply:
         """The prepared picture; display: per channel, the values that stand for black and for full brightness."""
         preparation = self.looking.model.preparation
-        _, x = self.looking.prepared(self.gallery.pixels(picture))
+        x = self.looking.input(self.gallery.prepared(picture).picture)
         low, high = ((edge - np.array(preparation.mean)) / preparation.std for edge in (0.0, 1.0))
         values = as_maps(x.numpy())
         return array_reply(values, display={"minimum": low, "maximum": high}, **figures(values))
@@ -228,7 +228,7 @@ class Glass:
         """The heatmap on its picture as a PNG: on a line, on letters, on the middle frame."""
         wish, look = self._wish(request, picture)
         heat, shape = self.looking.heat(wish, look, request), self.looking.model.preparation.shape
-        stored, _ = self.looking.prepared(self.gallery.pixels(picture))
+        stored = self.gallery.prepared(picture).picture
         return Reply(picture_png(with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed)), "image/png")
 
     def trust(self, request: Request, picture: str) -> Reply:
@@ -281,7 +281,7 @@ class Glass:
             return None
 
     def _look(self, picture: str) -> Look:
-        return self.looking.look(picture, lambda: self.gallery.pixels(picture))
+        return self.looking.look(picture, lambda: self.gallery.prepared(picture))
 
     def _cell(self, request: Request, picture: str, layer: str) -> tuple[Trace, int | str, int, tuple[int, ...]]:
         """The trace, the layer, and the channel and position asked for; a vector has no position, a line has x."""

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from striate.data.batches import scale, standardise
-from striate.data.prepare import fit
-from striate.errors import StriateError
+from striate.data.load import Loaded
 from striate.export.model import Model
 from striate.inside.heatmap import Heatmap, heatmap
 from striate.inside.trace import Trace, trace
 from striate.inside.trust import Trust, trust
-from striate.serve.reply import Refusal, Request
+from striate.serve.reply import Request
 from striate.serve.shelf import Shelf
 from striate.tasks.task import logits_of
 
@@ -70,30 +69,26 @@ class Looking:
         self.trusts.making = self.heats.making
         self._copy = copy.deepcopy(model.network)
 
-    def prepared(self, picture: np.ndarray) -> tuple[np.ndarray, Tensor]:
-        """The decoded picture as training stores it (H, W, C), and as the network gets it (C, H, W)."""
+    def input(self, stored: np.ndarray) -> Tensor:
+        """A picture as training stores it (H, W, C), as the network gets it (C, H, W)."""
         preparation = self.model.preparation
-        try:
-            stored = fit(picture, preparation.shape)
-        except ValueError as error:
-            raise Refusal(422, str(StriateError("the picture must fit the network", received=error))) from error
-        x = standardise(scale(np.array(stored[None]), preparation, CPU), preparation)
-        return stored, x[0].contiguous()
+        return standardise(scale(np.array(stored[None]), preparation, CPU), preparation)[0].contiguous()
 
-    def look(self, picture: str, read: Callable[[], np.ndarray]) -> Look:
-        """The look at a picture; `read` decodes it if that was not done before."""
+    def look(self, picture: str, read: Callable[[], Loaded]) -> Look:
+        """The look at a picture; `read` prepares it if that was not done before."""
         return self.looks.take(picture, lambda: self._look(read()), lambda look: look.bytes)
 
     def blank(self) -> Look:
         """The look at a picture of zeros: for what is the same for every picture."""
         shape = self.model.preparation.shape
-        return self.look("", lambda: np.zeros((shape.height, shape.width, shape.channels), shape.depth))
+        zeros = np.zeros(shape.stored, shape.depth)
+        return self.look("", lambda: Loaded(picture=zeros, size=zeros.shape[:2]))
 
     @torch.no_grad()
-    def _look(self, picture: np.ndarray) -> Look:
-        model, (stored, x) = self.model, self.prepared(picture)
+    def _look(self, read: Loaded) -> Look:
+        model, x = self.model, self.input(read.picture)
         logits = logits_of(model.network, x[None])
-        answer = model.answers(stored[None], np.array([picture.shape[:2]]))[0]
+        answer = model.answers(read.picture[None], np.array([read.size]))[0]
         return Look(
             input=x,
             trace=trace(model.network, x),

@@ -41,6 +41,14 @@ def test_a_column_of_texts(tmp_path: Path) -> None:
     assert str(listed["reviews/2"]) == "line 4: no text"
 
 
+def test_a_long_text_is_one_of_many(tmp_path: Path) -> None:
+    """A text of any length is read as others are; csv's own limit, 131,072 letters, had refused the whole table."""
+    file = tmp_path / "t.csv"
+    file.write_text("text,label\n" + "".join(f"{'word ' * count}end,{count % 2}\n" for count in (1, 40_000, 3)))
+    found, _ = read_texts(file, Asked(text="text"))
+    assert [sample.source.shape[1] for sample in found.samples] == [8, 200_003, 18]
+
+
 def test_which_column_is_the_label(tmp_path: Path) -> None:
     """The only other column, or one called label; of several others none is guessed, and predicting needs none."""
     file = tmp_path / "t.csv"

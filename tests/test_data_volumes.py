@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from drawn_files import dicom
 from PIL import Image
 
+from striate.data import raster
 from striate.data.batches import scale, standardise
 from striate.data.decode import decode, look
 from striate.data.header import Pick, Unreadable
@@ -50,6 +52,31 @@ def test_frames_of_an_animation(tmp_path: Path) -> None:
     assert decode(tmp_path / "a.gif", 0, WHOLE).shape[2] == 3 * look(tmp_path / "a.gif", WHOLE).channels
     frames[0].save(tmp_path / "a.png")
     assert decode(tmp_path / "a.png", 0, WHOLE).shape == (8, 9, 1)
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "webp", "tif", "fax.tif", "dcm"])
+def test_a_volume_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+    """All pages come from one opening, however many they are, and are those that `page` gives one by one."""
+    file, opened, frames = tmp_path / f"a.{ending}", [], volume(5, 9)
+    if ending == "dcm":
+        pydicom = pytest.importorskip("pydicom", reason="pip install 'striate[dicom]'")
+        file.write_bytes(dicom(frames))
+        places = [(pydicom, "dcmread")]
+    elif ending == "tif":
+        tifffile.imwrite(file, frames, **GREY)
+        places = [(tifffile, "TiffFile")]
+    else:
+        images = [Image.fromarray(frame) for frame in frames]
+        images = [image.convert("1") for image in images] if ending == "fax.tif" else images
+        options = {"compression": "group4"} if ending == "fax.tif" else {"duration": 50}
+        images[0].save(file, save_all=True, append_images=images[1:], **options)
+        places = [(tifffile, "TiffFile")] if ending == "fax.tif" else [(raster, "open_image")]
+    single = [decode(file, 0, Pick(page=page)) for page in range(9)]
+    for place, name in places:
+        real = getattr(place, name)
+        monkeypatch.setattr(place, name, lambda *a, real=real, **k: opened.append(1) or real(*a, **k))
+    np.testing.assert_array_equal(decode(file, 0, WHOLE), np.concatenate(single, axis=2))
+    assert len(opened) == 2  # its header, and its pixels
 
 
 def test_what_is_no_volume(tmp_path: Path) -> None:

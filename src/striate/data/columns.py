@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.data.content import IMAGE_SUFFIXES, read_text
+from striate.data.content import IMAGE_SUFFIXES, MOST_TEXT, read_text
 from striate.data.folder import part_named
 from striate.data.sample import Target
 from striate.data.targets import NOTHING, Asked, Meaning, are_marks, meaning_of
@@ -20,6 +20,7 @@ COLUMNS = {
     "part": ("part", "split", "set", "subset"),
     "group": ("group", "patient", "patient_id", "subject", "subject_id", "slide", "slide_id"),
 }
+csv.field_size_limit(MOST_TEXT)  # of the whole file; by itself the module refuses texts of more than 131,072 letters
 _DELIMITERS = "\t;,|"
 _LOOKED_AT = 100  # lines from which the separator is read
 _TITLES = frozenset(word for several in COLUMNS.values() for word in several)

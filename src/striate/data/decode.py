@@ -26,8 +26,8 @@ from striate.data.pages import require_all_pages
 from striate.data.pixels import as_depth, upright
 from striate.data.prepare import Shape
 from striate.data.quiet import quiet
-from striate.data.raster import decode_image, look_image, read_image, unpacked
-from striate.data.tiff import decode_tiff, look_tiff
+from striate.data.raster import decode_frames, decode_image, look_image, read_image, unpacked
+from striate.data.tiff import decode_all, decode_tiff, look_tiff
 
 __all__ = ["FORMATS", "IMAGE_SUFFIXES", "VERSION", "Header", "Pick", "Unreadable", "decode", "look", "read"]
 
@@ -145,7 +145,7 @@ def _pixels(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
             require_page(pick.page, 1)
             pixels = decode_npy(file)
         case "DICOM":
-            pixels = decode_dicom(file, pick.page)
+            (pixels,) = decode_dicom(file, [pick.page])
         case "PNG" if _is_deep(data):
             require_page(pick.page, 1)  # Pillow would cut the frames of an animation to 8 bits
             pixels, orientation = png.decode_deep(data)
@@ -171,10 +171,26 @@ def _volume(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
     header = _look(io.BytesIO(data), data[:START], kind, first)
     wide = np.dtype(header.depth).itemsize
     require_size(header.height, header.width, header.pages * header.channels * wide)
-    pages = [_pixels(data, kind, 0, replace(first, page=number)) for number in range(header.pages)]
+    pages = list(_pages(data, kind, header.pages, first))
     if len({(page.shape, page.dtype) for page in pages}) > 1:
         raise Unreadable("its pages are of different sizes or kinds, so they are no volume", "values")
     return np.concatenate(pages, axis=2)
+
+
+def _pages(data: bytes, kind: str, count: int, pick: Pick) -> Iterator[np.ndarray]:
+    """Every page as in `_pixels`, from one opening of the file."""
+    file = io.BytesIO(data)
+    match kind:
+        case "TIFF":
+            yield from decode_all(file, pick)
+        case "DICOM":
+            yield from (_finished(pixels, pick) for pixels in decode_dicom(file, range(count)))
+        case _ if count == 1:
+            yield _pixels(data, kind, 0, pick)
+        case _:
+            if kind == "PNG":
+                png.verify(data)
+            yield from (_finished(pixels, pick) for pixels in decode_frames(file, kind, count))
 
 
 def _volume_of(frames: np.ndarray, pick: Pick) -> np.ndarray:

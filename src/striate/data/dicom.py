@@ -1,5 +1,6 @@
 """DICOM through pydicom: values in the unit of the modality, bright as in MONOCHROME2, no window applied."""
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -14,8 +15,8 @@ _PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # 
 _KINDS = {"MONOCHROME1": 1, "MONOCHROME2": 1, "RGB": 3, "YBR_FULL": 3, "PALETTE COLOR": 1}
 
 
-def decode_dicom(file: BinaryIO, page: int = 0) -> np.ndarray:
-    """Frame `page` of the file as (H, W, 1 or 3).
+def decode_dicom(file: BinaryIO, pages: Iterable[int]) -> Iterator[np.ndarray]:
+    """Each of these frames of the file as (H, W, 1 or 3).
 
     Rescale slope and intercept are applied (PS3.3, C.11.1), so that CT is in Hounsfield units; MONOCHROME1 is
     turned round before that. Windows are not: they cut what a network may need.
@@ -24,16 +25,17 @@ def decode_dicom(file: BinaryIO, page: int = 0) -> np.ndarray:
     from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array  # _open has asked for the package
 
     header = _header(data)
-    require_page(page, header.pages)
-    values = pixel_array(data, index=page if header.pages > 1 else None)
-    if data.PhotometricInterpretation == "PALETTE COLOR":
-        values = apply_color_lut(values, data)
-    elif data.PhotometricInterpretation == "MONOCHROME1":
-        bits, signed = int(data.BitsStored), int(data.get("PixelRepresentation", 0))
-        values = (-1 if signed else 2**bits - 1) - values
-    if _is_scaled(data):
-        values = apply_modality_lut(values, data)
-    return values.reshape(header.height, header.width, -1)
+    for page in pages:
+        require_page(page, header.pages)
+        values = pixel_array(data, index=page if header.pages > 1 else None)
+        if data.PhotometricInterpretation == "PALETTE COLOR":
+            values = apply_color_lut(values, data)
+        elif data.PhotometricInterpretation == "MONOCHROME1":
+            bits, signed = int(data.BitsStored), int(data.get("PixelRepresentation", 0))
+            values = (-1 if signed else 2**bits - 1) - values
+        if _is_scaled(data):
+            values = apply_modality_lut(values, data)
+        yield values.reshape(header.height, header.width, -1)
 
 
 def look_dicom(file: BinaryIO, page: int = 0) -> Header:

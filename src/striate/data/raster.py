@@ -1,5 +1,6 @@
 """PNG, JPEG, BMP, WebP, GIF and the kinds of TIFF that are 8-bit at heart, through Pillow."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,6 +98,15 @@ def read_image(
 def decode_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> np.ndarray:
     """The upright pixels (H, W, 1 or 3) of a file; see `decode.decode` for `enough`."""
     return unpacked(open_image(file, kind, page), kind, page, enough)
+
+
+def decode_frames(file: BinaryIO, kind: str, count: int) -> Iterator[np.ndarray]:
+    """The same of the first `count` frames, one after the other: some formats draw a frame on all before it."""
+    image = open_image(file, kind)
+    for number in range(count):
+        image.seek(number)
+        _require(image, kind)
+        yield unpacked(image, kind)
 
 
 def look_image(file: BinaryIO, kind: str, page: int = 0) -> Header:

@@ -62,7 +62,8 @@ def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:
 
     Missing ones at the end are cut off where all channels lack them. ValueError says why they are no series.
     """
-    values = np.array(values, np.float64).reshape(len(values), -1)
+    values = np.array(values, np.float64)
+    values = values.reshape(len(values), -1 if values.size else 1)
     values[~(np.abs(values) < _LARGEST)] = np.nan
     known = np.isfinite(values)
     length = int(np.flatnonzero(known.any(axis=1))[-1]) + 1 if known.any() else 0

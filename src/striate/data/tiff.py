@@ -5,6 +5,7 @@ Which of the two reads a page depends on the page alone.
 
 import io
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import BinaryIO
@@ -30,12 +31,15 @@ _BUFFER = 16_000_000  # bytes of packed pixels read at a time
 
 def decode_tiff(file: BinaryIO, pick: Pick) -> np.ndarray:
     """The upright picture (H, W, C) that `pick` names, with the channels of its planes one after the other."""
+    return _Stack(file, pick).pixels()
+
+
+def decode_all(file: BinaryIO, pick: Pick) -> Iterator[np.ndarray]:
+    """The same of every picture in the file, from one opening."""
     stack = _Stack(file, pick)
-    each, wanted = stack.head.channels, stack.wanted
-    planes = {number: stack.decode(number) for number in sorted({place // each for place in wanted})}
-    if wanted == list(range(each)):
-        return planes[0]
-    return np.stack([planes[place // each][:, :, place % each] for place in wanted], axis=2)
+    for number in range(len(stack.planes)):
+        stack.turn_to(number)
+        yield stack.pixels()
 
 
 def look_tiff(file: BinaryIO, pick: Pick) -> Header:
@@ -56,10 +60,14 @@ class _Stack:
         file.seek(0)
         self.tif = tifffile.TiffFile(file, is_ndpi=False, is_scanimage=False)  # their pages are found by other rules
         self.planes = arrange(self.tif.pages[0], len(self.directories.offsets))
-        require_page(pick.page, len(self.planes))
-        self.numbers = self.planes[pick.page].tolist()
+        self.pick = pick
+        self.turn_to(pick.page)
+
+    def turn_to(self, number: int) -> None:
+        require_page(number, len(self.planes))
+        self.numbers = self.planes[number].tolist()
         self.head = self.page(self.numbers[0]).header
-        self.wanted = chosen(len(self.numbers) * self.head.channels, pick)
+        self.wanted = chosen(len(self.numbers) * self.head.channels, self.pick)
         values = {"uint8": 1, "uint16": 2}.get(self.head.depth, 4) * len(self.wanted)
         require_size(self.head.height, self.head.width, values)
 
@@ -79,6 +87,13 @@ class _Stack:
         if replace(page.header, pages=head.pages) != head:  # which also checks its size, before it is unpacked
             raise Unreadable("the planes of this TIFF are of different sizes or kinds", "unsupported")
         return page.decode()
+
+    def pixels(self) -> np.ndarray:
+        each, wanted = self.head.channels, self.wanted
+        planes = {number: self.decode(number) for number in sorted({place // each for place in wanted})}
+        if wanted == list(range(each)):
+            return planes[0]
+        return np.stack([planes[place // each][:, :, place % each] for place in wanted], axis=2)
 
 
 @dataclass(frozen=True)

@@ -370,6 +370,8 @@ def test_a_training_is_followed(browser: Browser, tmp_path: Path) -> None:
                 training.send_signal(signal.SIGINT)
                 expect(page.locator(".train-state")).to_have_text("Stopped early")
                 expect(page.get_by_role("button", name="Open the trained model")).to_be_visible()
+                page.get_by_role("tab", name="See").click()
+                expect(page.locator(".prediction .bar-value").first).to_contain_text("%")
         finally:
             training.kill()
 

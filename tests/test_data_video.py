@@ -10,10 +10,14 @@ from striate.data.video import frames, is_video
 from striate.errors import StriateError
 
 
-def test_what_is_a_film() -> None:
-    """Films are known by their suffix, cameras by their word; pictures and folders are neither."""
+def test_what_is_a_film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Films are known by their suffix, cameras by their word; pictures and folders are neither, even of such names."""
     assert all(map(is_video, ("a.mp4", "b/C.AVI", "camera", "camera:1")))
     assert not any(map(is_video, ("a.png", "camera.png", "mp4", "camera:x", "folder")))
+    monkeypatch.chdir(tmp_path)
+    for name in ("camera", "clips.mp4"):
+        (tmp_path / name).mkdir()
+        assert not is_video(name)
 
 
 def test_every_frame_comes_in_order(tmp_path: Path) -> None:

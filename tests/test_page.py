@@ -338,6 +338,19 @@ def test_strangers_are_refused(browser: Browser, address: str) -> None:
         context.close()
 
 
+def test_a_link_of_another_page_leads_in(browser: Browser, address: str) -> None:
+    """As in a terminal in the browser: the page opens at the tab that the address names, without the token in it."""
+    context = browser.new_context()
+    page = context.new_page()
+    link = f'<a href="{address}#tab=filters">here</a>'
+    page.route("http://elsewhere.example/", lambda route: route.fulfill(body=link, content_type="text/html"))
+    page.goto("http://elsewhere.example/")
+    page.get_by_text("here").click()
+    expect(page.get_by_role("tab", name="Filters")).to_have_attribute("aria-selected", "true")
+    assert "token" not in page.url
+    context.close()
+
+
 def test_a_training_is_followed(browser: Browser, tmp_path: Path) -> None:
     """The page of a run in progress shows new epochs and moments as they come, and its end."""
     words = command("train", "--network", LINE, "--epochs", 5000, "--workers", 0, "--precision", "fp32", "-q")
@@ -357,6 +370,8 @@ def test_a_training_is_followed(browser: Browser, tmp_path: Path) -> None:
                 training.send_signal(signal.SIGINT)
                 expect(page.locator(".train-state")).to_have_text("Stopped early")
                 expect(page.get_by_role("button", name="Open the trained model")).to_be_visible()
+                page.get_by_role("tab", name="See").click()
+                expect(page.locator(".prediction .bar-value").first).to_contain_text("%")
         finally:
             training.kill()
 

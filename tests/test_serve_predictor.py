@@ -372,6 +372,11 @@ def test_others_may_not_ask(client: Client) -> None:
     assert client.refused(403, "/predict", good, Host="evil.example")
     assert client.refused(403, "/predict", good, Origin="http://evil.example")
     assert client.refused(403, "/predict", good, Sec_Fetch_Site="cross-site")
+    link = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    assert client.ask("/", **link)[0] == 200  # of a terminal in the browser; nothing else than the page itself
+    for path, more in (("/", {"Sec_Fetch_Dest": "iframe"}), ("/", {"Host": "evil.example"}), ("/model", {})):
+        assert client.refused(403, path, **link | more)
+    assert client.refused(403, "/", b"", **link)
     assert client.predict(good, Origin=f"http://127.0.0.1:{client.port}")
     assert client.predict(good, Origin="https://lab.example", Sec_Fetch_Site="same-origin")  # a web server in front
     assert client.refused(403, "/predict", good, Origin="https://lab.example", Sec_Fetch_Site="same-site")

@@ -114,6 +114,23 @@ def test_other_origins_are_refused(server: Server, visitor: Visitor, method: str
         assert visitor.ask("/api/x", Sec_Fetch_Site=site)[0] == status
 
 
+def test_a_link_of_another_page_opens_the_printed_address(server: Server) -> None:
+    """A terminal in the browser makes one. It leads to the page in a window, and only with the token."""
+    guest, address = Visitor(server, let_in=False), f"/?token={server.token}"
+    link = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    status, headers, body = guest.ask(address, **link)
+    assert (status, b"enter.js" in body) == (200, True)
+    assert headers["set-cookie"].endswith("HttpOnly; SameSite=Strict")
+    for path, more in (
+        *((address, {name: value}) for name, value in (("Sec_Fetch_Dest", "iframe"), ("Sec_Fetch_Mode", "no-cors"))),
+        *((path, {}) for path in ("/", f"/?token={server.token[:-1]}", f"/app.js?token={server.token}")),
+        (address, {"Host": "evil.example"}), (address, {"Origin": "http://evil.example"}),
+    ):  # fmt: skip
+        let_in = Visitor(server)
+        status, headers, _ = let_in.ask(path, **link | more)
+        assert (status, "set-cookie" in headers) == (403, False)
+
+
 def test_no_answer_invites_others(visitor: Visitor) -> None:
     """Every answer, refusals too, carries the strict headers; none allows other origins."""
     for path in ("/", "/api/x", "/api/refused", "/missing"):

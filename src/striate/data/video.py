@@ -12,9 +12,10 @@ CAMERA = "camera"  # "camera", or "camera:1" for the second one
 
 
 def is_video(source: str | Path) -> bool:
-    """Whether a source is a film, by its name, or a camera."""
+    """Whether a source is a film, by its name, or a camera; a folder is neither, whatever its name."""
     name, _, number = str(source).partition(":")
-    return Path(source).suffix.lower() in SUFFIXES or (name == CAMERA and (not number or number.isdecimal()))
+    is_camera = name == CAMERA and (not number or number.isdecimal())
+    return (is_camera or Path(source).suffix.lower() in SUFFIXES) and not Path(source).is_dir()
 
 
 def frames(source: str | Path) -> Iterator[tuple[str, np.ndarray]]:

@@ -127,7 +127,7 @@ class Caller(BaseHTTPRequestHandler):
         except ValueError:
             return self.refused(Refusal(400, "an address is made of UTF-8 and of few parameters"))
         try:
-            self._require_ours()
+            self._require_ours(path, query)
             return self.ask(path, query)
         except Refusal as refusal:
             return self.refused(refusal)
@@ -139,7 +139,11 @@ class Caller(BaseHTTPRequestHandler):
             traceback.print_exc()
             return self.refused(Refusal(500, "this failed inside striate; the terminal says more"))
 
-    def _require_ours(self) -> None:
+    def welcomes(self, path: tuple[str, ...], query: dict[str, str]) -> bool:
+        """Whether a link of another page may lead here: a terminal that is a web page makes one of the address."""
+        return path == ("",)
+
+    def _require_ours(self, path: tuple[str, ...], query: dict[str, str]) -> None:
         hosts, known = [host.lower() for host in self.headers.get_all("Host", [])], self.server.hosts
         if known is not None and (len(hosts) != 1 or hosts[0] not in known):
             received, remedy = ", ".join(hosts) or "no host", f"ask {self.server.origin}"
@@ -149,7 +153,9 @@ class Caller(BaseHTTPRequestHandler):
         # whose Origin is not the name that this server is asked by.
         site = self.headers.get("Sec-Fetch-Site", "none")
         is_ours = all([f"http://{host}" for host in hosts] == [origin] for origin in origins)
-        if site != "same-origin" and (site != "none" or not is_ours):
+        how = self.command, self.headers.get("Sec-Fetch-Mode"), self.headers.get("Sec-Fetch-Dest")
+        is_link = how == ("GET", "navigate", "document") and self.welcomes(path, query)  # in a window, not in a frame
+        if site != "same-origin" and not (is_ours and (site == "none" or is_link)):
             remedy = "programs send no Origin, and our own page its own"
             raise Refusal(403, "other pages may not ask", received=", ".join(origins) or site, remedy=remedy)
 

@@ -6,8 +6,11 @@ Beside the rules of the door, every request must carry the cookie that only whoe
 import secrets
 from hmac import compare_digest
 
-from striate.serve.door import HERE, Answer, Caller, Door, file_reply
+from striate.serve.door import HERE, KINDS, Answer, Caller, Door, file_reply
 from striate.serve.reply import Refusal, Reply, json_reply
+
+# Goes on to the page by itself: a redirection of what began on another page would come without the cookie.
+ENTER = b'<!doctype html><title>Striate</title><script src="enter.js"></script>'
 
 
 class Server(Door):
@@ -27,13 +30,18 @@ class _Visitor(Caller):
     server: Server
 
     def ask(self, path: tuple[str, ...], query: dict[str, str]) -> Reply:
-        if path == ("",) and self.command == "GET" and self._is_token(query.get("token", "")):
-            cookie = f"{self.server.cookie}={self.server.token}; Path=/; HttpOnly; SameSite=Strict"
-            return Reply(b"", status=303, headers={"Location": "/", "Set-Cookie": cookie})
+        if self.command == "GET" and self.welcomes(path, query):
+            cookie = {"Set-Cookie": f"{self.server.cookie}={self.server.token}; Path=/; HttpOnly; SameSite=Strict"}
+            if self.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+                return Reply(b"", status=303, headers={"Location": "/", **cookie})
+            return Reply(ENTER, KINDS[".html"], headers=cookie)
         self._require_cookie()
         if self.command == "GET" and path[:1] != ("api",):
             return file_reply(path)
         return self.server.answer(self.asked(path, query))
+
+    def welcomes(self, path: tuple[str, ...], query: dict[str, str]) -> bool:
+        return path == ("",) and self._is_token(query.get("token", ""))
 
     def refused(self, refusal: Refusal) -> Reply:
         return json_reply({"error": str(refusal)}, refusal.status)

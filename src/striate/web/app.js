@@ -148,7 +148,11 @@ async function start(app) {
   const parts = frame(app, store, model, chooser, upload);
   const context = {
     store, api, model, go: store.go, choosePicture: chooser.open,
-    trace: (id) => api.json(`/api/trace/${id}`),
+    trace: async (id) => {
+      const answer = await api.json(`/api/trace/${id}`);
+      if (!model.network) location.reload(); // the training has ended meanwhile: head, words and tabs are about a model now
+      return answer;
+    },
     announce: (text) => { parts.live.textContent = text; },
   };
   const tab = tabs(parts, context);

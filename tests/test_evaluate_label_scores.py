@@ -1,5 +1,7 @@
 """Scores of several labels are those of scikit-learn; thresholds are the best ones."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,6 +60,16 @@ def test_no_threshold_is_better(seed: int, ties: bool) -> None:
             continue
         best = max(reference.f1_score(truth[:, k], chances[:, k] >= t) for t in np.linspace(0, 1, 101))
         assert reference.f1_score(truth[:, k], chances[:, k] >= threshold) >= best - 1e-9
+
+
+def test_thresholds_of_many_pictures_take_little_memory() -> None:
+    """Of 5,000 pictures far less than the 25 MB of a table of N x N marks."""
+    truth, chances = drawn(0, 5000)
+    tracemalloc.start()
+    best_thresholds(truth, chances)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5e6
 
 
 def test_drawn_again_by_weight() -> None:

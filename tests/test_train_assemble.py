@@ -1,6 +1,7 @@
 """What stands at the beginning of a training: the speed that is planned by, the time that is set aside."""
 
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from drawn import picture
 
+from striate.data.batches import Batches
 from striate.data.prepare import Preparation, Shape
 from striate.export import passes
 from striate.network.build import build
@@ -88,3 +90,20 @@ def test_answers_are_averaged_only_where_that_fits_into_the_budget() -> None:
     assert plan.mirror
     for speed, mirror in ((both / (0.14 * 6), True), (both / (0.16 * 6), False), (None, True)):
         assert assemble.answered_in_time(plan, network, job, speed).mirror is mirror
+
+
+@pytest.mark.parametrize(("side", "crop", "checked"), [(8, 0, 64), (64, 0, 16), (64, 32, 64), (512, 0, 1)])
+def test_bf16_is_tried_on_a_whole_batch_of_small_pictures(
+    side: int, crop: int, checked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers choose how they compute by the number of pictures: as many as a step has, up to 65,536 pixels in all."""
+    seen, job = [], job_of()
+    job.preparation, job.data.found = replace(job.preparation, shape=Shape(height=side, width=side, channels=1)), None
+    facts = Facts(height=side, width=side, channels=1, counts=(50, 50))
+    plan = replace(make_plan(Settings(network=LINE, batch_size=64), facts), crop=crop)
+    pictures = np.zeros((100, side, side, 1), np.uint8)
+    batches = Batches(pictures, np.arange(100), torch.zeros(100), job.preparation, job.device)
+    monkeypatch.setattr(assemble, "remembered", lambda name, found, store, make, *asked: make())
+    monkeypatch.setattr(assemble.machine, "choose_precision", lambda *asked: seen.append(asked[3]) or ("fp32", ""))
+    assemble._precision_of(plan, build(LINE, (1, side, side), 2), batches, job)
+    assert tuple(seen[0].shape) == (checked, 1, crop or side, crop or side)

@@ -1,6 +1,7 @@
 """From a plan to a training that can begin: network, first filters, batches, precision, clock."""
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +29,7 @@ from striate.train.events import Note, Watch
 from striate.train.loop import Training
 from striate.train.plan import Plan
 
-CHECKED, CHECKED_PIXELS = 16, 1 << 16  # most pictures, and pixels, on which bf16 is held against fp32
+CHECKED_PIXELS = 1 << 16  # on which bf16 is held against fp32, at the most
 SCORING = 0.15  # of a budget of minutes: what answers averaged over turned pictures may take
 MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured too
 ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
@@ -122,11 +123,14 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
 
 
 def _precision_of(plan: Plan, network: Network, batches: Batches, job: Job) -> tuple[str, str]:
-    """As `choose_precision` finds on some pictures; what it found is kept for the next start on this machine."""
+    """As `choose_precision` finds on a batch, as far as it is small: how a layer computes depends on how many pictures
+    there are. What it found is kept for the next start on this machine."""
     shape, data = job.preparation.shape, job.data
+    pixels = math.prod(min(side, plan.crop or side) for side in shape.seen[1:])
+    count = min(max(CHECKED_PIXELS // pixels, 1), plan.batch_size)
 
     def make() -> dict[str, str]:
-        first = next(batches.in_order(min(max(CHECKED_PIXELS // (shape.height * shape.width), 1), CHECKED))).pictures
+        first = next(batches.in_order(count)).pictures
         first = standardise(first[..., : plan.crop or None, : plan.crop or None], job.preparation)
         computing = copy.deepcopy(network)
         if job.device.type == "cpu":
@@ -134,7 +138,7 @@ def _precision_of(plan: Plan, network: Network, batches: Batches, job: Job) -> t
         precision, reason = machine.choose_precision(job.settings.precision, job.device, computing, first)
         return {"precision": precision, "reason": reason}
 
-    asked = (plan.line, plan.crop, plan.seed, job.settings.precision, machine.fingerprint(job.device), shape)
+    asked = (plan.line, count, plan.crop, plan.seed, job.settings.precision, machine.fingerprint(job.device), shape)
     found = remembered("precision", data.found, data.store, make, *asked)
     return found["precision"], found["reason"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -27,6 +27,7 @@ def frames(count: int, groups: list[int] | None = None) -> list[Sample]:
     ]
 
 
+@settings(deadline=None)
 @given(SHAPE)
 def test_blocks_follow_each_other(shape: tuple[int, float, float]) -> None:
     """Training comes first, then validation, the test part last; shares are as asked, and a gap lies between parts."""
@@ -43,6 +44,7 @@ def test_blocks_follow_each_other(shape: tuple[int, float, float]) -> None:
     assert all(jump == gap + 1 for jump in jumps)
 
 
+@settings(deadline=None)
 @given(st.integers(40, 200), st.integers(2, 6))
 def test_folds_test_every_frame_once(count: int, k: int) -> None:
     """Each of K blocks is the test part once, in one piece, and no training frame touches it."""

@@ -1,7 +1,7 @@
 """Every part gets its share of rare labels and of large numbers."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.data.sample import Boxes, Sample
@@ -24,6 +24,7 @@ def test_the_stratum_of_every_target() -> None:
     assert strata([(1.0, 5.0)] * 5) == ["0"] * 5
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(3, 9))
 def test_rare_labels_reach_every_part(seed: int, rare: int) -> None:
     """A label that three pictures have is in all three parts."""
@@ -34,6 +35,7 @@ def test_rare_labels_reach_every_part(seed: int, rare: int) -> None:
     assert reached == {"train", "validation", "test"}
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_large_numbers_reach_every_part(seed: int) -> None:
     """Of the largest tenth about a fifth is tested on, whatever the seed."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -28,6 +28,7 @@ def lines(*columns: list, header: str = "id,value", separator: str = ",") -> str
     return "\n".join([header.replace(",", separator), *rows])
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.booleans())
 def test_numbers_as_written(value: float, comma: bool) -> None:
     """A number as Python writes it is read back exactly, with a decimal comma too."""
@@ -260,6 +261,7 @@ def test_tasks_that_cannot_be(tmp_path: Path) -> None:
     assert not read_source(file, label_column="p,q", task="regression").samples
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("abcXYZ äß", min_size=1).map(str.strip).filter(bool), unique=True), st.sampled_from("|;,["))
 def test_lists_come_back(names: list[str], separator: str) -> None:
     """A list that is written with a separator, or as JSON, is read back."""

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
@@ -93,6 +93,7 @@ WORDS = {"network": TEXTS, "group": st.none() | TEXTS, "name": st.none() | TEXTS
 NUMBERS = {"minutes": st.none() | st.floats(0.1, 1e5), "seed": st.integers(0, 2**62), "test": st.floats(0, 0.4)}
 
 
+@settings(deadline=None)
 @given(st.builds(Settings, **WORDS, **NUMBERS, img_size=st.none() | st.just("66x200")))
 def test_settings_go_through_toml_unchanged(tmp_path_factory: pytest.TempPathFactory, before: Settings) -> None:
     """Any words and numbers come back exactly from settings.toml, which is valid TOML; None is left out."""

@@ -68,7 +68,7 @@ def read_outlines(source: Path) -> Found:
     left_out: list[LeftOut] = []
     drawn, written = _drawn_in(source, folder, pictures, left_out)
     for one in drawn:
-        file = pictures.find(one.picture)
+        file = pictures.find(one.picture, one.part)
         file = Path(os.path.abspath(file)) if isinstance(file, Path) else file  # noqa: PTH100 - one way to write it
         if problem := one.problem or (isinstance(file, str) and f"{one.picture}: {file}"):
             left_out.append(LeftOut(path=one.file, reason=problem))

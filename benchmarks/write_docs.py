@@ -37,8 +37,9 @@ HOW = {
     "step": """The tutorial's HeLa network (50×50 grey), `auto` (32×32 colour, random changes included) and a ResNet-18
 (128×128) train on drawn pictures; all but `auto` with plain SGD. Striate's step holds everything that a training's
 step holds, from the 8-bit store on; the others find their batches ready in memory. All contenders of a table have the
-same number of parameters. In the records so far the ResNet's shortcuts average where they
-halve the maps (ResNet-D), alike for all.""",
+same number of parameters. In records of 2026-11-27 the ResNet's shortcuts average where they halve the maps (ResNet-D),
+alike for all. `step-shared` and `step-shared-hela` were measured where other machines used the same memory, which then
+bounds every step.""",
     "race": """From nothing (no weights trained elsewhere), and from process start to the written predictions. The
 test pictures are dealt out over class folders without regard to what they show, so no contender sees an answer,
 and one scorer counts for all. Each library runs as well as we could set it up, and "-default" as its documentation

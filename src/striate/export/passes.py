@@ -28,6 +28,7 @@ from striate.data.batches import scale, standardise
 from striate.data.prepare import Preparation
 from striate.device import BF16_GAIN, fastest_precision, in_bf16, memory_format, threads_for
 from striate.network.build import Network
+from striate.network.quick import quicken_all
 from striate.network.summary import total_operations
 from striate.tasks.task import Task, logits_of
 
@@ -129,7 +130,10 @@ class Passes:
     @property
     def half(self) -> Way:
         """In bf16."""
-        return Way(in_bf16(_folded(self.network.eval()))[0], self.wide, torch.bfloat16)
+        working, _ = in_bf16(_folded(self.network.eval()))
+        if next(working.parameters()).device.type == "cpu":
+            quicken_all(working)
+        return Way(working, self.wide, torch.bfloat16)
 
     def _doubtful(self, logits: Tensor, error: float) -> tuple[np.ndarray, np.ndarray]:
         """(N,) whether an error of the logits could matter, and (N, K) the probabilities."""
@@ -207,7 +211,7 @@ def _folded(network: nn.Module) -> nn.Module:
         for (first, conv), (second, norm) in pairwise(list(layers.named_children())):
             if type(conv) in CONVOLUTIONS and isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
                 layers.add_module(first, nn.utils.fuse_conv_bn_eval(conv, norm))
-                layers.add_module(second, nn.Identity())
+                delattr(layers, second)
     return copied
 
 

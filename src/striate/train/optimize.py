@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.device import in_bf16
-from striate.network.quick import add_over, multiply_filters, quicken
+from striate.network.quick import quicken_all
 from striate.train.plan import Plan
 
 
@@ -139,9 +139,7 @@ class Masters:
             self.dtype = torch.bfloat16
             self.working, self._pairs = in_bf16(network)
             if next(network.parameters()).device.type == "cpu":
-                multiply_filters(self.working)
-                quicken(self.working)
-                add_over(self.working)
+                quicken_all(self.working)
 
     @torch.no_grad()
     def step(self, optimizer: Optimizer, factor: float) -> None:

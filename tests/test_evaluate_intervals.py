@@ -133,7 +133,7 @@ def test_the_bootstrap_of_balanced_accuracy_holds_its_truth() -> None:
         right = rng.binomial(counts, recalls)
         wrong = counts - right
         matrix = np.diag(right) + np.roll(np.diag(wrong), 1, axis=1)
-        correct, actual, _ = intervals.resampled_margins(matrix, 300, seed=trial)
+        correct, actual, _ = intervals.resampled_margins(matrix, seed=trial)
         low, high = intervals.percentile(metrics.balanced_accuracy(correct, actual))
         covered += low <= recalls.mean() <= high
     assert abs(covered / 300 - 0.95) < 0.04
@@ -153,8 +153,8 @@ def test_redrawn_auroc_is_that_of_the_redrawn_pictures() -> None:
     """Weighting a picture twice gives the AUROC of a set that holds it twice, ties included."""
     rng = np.random.default_rng(4)
     scores, positive = rng.integers(0, 8, 30), rng.random(30) < 0.4
-    areas = intervals.resampled_auroc(metrics.tie_levels(scores)[None], positive[None], 20, seed=7)[:, 0]
-    weights = np.concatenate(list(intervals.resampled_weights(30, 20, seed=7))).astype(int)
+    areas = intervals.resampled_auroc(metrics.tie_levels(scores)[None], positive[None], 20)[:, 0]
+    weights = np.concatenate(list(intervals.resampled_weights(30, 20))).astype(int)
     expected = [metrics.auroc(scores.repeat(row), positive.repeat(row)) for row in weights]
     assert areas == pytest.approx(expected)
     assert (weights.sum(axis=1) == 30).all()
@@ -163,7 +163,7 @@ def test_redrawn_auroc_is_that_of_the_redrawn_pictures() -> None:
 def test_redrawn_margins_belong_to_tables_of_the_same_size() -> None:
     """Every redrawn table holds as many pictures, and a cell that was empty stays empty."""
     matrix = np.array([[5, 2, 0], [0, 4, 0], [0, 0, 0]])
-    correct, actual, predicted = intervals.resampled_margins(matrix, 50)
+    correct, actual, predicted = intervals.resampled_margins(matrix)
     assert (actual.sum(axis=1) == 11).all()
     assert (predicted.sum(axis=1) == 11).all()
     assert (actual[:, 2] == 0).all()
@@ -185,10 +185,12 @@ def test_effective_size_of_equal_classes_is_their_sum() -> None:
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    """Intervals never change from one evaluation to the next."""
-    columns = np.random.default_rng(0).normal(size=(50, 3))
+    """Intervals never change from one evaluation to the next; another seed gives other tables."""
+    columns, matrix = np.random.default_rng(0).normal(size=(50, 3)), np.array([[9, 3], [4, 8]])
     assert np.array_equal(intervals.resampled_means(columns), intervals.resampled_means(columns))
-    assert not np.array_equal(intervals.resampled_means(columns), intervals.resampled_means(columns, seed=1))
+    first, again, other = (intervals.resampled_margins(matrix, seed)[0] for seed in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
 def test_means_are_scores() -> None:

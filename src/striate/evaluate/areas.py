@@ -168,7 +168,7 @@ class _Sums:
     def __init__(self, pairs: Iterable[Pair], count: int, classes: int, clusters: Clusters) -> None:
         self.matrix, self.clusters = np.zeros((classes, classes), np.int64), clusters
         self.counts, self.objects = np.zeros((count, classes, 7), np.int64), np.full((count, 3), np.nan)
-        self.worth = count if clusters is None else intervals.clusters_worth(clusters)
+        self.worth = intervals.clusters_worth(clusters, count)
         every = max(-(-count // MOST_OUTLINES), 1)
         for place, (truth, numbers, told) in enumerate(pairs):
             matrix = pixel_matrix(truth, told, classes)

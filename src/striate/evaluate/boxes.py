@@ -39,7 +39,7 @@ def detection_scores(
         return {"n": 0, "objects": 0, **dict.fromkeys([*_AT, "precision", "recall", "f1"], empty), "per_class": {}}
     matches = _Matches(truth, answers, classes)
     value, drawn = matches.precisions(np.arange(n)), matches.resampled(clusters)
-    worth = n if clusters is None else intervals.clusters_worth(clusters)
+    worth = intervals.clusters_worth(clusters, n)
     counts = _counts(truth, answers, classes, threshold)
 
     def area(at: int | slice, kinds: int | slice = slice(None)) -> dict:
@@ -198,7 +198,7 @@ def _counts(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[
 def _shares(counts: np.ndarray, clusters: Clusters) -> dict:
     """Precision, recall and F1 of counts (N, 3) with intervals over pictures, or clusters (N,) of them."""
     drawn = intervals.resampled_means(counts, clusters=clusters) * len(counts)
-    worth = 1.0 if clusters is None else intervals.clusters_worth(clusters) / len(counts)
+    worth = intervals.clusters_worth(clusters, len(counts)) / len(counts)
     whole, found = counts.sum(axis=0), {}
     for name, over in (("precision", (2,)), ("recall", (1,)), ("f1", (1, 2))):
         factor = len(over)

@@ -94,8 +94,7 @@ def _difference(first: Told, other: Told, part: str) -> str:
         return f"{pair}: {few}; the same --seed gives the same parts, and --repeats or --folds keep only the test part"
     before, after = (np.array([one.pictures[name][2] for name in both]) for one in (first, other))
     groups = [first.pictures[name][1] or name for name in both]
-    clusters = np.unique(groups, return_inverse=True)[1]
-    drawn = intervals.resampled_means((after - before)[:, None], clusters=clusters)[:, 0]
+    drawn = intervals.resampled_means((after - before)[:, None], clusters=np.array(groups))[:, 0]
     change, (low, high) = (after - before).mean(), intervals.percentile(drawn)
     said = "no difference is shown" if low <= 0 <= high else "better" if high < 0 else "worse"
     about = f"{pair}, on {len(both):,} {part} pictures of both"

@@ -55,7 +55,7 @@ def clustered(hits: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
     n = len(hits)
     if not n:
         return float("nan"), float("nan")
-    worth = clusters_worth(clusters)
+    worth = clusters_worth(clusters, n)
     if worth == n:
         return wilson(float(np.sum(hits)), n)
     quantile = float(stdtrit(max(worth - 1, 1.0), 0.5 + LEVEL / 2))
@@ -63,8 +63,9 @@ def clustered(hits: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
 
 
 def real_clusters(clusters: Clusters) -> Clusters:
-    """The clusters; None where each holds one picture alone, so that they say nothing."""
-    return clusters if clusters is not None and len(np.unique(clusters)) < len(clusters) else None
+    """The clusters, numbered from 0 on; None where each holds one picture alone, so that they say nothing."""
+    numbers = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    return numbers if numbers is not None and numbers.max(initial=-1) + 1 < len(numbers) else None
 
 
 def told_clusters(clusters: Clusters) -> dict[str, int]:
@@ -72,10 +73,11 @@ def told_clusters(clusters: Clusters) -> dict[str, int]:
     return {} if clusters is None else {"clusters": len(np.unique(clusters))}
 
 
-def clusters_worth(clusters: np.ndarray) -> float:
-    """How many clusters of equal size would say as much as these, from the cluster number of every picture (N,)."""
-    sizes = np.unique(clusters, return_counts=True)[1]
-    return float(len(clusters) ** 2 / np.sum(sizes**2)) if len(clusters) else 0.0
+def clusters_worth(clusters: Clusters, n: int) -> float:
+    """How many clusters of equal size would say as much as these of n pictures; n where each stands alone."""
+    if clusters is None or not n:
+        return float(n)
+    return float(n**2 / np.sum(np.unique(clusters, return_counts=True)[1] ** 2))
 
 
 def _correlation(hits: np.ndarray, clusters: np.ndarray) -> float:
@@ -133,9 +135,7 @@ def effective_size(actual: np.ndarray) -> float:
     return float(len(present) ** 2 / np.sum(1 / present)) if present.size else 0.0
 
 
-def resampled_margins(
-    matrix: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def resampled_margins(matrix: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Redrawn confusion tables, summed: correct, actual and predicted pictures per class, each (R, K).
 
     Drawing the cells of the table (K, K) by a multinomial is drawing the pictures with replacement.
@@ -143,11 +143,11 @@ def resampled_margins(
     classes, total = len(matrix), int(matrix.sum())
     rows, columns = np.nonzero(matrix)
     rng = np.random.default_rng(seed)
-    correct, actual, predicted = np.zeros((3, resamples, classes))
+    correct, actual, predicted = np.zeros((3, RESAMPLES, classes))
     if not total:
         return correct, actual, predicted
     shares = matrix[rows, columns] / total
-    for part in _chunks(resamples, len(rows)):
+    for part in _chunks(RESAMPLES, len(rows)):
         counts = rng.multinomial(total, shares, size=part.stop - part.start)
         correct[part] = _sum_by(np.where(rows == columns, counts, 0), rows, classes)
         actual[part] = _sum_by(counts, rows, classes)
@@ -158,25 +158,22 @@ def resampled_margins(
 def clustered_margins(
     truth: np.ndarray, predicted: np.ndarray, classes: int, clusters: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same from class numbers (N,), with whole clusters (numbers (N,)) drawn again."""
+    """The same from class numbers (N,), with whole clusters, of `real_clusters`, drawn again."""
     from scipy.sparse import csr_array
 
-    numbers = np.unique(clusters, return_inverse=True)[1]
-    count, right = int(numbers.max()) + 1, truth == predicted
+    count, right = int(clusters.max()) + 1, truth == predicted
 
     def table(rows: np.ndarray, kinds: np.ndarray) -> csr_array:
         return csr_array((np.ones(len(rows)), (kinds, rows)), shape=(classes, count))
 
-    tables = table(numbers[right], truth[right]), table(numbers, truth), table(numbers, predicted)
+    tables = table(clusters[right], truth[right]), table(clusters, truth), table(clusters, predicted)
     drawn = [[(sums @ weights.T).T for sums in tables] for weights in resampled_weights(count)]
     correct, actual, named = (np.concatenate(blocks) for blocks in zip(*drawn, strict=True))
     return correct, actual, named
 
 
-def resampled_means(
-    columns: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, clusters: Clusters = None
-) -> np.ndarray:
-    """Means (R, M) of the columns (N, M) over pictures, or clusters (numbers (N,)), drawn again with replacement.
+def resampled_means(columns: np.ndarray, resamples: int = RESAMPLES, clusters: Clusters = None) -> np.ndarray:
+    """Means (R, M) of the columns (N, M) over pictures, or clusters (any numbers or names (N,)), drawn again.
 
     Up to `MOST_SAMPLES` pictures are drawn one by one; more are drawn from the normal limit, with the
     covariance of the columns kept.
@@ -184,15 +181,15 @@ def resampled_means(
     if clusters is not None:
         numbers = np.unique(clusters, return_inverse=True)[1]
         every = np.column_stack([columns, np.ones(len(columns))]).T
-        sums = resampled_means(np.stack([np.bincount(numbers, column) for column in every], axis=1), resamples, seed)
+        sums = resampled_means(np.stack([np.bincount(numbers, column) for column in every], axis=1), resamples)
         return sums[:, :-1] / sums[:, -1:]
     n = len(columns)
     if n <= MOST_SAMPLES:
-        return np.concatenate([weights @ columns for weights in resampled_weights(n, resamples, seed)]) / n
+        return np.concatenate([weights @ columns for weights in resampled_weights(n, resamples)]) / n
     mean = columns.mean(axis=0)
     spread = np.atleast_2d(np.cov(columns, rowvar=False, bias=True)) / n
     values, vectors = np.linalg.eigh(spread)
-    normal = np.random.default_rng(seed).standard_normal((resamples, columns.shape[1]))
+    normal = np.random.default_rng(0).standard_normal((resamples, columns.shape[1]))
     return mean + (normal * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
@@ -205,7 +202,7 @@ def mean_scores(values: Mapping[str, np.ndarray], clusters: Clusters = None) -> 
     columns = np.stack(list(values.values()), axis=1).astype(np.float64)
     n, scores = len(columns), {}
     drawn = resampled_means(columns, clusters=clusters).T if n > 1 else np.full((columns.shape[1], 1), np.nan)
-    worth = n if clusters is None else clusters_worth(clusters)
+    worth = clusters_worth(clusters, n)
     for (name, row), replicates in zip(values.items(), drawn, strict=True):
         value = float(np.mean(row)) if n else np.nan
         is_share = n > 1 and np.asarray(row).dtype == bool
@@ -213,18 +210,15 @@ def mean_scores(values: Mapping[str, np.ndarray], clusters: Clusters = None) -> 
     return scores
 
 
-def resampled_weights(
-    n: int, resamples: int = RESAMPLES, seed: int = 0, clusters: Clusters = None
-) -> Iterator[np.ndarray]:
+def resampled_weights(n: int, resamples: int = RESAMPLES, clusters: Clusters = None) -> Iterator[np.ndarray]:
     """How often each of n pictures was drawn, in blocks (r, n) of float64 that add up to `resamples` rows.
 
-    clusters: (n,) the same number for pictures that are drawn together.
+    clusters: those of `real_clusters`, which are drawn whole.
     """
     if clusters is not None:
-        numbers = np.unique(clusters, return_inverse=True)[1]
-        yield from (drawn[:, numbers] for drawn in resampled_weights(int(numbers.max()) + 1, resamples, seed))
+        yield from (drawn[:, clusters] for drawn in resampled_weights(int(clusters.max()) + 1, resamples))
         return
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     for part in _chunks(resamples, n):
         count = part.stop - part.start
         drawn = rng.integers(0, n, size=(count, n)) + np.arange(count)[:, None] * n
@@ -232,16 +226,16 @@ def resampled_weights(
 
 
 def resampled_auroc(
-    levels: np.ndarray, positive: np.ndarray, resamples: int = RESAMPLES, seed: int = 0, clusters: Clusters = None
+    levels: np.ndarray, positive: np.ndarray, resamples: int = RESAMPLES, clusters: Clusters = None
 ) -> np.ndarray:
-    """AUROC (R, K) of every class over pictures, or clusters (numbers (N,)), drawn again; NaN where one side is empty.
+    """AUROC (R, K) of every class over pictures, or `real_clusters`, drawn again; NaN where one side is empty.
 
     levels: (K, N), the ranks of each class's scores from `tie_levels`; positive: (K, N) of bool. All
     classes see the same draws, so that a mean over classes has the right spread.
     """
     blocks = [
         np.stack([_weighted_auroc(weights, *pair) for pair in zip(levels, positive, strict=True)], axis=1)
-        for weights in resampled_weights(levels.shape[1], resamples, seed, clusters)
+        for weights in resampled_weights(levels.shape[1], resamples, clusters)
     ]
     return np.concatenate(blocks)
 

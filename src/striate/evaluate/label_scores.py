@@ -68,7 +68,7 @@ def label_scores(
     chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
     metrics.require_finite(chances, "probability")
     clusters = intervals.real_clusters(clusters)
-    worth = len(truth) if clusters is None else intervals.clusters_worth(clusters)
+    worth = intervals.clusters_worth(clusters, len(truth))
     said = np.asarray(said, bool).reshape(truth.shape)
     counts = _counts(truth, said, clusters)
     each = {"f1": [metrics.f1(*one) for one in counts], **_ordering(truth, chances, clusters)}

@@ -26,7 +26,7 @@ def half_widths(truth: np.ndarray, predicted: np.ndarray, clusters: Clusters = N
     the ceil(N LEVEL (C + 1) / C)-th (pooled errors of Dunn, Wasserman and Ramdas 2023), at most the greatest error.
     """
     errors = np.sort(np.abs(np.asarray(truth, np.float64) - predicted), axis=0)
-    count, worth = len(errors), len(errors) if clusters is None else intervals.clusters_worth(clusters)
+    count, worth = len(errors), intervals.clusters_worth(clusters, len(errors))
     if math.ceil(round((count + 1) * LEVEL, 9)) > count:
         return np.full(errors.shape[1], np.inf)
     return errors[min(math.ceil(round(count * LEVEL * (worth + 1) / worth, 9)), count) - 1]

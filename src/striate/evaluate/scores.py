@@ -165,7 +165,7 @@ class _Hits:
 
     def __init__(self, truth: np.ndarray, predicted: np.ndarray, classes: int, clusters: Clusters) -> None:
         self.truth, self.predicted, self.clusters = truth, predicted, clusters
-        self.worth = 1.0 if clusters is None else intervals.clusters_worth(clusters) / len(truth)
+        self.worth = intervals.clusters_worth(clusters, len(truth)) / max(len(truth), 1)
         self.matrix = matrix = metrics.confusion(truth, predicted, classes)
         self.counts = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
         if clusters is None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from striate.errors import StriateError, counted, first_few, nearest
+from striate.errors import StriateError, aligned, counted, first_few, nearest
 
 
 def test_the_text_has_every_part_in_order() -> None:
@@ -33,6 +33,11 @@ def test_first_few_counts_the_rest() -> None:
     assert first_few(range(5)) == "0, 1, 2, 3, 4"
     assert first_few(range(6)) == "0, 1, 2, 3, 4 and 1 more"
     assert first_few(range(2005), 2) == "0, 1 and 2,003 more"
+
+
+def test_columns_stand_below_each_other() -> None:
+    """Two blanks between columns, numbers end in line, and no line ends in blanks."""
+    assert aligned([("a", "10", "b"), ("long", "5", "")], right={1}) == ["a     10  b", "long   5"]
 
 
 def test_nearest_word_or_all_of_them() -> None:

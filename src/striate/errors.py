@@ -3,7 +3,7 @@
 This module imports nothing, so that every other one can raise these errors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 
 class StriateError(Exception):
@@ -43,6 +43,18 @@ def first_few(items: Sequence[object], count: int = 5) -> str:
     """The first few of many, joined by commas, with how many more there are."""
     shown = ", ".join(str(item) for item in items[:count])
     return shown if len(items) <= count else f"{shown} and {len(items) - count:,} more"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
+    """Rows of cells as lines, in columns; those numbered in `right` end where the others begin."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def nearest(word: object, known: Sequence[str]) -> str:

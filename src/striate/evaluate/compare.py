@@ -15,7 +15,7 @@ from statistics import fmean
 import numpy as np
 
 from striate import files
-from striate.errors import StriateError
+from striate.errors import StriateError, aligned
 from striate.evaluate import intervals
 from striate.evaluate.named import interval, label, main_of
 
@@ -81,9 +81,7 @@ def _table(told: Sequence[Told]) -> list[str]:
         main = main_of(told[0].scores[part])
         scores = (one.scores[part].get(main) for one in told)
         rows.append([f"{part}, {label(main)}", *("–" if score is None else interval(score, main) for score in scores)])
-    rows = [[cell if len(cell) <= MOST else f"{cell[: MOST - 3]}..." for cell in row] for row in rows]
-    wide = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(f"{cell:{size}}" for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows]
+    return aligned([[cell if len(cell) <= MOST else f"{cell[: MOST - 3]}..." for cell in row] for row in rows])
 
 
 def _difference(first: Told, other: Told, part: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from striate.errors import aligned
 from striate.inside.elementwise import Term, say
 from striate.inside.trace import Explanation, Trace
 
@@ -22,7 +23,7 @@ def layer_table(trace: Trace) -> str:
         rows.append(
             (layer.name, layer.kind, shape, f"{layer.parameters:,}", *ends, f"{100 * np.mean(maps == 0):.0f} %")
         )
-    lines = _columns(rows, right={3, 4, 5, 6})
+    lines = aligned(rows, right={3, 4, 5, 6})
     return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
@@ -72,7 +73,7 @@ def _sum_rows(trace: Trace, step: Explanation) -> list[str]:
     reach = max((abs(value) for _, value in rows if np.isfinite(value)), default=0.0) or 1.0
     drawn = [(label, say(value), _bar(value / reach)) for label, value in rows]
     name = "sum" if step.divisor is None else f"sum / {step.divisor:g}"
-    table = _columns([*drawn, (name, say(step.value), "")], right={1})
+    table = aligned([*drawn, (name, say(step.value), "")], right={1})
     return [*(f"  {line}" for line in table[:-1]), "  " + "─" * max(map(len, table)), f"  {table[-1]}"]
 
 
@@ -122,15 +123,3 @@ def span_text(box: Sequence[int]) -> str:
 
 def _bar(share: float) -> str:
     return ("+" if share > 0 else "−" if share < 0 else "") + "█" * round(BAR * min(np.nan_to_num(abs(share)), 1))
-
-
-def _columns(rows: Sequence[Sequence[str]], right: set[int]) -> list[str]:
-    """Rows as aligned lines; the columns `right` end where the others begin."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(
-            text.rjust(width) if column in right else text.ljust(width)
-            for column, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from striate.errors import aligned
 from striate.network import blocks
 from striate.network.build import shape_text
 
@@ -100,15 +101,7 @@ def summary_text(network: nn.Module, input_shape: tuple[int, ...], noun: str = "
         for row in rows
         if not row.name.startswith(tuple(f"{other}." for other in others))
     ]
-    widths = [max(len(line[column]) for line in cells) for column in range(5)]
-    right = (2, 3)
-    lines = [
-        "  ".join(
-            text.rjust(width) if column in right else text.ljust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
+    lines = aligned(cells, right=(2, 3))
     rule = "─" * max(len(line) for line in lines)
     parameters, fixed = sum(row.parameters for row in rows), sum(row.fixed for row in rows)
     total = f"{parameters:,} parameters" + (f" ({fixed:,} of them fixed)" if fixed else "")

@@ -158,7 +158,8 @@ class Model:
             sources = Underway(self._items(sources), self.preparation.shape, workers)
         for one in self._predicted(sources):
             if tiles is not None and one.size is not None and (np.array(one.size) > tiles).any():
-                one = self._named(one.path, one.source, answer_in_tiles(self, one.source, tiles), one.size)
+                answer = answer_in_tiles(self.passes, self.answers, one.source, tiles)
+                one = self._named(one.path, one.source, answer, one.size)
             yield one
 
     def _predicted(self, asked: Underway) -> Iterator[Prediction]:

@@ -1,27 +1,17 @@
 """Large pictures in parts: overlapping tiles, each of which is seen as large as a whole picture would be."""
 
-from typing import Protocol
+from collections.abc import Callable
 
 import numpy as np
 
 from striate.data.guard import load_one
 from striate.data.load import Want
-from striate.data.prepare import Preparation, fit
+from striate.data.prepare import fit
 from striate.errors import StriateError
-from striate.tasks.task import Task
+from striate.export.passes import Passes
 
 OVERLAP = 0.25  # of a tile's side, at least
 Tile = tuple[int, int, int, int]  # half-open y0, y1, x0, x1
-
-
-class Answering(Protocol):
-    """What is needed of a model."""
-
-    preparation: Preparation
-    task: Task
-    batch: int
-
-    def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None) -> list: ...
 
 
 def tiles_of(size: tuple[int, int], tile: tuple[int, int]) -> list[Tile]:
@@ -37,16 +27,16 @@ def _along(side: int, part: int) -> list[int]:
     return np.rint(np.linspace(0, side - part, count)).astype(int).tolist()
 
 
-def answer_in_tiles(model: Answering, source: object, tile: tuple[int, int]) -> object:
-    """The model's answer to a large picture, put together from its answers to the tiles."""
-    one = load_one(source, Want(pick=model.preparation.shape.pick))
+def answer_in_tiles(passes: Passes, answers: Callable[..., list], source: object, tile: tuple[int, int]) -> object:
+    """A model's answer to a large picture, put together from those to the tiles; answers: as `Model.answers`."""
+    shape = passes.preparation.shape
+    one = load_one(source, Want(pick=shape.pick))
     if one.problem:
         raise StriateError("a picture must be readable to be cut into tiles", received=one.problem, where=str(source))
     places = tiles_of(one.picture.shape[:2], tile)
     said: list[object] = []
-    for first in range(0, len(places), model.batch):
-        some = places[first : first + model.batch]
-        parts = [one.picture[y0:y1, x0:x1] for y0, y1, x0, x1 in some]
-        pictures = np.stack([fit(part, model.preparation.shape) for part in parts])
-        said += model.answers(pictures, np.array([part.shape[:2] for part in parts]))
-    return model.task.joined(said, places, one.picture.shape[:2])
+    for first in range(0, len(places), passes.batch):
+        parts = [one.picture[y0:y1, x0:x1] for y0, y1, x0, x1 in places[first : first + passes.batch]]
+        pictures = np.stack([fit(part, shape) for part in parts])
+        said += answers(pictures, np.array([part.shape[:2] for part in parts]))
+    return passes.task.joined(said, places, one.picture.shape[:2])

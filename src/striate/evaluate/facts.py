@@ -35,20 +35,15 @@ class MistakePicture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeatmapPicture:
-    """Where the evidence for an answer lay on one picture.
+class HeatmapPicture(MistakePicture):
+    """Where the evidence for an answer, wrong or right, lay on its picture.
 
-    picture: uint8 (H, W, 1 or 3). overlay: uint8 (H, W, 3), the heatmap on it. truth, predicted: in words; the map
-    is of the evidence for `explained` at `layer`. right: whether the answer is. confidence: 0 to 1. maximum, total: of
-    the map, in the score's unit. verdict: what the tests of the map say, in one sentence; "" where it was not tested.
+    overlay: uint8 (H, W, 3), the heatmap on the picture, of the evidence for `explained` at `layer`. right: whether the
+    answer is. maximum, total: of the map, in the score's unit. verdict: what the tests of the map say, in one
+    sentence; "" where it was not tested.
     """
 
-    picture: np.ndarray
     overlay: np.ndarray
-    truth: str
-    predicted: str
-    confidence: float | None
-    path: str
     layer: str
     maximum: float
     total: float

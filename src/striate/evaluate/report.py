@@ -11,7 +11,7 @@ from striate.draw.pixels import picture_png
 from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.check_section import check_section
-from striate.evaluate.facts import HeatmapPicture, MistakePicture, ReportFacts
+from striate.evaluate.facts import MistakePicture, ReportFacts
 from striate.evaluate.markup import Html, cards, element, join, quiet
 from striate.evaluate.named import row_of
 from striate.evaluate.score_section import hero, score_section
@@ -121,7 +121,7 @@ def _mistakes(facts: ReportFacts) -> Html:
     return cards(join(element("p", intro), element("ul", *shown, class_=size)))
 
 
-def _answer(shown: MistakePicture | HeatmapPicture) -> Html:
+def _answer(shown: MistakePicture) -> Html:
     """What the picture was called, what it is, and where it lies."""
     sure = "" if shown.confidence is None else f" {100 * shown.confidence:.0f} %"
     truth = element("p", "is ", element("b", shown.truth)) if shown.truth else ""

@@ -233,10 +233,7 @@ _FUNCTIONS: dict[str, tuple[str, Callable[..., np.float64]]] = {
         lambda x, negative_slope: np.where(x > 0, x, negative_slope * x),
     ),
     "prelu": ("{x} if above 0, else {weight} · {x}", lambda x, weight: np.where(x > 0, x, weight * x)),
-    "elu": (
-        "{x} if above 0, else {alpha} · (exp({x}) − 1)",
-        lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)),
-    ),
+    "elu": ("{x} if above 0, else {alpha} · (exp({x}) − 1)", lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x))),
     "celu": (
         "{x} if above 0, else {alpha} · (exp({x} / {alpha}) − 1)",
         lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x / alpha)),

@@ -167,21 +167,18 @@ def _named(names: list[str], layer: int | str | None) -> list[int]:
     raise StriateError(rule, received=layer, where="layer", remedy=nearest(str(layer), names))
 
 
-def _gradcam(question: Question, layer: int | str | None = None) -> Drawn:
-    found, name = _layers(question, layer)
-    means = (gradient.mean(tuple(range(1, gradient.ndim)), keepdim=True) for _, gradient in found)
-    return sum((mean.double() * values).sum(0) for mean, (values, _) in zip(means, found, strict=True)), {"layer": name}
+def _cam(weigh: Callable[[Tensor, Tensor], Tensor], **facts: object) -> Callable[..., Drawn]:
+    """Draws a class activation map: what `weigh` makes of a layer's values and their gradient (C, *grid)."""
+
+    def draw(question: Question, layer: int | str | None = None) -> Drawn:
+        found, name = _layers(question, layer)
+        return sum(weigh(values, gradient) for values, gradient in found), {"layer": name, **facts}
+
+    return draw
 
 
-def _hirescam(question: Question, layer: int | str | None = None) -> Drawn:
-    found, name = _layers(question, layer)
-    return sum((gradient.double() * values).sum(0) for values, gradient in found), {"layer": name}
-
-
-def _layercam(question: Question, layer: int | str | None = None) -> Drawn:
-    found, name = _layers(question, layer)
-    maps = ((gradient.clamp(min=0).double() * values).sum(0).clamp(min=0) for values, gradient in found)
-    return sum(maps), {"layer": name, "signed": False}
+def _mean(gradient: Tensor) -> Tensor:
+    return gradient.mean(tuple(range(1, gradient.ndim)), keepdim=True)
 
 
 def _gradient(question: Question) -> Drawn:
@@ -254,13 +251,13 @@ class Method:
 
 METHODS = {
     "hirescam": Method(
-        _hirescam,
+        _cam(lambda values, gradient: (gradient.double() * values).sum(0)),
         "HiResCAM",
         "Feature maps times gradient, place by place, summed over channels (Draelos & Carin 2020). With one dense "
         "layer after it, the map and the bias add up to the score.",
     ),
     "gradcam": Method(
-        _gradcam,
+        _cam(lambda values, gradient: (_mean(gradient).double() * values).sum(0)),
         "Grad-CAM",
         "Feature maps, each times its mean gradient, summed (Selvaraju et al. 2017). The mean can light up places that "
         "were not used.",
@@ -278,7 +275,7 @@ METHODS = {
         "difference of the two scores; depends on the baseline.",
     ),
     "layercam": Method(
-        _layercam,
+        _cam(lambda values, gradient: (gradient.clamp(min=0).double() * values).sum(0).clamp(min=0), signed=False),
         "LayerCAM",
         "Feature maps times positive gradient, place by place (Jiang et al. 2021). Finer in early layers.",
         "LayerCAM hardly changes when the last layer's weights are drawn anew: it shows what a layer responds to more "

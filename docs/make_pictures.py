@@ -15,11 +15,9 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import striate
-from striate.data.batches import scale, standardise
 from striate.data.shown import with_heat
 from striate.draw import pixels, sheets, style
 from striate.files import write_bytes
@@ -56,8 +54,7 @@ def explain_series() -> np.ndarray:
     model, drawn = striate.train((values[4:], labels[4:]), name="bursts", quiet=True).model, []
     for row, label in list(zip(values, labels, strict=True))[:2]:
         look = model.look(row)
-        x = standardise(scale(look.stored[None].copy(), model.preparation, torch.device("cpu")), model.preparation)[0]
-        heat = striate.heatmap(model.network, x, score=model.classes.index(label))
+        heat = striate.heatmap(model.network, model.input(look.stored), score=model.classes.index(label))
         drawn.append(with_heat(look.stored, partial(enlarge, heat.map), look.shape, signed=heat.signed))
     return np.concatenate([drawn[0], np.full((len(drawn[0]), GAP, 3), 255, np.uint8), drawn[1]], axis=1)
 

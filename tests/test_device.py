@@ -107,6 +107,16 @@ def test_a_planted_fault_is_found_by_name(kind: type[nn.Conv2d]) -> None:
     assert device.choose_precision("bf16", CPU, network, batch()) == ("fp32", "bf16 gives wrong numbers here in 2")
 
 
+@pytest.mark.parametrize("mode", [False, True])
+def test_looking_for_faults_leaves_every_mode(mode: bool) -> None:
+    """A norm that was frozen in a network that trains stays frozen, and one that trains in a resting network too."""
+    network = build(LINE, (1, 10, 10), 3).train(not mode)
+    network.batchnorm1.train(mode)
+    modes = [module.training for module in network.modules()]
+    device.bf16_faults(network, batch())
+    assert [module.training for module in network.modules()] == modes
+
+
 def test_terms_that_cancel_are_no_fault() -> None:
     """Numbers near 1 times weights that sum to almost nothing: rounding changes the sum, and nothing is wrong."""
     network, x = (

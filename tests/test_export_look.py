@@ -258,6 +258,22 @@ def test_looking_leaves_the_model_as_found() -> None:
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.network.modules())
 
 
+def test_the_modes_are_as_found_after_a_failure_too() -> None:
+    """A layer in training mode stays so where the network cannot answer."""
+    model = drawn_model()
+    model.network.conv1.train()
+    with pytest.raises(RuntimeError):
+        model.look_at(np.zeros((5, 5, 3), np.uint8), "too small for the dense layer")
+    assert model.network.conv1.training
+
+
+def test_the_input_is_the_traced_picture(seen: Look) -> None:
+    """`Model.input` gives what the trace began with; a picture that may only be read is no obstacle."""
+    pixels = picture(0, 1, side=12, channels=3)
+    pixels.setflags(write=False)
+    assert np.array_equal(drawn_model().input(pixels).numpy(), seen.trace.picture)
+
+
 def test_one_picture_at_a_time(tmp_path: Path) -> None:
     """A folder of two, and a file that is none, are refused by name."""
     model = drawn_model()

@@ -115,12 +115,10 @@ def bf16_faults(network: nn.Module, batch: Tensor) -> list[str]:
         module.register_forward_pre_hook(lambda _, args, name=name: inputs.__setitem__(name, args[0].detach()))
         for name, module in layers.items()
     ]
-    training = network.training
     try:
-        with torch.no_grad():
-            network.eval()(batch)
+        with torch.no_grad(), evaluated(network):
+            network(batch)
     finally:
-        network.train(training)
         for hook in hooks:
             hook.remove()
     return [name for name, x in inputs.items() if not _agrees(layers[name], x)]
@@ -218,6 +216,19 @@ def keep_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+@contextlib.contextmanager
+def evaluated(network: nn.Module) -> Iterator[None]:
+    """Inside, the network is in eval mode; then every module is as it was before."""
+    modes = {module: module.training for module in network.modules()}
+    try:
+        for module in modes:
+            module.training = False  # not by eval(), which some modules make more of
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 @contextlib.contextmanager

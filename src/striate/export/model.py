@@ -20,7 +20,7 @@ from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.wording import worded
-from striate.device import PRECISIONS, choose_device, memory_format
+from striate.device import PRECISIONS, choose_device, evaluated, memory_format
 from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement
@@ -110,6 +110,11 @@ class Model:
         from striate.export.onnx import write_onnx
 
         return write_onnx(self.passes, self.about, path)
+
+    def input(self, stored: np.ndarray) -> torch.Tensor:
+        """A prepared picture (H, W, C) as the network gets it (C, H, W), where the network is."""
+        device = next(self.network.parameters()).device
+        return standardise(scale(np.array(stored[None]), self.preparation, device), self.preparation)[0]
 
     def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None, way: Way | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the
@@ -256,14 +261,10 @@ class Model:
         from striate.export.look import Look
         from striate.inside.trace import trace
 
-        device = next(self.network.parameters()).device
         stored = np.array(stored)  # a picture's own pixels may be read-only, which torch does not like
-        x = standardise(scale(stored[None], self.preparation, device), self.preparation)[0]
-        modes = {module: module.training for module in self.network.modules()}
-        answer = self.answers(stored[None])[0]
-        for module, training in modes.items():
-            module.training = training
-        seen = trace(self.network, x, self.classes)
+        with evaluated(self.network):
+            answer = self.answers(stored[None])[0]
+        seen = trace(self.network, self.input(stored), self.classes)
         sure = self.task.confidence(answer)
         said = self.task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")
         return Look(name, stored, seen, self._per_class(answer), said, self.preparation.shape)

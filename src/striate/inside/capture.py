@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from striate.device import exact_products, seeded
+from striate.device import evaluated, exact_products, seeded
 from striate.errors import StriateError
 from striate.inside import operations
 from striate.inside.operations import MOVES, SILENT, Call, Source, changed, every
@@ -95,21 +95,15 @@ def capture(network: nn.Module, picture: Tensor, *, gradients: bool = False) -> 
 @contextlib.contextmanager
 def at_rest(network: nn.Module, device: torch.device, gradients: bool = True) -> Iterator[None]:
     """Inside, the network is in eval mode and works in float32 with fixed chance; afterwards it is as it was found."""
-    modes = {module: module.training for module in network.modules()}
     with (
         torch.inference_mode(False),
         torch.set_grad_enabled(gradients),
         torch.autocast(device.type, enabled=False),
         seeded(0),
         exact_products(),
+        evaluated(network),
     ):
-        try:
-            for module in modes:
-                module.training = False
-            yield
-        finally:
-            for module, training in modes.items():
-                module.training = training
+        yield
 
 
 def in_float32(network: nn.Module) -> dict[str, Tensor]:

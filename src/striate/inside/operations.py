@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from torch import Size, Tensor, nn
 
+from striate.device import evaluated
+
 Kind = TypeVar("Kind")
 _WORDS = {
     **{f"conv{n}d": "conv" for n in (1, 2, 3)},
@@ -192,11 +194,8 @@ def facts(settings: dict[str, Any]) -> dict[str, Any]:
 
 def in_eval(module: nn.Module, x: Tensor) -> Tensor:
     """What a module without children does, apart from dropout."""
-    mode, module.training = module.training, False
-    try:
+    with evaluated(module):
         return module.forward(x)
-    finally:
-        module.training = mode
 
 
 def unknown(kind: str, call: Call) -> str:

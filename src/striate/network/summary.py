@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from striate.device import evaluated
 from striate.errors import aligned
 from striate.network import blocks
 from striate.network.build import shape_text
@@ -64,16 +65,13 @@ def summarise(network: nn.Module, input_shape: tuple[int, ...]) -> list[Row]:
         for name, module in network.named_modules()
         if not list(module.children()) and not (isinstance(module, nn.Sequential) and len(module) == 0)
     ]
-    modes = {module: module.training for module in network.modules()}
     first = next(network.parameters(), torch.zeros(()))
     try:
-        with torch.no_grad(), _Unmultiplied():
-            network.eval()(torch.zeros(1, *input_shape, device=first.device, dtype=first.dtype))
+        with torch.no_grad(), evaluated(network), _Unmultiplied():
+            network(torch.zeros(1, *input_shape, device=first.device, dtype=first.dtype))
     finally:
         for hook in hooks:
             hook.remove()
-        for module, training in modes.items():
-            module.training = training
     return rows
 
 

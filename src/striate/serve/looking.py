@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.data.batches import scale, standardise
 from striate.data.load import Loaded
 from striate.export.model import Model
 from striate.inside.heatmap import Heatmap, heatmap
@@ -20,7 +19,6 @@ from striate.serve.shelf import Shelf
 from striate.tasks.task import logits_of
 
 LOOKS_BYTES, HEATS_BYTES = 512e6, 64e6
-CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +69,7 @@ class Looking:
 
     def input(self, stored: np.ndarray) -> Tensor:
         """A picture as training stores it (H, W, C), as the network gets it (C, H, W)."""
-        preparation = self.model.preparation
-        return standardise(scale(np.array(stored[None]), preparation, CPU), preparation)[0].contiguous()
+        return self.model.input(stored).contiguous()
 
     def look(self, picture: str, read: Callable[[], Loaded]) -> Look:
         """The look at a picture; `read` prepares it if that was not done before."""

@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-from striate.data.batches import scale, standardise
 from striate.data.shown import shown as drawn
 from striate.data.shown import with_heat
 from striate.errors import StriateError
@@ -84,7 +83,6 @@ def _tested(model: Model, training: Training) -> int:
 
 def _heat(model: Model, stored: np.ndarray, output: int, *, is_tested: bool) -> tuple[Heatmap, str]:
     """The heatmap of the evidence for an output, and what its tests say."""
-    device = next(model.network.parameters()).device
-    x = standardise(scale(np.array(stored[None]), model.preparation, device), model.preparation)[0]
+    x = model.input(stored)
     heat = heatmap(model.network, x, METHOD, score=model.score_of(output))
     return heat, trust(model.network, x, heat).verdict if is_tested else ""

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from striate.data.batches import scale, standardise
 from striate.data.prepare import Preparation
 from striate.device import BF16_GAIN, fastest_precision, in_bf16, memory_format, threads_for
+from striate.network.blocks import BATCHNORMS, CONVOLUTIONS
 from striate.network.build import Network
 from striate.network.quick import quicken_all
 from striate.network.summary import total_operations
@@ -37,7 +38,7 @@ LARGE = 2e10  # operations of a request from which on bf16 is tried: 0.2 s of tw
 WIDER = 4  # times as many pictures in a wide batch: every pass also brings all weights into the kernels' order
 LARGEST_BATCH, LONGEST_CHUNK = 32, 512  # pictures
 CHUNK_BYTES, CHUNK_OPERATIONS = 16_000_000, 4e11  # of a chunk of a large request, so that memory and delay are bounded
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
 LANES = 8  # batches side by side, at most
 APART = 0.01  # by how much a probability may differ in bf16
 FACTOR = 4  # a decision must be further away than this many times the largest difference of logits that was seen
@@ -209,7 +210,7 @@ def _folded(network: nn.Module) -> nn.Module:
     copied = copy.deepcopy(network)
     for layers in [module for module in copied.modules() if isinstance(module, nn.Sequential)]:
         for (first, conv), (second, norm) in pairwise(list(layers.named_children())):
-            if type(conv) in CONVOLUTIONS and isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+            if type(conv) in CONVOLUTIONS and isinstance(norm, BATCHNORMS):
                 layers.add_module(first, nn.utils.fuse_conv_bn_eval(conv, norm))
                 delattr(layers, second)
     return copied

@@ -15,13 +15,13 @@ from torch.autograd import Function
 from torch.nn import functional as F
 
 from striate.device import memory_format
-from striate.network.blocks import Dropout, Residual, SamePad
+from striate.network.blocks import BATCHNORMS, CONVOLUTIONS, Dropout, Residual, SamePad
 
 Pair = tuple[Tensor, Tensor]
 Size = tuple[int, int]
 
 # Layers whose output is a new tensor that they do not need again.
-FRESH = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, Residual)
+FRESH = (*CONVOLUTIONS, nn.Linear, *BATCHNORMS, Residual)
 MANY, MANY_FOR_WEIGHTS = 2, 10  # patches for each filter, up to which a product is faster than a convolution
 NARROW, ROWS = 8, 4  # pixels of a row, up to which pictures are laid beside each other, in so many long rows
 PIECE = 1 << 19  # values that are worked on at a time
@@ -131,8 +131,7 @@ class _Conv(Function):
         if ctx.turned:  # the same as a convolution of the gradient with the kernels turned round
             border = tuple(k - 1 - p for k, p in zip(weight.shape[2:], ctx.padding, strict=True))
             turned = weight.permute(2, 3, 0, 1).flip(0, 1).reshape(-1, x.shape[1])
-            to_x = _patches(gradient, weight, (1, 1), border) @ turned
-            to_x = to_x.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
+            to_x = (_patches(gradient, weight, (1, 1), border) @ turned).view(len(x), *x.shape[2:], -1).movedim(-1, 1)
         if not ctx.multiplied and _is_narrow(x.shape[2:], gradient.shape[2:], ctx.stride):
             beside = (_side_by_side(batch, ctx.padding[1]) for batch in (gradient, x))
             to_weight = _gradients(*beside, weight, ctx.stride, ctx.padding, [False, True, False])[1]
@@ -208,8 +207,7 @@ class Relu(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.over and not x.is_leaf:
             return _ReluOver.apply(x)
-        amounts = self.pad.amounts(tuple(x.shape[2:])) if self.pad else []
-        return _Relu.apply(x, amounts)
+        return _Relu.apply(x, self.pad.amounts(tuple(x.shape[2:])) if self.pad else [])
 
 
 class _Relu(Function):

@@ -14,7 +14,6 @@ from striate.errors import aligned
 from striate.network import blocks
 from striate.network.build import shape_text
 
-_CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 
 
@@ -133,7 +132,7 @@ class _Unmultiplied(TorchFunctionMode):
 
 def _operations(module: nn.Module, output: Tensor) -> int:
     """2 per multiply-accumulate of convolutions and dense layers, plus 1 per added bias; others count 0."""
-    if not isinstance(module, (*_CONVS, nn.Linear)):
+    if not isinstance(module, (*blocks.CONVOLUTIONS, nn.Linear)):
         return 0
     per_output = 2 * math.prod(module.weight.shape[1:]) - (module.bias is None)
     return output[0].numel() * per_output
@@ -191,7 +190,7 @@ def _after(module: nn.Module, reach: _Reach | None, spatial: tuple[int, ...]) ->
         return _Reach(spatial, (1,) * len(spatial))
     if reach is None or list(module.children()):
         return None
-    if isinstance(module, _CONVS + _POOLS):
+    if isinstance(module, blocks.CONVOLUTIONS + _POOLS):
         window = (module.kernel_size, module.stride, getattr(module, "dilation", 1))
         return reach.slide(*(_per_axis(value, len(spatial)) for value in window))
     return reach

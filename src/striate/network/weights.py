@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from striate.network.blocks import Whiten2d
+from striate.network.blocks import CONVOLUTIONS, Whiten2d
 
 
 @torch.no_grad()
@@ -13,7 +13,7 @@ def initialise(network: nn.Module) -> None:
     Larger first values (He et al. 2015) make the first steps of the tutorials' networks jump: their dense
     layers take over 100,000 numbers. Draws from torch's global generator; the caller seeds and restores it.
     """
-    layers = [m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)]
+    layers = [m for m in network.modules() if isinstance(m, (*CONVOLUTIONS, nn.Linear))]
     for layer in layers:
         nn.init.xavier_uniform_(layer.weight)
         if layer.bias is not None:

@@ -22,6 +22,7 @@ from striate.evaluate.scores import headline, warnings
 from striate.evaluate.seal import open_seal, seen_before
 from striate.export.model import Model
 from striate.export.underway import MODEL_FILE
+from striate.network.blocks import CONVOLUTIONS
 from striate.tasks.task import Task
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.describe import next_commands, report_facts, spread_sentence
@@ -110,8 +111,7 @@ def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mappi
 def _write_images(folder: Path, model: Model, data: Dataset, history: list[dict]) -> dict[str, bytes]:
     """The figures of network and training, by the name of their field in the report; each is also a PNG file."""
     images = {"curves": charts.curves(history, label)} if history else {}
-    kinds = torch.nn.Conv1d | torch.nn.Conv2d | torch.nn.Conv3d
-    first = next((m for m in model.network.modules() if isinstance(m, kinds)), None)
+    first = next((m for m in model.network.modules() if isinstance(m, CONVOLUTIONS)), None)
     if first is not None:
         images["filters"] = sheets.kernels(first.weight.detach().float().cpu().numpy())
     images["layers"] = layer_picture(model, data)

@@ -20,6 +20,7 @@ from striate.data.batches import standardise
 from striate.errors import StriateError
 from striate.inside.capture import Recording, capture
 from striate.inside.stages import stage_ends
+from striate.network.blocks import CONVOLUTIONS
 from striate.train.events import Event, Step
 from striate.train.loop import Training
 from striate.train.optimize import Average
@@ -130,7 +131,7 @@ class Watching:
 def _learned(network: nn.Module) -> str:
     """The name of the first convolution whose filters are trained; auto's fixed first layer is not."""
     for name, module in network.named_modules():
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) and module.weight.requires_grad:
+        if isinstance(module, CONVOLUTIONS) and module.weight.requires_grad:
             return name
     return ""
 

@@ -69,7 +69,6 @@ def test_every_entry_runs_on_its_own_pictures(name: str) -> None:
         outputs = made(torch.zeros(2, entry.channels, entry.height, entry.width))
     assert outputs.shape == (2, entry.classes)
     assert to_text(parse(entry.line)) == entry.line
-    assert entry.about
 
 
 def test_line_of_names_and_lines() -> None:

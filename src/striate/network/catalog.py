@@ -1,6 +1,7 @@
 """Networks by name: those of the five tutorials as they describe them, LeNet-5, and the deep ones they speak of.
 
-Each entry is one line of the notation, the picture shape it was drawn for, and how many outputs.
+Each entry is one line of the notation, the picture shape it was drawn for, and how many outputs; docs/network.md says
+whose each is.
 """
 
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ class Entry:
     height: int
     width: int
     classes: int
-    about: str
 
 
+_IMAGENET = (3, 224, 224, 1000)
 _NORMED = "batchnorm, relu"
 
 
 def _vgg(stages: tuple[int, ...]) -> str:
-    """VGG with so many convolutions in each of its five stages."""
+    """VGG (Simonyan and Zisserman 2015) with so many convolutions in each of its five stages."""
     widths = (64, 128, 256, 512, 512)
     body = ", ".join(f"{count}*(conv {width} 3, relu), maxpool 2" for width, count in zip(widths, stages, strict=True))
     head = "dense 4096, relu, dropout 0.5, dense 4096, relu, dropout 0.5, dense classes"
@@ -31,7 +32,7 @@ def _vgg(stages: tuple[int, ...]) -> str:
 
 
 def _resnet(stages: tuple[int, ...], *, bottleneck: bool) -> str:
-    """ResNet with so many blocks in each of its four stages: of two 3x3 convolutions, or of 1x1, 3x3 and 1x1.
+    """ResNet (He et al. 2016) with so many blocks in each of its four stages: of 3x3 and 3x3, or of 1x1, 3x3 and 1x1.
 
     Paddings, strides and shortcuts are those with which weights trained on ImageNet are handed round.
     """
@@ -54,43 +55,39 @@ def _resnet(stages: tuple[int, ...], *, bottleneck: bool) -> str:
     return ", ".join([*parts, "globalavgpool", "dense classes"])
 
 
-def _deep(line: str, about: str) -> Entry:
-    return Entry(line, 3, 224, 224, 1000, about)
-
-
 CATALOG: dict[str, Entry] = {
     "hela": Entry(
         "conv 32 4, relu, conv 64 4, relu, maxpool 2 stride=1, dropout 0.2, flatten, dense 64, relu, "
         "dense classes, softmax",
-        1, 50, 50, 10, "organelles of HeLa cells: two 4×4 convolutions on 50×50 grey pictures",
+        1, 50, 50, 10,
     ),
     "digits": Entry(
         "conv 32 3, relu, maxpool 2, conv 64 3, relu, maxpool 2, flatten, dense 64, relu, dense classes, softmax",
-        1, 28, 28, 10, "handwritten digits",
+        1, 28, 28, 10,
     ),
     "binary100": Entry(
         "conv 512 3 padding=valid, relu, maxpool 3, batchnorm, conv 256 3 padding=valid, relu, maxpool 3, "
         "batchnorm, conv 128 3 padding=valid, relu, maxpool 3, batchnorm, flatten, dense 1, sigmoid",
-        1, 100, 100, 1, "two classes from 100×100 grey pictures, one sigmoid output",
+        1, 100, 100, 1,
     ),
     "pilotnet": Entry(
         "conv 24 5 stride=2 padding=valid, elu, conv 36 5 stride=2 padding=valid, elu, "
         "conv 48 5 stride=2 padding=valid, elu, conv 64 3 padding=valid, elu, conv 64 3 padding=valid, elu, "
         "flatten, dense 100, elu, dense 50, elu, dense 10, elu, dense classes",
-        3, 66, 200, 1, "the self-driving network: 66×200 colour frames to a steering value (Bojarski et al. 2016)",
+        3, 66, 200, 1,
     ),
     "lenet5": Entry(
         "conv 6 5 padding=valid, tanh, avgpool 2, conv 16 5 padding=valid, tanh, avgpool 2, "
         "conv 120 5 padding=valid, tanh, flatten, dense 84, tanh, dense classes, softmax",
-        1, 32, 32, 10, "LeNet-5 for 32×32 digits (LeCun et al. 1998), with plain average pools and a softmax",
+        1, 32, 32, 10,
     ),
-    "vgg16": _deep(_vgg((2, 2, 3, 3, 3)), "16 layers of weights, 3×3 convolutions only (Simonyan and Zisserman 2015)"),
-    "vgg19": _deep(_vgg((2, 2, 4, 4, 4)), "the same with 19 layers"),
-    "resnet18": _deep(_resnet((2, 2, 2, 2), bottleneck=False), "18 layers with shortcuts (He et al. 2016)"),
-    "resnet34": _deep(_resnet((3, 4, 6, 3), bottleneck=False), "the same with 34 layers"),
-    "resnet50": _deep(_resnet((3, 4, 6, 3), bottleneck=True), "50 layers, blocks of 1×1, 3×3 and 1×1"),
-    "resnet101": _deep(_resnet((3, 4, 23, 3), bottleneck=True), "the same with 101 layers"),
-    "resnet152": _deep(_resnet((3, 8, 36, 3), bottleneck=True), "the same with 152 layers"),
+    "vgg16": Entry(_vgg((2, 2, 3, 3, 3)), *_IMAGENET),
+    "vgg19": Entry(_vgg((2, 2, 4, 4, 4)), *_IMAGENET),
+    "resnet18": Entry(_resnet((2, 2, 2, 2), bottleneck=False), *_IMAGENET),
+    "resnet34": Entry(_resnet((3, 4, 6, 3), bottleneck=False), *_IMAGENET),
+    "resnet50": Entry(_resnet((3, 4, 6, 3), bottleneck=True), *_IMAGENET),
+    "resnet101": Entry(_resnet((3, 4, 23, 3), bottleneck=True), *_IMAGENET),
+    "resnet152": Entry(_resnet((3, 8, 36, 3), bottleneck=True), *_IMAGENET),
 }  # fmt: skip
 
 

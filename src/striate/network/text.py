@@ -180,19 +180,14 @@ def _deepest(tokens: list[tuple[str, str]]) -> int:
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    tokens, position = [], 0
-    while position < len(text.rstrip()):
-        match = _TOKEN.match(text, position)
-        if match is None:  # pragma: no cover - the last alternative takes any character
-            raise _wrong("a network line holds words, numbers and brackets", text[position:], text)
-        times, opener, mark, word = match.groups()
+    tokens = []
+    for times, opener, mark, word in _TOKEN.findall(text.rstrip()):  # the last alternative takes any character
         if times:
             tokens.append(("repeat", times))
         elif opener:
             tokens.append(("open", opener.lower()))
         else:
             tokens.append((mark, mark) if mark else ("word", word))
-        position = match.end()
     return tokens
 
 

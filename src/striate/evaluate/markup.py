@@ -3,7 +3,7 @@
 import base64
 import html
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from striate.evaluate import named
 
@@ -82,16 +82,6 @@ def folded(title: str, body: Html, count: int) -> Html:
     if count <= MOST_OPEN:
         return join(element("h3", title), body)
     return element("details", element("summary", title), body)
-
-
-def is_score(value: object) -> bool:
-    """Whether an entry of scores.json is a score with an interval."""
-    return isinstance(value, dict) and "value" in value and "low" in value
-
-
-def scores_of(record: Mapping[str, object]) -> dict[str, dict]:
-    """The entries of a record of scores.json that are scores, by name."""
-    return {name: score for name, score in record.items() if is_score(score)}
 
 
 def interval(score: dict, name: str) -> Html:

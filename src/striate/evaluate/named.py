@@ -78,6 +78,11 @@ def interval(score: Mapping[str, float | None], name: str) -> str:
     return f"{number(score['value'], name)} [{low}, {high}]"
 
 
+def scores_of(record: Mapping[str, object]) -> dict[str, dict]:
+    """The entries of a record of scores.json that are scores with an interval, by name."""
+    return {name: one for name, one in record.items() if isinstance(one, dict) and "value" in one and "low" in one}
+
+
 def main_of(record: Mapping[str, object]) -> str:
     """The name of the score that counts; accuracy in the records of earlier versions."""
     return str(record.get("main", "accuracy"))

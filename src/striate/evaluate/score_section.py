@@ -8,8 +8,8 @@ from striate.draw.style import shorten
 from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.facts import Figure, ReportFacts
-from striate.evaluate.markup import Html, cards, element, join, quiet, scores_of
-from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number, row_of
+from striate.evaluate.markup import Html, cards, element, join, quiet
+from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number, row_of, scores_of
 from striate.evaluate.scores import in_groups
 
 _MEANINGS = {

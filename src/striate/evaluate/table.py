@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from striate.evaluate.markup import scores_of
-from striate.evaluate.named import label, row_of
+from striate.evaluate.named import label, row_of, scores_of
 from striate.evaluate.scores import headline
 
 

@@ -16,8 +16,7 @@ import numpy as np
 from striate import files
 from striate.draw import charts
 from striate.errors import StriateError
-from striate.evaluate.markup import is_score
-from striate.evaluate.named import label, main_of
+from striate.evaluate.named import label, main_of, scores_of
 from striate.evaluate.report import report
 from striate.evaluate.scores import headline
 from striate.export.model import load_model
@@ -210,7 +209,7 @@ def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dic
 
 
 def _values(record: dict) -> dict[str, float | None]:
-    return {name: score["value"] for name, score in record.items() if is_score(score)}
+    return {name: score["value"] for name, score in scores_of(record).items()}
 
 
 def _write_predictions(folder: Path, done: list[Path]) -> None:

@@ -67,12 +67,7 @@ def placements(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
 
 def tie_levels(scores: np.ndarray) -> np.ndarray:
     """Per sample (N,), the number of its value among the distinct values in rising order."""
-    scores = np.asarray(scores)
-    order = np.argsort(scores, kind="stable")
-    rising = scores[order]
-    levels = np.empty(len(scores), dtype=np.int64)
-    levels[order] = np.concatenate(([0], np.cumsum(rising[1:] != rising[:-1])))
-    return levels
+    return np.unique(scores, return_inverse=True)[1]
 
 
 def auroc(scores: np.ndarray, positive: np.ndarray) -> float:

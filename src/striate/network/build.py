@@ -16,11 +16,6 @@ Shape = tuple[int, ...]  # without the batch: (C, W), (C, H, W), (C, D, H, W), o
 
 MOST_WEIGHTS = 1_000_000_000  # of one layer: 4 GB
 
-_CONV = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
-_MAXPOOL = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
-_AVGPOOL = {1: nn.AvgPool1d, 2: nn.AvgPool2d, 3: nn.AvgPool3d}
-_NORM = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-
 
 class Network(nn.Sequential):
     """A network made from a line of text: its layers in order, each named by kind and number.
@@ -114,7 +109,7 @@ def _make(layer: Layer, shape: Shape) -> tuple[list[nn.Module], Shape]:
         _require_room(layer, shape, shape[0] * units)
         return [nn.Linear(shape[0], units, bias=layer.get("bias") == "yes")], (units,)
     if kind == "batchnorm":
-        return [_NORM[len(shape) - 1](shape[0])], shape
+        return [blocks.BATCHNORMS[max(len(shape) - 2, 0)](shape[0])], shape
     if kind == "groupnorm":
         if shape[0] % (groups := int(layer.get("groups"))):
             raise _misfit(layer, shape, f"groups must divide the {shape[0]} maps", "change groups")
@@ -170,13 +165,14 @@ def _window(layer: Layer, shape: Shape) -> tuple[list[nn.Module], Shape]:
         raise _misfit(layer, shape, "a window must fit into its maps", remedy)
     maps = shape[0] if is_pool else int(layer.get("filters"))
     if layer.kind == "maxpool":
-        made = _MAXPOOL[dimensions](kernel, stride, padding)
+        made = blocks.MAXPOOLS[dimensions - 1](kernel, stride, padding)
     elif layer.kind == "avgpool":
-        made = _AVGPOOL[dimensions](kernel, stride, padding, count_include_pad=False)
+        made = blocks.AVGPOOLS[dimensions - 1](kernel, stride, padding, count_include_pad=False)
     elif layer.kind == "conv":
         groups = _require_groups(layer, shape, kernel)
-        has_bias = layer.get("bias") == "yes"
-        made = _CONV[dimensions](shape[0], maps, kernel, stride, padding, dilation, groups, bias=has_bias)
+
+        kind, has_bias = blocks.CONVOLUTIONS[dimensions - 1], layer.get("bias") == "yes"
+        made = kind(shape[0], maps, kernel, stride, padding, dilation, groups, bias=has_bias)
     elif dimensions == 2:  # whiten, the only one left
         made = blocks.Whiten2d(shape[0], maps, kernel, stride)
     else:
@@ -215,9 +211,8 @@ def _averaging(layer: Layer, shape: Shape, after: Shape) -> list[nn.Module]:
     if len(after) != len(shape) or ratios or tuple(math.ceil(size / ratio) for size in shape[1:]) != after[1:]:
         rule = f"a shortcut must reach the size of its body, {shape_text(after)}"
         raise _misfit(layer, shape, rule, "use padding=same, or write shortcut(...) last in the brackets")
-    dimensions = len(shape) - 1
-    mean = [_AVGPOOL[dimensions](ratio, ceil_mode=True, count_include_pad=False)] if ratio > 1 else []
-    return [*mean, _CONV[dimensions](shape[0], after[0], 1, bias=False)]
+    mean = [blocks.AVGPOOLS[len(shape) - 2](ratio, ceil_mode=True, count_include_pad=False)] if ratio > 1 else []
+    return [*mean, blocks.CONVOLUTIONS[len(shape) - 2](shape[0], after[0], 1, bias=False)]
 
 
 def _sizes(layer: Layer, name: str, dimensions: int, shape: Shape) -> tuple[int, ...]:

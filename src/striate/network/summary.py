@@ -14,8 +14,6 @@ from striate.errors import aligned
 from striate.network import blocks
 from striate.network.build import shape_text
 
-_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -190,7 +188,7 @@ def _after(module: nn.Module, reach: _Reach | None, spatial: tuple[int, ...]) ->
         return _Reach(spatial, (1,) * len(spatial))
     if reach is None or list(module.children()):
         return None
-    if isinstance(module, blocks.CONVOLUTIONS + _POOLS):
+    if isinstance(module, blocks.CONVOLUTIONS + blocks.MAXPOOLS + blocks.AVGPOOLS):
         window = (module.kernel_size, module.stride, getattr(module, "dilation", 1))
         return reach.slide(*(_per_axis(value, len(spatial)) for value in window))
     return reach

@@ -72,10 +72,8 @@ def tie_levels(scores: np.ndarray) -> np.ndarray:
 
 def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
     """Chance that a positive scores above a negative, ties counting half; NaN when one side is empty."""
-    positive = np.asarray(positive, dtype=bool)
-    if not positive.any() or positive.all():
-        return float("nan")
-    return float(placements(scores, positive)[positive].mean())
+    above = placements(scores, positive)[np.asarray(positive, dtype=bool)]
+    return float(above.mean()) if len(above) else float("nan")
 
 
 def auroc_per_class(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -38,7 +38,6 @@ LARGE = 2e10  # operations of a request from which on bf16 is tried: 0.2 s of tw
 WIDER = 4  # times as many pictures in a wide batch: every pass also brings all weights into the kernels' order
 LARGEST_BATCH, LONGEST_CHUNK = 32, 512  # pictures
 CHUNK_BYTES, CHUNK_OPERATIONS = 16_000_000, 4e11  # of a chunk of a large request, so that memory and delay are bounded
-
 LANES = 8  # batches side by side, at most
 APART = 0.01  # by how much a probability may differ in bf16
 FACTOR = 4  # a decision must be further away than this many times the largest difference of logits that was seen

@@ -2,7 +2,7 @@
 
 import pytest
 
-from striate.errors import StriateError, counted, first_few, nearest
+from striate.errors import StriateError, counted, first_few, in_short, nearest
 
 
 def test_the_text_has_every_part_in_order() -> None:
@@ -33,6 +33,13 @@ def test_first_few_counts_the_rest() -> None:
     assert first_few(range(5)) == "0, 1, 2, 3, 4"
     assert first_few(range(6)) == "0, 1, 2, 3, 4 and 1 more"
     assert first_few(range(2005), 2) == "0, 1 and 2,003 more"
+
+
+def test_what_a_library_says_is_one_short_line() -> None:
+    """Lines become one, it is cut, and an exception without words says what it is."""
+    assert in_short(ValueError("a  b\n\tc")) == "a b c"
+    assert in_short(ValueError("x" * 1000)) == "x" * 160
+    assert in_short(IndexError()) == in_short(IndexError("\n")) == "IndexError"
 
 
 def test_nearest_word_or_all_of_them() -> None:

@@ -1,6 +1,6 @@
 """What people see when something is wrong: the rule, what was received, where, and what to do.
 
-This module imports nothing, so that every other one can raise these errors.
+This module imports nothing of striate, so that every other one can raise these errors.
 """
 
 from collections.abc import Sequence
@@ -43,6 +43,11 @@ def first_few(items: Sequence[object], count: int = 5) -> str:
     """The first few of many, joined by commas, with how many more there are."""
     shown = ", ".join(str(item) for item in items[:count])
     return shown if len(items) <= count else f"{shown} and {len(items) - count:,} more"
+
+
+def in_short(error: Exception) -> str:
+    """What another library says of a problem, on one line and not too long; what kind it is where it says nothing."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def nearest(word: object, known: Sequence[str]) -> str:

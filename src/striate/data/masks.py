@@ -51,7 +51,7 @@ def recognises(path: Path) -> bool:
     return enough and not any(are_photographs(seen.values) for seen in looked.seen.values())
 
 
-def read(path: Path, group: str | None = None) -> Found:
+def read(path: Path) -> Found:
     """The samples of a folder whose pictures have masks.
 
     Every mask is looked at once, because what its values stand for is decided over all of them (see `vocabulary`).

@@ -119,11 +119,7 @@ def _names_in(comment: str, following: str) -> str:
 
 
 def read_layout(
-    file: Path,
-    lines: Sequence[Line],
-    find_path: FindPath,
-    is_path: Callable[[str], bool],
-    asked: Asked,
+    file: Path, lines: Sequence[Line], find_path: FindPath, is_path: Callable[[str], bool], asked: Asked
 ) -> Layout:
     """Which column is what.
 

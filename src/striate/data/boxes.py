@@ -138,15 +138,15 @@ def settle(
     it has no objects. workers: processes that read the pictures' headers.
     """
     named, lost = join(pictures, notes, left_out, unlabelled)
-    sources = [(name, named[name].picture) for name in sorted(named, key=sort_key)]
+    sources = ((name, named[name].picture) for name in sorted(named, key=sort_key))
     samples, mended = [], []
-    for (name, source), (_, loaded) in zip(sources, load_each(sources, Want(header=True), workers), strict=True):
+    for name, loaded in load_each(sources, Want(header=True), workers):
         note = named[name]
-        target = _boxes(name, note, source, loaded, mended)
+        target = _boxes(name, note, loaded, mended)
         if isinstance(target, str):
             lost.append(LeftOut(path=name, reason=target, part=note.part or ""))
         else:
-            samples.append(Sample(path=name, source=source, target=target, part=note.part))
+            samples.append(Sample(path=name, source=note.picture, target=target, part=note.part))
     if workers:
         rest()
     lost.sort(key=lambda item: sort_key(item.path))
@@ -188,12 +188,12 @@ def join(
     return named, lost
 
 
-def _boxes(name: str, note: Noted, source: Path, loaded: Loaded, mended: list[LeftOut]) -> Boxes | str:
+def _boxes(name: str, note: Noted, loaded: Loaded, mended: list[LeftOut]) -> Boxes | str:
     """The boxes of a picture in pixels as it is displayed, or why it cannot be used; `mended` gets what was done."""
     if loaded.header is None:
         return loaded.problem.reason
     size = (loaded.header.height, loaded.header.width)
-    turn = _turn(note, source, loaded.header)
+    turn = _turn(note, loaded.header)
     if turn is None:
         return f"{note.file} is for a picture of {_form(note.size)} pixels, and it has {_form(size)}"
     kept: list[tuple[Thing, np.ndarray]] = []
@@ -217,7 +217,7 @@ def _boxes(name: str, note: Noted, source: Path, loaded: Loaded, mended: list[Le
     )
 
 
-def _turn(note: Noted, source: Path, header: Header) -> Callable[[Sequence[float]], np.ndarray] | None:
+def _turn(note: Noted, header: Header) -> Callable[[Sequence[float]], np.ndarray] | None:
     """From corners as written to pixels of the picture as displayed; None where the labels are of another picture.
 
     A tool that did not heed the EXIF orientation wrote the size that the picture has without it: then the corners
@@ -227,7 +227,7 @@ def _turn(note: Noted, source: Path, header: Header) -> Callable[[Sequence[float
     written = note.size or (height, width)
     shape = np.array([written[1], written[0]] * 2, np.float64)
     turned = height != width and written == (width, height)
-    orientation = file_orientation(source) if turned else 1
+    orientation = file_orientation(note.picture) if turned else 1
     if turned and orientation not in (5, 6, 7, 8):
         return None
     if not turned and abs(written[1] * height / (written[0] * width) - 1) > ANOTHER_FORM:

@@ -90,12 +90,13 @@ def _settled(named: Mapping[str, Noted], names: tuple[str, ...]) -> tuple[list[S
         if size and note.size and size != note.size:
             orientation = file_orientation(note.picture)
             if turned_size(*note.size, orientation) != size:
-                wrong.append(
-                    LeftOut(path=path, reason=misfit(*note.size, *size, f"in {note.file}"), part=note.part or "")
-                )
+                reason = misfit(*note.size, *size, f"in {note.file}")
+                wrong.append(LeftOut(path=path, reason=reason, part=note.part or ""))
                 continue
         for thing in note.things:
-            pieces = _scaled(thing.pieces, size) if note.shares else thing.pieces
+            pieces = thing.pieces
+            if note.shares and size:  # a picture without a size is left out when it is read
+                pieces = tuple(ring * (size[1], size[0]) for ring in pieces)
             if why := thing.problem or _unseen(pieces, note.size or size):
                 mended.append(LeftOut(path=path, reason=f"{note.file}, {thing.place}: {why}", label=thing.name))
             else:
@@ -104,23 +105,10 @@ def _settled(named: Mapping[str, Noted], names: tuple[str, ...]) -> tuple[list[S
             reason = f"{note.file}: all its outlines were dropped, so what it shows is not known"
             wrong.append(LeftOut(path=path, reason=reason, part=note.part or ""))
             continue
-        mask = Mask(
-            kind="polygons",
-            names=names,
-            polygons=tuple(used),
-            size=note.size or size,
-            orientation=orientation,
-            ignore=IGNORE,
-        )
+        size, painted = note.size or size, tuple(used)
+        mask = Mask(kind="polygons", names=names, polygons=painted, size=size, orientation=orientation, ignore=IGNORE)
         samples.append(Sample(path=path, source=note.picture, target=mask, part=note.part))
     return samples, wrong, mended
-
-
-def _scaled(pieces: Pieces, size: tuple[int, int] | None) -> Pieces:
-    """Rings in shares of the sides of a picture of that size, in pixels."""
-    if size is None:  # a picture without a size is left out when it is read
-        return pieces
-    return tuple(ring * (size[1], size[0]) for ring in pieces)
 
 
 def _unseen(pieces: Pieces, size: tuple[int, int] | None) -> str:

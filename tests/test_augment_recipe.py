@@ -53,13 +53,14 @@ def test_spelling_is_free_where_it_is_harmless() -> None:
 
 
 def test_what_a_recipe_does_is_known() -> None:
-    """Whole-pixel recipes, moving ones and recolouring ones are told apart."""
+    """Whole-pixel recipes, moving ones and those that change nothing are told apart."""
     assert not parse("hflip, shift 0.1").interpolates
     assert parse("zoom 0.1").interpolates
     assert parse("vflip").moves
     assert not parse("contrast 0.1, fill reflect").moves
-    assert parse("noise 0.1").recolours
-    assert not parse("hela").recolours
+    assert all(parse(f"{name} 0.1").changes for name in ("brightness", "contrast", "erase", "noise", "shift"))
+    assert not parse("noise 0.1").moves
+    assert not parse("fill reflect").changes
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,27 @@ def test_yolo_outlines_become_areas(tmp_path: Path, names: str | None) -> None:
     assert [(item.path, item.reason) for item in found.left_out] == left
 
 
+def test_a_picture_that_a_file_names_twice_has_the_outlines_of_both(tmp_path: Path) -> None:
+    """COCO with two spellings of one path: as with boxes; it had been left out for having outlines already."""
+    areas = {1: ring(0, 3, 4, 6), 2: ring(0, 3, 8, 10)}
+    shapes = [{"id": n, "image_id": n, "category_id": 5, "segmentation": [area]} for n, area in areas.items()]
+    file = coco(tmp_path, shapes) / "annotations.json"
+    (tmp_path / "images/2.png").unlink()
+    file.write_text(file.read_text().replace("2.png", "images/1.png"))
+    (found,) = read(tmp_path).samples
+    assert np.array_equal(read_labels(found.target, HEIGHT, WIDTH), box(0, 3, 4, 6) | box(0, 3, 8, 10))
+    assert not read(tmp_path).left_out
+
+
+def test_a_group_of_labelme_that_is_no_number_joins_nothing(tmp_path: Path) -> None:
+    """A list in the place of the group's number had ended the reading."""
+    picture(tmp_path / "a.png")
+    corners = [[[1, 1], [4, 1], [4, 4]], [[6, 6], [9, 6], [9, 9]]]
+    shapes = [{"label": "cell", "points": points, "group_id": [7]} for points in corners]
+    (tmp_path / "a.json").write_text(json.dumps({"shapes": shapes, "imagePath": "a.png"}))
+    assert len(read(tmp_path).samples[0].target.polygons) == 2
+
+
 def test_yolo_boxes_alone_are_no_outlines(tmp_path: Path) -> None:
     """`--task segmentation` on a folder of boxes is refused with what there is, as there is no mask."""
     picture(tmp_path / "a.png")
@@ -262,7 +283,10 @@ def test_pictures_and_files_that_find_no_partner_are_left_out(tmp_path: Path) ->
     (root / "images" / "2.png").unlink()
     found = read(root)
     reasons = {item.path: item.reason for item in found.left_out}
-    assert reasons == {"images/9.png": "no outlines go with it", "annotations.json": "2.png: no such picture"}
+    assert reasons == {
+        "images/9.png": "no outlines go with it",
+        "2.png": "no such picture, and annotations.json has labels for it",
+    }
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(root / "images" / "1.png")
     found = read(root)
     assert not found.samples

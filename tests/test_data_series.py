@@ -154,6 +154,15 @@ def test_a_table_with_names(tmp_path: Path) -> None:
     assert reasons(found) == ["line 4: 'later' is not one of train, validation, test", "line 5: no label"]
 
 
+def test_series_whose_group_is_missing_are_no_group(tmp_path: Path) -> None:
+    """As in a table of pictures: "nan" or "NA" is what a program writes for a group that nobody knows, not its name."""
+    groups = ("p1", "nan", "p1", "", "NA", "#N/A", "p2")
+    lines = [f"{group},{'ab'[n % 2]}," + ",".join(map(str, range(n, n + 9))) for n, group in enumerate(groups)]
+    (tmp_path / "s.csv").write_text("\n".join(["patient,label," + ",".join(f"t{n}" for n in range(9)), *lines]))
+    found = read_source(tmp_path / "s.csv", group="patient")
+    assert [sample.group for sample in found.samples] == ["p1", None, "p1", None, None, None, "p2"]
+
+
 def test_the_label_column_in_doubt(tmp_path: Path) -> None:
     """Two columns of words and neither called label: one clear question, answered by --label-column."""
     rows = ["kind,place," + ",".join(f"t{n}" for n in range(9))]

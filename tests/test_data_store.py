@@ -16,6 +16,7 @@ from striate.data import load as module
 from striate.data import store as module_of_stores
 from striate.data.header import Unreadable
 from striate.data.prepare import Shape, fit
+from striate.data.rows import Layout
 from striate.data.sample import Sample
 from striate.data.store import build_store
 from striate.data.survey import Survey, survey
@@ -37,6 +38,15 @@ def pictures(tmp_path: Path) -> list[Sample]:
     files[3].write_bytes(b"words")
     files[40].unlink()
     return samples_of(*files)
+
+
+@pytest.mark.parametrize("shape", [(), (8, 9, 1), (2,) * 16])
+def test_a_header_is_as_long_for_every_count(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """It is written before the rows are counted, and once more after; NumPy reads it."""
+    layout = Layout(name="a.npy", dtype=np.dtype("<u2"), shape=shape)
+    assert {len(layout.header(10**digits)) for digits in range(19)} == {len(layout.header(0))}
+    (tmp_path / "a.npy").write_bytes(layout.header(11) + bytes(layout.size(11) - layout.size(0)))
+    assert np.load(tmp_path / "a.npy").shape == (11, *shape)
 
 
 def test_the_store_holds_every_readable_picture(pictures: list[Sample], tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from striate.errors import StriateError, aligned, counted, first_few, nearest
+from striate.errors import StriateError, aligned, counted, first_few, in_short, nearest
 
 
 def test_the_text_has_every_part_in_order() -> None:
@@ -38,6 +38,13 @@ def test_first_few_counts_the_rest() -> None:
 def test_columns_stand_below_each_other() -> None:
     """Two blanks between columns, numbers end in line, and no line ends in blanks."""
     assert aligned([("a", "10", "b"), ("long", "5", "")], right={1}) == ["a     10  b", "long   5"]
+
+
+def test_what_a_library_says_is_one_short_line() -> None:
+    """Lines become one, it is cut, and an exception without words says what it is."""
+    assert in_short(ValueError("a  b\n\tc")) == "a b c"
+    assert in_short(ValueError("x" * 1000)) == "x" * 160
+    assert in_short(IndexError()) == in_short(IndexError("\n")) == "IndexError"
 
 
 def test_nearest_word_or_all_of_them() -> None:

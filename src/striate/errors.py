@@ -1,6 +1,6 @@
 """What people see when something is wrong: the rule, what was received, where, and what to do.
 
-This module imports nothing, so that every other one can raise these errors.
+This module imports nothing of striate, so that every other one can raise these errors.
 """
 
 from collections.abc import Container, Sequence
@@ -55,6 +55,11 @@ def aligned(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[s
         ).rstrip()
         for row in rows
     ]
+
+
+def in_short(error: Exception) -> str:
+    """What another library says of a problem, on one line and not too long; what kind it is where it says nothing."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
 
 
 def nearest(word: object, known: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The one way in which Striate writes files: whole or not at all.
+"""The one way in which Striate writes files, whole or not at all; and how it names, locks and reads what it wrote.
 
 A file is written under a temporary name beside its place, flushed to the disk, renamed, and its
 folder entry flushed too. Nothing here knows what the bytes mean.

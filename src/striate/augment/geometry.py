@@ -98,12 +98,7 @@ def _linear(recipe: Recipe, columns: torch.Tensor) -> tuple[torch.Tensor, ...]:
     cosine, sine, tangent = _each(math.cos, angle), _each(math.sin, angle), _each(math.tan, slant)
     across = 1 / (1 + recipe.zoom * _both_ways(columns[Draw.ZOOM_X]))
     down = 1 / (1 + recipe.zoom * _both_ways(columns[Draw.ZOOM_Y]))
-    return (
-        across * (cosine - tangent * sine),
-        across * (-sine - tangent * cosine),
-        down * sine,
-        down * cosine,
-    )
+    return (across * (cosine - tangent * sine), across * (-sine - tangent * cosine), down * sine, down * cosine)
 
 
 def _symmetry_back(recipe: Recipe, draws: torch.Tensor, *, square: bool) -> torch.Tensor:

@@ -97,12 +97,8 @@ class Recipe:
         return self.interpolates or bool(self.warp or self.shift or self.hflip or self.vflip or self.dihedral)
 
     @property
-    def recolours(self) -> bool:
-        return bool(self.brightness or self.contrast or self.erase or self.noise)
-
-    @property
     def changes(self) -> bool:
-        return self.moves or self.recolours
+        return self.moves or bool(self.brightness or self.contrast or self.erase or self.noise)
 
     def require_axes(self, axes: int) -> None:
         """Raise StriateError where it asks for what samples of so many axes cannot do: 1 series, 2 pictures, 3."""

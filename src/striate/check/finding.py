@@ -71,11 +71,6 @@ class Check:
         """The findings of one level."""
         return [finding for finding in self.findings if finding.level == level]
 
-    @property
-    def said(self) -> list[str]:
-        """What is no mere note, a sentence or two each: for the terminal and the top of a report."""
-        return [f"{found.what} {found.done}".strip() for found in self.findings if found.level != "note"]
-
     def to_dict(self) -> dict[str, object]:
         """As it stands in check.json; the rows of together and set_aside count the pictures used, from 0."""
         return {

@@ -27,11 +27,6 @@ def recognises(path: Path) -> bool:
     return boxes_kind(path) is not None
 
 
-def read(path: Path, group: str | None) -> Found:
-    """Its pictures with their boxes, and what is wrong with others."""
-    return read_boxes(path)
-
-
 def boxes_kind(source: Path) -> str | None:
     """Which of KINDS the labels of a folder or file are, or None where it has no boxes."""
     return _labels_of(source)[0]
@@ -94,6 +89,9 @@ def read_boxes(source: Path, *, workers: int = 0) -> Found:
     said = f"{KINDS[kind]} ({named})"
     found = settle(pictures, notes, labels=said, workers=workers, unlabelled=unlabelled, left_out=lost)
     return replace(found, root=str(source))
+
+
+read = read_boxes  # as sources.Reader has it
 
 
 def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -18,12 +18,13 @@ from striate.data.guard import load_each, rest
 from striate.data.header import Header
 from striate.data.load import Loaded, Want
 from striate.data.raster import file_orientation
-from striate.data.sample import Boxes, Found, LeftOut, Sample
+from striate.data.sample import Boxes, Found, LeftOut, Runs, Sample
 from striate.files import readable
 
 SLIP = 0.01  # pixels: what rounding in a file may move a corner
 ANOTHER_FORM = 0.02  # by which the form of a picture may differ from that of the one that was annotated
 KINDS = {"voc": "VOC XML", "coco": "COCO JSON", "yolo": "YOLO text", "labelme": "labelme JSON", "table": "a table"}
+Pieces = tuple[np.ndarray | Runs, ...]  # of an area: rings (corners, 2), and pixels
 Labelled = tuple[str, tuple[int, int], Boxes]  # a path, (height, width) and boxes
 _BESIDE = ("JPEGImages", "images", "imgs", "img")  # where pictures lie beside a folder that has only labels
 
@@ -32,14 +33,14 @@ _BESIDE = ("JPEGImages", "images", "imgs", "img")  # where pictures lie beside a
 class Thing:
     """One object as it is written. corners: x0, y0, x1, y1 in pixels, or in shares of the sides where `shares`.
 
-    outline: x, y, x, y, ... alike, where it was drawn as one.
-    problem: why the reader could make no box of it. place: where it stands, in words ("line 3", "object 2").
+    pieces: of its area, alike, where outlines are read; then the corners are not. problem: why the reader could make
+    nothing of it. place: where it stands, in words ("line 3", "object 2").
     """
 
     place: str
     name: str = ""
     corners: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    outline: tuple[float, ...] = ()
+    pieces: Pieces = ()
     ignored: bool = False
     problem: str = ""
 
@@ -113,6 +114,11 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name.replace("\\", "/"))
 
 
+def size_of(height: object, width: object) -> tuple[int, int] | None:
+    """The size that a file of labels gives its picture; None where it gives none."""
+    return (height, width) if all(isinstance(side, int) and 0 < side < 10**6 for side in (height, width)) else None
+
+
 def class_name(written: object) -> str:
     return readable(unicodedata.normalize("NFC", str(written)).strip())
 
@@ -131,17 +137,16 @@ def settle(
     labels: where the labels come from, in words. unlabelled: why a picture that no note names is left out; "" where
     it has no objects. workers: processes that read the pictures' headers.
     """
-    named, lost = _join(pictures, notes, list(left_out), unlabelled)
-    order = sorted(named, key=sort_key)
-    sources = [(name, Path(os.path.abspath(named[name].picture))) for name in order]  # noqa: PTH100
+    named, lost = join(pictures, notes, left_out, unlabelled)
+    sources = ((name, named[name].picture) for name in sorted(named, key=sort_key))
     samples, mended = [], []
-    for (name, source), (_, loaded) in zip(sources, load_each(sources, Want(header=True), workers), strict=True):
+    for name, loaded in load_each(sources, Want(header=True), workers):
         note = named[name]
-        target = _boxes(name, note, source, loaded, mended)
+        target = _boxes(name, note, loaded, mended)
         if isinstance(target, str):
             lost.append(LeftOut(path=name, reason=target, part=note.part or ""))
         else:
-            samples.append(Sample(path=name, source=source, target=target, part=note.part))
+            samples.append(Sample(path=name, source=note.picture, target=target, part=note.part))
     if workers:
         rest()
     lost.sort(key=lambda item: sort_key(item.path))
@@ -151,11 +156,14 @@ def settle(
     )
 
 
-def _join(
-    pictures: Pictures, notes: Iterable[Noted], lost: list[LeftOut], unlabelled: str
+def join(
+    pictures: Pictures, notes: Iterable[Noted], left_out: Iterable[LeftOut], unlabelled: str
 ) -> tuple[dict[str, Noted], list[LeftOut]]:
-    """The note of every picture by its name, and what is left out of both."""
-    named: dict[str, Noted] = {}
+    """The note of every picture by its name, with the path of its file, and what is left out: of both, and before.
+
+    unlabelled: as for `settle`.
+    """
+    named, lost = {}, list(left_out)
     for note in notes:
         file = pictures.find(note.picture, note.part)
         missing = isinstance(file, str)
@@ -170,7 +178,7 @@ def _join(
             reason = f"not used for {name}: {first.file} gives it labels already"
             lost.append(LeftOut(path=note.file, reason=reason, part=note.part or ""))
         else:
-            named[name] = replace(note, picture=file)
+            named[name] = replace(note, picture=Path(os.path.abspath(file)))  # noqa: PTH100
     told = {item.path for item in lost} | named.keys()
     bare = [file for file in pictures.by_path.values() if pictures.shown(file) not in told]
     if unlabelled:
@@ -180,12 +188,12 @@ def _join(
     return named, lost
 
 
-def _boxes(name: str, note: Noted, source: Path, loaded: Loaded, mended: list[LeftOut]) -> Boxes | str:
+def _boxes(name: str, note: Noted, loaded: Loaded, mended: list[LeftOut]) -> Boxes | str:
     """The boxes of a picture in pixels as it is displayed, or why it cannot be used; `mended` gets what was done."""
     if loaded.header is None:
         return loaded.problem.reason
     size = (loaded.header.height, loaded.header.width)
-    turn = _turn(note, source, loaded.header)
+    turn = _turn(note, loaded.header)
     if turn is None:
         return f"{note.file} is for a picture of {_form(note.size)} pixels, and it has {_form(size)}"
     kept: list[tuple[Thing, np.ndarray]] = []
@@ -209,7 +217,7 @@ def _boxes(name: str, note: Noted, source: Path, loaded: Loaded, mended: list[Le
     )
 
 
-def _turn(note: Noted, source: Path, header: Header) -> Callable[[Sequence[float]], np.ndarray] | None:
+def _turn(note: Noted, header: Header) -> Callable[[Sequence[float]], np.ndarray] | None:
     """From corners as written to pixels of the picture as displayed; None where the labels are of another picture.
 
     A tool that did not heed the EXIF orientation wrote the size that the picture has without it: then the corners
@@ -219,7 +227,7 @@ def _turn(note: Noted, source: Path, header: Header) -> Callable[[Sequence[float
     written = note.size or (height, width)
     shape = np.array([written[1], written[0]] * 2, np.float64)
     turned = height != width and written == (width, height)
-    orientation = file_orientation(source) if turned else 1
+    orientation = file_orientation(note.picture) if turned else 1
     if turned and orientation not in (5, 6, 7, 8):
         return None
     if not turned and abs(written[1] * height / (written[0] * width) - 1) > ANOTHER_FORM:

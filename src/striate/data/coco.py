@@ -1,11 +1,11 @@
 """COCO JSON: pictures, categories and annotations in one file, or in one per part."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.data.boxes import Labelled, Noted, Thing, class_name
+from striate.data.boxes import Labelled, Noted, Thing, class_name, size_of
 from striate.data.content import read_text, text_if_any
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
 from striate.data.sample import LeftOut
@@ -55,27 +55,25 @@ def part_of(file: Path) -> str | None:
     return parts.pop() if len(parts) == 1 else None
 
 
-def read_coco(folder: Path, files: Sequence[Path]) -> tuple[list[Noted], list[LeftOut]]:
-    """What each file says of its pictures; in a part where the files are called so."""
+def read_coco(
+    folder: Path, files: Sequence[Path], make: Callable[..., Thing] | None = None
+) -> tuple[list[Noted], list[LeftOut]]:
+    """What each file says of its pictures; in a part where the files are called so.
+
+    make(place, annotation, tables, size): the thing of an annotation; a box by default.
+    """
     notes: list[Noted] = []
     lost: list[LeftOut] = []
     for file in files:
         part = part_of(file.relative_to(folder)) if len(files) > 1 else None
-        notes += _read(file, folder, part, lost)
+        shown, inner, held = file.relative_to(folder).as_posix(), file.parent.relative_to(folder), tables_of(file)
+        lost += [LeftOut(path=shown, reason=reason) for reason in held.lost]
+        for number, item in held.images.items():
+            size, name = size_of(item.get("height"), item.get("width")), str(item["file_name"])
+            picture = beside(file, name) or (inner / name).as_posix()  # the same name may be in several parts
+            things = [(make or _thing)(place, one, held, size) for place, one in held.annotations[number]]
+            notes.append(Noted(picture=picture, file=shown, things=things, size=size, part=part))
     return notes, lost
-
-
-def _read(file: Path, folder: Path, part: str | None, lost: list[LeftOut]) -> Iterator[Noted]:
-    shown, held = file.relative_to(folder).as_posix(), tables_of(file)
-    lost += [LeftOut(path=shown, reason=reason) for reason in held.lost]
-    inner = file.parent.relative_to(folder)
-    for number, item in held.images.items():
-        size = tuple(item.get(side) for side in ("height", "width"))
-        known = all(isinstance(side, int) and side > 0 for side in size)
-        name = str(item["file_name"])
-        picture = beside(file, name) or (inner / name).as_posix()  # the same name may be in several parts
-        things = [_thing(place, annotation, held) for place, annotation in held.annotations[number]]
-        yield Noted(picture=picture, file=shown, things=things, size=size if known else None, part=part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +132,7 @@ def _by_id(listed: list, name: str, lost: list[str]) -> dict[str, Mapping]:
     return found
 
 
-def _thing(place: str, item: Mapping, held: Tables) -> Thing:
+def _thing(place: str, item: Mapping, held: Tables, _size: tuple[int, int] | None) -> Thing:
     kind = item.get("category_id")
     name = held.names.get(id_of(kind), "")
     if not name:

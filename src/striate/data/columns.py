@@ -10,7 +10,7 @@ from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES, MOST_TEXT, read_text
 from striate.data.folder import part_named
-from striate.data.sample import Target
+from striate.data.sample import LeftOut, Target, text_of
 from striate.data.targets import NOTHING, Asked, Meaning, are_marks, meaning_of
 from striate.errors import StriateError, first_few, nearest
 
@@ -41,6 +41,11 @@ class Row:
     part: str | None = None
     group: str | None = None
     problem: str = ""
+
+    def left_out(self, problem: str, path: str = "", part: str | None = None) -> LeftOut:
+        """This line as one that is not used; path and part are those of its picture, where that is known."""
+        path, reason = path or self.name.replace("\\", "/"), f"line {self.line}: {problem}"
+        return LeftOut(path=path, reason=reason, label=text_of(self.target), part=self.part or part or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,11 +119,7 @@ def _names_in(comment: str, following: str) -> str:
 
 
 def read_layout(
-    file: Path,
-    lines: Sequence[Line],
-    find_path: FindPath,
-    is_path: Callable[[str], bool],
-    asked: Asked,
+    file: Path, lines: Sequence[Line], find_path: FindPath, is_path: Callable[[str], bool], asked: Asked
 ) -> Layout:
     """Which column is what.
 
@@ -143,14 +144,21 @@ def read_layout(
 def named_layout(file: Path, rows: list[list[str]], path: int, asked: Asked) -> Layout:
     """Which column is what in a table whose first line has names; path: the column of what is learned from."""
     names = rows[0]
+    labels, part, group, taken = titled(file, names, asked)
+    labels = labels or _label_columns(file, rows, {path, *taken})
+    _require_one(file, rows, asked.label_column, *labels)
+    meaning = meaning_of(rows[1:], labels, [names[number] for number in labels], asked.task)
+    return Layout(header=names, path=path, meaning=meaning, part=part, group=group)
+
+
+def titled(file: Path, names: list[str], asked: Asked) -> tuple[tuple[int, ...], int | None, int | None, set]:
+    """The columns of the label (none if no name says it), of the part and of the group, and all that these take."""
     known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
     group = find_column(names, (asked.group,)) if asked.group else known["group"]
-    taken = {path, known["part"], group, known["group"]}
-    columns = asked_columns(file, names, len(names), asked.label_column)
-    columns = columns or _label_columns(file, rows, taken, known["label"])
-    _require_one(file, rows, asked.label_column, *columns)
-    meaning = meaning_of(rows[1:], columns, [names[number] for number in columns], asked.task)
-    return Layout(header=names, path=path, meaning=meaning, part=known["part"], group=group)
+    labels = asked_columns(file, names, len(names), asked.label_column)
+    if not labels and known["label"] is not None:
+        labels = (known["label"],)
+    return labels, known["part"], group, {*labels, group, known["group"], known["part"]}
 
 
 def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
@@ -159,8 +167,7 @@ def rows_of(lines: Sequence[Line], layout: Layout) -> Iterator[Row]:
         name, (part, wrong) = cell_at(cells, layout.path), part_named(cell_at(cells, layout.part))
         target, problem = layout.meaning.target(cells)
         problem = (problem or wrong) if name else "no path"
-        group = cell_at(cells, layout.group)
-        group = None if group.lower() in NOTHING else group
+        group = group_at(cells, layout.group)
         yield Row(line=number, name=name, target=target, part=part, group=group, problem=problem)
 
 
@@ -241,11 +248,9 @@ def asked_columns(file: Path, header: list[str] | None, width: int, asked: str |
     return tuple(found)
 
 
-def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None], known: int | None) -> tuple[int, ...]:
-    """The column of labels, or the columns of classes or labels that every line marks with 0 and 1."""
+def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None]) -> tuple[int, ...]:
+    """The one column that is left, or the columns of classes or labels that every line marks with 0 and 1."""
     first = rows[0]
-    if known is not None:
-        return (known,)
     rest = [n for n, name in enumerate(first) if n not in taken and not re.fullmatch(r"(unnamed: \d+)?", name.lower())]
     if len(rest) == 1 or (rest and are_marks([[cell_at(cells, n) for n in rest] for cells in rows[1:]])):
         return tuple(rest)
@@ -294,3 +299,9 @@ def with_folder(file: Path) -> str:
 def cell_at(cells: Sequence[str], number: int | None) -> str:
     """The cell of a column; "" where a line has none."""
     return cells[number] if number is not None and number < len(cells) else ""
+
+
+def group_at(cells: Sequence[str], number: int | None) -> str | None:
+    """The group in a column; None where the cell says that there is none: such lines do not belong together."""
+    group = cell_at(cells, number)
+    return None if group.lower() in NOTHING else group

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from striate.data import png
-from striate.data.content import FORMATS, IMAGE_SUFFIXES, START, open_file, read_file, recognise
+from striate.data.content import START, open_file, read_file, recognise
 from striate.data.dicom import decode_dicom, look_dicom
 from striate.data.header import WHOLE, Header, Pick, Unreadable, chosen, no_memory, require_page, require_size
 from striate.data.npy import decode_npy, header_of, look_npy, require_axes
@@ -28,8 +28,7 @@ from striate.data.prepare import Shape
 from striate.data.quiet import quiet
 from striate.data.raster import decode_frames, decode_image, look_image, read_image, unpacked
 from striate.data.tiff import decode_all, decode_tiff, look_tiff
-
-__all__ = ["FORMATS", "IMAGE_SUFFIXES", "VERSION", "Header", "Pick", "Unreadable", "decode", "look", "read"]
+from striate.errors import in_short
 
 VERSION = 3  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
 
@@ -77,8 +76,8 @@ def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
     data = _bytes_of(source)
     kind = recognise(data[:START])
     with unpacking(kind):
-        unpack = _volume if pick.volume else _pixels
-        return np.ascontiguousarray(unpack(data, kind, enough, pick))
+        pixels = _volume(data, kind, pick) if pick.volume else _pixels(data, kind, enough, pick)
+        return np.ascontiguousarray(pixels)
 
 
 def look(source: Source, pick: Pick = WHOLE) -> Header:
@@ -127,7 +126,7 @@ def unpacking(kind: str) -> Iterator[None]:
 def _damaged(kind: str, error: Exception) -> Unreadable:
     if isinstance(error, Image.DecompressionBombError):
         return Unreadable("too large: more pixels than the limit", "size")
-    words = " ".join(str(error).split())[:160] or type(error).__name__
+    words = in_short(error)
     if "BytesIO" in words:  # Pillow's "cannot identify image file <_io.BytesIO ...>" says no more than this
         words = "its structure is broken"
     if words.startswith("decoder error"):
@@ -161,7 +160,7 @@ def _finished(pixels: np.ndarray, pick: Pick) -> np.ndarray:
     return _picked(as_depth(pixels.reshape(*pixels.shape[:2], -1)), pick)
 
 
-def _volume(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
+def _volume(data: bytes, kind: str, pick: Pick) -> np.ndarray:
     """All pages, (H, W, pages x C)."""
     if kind == "NPY":
         return _volume_of(decode_npy(io.BytesIO(data), volume=True), pick)

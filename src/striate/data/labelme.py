@@ -1,9 +1,9 @@
 """labelme JSON: one file per picture, with shapes. Boxes are rectangles, and the bounds of everything with an area."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Labelled, Noted, Thing, class_name
+from striate.data.boxes import Labelled, Noted, Thing, class_name, size_of
 from striate.data.coco import beside, json_files, read_json
 from striate.data.content import text_if_any
 from striate.errors import StriateError
@@ -28,12 +28,12 @@ def _words(file: Path) -> list[str]:
     return [word for word in ("shapes", "imagePath") if f'"{word}"' in text]
 
 
-def read_labelme(folder: Path, files: Sequence[Path]) -> list[Noted]:
-    """What each of `files` says of its picture."""
-    return [_read(file, folder) for file in files]
+def read_labelme(folder: Path, files: Sequence[Path], make: Callable[..., list[Thing]] | None = None) -> list[Noted]:
+    """What each of `files` says of its picture. make(shapes, size): the things of its shapes; boxes by default."""
+    return [_read(file, folder, make or _things) for file in files]
 
 
-def _read(file: Path, folder: Path) -> Noted:
+def _read(file: Path, folder: Path, make: Callable[..., list[Thing]]) -> Noted:
     shown = file.relative_to(folder).as_posix()
     try:
         data = read_json(file)
@@ -44,10 +44,12 @@ def _read(file: Path, folder: Path) -> Noted:
     written = str(data.get("imagePath") or file.stem).replace("\\", "/")
     near = beside(file, written)
     picture = near if near and near != file else written
-    size = tuple(data.get(side) for side in ("imageHeight", "imageWidth"))
-    known = all(isinstance(side, int) and side > 0 for side in size)
-    things = [_thing(f"shape {number}", shape) for number, shape in enumerate(data["shapes"], start=1)]
-    return Noted(picture=picture, file=shown, things=things, size=size if known else None)
+    size = size_of(data.get("imageHeight"), data.get("imageWidth"))
+    return Noted(picture=picture, file=shown, things=make(data["shapes"], size), size=size)
+
+
+def _things(shapes: Sequence[object], _size: tuple[int, int] | None) -> list[Thing]:
+    return [_thing(f"shape {number}", shape) for number, shape in enumerate(shapes, start=1)]
 
 
 def _thing(place: str, shape: object) -> Thing:

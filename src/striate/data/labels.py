@@ -12,7 +12,7 @@ from pathlib import Path
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import number_key, part_named, read_flat, visible, with_parts
-from striate.data.sample import Found, LeftOut, Sample, text_of
+from striate.data.sample import Found, LeftOut, Sample
 from striate.data.targets import Asked, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
 from striate.files import readable
@@ -261,8 +261,7 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
         problem = f"the same picture as in line {earlier.line}"
     if problem:
         lone = samples[fits[0]] if len(fits) == 1 else None
-        path, part = (lone.path, row.part or lone.part) if lone else (row.name.replace("\\", "/"), row.part)
-        item = LeftOut(path=path, reason=f"line {row.line}: {problem}", label=text_of(row.target), part=part or "")
+        item = row.left_out(problem, lone.path, lone.part) if lone else row.left_out(problem)
         join.left_out.append((row.line, item))
     else:
         join.taken[fits[0]] = looseness, row

@@ -15,7 +15,7 @@ from striate.data.folder import read_flat, sort_key
 from striate.data.guard import load_each
 from striate.data.labelmap import misfit, packed_objects, strangers, value_text
 from striate.data.load import Loaded, Want
-from striate.data.outlines import has_outlines, read_outlines
+from striate.data.outlines import WORKERS, has_outlines, read_outlines
 from striate.data.pairs import Pairs, may_hold_masks, pair
 from striate.data.pixels import turned_size, upright
 from striate.data.png import palette_of
@@ -26,7 +26,6 @@ from striate.data.vocabulary import CLASS_FILE, TWO, Classes, Seen, Vocabulary, 
 from striate.errors import StriateError, counted, first_few
 
 LAYOUT = "FOLDER/images/001.png and FOLDER/masks/001.png"
-WORKERS = 2  # processes that look at masks
 PALETTES = 200  # masks whose palettes are compared
 LOOKED_AT, ENOUGH = 8, 4  # pictures by which a folder is recognised, and the masks of each, of which one is not empty
 _OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
@@ -51,7 +50,7 @@ def recognises(path: Path) -> bool:
     return enough and not any(are_photographs(seen.values) for seen in looked.seen.values())
 
 
-def read(path: Path, group: str | None = None) -> Found:
+def read(path: Path) -> Found:
     """The samples of a folder whose pictures have masks.
 
     Every mask is looked at once, because what its values stand for is decided over all of them (see `vocabulary`).

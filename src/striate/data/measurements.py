@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import COLUMNS, asked_columns, cell_at, find_column, in_doubt, without_comments
+from striate.data.columns import asked_columns, cell_at, group_at, in_doubt, titled, without_comments
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import part_named
 from striate.data.targets import Asked
@@ -147,12 +147,7 @@ def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], 
     plain = [name.casefold() for name in names]
     slips = {n: _words_among(rows, n) for n in range(len(names))}
     numeric = {n for n, share in slips.items() if share <= SLIPS}
-    known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
-    group = find_column(names, (asked.group,)) if asked.group else known["group"]
-    labels = asked_columns(file, names, len(names), asked.label_column)
-    if not labels and known["label"] is not None:
-        labels = (known["label"],)
-    taken = {*labels, group, known["group"], known["part"]}
+    labels, part, group, taken = titled(file, names, asked)
     words = [n for n in range(len(names)) if n not in numeric and n not in taken]
     words = words or [n for n, share in slips.items() if share and n not in taken]
     if not labels and len(words) > 1:
@@ -160,7 +155,7 @@ def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], 
     labels = labels or tuple(words)
     taken |= set(labels)
     values = tuple(n for n in sorted(numeric) if n not in taken and plain[n] not in ("id", "index", "", "unnamed: 0"))
-    return _Columns({names[n]: n for n in labels}, group, known["part"], values)
+    return _Columns({names[n]: n for n in labels}, group, part, values)
 
 
 def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:
@@ -181,5 +176,5 @@ def _row(line: int, cells: list[str], columns: _Columns) -> Row:
         problem = problem or str(error)
     return Row(
         line=line, values=values, labels={name: word_of(cell_at(cells, n)) for name, n in labels.items()},
-        group=cell_at(cells, columns.group) or None, part=part, problem=problem,
+        group=group_at(cells, columns.group), part=part, problem=problem,
     )  # fmt: skip

@@ -20,7 +20,7 @@ import numpy as np
 
 from striate.data.content import open_file
 from striate.data.npy import read_header
-from striate.errors import StriateError
+from striate.errors import StriateError, in_short
 
 _IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _MOST_ARRAYS = 1000
@@ -74,8 +74,7 @@ def _told(file: Path) -> Iterator[None]:
     except MemoryError:
         raise _refused(file, "needs more memory than this machine has free") from None
     except Exception as error:  # whatever a library does on hostile bytes
-        words = " ".join(str(error).split())[:160] or type(error).__name__
-        raise _refused(file, words) from None
+        raise _refused(file, in_short(error)) from None
 
 
 def _refused(file: Path, problem: str, remedy: str = "") -> StriateError:

@@ -9,7 +9,7 @@ from striate.data.folder import PART_NAMES, visible
 from striate.data.quiet import quiet
 from striate.data.sample import Found, LeftOut, Sample
 from striate.data.series import all_series
-from striate.errors import StriateError
+from striate.errors import StriateError, in_short
 
 
 def is_records(source: Path) -> bool:
@@ -35,8 +35,8 @@ def read_records(source: Path) -> Found:
             with quiet():
                 values = rdrecord(str(header.with_suffix("").absolute())).p_signal
         except Exception as error:  # whatever a library does on hostile files
-            words = " ".join(str(error).split())[:160] or type(error).__name__
-            left_out.append(LeftOut(path=path, reason=f"damaged WFDB: {words}", label=label, part=part or ""))
+            reason = f"damaged WFDB: {in_short(error)}"
+            left_out.append(LeftOut(path=path, reason=reason, label=label, part=part or ""))
             continue
         samples.append(Sample(path=path, source=values, target=label, part=part))
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -12,8 +13,6 @@ from typing import BinaryIO
 import numpy as np
 
 from striate import files
-
-_BLOCK = 64  # bytes that the header of a .npy file is a multiple of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +28,11 @@ class Layout:
         return len(self.header(0)) + count * math.prod(self.shape) * self.dtype.itemsize
 
     def header(self, count: int) -> bytes:
-        """A .npy header (version 1.0) of the same length for every count."""
-        descr = np.lib.format.dtype_to_descr(self.dtype)
-        text, least = (
-            repr({"descr": descr, "fortran_order": False, "shape": (n, *self.shape)}) for n in (count, 10**19)
-        )
-        body = text.ljust(-(-(len(least) + 11) // _BLOCK) * _BLOCK - 11).encode("latin-1") + b"\n"
-        return b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little") + body
+        """A .npy header (version 1.0), of the same length for every count: NumPy leaves room for the first axis to
+        grow."""
+        said = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False}
+        np.lib.format.write_array_header_1_0(out := io.BytesIO(), {**said, "shape": (count, *self.shape)})
+        return out.getvalue()
 
     def mapped(self, folder: Path, count: int) -> np.ndarray:
         """The rows in `folder`, read-only; ValueError when the file is not of the size for `count` of them."""

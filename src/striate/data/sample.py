@@ -172,7 +172,7 @@ class Found:
 
     root: the absolute folder or file, or a word such as "digits" or "arrays".
     kind: "classes" (FOLDER/<class>), "parts" (FOLDER/<part>/<class>), "names" (--label-regex), "labels"
-        (--labels), "table", "boxes", "packed" (.npz, .idx, ...), "arrays" or "digits".
+        (--labels), "table", "boxes", "masks", "packed" (.npz, .idx, ...), "arrays" or "digits".
     task: which task the targets are for: "classification", "multilabel", "regression", "detection", "segmentation".
     names: what the outputs are called where targets do not say: the columns of numbers.
     mended: labels of pictures that are used which were changed or dropped, and why: one line each.

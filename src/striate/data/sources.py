@@ -42,8 +42,8 @@ class Reader(Protocol):
     def recognises(self, path: Path) -> bool:
         """Whether a folder or file plainly holds targets of this kind, by a look at names and first lines."""
 
-    def read(self, path: Path, group: str | None) -> Found:
-        """Its samples, and what is wrong with others; group as for `regroup`, by which a column is meant here."""
+    def read(self, path: Path) -> Found:
+        """Its samples, and what is wrong with others."""
 
 
 # By task, in the order in which they are asked: the module that reads its targets, a Reader.
@@ -113,7 +113,7 @@ def _read_path(
     if asked.text is not None:
         return read_texts(path, asked)
     is_plain = asked.form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
-    found = _read_other(path, asked.task, group) if asked.task in READERS or (asked.task is None and is_plain) else None
+    found = _read_other(path, asked.task) if asked.task in READERS or (asked.task is None and is_plain) else None
     return _found_in(path, labels, label_regex, asked) if found is None else (found, group)
 
 
@@ -128,13 +128,13 @@ def _of_form(found: Found, form: str) -> Found:
     raise StriateError(rule, received=f"{what} for {found.task}", where=found.root, remedy="leave --form out")
 
 
-def _read_other(path: Path, task: str | None, group: str | None) -> Found | None:
+def _read_other(path: Path, task: str | None) -> Found | None:
     """What the reader of another task finds: of the one asked for, or of the first that recognises the source."""
     for name, module in READERS.items():
         if task in (None, name):
             reader: Reader = import_module(module)
             if task == name or reader.recognises(path):
-                return reader.read(path, group)
+                return reader.read(path)
     return None
 
 

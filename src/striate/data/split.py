@@ -85,11 +85,7 @@ def _require_fractions(test: float, validation: float) -> None:
 
 
 def folds(
-    samples: Sequence[Sample],
-    contents: Sequence[str],
-    k: int,
-    seed: int = 0,
-    together: Iterable[Sequence[int]] = (),
+    samples: Sequence[Sample], contents: Sequence[str], k: int, seed: int = 0, together: Iterable[Sequence[int]] = ()
 ) -> np.ndarray:
     """The fold of every sample, 0 to k - 1: every class spread evenly, and what belongs together in one fold.
 

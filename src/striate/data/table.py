@@ -10,7 +10,7 @@ from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, find_column, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.sample import Found, LeftOut, Sample, text_of
+from striate.data.sample import Found, LeftOut, Sample
 from striate.data.targets import Asked, Meaning, number_words
 from striate.errors import first_few
 
@@ -81,30 +81,23 @@ def no_path(name: str) -> str:
 
 
 def _take(reading: _Reading, row: Row) -> None:
-    def leave(reason: str) -> None:
-        path, reason = row.name.replace("\\", "/"), f"line {row.line}: {reason}"
-        reading.left_out.append(LeftOut(path=path, reason=reason, label=text_of(row.target), part=row.part or ""))
-
-    if row.problem:
-        return leave(row.problem)
-    if reason := no_path(row.name):
-        return leave(reason)
-    file = _locate(reading, row.name)
+    problem = row.problem or no_path(row.name)
+    file = None if problem else _locate(reading, row.name)
     if file is None:
-        return leave("no such file")
+        reading.left_out.append(row.left_out(problem or "no such file"))
+        return
     name = _shown(file, reading.folder)
     sample = Sample(path=name, source=Path(file), target=row.target, group=row.group, part=row.part)
     line, earlier = reading.rows.setdefault(file, (row.line, sample))
     if earlier is sample:
-        return None
+        return
     joined = reading.meaning.joined(earlier.target, row.target)
     if joined is None:
         reading.clashes.setdefault(file, [line]).append(row.line)
     elif joined != earlier.target:
         reading.rows[file] = (line, replace(earlier, target=joined))
     elif file not in reading.clashes:
-        leave(f"the same file as in line {line}")
-    return None
+        reading.left_out.append(row.left_out(f"the same file as in line {line}"))
 
 
 def _locate(reading: _Reading, written: str) -> str | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from striate.data.columns import cell_at, find_column, named_layout, read_lines, rows_of
 from striate.data.header import Unreadable
-from striate.data.sample import Found, LeftOut, Sample, text_of
+from striate.data.sample import Found, Sample
 from striate.data.symbols import symbols_of
 from striate.data.targets import Asked
 from striate.errors import StriateError, nearest
@@ -27,8 +27,7 @@ def read_texts(file: Path, asked: Asked) -> tuple[Found, str | None]:
     for number, row in enumerate(rows_of(lines, layout)):
         path, problem = f"{file.stem}/{number}", row.problem if row.name else "no text"
         if problem:
-            reason, label = f"line {row.line}: {problem}", text_of(row.target)
-            left_out.append(LeftOut(path=path, reason=reason, label=label, part=row.part or ""))
+            left_out.append(row.left_out(problem, path))
         else:
             source = symbols_of(row.name)
             samples.append(Sample(path=path, source=source, target=row.target, group=row.group, part=row.part))

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
+
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name
 from striate.data.content import read_text, text_if_any
 from striate.data.folder import is_hidden, list_pictures, parts_of, sort_key
@@ -81,7 +83,7 @@ def read_yolo(
 ) -> tuple[list[Noted], list[LeftOut], str]:
     """The notes of every picture, what is left out, and why a picture without notes is.
 
-    outlines: they are kept beside the boxes around them.
+    outlines: these are read, with `pieces`, and a box alone is none.
     """
     ending, most = "" if found == folder else found.suffix, None
     if ending == ".data":
@@ -278,13 +280,15 @@ def _thing(number: int, words: Sequence[str], names: Sequence[str], most: int | 
     if is_outline(words):
         xs, ys = values[::2], values[1::2]
         corners = min(xs), min(ys), max(xs), max(ys)
-        return Thing(place=place, name=names[kind], corners=corners, outline=tuple(values) if outlines else ())
+        pieces = (np.reshape(values, (-1, 2)),) if outlines else ()
+        return Thing(place=place, name=names[kind], corners=corners, pieces=pieces)
     if len(values) not in (4, 5):
         problem = f"a line is class cx cy w h, or a class and x y of each corner, and this has {len(words)} words"
         return Thing(place=place, name=names[kind], problem=problem)
     x, y, width, height = values[:4]
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
+    problem = problem or ("a box, and no outline" if outlines else "")
     return Thing(place=place, name=names[kind], corners=corners, problem=problem)
 
 

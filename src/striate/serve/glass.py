@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from striate.data.content import read_file
-from striate.data.decode import Unreadable
+from striate.data.header import Unreadable
 from striate.data.sample import Target
 from striate.data.shown import with_heat
 from striate.data.wording import NOUNS

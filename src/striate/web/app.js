@@ -147,7 +147,7 @@ async function start(app) {
   const chooser = createChooser({ api, model, upload, choose: (id) => store.go({ picture: id, class: null, versus: null }) });
   const parts = frame(app, store, model, chooser, upload);
   const context = {
-    store, api, model, go: store.go, choosePicture: chooser.open,
+    store, api, model, go: store.go,
     trace: async (id) => {
       const answer = await api.json(`/api/trace/${id}`);
       if (!model.network) location.reload(); // the training has ended meanwhile: head, words and tabs are about a model now
@@ -162,7 +162,7 @@ async function start(app) {
     picture(state);
     tab.show(state);
   };
-  store.subscribe((state) => { complain(""); refresh(state); });
+  store.follow((state) => { complain(""); refresh(state); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tab.show(store.get(), true));
   refresh(store.get());
 }

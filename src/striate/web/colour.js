@@ -1,7 +1,6 @@
 /* Numbers become colours, and the legend comes from the same object as the pixels.
 
    useTables(model.colours)     once, at the start
-   dark()                       whether the dark theme is on
    new Scale({low, high, signed})   signed: diverging and symmetric about 0 (low is ignored: it is -high);
                                 otherwise sequential from low to high. Values beyond the ends get end-cap colours, NaN magenta.
    Scale.of(header, given)      the scale for an answer's header {minimum, maximum, signed}: unsigned starts at 0
@@ -19,7 +18,7 @@ const SAMPLE = 40000;
 let tables = null;
 
 export const useTables = (colours) => { tables = colours; };
-export const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 

@@ -2,7 +2,7 @@
 
    h(tag, props, ...children)   an element; props: class, text, on {event: fn}, style {property: value}, data {}, else
                                 attributes (null and false are left out, true becomes ""); children: nodes, text, arrays
-   svg(tag, props, ...children) the same in the SVG name space
+   svg(tag, props, ...children) the same in the SVG name space; mark() the sign of the house
    fill(node, ...children)      replaces what is in a node
    button(label, onClick, props)                         a button of the page's look
    segmented(label, [[value, text, hint?]...], value, onChange)   one choice of a few -> {element, set(value), only(key -> whether shown)}
@@ -41,6 +41,8 @@ function make(node, props, children) {
 
 export const h = (tag, props, ...children) => make(document.createElement(tag), props, children);
 export const svg = (tag, props, ...children) => make(document.createElementNS(SVG, tag), props, children);
+export const mark = () => svg("svg", { class: "brand-mark", viewBox: "0 0 36 32", "aria-hidden": "true" },
+  [0, 1, 2, 3].map((i) => svg("rect", { x: 5 + 7 * i, y: 5, width: 4, height: 22, rx: 2 })));
 
 export function fill(node, ...children) {
   node.replaceChildren();

@@ -4,7 +4,6 @@ RUN/1, RUN/2, ... are complete runs on the same decoded pictures. RUN itself hol
 model of the run in the middle, by its validation accuracy: a typical one, so that the mean score speaks of it.
 """
 
-import csv
 import shutil
 import time
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ import numpy as np
 from striate import files
 from striate.draw import charts
 from striate.errors import StriateError
-from striate.evaluate.markup import is_score
+from striate.evaluate.markup import scores_of
 from striate.evaluate.named import label, main_of
 from striate.evaluate.report import report
 from striate.evaluate.scores import headline
@@ -127,16 +126,11 @@ def _answers(done: list[Path], part: str, data: Dataset) -> _Answers:
     place = {name: row for row, name in enumerate(data.names)}
     rows, answers = [], []
     for child in done:
-        for row in _told(child):
+        for row in files.read_csv(child / "predictions.csv"):
             if row["part"] == part:
                 rows.append(place[row["path"]])
                 answers.append(data.task.read(row))
     return _Answers(np.array(rows, int), answers)
-
-
-def _told(child: Path) -> list[dict[str, str]]:
-    with (child / "predictions.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopped: bool) -> Run:
@@ -190,8 +184,9 @@ def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dic
     told = []
     for name, one in each.items():
         seed, division = wanted[int(name) - 1]
-        values = {part: _values(one[part]) for part in ("test", "validation", "train")}
-        told.append({"run": name, "seed": seed, "fold": division.fold or None, **values})
+        told.append({"run": name, "seed": seed, "fold": division.fold or None})
+        for part in ("test", "validation", "train"):
+            told[-1][part] = {score: found["value"] for score, found in scores_of(one[part]).items()}
     main = main_of(each[told[0]["run"]]["test"])
     order = sorted(told, key=lambda one: one["validation"].get(main) or 0.0)
     out = {"runs": told, "spread": {}, "model": order[(len(order) - 1) // 2]["run"]}
@@ -209,13 +204,9 @@ def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dic
     return out
 
 
-def _values(record: dict) -> dict[str, float | None]:
-    return {name: score["value"] for name, score in record.items() if is_score(score)}
-
-
 def _write_predictions(folder: Path, done: list[Path]) -> None:
     """predictions.csv: every answer to a test picture as the run wrote it that gave it, and which that is."""
-    told = [(child.name, row) for child in done for row in _told(child)]
+    told = [(child.name, row) for child in done for row in files.read_csv(child / "predictions.csv")]
     header = list(dict.fromkeys(name for _, row in told for name in row))  # not every run need know intervals
     rows = ((*(row.get(name, "") for name in header), run) for run, row in told if row["part"] == "test")
     files.write_csv(folder / "predictions.csv", (*header, "run"), rows)

@@ -100,7 +100,8 @@ class Looking:
             layer = int(wish.layer) if wish.layer.isdecimal() else wish.layer or None
             score = self.model.score_of(wish.target)
             versus = None if wish.versus is None else self.model.score_of(wish.versus)
-            return heatmap(self._copy, look.trace.recording.picture, wish.method, layer=layer, score=score, versus=versus)
+            picture = look.trace.recording.picture
+            return heatmap(self._copy, picture, wish.method, layer=layer, score=score, versus=versus)
 
         return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes)
 

@@ -493,12 +493,15 @@ def test_an_impossible_wish_leaves_nothing(
     assert [path.name for path in out.glob("*") if path.name != ".store"] == []
 
 
-def test_without_a_test_part(tmp_path: Path, quick: None) -> None:
-    """--test 0 --val 0 trains on everything; the scores of empty parts say n = 0 and nothing false."""
-    folder = draw_folder(tmp_path / "d", {"a": 5, "b": 5})
-    run = train(folder, out=str(tmp_path / "out"), quiet=True, test=0, val=0, **OPTIONS)
+@pytest.mark.parametrize("labels", [["a", "b"], [["a"], ["a", "b"]], [0.5, 1.25]], ids=["one", "several", "numbers"])
+def test_without_a_test_part(labels: list, tmp_path: Path, quick: None) -> None:
+    """--test 0 --val 0 trains on everything; the scores of empty parts say n = 0 and nothing false, and there is no
+    figure of a part without pictures, nor anything chosen by one."""
+    pictures = np.stack([picture(number % 2, number) for number in range(10)])
+    run = train((pictures, 5 * labels), out=str(tmp_path), quiet=True, test=0, val=0, **OPTIONS)
     assert [run.scores[part]["n"] for part in ("test", "validation", "train")] == [0, 0, 10]
-    assert run.scores["test"]["accuracy"]["value"] is None
+    assert run.scores["test"][run.scores["test"]["main"]]["value"] is None
+    assert not {file.stem for file in run.folder.glob("*.png")} & {"confusion_matrix", "labels", "scatter"}
     assert files.is_complete(run.folder)
 
 

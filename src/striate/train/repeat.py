@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,6 @@ from striate.draw import charts
 from striate.errors import StriateError
 from striate.evaluate.markup import scores_of
 from striate.evaluate.named import label, main_of
-from striate.evaluate.report import report
 from striate.evaluate.scores import headline
 from striate.export.model import load_model
 from striate.export.underway import MODEL_FILE
@@ -26,7 +26,7 @@ from striate.train.checkpoint import has_checkpoint
 from striate.train.dataset import UNUSED, Dataset, Division, Job, divided, write_data
 from striate.train.describe import summary_facts
 from striate.train.events import Note
-from striate.train.results import HELD_OUT, open_test, tell_end
+from striate.train.results import HELD_OUT, finish, open_test
 from striate.train.settings import LEAST_MINUTES, Settings, read_settings, to_toml
 from striate.train.single import CHECKPOINTS, Run
 from striate.train.suspects import with_doubts
@@ -144,25 +144,19 @@ def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopp
     scores = {part: _record(said, floor, data) for part, said in answers.items()}
     scores["test"] |= _without_leaks(tested, floor, data)
     scores |= _over_runs(each, wanted)
-    if scores["test"]["n"]:
-        open_test(folder, job, scores["test"])
+    open_test(folder, job, scores["test"])
     middle = folder / scores["model"]
     files.write_bytes(folder / MODEL_FILE, (middle / MODEL_FILE).read_bytes())
     _write_predictions(folder, done)
-    if data.task.one_label:  # by the runs that had not learned the pictures; with folds, of all of them
-        rows = np.concatenate([answers[part].rows for part in HELD_OUT])
-        said = [answer for part in HELD_OUT for answer in answers[part].answers]
-        job = replace(job, data=with_doubts(folder, data, rows, map(data.task.per_class, said)))
+    held = [(answers[part].rows, answers[part].answers) for part in HELD_OUT]  # by the runs that had not learned them
+    job = replace(job, data=with_doubts(folder, data, held))
     main, test = main_of(scores["test"]), scores["test"]
     figure = charts.runs({name: one["test"][main] for name, one in each.items()}, test[main], label(main, test))
     files.write_bytes(folder / "runs.png", figure)
-    figures = data.task.figures(data.targets_of(tested.rows), tested.answers, scores["test"])
+    truths = data.targets_of(tested.rows)
+    figures = data.task.figures(truths, tested.answers, scores["test"]) if truths else {}
     scores |= {"classes": list(data.task.classes), "stopped": stopped}
-    scores["seconds"] = round(time.monotonic() - job.started, 2)
-    files.write_text(folder / "report.html", report(summary_facts(folder, job, scores, figure, figures)))
-    files.write_json(folder / "scores.json", scores)
-    files.write_manifest(folder)
-    tell_end(folder, scores, job)
+    finish(folder, job, scores, partial(summary_facts, folder, job, scores, figure, figures))
     return Run(folder, scores, load_model(folder, job.device), stopped)
 
 

@@ -13,6 +13,7 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -503,6 +504,17 @@ def test_without_a_test_part(labels: list, tmp_path: Path, quick: None) -> None:
     assert run.scores["test"][run.scores["test"]["main"]]["value"] is None
     assert not {file.stem for file in run.folder.glob("*.png")} & {"confusion_matrix", "labels", "scatter"}
     assert files.is_complete(run.folder)
+
+
+def test_seconds_run_until_the_report_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that takes 7 s is told of the 5 before it, and scores.json counts 12: of one run and of several."""
+    clock, scores = iter((105.0, 112.0)), {}
+    monkeypatch.setattr(results, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(results, "report", str)
+    results.finish(tmp_path, SimpleNamespace(started=100.0, parent=tmp_path), scores, lambda: scores["seconds"])
+    assert (tmp_path / "report.html").read_text() == "5.0"
+    assert files.read_json(tmp_path / "scores.json") == {"seconds": 12.0}
+    assert files.is_complete(tmp_path)
 
 
 @pytest.mark.usefixtures("quick")

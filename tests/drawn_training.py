@@ -18,11 +18,17 @@ from striate.train.settings import settings_from
 CPU = torch.device("cpu")
 
 
+def facts(height: int = 8, width: int = 8, channels: int = 1, counts: tuple[int, ...] = (50, 50)) -> Facts:
+    """What is known of so many pictures of each class."""
+    task = Classification(tuple(map(str, range(len(counts)))))
+    return Facts(shape=Shape(height=height, width=width, channels=channels), task=task, counts=counts)
+
+
 def tiny_plan(counts: tuple[int, ...] = (12, 12), **changes: object) -> Plan:
     """A plan for 8×8 grey pictures; `changes` are options of train, or numbers of the plan itself."""
     options = {"network": TINY, "epochs": 3, "batch_size": 8, "augment": "none", "optimizer": "sgd", "lr": 0.05}
     inner = {name: changes.pop(name) for name in ("sizes", "filter_lr", "filter_momentum") if name in changes}
-    plan = make_plan(settings_from({**options, **changes}), Facts(height=8, width=8, channels=1, counts=counts))
+    plan = make_plan(settings_from({**options, **changes}), facts(counts=counts))
     return replace(plan, **inner)
 
 

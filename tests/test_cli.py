@@ -262,7 +262,7 @@ def test_filter_writes_the_map_beside_the_picture(
     assert "12×12 to 6×6" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [["kernel=egde"], ["kernel=1 2; 3"], ["stride=0"], ["padding=wrong"]])
+@pytest.mark.parametrize("words", [["kernel=egde"], ["kernel=1 2; 3"], ["stride=0"], ["padding=wrong"], ["padding=²"]])
 def test_a_wrong_filter_is_told(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Kernels, strides and paddings that are none: one line, exit code 2, no file."""
     Image.fromarray(picture(0, 0)).save(tmp_path / "p.png")

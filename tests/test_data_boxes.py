@@ -562,11 +562,12 @@ def test_labelme_shapes(tmp_path: Path) -> None:
 
 
 def test_table_of_boxes(tmp_path: Path) -> None:
-    """The columns of TensorFlow's converters are read, with parts; a path alone has no objects."""
+    """The columns of TensorFlow's converters are read, with parts; a path without a class has no objects, and a size
+    that is no number is none."""
     draw(tmp_path / "a.jpg")
     draw(tmp_path / "b.jpg")
-    lines = "filename,width,height,class,xmin,ymin,xmax,ymax,split\na.jpg,40,30,cell,1,2,3,4,val\nb.jpg,,,,,,,,train\n"
-    file = write(tmp_path / "boxes.csv", lines)
+    head = "filename,width,height,class,xmin,ymin,xmax,ymax,split"
+    file = write(tmp_path / "boxes.csv", f"{head}\na.jpg,40,30,cell,1,2,3,4,val\nb.jpg,4²,30,,,,,,train\n")
     for source in (file, tmp_path):
         found = read_boxes(source)
         assert boxes_of(found) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}

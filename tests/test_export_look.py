@@ -321,6 +321,7 @@ def test_the_command_writes_sheet_and_table(saved: Path, tmp_path: Path, capsys:
     ("words", "told"),
     [
         (["--layer", "conv9"], "did you mean 'conv"),
+        (["--layer", "²"], "received: ²"),
         (["--layer", "99"], "layers have the numbers 0 to"),
         (["--layer", "conv2", "--at", "1"], "received: any, 1"),
         (["--layer", "conv2", "--at", "a,b"], "a place is a row and a column. received: a,b"),

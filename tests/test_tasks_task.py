@@ -46,7 +46,7 @@ def test_the_table_writes_nothing_and_minus_as_the_report_does() -> None:
 
 @pytest.mark.parametrize("name", TASKS)
 def test_an_empty_part_is_told_and_nothing_false(name: str) -> None:
-    """--test 0: no picture gives no score, no mistake and no figure, and the words say so."""
+    """--test 0: no picture gives no score and no mistake, and the words say so."""
     targets = 2 * TARGETS[name]
     found = Found(root="drawn", kind="table", samples=[], task=name, names=NAMES.get(name, ()))
     task = task_kind(name).of(found, targets, {}).fitted(targets)
@@ -55,6 +55,5 @@ def test_an_empty_part_is_told_and_nothing_false(name: str) -> None:
     assert record[record["main"]] == {"value": None, "low": None, "high": None}
     assert headline(record) == "not scored: no pictures in this part"
     assert "not scored" in score_table({"test": record})
-    assert (task.worst([], [], 3), task.best([], [], 3), task.figures([], [], record)) == ([], [], {})
+    assert (task.worst([], [], 3), task.best([], [], 3)) == ([], [])
     assert task.errors([], []).shape == (0,)
-    assert task.tuned([], []).classes == task.classes

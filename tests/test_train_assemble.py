@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from drawn import picture
+from drawn_training import facts
 
 from striate.data.batches import Batches
 from striate.data.prepare import Preparation, Shape
@@ -16,7 +17,7 @@ from striate.network.build import build
 from striate.network.summary import total_operations
 from striate.tasks.classification import Classification
 from striate.train import assemble
-from striate.train.plan import Facts, make_plan
+from striate.train.plan import make_plan
 from striate.train.settings import Settings
 
 LINE = "conv 4 3, relu, globalavgpool, dense 2"
@@ -83,9 +84,7 @@ def test_the_plan_goes_by_the_speed_in_the_precision_to_come(
 def test_answers_are_averaged_only_where_that_fits_into_the_budget() -> None:
     """320 pictures, each also mirrored: a slow machine answers once, a fast one twice; without minutes always twice."""
     network, job = build(LINE, (1, 8, 8), 2), job_of()
-    plan = make_plan(
-        Settings(network=LINE, minutes=0.1, augment="hflip"), Facts(height=8, width=8, channels=1, counts=(50, 50))
-    )
+    plan = make_plan(Settings(network=LINE, minutes=0.1, augment="hflip"), facts())
     both = 2 * 4 * 80 * total_operations(network, (1, 8, 8))
     assert plan.mirror
     for speed, mirror in ((both / (0.14 * 6), True), (both / (0.16 * 6), False), (None, True)):
@@ -99,8 +98,7 @@ def test_bf16_is_tried_on_a_whole_batch_of_small_pictures(
     """Layers choose how they compute by the number of pictures: as many as a step has, up to 65,536 pixels in all."""
     seen, job = [], job_of()
     job.preparation, job.data.found = replace(job.preparation, shape=Shape(height=side, width=side, channels=1)), None
-    facts = Facts(height=side, width=side, channels=1, counts=(50, 50))
-    plan = replace(make_plan(Settings(network=LINE, batch_size=64), facts), crop=crop)
+    plan = replace(make_plan(Settings(network=LINE, batch_size=64), facts(side, side)), crop=crop)
     pictures = np.zeros((100, side, side, 1), np.uint8)
     batches = Batches(pictures, np.arange(100), torch.zeros(100), job.preparation, job.device)
     monkeypatch.setattr(assemble, "remembered", lambda name, found, store, make, *asked: make())

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from drawn import TINY, draw_folder, read_table, white_charts
+from drawn_training import facts
 from safetensors.torch import load_file, save_file
 from test_train_run import assert_same_weights
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ from striate.network.build import Network, build
 from striate.network.catalog import line_of
 from striate.tasks.task import make_task
 from striate.train.given import CONVERT, read_given
-from striate.train.plan import Facts, make_plan
+from striate.train.plan import make_plan
 from striate.train.settings import Settings
 
 DEEPER = "conv 4 3 bias=no, batchnorm, relu, conv 8 3, relu, globalavgpool, dense classes"
@@ -235,10 +236,10 @@ def test_what_was_learned_of_whole_pictures_is_no_beginning_for_masks(tmp_path: 
 
 def test_weights_learn_gently() -> None:
     """Given weights learn at three tenths of the usual rate, unless another was asked for."""
-    facts = Facts(height=32, width=32, channels=3, counts=(50, 50))
-    usual, gentle = (make_plan(Settings(epochs=3, weights=given), facts) for given in (None, "x"))
+    known = facts(32, 32, 3)
+    usual, gentle = (make_plan(Settings(epochs=3, weights=given), known) for given in (None, "x"))
     assert (gentle.lr, gentle.filter_lr) == (pytest.approx(0.3 * usual.lr), pytest.approx(0.3 * usual.filter_lr))
-    assert make_plan(Settings(epochs=3, weights="x", lr=0.2), facts).filter_lr == usual.filter_lr
+    assert make_plan(Settings(epochs=3, weights="x", lr=0.2), known).filter_lr == usual.filter_lr
 
 
 def test_a_network_of_other_names_takes_what_fits(tmp_path: Path) -> None:

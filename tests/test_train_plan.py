@@ -4,24 +4,34 @@ import tomllib
 from collections import Counter
 from dataclasses import asdict, replace
 
+import drawn_training
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from striate.data.prepare import Shape
 from striate.data.survey import Survey
 from striate.errors import StriateError
 from striate.network.build import build
 from striate.network.catalog import CATALOG
 from striate.network.summary import total_operations
 from striate.network.unet import unet_line
+from striate.tasks.classification import Classification
+from striate.tasks.segmentation import Segmentation
 from striate.train import plan as module
 from striate.train.plan import Facts, Plan, auto_line, class_weights, make_plan, picture_shape
 from striate.train.settings import Settings, to_toml
 
 
+class Spatial(Classification):
+    """Classes whose network keeps its size, as that of boxes and masks does."""
+
+    spatial = True
+
+
 def facts(height: int = 28, width: int = 28, channels: int = 1, counts: tuple[int, ...] = (500, 500)) -> Facts:
-    return Facts(height=height, width=width, channels=channels, counts=counts)
+    return drawn_training.facts(height, width, channels, counts)
 
 
 def survey(sizes: dict[tuple[int, int], int], channels: int = 1, depth: str = "uint8") -> Survey:
@@ -53,7 +63,8 @@ def test_zero_is_a_value_like_any_other() -> None:
 
 def test_any_network_of_masks_learns_as_auto_does() -> None:
     """Where pixels are answers, a line has the optimizer, batch and decay of auto, unless others are asked for."""
-    tiles = Facts(height=256, width=256, channels=3, counts=(42,), classes=2, batch_pixels=2**17, line=unet_line)
+    shape, task = Shape(height=256, width=256, channels=3), Segmentation(("cell", "ground"))
+    tiles = Facts(shape=shape, task=task, counts=(42,), line=unet_line)
     line = "conv 8 3, relu, conv classes 1"
     auto, given = (make_plan(Settings(network=network), tiles) for network in ("auto", line))
     assert (given.optimizer, given.batch_size, given.weight_decay) == ("muon", 2, auto.weight_decay)
@@ -128,10 +139,8 @@ def test_time_to_spare_makes_an_ensemble() -> None:
     boxes and masks."""
 
     def line(minutes: float | None, spatial: bool = False, members: int | None = None) -> str:
-        settings, known = (
-            Settings(minutes=minutes, members=members),
-            replace(facts(32, 32, 3, (40,) * 10), spatial=spatial),
-        )
+        settings, known = Settings(minutes=minutes, members=members), facts(32, 32, 3, (40,) * 10)
+        known = replace(known, task=Spatial(known.task.classes)) if spatial else known
         return make_plan(settings, known, operations_per_second=5e10).line
 
     alone = line(0.5)

@@ -126,10 +126,10 @@ def test_doubts_of_a_run_are_written_once_per_picture(tmp_path: Path) -> None:
     for answer, own in ((0, 0.45), (-1, 0.05)):  # the first picture: 0.25 in the mean, and 0.7 for another class
         chances[answer] = 0.05
         chances[answer, [truth[rows[0]], other]] = own, 0.95 - own
-    told = with_doubts(tmp_path, data, rows, chances)
+    told = with_doubts(tmp_path, data, [(rows[:-1], chances[:-1]), (rows[-1:], chances[-1:])])
     (row,) = drawn.read_table(tmp_path / "suspects.csv")
     assert (row["path"], row["part"]) == (data.names[rows[0]], "test")
     assert (row["label"], row["suggested"]) == (data.targets[rows[0]], data.task.classes[other])
     assert told.check.findings[-1].kind == "label_suspects"
-    few = with_doubts(tmp_path, data, rows[:2], chances[:2])  # too few of every class to judge one label
+    few = with_doubts(tmp_path, data, [(rows[:2], chances[:2])])  # too few of every class to judge one label
     assert few.check.findings == data.check.findings

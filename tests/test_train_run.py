@@ -13,6 +13,7 @@ import sys
 import time
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -493,13 +494,27 @@ def test_an_impossible_wish_leaves_nothing(
     assert [path.name for path in out.glob("*") if path.name != ".store"] == []
 
 
-def test_without_a_test_part(tmp_path: Path, quick: None) -> None:
-    """--test 0 --val 0 trains on everything; the scores of empty parts say n = 0 and nothing false."""
-    folder = draw_folder(tmp_path / "d", {"a": 5, "b": 5})
-    run = train(folder, out=str(tmp_path / "out"), quiet=True, test=0, val=0, **OPTIONS)
+@pytest.mark.parametrize("labels", [["a", "b"], [["a"], ["a", "b"]], [0.5, 1.25]], ids=["one", "several", "numbers"])
+def test_without_a_test_part(labels: list, tmp_path: Path, quick: None) -> None:
+    """--test 0 --val 0 trains on everything; the scores of empty parts say n = 0 and nothing false, and there is no
+    figure of a part without pictures, nor anything chosen by one."""
+    pictures = np.stack([picture(number % 2, number) for number in range(10)])
+    run = train((pictures, 5 * labels), out=str(tmp_path), quiet=True, test=0, val=0, **OPTIONS)
     assert [run.scores[part]["n"] for part in ("test", "validation", "train")] == [0, 0, 10]
-    assert run.scores["test"]["accuracy"]["value"] is None
+    assert run.scores["test"][run.scores["test"]["main"]]["value"] is None
+    assert not {file.stem for file in run.folder.glob("*.png")} & {"confusion_matrix", "labels", "scatter"}
     assert files.is_complete(run.folder)
+
+
+def test_seconds_run_until_the_report_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that takes 7 s is told of the 5 before it, and scores.json counts 12: of one run and of several."""
+    clock, scores = iter((105.0, 112.0)), {}
+    monkeypatch.setattr(results, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(results, "report", str)
+    results.finish(tmp_path, SimpleNamespace(started=100.0, parent=tmp_path), scores, lambda: scores["seconds"])
+    assert (tmp_path / "report.html").read_text() == "5.0"
+    assert files.read_json(tmp_path / "scores.json") == {"seconds": 12.0}
+    assert files.is_complete(tmp_path)
 
 
 @pytest.mark.usefixtures("quick")

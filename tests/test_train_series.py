@@ -14,11 +14,13 @@ from drawn_series import drawn, series, write_ucr
 import striate
 from striate import cli
 from striate.augment.recipe import parse
+from striate.data.prepare import Shape
 from striate.draw import sheets
 from striate.errors import StriateError
 from striate.inside.stages import stage_ends
 from striate.network.auto import series_line, volume_line
 from striate.network.build import build
+from striate.tasks.classification import Classification
 from striate.train.plan import Facts, make_plan, shape_of
 from striate.train.settings import Settings
 
@@ -162,7 +164,8 @@ def test_the_check_says_what_makes_sense(tmp_path: Path) -> None:
 
 def test_recipes_and_sizes_that_do_not_fit(tmp_path: Path) -> None:
     """A series cannot be turned; a length of one's own is taken; series are not found in folders of pictures."""
-    facts = Facts(height=1, width=40, channels=1, counts=(10, 10), form="series", seen=(1, 40), line=series_line)
+    shape = Shape(height=1, width=40, channels=1, form="series")
+    facts = Facts(shape=shape, task=Classification(("a", "b")), counts=(10, 10), line=series_line)
     with pytest.raises(StriateError, match="rotate is a change of pictures"):
         make_plan(Settings(augment="hela"), facts)
     with pytest.raises(StriateError, match="dihedral is a change of pictures"):

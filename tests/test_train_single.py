@@ -3,14 +3,15 @@
 from types import SimpleNamespace
 
 import pytest
+from drawn_training import facts
 
 from striate.network.build import build
 from striate.network.summary import total_operations
 from striate.train import single
-from striate.train.plan import Facts, auto_line
+from striate.train.plan import auto_line
 from striate.train.settings import Settings
 
-FACTS = Facts(height=8, width=8, channels=1, counts=(100, 100))
+FACTS = facts(counts=(100, 100))
 WIDE, NARROW = (auto_line(1, 8, 8, filters) for filters in (32, 16))
 SEEN = 200 * 67 * (0.6 * 0.75**2 + 0.4)  # pictures of full size in 67 epochs, which are 800 steps of 16
 ONCE = 3 * SEEN * total_operations(build(WIDE, (1, 8, 8), 2), (1, 8, 8))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_training import facts
 from PIL import Image
 from sklearn.datasets import load_digits
 from test_train_probe import labelled, with_preparation
@@ -13,7 +14,7 @@ import striate.train.symmetry as symmetry_module
 from striate.augment.recipe import parse
 from striate.data.prepare import Preparation, Shape
 from striate.errors import StriateError
-from striate.train.plan import Facts, Plan, auto_recipe, make_plan, usual_symmetry
+from striate.train.plan import Plan, auto_recipe, make_plan, usual_symmetry
 from striate.train.settings import Settings
 from striate.train.symmetry import _loss, choose_symmetry
 
@@ -111,27 +112,23 @@ def test_a_class_that_is_destroyed_is_not_hidden_by_the_others() -> None:
     assert (unharmed.share, unharmed.lost, unharmed.kept) == (0.0, False, True)
 
 
-def facts(channels: int) -> Facts:
-    return Facts(height=8, width=8, channels=channels, counts=(20, 20))
-
-
 def test_asked_for_it_is_had() -> None:
     """--symmetry decides, also for grey pictures; a recipe holds its own, so both together are refused."""
-    plan = make_plan(Settings(symmetry="dihedral"), facts(1))
+    plan = make_plan(Settings(symmetry="dihedral"), facts(channels=1))
     assert parse(plan.recipe).dihedral
     assert plan.mirror
     assert plan.symmetry == "dihedral: asked for"
-    none = make_plan(Settings(symmetry="none"), facts(3))
+    none = make_plan(Settings(symmetry="none"), facts(channels=3))
     assert "hflip" not in none.recipe
     assert not none.mirror
-    assert make_plan(Settings(augment="hflip"), facts(1)).symmetry == ""
+    assert make_plan(Settings(augment="hflip"), facts(channels=1)).symmetry == ""
     with pytest.raises(StriateError, match="a recipe says itself which symmetries it has"):
         Settings(symmetry="mirror", augment="photo")
 
 
 def test_a_plan_keeps_its_reason() -> None:
     """What was decided and why is stored with the plan; plans from before have none."""
-    plan = make_plan(Settings(), facts(3)).with_symmetry("none", "because")
+    plan = make_plan(Settings(), facts(channels=3)).with_symmetry("none", "because")
     table = {name: getattr(plan, name) for name in Plan.__dataclass_fields__}
     assert Plan.from_table(table).symmetry == "none: because"
     del table["symmetry"]

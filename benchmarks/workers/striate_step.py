@@ -41,12 +41,12 @@ def training_of(name: str, batch: int, device: torch.device, precision: str = "a
     options = {} if name == "auto" else {"network": name, "batch_size": batch, **plain}
     counts = (5000 // CLASSES,) * CLASSES  # auto is planned for a set of 5,000
     settings = settings_from({**options, **({"batch_size": batch} if batch else {})})
-    plan = make_plan(settings, Facts(height=height, width=width, channels=channels, counts=counts))
+    shape, task = Shape(height=height, width=width, channels=channels), Classification(tuple(map(str, range(CLASSES))))
+    plan = make_plan(settings, Facts(shape=shape, task=task, counts=counts))
     plan = replace(plan, epochs=1_000_000, sizes=((1.0, 1.0),))
-    task = Classification(tuple(map(str, range(CLASSES))))
     network = build(plan.line, SHAPES[name], CLASSES, plan.seed).to(device, memory_format=torch.channels_last)
     rows = np.arange(len(stored))
-    preparation = measure(stored, rows, Shape(height=height, width=width, channels=channels))
+    preparation = measure(stored, rows, shape)
     batches = Batches(stored, rows, torch.from_numpy(labels), preparation, device)
     first = standardise(next(batches.in_order(16)).pictures, preparation)
     chosen, _ = machine.choose_precision(precision, device, network, first)

@@ -84,13 +84,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     _compare_options(command("compare", "hold runs against each other, picture by picture", commands.compare))
     _predict_options(command("predict", "name the class of pictures", commands.predict))
     _serve_options(command("serve", "answer with predictions over HTTP", commands.serve))
-    _export_options(
-        command(
-            "export",
-            "write a model as an ONNX file or as a page",
-            commands.export,
-        )
-    )
+    _export_options(command("export", "write a model as an ONNX file or as a page", commands.export))
     _convert_options(command("convert", "write pictures with boxes in another format", commands.convert))
     _open_options(command("open", "look into a trained network in the browser, or follow a training", commands.open_))
     _look_options(command("look", "show what every layer makes of a picture, as a sheet and as numbers", commands.look))
@@ -166,12 +160,8 @@ def _label_options(parser: argparse.ArgumentParser) -> None:
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
-    parser.add_argument(
-        "--out",
-        default="model.onnx",
-        metavar="FILE",
-        help="where it goes (default model.onnx); a name that ends in .html makes a page",
-    )
+    words = "where it goes (default model.onnx); a name that ends in .html makes a page"
+    parser.add_argument("--out", default="model.onnx", metavar="FILE", help=words)
 
 
 def _convert_options(parser: argparse.ArgumentParser) -> None:
@@ -183,9 +173,8 @@ def _convert_options(parser: argparse.ArgumentParser) -> None:
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders; every later one is held against the first")
-    parser.add_argument(
-        "--part", choices=("validation", "test"), default="validation", help="which pictures (default validation)"
-    )
+    words = "which pictures (default validation)"
+    parser.add_argument("--part", choices=("validation", "test"), default="validation", help=words)
 
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:

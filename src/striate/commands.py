@@ -184,7 +184,7 @@ def look(options: argparse.Namespace) -> int:
     from striate.export.model import load_model
 
     seen = load_model(options.model).look(options.picture)
-    layer = int(options.layer) if (options.layer or "").isdigit() else options.layer
+    layer = int(options.layer) if (options.layer or "").isdecimal() else options.layer
     if layer is None and (options.channel is not None or options.at):
         raise StriateError("a channel and a place are those of a layer", where="--layer", remedy="name one")
     position = _position(options.at)
@@ -245,7 +245,7 @@ def filter_(options: argparse.Namespace) -> int:
     loaded = load_one(path, Want())
     if loaded.problem:
         raise StriateError("the picture must be readable", received=loaded.problem, where=path)
-    padding = int(options.padding) if options.padding.isdigit() else options.padding
+    padding = int(options.padding) if options.padding.isdecimal() else options.padding
     result = filter_picture(loaded.picture, options.kernel, options.stride, padding)
     name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
     stem = Path(options.out) / f"{path.stem}-{name}"

@@ -93,6 +93,12 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table of ours, by column."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def cannot_write(path: Path, error: OSError) -> StriateError:
     """The error for a file that could not be written, with the space left when the disk is full."""
     reason, remedy = error.strerror or str(error), ELSEWHERE

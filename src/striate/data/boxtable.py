@@ -65,7 +65,7 @@ def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]], sha
     if len(parts) > 1 or None in parts:
         problem = f"{file.name} gives it the parts {', '.join(sorted(words))}"
     sides = [rows[0][1].get(side, "") for side in ("height", "width")]
-    size = tuple(int(side) for side in sides) if all(side.isdigit() and int(side) > 0 for side in sides) else None
+    size = tuple(int(side) for side in sides) if all(side.isdecimal() and int(side) > 0 for side in sides) else None
     part = next(iter(parts), None)
     return Noted(picture=path, file=file.name, things=things, size=size, shares=shares, part=part, problem=problem)
 

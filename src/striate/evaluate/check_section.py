@@ -1,13 +1,17 @@
 """What was found in the data, as a section of a page: worst first, with a few pictures of each."""
 
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import numpy as np
 
+import striate
 from striate.check.finding import LEVELS, Check, Finding
-from striate.data.prepare import Shape
+from striate.data.sample import Found, LeftOut
 from striate.data.shown import shown
+from striate.data.store import Store
 from striate.draw.pixels import picture_png
 from striate.errors import counted
 from striate.evaluate import markup
@@ -17,11 +21,23 @@ from striate.evaluate.markup import Html, element, join, quiet
 SIDE = 128  # dots of a picture
 
 
-def thumbnails(check: Check, names: Sequence[str], pictures: np.ndarray, shape: Shape) -> dict[str, np.ndarray]:
-    """The pictures that the findings show, by path, as uint8 (H, W, 1 or 3); names: the path of each picture; shape: of
-    the store's."""
+def head_of(
+    run: Path, found: Found, store: Store, check: Check, left_out: Iterable[LeftOut], seconds: float
+) -> dict[str, object]:
+    """What every report says: where it comes from, which pictures were left out, and what was found in the others."""
     wanted = {path for finding in check.findings for path in finding.examples}
-    return {name: shown(np.asarray(pictures[row]), shape) for row, name in enumerate(names) if name in wanted}
+    names = [found.samples[number].path for number in store.kept]
+    rows = [row for row, name in enumerate(names) if name in wanted]
+    return {
+        "run": str(run),
+        "form": found.form,
+        "created": time.strftime("%Y-%m-%d %H:%M"),
+        "version": striate.__version__,
+        "seconds": seconds,
+        "left_out": [(item.path, item.reason) for item in left_out],
+        "check": check,
+        "thumbnails": {names[row]: shown(np.asarray(store.pictures[row]), store.shape) for row in rows},
+    }
 
 
 def check_section(facts: ReportFacts) -> Html:

@@ -4,7 +4,6 @@ Two intervals may overlap although one run is clearly better on the very same pi
 by picture. Only files of the run folders are read, so that nothing has to be loaded.
 """
 
-import csv
 import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
@@ -49,9 +48,9 @@ def _read(run: Path, part: str) -> Told:
     scores = dict(files.read_json(run / "scores.json"))
     try:
         asked = tomllib.loads((run / "settings.toml").read_text(encoding="utf-8"))["settings"]
-        groups = {row["path"]: row["group"] for row in _rows(run / "data.csv")}
+        groups = {row["path"]: row["group"] for row in files.read_csv(run / "data.csv")}
         truths, errors = {}, defaultdict(list)
-        for row in _rows(run / "predictions.csv"):
+        for row in files.read_csv(run / "predictions.csv"):
             if row["part"] == part:
                 truths[row["path"]] = row["truth"]
                 errors[row["path"]].append(_error(row))
@@ -60,11 +59,6 @@ def _read(run: Path, part: str) -> Told:
         rule = "a run to compare has readable settings.toml, data.csv and predictions.csv"
         raise StriateError(rule, received=f"{type(error).__name__}: {error}", where=run) from error
     return Told(str(run), asked, scores, pictures)
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    with file.open(encoding="utf-8", newline="") as opened:
-        return list(csv.DictReader(opened))
 
 
 def _error(row: dict[str, str]) -> float:

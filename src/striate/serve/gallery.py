@@ -1,7 +1,6 @@
 """The pictures that the page can show: those of a run, from its tables, and those dropped on the page."""
 
 import contextlib
-import csv
 import functools
 import hashlib
 import re
@@ -213,9 +212,9 @@ def small(picture: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=2)
 def _entries_at(data: tuple[Path, int], scored: tuple[Path, int] | None = None) -> dict[str, Entry]:
     """The tables as they were at these times; a run in progress gains predictions at its end."""
-    told = {row["path"]: row for row in rows_of(scored[0])} if scored else {}
+    told = {row["path"]: row for row in files.read_csv(scored[0])} if scored else {}
     entries = []
-    for number, row in enumerate(rows_of(data[0])):
+    for number, row in enumerate(files.read_csv(data[0])):
         if row["status"] == "used":
             said = told.get(row["path"], {})
             answer = said.get("predicted"), number_of(said.get("confidence")), number_of(said.get("error"))
@@ -226,11 +225,6 @@ def _entries_at(data: tuple[Path, int], scored: tuple[Path, int] | None = None) 
 def number_of(text: str | None) -> float | None:
     """The number in a cell of a run's tables; None where it is empty."""
     return float(text) if text else None
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _root(settings: Path) -> str:

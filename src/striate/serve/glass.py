@@ -24,7 +24,7 @@ from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
 from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of, plain_step
 from striate.serve.gallery import YOURS, Gallery, shown, small
-from striate.serve.looking import Look, Looking, Wish
+from striate.serve.looking import Looking, Seen, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
 from striate.serve.thumbnails import thumbnail
 from striate.serve.training import Training
@@ -180,7 +180,7 @@ class Glass:
     def explain(self, request: Request, picture: str, layer: str) -> Reply:
         seen, which, channel, place = self._cell(request, picture, layer)
         known = {item.index: (item.name, item.output_shape) for item in seen.layers}
-        known[-1] = "picture", tuple(self._look(picture).input.shape)
+        known[-1] = "picture", seen.picture.shape
         steps = [
             {"layer": index, "name": known[index][0], "box": box_of(box, known[index][1])}
             for index, box in seen.lineage(which, *place)
@@ -280,7 +280,7 @@ class Glass:
         except Unreadable:  # a mask that was changed or taken away
             return None
 
-    def _look(self, picture: str) -> Look:
+    def _look(self, picture: str) -> Seen:
         return self.looking.look(picture, lambda: self.gallery.prepared(picture))
 
     def _cell(self, request: Request, picture: str, layer: str) -> tuple[Trace, int | str, int, tuple[int, ...]]:
@@ -290,7 +290,7 @@ class Glass:
         place = place_of(request.whole("y", 0), request.whole("x", 0), shape)
         return seen, _layer(layer), request.whole("channel", 0), place
 
-    def _wish(self, request: Request, picture: str) -> tuple[Wish, Look]:
+    def _wish(self, request: Request, picture: str) -> tuple[Wish, Seen]:
         look = self._look(picture)
         target = request.whole("target", self.looking.model.task.output_of(look.answer))
         versus = request.whole("versus") if request.query.get("versus") else None

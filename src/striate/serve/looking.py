@@ -22,15 +22,13 @@ LOOKS_BYTES, HEATS_BYTES = 512e6, 64e6
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Seen:
     """One picture in the network.
 
-    input: (C, H, W) float32, the prepared picture. trace: its pass. logits: (classes,) of that pass.
-    probabilities: (classes,) as `striate predict` says, with mirror image and temperature. answer: what they come
-    from, in the picture's own pixels.
+    trace: its pass. logits: (classes,) of that pass. probabilities: (classes,) as `striate predict` says, with mirror
+    image and temperature. answer: what they come from, in the picture's own pixels.
     """
 
-    input: Tensor
     trace: Trace
     logits: np.ndarray
     probabilities: np.ndarray
@@ -61,7 +59,7 @@ class Looking:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.looks: Shelf[Look] = Shelf(LOOKS_BYTES)
+        self.looks: Shelf[Seen] = Shelf(LOOKS_BYTES)
         self.heats: Shelf[Heatmap] = Shelf(HEATS_BYTES)
         self.trusts: Shelf[Trust] = Shelf(HEATS_BYTES)
         self.trusts.making = self.heats.making
@@ -71,45 +69,45 @@ class Looking:
         """A picture as training stores it (H, W, C), as the network gets it (C, H, W)."""
         return self.model.input(stored).contiguous()
 
-    def look(self, picture: str, read: Callable[[], Loaded]) -> Look:
+    def look(self, picture: str, read: Callable[[], Loaded]) -> Seen:
         """The look at a picture; `read` prepares it if that was not done before."""
         return self.looks.take(picture, lambda: self._look(read()), lambda look: look.bytes)
 
-    def blank(self) -> Look:
+    def blank(self) -> Seen:
         """The look at a picture of zeros: for what is the same for every picture."""
         shape = self.model.preparation.shape
         zeros = np.zeros(shape.stored, shape.depth)
         return self.look("", lambda: Loaded(picture=zeros, size=zeros.shape[:2]))
 
     @torch.no_grad()
-    def _look(self, read: Loaded) -> Look:
+    def _look(self, read: Loaded) -> Seen:
         model, x = self.model, self.input(read.picture)
         logits = logits_of(model.network, x[None])
         answer = model.answers(read.picture[None], np.array([read.size]))[0]
-        return Look(
-            input=x,
+        return Seen(
             trace=trace(model.network, x),
             logits=np.array([float(model.task.score(logits, index)[0]) for index in range(len(model.classes))]),
             probabilities=model.task.per_class(answer),
             answer=answer,
         )
 
-    def heat(self, wish: Wish, look: Look, request: Request) -> Heatmap:
+    def heat(self, wish: Wish, look: Seen, request: Request) -> Heatmap:
         def make() -> Heatmap:
             request.require_waiting()
             layer = int(wish.layer) if wish.layer.isdecimal() else wish.layer or None
             score = self.model.score_of(wish.target)
             versus = None if wish.versus is None else self.model.score_of(wish.versus)
-            return heatmap(self._copy, look.input, wish.method, layer=layer, score=score, versus=versus)
+            picture = look.trace.recording.picture
+            return heatmap(self._copy, picture, wish.method, layer=layer, score=score, versus=versus)
 
         return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes)
 
-    def trust(self, wish: Wish, look: Look, request: Request) -> Trust:
+    def trust(self, wish: Wish, look: Seen, request: Request) -> Trust:
         heat = self.heat(wish, look, request)
 
         def make() -> Trust:
             request.require_waiting()
-            found = trust(self._copy, look.input, heat)
+            found = trust(self._copy, look.trace.recording.picture, heat)
             return replace(found, verdict=found.verdict.replace(heat.target, self.words(wish)))
 
         return self.trusts.take(wish, make, lambda found: heat.map.nbytes + 4096)

@@ -11,7 +11,7 @@ import numpy as np
 from striate import files
 from striate.errors import StriateError
 from striate.inside.trace import plain
-from striate.serve.gallery import number_of, rows_of
+from striate.serve.gallery import number_of
 from striate.serve.reply import Gone, Refusal, Reply, array_reply, figures
 from striate.train.watch import FOLDER, INDEX
 
@@ -92,7 +92,7 @@ class Training:
 
     def _history(self) -> list[dict]:
         try:
-            rows = rows_of(self.run / "history.csv")
+            rows = files.read_csv(self.run / "history.csv")
         except (OSError, TypeError):
             return []
         return [{name: number_of(text) for name, text in row.items()} for row in rows]

@@ -245,8 +245,6 @@ class Detection(Task):
         return sorted(right, key=lambda place: -len(targets[place].names))[:most]
 
     def figures(self, targets: Sequence[Boxes], answers: Sequence[Boxes], record: dict) -> dict[str, Figure]:
-        if not len(answers):
-            return {}
         return {
             "recall_precision": Figure(
                 recall_curves(recall_precision(targets, answers, self.classes)),

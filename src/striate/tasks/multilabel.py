@@ -50,8 +50,6 @@ class Multilabel(Task):
         return cls(tuple(name for name in found.names if name in present) or tuple(class_order(present)))
 
     def tuned(self, targets: Targets, answers: Sequence[np.ndarray], clusters: Clusters = None) -> Self:
-        if not len(answers):
-            return self
         thresholds = best_thresholds(self._marks(targets), self._told(answers)[..., 0])
         return replace(self, thresholds=tuple(thresholds.tolist()))
 
@@ -125,8 +123,6 @@ class Multilabel(Task):
         return (wrong * np.where(truth, 1 - chances, chances)).sum(axis=1)
 
     def figures(self, targets: Targets, answers: Sequence, record: dict) -> dict[str, Figure]:
-        if not len(answers):
-            return {}
         return {
             "labels": Figure(
                 number_charts.labels(record["per_class"]),

@@ -79,8 +79,6 @@ class Regression(Task):
         return replace(self, centres=tuple(centres), scales=tuple(scales), peaked=tuple(peaked))
 
     def tuned(self, targets: Targets, answers: Sequence[np.ndarray], clusters: Clusters = None) -> Self:
-        if not len(answers):
-            return self
         told = self._told(answers)[..., 0]
         wide = self._wide((told - self.centres) / self.scales)
         reach = half_widths(self._values(targets) / wide, told / wide, clusters)
@@ -209,8 +207,6 @@ class Regression(Task):
         return (np.abs(self._values(targets) - self._told(answers)[..., 0]) / self.scales).max(axis=1)
 
     def figures(self, targets: Targets, answers: Sequence, record: dict) -> dict[str, Figure]:
-        if not len(answers):
-            return {}
         truth, (said, reach), found = self._values(targets), np.moveaxis(self._told(answers), -1, 0), {}
         for k, name in enumerate(self.classes):
             word, wide = ("" if len(self.classes) == 1 else f"_{k}"), reach[:, k] if self.reach else None

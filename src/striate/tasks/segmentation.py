@@ -244,8 +244,6 @@ class Segmentation(Task):
         return 1 - np.array(found)
 
     def figures(self, targets: Sequence[Mask], answers: Sequence[Areas], record: dict) -> dict[str, Figure]:
-        if not len(answers):
-            return {}
         png = charts.confusion(np.array(record["confusion"]), self.classes)
         told = "Pixels. Rows are true classes; blue is right, orange is wrong."
         return {"confusion_matrix": Figure(png, "Confusion matrix of pixels", told, name="chart matrix")}

@@ -96,7 +96,7 @@ class Task(ABC):
     def tuned(self, targets: Sequence[Target], answers: Sequence, clusters: Clusters = None) -> Self:
         """The same with what is chosen by the trained network's answers on the validation part, such as thresholds.
 
-        clusters: (N,) the same number for pictures that belong together.
+        There is one answer at least. clusters: (N,) the same number for pictures that belong together.
         """
         return self
 
@@ -270,7 +270,7 @@ class Task(ABC):
         return np.argsort(self.errors(targets, answers), kind="stable")[:most].tolist()
 
     def figures(self, targets: Sequence[Target], answers: Sequence, record: dict) -> dict[str, Figure]:
-        """Figures for the report about one part; each is also written as NAME.png."""
+        """Figures for the report about one part, with one answer at least; each is also written as NAME.png."""
         return {}
 
     def drawn(self, picture: np.ndarray, answer: object, target: Target | None = None) -> np.ndarray:

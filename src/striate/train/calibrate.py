@@ -16,7 +16,7 @@ def calibrated(model: Model, data: Dataset) -> Model:
     if model.task.calibrated:
         model = replace(model, temperature=calibrate(model, data))
     rows = data.rows("validation")
-    if not model.task.tunes:
+    if not model.task.tunes or not len(rows):
         return model
     tuned = model.task.tuned(data.targets_of(rows), answers_of(model, data, rows), data.kin[rows])
     return replace(model, task=tuned)

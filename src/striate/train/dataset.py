@@ -269,7 +269,7 @@ def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
         fold = folds(samples, contents, division.folds, division.seed, together)
         require_folds(samples, fold, division.folds)
         samples = [
-            replace(sample, part="test") if number + 1 == division.fold else replace(sample, part=None)
+            replace(sample, part="test" if number + 1 == division.fold else None)
             for sample, number in zip(samples, fold, strict=True)
         ]
     usual = validation_share(sum(sample.part in (None, "train") for sample in samples), len(data.task.classes))
@@ -298,7 +298,7 @@ def _in_blocks(
         rows = np.flatnonzero(parts == part)
         kin[rows] = rows[np.arange(len(rows)) - np.arange(len(rows)) % max(round(len(rows) ** (1 / 3)), 1)]
     for rows in units([replace(sample, part=None) for sample in samples], [str(row) for row in used]):
-        kin[used[rows]] = kin[used[rows[0]]] if len(rows) > 1 else kin[used[rows]]
+        kin[used[rows]] = kin[used[rows[0]]]
     data = replace(data, parts=parts, kin=kin, aside={int(used[row]): why for row, why in beside.items()})
     return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
 

@@ -1,21 +1,19 @@
 """A finished training in words and numbers, for its report."""
 
 import shlex
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-import striate
 from striate.data.sample import PARTS
 from striate.data.shown import shown as drawn
 from striate.data.survey import Survey
 from striate.data.wording import extent
 from striate.device import fingerprint
 from striate.errors import first_few
-from striate.evaluate.check_section import thumbnails
+from striate.evaluate.check_section import head_of
 from striate.evaluate.facts import Figure, MistakePicture, ReportFacts
 from striate.evaluate.named import label, main_of, number
 from striate.evaluate.scores import headline, warnings
@@ -23,7 +21,7 @@ from striate.export.model import Model
 from striate.network.summary import summary_text
 from striate.tasks.task import Task
 from striate.train.dataset import TWIN, Dataset, Job
-from striate.train.illustrate import heatmap_facts
+from striate.train.illustrate import heatmap_facts, said_of
 from striate.train.loop import Training
 from striate.train.settings import Settings
 
@@ -91,21 +89,14 @@ def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
     """What the report of one training and that of several have in common."""
     data, counts = job.data, {part: job.data.counts(part) for part in PARTS}
     return {
-        "run": str(folder),
-        "form": data.found.form,
-        "created": time.strftime("%Y-%m-%d %H:%M"),
-        "version": striate.__version__,
-        "seconds": scores["seconds"],
+        **head_of(folder, data.found, data.store, data.check, data.left_out, scores["seconds"]),
         "headline": headline(scores["test"]),
         "warnings": warnings(scores, list(data.opened)),
         "data": _data_rows(data),
         # Every picture has all the numbers, so that counting them says nothing.
         "classes": {one: {part: counts[part][one] for part in PARTS} for one in data.task.classes if data.task.shares},
-        "left_out": [(item.path, item.reason) for item in data.left_out],
         "scores": {part: scores[part] for part in ("test", "validation", "train")},
         "random_split": scores.get("random_split"),
-        "check": data.check,
-        "thumbnails": thumbnails(data.check, data.names, data.store.pictures, data.store.shape),
         "commands": next_commands(folder),
     }
 
@@ -207,14 +198,8 @@ def _mistakes(model: Model, data: Dataset, answers: Sequence) -> list[MistakePic
     rows, task = data.scored_rows("test"), model.task
     targets, names, shown = data.targets_of(rows), data.names, []
     for index in task.worst(targets, answers, MISTAKES):
+        target, answer = targets[index], answers[index]
         picture = drawn(np.asarray(data.store.pictures[rows[index]]), data.store.shape)
-        shown.append(
-            MistakePicture(
-                picture=task.drawn(picture, answers[index], targets[index]),
-                truth=task.told(targets[index]),
-                predicted=task.say(answers[index]),
-                confidence=task.confidence(answers[index]),
-                path=names[rows[index]],
-            )
-        )
+        said = said_of(task, target, answer, names[rows[index]])
+        shown.append(MistakePicture(picture=task.drawn(picture, answer, target), **said))
     return shown

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-import striate
 from striate import files
 from striate.check.doctor import check_store, remembered
 from striate.check.finding import Check, Finding
@@ -17,7 +16,7 @@ from striate.data.sample import Found, class_order
 from striate.data.sources import require_trainable
 from striate.data.store import Store
 from striate.device import choose_device
-from striate.evaluate.check_section import thumbnails
+from striate.evaluate.check_section import head_of
 from striate.evaluate.facts import ReportFacts
 from striate.evaluate.report import report
 from striate.train.dataset import Source, find, in_use, in_words_of, open_store
@@ -93,17 +92,10 @@ def _write(folder: Path, found: Found, store: Store, result: Check, seconds: flo
     left_out = [*found.left_out, *store.left_out, *set_aside(samples, result.set_aside)]
     facts = ReportFacts(
         title=f"{Path(found.root).name}: what to know before training",
-        run=str(folder),
-        form=found.form,
-        created=time.strftime("%Y-%m-%d %H:%M"),
-        version=striate.__version__,
-        seconds=seconds,
+        **head_of(folder, found, store, result, (*left_out, *found.mended), seconds),
         classes={
             name: {part or "pictures": count for part, count in parts.items()} for name, parts in result.classes.items()
         },
-        left_out=[(item.path, item.reason) for item in (*left_out, *found.mended)],
-        check=result,
-        thumbnails=thumbnails(result, [sample.path for sample in samples], store.pictures, store.shape),
     )
     used = [(sample, sample.part or "") for row, sample in enumerate(samples) if row not in result.set_aside]
     write_listed(folder, used, left_out, found.mended)

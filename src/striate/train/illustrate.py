@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from striate.data.sample import Target
 from striate.data.shown import shown as drawn
 from striate.data.shown import with_heat
 from striate.errors import StriateError
@@ -16,6 +17,7 @@ from striate.export.model import Model
 from striate.inside.heatmap import METHODS, Heatmap, enlarge, heatmap
 from striate.inside.trust import trust
 from striate.network.summary import total_operations
+from striate.tasks.task import Task
 from striate.train.dataset import Dataset
 from striate.train.loop import Training
 
@@ -57,10 +59,7 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
                 HeatmapPicture(
                     picture=drawn(stored, shape),
                     overlay=with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed),
-                    truth=task.told(targets[index]),
-                    predicted=task.say(answers[index]),
-                    confidence=task.confidence(answers[index]),
-                    path=names[rows[index]],
+                    **said_of(task, targets[index], answers[index], names[rows[index]]),
                     layer=heat.layer,
                     maximum=heat.maximum,
                     total=heat.total,
@@ -71,6 +70,12 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
             )
     told = {"heatmaps": shown, "heatmap_method": f"{METHODS[METHOD].label}: {METHODS[METHOD].note}"}
     return told if task.shares else told | {"heatmap_ends": ("speaks for a lower number", "for a higher one")}
+
+
+def said_of(task: Task, target: Target, answer: object, path: str) -> dict[str, object]:
+    """What a report says of any picture that was answered."""
+    said = {"truth": task.told(target), "predicted": task.say(answer), "confidence": task.confidence(answer)}
+    return {**said, "path": path}
 
 
 def _tested(model: Model, training: Training) -> int:

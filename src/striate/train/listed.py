@@ -9,10 +9,7 @@ from striate.data.sample import LeftOut, Sample, text_of
 
 def set_aside(samples: Sequence[Sample], why: Mapping[int, str]) -> list[LeftOut]:
     """The samples that are not used though they can be read; why: their rows among the samples, and the reason."""
-    return [
-        LeftOut(path=samples[row].path, reason=reason, label=text_of(samples[row].target), part=samples[row].part or "")
-        for row, reason in sorted(why.items())
-    ]
+    return [samples[row].left_out(reason) for row, reason in sorted(why.items())]
 
 
 def write_listed(

@@ -23,6 +23,7 @@ from striate.network.build import build
 from striate.network.catalog import CATALOG, line_of
 from striate.network.summary import total_operations
 from striate.network.text import ensemble_of
+from striate.tasks.task import Task
 from striate.train.settings import Settings
 
 DEFAULT_OPERATIONS = 2.0e13  # of a training without a budget: about three minutes on two CPU cores
@@ -45,36 +46,20 @@ ENOUGH = 0.7  # of the wanted pictures seen: down to this a wider network still 
 class Facts:
     """What the plan needs to know about the training part.
 
-    height, width: typical size of the picture files. channels: 1, 3 or more. counts: pictures per class; of a task
-    that does not divide pictures into classes, of all together. classes: how many outputs, where counts do not say so.
-    line: what makes the network of `auto`; recipe: what makes its random changes, from the usual ones. symmetry: as of
-    the task, where targets move with the picture. spatial, batch_pixels: as of the task. form: one of prepare.FORMS.
-    seen: the axes of one sample as the network takes it; () for a picture.
+    shape: of its samples. counts: pictures per class; of a task that does not divide pictures into classes, of all
+    together. line: what makes the network of `auto`.
     """
 
-    height: int
-    width: int
-    channels: int
+    shape: Shape
+    task: Task
     counts: tuple[int, ...]
-    classes: int = 0
     line: Callable[[int, int, int, int], str] = auto_line
-    recipe: Callable[[Recipe], Recipe] = lambda usual: usual
-    symmetry: tuple[str, str] | None = None
-    spatial: bool = False
-    batch_pixels: int = 0
-    crop: int = 0
-    form: str = "picture"
-    seen: tuple[int, ...] = ()
 
     @property
     def sides(self) -> tuple[int, int]:
         """Height and width of what a step is on."""
-        height, width = (min(side, self.crop or side) for side in (self.height, self.width))
+        height, width = (min(side, self.task.crop or side) for side in (self.shape.height, self.shape.width))
         return height, width
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.seen or (self.channels, *self.sides)
 
     @property
     def pictures(self) -> int:
@@ -82,7 +67,7 @@ class Facts:
 
     @property
     def outputs(self) -> int:
-        return self.classes or len(self.counts)
+        return len(self.task.classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,43 +122,43 @@ class Plan:
 def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float | None = None) -> Plan:
     """The plan of a training; `operations_per_second` is the machine's measured training speed, and is
     needed for a budget of minutes only."""
-    channels, height, width = facts.channels, facts.height, facts.width
+    shape, task = facts.shape, facts.task
     auto = settings.network.strip() == "auto"
-    ours = auto or facts.batch_pixels > 0  # where every pixel is an answer, batches of 32 are a step or two an epoch
+    ours = auto or task.batch_pixels > 0  # where every pixel is an answer, batches of 32 are a step or two an epoch
     batch = max(min(settings.batch_size or (_batch(facts) if ours else 32), facts.pictures), 1)
     seconds = settings.minutes * 60 if settings.minutes else None
     budget = DEFAULT_OPERATIONS if seconds is None else seconds * (operations_per_second or 0.0)
     line, often = _auto(facts, batch, budget / (settings.members or 1)) if auto else (line_of(settings.network), 1)
-    spare = min(often, MOST_MEMBERS) if seconds and not facts.spatial else 1
+    spare = min(often, MOST_MEMBERS) if seconds and not task.spatial else 1
     optimizer = settings.optimizer or ("muon" if ours else "adam")
-    recipe = parse(_FORM_RECIPES[facts.form] if settings.augment == "auto" else settings.augment)
-    recipe.require_axes(FORMS[facts.form])
-    usual = "other" if not auto else "auto" if facts.form == "picture" else "form"
+    recipe = parse(_FORM_RECIPES[shape.form] if settings.augment == "auto" else settings.augment)
+    recipe.require_axes(FORMS[shape.form])
+    usual = "other" if not auto else "auto" if shape.form == "picture" else "form"
     plan = Plan(
-        line=ensemble_of(line, settings.members or spare), height=height, width=width, channels=channels,
-        classes=facts.outputs, batch_size=batch, epochs=None if seconds else settings.epochs or _epochs(facts, batch),
-        minutes=settings.minutes, optimizer=optimizer,
+        line=ensemble_of(line, settings.members or spare), height=shape.height, width=shape.width,
+        channels=shape.channels, classes=facts.outputs, batch_size=batch, minutes=settings.minutes, optimizer=optimizer,
+        epochs=None if seconds else settings.epochs or _epochs(facts, batch),
         lr=settings.lr or _gentler(settings, _LEARNING_RATES[usual][optimizer]),
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
         filter_lr=1.2 * (settings.lr or _gentler(settings, 0.05 if usual == "form" else 0.2)),
         filter_momentum=_given(settings.momentum, 0.6),
         weight_decay=_given(settings.weight_decay, 5e-4 if ours else 0.0),
-        smoothing=_given(settings.smoothing, 0.1 if auto and not facts.batch_pixels else 0.0),
+        smoothing=_given(settings.smoothing, 0.1 if auto and not task.batch_pixels else 0.0),
         recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
-        patience=settings.patience, mirror=recipe.hflip or recipe.dihedral, crop=facts.crop,
+        patience=settings.patience, mirror=recipe.hflip or recipe.dihedral, crop=task.crop,
         sizes=SIZES if auto and _may_shrink(settings, facts, line) else ((1.0, 1.0),),
     )  # fmt: skip
     if settings.augment != "auto":
         return plan
-    if facts.form != "picture":
-        return _of_form(plan, recipe, settings.symmetry, facts.form)
-    symmetry = usual_symmetry(channels)
+    if shape.form != "picture":
+        return _of_form(plan, recipe, settings.symmetry, shape.form)
+    symmetry = usual_symmetry(shape.channels)
     if settings.symmetry != "auto":
         symmetry = settings.symmetry, "asked for"
-    elif facts.symmetry is not None:
-        symmetry = facts.symmetry
+    elif task.moves:
+        symmetry = task.symmetry
     plan = plan.with_symmetry(*symmetry)
-    return replace(plan, recipe=str(facts.recipe(parse(plan.recipe))))
+    return replace(plan, recipe=str(task.recipe(parse(plan.recipe))))
 
 
 def _of_form(plan: Plan, recipe: Recipe, symmetry: str, form: str) -> Plan:
@@ -303,11 +288,12 @@ def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
 
 
 def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
-    fixed = facts.spatial or "flatten" in line or facts.form != "picture"  # a dense layer over all places fits one size
-    if fixed or min(facts.height, facts.width) < 24 or settings.patience is not None:
+    shape = facts.shape
+    fixed = facts.task.spatial or "flatten" in line or shape.form != "picture"  # a dense layer over all fits one size
+    if fixed or min(shape.height, shape.width) < 24 or settings.patience is not None:
         return False
     try:
-        build(line, (facts.channels, *(round(side * SIZES[0][1]) for side in facts.sides)), facts.outputs)
+        build(line, (shape.channels, *(round(side * SIZES[0][1]) for side in facts.sides)), facts.outputs)
     except StriateError:  # the line of a model whose weights are given may need larger pictures
         return False
     return True
@@ -316,7 +302,8 @@ def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
 def _batch(facts: Facts) -> int:
     """About 20 steps in an epoch, between 16 and 128 pictures each; fewer large ones where every pixel is an answer."""
     usual = int(min(max(2 ** round(np.log2(max(facts.pictures / 20, 1))), 16), 128))
-    return max(1, min(usual, facts.batch_pixels // math.prod(facts.sides))) if facts.batch_pixels else usual
+    pixels = facts.task.batch_pixels
+    return max(1, min(usual, pixels // math.prod(facts.sides))) if pixels else usual
 
 
 def _epochs(facts: Facts, batch: int) -> int:
@@ -324,17 +311,17 @@ def _epochs(facts: Facts, batch: int) -> int:
 
     Where every pixel is an answer, a picture counts for as many of 64 x 64 as it has pixels for.
     """
-    steps, least = max(facts.pictures // batch, 1), LEAST_STEPS if facts.form == "picture" else FEWER_STEPS
-    worth = max(math.prod(facts.sides) / LARGEST_SIDE**2, 1) if facts.batch_pixels else 1
+    steps, least = max(facts.pictures // batch, 1), LEAST_STEPS if facts.shape.form == "picture" else FEWER_STEPS
+    worth = max(math.prod(facts.sides) / LARGEST_SIDE**2, 1) if facts.task.batch_pixels else 1
     return round(max(min(PICTURES_SEEN / worth / facts.pictures, 40), 8, least / steps))
 
 
 def _auto(facts: Facts, batch: int, operations: float) -> tuple[str, int]:
     """auto's widest line with which the budget still shows the pictures often enough, and how often, from 1, it has the
     work of that in it."""
-    seen, shape = facts.pictures * _epochs(facts, batch), facts.shape
+    seen, shape = facts.pictures * _epochs(facts, batch), facts.shape.seen
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
-        line = facts.line(facts.channels, *facts.sides, base)
+        line = facts.line(facts.shape.channels, *facts.sides, base)
         needed = SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape)
         if operations >= ENOUGH * needed:
             break

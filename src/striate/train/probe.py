@@ -74,12 +74,13 @@ def quick_network(
         network=network.text, epochs=max(round(epochs), 1), batch_size=size, augment=recipe, seed=seed,
         optimizer="muon", lr=0.2, weight_decay=5e-4, smoothing=0.1, balance="none",
     )  # fmt: skip
-    facts = Facts(height=height, width=width, channels=channels, counts=tuple(np.bincount(encoded)))
+    task = Classification(tuple(lesson.classes))
+    facts = Facts(shape=preparation.shape, task=task, counts=tuple(np.bincount(encoded)))
     plan = replace(make_plan(settings, facts), sizes=((1.0, share),))
     with repeatable(device), threads_for(step):
         whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu"), side))
         network = network.to(device, memory_format=torch.channels_last)
-        return _trained(Training(network, Classification(tuple(lesson.classes)), plan, batches, None, "fp32"))
+        return _trained(Training(network, task, plan, batches, None, "fp32"))
 
 
 def _trained(training: Training) -> Network:
@@ -110,6 +111,12 @@ def quick_logits(
         for first in range(0, len(rows), PREDICT_BATCH)
     ]
     return np.concatenate(out)
+
+
+def chances_of(logits: np.ndarray) -> np.ndarray:
+    """(N, classes) probabilities."""
+    chances = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return chances / chances.sum(axis=1, keepdims=True)
 
 
 def fold_of(targets: np.ndarray, kin: np.ndarray, k: int, seed: int) -> np.ndarray:

@@ -4,11 +4,11 @@ RUN/1, RUN/2, ... are complete runs on the same decoded pictures. RUN itself hol
 model of the run in the middle, by its validation accuracy: a typical one, so that the mean score speaks of it.
 """
 
-import csv
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,6 @@ from striate import files
 from striate.draw import charts
 from striate.errors import StriateError
 from striate.evaluate.named import label, main_of, scores_of
-from striate.evaluate.report import report
 from striate.evaluate.scores import headline
 from striate.export.model import load_model
 from striate.export.underway import MODEL_FILE
@@ -26,7 +25,7 @@ from striate.train.checkpoint import has_checkpoint
 from striate.train.dataset import UNUSED, Dataset, Division, Job, divided, write_data
 from striate.train.describe import summary_facts
 from striate.train.events import Note
-from striate.train.results import HELD_OUT, open_test, tell_end
+from striate.train.results import HELD_OUT, finish, open_test
 from striate.train.settings import LEAST_MINUTES, Settings, read_settings, to_toml
 from striate.train.single import CHECKPOINTS, Run
 from striate.train.suspects import with_doubts
@@ -126,16 +125,11 @@ def _answers(done: list[Path], part: str, data: Dataset) -> _Answers:
     place = {name: row for row, name in enumerate(data.names)}
     rows, answers = [], []
     for child in done:
-        for row in _told(child):
+        for row in files.read_csv(child / "predictions.csv"):
             if row["part"] == part:
                 rows.append(place[row["path"]])
                 answers.append(data.task.read(row))
     return _Answers(np.array(rows, int), answers)
-
-
-def _told(child: Path) -> list[dict[str, str]]:
-    with (child / "predictions.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopped: bool) -> Run:
@@ -149,25 +143,19 @@ def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopp
     scores = {part: _record(said, floor, data) for part, said in answers.items()}
     scores["test"] |= _without_leaks(tested, floor, data)
     scores |= _over_runs(each, wanted)
-    if scores["test"]["n"]:
-        open_test(folder, job, scores["test"])
+    open_test(folder, job, scores["test"])
     middle = folder / scores["model"]
     files.write_bytes(folder / MODEL_FILE, (middle / MODEL_FILE).read_bytes())
     _write_predictions(folder, done)
-    if data.task.one_label:  # by the runs that had not learned the pictures; with folds, of all of them
-        rows = np.concatenate([answers[part].rows for part in HELD_OUT])
-        said = [answer for part in HELD_OUT for answer in answers[part].answers]
-        job = replace(job, data=with_doubts(folder, data, rows, map(data.task.per_class, said)))
+    held = [(answers[part].rows, answers[part].answers) for part in HELD_OUT]  # by the runs that had not learned them
+    job = replace(job, data=with_doubts(folder, data, held))
     main, test = main_of(scores["test"]), scores["test"]
     figure = charts.runs({name: one["test"][main] for name, one in each.items()}, test[main], label(main, test))
     files.write_bytes(folder / "runs.png", figure)
-    figures = data.task.figures(data.targets_of(tested.rows), tested.answers, scores["test"])
+    truths = data.targets_of(tested.rows)
+    figures = data.task.figures(truths, tested.answers, scores["test"]) if truths else {}
     scores |= {"classes": list(data.task.classes), "stopped": stopped}
-    scores["seconds"] = round(time.monotonic() - job.started, 2)
-    files.write_text(folder / "report.html", report(summary_facts(folder, job, scores, figure, figures)))
-    files.write_json(folder / "scores.json", scores)
-    files.write_manifest(folder)
-    tell_end(folder, scores, job)
+    finish(folder, job, scores, partial(summary_facts, folder, job, scores, figure, figures))
     return Run(folder, scores, load_model(folder, job.device), stopped)
 
 
@@ -189,8 +177,9 @@ def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dic
     told = []
     for name, one in each.items():
         seed, division = wanted[int(name) - 1]
-        values = {part: _values(one[part]) for part in ("test", "validation", "train")}
-        told.append({"run": name, "seed": seed, "fold": division.fold or None, **values})
+        told.append({"run": name, "seed": seed, "fold": division.fold or None})
+        for part in ("test", "validation", "train"):
+            told[-1][part] = {score: found["value"] for score, found in scores_of(one[part]).items()}
     main = main_of(each[told[0]["run"]]["test"])
     order = sorted(told, key=lambda one: one["validation"].get(main) or 0.0)
     out = {"runs": told, "spread": {}, "model": order[(len(order) - 1) // 2]["run"]}
@@ -208,13 +197,9 @@ def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dic
     return out
 
 
-def _values(record: dict) -> dict[str, float | None]:
-    return {name: score["value"] for name, score in scores_of(record).items()}
-
-
 def _write_predictions(folder: Path, done: list[Path]) -> None:
     """predictions.csv: every answer to a test picture as the run wrote it that gave it, and which that is."""
-    told = [(child.name, row) for child in done for row in _told(child)]
+    told = [(child.name, row) for child in done for row in files.read_csv(child / "predictions.csv")]
     header = list(dict.fromkeys(name for _, row in told for name in row))  # not every run need know intervals
     rows = ((*(row.get(name, "") for name in header), run) for run, row in told if row["part"] == "test")
     files.write_csv(folder / "predictions.csv", (*header, "run"), rows)

@@ -1,8 +1,9 @@
 """What a training leaves in its run folder: model, scores, predictions, pictures, report, manifest."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from striate.data.sample import PARTS, text_of
 from striate.data.shown import shown as drawn
 from striate.draw import charts, sheets
 from striate.errors import counted
+from striate.evaluate.facts import ReportFacts
 from striate.evaluate.named import label
 from striate.evaluate.report import report
 from striate.evaluate.scores import headline, warnings
@@ -61,32 +63,25 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     tell(Note(f"Scoring   the test part is opened now{'' if data.opened else ', once'}"))
     predicted = {part: answers_of(model, data, data.scored_rows(part)) for part in (*PARTS, TWIN)}
     scores = score_parts(model, data, predicted)
-    if scores["test"]["n"]:
-        open_test(folder, job, scores["test"])
+    open_test(folder, job, scores["test"])
     _write_predictions(folder, model.task, data, predicted)
-    if model.task.one_label:
-        rows = np.concatenate([data.scored_rows(part) for part in HELD_OUT])
-        said = [answer for part in HELD_OUT for answer in predicted[part]]
-        job = replace(job, data=with_doubts(folder, data, rows, map(model.task.per_class, said)))
+    held = [(data.scored_rows(part), predicted[part]) for part in HELD_OUT]
+    job = replace(job, data=with_doubts(folder, data, held))
     images = _write_images(folder, model, data, history)
-    figures = model.task.figures(data.targets_of(data.scored_rows("test")), predicted["test"], scores["test"])
+    tested, truths = predicted["test"], data.targets_of(data.scored_rows("test"))
+    figures = model.task.figures(truths, tested, scores["test"]) if truths else {}
     for name, figure in figures.items():
         files.write_bytes(folder / f"{name}.png", figure.png)
-    scores["classes"] = list(model.classes)
-    scores["stopped"] = training.stop
-    scores["seconds"] = round(time.monotonic() - job.started, 2)
-    page = report(report_facts(folder, model, training, job, scores, images, figures, predicted["test"]))
-    files.write_text(folder / "report.html", page)
-    scores["seconds"] = round(time.monotonic() - job.started, 2)
-    files.write_json(folder / "scores.json", scores)
-    files.write_manifest(folder)
-    if job.parent is None:
-        tell_end(folder, scores, job, f" after {counted(training.place.epoch, 'epoch')}")
+    scores |= {"classes": list(model.classes), "stopped": training.stop}
+    page = partial(report_facts, folder, model, training, job, scores, images, figures, tested)
+    finish(folder, job, scores, page, f" after {counted(training.place.epoch, 'epoch')}")
     return scores
 
 
 def open_test(folder: Path, job: Job, record: dict) -> None:
     """Write down, in the run and in the record of its test part, that this was opened, and what was learned from it."""
+    if not record["n"]:
+        return
     contents = job.data.contents("test")
     record["openings"] = open_seal(folder, contents, "train", record) + sum(job.data.opened.values())
     record |= seen_before(contents, job.given.learned) if job.given else {}
@@ -121,8 +116,19 @@ def _write_images(folder: Path, model: Model, data: Dataset, history: list[dict]
     return images
 
 
-def tell_end(folder: Path, scores: dict, job: Job, after: str = "") -> None:
-    """What came of one training or several, where the run is, and what to do with it; after: how much was trained."""
+def finish(folder: Path, job: Job, scores: dict, page: Callable[[], ReportFacts], after: str = "") -> None:
+    """Write the report, the scores and the manifest last; tell what came of one training or several, where the run is,
+    and what to do with it.
+
+    page: what the report says, once the scores know the seconds up to it. after: how much was trained.
+    """
+    scores["seconds"] = round(time.monotonic() - job.started, 2)
+    files.write_text(folder / "report.html", report(page()))
+    scores["seconds"] = round(time.monotonic() - job.started, 2)
+    files.write_json(folder / "scores.json", scores)
+    files.write_manifest(folder)
+    if job.parent is not None:
+        return
     tell = job.tell
     tell(Note(f"{'Stopped' if scores['stopped'] else 'Done':9} in {scores['seconds']:.0f} s{after}"))
     tell(Note(f"Test      {headline(scores['test'])}"))

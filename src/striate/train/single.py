@@ -175,19 +175,15 @@ def about_run(job: Job) -> dict[str, object]:
 
 
 def _facts(job: Job) -> planning.Facts:
-    data, shape, task = job.data, job.data.store.shape, job.data.task
+    data, task = job.data, job.data.task
     counts = data.counts("train")
     empty = [name for name, count in counts.items() if not count]
     if empty:
         rule = "every class needs pictures in the training part"
         remedy = "lower --test and --val, or give more pictures of these classes"
         raise StriateError(rule, received=f"none of {first_few(empty)}", where=data.found.root, remedy=remedy)
-    return planning.Facts(
-        height=shape.height, width=shape.width, channels=shape.channels, form=shape.form, seen=shape.seen,
-        counts=tuple(counts.values()) if task.one_label else (len(data.rows("train")),), classes=len(task.classes),
-        line=auto_of(job), recipe=task.recipe, symmetry=task.symmetry if task.moves else None,
-        spatial=task.spatial, batch_pixels=task.batch_pixels, crop=task.crop,
-    )  # fmt: skip
+    each = tuple(counts.values()) if task.one_label else (len(data.rows("train")),)
+    return planning.Facts(shape=data.store.shape, task=task, counts=each, line=auto_of(job))
 
 
 def _first_figure(folder: Path, training: Training) -> None:

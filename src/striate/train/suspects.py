@@ -1,7 +1,8 @@
 """Labels that may be wrong: quick networks are asked about the pictures that they have not learned."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from striate.check.labels import Suspects, label_finding, rank_labels, write_suspects
 from striate.train.dataset import Dataset
 from striate.train.plan import auto_recipe
-from striate.train.probe import SIDE, Lesson, fold_of, quick_logits, quick_network
+from striate.train.probe import SIDE, Lesson, chances_of, fold_of, quick_logits, quick_network
 from striate.train.symmetry import LEAST_PICTURES, choose_symmetry
 
 FOLDS, ROUNDS = 4, 2
@@ -43,20 +44,14 @@ def suspects(lesson: Lesson, *, seed: int = 0, operations: float | None = None) 
     usual = np.bincount(targets).max() / len(targets)
     weights = [max(_agreed(logits, targets) - usual, 0.01) ** 2 for logits in said]
     logits = np.average(said, axis=0, weights=weights)
-    doubted = rank_labels(_chances(logits), targets).rows[: round(AGAIN * count)]
+    doubted = rank_labels(chances_of(logits), targets).rows[: round(AGAIN * count)]
     others = np.flatnonzero(~np.isin(lesson.kin, lesson.kin[doubted]))
     if len(doubted) and len(others) >= LEAST_PICTURES:
         own = {"operations": AGAIN_WORTH * operations, "seed": seed + FOLDS * ROUNDS, "recipe": recipe, "side": side}
         network = quick_network(lesson, others, **own)
         again = quick_logits(network, lesson.pictures, doubted, lesson.preparation, side)
         logits[doubted] = (logits[doubted] + again) / 2  # with the second look alone some clean sets were accused
-    return rank_labels(_chances(logits), targets)
-
-
-def _chances(logits: np.ndarray) -> np.ndarray:
-    """(N, classes) probabilities."""
-    chances = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return chances / chances.sum(axis=1, keepdims=True)
+    return rank_labels(chances_of(logits), targets)
 
 
 def _agreed(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -76,20 +71,24 @@ def _held_out(lesson: Lesson, seed: int, recipe: str, side: int, operations: flo
     return logits
 
 
-def with_doubts(folder: Path, data: Dataset, rows: np.ndarray, chances: Iterable[np.ndarray]) -> Dataset:
-    """The data with a finding on the labels that a run's own models doubt; writes suspects.csv.
+def with_doubts(folder: Path, data: Dataset, held: Iterable[tuple[np.ndarray, Sequence]]) -> Dataset:
+    """The data with a finding on the labels that a run's own models doubt, where pictures have one each; writes
+    suspects.csv.
 
-    rows: (N,) of the store, held out; one that several models answered is there several times. chances: for each
-    of them, (classes,).
+    held: rows (N,) of the store that were held out, and the answers to them; a picture that several models answered is
+    there several times.
     """
-    unique, place, times = np.unique(rows, return_inverse=True, return_counts=True)
-    mean = np.zeros((len(unique), len(data.task.classes)))
-    np.add.at(mean, place, np.reshape([*chances], (len(rows), len(data.task.classes))))
-    truth = data.encoded(unique).numpy()
-    found = rank_labels(mean / times[:, None], truth)
+    task = data.task
+    if not task.one_label:
+        return data
+    rows, answers = (list(chain(*parts)) for parts in zip(*held, strict=True))
+    unique, place, times = np.unique(np.array(rows, int), return_inverse=True, return_counts=True)
+    mean = np.zeros((len(unique), len(task.classes)))
+    np.add.at(mean, place, np.reshape([task.per_class(answer) for answer in answers], (-1, len(task.classes))))
+    found = rank_labels(mean / times[:, None], data.encoded(unique).numpy())
     found = replace(found, rows=unique[found.rows])
-    write_suspects(folder / "suspects.csv", found, data.names, data.task.classes, data.parts)
+    write_suspects(folder / "suspects.csv", found, data.names, task.classes, data.parts)
     if not found.pictures:  # every class has too few held-out pictures for a judgement
         return data
-    finding = label_finding(found, data.names, data.task.classes, "the network")
+    finding = label_finding(found, data.names, task.classes, "the network")
     return replace(data, check=replace(data.check, findings=[*data.check.findings, finding]))

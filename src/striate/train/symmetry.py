@@ -9,6 +9,7 @@ asked of a straight line on figures of texture (see texture.py).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -22,7 +23,7 @@ from striate.network.summary import total_operations
 from striate.train.dataset import Job
 from striate.train.events import Note, Watch
 from striate.train.plan import Plan, usual_symmetry
-from striate.train.probe import Lesson, fold_of, quick_logits, quick_network
+from striate.train.probe import Lesson, chances_of, fold_of, quick_logits, quick_network
 from striate.train.texture import Element, known_numbers, told_by_light, turned
 
 OPERATIONS = 4e10  # of both networks together: about a second of one core
@@ -86,7 +87,7 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
             most = 60 * plan.minutes * NUMBERS_SHARE / (FIGURED * math.prod(data.store.shape.seen[1:]))
             rows = rows[:: -(-len(rows) // max(int(most), LEAST_PICTURES))]
         asked = (rows, trial[0], data.kin, trial[1], plan.seed, operations, job.device.type, torch.__version__)
-        tried = lambda: _tried(job, rows, trial, operations)  # noqa: E731
+        tried = partial(_tried, job, rows, trial, operations)
         found = remembered("symmetry", data.found, data.store, tried, *asked)
         plan = _with_light(plan.with_symmetry(found["symmetry"], found["why"]), found["light"], job.tell)
     if plan.symmetry:
@@ -190,8 +191,7 @@ def _by_networks(lesson: Lesson, rows: np.ndarray, turn: Element, operations: fl
         for element, values in known.items():
             seen = turned(pictures[asked], element)
             logits = quick_logits(network, seen, np.arange(len(asked)), lesson.preparation)
-            chances = np.exp(logits - logits.max(axis=1, keepdims=True))
-            mixed = (1 - DOUBT) * chances / chances.sum(axis=1, keepdims=True) + DOUBT * shares
+            mixed = (1 - DOUBT) * chances_of(logits) + DOUBT * shares
             values.append(np.log(mixed / shares)[np.arange(len(asked)), targets[asked]])
     asked_kinds = np.concatenate(kinds)
     shares = np.unique(asked_kinds, return_counts=True)[1] / len(asked_kinds)

@@ -1,12 +1,11 @@
 /* An exported page: the network computes in it, and nothing leaves it. Everything about the model stands in #model. */
 
-import { about, brand, card, dropping } from "./answers.js";
+import { card, classesOf, dropping, head } from "./answers.js";
 import { createAtlas } from "./atlas.js";
 import { Scale, range, useTables } from "./colour.js";
 import { button, digits, fill, h, note, panel, perFrame } from "./dom.js";
 import { compute } from "./graph.js";
 
-const SHOWN = 10, FEW = 3, MOST = 20; // classes of an answer, of one among many; answers that stay on the page
 const GREY = [0.2989, 0.587, 0.114], SIDE = 280, MAP = 48; // pixels of the drawing, and of a map
 const LARGEST = 1e-3, QUICK = 50; // of the answer's size, that may be off; milliseconds of an answer that comes while one draws
 const painted = () => new Promise((go) => { requestAnimationFrame(() => setTimeout(go)); });
@@ -160,8 +159,7 @@ async function start(app) {
   const model = JSON.parse(document.getElementById("model").textContent);
   for (const one of Object.values(model.constants)) if (typeof one.data === "string") one.data = new Float32Array(bytes(one.data).buffer);
   useTables(model.colours);
-  document.title = `${model.name} · Striate`;
-  const answers = h("div", { "aria-live": "polite", id: "answers" }), seen = h("div");
+  const seen = h("div"), first = head(model);
   let latest = null; // all values of the last answer, whose maps are shown
   const showMaps = () => {
     if (!latest) return;
@@ -186,30 +184,24 @@ async function start(app) {
       return panel(file.name, note(`This browser could not compute it: ${error.message}`, "error"));
     } finally { canvas.width = canvas.height = 0; } // gives its memory back
   };
-  const show = async (files) => {
-    zone.classList.add("busy");
+  const { zone, answers } = dropping(async (files, add) => {
     for (const file of files) {
       await painted();
-      const one = await answerFile(file, files.length > FEW ? FEW : SHOWN);
-      fill(answers, one, [...answers.children].slice(0, MOST));
-      answers.classList.toggle("many", answers.children.length > FEW);
+      add(await answerFile(file, classesOf(files.length)));
     }
     showMaps();
-    zone.classList.remove("busy");
-  };
-  const zone = dropping(show);
+  });
   let sketch = null;
   const drawn = (canvas) => {
-    const one = answer("Drawing, as the network sees it", canvas, null, SHOWN);
+    const one = answer("Drawing, as the network sees it", canvas, null, classesOf(1));
     if (sketch?.isConnected) sketch.replaceWith(one); else answers.prepend(one);
     sketch = one;
     showMaps();
   };
-  const head = [brand(model.name), h("p", { class: "quiet" }, about(model))];
-  fill(app, head, note("The network is held against torch …"));
+  fill(app, first, note("The network is held against torch …"));
   await painted();
   const { said, quick } = checked(model), pad = model.shape.channels === 1 ? drawing(model, quick, drawn) : null;
-  fill(app, head, h("div", { class: "given" }, zone, pad), answers, seen, said);
+  fill(app, first, h("div", { class: "given" }, zone, pad), answers, seen, said);
 }
 
 const app = document.getElementById("predict");

@@ -1,18 +1,19 @@
 /* What the pages that answer have in common: `striate serve`'s, and the exported one that computes by itself.
 
-   brand(name)                  the head of the page;  about(model)  what the model is, in a sentence
-   dropping(show)               where pictures are dropped or chosen; show(files) is called with them
+   head(model)                  the head of the page: its name, and what the model is, in a sentence
+   dropping(ask) -> {zone, answers}   where pictures are dropped or chosen, and what is said of them; ask(files, add) is called
+                                with them, and add(elements) puts answers above those before
+   classesOf(count)             how many classes are shown of each of so many answers
    card(path, image, told, model, most)   a picture with what is said of it; told: {said, confidence, probabilities, intervals?},
                                 most: how many classes are shown */
 
-import { digits, h, svg, worded } from "./dom.js";
+import { digits, fill, h, mark, worded } from "./dom.js";
 
-const NAMED = 10; // classes in a sentence
-const mark = () => svg("svg", { class: "brand-mark", viewBox: "0 0 36 32", "aria-hidden": "true" },
-  [0, 1, 2, 3].map((i) => svg("rect", { x: 5 + 7 * i, y: 5, width: 4, height: 22, rx: 2 })));
+const NAMED = 10, SHOWN = 10, FEW = 3, MOST = 20; // classes in a sentence, of an answer, of one among many; answers that stay on the page
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
+export const classesOf = (count) => count > FEW ? FEW : SHOWN;
 
 function bars({ probabilities, intervals }, { shares }, most) {
   const order = Object.entries(probabilities);
@@ -31,7 +32,17 @@ export function card(path, image, told, model, most) {
     h("div", {}, h("h2", {}, path), h("p", { class: "said" }, told.said + sure), bars(told, model, most)));
 }
 
-export function dropping(show) {
+export function dropping(ask) {
+  const answers = h("div", { "aria-live": "polite", id: "answers" });
+  const add = (news) => {
+    fill(answers, news, [...answers.children].slice(0, MOST));
+    answers.classList.toggle("many", answers.children.length > FEW);
+  };
+  const show = async (files) => {
+    zone.classList.add("busy");
+    await ask(files, add);
+    zone.classList.remove("busy");
+  };
   const input = h("input", { type: "file", multiple: true, on: { change: () => { show([...input.files]); input.value = ""; } } });
   const zone = h("label", { class: "panel drop" }, input, h("strong", {}, worded("Drop pictures here")), h("p", { class: "quiet" }, "or click to choose files"));
   addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
@@ -41,13 +52,12 @@ export function dropping(show) {
     zone.classList.remove("over");
     if (event.dataTransfer.files.length) show([...event.dataTransfer.files]);
   });
-  return zone;
+  return { zone, answers };
 }
 
-export function about({ task, classes, sees, test }) {
+export function head({ name, task, classes, sees, test }) {
+  document.title = `${name} · Striate`;
   const score = test ? worded(` In its test: ${test.said}.`) : "";
   const names = classes.length > NAMED ? `${classes.slice(0, NAMED).join(", ")} and ${classes.length - NAMED} more` : classes.join(", ");
-  return `A model for ${task}: ${names}. It sees ${sees}.${score}`;
+  return [h("div", { class: "brand" }, mark(), h("h1", {}, name)), h("p", { class: "quiet" }, `A model for ${task}: ${names}. It sees ${sees}.${score}`)];
 }
-
-export const brand = (name) => h("div", { class: "brand" }, mark(), h("h1", {}, name));

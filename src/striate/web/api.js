@@ -26,7 +26,7 @@ function widen(halves) {
   return values;
 }
 
-export function parseBinary(buffer) {
+function parseBinary(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   const start = Math.ceil((4 + length) / 8) * 8;

@@ -2,7 +2,7 @@
 
 import { cancelled, createApi } from "./api.js";
 import { useTables } from "./colour.js";
-import { button, empty, fill, h, inWords, note, svg, useNouns, worded } from "./dom.js";
+import { button, empty, fill, h, inWords, mark, note, useNouns, worded } from "./dom.js";
 import { createChooser } from "./pictures.js";
 import { createStore } from "./state.js";
 import { createTruth } from "./truth.js";
@@ -19,9 +19,6 @@ const KEYS = [
   ["?", "this help"],
 ];
 const SHOWN = 5;
-
-const mark = () => svg("svg", { class: "brand-mark", viewBox: "0 0 36 32", "aria-hidden": "true" },
-  [0, 1, 2, 3].map((i) => svg("rect", { x: 5 + 7 * i, y: 5, width: 4, height: 22, rx: 2 })));
 
 /* The row of tabs: one tab stop, arrows choose. */
 function tabRow(go) {
@@ -147,7 +144,7 @@ async function start(app) {
   const chooser = createChooser({ api, model, upload, choose: (id) => store.go({ picture: id, class: null, versus: null }) });
   const parts = frame(app, store, model, chooser, upload);
   const context = {
-    store, api, model, go: store.go, choosePicture: chooser.open,
+    store, api, model, go: store.go,
     trace: async (id) => {
       const answer = await api.json(`/api/trace/${id}`);
       if (!model.network) location.reload(); // the training has ended meanwhile: head, words and tabs are about a model now
@@ -162,7 +159,7 @@ async function start(app) {
     picture(state);
     tab.show(state);
   };
-  store.subscribe((state) => { complain(""); refresh(state); });
+  store.follow((state) => { complain(""); refresh(state); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => tab.show(store.get(), true));
   refresh(store.get());
 }

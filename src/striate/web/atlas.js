@@ -10,7 +10,8 @@
      scale  a Scale or a function channel -> Scale; order  the channels to show, in this order (default all);
      side   wished side of a map in CSS pixels (default by count); perRow  maps in a row (default: as many as fit)
    atlas.select({channel, y, x, box})   moves the marks, without painting; box [y0, y1, x0, x1] marks a window;   atlas.reveal(channel)  scrolls to it
-   paintMap(canvas, values, width, height, scale, zoom, from)   one map in integer zoom on any canvas; sizes the canvas */
+   paintMap(canvas, values, width, height, scale, zoom, from)   one map in integer zoom on any canvas; sizes the canvas
+   paintWithin(side, canvas, values, width, height, scale)   the same, no side longer than that on the page */
 
 import { h, perFrame } from "./dom.js";
 
@@ -25,6 +26,12 @@ export function paintMap(canvas, values, width, height, scale, zoom = 1, from = 
   stamp(pixels, width, height, new Uint32Array(image.data.buffer), canvas.width, 0, 0, zoom, zoom);
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
+}
+
+export function paintWithin(side, canvas, values, width, height, scale) {
+  const longest = Math.max(width, height), zoom = Math.max(1, Math.floor(side / longest)), factor = Math.min(zoom, side / longest);
+  Object.assign(canvas.style, { width: `${width * factor}px`, height: `${height * factor}px` });
+  return paintMap(canvas, values, width, height, scale, zoom);
 }
 
 /* Copies a small picture into a large one, every pixel zx × zy times. */

@@ -1,11 +1,11 @@
 /* Numbers become colours, and the legend comes from the same object as the pixels.
 
    useTables(model.colours)     once, at the start
-   dark()                       whether the dark theme is on
    new Scale({low, high, signed})   signed: diverging and symmetric about 0 (low is ignored: it is -high);
                                 otherwise sequential from low to high. Values beyond the ends get end-cap colours, NaN magenta.
    Scale.of(header, given)      the scale for an answer's header {minimum, maximum, signed}: unsigned starts at 0
-   Scale.grey(header, channel)  black to white, as the header's display {minimum: [...], maximum: [...]} says: for the input's own numbers
+   Scale.greys(low, high)       from black to white; Scale.grey(header, channel)  the same, as the header's display
+                                {minimum: [...], maximum: [...]} says: for the input's own numbers
    scale.pixels(values, from, count, target, at)    writes colours (Uint32, ABGR) into a Uint32Array
    scale.colour(value)          [r, g, b]; scale.css(value) "rgb(...)"; scale.ink(value) black or white text on it
    scale.legend(title)          a figure: ramp, ends, zero, and the end caps if anything lies beyond
@@ -19,7 +19,7 @@ const SAMPLE = 40000;
 let tables = null;
 
 export const useTables = (colours) => { tables = colours; };
-export const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 
@@ -64,11 +64,14 @@ export class Scale {
     return new Scale({ ...bounds(header, header.signed ?? header.minimum < 0), ...given });
   }
 
-  static grey(header, channel = 0) {
-    const { minimum, maximum } = header.display;
-    const scale = new Scale({ low: minimum[channel], high: maximum[channel] });
+  static greys(low, high) {
+    const scale = new Scale({ low, high });
     scale.lut = Uint32Array.from({ length: 256 }, (_, level) => packed([level, level, level]));
     return scale;
+  }
+
+  static grey({ display }, channel = 0) {
+    return Scale.greys(display.minimum[channel], display.maximum[channel]);
   }
 
   pixels(values, from, count, target, at) {

@@ -21,7 +21,7 @@ export function planeOf(rgba, width, height, channel = "grey") {
 }
 
 /** Pixels added before and after one side. padding: "valid", "same", "reflect" or a whole number. */
-export function margins(width, span, padding, stride) {
+function margins(width, span, padding, stride) {
   if (padding === "valid") return [0, 0];
   if (padding !== "same" && padding !== "reflect") return [Number(padding), Number(padding)];
   const total = Math.max((Math.ceil(width / stride) - 1) * stride + span - width, 0);

@@ -1,4 +1,4 @@
-/* Line charts: axes with round ticks, a legend that is the readout, a cursor for pointer and keyboard, live points.
+/* Line charts: axes with round ticks, a legend that is the readout, a cursor for pointer and keyboard.
 
    lineChart({label, xLabel, low, high, format, xFormat, whole, latest}) -> chart
      low, high   ends of the y axis that are always shown (default: from the values); format, xFormat  number -> text
@@ -6,9 +6,7 @@
                  place is pointed at
    chart.element      a figure; its plot is one tab stop: arrows move along x, Home and End jump, Escape lets go
    chart.draw(series, {xLabel, whole})   series: [{name, points: [[x, y]...], curve: 1 to 4, dashed}], x rising;
-                      a y that is not finite leaves a gap
-   chart.append(name, x, y)              one more point of a series drawn before
-   ticks(low, high, count, whole)        round numbers that span low to high */
+                      a y that is not finite leaves a gap */
 
 import { digits, fill, h, perFrame, svg } from "./dom.js";
 
@@ -16,7 +14,8 @@ const HEIGHT = 190, LEFT = 46, RIGHT = 12, TOP = 8, BOTTOM = 26;
 const DOTS_UNTIL = 30; // points of a line up to which each gets a dot
 const LETTER = 7, GRID_LINES = 5;
 
-export function ticks(low, high, count = 5, whole = false) {
+/* Round numbers that span low to high. */
+function ticks(low, high, count = 5, whole = false) {
   const rough = (high - low) / Math.max(1, count) || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = Math.max(whole ? 1 : 0, power * [1, 2, 5, 10].find((times) => times * power >= rough * 0.999));
@@ -149,10 +148,6 @@ export function lineChart({ label, xLabel = "", low = null, high = null, format 
       xLabel = given.xLabel ?? xLabel;
       whole = given.whole ?? whole;
       plot.setAttribute("aria-label", `${label}: read values along ${xLabel}`);
-      repaint();
-    },
-    append(name, x, y) {
-      series.find((line) => line.name === name)?.points.push([x, y]);
       repaint();
     },
   };

@@ -2,14 +2,13 @@
 
    h(tag, props, ...children)   an element; props: class, text, on {event: fn}, style {property: value}, data {}, else
                                 attributes (null and false are left out, true becomes ""); children: nodes, text, arrays
-   svg(tag, props, ...children) the same in the SVG name space
+   svg(tag, props, ...children) the same in the SVG name space; mark() the sign of the house
    fill(node, ...children)      replaces what is in a node
    button(label, onClick, props)                         a button of the page's look
    segmented(label, [[value, text, hint?]...], value, onChange)   one choice of a few -> {element, set(value), only(key -> whether shown)}
    select(label, [[value, text]...], value, onChange)    one choice of many, with a visible label -> {element, set, options}
    check(label, value, onChange)                         a tick box -> {element, set}
    panel(title, ...children)    a titled card; empty(title, text) an empty state; note(text, "error" | "info" | "good")
-   table(caption, head, rows)   a real table; a cell is text, a node, or a number (then right-aligned and rounded)
    digits(v), exact(v)          4 significant digits; every digit. Non-finite numbers come as "NaN", "Infinity"
    number(v)                    <data> with digits(v) shown and the exact value in its title and value
    signedBar(value, most)       a bar from the middle to the right (plus) or left (minus)
@@ -42,6 +41,8 @@ function make(node, props, children) {
 
 export const h = (tag, props, ...children) => make(document.createElement(tag), props, children);
 export const svg = (tag, props, ...children) => make(document.createElementNS(SVG, tag), props, children);
+export const mark = () => svg("svg", { class: "brand-mark", viewBox: "0 0 36 32", "aria-hidden": "true" },
+  [0, 1, 2, 3].map((i) => svg("rect", { x: 5 + 7 * i, y: 5, width: 4, height: 22, rx: 2 })));
 
 export function fill(node, ...children) {
   node.replaceChildren();
@@ -91,14 +92,6 @@ export function check(label, value, onChange) {
 export const panel = (title, ...children) => h("section", { class: "panel" }, title ? h("h2", {}, title) : null, children);
 export const empty = (title, text) => h("div", { class: "empty" }, h("strong", {}, title), text ? h("p", {}, text) : null);
 export const note = (text, kind = "info") => h("p", { class: `note ${kind}`, role: kind === "error" ? "alert" : null }, text);
-
-export function table(caption, head, rows) {
-  const cell = (value) => typeof value === "number" ? h("td", { class: "figure" }, number(value)) : h("td", {}, value);
-  return h("table", {},
-    h("caption", { class: "unseen" }, caption),
-    h("thead", {}, h("tr", {}, head.map((text) => h("th", { scope: "col" }, text)))),
-    h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell)))));
-}
 
 const sign = (text) => text.replace("-", "−").replace("e-", "e−").replace("e+", "e");
 

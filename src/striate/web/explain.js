@@ -3,7 +3,7 @@
    State of its own in the address: heat (index of the layer, "" = the last with a map), opacity (percent, "" = 80). */
 
 import { cancelled } from "./api.js";
-import { paintMap } from "./atlas.js";
+import { paintWithin } from "./atlas.js";
 import { bounds, range, Scale } from "./colour.js";
 import { digits, empty, exact, fill, h, inputShape, note, number, panel, perFrame, placeText, select, shapeText, worded } from "./dom.js";
 import { createPlane } from "./plane.js";
@@ -150,10 +150,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     const scale = new Scale(bounds(range(heat.data), header.signed));
     seen = { asked: shown, picture, heat, scale, shape: inputShape(layers) };
     const about = methods.find(({ name }) => name === header.method);
-    const zoom = Math.max(1, Math.floor(SMALL / Math.max(height, width)));
-    paintMap(alone, heat.data, width, height, scale, zoom);
-    const factor = Math.min(1, SMALL / Math.max(width * zoom, height * zoom));
-    Object.assign(alone.style, { width: `${width * zoom * factor}px`, height: `${height * zoom * factor}px` });
+    paintWithin(SMALL, alone, heat.data, width, height, scale);
     alone.setAttribute("aria-label", `Map of ${about?.label ?? header.method} for ${header.target}: `
       + `smallest ${digits(header.minimum)}, largest ${digits(header.maximum)}`);
     fill(facts, factsOf(header, about, model.unit));

@@ -8,13 +8,13 @@
    scaleOf(rows, signed)   a Scale that holds all the numbers; weights and products have a sign even if none is negative
    inPlane(explanation or term)   numbers of any number of axes as rows: a vector's 1 × 1, a line's 1 × n, a block's slices one
                    under the other; origin, step and chosen likewise as [row, column]
-   LARGEST  grids with a longer side are drawn as a picture instead */
+ */
 
 import { paintMap } from "./atlas.js";
 import { range, Scale, bounds } from "./colour.js";
 import { digits, exact, h } from "./dom.js";
 
-export const LARGEST = 12;
+const LARGEST = 12; // a longer side is drawn as a picture instead
 const PICTURE = 168, WIDE = 5;
 
 export function scaleOf(rows, signed = false) {

@@ -10,7 +10,7 @@ import { check, digits, empty, fill, h, note, number, panel, perFrame, segmented
 import { createEditor, kernelOf, kernelText } from "./kernel.js";
 import { createPlane } from "./plane.js";
 import { createPlayer } from "./player.js";
-import { greys, poolPatch, sizeNote, sumOf } from "./worked.js";
+import { poolPatch, sizeNote, sumOf } from "./worked.js";
 
 const PADDINGS = [["valid", "none (valid)"], ["same", "zeros, keep the size (same)"], ["reflect", "mirror, keep the size"],
   ["1", "1 zero all round"], ["2", "2 zeros all round"], ["3", "3 zeros all round"]];
@@ -135,12 +135,12 @@ export function mount(root, { api, go, announce, model }) {
     const { plane, map } = job;
     const scaleOf = (values) => {
       const { minimum, maximum } = range(values);
-      return settingsOf(state, presets).look === "grey" ? greys(minimum, maximum) : Scale.of({ minimum, maximum });
+      return settingsOf(state, presets).look === "grey" ? Scale.greys(minimum, maximum) : Scale.of({ minimum, maximum });
     };
     const scale = scaleOf(map.values);
     const draw = (onto, { width, height, values }, colours) => onto.draw(Math.max(1, width), Math.max(1, height),
       (target) => colours.pixels(values, 0, values.length, target, 0));
-    draw(input, plane, greys(0, 255));
+    draw(input, plane, Scale.greys(0, 255));
     draw(output, map, scale);
     fill(legends, scale.legend(job.relu ? "value after ReLU" : "value"));
     if (job.pooled?.values.length) draw(pooled, job.pooled, scale);

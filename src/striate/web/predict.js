@@ -1,9 +1,8 @@
 /* The page of `striate serve`: drop pictures, see what the model says of each; and how programs ask the same. */
 
-import { about, brand, card, dropping } from "./answers.js";
+import { card, classesOf, dropping, head } from "./answers.js";
 import { fill, h, note, panel, useNouns } from "./dom.js";
 
-const SHOWN = 10, FEW = 3, MOST = 20; // classes of an answer, of one among many; answers that stay on the page
 const HEAD = 2000; // bytes that a form adds to a file, at most
 
 function answer(told, model, most) {
@@ -27,12 +26,12 @@ function portions(files, { largest_body: largest, most_pictures: most }) {
   return made;
 }
 
-async function ask(files, model, many) {
+async function ask(files, model, count) {
   const form = new FormData();
   for (const file of files) form.append("picture", file, file.name);
   const response = await fetch("predict?drawn=1", { method: "POST", body: form });
   const told = await response.json();
-  if (told.predictions) return told.predictions.map((one) => answer(one, model, many || told.predictions.length > FEW ? FEW : SHOWN));
+  if (told.predictions) return told.predictions.map((one) => answer(one, model, classesOf(Math.max(count, told.predictions.length))));
   return [note(`${told.rule}. ${told.received ?? ""}. ${told.remedy}`, "error")];
 }
 
@@ -47,20 +46,14 @@ function forPrograms() {
 async function start(app) {
   const model = await (await fetch("model")).json();
   useNouns(model.nouns);
-  document.title = `${model.name} · Striate`;
-  const answers = h("div", { "aria-live": "polite", id: "answers" });
-  const show = async (files) => {
-    zone.classList.add("busy");
+  const { zone, answers } = dropping(async (files, add) => {
     const shown = [];
     try {
-      for (const portion of portions(files, model)) shown.push(...await ask(portion, model, files.length > FEW));
+      for (const portion of portions(files, model)) shown.push(...await ask(portion, model, files.length));
     } catch { shown.push(note("The server does not answer. Is striate serve still running?", "error")); }
-    zone.classList.remove("busy");
-    fill(answers, shown, [...answers.children].slice(0, MOST));
-    answers.classList.toggle("many", answers.children.length > FEW);
-  };
-  const zone = dropping(show);
-  fill(app, brand(model.name), h("p", { class: "quiet" }, about(model)), zone, answers, forPrograms());
+    add(shown);
+  });
+  fill(app, head(model), zone, answers, forPrograms());
 }
 
 const app = document.getElementById("predict");

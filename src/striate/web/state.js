@@ -4,16 +4,16 @@
                             class, versus are whole numbers or null (y, x null: the middle of the map), everything else is text ("" when not given).
                             Other keys are kept as text, so a tab may add its own.
    store.go(partial)        changes some keys (null removes one). A new tab, picture or layer makes a step of Back,
-                            anything smaller replaces the present one. Listeners are called at once, the address follows.
+                            anything smaller replaces the present one. The page follows at once, the address a little later.
    store.link(partial)      the hash that go(partial) would lead to, for real links
-   store.subscribe(fn)      fn(state, before) after every change -> a function that ends it */
+   store.follow(fn)         fn(state) after every change; one fn, the page itself */
 
 const DEFAULTS = { tab: "see", picture: "", layer: null, channel: 0, y: null, x: null, class: null, versus: null, method: "", range: "layer" };
 const WHOLE = new Set(["layer", "channel", "y", "x", "class", "versus"]);
 // Browsers slow down pages that write their address more often than this.
 const WRITE_EVERY = 200;
 
-export function parse(hash) {
+function parse(hash) {
   const state = { ...DEFAULTS };
   for (const [key, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
     if (!WHOLE.has(key)) state[key] = text;
@@ -22,7 +22,7 @@ export function parse(hash) {
   return state;
 }
 
-export function format(state) {
+function format(state) {
   const kept = Object.entries(state).filter(([key, value]) =>
     key === "tab" || (value !== null && value !== undefined && value !== "" && value !== DEFAULTS[key]));
   return `#${new URLSearchParams(kept)}`;
@@ -32,7 +32,7 @@ export function createStore() {
   let state = parse(location.hash);
   let timer = null;
   let known = location.hash;
-  const listeners = new Set();
+  let follower = () => {};
   const write = () => {
     clearTimeout(timer);
     timer = null;
@@ -42,9 +42,8 @@ export function createStore() {
     known = location.hash;
   };
   const change = (next) => {
-    const before = state;
     state = next;
-    for (const listener of [...listeners]) listener(state, before);
+    follower(state);
   };
   const merged = (partial) => {
     const next = { ...state, ...partial };
@@ -70,9 +69,6 @@ export function createStore() {
       } else timer ??= setTimeout(write, WRITE_EVERY);
       change(next);
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    follow(fn) { follower = fn; },
   };
 }

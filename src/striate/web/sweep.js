@@ -9,6 +9,7 @@
 
 import { createAtlas } from "./atlas.js";
 import { button, digits, fill, h } from "./dom.js";
+import { stillness } from "./player.js";
 
 const SIDE = 150, PAUSE = 300, MOST_STEPS = 120;
 
@@ -26,7 +27,6 @@ export function createSweep({ onPick, onKey, step }) {
   const arrow = h("span", { class: "operator", "aria-hidden": "true" }, "→");
   const element = h("div", { class: "sweep-maps" }, sourceFigure, arrow, h("figure", {}, titles[1], output.element));
   const controls = h("div", { class: "toolbar sweep-controls" }, play, forward, all);
-  const still = matchMedia("(prefers-reduced-motion: reduce)");
   let place = null, shape = null, deep = 1, shown = null, timer = null, playing = false, sweeping = false;
 
   function advance(by) {
@@ -72,8 +72,8 @@ export function createSweep({ onPick, onKey, step }) {
       deep = view.deep ?? shape[1];
       const many = shape[1] * shape[2] > 1;
       for (const one of [play, forward]) one.hidden = !many;
-      play.disabled = still.matches;
-      play.title = still.matches ? "Your system asks for less motion: use Step" : "The window slides over the map and fills the output";
+      play.disabled = stillness();
+      play.title = play.disabled ? "Your system asks for less motion: use Step" : "The window slides over the map and fills the output";
       fill(titles[1], h("b", {}, layer.name), `channel ${given.channel}`);
       output.draw({ ...view, scale, order: [given.channel], side: SIDE, gap: 0 });
       select(given);

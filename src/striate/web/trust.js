@@ -3,7 +3,7 @@
    createTrust(label of a method by its name) -> {element, wait(), fail(text), show(answer, map, scale)}
      answer of /api/trust, the map {header, shape, data} that it judges, and the Scale that the map is drawn in */
 
-import { paintMap } from "./atlas.js";
+import { paintWithin } from "./atlas.js";
 import { bounds, range, Scale } from "./colour.js";
 import { lineChart } from "./curves.js";
 import { digits, fill, h, note, number, panel, worded } from "./dom.js";
@@ -32,12 +32,9 @@ function enlarge(rows, height, width) {
 }
 
 function smallMap(words, values, [height, width], scale) {
-  const zoom = Math.max(1, Math.floor(MAP_SIDE / Math.max(height, width)));
   const { minimum, maximum } = range(values);
   const canvas = h("canvas", { class: "explain-small", role: "img", "aria-label": `${words}, from ${digits(minimum)} to ${digits(maximum)}` });
-  paintMap(canvas, values, width, height, scale, zoom);
-  const most = Math.max(1, Math.max(height, width) * zoom / MAP_SIDE);
-  Object.assign(canvas.style, { width: `${width * zoom / most}px`, height: `${height * zoom / most}px` });
+  paintWithin(MAP_SIDE, canvas, values, width, height, scale);
   return h("figure", {}, h("figcaption", {}, words), canvas, scale.legend());
 }
 

@@ -2,7 +2,6 @@
 
    A job is what was set and what follows from it: {kernel, stride, padding, dilation, divisor, relu, plane, sums, map, pooled}.
 
-   greys(low, high)      a Scale from black to white
    sizeNote(job)         the output size, worked with the real numbers
    sumOf(job, y, x)      one place of the map in full
    poolPatch(job, y, x)  {row, column, values, largest} of the 2 × 2 patch with that place, or null if it fills none */
@@ -12,15 +11,7 @@ import * as arithmetic from "./convolve.js";
 import { digits, h, note, number } from "./dom.js";
 import { numberGrid } from "./numbers.js";
 
-const GREYS = Uint32Array.from({ length: 256 }, (_, v) => ((255 << 24) | (v << 16) | (v << 8) | v) >>> 0);
 const MOST_WRITTEN = 9; // products that are written out as a sum
-
-/* A scale from black to white, with the same legend as every other. */
-export function greys(low, high) {
-  const scale = new Scale({ low, high });
-  scale.lut = GREYS;
-  return scale;
-}
 
 /* ((W − F + 2P) / S) + 1 with the real numbers, for both sides. */
 export function sizeNote({ plane, kernel, stride, padding, dilation }) {
@@ -71,7 +62,7 @@ export function sumOf(job, y, x) {
     h("p", { class: "quiet" }, `Map place: row ${y}, column ${x}. Under the filter: rows ${digits(top)} to ${last.row}, `
       + `columns ${digits(left)} to ${last.column} of the picture.`),
     h("div", { class: "play-work" }, h("div", { class: "play-sum" },
-      numberGrid("pixels", rows("pixel"), { ...about, scale: greys(0, 255) }), sign("⊙", "times"),
+      numberGrid("pixels", rows("pixel"), { ...about, scale: Scale.greys(0, 255) }), sign("⊙", "times"),
       numberGrid("weights", rows("weight"), { scale: reach("weight") }), sign("=", "is"),
       numberGrid("products", rows("product"), { ...about, scale: reach("product") })),
     h("ol", { class: "play-steps" }, steps.map(([words, v], i) => h("li", {}, h("span", {}, words), " = ",

@@ -98,14 +98,16 @@ class Looking:
         )
 
     def heat(self, wish: Wish, look: Look, request: Request) -> Heatmap:
+        whole = look.trace.recording.output
+
         def make() -> Heatmap:
             request.require_waiting()
             layer = int(wish.layer) if wish.layer.isdecimal() else wish.layer or None
-            score = self.model.score_of(wish.target)
-            versus = None if wish.versus is None else self.model.score_of(wish.versus)
+            score = self.model.score_of(wish.target, whole)
+            versus = None if wish.versus is None else self.model.score_of(wish.versus, whole)
             return heatmap(self._copy, look.input, wish.method, layer=layer, score=score, versus=versus)
 
-        return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes)
+        return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes + whole.nbytes)
 
     def trust(self, wish: Wish, look: Look, request: Request) -> Trust:
         heat = self.heat(wish, look, request)

@@ -30,8 +30,8 @@ def on_picture(fields: Fields) -> list[bool]:
 
 
 def _fits(homes: Homes, axes: int) -> bool:
-    follows = [np.flatnonzero(np.ptp(home, axis=0)).tolist() for home in homes]
-    return len(homes) == axes and all(follows[axis] == [axis] or len(homes[axis]) == 1 for axis in range(1, axes))
+    varies = [np.flatnonzero((home != home[:1]).any(0)).tolist() for home in homes]
+    return len(homes) == axes and all(varies[axis] == [axis] or len(homes[axis]) == 1 for axis in range(1, axes))
 
 
 def _homes(fields: Fields, layer: int, known: dict[int, Homes]) -> Homes:

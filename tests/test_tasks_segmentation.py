@@ -30,6 +30,7 @@ from striate.data.labelmap import UNKNOWN
 from striate.data.prepare import Preparation, Shape, fit, placed
 from striate.data.sample import Found, Mask
 from striate.data.values import mask_values
+from striate.draw.areas import class_colours, with_areas
 from striate.errors import StriateError
 from striate.export.model import Model
 from striate.network.build import build
@@ -215,6 +216,17 @@ def test_a_heatmap_explains_the_mean_logit_of_what_is_told() -> None:
     logits[0, 1] = torch.tensor([[5.0, 3.0], [-1.0, -1.0]])
     assert TASK.score(logits, 1).tolist() == [4.0]
     assert TASK.score(logits, 2).tolist() == [0.0]
+
+
+def test_areas_are_outlined_on_all_sides() -> None:
+    """Of a square the whole border in full colour, its inside tinted, and nothing around it."""
+    told = np.zeros((400, 400), np.uint8)
+    told[100:104, 200:204] = 1
+    drawn = with_areas(np.zeros((400, 400, 1), np.uint8), told)
+    rim = (drawn == class_colours(2)[1]).all(axis=2)
+    assert rim.sum() == 12
+    assert not rim[101:103, 201:203].any()
+    assert np.array_equal(drawn.any(axis=2), told == 1)
 
 
 def test_a_heatmap_asks_about_the_same_pixels_of_every_covered_picture() -> None:

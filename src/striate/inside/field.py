@@ -73,12 +73,14 @@ class Fields:
         return layer, order
 
     def seen(self, layer: int, position: tuple[int, ...]) -> dict[int, Seen]:
-        """What a place of a layer (all channels, `position` on the other axes) sees of every layer before it.
+        """What a place of a layer (`position` on its last axes, all of the others) sees of every layer before it.
 
         Keys are layers, -1 for the picture. All of the picture where an operation on the way is not known.
         """
-        whole = self._whole(layer)
-        found = {layer: (*whole[:1], *(np.arange(len(w)) == at for w, at in zip(whole[1:], position, strict=True)))}
+        whole = list(self._whole(layer))
+        for axis, at in enumerate(position, start=len(whole) - len(position)):
+            whole[axis] = np.arange(len(whole[axis])) == at
+        found = {layer: tuple(whole)}
         for index in range(layer, PICTURE, -1):
             if index in found:
                 for source, places in self._before(index, found[index]):

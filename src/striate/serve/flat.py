@@ -54,9 +54,8 @@ def box_of(box: tuple[int, ...], shape: Shape) -> list[int]:
 
 def named(seen: Trace) -> dict[int, tuple[str, Shape]]:
     """Name and shape of every layer, and of the picture as -1."""
-    return {layer.index: (layer.name, layer.output_shape) for layer in seen.layers} | {
-        -1: ("picture", tuple(seen.recording.picture.shape))
-    }
+    known = {-1: ("picture", tuple(seen.recording.picture.shape))}
+    return known | {layer.index: (layer.name, layer.output_shape) for layer in seen.layers}
 
 
 def plain_step(step: Explanation, known: Mapping[int, tuple[str, Shape]]) -> dict:

@@ -153,3 +153,12 @@ def test_a_picture_beside_its_feature_map(low: float) -> None:
     png = sheets.side_by_side(np.zeros((12, 20, 3), np.uint8), ramp, "édge $1", "1·a + 2·b = 3")
     assert (_near(_read(png), "#0072b2") > 100) == (low < 0)
     assert _read(sheets.side_by_side(np.zeros((2, 200, 1), np.uint8), np.zeros((1, 1)), "flat")).size
+
+
+def test_greys_of_a_feature_map_are_those_that_are_said() -> None:
+    """Below it stands from where to where black to white goes: beside one strong place the others are nearly black."""
+    map = np.tile(np.linspace(0.0, 1.0, 30), (30, 1))
+    map[0, 0] = 50.0
+    shown = _read(sheets.side_by_side(np.zeros((30, 30, 1), np.uint8), map, "")).astype(int)
+    greys = (np.ptp(shown[..., :3], axis=2) == 0) & (shown[..., 0] > 60) & (shown[..., 0] < 200)
+    assert greys.mean() < 0.05

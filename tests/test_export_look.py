@@ -211,6 +211,23 @@ def test_sheets_are_pictures(seen: Look) -> None:
     assert seen.sheet("conv2", 3, 1, 1) == seen.sheet("conv2", 3, 1, 1)
 
 
+def test_the_sheet_of_a_volume_shows_where_the_number_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture's slice in the middle of what is seen, the number's own of the maps, and a note in short lines."""
+    shape = Shape(height=12, width=10, channels=1, form="volume", frames=5)
+    figures = {"low": (0.0,), "high": (255.0,), "mean": (0.4,), "std": (0.25,)}
+    network = build("conv 2 3, relu, globalavgpool, dense classes", shape.seen, 2, seed=3)
+    model = Model(network.eval(), Classification(("a", "b")), Preparation(shape=shape, **figures))
+    stored = np.random.default_rng(0).integers(0, 256, (12, 10, 5), dtype=np.uint8)
+    given: dict = {}
+    monkeypatch.setattr("striate.draw.maps.layer_sheet", lambda maps, title, **more: given.update(more) or b"")
+    model.look_at(stored, "stack").sheet("conv1", 1, 3, 5, 6)
+    assert (given["at"], given["field"]) == ((1, 3, 5, 6), (4, 7, 5, 8))
+    assert np.array_equal(given["picture"][..., 0], stored[..., 3])
+    assert max(map(len, given["note"].split("\n"))) <= 46
+    told = "sees slices 2 to 4, rows 4 to 6, columns 5 to 7 of the picture; shown is its slice 3"
+    assert told in given["note"].replace("\n", " ")
+
+
 class _Tags(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -166,6 +166,17 @@ def test_norms_are_written_out() -> None:
     assert "(3 − 1) / √(3.75 + 0.25) · 5 + 6 = 11 (mean 1, variance 3.75, gamma 5, beta 6)" in found.formula
 
 
+def test_alpha_weighs_what_torch_weighs() -> None:
+    """In `add` and `sub` the second operand, in `rsub`, which takes the first from the second, the first."""
+
+    class Alpha(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.rsub(torch.sub(torch.add(x, 1, alpha=5), x, alpha=3), 1, alpha=2)
+
+    found = [trace(Alpha(), torch.full((1, 2, 2), 4.0)).explain(layer, 0, 1, 1) for layer in range(3)]
+    assert [(each.value, each.agrees) for each in found] == [(9, True), (-3, True), (7, True)]
+
+
 def test_softmax_subtracts_the_largest() -> None:
     """Logits of 1,000 do not overflow: 1 / (1 + e) at the smaller of two that differ by 1."""
     found = trace(nn.Sequential(nn.Flatten(), nn.Softmax(1)), torch.tensor([[[1000.0, 1001.0]]])).explain(1, 0)

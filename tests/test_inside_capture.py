@@ -326,6 +326,15 @@ def test_with_or_without_the_batch_axis(axes: int) -> None:
         capture(network, torch.stack([picture, picture]))
 
 
+def test_a_series_of_one_channel_keeps_it() -> None:
+    """Also in a network of functions alone, whose modules do not say along how many axes it slides."""
+    weight = torch.randn(2, 1, 3)
+    given = torch.randn(1, 9)
+    seen = capture(Lambda(lambda self, x: F.conv1d(x, weight)), given)
+    assert seen.picture.shape == (1, 9)
+    torch.testing.assert_close(seen.output, F.conv1d(given[None], weight)[0])
+
+
 def test_a_picture_that_does_not_fit() -> None:
     """The network's own complaint, as a message; so is a network that returns nothing made from the picture."""
     with pytest.raises(StriateError, match="must run on the picture"):

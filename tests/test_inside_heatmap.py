@@ -1,10 +1,13 @@
 """Heatmaps: hand-worked maps, the identities that each method promises, and the numbers of Captum."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 import striate
 from striate.errors import StriateError
@@ -115,6 +118,56 @@ def test_occlusion_worked_by_hand() -> None:
     assert heatmap(network, picture, "occlusion", window=(1, 2), stride=1).map.tolist() == [[3, 4, 9, 13]]
     assert heatmap(network, picture, "occlusion", window=1, baseline=2.0).map.tolist() == [[-1, 0, 1, 8]]
     assert heatmap(network, picture, "occlusion", window=1, baseline="mean").map.tolist() == [[-3, -2, -1, 6]]
+
+
+class Largest(TorchFunctionMode):
+    """Remembers the bytes of the largest tensor that is made inside."""
+
+    bytes = 0
+
+    def __torch_function__(self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
+        made = func(*args, **(kwargs or {}))
+        self.bytes = max(self.bytes, made.nbytes if isinstance(made, Tensor) else 0)
+        return made
+
+
+def test_occlusion_needs_little_memory() -> None:
+    """The masks of all 256 windows together would take 15 MB here; they come in parts. Each window costs its sum."""
+    network = nn.Sequential(nn.Flatten(), nn.Linear(240 * 250, 1, bias=False))
+    nn.init.ones_(network[1].weight)
+    picture = (torch.arange(240.0 * 250) % 7).reshape(1, 240, 250)
+    with Largest() as largest:
+        found = heatmap(network, picture, "occlusion", window=15, stride=15).map
+    assert largest.bytes < 5e6
+    sums = F.unfold(picture[None, :, :, :240], 15, stride=15).sum(1).reshape(16, 16)
+    assert np.array_equal(found[7::15, 7:240:15], sums)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "rule"),
+    [
+        ("integrated_gradients", {"steps": 0}, "one step at least"),
+        ("occlusion", {"places": 0}, "one place at least"),
+        ("occlusion", {"window": (3,)}, "fits into the picture"),
+        ("occlusion", {"stride": (1, 1, 1)}, "fits into the picture"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(method: str, settings: dict, rule: str) -> None:
+    """With what was received, where arithmetic would have ended in an error of its own."""
+    with pytest.raises(StriateError, match=rule):
+        heatmap(*hand(), method, **settings)
+
+
+def test_a_norm_without_statistics_sees_one_picture_at_a_time() -> None:
+    """It takes those of its batch, so that other covered pictures beside it would change a score."""
+    network = nn.Sequential(
+        nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2, track_running_stats=False), nn.Flatten(), nn.Linear(8, 1)
+    )
+    picture = torch.tensor([[[4.0, 3.0], [2.0, -1.0]]])
+    covered = torch.where(torch.eye(4, dtype=torch.bool).reshape(4, 1, 2, 2), 0.0, picture)
+    drops = [(network(picture[None]) - network(one[None])).item() for one in covered]
+    found = heatmap(network, picture, "occlusion", window=1, stride=1)
+    np.testing.assert_allclose(found.map.ravel(), drops, atol=1e-6)
 
 
 def test_the_map_is_drawn_large_between_the_middles_of_its_cells() -> None:
@@ -363,6 +416,64 @@ def test_a_layer_by_name_or_number() -> None:
         heatmap(network, picture, layer="convolution")
     with pytest.raises(StriateError, match="choose one of 0, 1, 2, 3, 4"):
         heatmap(network, picture, layer="6")
+
+
+class Turned(nn.Module):
+    """Maps whose channels come to stand last, then a layer there: a norm, a recurrent layer, or attention."""
+
+    def __init__(self, conv: nn.Module, layer: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.layer, self.back = conv, layer, nn.Linear(24, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = self.conv(x).movedim(1, -1)
+        given = places.flatten(1, -2) if isinstance(self.layer, nn.MultiheadAttention) else places
+        made = self.layer(*[given] * (3 if given is not places else 1))
+        made = made[0] if isinstance(made, tuple) else made
+        if given is places:
+            return self.back(F.relu(made).flatten(1, -2).mean(1))
+        return self.back(F.relu(made.mT.unflatten(2, x.shape[2:])).mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "last", "grid", "wrong"),
+    [
+        (Turned(nn.Conv2d(1, 24, 3, padding=1), nn.LayerNorm(24)), (1, 8, 10), "conv", (8, 10), "layer"),
+        (Turned(nn.Conv1d(2, 6, 3), nn.GRU(6, 24, batch_first=True)), (2, 30), "conv", (28,), "layer.gru"),
+        (
+            Turned(nn.Conv2d(1, 24, 1), nn.MultiheadAttention(24, 2, batch_first=True)),
+            (1, 4, 6),
+            "relu",
+            (4, 6),
+            "back",
+        ),
+    ],
+    ids=["norm", "recurrent", "attention"],
+)
+def test_a_map_lies_as_the_picture_does(
+    network: nn.Module, shape: tuple[int, ...], last: str, grid: tuple[int, ...], wrong: str
+) -> None:
+    """Where channels stand last a layer has the right number of axes, but not the picture's: it is passed over, and
+    refused by name. Places that were put into a row and back count again."""
+    found = heatmap(network, torch.randn(shape, generator=torch.Generator().manual_seed(1)))
+    assert (found.layer, found.map.shape) == (last, grid)
+    with pytest.raises(StriateError, match="lie as the picture does"):
+        heatmap(network, torch.ones(shape), layer=wrong)
+
+
+@pytest.mark.parametrize(
+    ("line", "layer"),
+    [
+        ("ensemble 2 (conv 4 3, relu, conv classes 1)", "ensemble1.*.relu1"),
+        ("conv 4 3, relu, conv classes 1, scale 0.5", "relu1"),
+        ("conv classes 1", "conv1"),
+    ],
+)
+def test_the_usual_layer_is_not_the_answer_itself(line: str, layer: str) -> None:
+    """A map of the answer explains nothing; it is taken only where there is no other."""
+    network = nn.Sequential(build(line, (1, 6, 7), 2), nn.Identity()) if layer == "conv1" else build(line, (1, 6, 7), 2)
+    found = heatmap(network, torch.ones(1, 6, 7), score=lambda output: output[1].mean())
+    assert found.layer == ("0.conv1" if layer == "conv1" else layer)
 
 
 def test_layercam_says_what_is_held_against_it() -> None:

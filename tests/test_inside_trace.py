@@ -82,6 +82,19 @@ def test_the_lineage_goes_from_the_picture_to_the_layer() -> None:
     assert seen.field("5") == (0, 12, 0, 10)
 
 
+def test_a_number_of_a_flattened_layer_sees_what_it_was() -> None:
+    """Not what all of the layer's numbers see together; a dense layer sees all of them."""
+    layers = (nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(128, 3))
+    seen = striate.trace(nn.Sequential(*layers), torch.rand(1, 16, 16))
+    place = seen.explain(3, 13).field
+    assert place == seen.explain(2, 0, 1, 5).field == seen.field(3, 13) == (1, 5, 9, 13)
+    assert [box for layer, box in seen.lineage(3, 13) if layer in (2, -1)] == [place, (1, 2, 5, 6)]
+    assert seen.field(3) == seen.explain(4, 1).field == (0, 16, 0, 16)
+    actual = np.argwhere(seen.actual_field(3, 13))
+    assert (actual >= (1, 9)).all()
+    assert (actual < (5, 13)).all()
+
+
 def test_the_actual_field_is_the_gradient() -> None:
     """|d number / d pixel| summed over channels, against plain autograd; the network is left alone."""
     seen = small()

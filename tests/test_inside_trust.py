@@ -213,6 +213,17 @@ def test_agreement_is_with_another_kind_of_method(trained: nn.Module) -> None:
         assert panel.agreement == pytest.approx(rank_correlation(heat.on_picture, other.on_picture))
 
 
+def test_a_network_without_maps_has_a_panel_too() -> None:
+    """Dense layers alone have no map for HiResCAM: beside occlusion stand integrated gradients."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(PICTURES[0].numel(), 16), nn.ReLU(), nn.Linear(16, 2))
+    heat = heatmap(network, PICTURES[0], "occlusion", places=64)
+    panel = trust(network, PICTURES[0], heat)
+    assert panel.other == "integrated_gradients"
+    other = heatmap(network, PICTURES[0], "integrated_gradients").on_picture
+    assert panel.agreement == pytest.approx(rank_correlation(heat.on_picture, other))
+
+
 def test_the_twin_is_explained_in_the_same_way(trained: nn.Module) -> None:
     """Method, layer and settings of the map are those of its twin."""
     heat = heatmap(trained, PICTURES[0], "gradcam", layer="4", **against(0))

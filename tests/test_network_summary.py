@@ -50,6 +50,17 @@ def test_a_skip_sees_what_its_pooled_layers_see() -> None:
     assert [row.field for row in summarise(net, (1, 40, 40))][-1] == (12, 12) == (seen[1] - seen[0], seen[3] - seen[2])
 
 
+def test_behind_a_norm_over_maps_a_value_sees_all() -> None:
+    """A groupnorm takes mean and variance over whole maps, and so say the glass box and the shape of the gradient."""
+    net, picture = build("conv 4 3, groupnorm 2, relu, conv 1 3", (1, 20, 30), 2), torch.rand(1, 20, 30)
+    rows, seen = summarise(net, (1, 20, 30)), trace(net, picture)
+    assert [row.field for row in rows] == [(3, 3), *[(20, 30)] * 3]
+    for row in rows:
+        y0, y1, x0, x1 = seen.field(row.name, 10, 15)
+        assert row.field == (y1 - y0, x1 - x0)
+    assert (seen.actual_field("conv2", 0, 10, 15) != 0).mean() > 0.9
+
+
 def test_the_field_is_what_really_reaches_a_value() -> None:
     """The gradient of one value in the middle is non-zero in a square of exactly that size."""
     net = build("conv 2 4, maxpool 2, conv 2 3, avgpool 2, conv 1 3", (1, 48, 48), 2).double()

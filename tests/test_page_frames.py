@@ -1,4 +1,4 @@
-"""Volumes and series on the page, in a real browser: one frame at a time, and places that are those of the network."""
+"""Volumes, series and groups on the page, in a real browser: the frames, places and channels are the network's."""
 
 import base64
 import io
@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 
 from striate.data.prepare import Preparation, Shape
 from striate.export.model import Model, load_model
+from striate.inside.trace import trace
 from striate.network.build import build
 from striate.tasks.task import make_task
 
@@ -30,10 +31,10 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-def untrained(file: Path, shape: Shape) -> Path:
+def untrained(file: Path, shape: Shape, line: str = LINE) -> Path:
     """A model file with random weights."""
     task = make_task("classification", {"classes": ("a", "b")})
-    network = build(LINE, shape.seen, task.make_head(LINE), seed=3)
+    network = build(line, shape.seen, task.make_head(line), seed=3)
     figures = Preparation(shape=shape, low=(0.0,), high=(255.0,), mean=(0.4,), std=(0.25,))
     Model(network.eval(), task, figures).save(file)
     return file
@@ -78,6 +79,15 @@ def test_a_volume_is_seen_frame_by_frame(browser: Browser, stack: tuple[np.ndarr
         shown = page.locator(".field-panel .numbers")
         expect(shown.locator("caption")).to_have_text(f"grey, frame {FRAMES}, rows 4–8, columns 3–7")
         np.testing.assert_allclose(grid(shown), (values[-1, 4:9, 3:8] / 255 - 0.4) / 0.25, atol=1e-5)
+        # The corner of a padded pool over values below 0, as the page would copy it for NumPy, is worked out by NumPy.
+        found = trace(torch.nn.MaxPool2d(3, padding=1), torch.arange(-9.0, 0).reshape(1, 3, 3)).explain(0, 0, 0, 0)
+        modules = "const [{ asNumpy }, { inPlane }] = await Promise.all([import('/copy.js'), import('/numbers.js')])"
+        text = page.evaluate(
+            f"async (one) => {{ {modules}; return asNumpy({{ chain: [inPlane(one)] }}) }}", found.as_dict()
+        )
+        told: dict[str, object] = {}
+        exec(text, told)
+        assert told["value"] == told["stored"] == -5
         page.locator(".field-stage").click(position={"x": 2, "y": 2})
         expect(page.get_by_role("heading", name=f"frame {FRAMES}, row 0, column 0")).to_be_visible()
         assert not faults(page)
@@ -107,9 +117,33 @@ def test_any_term_is_that_of_the_place(
         total = number(page.locator("tr.open td.figure data"))
         assert np.sum(np.multiply(patch, kernel)) == pytest.approx(total, rel=1e-5, abs=1e-7)
         np.testing.assert_allclose(products, np.multiply(patch, kernel))
+        if form == "volume":
+            cells, around = figures.first.locator("td"), ("frame 2, row 5, column 4: ", "frame 4, row 7, column 6: ")
+            for cell, place in zip((cells.first, cells.last), around, strict=True):
+                assert cell.get_attribute("title").startswith(place)
+            channel = button.inner_text().split()[-1]
+            page.locator("tr.detail").get_by_role("button", name="Open this map").click()
+            expect(
+                page.get_by_role("heading", name=f"conv1, channel {channel}, frame 3, row 6, column 5")
+            ).to_be_visible()
+            page.go_back()
         page.locator(".step").get_by_role("button", name="relu1").click()  # what becomes of the number
         place = "position 20" if form == "series" else "frame 3, row 6, column 5"
         expect(page.get_by_role("heading", name=f"Layer relu1, channel 0, {place}")).to_be_visible()
+
+
+def test_filters_of_groups_name_the_channels_they_read(browser: Browser, tmp_path: Path) -> None:
+    """The sixth of eight filters in four groups of two reads the fifth and sixth channel."""
+    Image.new("L", (10, 8), 90).save(tmp_path / "even.png")
+    line = "conv 8 3, conv 8 3 groups=4, flatten, dense classes"
+    model = untrained(tmp_path / "model.safetensors", Shape(height=8, width=10, channels=1), line)
+    with (
+        opened(tmp_path / "even.png", "open", "--no-browser", str(model)) as address,
+        visit(browser, f"{address}#tab=filters&layer=1&channel=5") as page,
+    ):
+        expect(page.locator(".filter-chosen caption")).to_have_text("weights for input channel 4")
+        page.get_by_label("Input channel").select_option(label="5")
+        expect(page.locator(".filter-chosen caption")).to_have_text("weights for input channel 5")
 
 
 def test_maps_of_a_volume_are_seen_frame_by_frame(browser: Browser, stack: tuple[np.ndarray, tuple[str, ...]]) -> None:

@@ -269,6 +269,7 @@ def test_filters_are_the_weights(visitor: Visitor, run: Path) -> None:
     network = load_model(run).network
     listed = visitor.json("/api/filters")["layers"]
     assert [(item["name"], item["shape"]) for item in listed] == [("conv1", [4, 1, 3, 3]), ("conv2", [6, 4, 3, 3])]
+    assert [item["groups"] for item in listed] == [1, 1]
     for item in listed:
         header, weight = visitor.array(f"/api/filters/{item['index']}")
         assert np.array_equal(weight, network.get_parameter(f"{item['name']}.weight").detach().numpy())

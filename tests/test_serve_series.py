@@ -125,6 +125,8 @@ def test_a_volume_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert told["picture_box"] == [1 * 6 + 2, 3 * 6 + 5, 4, 7]
         term = told["chain"][0]["terms"][0]
         assert (term["origin"], term["step"], term["frames"]) == ([2 * 6 + 2, 4], [1, 1], 3)
+        assert (term["place"], term["gaps"]) == ([1, 2, 4], [1, 1, 1])
+        assert page.json(f"/api/trace/{first}/terms/conv1?channel=1&y={at[1]}&x={at[2]}&term=0") == term
         expected = torch.nn.functional.conv3d(
             look.trace.recording.picture[None], run.model.network[0].weight, run.model.network[0].bias, padding=1
         )

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from contextlib import redirect_stdout
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -136,14 +137,27 @@ def test_a_heatmap_explains_the_objects_that_are_told(learned: tuple[Path, stria
     model, name = load_model(run.folder), "00.png"
     (one,) = model.predict(folder / name)
     kind = one.predicted.names[0]
-    seen = striate.heatmap(
-        model.network,
-        model.look(folder / name).trace.recording.picture,
-        score=model.score_of(model.classes.index(kind)),
-    )
+    trace = model.look(folder / name).trace
+    score = model.score_of(model.classes.index(kind), trace.recording.output)
+    seen = striate.heatmap(model.network, trace.recording.picture, score=score)
     y, x = np.unravel_index(np.argmax(seen.on_picture), seen.on_picture.shape)
     boxes = [box for found, box in zip(one.predicted.names, one.predicted.corners, strict=True) if found == kind]
     assert any(x0 - 2 <= x <= x1 + 2 and y0 - 2 <= y <= y1 + 2 for x0, y0, x1, y1 in boxes)
+
+
+def test_a_heatmap_asks_about_the_same_objects_of_every_covered_picture() -> None:
+    """A detector that reads its pixels: covering an object takes what it adds to the mean, and nothing more; integrated
+    gradients add up to the mean itself."""
+    picture = torch.zeros(1, 8, 8)
+    picture[0, 1, 1], picture[0, 6, 5] = 8.0, 4.0
+    network = torch.nn.Conv2d(1, 5, 1, bias=False)  # one class, and four sides: of the empty ground the logit is -3
+    torch.nn.init.zeros_(network.weight.data)[0] = 1.0
+    score = partial(Detection(("disc",)).score, index=0, whole=network(picture[None]).detach())
+    asked = {"score": lambda output: score(output[None])[0]}
+    covered = striate.heatmap(network, picture, "occlusion", window=1, stride=1, **asked).map
+    np.testing.assert_allclose(covered, picture[0] / 2, atol=1e-6)
+    exact = striate.heatmap(network, picture, "integrated_gradients", **asked)
+    np.testing.assert_allclose(exact.map, picture[0] / 2, atol=1e-5)
 
 
 def test_answers_are_in_pixels_of_the_pictures_own_size(learned: tuple[Path, striate.Run], tmp_path: Path) -> None:

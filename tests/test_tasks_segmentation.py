@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from striate.data.labelmap import UNKNOWN
 from striate.data.prepare import Preparation, Shape, fit, placed
 from striate.data.sample import Found, Mask
 from striate.data.values import mask_values
+from striate.draw.areas import class_colours, with_areas
 from striate.errors import StriateError
 from striate.export.model import Model
 from striate.network.build import build
@@ -214,6 +216,32 @@ def test_a_heatmap_explains_the_mean_logit_of_what_is_told() -> None:
     logits[0, 1] = torch.tensor([[5.0, 3.0], [-1.0, -1.0]])
     assert TASK.score(logits, 1).tolist() == [4.0]
     assert TASK.score(logits, 2).tolist() == [0.0]
+
+
+def test_areas_are_outlined_on_all_sides() -> None:
+    """Of a square the whole border in full colour, its inside tinted, and nothing around it."""
+    told = np.zeros((400, 400), np.uint8)
+    told[100:104, 200:204] = 1
+    drawn = with_areas(np.zeros((400, 400, 1), np.uint8), told)
+    rim = (drawn == class_colours(2)[1]).all(axis=2)
+    assert rim.sum() == 12
+    assert not rim[101:103, 201:203].any()
+    assert np.array_equal(drawn.any(axis=2), told == 1)
+
+
+def test_a_heatmap_asks_about_the_same_pixels_of_every_covered_picture() -> None:
+    """A network that reads its pixels: each told one covered takes its share of the mean, a dim one too."""
+    network = torch.nn.Conv2d(1, 3, 1)  # the logit of "cell" is the pixel itself, against 0.5 for the background
+    torch.nn.init.zeros_(network.weight.data)[1] = 1.0
+    network.bias.data, network.output_shape = torch.tensor([0.5, 0.0, -9.0]), (3, 2, 3)
+    shape = Shape(height=2, width=3, channels=1, depth="float32")
+    model = Model(network, TASK, Preparation(shape=shape, low=(0.0,), high=(1.0,), mean=(0.0,), std=(0.25,)))
+    picture = np.array([[1.0, 0.25, 0.0], [0.0, 0.0, 0.0]], np.float32)
+    heat = partial(model.heatmap, picture, "cell")
+    np.testing.assert_allclose(heat("occlusion", window=1, stride=1).map, 2 * picture, atol=1e-6)
+    exact = heat("integrated_gradients")
+    np.testing.assert_allclose(exact.map, 2 * picture, atol=1e-6)
+    assert exact.warning == ""
 
 
 def test_which_side_is_up_is_told_by_the_masks() -> None:

@@ -11,14 +11,14 @@ from striate.draw import lines, maps, pixels
 SIDE = 160  # dots to which smaller pictures grow below their heatmap
 
 
-def shown(stored: np.ndarray, shape: Shape) -> np.ndarray:
-    """uint8 (H, W, 1 or 3) of a row (H, W, C) of the store; of a volume its middle frame."""
+def shown(stored: np.ndarray, shape: Shape, frame: int | None = None) -> np.ndarray:
+    """uint8 (H, W, 1 or 3) of a row (H, W, C) of the store; of a volume this frame, or its middle one."""
     match shape.form:
         case "series":
             return lines.lines(stored[0])
         case "text":
             return lines.letters(spelled(stored))
-    return pixels.visible(_middle(stored, shape))
+    return pixels.visible(_frame(stored, shape, frame))
 
 
 def with_heat(
@@ -29,7 +29,7 @@ def with_heat(
         return lines.lines(stored[0], heat((shape.width,)))
     if shape.form == "text":
         return lines.letters(spelled(stored), heat((shape.width,)))
-    picture = pixels.visible(_middle(stored, shape))
+    picture = pixels.visible(_frame(stored, shape))
     times = max(1, SIDE // max(picture.shape[:2]))
     grown = picture.repeat(times, axis=0).repeat(times, axis=1)
     size = grown.shape[:2] if shape.form == "picture" else (shape.frames, *grown.shape[:2])
@@ -51,6 +51,6 @@ def box_of(field: tuple[int, ...], drawn: np.ndarray, shape: Shape) -> tuple[int
     return min(top * tall, height - 3), min((bottom + 1) * tall, height), *sides
 
 
-def _middle(stored: np.ndarray, shape: Shape) -> np.ndarray:
-    first = shape.frames // 2 * shape.channels
+def _frame(stored: np.ndarray, shape: Shape, frame: int | None = None) -> np.ndarray:
+    first = (shape.frames // 2 if frame is None else frame) * shape.channels
     return stored[:, :, first : first + shape.channels] if shape.frames > 1 else stored

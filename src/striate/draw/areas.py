@@ -41,7 +41,7 @@ def with_areas(
     shown = told != 255 if background is None else (told != 255) & (told != background)
     colours = class_colours(256)[told]
     drawn[shown] = np.rint((1 - _TINT) * drawn[shown] + _TINT * colours[shown]).astype(np.uint8)
-    rim = outlines(told) & shown
+    rim = outlines(told, both=True) & shown
     drawn[rim] = colours[rim]
     if truth is not None:
         edge = outlines(_grown(truth, times))
@@ -50,11 +50,14 @@ def with_areas(
     return drawn
 
 
-def outlines(labels: np.ndarray) -> np.ndarray:
-    """Which pixels (H, W) have another label to the right or below; those beside unknown pixels (255) have not."""
+def outlines(labels: np.ndarray, *, both: bool = False) -> np.ndarray:
+    """Which pixels (H, W) have another label to the right or below, or on any side if `both`; those beside unknown
+    pixels (255) have not."""
     rim = np.zeros(labels.shape, bool)
-    for mine, other in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
-        rim[: mine.shape[0], : mine.shape[1]] |= (mine != other) & (mine != 255) & (other != 255)
+    for mine, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        differ = (labels[mine] != labels[other]) & (labels[mine] != 255) & (labels[other] != 255)
+        rim[mine] |= differ
+        rim[other] |= differ & both
     return rim
 
 

@@ -30,20 +30,21 @@ class Row:
 
 
 def layer_sheet(
-    maps: np.ndarray, title: str, *, picture: np.ndarray, field: Box, at: tuple[int, int, int], note: str
+    maps: np.ndarray, title: str, *, picture: np.ndarray, field: Box, at: tuple[int, ...], note: str
 ) -> bytes:
     """All feature maps of a layer, numbered, with their legend, beside the picture.
 
-    maps: (C, *grid) or (n,). picture: uint8 (H, W, 1 or 3). at: channel, y, x of a pixel that is marked; field: the
-    box of the picture that it can see. Of more than 256 maps those around the marked channel are shown.
+    maps: (C, *grid) or (n,). picture: uint8 (H, W, 1 or 3). at: channel and place of a number that is marked, with the
+    slice of a volume; field: the box of the picture that it can see. Of more than 256 maps those around the marked
+    channel are shown.
     """
-    is_line, maps = np.ndim(maps) == 2, _as_maps(maps)
-    first = at[0] // MOST * MOST
+    is_line, maps = np.ndim(maps) == 2, _as_maps(maps, at[1] if len(at) == 4 else None)
+    first, (down, across) = at[0] // MOST * MOST, (0, 0, *at[1:])[-2:]
     shown, scale = maps[first : first + MOST], scale_of(maps)
     columns = columns_for(len(shown))
     widest = 220 if maps[0].size > 1 else _NARROWEST
     side = min(widest, max(_NARROWEST, (_WIDTH - 2 * MARGIN) // columns - GAP))
-    tiles = [pixels.fitted(tile, side) for tile in scale.paint(shown)]
+    tiles = [_banded(pixels.fitted(scale.paint(one), side), is_line) for one in shown]
     seen = pixels.fitted(pixels.three_channels(picture), _PICTURE)
     rest = f"\nmaps {first} to {first + len(shown) - 1} of {len(maps):,}" if len(maps) > len(shown) else ""
     left, top = MARGIN + _PICTURE + 2 * GAP, MARGIN + 60
@@ -58,16 +59,17 @@ def layer_sheet(
         x, y = MARGIN + place % columns * (side + GAP), below + place // columns * (len(tile) + LINE + GAP)
         canvas.paste(tile, x, y, framed=True)
         if place + first == at[0]:
-            box = (0 if is_line else at[1], len(maps[0]) if is_line else at[1] + 1, at[2], at[2] + 1)
-            canvas.paste(_marked(tile, box, maps.shape[1]), x - FRAME, y - FRAME)
+            box = (0, maps.shape[2], across, across + 1) if is_line else (down, down + 1, across, across + 1)
+            times = max(tile.shape[:2]) / max(maps.shape[1:])
+            canvas.paste(_marked(tile, box, times), x - FRAME, y - FRAME)
         value = f": {number(float(shown[place, 0, 0]))}" if maps[0].size == 1 else ""
         canvas.write(f"{place + first}{value}", x + tile.shape[1] / 2, y + len(tile) + 6, side + GAP / 2, ha="center")
     return canvas.png()
 
 
-def _marked(tile: np.ndarray, box: Box, rows: int) -> np.ndarray:
-    """The tile of a map of so many rows with a box framed, and a broad frame round all of it."""
-    drawn = outline(tile, box, style.MARK, len(tile) / rows)
+def _marked(tile: np.ndarray, box: Box, times: float) -> np.ndarray:
+    """The tile with a box framed, which has `times` dots per place, and a broad frame round all of it."""
+    drawn = outline(tile, box, style.MARK, times)
     framed = np.full((drawn.shape[0] + 2 * FRAME, drawn.shape[1] + 2 * FRAME, 3), style.rgb(style.MARK), np.uint8)
     framed[FRAME:-FRAME, FRAME:-FRAME] = drawn
     return framed
@@ -109,12 +111,13 @@ def network_sheet(
 
 def _strongest_tiles(row: Row, count: int) -> list[tuple[np.ndarray, str]]:
     """The row's strongest maps in its own colours, each with what stands below it."""
-    scale, maps = scale_of(row.maps), _as_maps(row.maps)
+    scale, maps, is_line = scale_of(row.maps), _as_maps(row.maps), np.ndim(row.maps) == 2
     tiles = []
     for channel in strongest(maps)[:count]:
         words = row.channels[channel] if row.channels else str(channel)
         value = f"\n{number(float(maps[channel, 0, 0]))}" if maps[0].size == 1 else ""
-        tiles.append((_filled(scale.paint(maps[channel]), _TILE // 2 if value else _TILE), words + value))
+        tile = _filled(scale.paint(maps[channel]), _TILE // 2 if value else _TILE)
+        tiles.append((_banded(tile, is_line), words + value))
     return tiles
 
 
@@ -141,14 +144,17 @@ def strongest(maps: np.ndarray) -> np.ndarray:
     return np.argsort(-peaks, kind="stable")
 
 
-def _as_maps(values: np.ndarray) -> np.ndarray:
-    """(C, H, W), whatever a layer's values are: a vector is maps of one cell, a line a band, a volume its middle."""
+def _as_maps(values: np.ndarray, slice: int | None = None) -> np.ndarray:
+    """(C, H, W), whatever a layer's values are: a vector is maps of one cell, a line one row, a volume one slice."""
     values = np.asarray(values, dtype=np.float64)
-    if values.ndim == 2:
-        return values[:, None].repeat(max(1, values.shape[1] // 5), axis=1)
     if values.ndim == 4:
-        return values[:, values.shape[1] // 2]
+        return values[:, values.shape[1] // 2 if slice is None else slice]
     return values.reshape(len(values), *([1] * (3 - values.ndim)), *values.shape[1:])
+
+
+def _banded(tile: np.ndarray, is_line: bool) -> np.ndarray:
+    """The tile of a line as a band that is high enough to be seen; only here, as lines may be long and many."""
+    return tile[:1].repeat(max(1, tile.shape[1] // 5), axis=0) if is_line else tile
 
 
 def _filled(tile: np.ndarray, side: int) -> np.ndarray:

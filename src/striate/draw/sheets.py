@@ -77,7 +77,8 @@ def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formu
     panels = figure.subplots(1, 2)
     figure.suptitle(style.legible(title), x=0.016, ha="left", fontsize=12, color=style.INK)
     _panel(panels[0], pixels.three_channels(picture), f"picture, {_size(picture)}")
-    shown = pixels.diverging(feature_map, reach) if signed else pixels.three_channels(pixels.to_uint8(feature_map))
+    grey = pixels.three_channels(pixels.to_uint8(feature_map, 0, 100))
+    shown = pixels.diverging(feature_map, reach) if signed else grey
     _panel(panels[1], shown, f"feature map, {_size(feature_map)}")
     scale = f" · {_legend(reach)}" if signed else ", black to white"
     panels[1].set_xlabel(f"{number(low)} to {number(high)}{scale}", fontsize=8, color=style.MUTED)

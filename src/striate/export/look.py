@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import fill
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from striate.inside.stages import stage_ends
 from striate.inside.trace import Explanation, Trace
 from striate.inside.written import layer_table, ledger_table, place_text, span_text
 
+NOTE = 46  # letters of a line beside the picture of the narrowest sheet
 Place = tuple[int, ...]  # channel, y, x; of a vector its number alone
 
 
@@ -65,16 +67,18 @@ class Look:
         if layer is None:
             return self._network_sheet
         at, facts = self.place(layer, channel, *position), self.layers[self.trace.index(layer)]
-        picture = shown(self.stored, self.shape)
-        field = self.trace.field(layer, *at[1:])
+        field = self.trace.field(layer, *(at[1:] or at))
+        frame = (field[0] + field[1] - 1) // 2 if len(field) == 6 and field[1] else None
+        picture = shown(self.stored, self.shape, frame)
         value = f"{place_text(at)}: {say(float(self.maps(layer)[at]))}"
-        note = f"{facts.kind}{_settings(facts)}\n{value}\nsees {span_text(field)} of the picture"
+        seen = f"sees {span_text(field)} of the picture" + ("" if frame is None else f"; shown is its slice {frame}")
+        note = f"{facts.kind}{_settings(facts)}\n{value}\n{fill(seen, NOTE)}"
         return drawing.layer_sheet(
             self.maps(layer),
             f"{facts.name} · {_times(facts.output_shape)} · {self.name}: {self.answer}",
             picture=picture,
             field=box_of(field, picture, self.shape),
-            at=(at[0], *(0, 0, *at[1:])[-2:]),
+            at=at,
             note=note,
         )
 

@@ -281,16 +281,19 @@ class Model:
             raise StriateError("a heatmap explains one of the outputs", received=of, remedy=nearest(of, self.classes))
         index = self.task.output_of(self.answers(look.stored[None])[0]) if of is None else self.classes.index(of)
         x = torch.from_numpy(look.trace.picture).to(next(self.network.parameters()).device)
-        return heatmap(self.network, x, method, score=self.score_of(index), **settings)
+        return heatmap(self.network, x, method, score=self.score_of(index, look.trace.recording.output), **settings)
 
-    def score_of(self, index: int) -> int | Callable[[torch.Tensor], torch.Tensor]:
-        """What a heatmap for output `index` explains: the number of an output, or a function of the whole output."""
+    def score_of(self, index: int, whole: torch.Tensor) -> int | Callable[[torch.Tensor], torch.Tensor]:
+        """What a heatmap for output `index` explains: the number of an output, or a function of the whole output.
+
+        whole: what the network gives for the whole picture, which says where objects and areas are told.
+        """
         if not 0 <= index < len(self.classes):
             last = len(self.classes) - 1
             raise StriateError(f"a class is a number from 0 to {last}", received=index, where="target, versus")
         if self.task.one_label and self.network.output_shape == (len(self.classes),):
             return index  # the task's own score is just that
-        return lambda output: self.task.score(output[None], index)[0]
+        return lambda output: self.task.score(output[None], index, whole[None].to(output))[0]
 
     def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
         return items(sources, self.preparation.shape, self.about.get("text") or "")

@@ -334,7 +334,7 @@ def _without_batch(network: nn.Module, picture: Tensor) -> Tensor:
     axes = max((int(match[1]) for match in sized if match), default=0)
     if picture.ndim < 2 or not picture.is_floating_point():
         raise StriateError("a picture is a tensor of numbers", received=f"{tuple(picture.shape)} of {picture.dtype}")
-    batched = picture.ndim == axes + 2 if axes else picture.ndim in {2, 4, 5} and len(picture) == 1
+    batched = picture.ndim == axes + 2 if axes else picture.ndim in {4, 5} and len(picture) == 1
     if batched and len(picture) != 1:
         rule = "one picture is looked at, at a time"
         raise StriateError(rule, received=f"{len(picture)} pictures", remedy="give pictures[0]")

@@ -124,7 +124,7 @@ def _combined(place: Place) -> Ledger:
         first, second, kind = second, first, kind[1:]
     weights = [1.0, -1.0 if kind == "sub" else 1.0]
     if kind in {"add", "sub"}:
-        weights[place.kind != "rsub"] *= float(settings["alpha"])
+        weights[1] *= float(settings["alpha"])
         return _added(place, (first, second), weights)
     sign = "×" if kind == "mul" else "/"
     if isinstance(second, Source) and (kind == "div" or isinstance(first, Source)):

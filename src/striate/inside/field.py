@@ -73,12 +73,14 @@ class Fields:
         return layer, order
 
     def seen(self, layer: int, position: tuple[int, ...]) -> dict[int, Seen]:
-        """What a place of a layer (all channels, `position` on the other axes) sees of every layer before it.
+        """What a place of a layer (`position` on its last axes, all of the others) sees of every layer before it.
 
         Keys are layers, -1 for the picture. All of the picture where an operation on the way is not known.
         """
-        whole = self._whole(layer)
-        found = {layer: (*whole[:1], *(np.arange(len(w)) == at for w, at in zip(whole[1:], position, strict=True)))}
+        whole = list(self._whole(layer))
+        for axis, at in enumerate(position, start=len(whole) - len(position)):
+            whole[axis] = np.arange(len(whole[axis])) == at
+        found = {layer: tuple(whole)}
         for index in range(layer, PICTURE, -1):
             if index in found:
                 for source, places in self._before(index, found[index]):
@@ -91,7 +93,7 @@ class Fields:
     def _whole(self, layer: int) -> Seen:
         return tuple(np.ones(size, bool) for size in self.value(layer).shape)
 
-    def _inputs(self, layer: int) -> tuple[bool, list[Source], list[list[Along]]]:
+    def inputs(self, layer: int) -> tuple[bool, list[Source], list[list[Along]]]:
         """Whether the operation is known, what it reads, and how: found once per layer."""
         if layer not in self._read:
             kind, call = self.recording.layers[layer].kind, self.recording.arguments[layer]
@@ -100,10 +102,16 @@ class Fields:
             self._read[layer] = known, inputs, [reach(kind, call, each) for each in inputs] if known else []
         return self._read[layer]
 
+    def keeps_places(self, layer: int) -> bool:
+        """Whether each number of a layer is made from the number, or numbers, at its own channel and place alone."""
+        known, _, reaches = self.inputs(layer)
+        moves = self.recording.layers[layer].kind in MOVES | {"identity", "reshape"}
+        return known and (moves or all(rule and rule[1] is same for along in reaches for rule in along[1:]))
+
     def _before(self, layer: int, places: Seen) -> Iterator[tuple[int, Seen]]:
         """What the inputs of a layer need for these places of it."""
         kind, call = self.recording.layers[layer].kind, self.recording.arguments[layer]
-        known, inputs, reaches = self._inputs(layer)
+        known, inputs, reaches = self.inputs(layer)
         if not known:
             for index in self.recording.layers[layer].inputs:
                 yield index, self._whole(index)

@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import StriateError, nearest
+from striate.inside.axes import on_picture
 from striate.inside.capture import capture
+from striate.inside.field import Fields
 from striate.inside.question import CHUNK, Baseline, Question, Score, ask, filled, gradient_of
 
 Drawn = tuple[Tensor, dict[str, Any]]  # a map (*grid), and what else of a Heatmap the method knows
@@ -132,8 +135,9 @@ def _layers(question: Question, layer: int | str | None) -> tuple[list[Explained
     """The layer with its gradient, and its name; of an ensemble the same layer of every member, with * for a member."""
     recording = capture(question.network, question.picture, gradients=True)
     score, names = question.of(recording.output[None])[0], [item.name for item in recording.layers]
-    rank = question.picture.ndim - 2
-    maps = [i for i, values in enumerate(recording.values) if values.ndim == rank + 1 and values[0].numel() > 1]
+    fields = Fields(recording)
+    lies, answers = on_picture(fields), _answers(fields)
+    maps = [i for i, values in enumerate(recording.values) if lies[i] and values[0].numel() > 1]
 
     def explained(index: int) -> Explained | None:
         gradient = gradient_of(score, recording.values[index]) if index in maps else None
@@ -141,14 +145,28 @@ def _layers(question: Question, layer: int | str | None) -> tuple[list[Explained
 
     wanted = _named(names, layer)
     if layer is None:
-        last = next((index for index in maps[::-1] if index < len(names) - 1 and explained(index)), None)
+        order = sorted(maps, key=lambda index: (index in answers, -index))  # the answer itself only if need be
+        last = next((index for index in order if index < len(names) - 1 and explained(index)), None)
         wanted = [] if last is None else _named(names, _MEMBER.sub(r"\1*.", names[last]))
     found = [one for one in map(explained, wanted) if one]
     if found and len(found) == len(wanted):
         return found, names[wanted[0]] if len(wanted) == 1 else _MEMBER.sub(r"\1*.", names[wanted[0]])
-    rule = "a class activation map needs a layer of feature maps, with more than one place, that the score depends on"
+    rule = (
+        "a class activation map needs a layer of feature maps, with more than one place, that lie as the picture does "
+        "and that the score depends on"
+    )
     remedy = f"choose one of {', '.join(names[i] for i in maps) or 'no layer: try occlusion'}"
     raise StriateError(rule, received=layer, where="layer", remedy=remedy)
+
+
+def _answers(fields: Fields) -> set[int]:
+    """The last layer, and those from which only steps place by place lead to it: they hold the answer itself."""
+    layers, found = fields.recording.layers, {len(fields.recording.layers) - 1}
+    for layer in layers[-2::-1]:
+        readers = [each.index for each in layers if layer.index in each.inputs]
+        if readers and all(reader in found and fields.keeps_places(reader) for reader in readers):
+            found.add(layer.index)
+    return found
 
 
 _MEMBER = re.compile(r"^(ensemble\d+\.)(?:\d+|\*)\.")
@@ -186,6 +204,8 @@ def _gradient(question: Question) -> Drawn:
 
 
 def _integrated_gradients(question: Question, baseline: Baseline | None = None, steps: int = 50) -> Drawn:
+    if steps < 1:
+        raise StriateError("integrated gradients take one step at least", received=steps, where="steps")
     start, words = filled(question.picture, baseline)
     way = question.picture - start
     points, weights = (torch.from_numpy(values / 2).to(way) for values in np.polynomial.legendre.leggauss(steps))
@@ -208,31 +228,40 @@ def _occlusion(
 ) -> Drawn:
     fill, words = filled(question.picture, baseline)
     sides = tuple(question.picture.shape[2:])
+    if places < 1:
+        raise StriateError("occlusion covers one place at least", received=places, where="places")
     usual = tuple(math.ceil(side / round(places ** (1 / len(sides)))) for side in sides)
     strides = _per_axis(stride, usual if window is None else _per_axis(window, sides))
-    windows = _per_axis(window, tuple(min(2 * step, side) for step, side in zip(strides, sides, strict=True)))
-    if not all(0 < step <= width <= side for step, width, side in zip(strides, windows, sides, strict=True)):
+    windows = _per_axis(window, tuple(min(2 * step, side) for step, side in zip(strides, sides, strict=False)))
+    given = list(zip(sides, windows, strides, strict=False))
+    fits = len(windows) == len(strides) == len(sides)
+    if not fits or not all(0 < step <= width <= side for side, width, step in given):
         raise StriateError(
             "an occluding window fits into the picture, and its stride leaves no gaps",
             received=f"window {windows}, stride {strides} on {sides}",
         )
-    masks = _windows(sides, windows, strides).to(fill.device)
+    lines = [_line(*each).to(fill.device) for each in given]
     whole = question.scores(question.picture)
     drop = torch.zeros(sides, dtype=torch.float64, device=fill.device)
-    for some in masks.split(max(1, CHUNK // fill.numel())):
+    every_place = np.indices([len(line) for line in lines]).reshape(len(lines), -1)
+    for start in range(0, every_place.shape[1], count := max(1, CHUNK // fill.numel())):
+        places = every_place[:, start : start + count]
+        some = reduce(_crossed, (line[at] for line, at in zip(lines, places, strict=True)))
         without = question.scores(torch.where(some[:, None], fill, question.picture))
         drop += torch.tensordot(whole - without, some.double(), 1)
-    return drop / masks.sum(0), {"baseline": words}
+    covered = reduce(_crossed, (line.sum(0)[None] for line in lines))[0]
+    return drop / covered, {"baseline": words}
 
 
-def _windows(sides: tuple[int, ...], windows: tuple[int, ...], strides: tuple[int, ...]) -> Tensor:
-    """(places, *sides) bool: the pixels under the window at each of its places; the last ones may be cut off."""
-    masks = torch.ones(1, dtype=torch.bool)
-    for side, window, stride in zip(sides, windows, strides, strict=True):
-        first, at = torch.arange(0, side - window + stride, stride)[:, None], torch.arange(side)
-        line = (at >= first) & (at < first + window)
-        masks = (masks[:, None, ..., None] & line.reshape(1, len(line), *[1] * (masks.ndim - 1), side)).flatten(0, 1)
-    return masks
+def _line(side: int, window: int, stride: int) -> Tensor:
+    """(places, side) bool: what the window covers of one axis at each of its places; the last ones may be cut off."""
+    first, at = torch.arange(0, side - window + stride, stride)[:, None], torch.arange(side)
+    return (at >= first) & (at < first + window)
+
+
+def _crossed(some: Tensor, line: Tensor) -> Tensor:
+    """(N, *sides, side) from (N, *sides) and (N, side), each with each."""
+    return some[..., None] * line.reshape(len(line), *[1] * (some.ndim - 1), -1)
 
 
 def _per_axis(value: int | tuple[int, ...] | None, usual: tuple[int, ...]) -> tuple[int, ...]:

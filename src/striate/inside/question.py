@@ -57,7 +57,10 @@ class Question:
         return " minus ".join("a score of your own" if callable(item) else f"class {item}" for item in asked)
 
     def _parts(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        return pictures.split(max(1, CHUNK // pictures[0].numel()))
+        # A batchnorm that keeps no statistics takes those of the batch, so that others would change a picture's score.
+        norms = (m for m in self.network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+        alone = any(norm.running_mean is None for norm in norms)
+        return pictures.split(1 if alone else max(1, CHUNK // pictures[0].numel()))
 
 
 @contextlib.contextmanager

@@ -134,7 +134,7 @@ class Trace:
         where = at if facts.output_shape else ()
         stored = float(_array(self.recording.values[index][where]))
         found = {"layer": index, "name": facts.name, "kind": facts.kind, "at": at, "stored": stored}
-        found["field"] = self._on_picture(self._fields.seen(index, where[1:]))
+        found["field"] = self._on_picture(self._fields.seen(index, where[1:] or where))
         if reason := unknown(facts.kind, call):
             why = f"arithmetic not available for {reason}"
             return Explanation(**found, available=False, reason=why, value=stored)
@@ -155,7 +155,8 @@ class Trace:
     def field(self, layer: int | str, *position: int) -> tuple[int, ...]:
         """What a place of a layer can see of the picture: half-open (y0, y1, x0, x1), with as many axes as it has.
 
-        Zeros if it sees nothing. The layer's fact "field" says whether it is "exact" or an "upper bound".
+        Of a vector all of its numbers together, or the one that is named. Zeros if it sees nothing. The layer's fact
+        "field" says whether it is "exact" or an "upper bound".
         """
         return self._on_picture(self._seen(layer, position))
 
@@ -196,7 +197,8 @@ class Trace:
 
     def _seen(self, layer: int | str, position: tuple[int, ...]) -> dict[int, Seen]:
         index = self.index(layer)
-        return self._fields.seen(index, self._place(index, (0, *position))[1:])
+        is_number = len(position) == len(self.layers[index].output_shape) == 1
+        return self._fields.seen(index, self._place(index, position if is_number else (0, *position))[not is_number :])
 
     def _on_picture(self, seen: dict[int, Seen]) -> tuple[int, ...]:
         axes = self.recording.picture.ndim - 1

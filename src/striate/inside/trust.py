@@ -83,7 +83,7 @@ def judge(
     """The evidence beside any map (*grid) that is said to explain a score, wherever it comes from.
 
     redraw: makes the map of another network; without it nobody can tell whether the map depends on the weights.
-    other: the method that the map is compared with.
+    other: the method that the map is compared with; integrated gradients where a network has no maps for it.
     """
     map = np.asarray(map, np.float64)
     with ask(network, picture, score, versus) as question:
@@ -92,8 +92,7 @@ def judge(
         curves = _curves(question, fill, rivals, seed)
     count = 0 if redraw is None else TWINS if map.size <= LARGE else 1
     twins = [redraw(randomised(network, question.picture, seed + number)) for number in range(count)]
-    settings = {"places": CELLS} if other == "occlusion" else {}
-    second = heatmap(network, picture, other, score=score, versus=versus, **settings)
+    second = _beside(network, picture, other, score=score, versus=versus)
     areas = (curves[..., 1:] + curves[..., :-1]).mean(-1) / 2  # by trapezoids: the mean score
     found = Trust(
         twin=twins[0] if twins else None,
@@ -104,10 +103,20 @@ def judge(
         insertion=_named(curves[:, 1]),
         areas={"deletion": _named(areas[:, 0]), "insertion": _named(areas[:, 1])},
         agreement=rank_correlation(rivals[0], second.on_picture),
-        other=other,
+        other=second.method,
         fill=words,
     )
     return _with_verdict(found, rivals[0], areas[:, 1] - areas[:, 0], question.words())
+
+
+def _beside(network: nn.Module, picture: Tensor, other: str, **asked: Any) -> Heatmap:
+    """The map of another method; where no layer has maps for HiResCAM, that of integrated gradients."""
+    try:
+        return heatmap(network, picture, other, **asked, **({"places": CELLS} if other == "occlusion" else {}))
+    except StriateError:
+        if other != "hirescam":
+            raise
+        return heatmap(network, picture, "integrated_gradients", **asked)
 
 
 def _rivals(picture: Tensor, map: Map, seed: int) -> list[Map]:

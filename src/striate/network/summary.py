@@ -188,6 +188,8 @@ def _after(module: nn.Module, reach: _Reach | None, spatial: tuple[int, ...]) ->
         return _Reach(spatial, (1,) * len(spatial))
     if reach is None or list(module.children()):
         return None
+    if isinstance(module, nn.GroupNorm):  # each value depends on all of its group's maps
+        return _Reach(spatial, reach.step)
     if isinstance(module, blocks.CONVOLUTIONS + blocks.MAXPOOLS + blocks.AVGPOOLS):
         window = (module.kernel_size, module.stride, getattr(module, "dilation", 1))
         return reach.slide(*(_per_axis(value, len(spatial)) for value in window))

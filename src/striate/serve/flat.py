@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from striate.inside.trace import Explanation
+from striate.inside.trace import Explanation, Trace
 
 Shape = tuple[int, ...]  # (channels, *grid)
 
@@ -52,16 +52,24 @@ def box_of(box: tuple[int, ...], shape: Shape) -> list[int]:
     return list(box)
 
 
+def named(seen: Trace) -> dict[int, tuple[str, Shape]]:
+    """Name and shape of every layer, and of the picture as -1."""
+    known = {-1: ("picture", tuple(seen.recording.picture.shape))}
+    return known | {layer.index: (layer.name, layer.output_shape) for layer in seen.layers}
+
+
 def plain_step(step: Explanation, known: Mapping[int, tuple[str, Shape]]) -> dict:
-    """How a number came about, for JSON. Of a volume a term's origin is that of its middle frame, and `frames` says how
-    many its patch has. known: name and shape of every source."""
+    """How a number came about, for JSON. Of a volume a term's origin is that of its middle frame on the flat picture,
+    `frames` says how many its patch has, `place` and `gaps` where its first cell and the next ones are in the volume.
+    known: name and shape of every source."""
     plain = step.as_dict()
     for term, told in zip(step.terms, plain["terms"], strict=True):
         if len(term.origin) == 3:
             frames = 1 if term.patch is None else len(term.patch)
             frame = term.origin[0] + term.step[0] * (frames // 2)
             row = frame * known[term.source][1][2] + term.origin[1]
-            told |= {"origin": [row, term.origin[2]], "step": list(term.step[1:]), "frames": frames}
+            flat = {"origin": [row, term.origin[2]], "step": list(term.step[1:]), "frames": frames}
+            told |= flat | {"place": list(term.origin), "gaps": list(term.step)}
     return plain
 
 

@@ -22,7 +22,7 @@ from striate.export.underway import model_file
 from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
-from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of, plain_step
+from striate.serve.flat import as_filters, as_maps, as_plane, box_of, named, place_of, plain_step
 from striate.serve.gallery import YOURS, Gallery, shown, small
 from striate.serve.looking import Looking, Seen, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
@@ -179,19 +179,18 @@ class Glass:
 
     def explain(self, request: Request, picture: str, layer: str) -> Reply:
         seen, which, channel, place = self._cell(request, picture, layer)
-        known = {item.index: (item.name, item.output_shape) for item in seen.layers}
-        known[-1] = "picture", seen.picture.shape
+        known = named(seen)
         steps = [
             {"layer": index, "name": known[index][0], "box": box_of(box, known[index][1])}
-            for index, box in seen.lineage(which, *place)
+            for index, box in seen.lineage(which, *(place or (channel,)))
         ]
         chain = [plain_step(each, known) for each in seen.chain(which, channel, *place)]
-        box = box_of(seen.field(which, *place), known[-1][1])
+        box = box_of(seen.field(which, *(place or (channel,))), known[-1][1])
         return json_reply({"chain": chain, "lineage": steps, "picture_box": box})
 
     def term(self, request: Request, picture: str, layer: str) -> Reply:
         seen, which, channel, place = self._cell(request, picture, layer)
-        terms = seen.explain(which, channel, *place, full=True).as_dict()["terms"]
+        terms = plain_step(seen.explain(which, channel, *place, full=True), named(seen))["terms"]
         number = request.whole("term", 0)
         if not 0 <= number < len(terms):
             raise StriateError(f"a term is a number from 0 to {len(terms) - 1}", received=number, where="term")
@@ -207,7 +206,11 @@ class Glass:
     def filters(self, request: Request) -> Reply:
         seen = self.looking.blank().trace
         each = ((layer, as_filters(seen.kernels(layer.index))) for layer in seen.layers)
-        told = [{"index": layer.index, "name": layer.name, "shape": v.shape} for layer, v in each if v is not None]
+        told = [
+            {"index": layer.index, "name": layer.name, "shape": v.shape, "groups": layer.facts.get("groups", 1)}
+            for layer, v in each
+            if v is not None
+        ]
         return json_reply({"layers": told})
 
     def filter(self, request: Request, layer: str) -> Reply:

@@ -92,15 +92,16 @@ class Looking:
         )
 
     def heat(self, wish: Wish, look: Seen, request: Request) -> Heatmap:
+        picture, whole = look.trace.recording.picture, look.trace.recording.output
+
         def make() -> Heatmap:
             request.require_waiting()
             layer = int(wish.layer) if wish.layer.isdecimal() else wish.layer or None
-            score = self.model.score_of(wish.target)
-            versus = None if wish.versus is None else self.model.score_of(wish.versus)
-            picture = look.trace.recording.picture
+            score = self.model.score_of(wish.target, whole)
+            versus = None if wish.versus is None else self.model.score_of(wish.versus, whole)
             return heatmap(self._copy, picture, wish.method, layer=layer, score=score, versus=versus)
 
-        return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes)
+        return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes + whole.nbytes)
 
     def trust(self, wish: Wish, look: Seen, request: Request) -> Trust:
         heat = self.heat(wish, look, request)

@@ -84,7 +84,7 @@ class Classification(Task):
         first, second = logits.topk(2).values.T
         return first - second
 
-    def score(self, logits: Tensor, index: int) -> Tensor:
+    def score(self, logits: Tensor, index: int, whole: Tensor | None = None) -> Tensor:
         if logits.shape[1] > 1:
             return logits[:, index]
         return logits[:, 0] if index == 1 else -logits[:, 0]

@@ -169,12 +169,13 @@ class Detection(Task):
         told = tuple(names[place] for place in kept)
         return Boxes(names=told, corners=boxes[kept], confidence=chances[kept], size=size)
 
-    def score(self, logits: Tensor, index: int) -> Tensor:
+    def score(self, logits: Tensor, index: int, whole: Tensor | None = None) -> Tensor:
         """The mean evidence for the objects of a class that are told; for the surest where none is."""
-        there = centres.centre_logits(logits)[:, index].flatten(1)
-        told = centres.is_peak(there.detach().view(len(logits), 1, *logits.shape[2:])).flatten(1)
-        told &= there.sigmoid() >= torch.minimum(there.sigmoid().amax(dim=1), torch.tensor(self.threshold))[:, None]
-        return (there * told).sum(dim=1) / told.sum(dim=1)
+        first = centres.centre_logits(logits if whole is None else whole)[:, index].detach()
+        sure = first.sigmoid()
+        told = sure >= sure.amax((1, 2), keepdim=True).clamp(max=self.threshold)
+        told &= centres.is_peak(first[:, None])[:, 0]
+        return (centres.centre_logits(logits)[:, index] * told).sum((1, 2)) / told.sum((1, 2))
 
     def per_class(self, answer: Boxes) -> np.ndarray:
         """How sure the surest object of every class is."""

@@ -173,11 +173,11 @@ class Segmentation(Task):
         shares = np.bincount(numbers.ravel(), minlength=len(self.classes)) / numbers.size
         return Areas(zlib.compress(numbers.tobytes(), 1), *size, shares, float(best.mean()))
 
-    def score(self, logits: Tensor, index: int) -> Tensor:
+    def score(self, logits: Tensor, index: int, whole: Tensor | None = None) -> Tensor:
         """The mean logit of a class over the pixels told to be of it; over all pixels where none is."""
-        told = (logits.argmax(dim=1) == index).flatten(1).to(logits)
-        told = torch.where(told.any(dim=1, keepdim=True), told, torch.ones_like(told))
-        return (logits[:, index].flatten(1) * told).sum(dim=1) / told.sum(dim=1)
+        told = (logits if whole is None else whole).argmax(dim=1) == index
+        told = told | ~told.any((1, 2), keepdim=True)
+        return (logits[:, index] * told).sum((1, 2)) / told.sum((1, 2))
 
     def per_class(self, answer: Areas) -> np.ndarray:
         return answer.shares

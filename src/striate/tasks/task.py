@@ -185,8 +185,12 @@ class Task(ABC):
         where a task `decides`: answers of few decisions can be checked for being near to another."""
         raise NotImplementedError(self.name)
 
-    def score(self, logits: Tensor, index: int) -> Tensor:
-        """(B,) the scalar that a heatmap for output `index` explains; where logits are maps, a task says it itself."""
+    def score(self, logits: Tensor, index: int, whole: Tensor | None = None) -> Tensor:
+        """(B,) the scalar that a heatmap for output `index` explains; where logits are maps, a task says it itself.
+
+        whole: (1, ...) logits of the whole picture, where these are of it with parts covered: they say which places of
+        the maps are asked about, so that every one of them is asked the same question.
+        """
         return logits[:, index]
 
     def per_class(self, answer: object) -> np.ndarray:

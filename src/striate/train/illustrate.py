@@ -14,6 +14,7 @@ from striate.data.shown import with_heat
 from striate.errors import StriateError
 from striate.evaluate.facts import HeatmapPicture
 from striate.export.model import Model
+from striate.inside.capture import capture
 from striate.inside.heatmap import METHODS, Heatmap, enlarge, heatmap
 from striate.inside.trust import trust
 from striate.network.summary import total_operations
@@ -89,5 +90,5 @@ def _tested(model: Model, training: Training) -> int:
 def _heat(model: Model, stored: np.ndarray, output: int, *, is_tested: bool) -> tuple[Heatmap, str]:
     """The heatmap of the evidence for an output, and what its tests say."""
     x = model.input(stored)
-    heat = heatmap(model.network, x, METHOD, score=model.score_of(output))
+    heat = heatmap(model.network, x, METHOD, score=model.score_of(output, capture(model.network, x).output))
     return heat, trust(model.network, x, heat).verdict if is_tested else ""

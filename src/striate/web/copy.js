@@ -24,8 +24,10 @@ export function asNumpy({ chain }) {
   if (known && one.terms.length) {
     lines.push(`patch = ${array(one.terms.map((term) => term.patch))}`, `kernel = ${array(one.terms.map((term) => term.kernel))}`);
     lines.push(`added = ${array(one.addends.map((addend) => addend.value))}`, "value = (patch * kernel).sum() + added.sum()");
-  } else if (one.rule === "maximum") lines.push(`patch = ${array(one.terms[0].patch)}`, "value = patch.max()");
-  else if (one.rule === "sum" || one.rule === "mean") {
+  } else if (one.rule === "maximum") {
+    const [{ patch, padding }] = one.terms;  // what lies outside is never the largest
+    lines.push(`patch = ${array(patch.map((row, i) => row.map((value, j) => padding?.[i][j] ? "-Infinity" : value)))}`, "value = patch.max()");
+  } else if (one.rule === "sum" || one.rule === "mean") {
     lines.push(`terms = ${array(one.terms.map((term) => term.value))}`, `added = ${array(one.addends.map((addend) => addend.value))}`);
     lines.push(`value = (terms.sum() + added.sum())${one.divisor ? ` / ${exact(one.divisor)}` : ""}`);
   } else lines.push(`value = ${exact(one.value)}  # ${one.formula || one.reason}`);

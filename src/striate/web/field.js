@@ -73,7 +73,7 @@ export function createField({ onPick, onActual }) {
   const channelRow = h("div", { class: "segmented", role: "group", "aria-label": "Channel of the numbers" });
   const element = h("section", { class: "panel field-panel" },
     h("div", {}, h("h2", {}, worded("What the pixel sees")), about), stage, frameRow, text, actual.element,
-    h("div", { class: "spread" }, h("h3", {}, worded("Numbers of the picture")), channelRow), grid);
+    h("div", { class: "spread" }, h("h3", {}, "What the network gets"), channelRow), grid);
   let input = null, box = null, channel = 0, frames = 1, current = 0, touched = null;
 
   stage.addEventListener("click", (event) => {

@@ -81,12 +81,13 @@ export function mount(root, context) {
   function showChosen() {
     const [outputs, inputs, height, width] = weights.shape;
     const output = Math.min(outputs - 1, state.channel), input = Math.min(inputs - 1, Number(state.kernel) || 0);
+    const { groups } = layers.find(({ index }) => index === state.layer), channelOf = (i) => Math.floor(output * groups / outputs) * inputs + i;
     const at = (y, x) => weights.data[((output * inputs + input) * height + y) * width + x];
     const grid = Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => at(y, x)));
     const held = chosen.contains(document.activeElement) && document.activeElement.tagName === "SELECT";
     fill(chosen, h("h2", {}, `Filter ${output}`), h("p", { class: "quiet" }, `strength ${digits(norms(weights)[output])} (root of the sum of squares)`),
-      h("div", { class: "toolbar" }, select("Input channel", Array.from({ length: inputs }, (_, i) => [i, i]), input, (kernel) => go({ kernel })).element),
-      h("div", { class: "scroll" }, numberGrid(`weights for input channel ${input}`, grid, { scale: scaleOf(grid, true) })),
+      h("div", { class: "toolbar" }, select("Input channel", Array.from({ length: inputs }, (_, i) => [i, channelOf(i)]), input, (kernel) => go({ kernel })).element),
+      h("div", { class: "scroll" }, numberGrid(`weights for input channel ${channelOf(input)}`, grid, { scale: scaleOf(grid, true) })),
       button("See what it answers to", openInSee, { class: "primary" }));
     if (held) chosen.querySelector("select").focus();
     for (const tile of sheet.querySelectorAll("[data-channel]")) tile.setAttribute("aria-pressed", String(Number(tile.dataset.channel) === output));

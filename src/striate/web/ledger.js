@@ -36,11 +36,11 @@ function foldTerms(terms, open, all) {
 }
 
 function termGrids(term, go) {
-  const { patch, kernel, padding, origin, step } = term;
-  const place = { padding, origin, step };
+  const { patch, kernel, padding, origin, step, frames = 1 } = term;
+  const place = { padding, origin, step, place: term.place, gaps: term.gaps, frames };
   const products = kernel?.map((row, i) => row.map((weight, j) => Number(weight) * Number(patch[i][j])));
   const source = term.source >= 0 ? button("Open this map", () => go({ layer: term.source, channel: term.channel,
-    y: Math.max(0, origin[0] + step[0] * (patch.length >> 1)), x: Math.max(0, origin[1] + step[1] * (patch[0].length >> 1)) }), { class: "plain" }) : null;
+    y: Math.max(0, origin[0] + step[0] * (patch.length / frames >> 1)), x: Math.max(0, origin[1] + step[1] * (patch[0].length >> 1)) }), { class: "plain" }) : null;
   return h("div", { class: "term" },
     h("div", { class: "grids" }, numberGrid("patch", patch, place),
       kernel ? [h("span", { class: "operator", "aria-label": "times" }, "⊙"), numberGrid("kernel", kernel, { scale: scaleOf(kernel, true) }),
@@ -103,7 +103,7 @@ export function createLedger({ api, go, announce, onLeave }) {
     if (!term?.patch || (rule !== "maximum" && rule !== "mean")) return null;
     const text = rule === "mean" ? `sum ${digits(term.value)} divided by ${digits(explanation.divisor)}`
       : ties ? `${ties + 1} numbers are equally large; the first one counts.` : "The outlined number is the largest.";
-    return [h("div", { class: "grids" }, numberGrid("patch", term.patch, { padding: term.padding, chosen, origin: term.origin, step: term.step })),
+    return [h("div", { class: "grids" }, numberGrid("patch", term.patch, { ...term, scale: undefined, chosen })),
       h("p", { class: "quiet" }, text, term.padding?.flat().some(Boolean) ? " Hatched cells are padding." : "")];
   }
 

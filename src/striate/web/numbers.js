@@ -1,10 +1,11 @@
 /* A grid of numbers as a real table: one tab stop, arrows move, every cell knows its exact value.
 
-   numberGrid(caption, rows, {scale, padding, chosen, within, origin, step, places}) -> <figure>
+   numberGrid(caption, rows, {scale, padding, chosen, within, origin, step, place, gaps, frames, places}) -> <figure>
      scale    a Scale for the cells' ground (default: from the numbers themselves)
      padding  rows of booleans: these cells lie outside the map and are hatched
      chosen   [row, column] outlined; within(i, j) whether a cell is framed; places  digits shown (4, in wide grids 3)
-     origin, step  position of the first cell and the distance to the next, for the reader
+     origin, step  position of the first cell and the distance to the next, for the reader; of a volume with its frame first,
+                   in place, gaps, and frames says how many lie one under the other
    scaleOf(rows, signed)   a Scale that holds all the numbers; weights and products have a sign even if none is negative
    inPlane(explanation or term)   numbers of any number of axes as rows: a vector's 1 × 1, a line's 1 × n, a block's slices one
                    under the other; origin, step and chosen likewise as [row, column]
@@ -29,9 +30,11 @@ function drawn(caption, rows, scale) {
   return h("figure", { class: "numbers" }, h("figcaption", {}, caption), canvas);
 }
 
-export function numberGrid(caption, rows, { scale = scaleOf(rows), padding, chosen, within, origin, step = [1, 1], places = rows[0].length > WIDE ? 3 : 4 } = {}) {
+export function numberGrid(caption, rows, { scale = scaleOf(rows), padding, chosen, within, origin, step = [1, 1], place, gaps, frames = 1, places = rows[0].length > WIDE ? 3 : 4 } = {}) {
   if (Math.max(rows.length, rows[0].length) > LARGEST) return drawn(caption, rows, scale);
-  const where = (i, j) => origin ? `row ${origin[0] + i * step[0]}, column ${origin[1] + j * step[1]}` : `row ${i}, column ${j}`;
+  const high = rows.length / frames;
+  const where = (i, j) => !origin ? `row ${i}, column ${j}` : (place ? `frame ${place[0] + Math.floor(i / high) * gaps[0] + 1}, ` : "")
+    + `row ${(place?.[1] ?? origin[0]) + i % high * step[0]}, column ${origin[1] + j * step[1]}`;
   const cells = rows.map((row, i) => row.map((value, j) => {
     const outside = padding?.[i]?.[j];
     const best = chosen && chosen[0] === i && chosen[1] === j;

@@ -179,7 +179,7 @@ export function mount(root, { api, go, announce, model }) {
   function recompute() {
     job = work(pixels, settingsOf(state, presets));
     const { plane } = job;
-    fill(inputTitle, `${plane.width} × ${plane.height} pixels, values 0 to 255`);
+    fill(inputTitle, `${plane.width} × ${plane.height} pixels as the page shows them, in 8 bits`);
     hint();
     fill(sizes, sizeNote(job));
     fill(pooledBox, !job.pooled ? null : job.pooled.values.length ? [h("h3", {}, "After max pooling"),

@@ -558,7 +558,7 @@ def test_mistakes_are_answered() -> None:
     with pytest.raises(StriateError, match="leaves no gaps"):
         heatmap(network, picture, "occlusion", window=2, stride=3)
     with pytest.raises(StriateError, match="one to three spatial axes"):
-        heatmap(nn.Linear(4, 2), torch.zeros(1, 4), "gradient")
+        heatmap(nn.Linear(4, 2), torch.zeros(1, 1, 1, 1, 2, 4), "gradient")
     with pytest.raises(StriateError, match="number, mean or a picture"):
         heatmap(network, picture, "occlusion", baseline="blurr")
     with pytest.raises(StriateError, match="has the shape of the picture"):

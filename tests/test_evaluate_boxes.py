@@ -184,6 +184,16 @@ def test_the_best_threshold_is_the_one_with_the_best_f1(seed: int) -> None:
     assert best_threshold([], [], 0.33) == 0.33
 
 
+def test_a_class_on_one_picture_is_not_sure() -> None:
+    """One object on one of 100 pictures, found: as sure as one of one, and the mean over classes hardly more."""
+    truth = [boxes(("disc", 0, 0, 9, 9))] * 99 + [boxes(("disc", 0, 0, 9, 9), ("square", 20, 20, 30, 30))]
+    said = [Boxes(names=b.names, corners=b.corners, confidence=np.ones(len(b.names))) for b in truth]
+    scores = detection_scores(truth, said, CLASSES[:2])
+    assert scores["per_class"]["square"]["ap50"]["low"] == pytest.approx(wilson(1, 1)[0])
+    assert scores["per_class"]["disc"]["ap50"]["low"] == pytest.approx(wilson(100, 100)[0])
+    assert scores["map50"]["low"] == pytest.approx(wilson(4 / 1.01, 4 / 1.01)[0])
+
+
 def test_answers_in_a_crowd_do_not_count() -> None:
     """As in COCO half of an answer's own area in an ignored region is enough, by how much it exceeds that is no matter;
     an answer of another class, or mostly outside, counts."""

@@ -39,12 +39,13 @@ def detection_scores(
         return {"n": 0, "objects": 0, **dict.fromkeys([*_AT, "precision", "recall", "f1"], empty), "per_class": {}}
     matches = _Matches(truth, answers, classes)
     value, drawn = matches.precisions(np.arange(n)), matches.resampled(clusters)
-    worth = n if clusters is None else intervals.clusters_worth(clusters)
     counts = _counts(truth, answers, classes, threshold)
+    sizes = intervals.worth(counts[:, :, 1], clusters)  # (K,) pictures by their objects of each class
 
     def area(at: int | slice, kinds: int | slice = slice(None)) -> dict:
         """The mean precision at these IoU limits, of these classes."""
-        return bootstrapped(_mean(value[at, :, kinds]), [_mean(one[at, :, kinds]) for one in drawn], worth)
+        size = intervals.effective_size(np.atleast_1d(sizes[kinds]))
+        return bootstrapped(_mean(value[at, :, kinds]), [_mean(one[at, :, kinds]) for one in drawn], size)
 
     per_class = {
         name: {

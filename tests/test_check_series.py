@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from drawn_traps import CLASSES, draw, examine, kinds, one
 
+from striate.check import shortcut
 from striate.check.series import evidence
 from striate.data.facts import FACTS
 
@@ -127,3 +128,19 @@ def test_evidence_is_what_permutations_say() -> None:
     groups = np.arange(120) // 5
     facts["tint"] = (facts["tint"] // 20 + groups[:, None, None, None] * 10).astype(np.uint8)
     assert evidence(groups, labels, facts).share > 0.9
+
+
+def test_patients_are_seen_where_pictures_have_several_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nearly every picture has a set of labels of its own, so that all are held against each other; and trees, which
+    tell classes apart, are not asked."""
+    monkeypatch.setattr(shortcut, "spread_sample", None)
+    draw(tmp_path / "set", name=patient, change=lit(5))
+    paths = sorted(path.relative_to(tmp_path / "set").as_posix() for path in (tmp_path / "set").rglob("*.png"))
+    marks = np.random.default_rng(0).integers(0, 2, (len(paths), 7))
+    lines = ["path," + ",".join(f"sign{k}" for k in range(7))]
+    lines += [f"{path}," + ",".join(map(str, row)) for path, row in zip(paths, marks, strict=True)]
+    table = tmp_path / "set" / "labels.csv"
+    table.write_text("\n".join(lines), encoding="utf-8")
+    found = one(examine(table, tmp_path / "store"), "series")
+    assert (found.level, found.figures["across_classes"]) == ("problem", 0)
+    assert "the most alike one is of the same group" in found.what

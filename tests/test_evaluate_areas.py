@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import f1_score, jaccard_score
 
 from striate.data.labelmap import UNKNOWN
@@ -133,11 +134,23 @@ def test_objects_are_counted_and_matched_by_half_their_union() -> None:
     truth[2:8, 2:8], truth[2:8, 12:18], truth[2:8, 22:28] = 1, 2, 9
     told = np.zeros((10, 30), np.uint8)
     told[2:8, 2:8] = told[3:8, 12:18] = told[2:5, 22:27] = 1
-    assert object_counts(truth, objects_in(told)) == (3, 3, 2)
-    merged = (truth > 0).astype(np.uint8)
+    kinds = (truth > 0).astype(np.uint8)
+    assert object_counts(truth, objects_in(told), kinds == told) == (3, 3, 2)
+    merged = kinds.copy()
     merged[4, 2:28] = 1
-    assert object_counts(truth, objects_in(merged)) == (3, 1, 0)
-    assert object_counts(np.zeros_like(truth), objects_in(told)) == (0, 3, 0)
+    assert object_counts(truth, objects_in(merged), kinds == merged) == (3, 1, 0)
+    assert object_counts(np.zeros_like(truth), objects_in(told), told == 0) == (0, 3, 0)
+
+
+def test_an_object_of_another_class_is_not_found() -> None:
+    """Two cells, of which one is told to be a nucleus, exactly where it lies: one of two is found."""
+    numbers, truth = np.zeros((8, 20), np.int32), np.zeros((8, 20), np.uint8)
+    numbers[2:6, 2:6], numbers[2:6, 12:16] = 1, 2
+    truth[numbers > 0] = 1
+    told = np.where(numbers == 2, 2, truth).astype(np.uint8)
+    scores = area_scores([(truth, numbers, told)], 1, CLASSES, "background")
+    assert scores["object_f1"]["value"] == 0.5
+    assert scores["count_error"]["value"] == 0
 
 
 def test_scores_of_objects_are_there_where_objects_are_separate() -> None:
@@ -151,7 +164,8 @@ def test_scores_of_objects_are_there_where_objects_are_separate() -> None:
     ]
     scores = area_scores(pairs, 2, CLASSES[:2], "background")
     assert scores["object_f1"]["value"] == pytest.approx(2 * 4 / (6 + 4))
-    assert scores["count_error"] == {"value": 1.0, "low": 0.0, "high": 2.0}
+    student = stats.t.ppf(0.975, 1) / stats.norm.ppf(0.975) * 2**0.5  # of two pictures, that drew 0 and 2
+    assert scores["count_error"] == {"value": 1.0, "low": 0.0, "high": pytest.approx(1 + student)}
     assert "object_f1" not in area_scores(maps(2), 2, CLASSES, "background")
 
 
@@ -161,3 +175,12 @@ def test_scoring_takes_bounded_time() -> None:
     scores = area_scores(pairs, 1000, CLASSES, "background")
     assert scores["n"] == 1000
     assert np.sum(scores["confusion"]) == 1000 * np.count_nonzero(pairs[0][0] != UNKNOWN)
+
+
+def test_a_class_of_one_picture_is_not_sure() -> None:
+    """Perfect on one of 100 pictures: SciPy's Wilson interval for 1 of 1, and not for 100 of 100."""
+    plain, with_cell = np.zeros((4, 4), np.uint8), np.eye(4, dtype=np.uint8)
+    pairs = [(plain, None, plain)] * 99 + [(with_cell, None, with_cell)]
+    found = area_scores(pairs, 100, CLASSES[:2], "background")["per_class"]["cell"]
+    low = stats.binomtest(1, 1).proportion_ci(0.95, method="wilson").low
+    assert found["iou"]["low"] == found["dice"]["low"] == found["outline"]["low"] == pytest.approx(low)

@@ -182,3 +182,37 @@ def test_the_best_threshold_is_the_one_with_the_best_f1(seed: int) -> None:
     wanted = max(threshold for threshold, value in tried.items() if value == pytest.approx(best, abs=1e-12))
     assert best_threshold(truth, answers, 0.33) == (pytest.approx(wanted) if best else 0.33)
     assert best_threshold([], [], 0.33) == 0.33
+
+
+def test_a_class_on_one_picture_is_not_sure() -> None:
+    """One object on one of 100 pictures, found: as sure as one of one, and the mean over classes hardly more."""
+    truth = [boxes(("disc", 0, 0, 9, 9))] * 99 + [boxes(("disc", 0, 0, 9, 9), ("square", 20, 20, 30, 30))]
+    said = [Boxes(names=b.names, corners=b.corners, confidence=np.ones(len(b.names))) for b in truth]
+    scores = detection_scores(truth, said, CLASSES[:2])
+    assert scores["per_class"]["square"]["ap50"]["low"] == pytest.approx(wilson(1, 1)[0])
+    assert scores["per_class"]["disc"]["ap50"]["low"] == pytest.approx(wilson(100, 100)[0])
+    assert scores["map50"]["low"] == pytest.approx(wilson(4 / 1.01, 4 / 1.01)[0])
+
+
+def test_answers_in_a_crowd_do_not_count() -> None:
+    """As in COCO half of an answer's own area in an ignored region is enough, by how much it exceeds that is no matter;
+    an answer of another class, or mostly outside, counts."""
+    truth = boxes(("disc", 0, 0, 40, 40), ("disc", 60, 60, 70, 70), ignored=(0,))
+    said = boxes(
+        ("disc", 60, 60, 70, 70, 0.9), ("disc", 5, 5, 15, 15, 0.8), ("disc", 35, 0, 44, 10, 0.7),
+        ("disc", 36, 0, 46, 10, 0.6), ("square", 5, 5, 15, 15, 0.5), predicted=True,
+    )  # fmt: skip
+    finder, counts = matched(truth, said, 0.3)
+    assert finder.tolist() == [-1, 0]
+    assert counts.tolist() == [True, False, False, True, True]
+    first_two = Boxes(names=said.names[:2], corners=said.corners[:2], confidence=said.confidence[:2])
+    alone = detection_scores([truth], [first_two], CLASSES)
+    assert alone["precision"]["value"] == alone["map50"]["value"] == 1
+    mask = pytest.importorskip("pycocotools.mask", reason="pip install pycocotools")
+
+    def placed(b: Boxes) -> np.ndarray:
+        return np.concatenate([b.corners[:, :2], b.corners[:, 2:] - b.corners[:, :2]], axis=1)
+
+    wanted = mask.iou(placed(said), placed(truth), [1, 0])
+    found = overlaps(truth.corners, said.corners, np.array([True, False]))
+    assert np.allclose(found.T, wanted)

@@ -206,3 +206,41 @@ def test_means_are_scores() -> None:
     assert clustered["right"]["low"] == pytest.approx(intervals.wilson(10, 10)[0])
     assert intervals.mean_scores({"a": np.array([3.0])}) == {"a": {"value": 3.0, "low": None, "high": None}}
     assert intervals.mean_scores({"a": np.zeros(0)}) == {"a": {"value": None, "low": None, "high": None}}
+
+
+def test_few_widen_as_students_interval() -> None:
+    """The interval of a mean is Student's own, by SciPy, also of five numbers; of one alone there is none."""
+    values = stats.norm.ppf((np.arange(5) + 0.5) / 5)
+    again = intervals.resampled_means(values[:, None], 20_000)[:, 0]
+    wanted = stats.t.interval(0.95, 4, values.mean(), values.std(ddof=1) / 5**0.5)
+    found = intervals.widened(values.mean(), again, 5)
+    assert found == pytest.approx(wanted, abs=0.1 * wanted[1])
+    assert intervals.percentile(again)[1] < 0.7 * wanted[1]
+    assert intervals.widened(values.mean(), again, 5, least=-0.5)[0] == -0.5
+    assert np.isnan(intervals.widened(3.0, np.full(9, 3.0), 1)).all()
+
+
+def test_what_weights_are_worth() -> None:
+    """Equal weights count each, whatever they are; one that outweighs all others counts alone; clusters are summed."""
+    weights = np.array([[2, 1, 0], [2, 1000, 0], [2, 1, 0], [2, 1, 0]])
+    assert intervals.worth(weights, None) == pytest.approx([4, 1, 0], abs=0.01)
+    assert intervals.worth(weights, np.array([0, 0, 1, 1]))[0] == pytest.approx(2)
+    assert intervals.worth(np.zeros((0, 2)), None).tolist() == [0, 0]
+
+
+def test_redrawn_means_of_many_pictures_keep_what_never_varies() -> None:
+    """Beyond what is drawn one by one, absent columns stay 0, equal ones equal, small ones beside large ones right."""
+    random = np.random.default_rng(0)
+    rare, large = (random.random(5000) < 0.002).astype(float), random.normal(0, 1e9, 5000)
+    drawn = intervals.resampled_means(np.stack([rare, np.zeros(5000), rare, large], axis=1))
+    assert not drawn[:, 1].any()
+    assert drawn[:, 0] == pytest.approx(drawn[:, 2], rel=1e-9)
+    assert drawn[:, 0].std() == pytest.approx(rare.std() / 5000**0.5, rel=0.1)
+
+
+def test_weights_of_few_clusters_come_in_blocks_of_bounded_size() -> None:
+    """Blocks are cut by pictures and not by clusters, so that 20 clusters of 20,000 pictures take 16 MB at a time."""
+    clusters = np.arange(20_000) % 20
+    blocks = [block.shape for block in intervals.resampled_weights(20_000, 150, clusters=clusters)]
+    assert sum(rows for rows, _ in blocks) == 150
+    assert max(rows * width for rows, width in blocks) <= 2_000_000

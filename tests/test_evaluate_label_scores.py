@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from striate.errors import StriateError
-from striate.evaluate.label_scores import average_precision, best_thresholds, label_scores
+from striate.evaluate import metrics
+from striate.evaluate.intervals import resampled_auroc, resampled_means, resampled_weights
+from striate.evaluate.label_scores import average_precision, best_thresholds, label_scores, precision_slopes
 from striate.evaluate.scores import headline
 
 NAMES = ("a", "b", "c")
@@ -107,3 +110,56 @@ def test_clusters_widen() -> None:
     many, kin = label_scores(*given), label_scores(*given, numbers)
     for name in ("macro_f1", "micro_f1", "map", "auroc", "all_right"):
         assert kin[name]["high"] - kin[name]["low"] > 1.7 * (many[name]["high"] - many[name]["low"]), name
+
+
+def test_a_rare_label_is_not_sure() -> None:
+    """One positive among 200, found: SciPy's Wilson interval for 1 of 1 of every score, as of its recall."""
+    truth = np.zeros((200, 1), bool)
+    truth[3] = True
+    record = label_scores(truth, truth * 0.8 + 0.1, truth, ("a",), [False])
+    low = stats.binomtest(1, 1).proportion_ci(0.95, method="wilson").low
+    for name in ("recall", "f1", "auroc", "ap"):
+        assert record["per_class"]["a"][name] == {"value": 1.0, "low": pytest.approx(low), "high": 1.0}, name
+    for name in ("macro_f1", "micro_f1", "map", "auroc"):
+        assert record[name]["low"] == pytest.approx(low), name
+
+
+def test_an_absent_label_and_a_perfect_one_among_many_pictures() -> None:
+    """Of 5,000 pictures a label that nobody has and nobody says leaves macro F1's interval as it is without it, and a
+    rare one that is always right is as sure as Wilson's interval."""
+    random = np.random.default_rng(0)
+    truth = random.random((5000, 4)) < [0.3, 0.5, 0.002, 0]
+    said = truth ^ (random.random(truth.shape) < [0.02, 0.03, 0, 0])
+    four, three = (
+        label_scores(truth[:, :k], said[:, :k] * 0.8 + 0.1, said[:, :k], "abcd"[:k], [False] * k) for k in (4, 3)
+    )
+    for end in ("low", "high"):
+        assert four["macro_f1"][end] == pytest.approx(three["macro_f1"][end], abs=0.002)
+    count = int(truth[:, 2].sum())
+    low = stats.binomtest(count, count).proportion_ci(0.95, method="wilson").low
+    assert four["per_class"]["c"]["f1"]["low"] == pytest.approx(low)
+
+
+def test_slopes_are_derivatives() -> None:
+    """How AUROC and average precision change with a little more weight for each picture, ties included; and redrawn by
+    them they spread as drawn anew."""
+    truth, chances = (column[:, 0] for column in drawn(3, 300, ties=True))
+    weights = np.ones((300, 300)) + 1e-5 * np.eye(300)
+    change = (average_precision(truth, chances, weights) - average_precision(truth, chances)) / 1e-5 * 300
+    slopes = precision_slopes(chances, truth)
+    assert slopes == pytest.approx(change, abs=1e-4)
+    assert not precision_slopes(chances, np.zeros(300, bool)).any()
+    anew = np.concatenate([average_precision(truth, chances, block) for block in resampled_weights(300)])
+    assert resampled_means(slopes[:, None]).std() == pytest.approx(anew.std(), rel=0.1)
+    areas = resampled_auroc(metrics.tie_levels(chances)[None], truth[None])
+    assert resampled_means(metrics.auroc_slopes(chances, truth)[:, None]).std() == pytest.approx(areas.std(), rel=0.1)
+
+
+def test_many_pictures_in_groups_are_scored_in_little_memory() -> None:
+    """20,000 pictures of 50 groups, which took 1 GB when whole draws of all pictures were held at once."""
+    truth, chances = drawn(0, 20_000)
+    tracemalloc.start()
+    label_scores(truth, chances, chances > 0.5, NAMES, [False] * 3, np.arange(20_000) % 50)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e8

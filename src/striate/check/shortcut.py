@@ -41,11 +41,11 @@ def shortcuts(case: Case) -> list[Finding]:
 
     Trees are grown only where a class is left for which all else holds that a finding needs.
     """
-    rows = spread_sample(case.labels, case.singles, MOST)
+    rows = spread_sample(case.labels, case.singles, MOST) if case.one_label else case.singles[:0]
     labels = case.labels[rows]
     counts = np.bincount(labels, minlength=len(case.classes))
     kinds = [int(kind) for kind in np.argsort(-counts, kind="stable")[:CLASSES] if counts[kind] >= FEWEST]
-    if len(kinds) < 2 or not case.one_label:
+    if len(kinds) < 2:
         return []
     tried = kinds[:1] if len(kinds) == 2 else kinds
     looked = _Looked(case, rows, labels)

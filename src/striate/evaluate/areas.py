@@ -40,16 +40,16 @@ def area_scores(
         "baseline": _floor(sums.matrix, list(classes).index(majority)),
         "baseline_is": f"always answering {majority!r}",
         "majority": majority,
-        "iou": sums.score(lambda counts: metrics.mean_of_known(iou(counts))),
-        "dice": sums.score(lambda counts: metrics.mean_of_known(dice(counts)[..., inner])),
-        "outline": sums.score(lambda counts: metrics.mean_of_known(outline_f1(counts)[..., inner])),
-        "pixel_accuracy": sums.score(lambda counts: share(counts[..., _BOTH].sum(-1), counts[..., _TRUE].sum(-1))),
+        "iou": sums.score("iou", list(range(len(classes)))),
+        "dice": sums.score("dice", inner),
+        "outline": sums.score("outline", inner),
+        "pixel_accuracy": sums.summed(lambda counts: share(*counts[..., :2].sum(axis=-2).T), sums.worth),
         "iou_per_picture": sums.mean(metrics.mean_of_known(iou(sums.counts))),
         **_objects(sums),
         "per_class": {
             name: {
                 "n": int(sums.counts[:, number, _TRUE].sum()),
-                **{key: sums.score(lambda c, of=of, k=number: of(c)[..., k]) for key, of in _PER_CLASS.items()},
+                **{key: sums.score(key, [number]) for key in _PER_CLASS},
             }
             for number, name in enumerate(classes)
         },
@@ -99,8 +99,8 @@ def outline_f1(counts: np.ndarray) -> np.ndarray:
     return np.where(precision + recall == 0, 0.0, share(2 * precision * recall, precision + recall))
 
 
-_BOTH, _TRUE, _TOLD = range(3)
-_PER_CLASS = {"iou": iou, "dice": dice, "outline": outline_f1}
+_BOTH, _TRUE, _TOLD, _TRUE_OUTLINE = 0, 1, 2, 5
+_PER_CLASS = {"iou": (iou, _TRUE), "dice": (dice, _TRUE), "outline": (outline_f1, _TRUE_OUTLINE)}
 
 
 def outline_counts(truth: np.ndarray, told: np.ndarray, classes: int, tolerance: float | None = None) -> np.ndarray:
@@ -143,18 +143,21 @@ def objects_in(labels: np.ndarray, background: int | None = 0) -> np.ndarray:
     return out
 
 
-def object_counts(truth: np.ndarray, told: np.ndarray) -> tuple[int, int, int]:
+def object_counts(truth: np.ndarray, told: np.ndarray, right: np.ndarray) -> tuple[int, int, int]:
     """How many objects are true, how many told, and how many of these are found: they share more than half of their
-    union, so each is found at most once. truth, told: object numbers (H, W), 0 where there is none."""
+    union, and its class, so each is found at most once. truth, told: object numbers (H, W), 0 where there is none;
+    right: (H, W) of bool, where the class that is told is the true one."""
     marked = (truth > 0) | (told > 0)
     width = int(told.max(initial=0)) + 1
-    pairs, shared = np.unique(truth[marked].astype(np.int64) * width + told[marked], return_counts=True)
+    codes = truth[marked].astype(np.int64) * width + told[marked]
+    pairs, places, shared = np.unique(codes, return_inverse=True, return_counts=True)
+    agreed = np.bincount(places, weights=right[marked], minlength=len(pairs))
     sizes = []
     for numbers in (pairs // width, pairs % width):
         names, places = np.unique(numbers, return_inverse=True)
         sizes.append((names, np.bincount(places, weights=shared)[places], numbers > 0))
     (true_names, true_sizes, is_true), (told_names, told_sizes, is_told) = sizes
-    found = is_true & is_told & (shared > ENOUGH * (true_sizes + told_sizes - shared))
+    found = is_true & is_told & (agreed > ENOUGH * (true_sizes + told_sizes - shared))
     return int((true_names > 0).sum()), int((told_names > 0).sum()), int(found.sum())
 
 
@@ -178,26 +181,36 @@ class _Sums:
                 continue
             self.counts[place, :, 3:] = outline_counts(truth, told, classes)
             if numbers is not None:
-                self.objects[place] = object_counts(numbers, objects_in(np.where(truth == UNKNOWN, 0, told)))
+                found = objects_in(np.where(truth == UNKNOWN, 0, told))
+                self.objects[place] = object_counts(numbers, found, truth == told)
         columns = self.counts.reshape(count, classes * 7).astype(np.float64)
         drawn = self.drawn(columns, np.ones(count, bool)) if count else columns
-        self.again = drawn.reshape(-1, classes, 7) * count
+        self.again = np.clip(drawn, 0, None).reshape(-1, classes, 7) * count
+        self.again[..., _BOTH] = self.again[..., :3].min(axis=-1)
+        self.sizes = intervals.worth(self.counts, clusters)
 
     def drawn(self, columns: np.ndarray, known: np.ndarray) -> np.ndarray:
         """(R, M) the means of columns (N, M) over the pictures of a mask (N,), drawn again."""
         clusters = None if self.clusters is None else self.clusters[known]
         return intervals.resampled_means(columns[known], clusters=clusters)
 
-    def score(self, of: Callable[[np.ndarray], np.ndarray]) -> dict[str, float | None]:
-        """{"value", "low", "high"} of a score of counts (..., K, 7), summed over pictures."""
-        return bootstrapped(float(of(self.counts.sum(axis=0))), of(self.again), self.worth)
+    def summed(self, of: Callable[[np.ndarray], np.ndarray], worth: float) -> dict[str, float | None]:
+        """{"value", "low", "high"} of a score of counts (..., K, 7), summed over pictures that are worth so many."""
+        return bootstrapped(float(of(self.counts.sum(axis=0))), of(self.again), worth)
+
+    def score(self, name: str, kinds: Sequence[int]) -> dict[str, float | None]:
+        """The same of the mean over these classes, which hangs on the pictures that show most of them."""
+        of, column = _PER_CLASS[name]
+        worth = intervals.effective_size(self.sizes[kinds, column])
+        return self.summed(lambda counts: metrics.mean_of_known(of(counts)[..., kinds]), worth)
 
     def mean(self, values: np.ndarray) -> dict[str, float | None]:
         """The same of a mean over the pictures (N,) whose value is known."""
         known = ~np.isnan(values)
         if not known.any():
             return scored(np.nan)
-        return bootstrapped(float(values[known].mean()), self.drawn(values[:, None], known), self.worth)
+        worth = intervals.worth(known, self.clusters)
+        return bootstrapped(float(values[known].mean()), self.drawn(values[:, None], known), worth)
 
 
 def _objects(sums: _Sums) -> dict[str, dict]:
@@ -208,10 +221,11 @@ def _objects(sums: _Sums) -> dict[str, dict]:
     true, told, found = sums.objects.T
     columns = np.stack([true + told, 2 * found, np.abs(told - true)], axis=1)
     again, (objects, right, off) = sums.drawn(columns, known), columns[known].T
-    f1 = float(share(right.sum(), objects.sum()))
+    f1, worth = float(share(right.sum(), objects.sum())), intervals.worth(known, sums.clusters)
+    size = intervals.worth(np.where(known, true, 0), sums.clusters)
     return {
-        "object_f1": bootstrapped(f1, share(again[:, 1], again[:, 0]), sums.worth),
-        "count_error": scored(off.mean(), *intervals.percentile(again[:, 2])),
+        "object_f1": bootstrapped(f1, share(again[:, 1], again[:, 0]), size),
+        "count_error": scored(off.mean(), *intervals.widened(off.mean(), again[:, 2], worth, 0)),
     }
 
 

@@ -39,12 +39,13 @@ def detection_scores(
         return {"n": 0, "objects": 0, **dict.fromkeys([*_AT, "precision", "recall", "f1"], empty), "per_class": {}}
     matches = _Matches(truth, answers, classes)
     value, drawn = matches.precisions(np.arange(n)), matches.resampled(clusters)
-    worth = intervals.clusters_worth(clusters, n)
     counts = _counts(truth, answers, classes, threshold)
+    sizes = intervals.worth(counts[:, :, 1], clusters)  # (K,) pictures by their objects of each class
 
     def area(at: int | slice, kinds: int | slice = slice(None)) -> dict:
         """The mean precision at these IoU limits, of these classes."""
-        return bootstrapped(_mean(value[at, :, kinds]), [_mean(one[at, :, kinds]) for one in drawn], worth)
+        size = intervals.effective_size(np.atleast_1d(sizes[kinds]))
+        return bootstrapped(_mean(value[at, :, kinds]), [_mean(one[at, :, kinds]) for one in drawn], size)
 
     per_class = {
         name: {
@@ -118,13 +119,15 @@ def _counted(boxes: Boxes) -> np.ndarray:
     return np.ones(len(boxes.names), bool) if boxes.ignored is None else ~np.asarray(boxes.ignored, bool)
 
 
-def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N, M) intersection over union of half-open boxes (N, 4) and (M, 4)."""
+def overlaps(first: np.ndarray, second: np.ndarray, crowd: np.ndarray | bool = False) -> np.ndarray:
+    """(N, M) intersection over union of half-open boxes (N, 4) and (M, 4); where the first is a crowd, (N,) of bool,
+    which may hold many of the second, over the second's own area, as in COCO."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     both = np.clip(high - low, 0, None).prod(axis=2)
     areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
     either = areas[0][:, None] + areas[1][None, :] - both
+    either = np.where(np.reshape(crowd, (-1, 1)), areas[1], either)
     return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
 
 
@@ -132,12 +135,13 @@ def matched(truth: Boxes, answer: Boxes, threshold: float) -> tuple[np.ndarray, 
     """For every true box the number of the answer that finds it (-1: none), and for every answer whether it counts.
 
     The most confident answers choose first, each the true box of its class that it overlaps most, by 0.5 at least.
-    Answers below the threshold, and those that fit an ignored box alone, do not count.
+    Answers below the threshold, and those that fit an ignored box alone (by half of their own area), do not count.
     """
     finder, counts = np.full(len(truth.names), -1), np.asarray(answer.confidence) >= threshold
     names = {name: number for number, name in enumerate(dict.fromkeys((*truth.names, *answer.names)))}
     kinds = [np.array([names[name] for name in boxes.names], np.int64) for boxes in (truth, answer)]
-    shared, real = overlaps(truth.corners, answer.corners), _counted(truth)
+    real = _counted(truth)
+    shared = overlaps(truth.corners, answer.corners, ~real)
     fits = (shared >= 0.5) & (kinds[0][:, None] == kinds[1][None, :])
     for place in np.argsort(-np.asarray(answer.confidence), kind="stable"):
         if not counts[place] or not fits[:, place].any():

@@ -7,7 +7,8 @@ a table (exact, whatever the number of pictures), and for large sets means are r
 limit. The drawing is seeded, so the same predictions always give the same interval.
 
 Pictures of one patient, or copies of one picture, say less than as many others. Where pictures come in clusters,
-proportions get Wilson's interval for as many pictures as theirs are worth, and whole clusters are drawn again.
+proportions get Wilson's interval for as many pictures as theirs are worth, and whole clusters are drawn again. Of few
+pictures or clusters what is drawn again spreads too little, so its interval is widened as Student's is.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ RESAMPLES = 1000
 # Above this many samples a redrawn mean is normal to any precision that a report shows.
 MOST_SAMPLES = 4000
 _CHUNK_CELLS = 2_000_000
+_ALIKE = 1e-9  # rounding: what lies as near as this is the same
 
 Clusters = np.ndarray | None  # (N,) the same number for pictures that belong together; None where each stands alone
 
@@ -75,9 +77,18 @@ def told_clusters(clusters: Clusters) -> dict[str, int]:
 
 def clusters_worth(clusters: Clusters, n: int) -> float:
     """How many clusters of equal size would say as much as these of n pictures; n where each stands alone."""
-    if clusters is None or not n:
-        return float(n)
-    return float(n**2 / np.sum(np.unique(clusters, return_counts=True)[1] ** 2))
+    return float(worth(np.ones(n), clusters))
+
+
+def worth(weights: np.ndarray, clusters: Clusters) -> np.ndarray:
+    """How many pictures, or clusters (numbers (N,)), of one weight say as much as those of these weights (N, ...):
+    (sum w)² / sum w² (Kish 1965), 0 where all weights are 0."""
+    sums = np.asarray(weights, np.float64)
+    if clusters is not None and len(clusters):
+        numbers, each = np.unique(clusters, return_inverse=True)[1], sums
+        sums = np.zeros((int(numbers.max()) + 1, *each.shape[1:]))
+        np.add.at(sums, numbers, each)
+    return np.nan_to_num(metrics.share(sums.sum(axis=0) ** 2, (sums**2).sum(axis=0)))
 
 
 def _correlation(hits: np.ndarray, clusters: np.ndarray) -> float:
@@ -114,6 +125,25 @@ def percentile(replicates: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def widened(
+    value: float, replicates: np.ndarray, worth: float, least: float = -np.inf, most: float = np.inf
+) -> tuple[float, float]:
+    """The percentile interval of a score of `worth` pictures or clusters, from `least` to `most`; NaN for one alone.
+
+    What is drawn again spreads sqrt((C - 1) / C) as much as C pictures do, and like a normal number where a mean of few
+    has Student's distribution: both ends lie further from the value by what the two leave out.
+    """
+    from scipy.special import stdtrit
+
+    if np.isnan(value) or worth <= 1:
+        return float("nan"), float("nan")
+    count, (low, high) = max(worth, 2.0), percentile(replicates)
+    wider = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) / NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    wider *= (count / (count - 1)) ** 0.5
+    ends = min(value + wider * (low - value), value), max(value + wider * (high - value), value)
+    return float(np.clip(ends[0], least, most)), float(np.clip(ends[1], least, most))
+
+
 def proportion_like(value: float, replicates: np.ndarray, effective: float) -> tuple[float, float]:
     """The percentile interval of a score between 0 and 1, which always has a width.
 
@@ -121,9 +151,9 @@ def proportion_like(value: float, replicates: np.ndarray, effective: float) -> t
     Wilson's interval for a proportion over `effective` pictures is given instead.
     """
     low, high = percentile(np.clip(replicates, 0.0, 1.0))
-    if low == high:
+    if high - low < _ALIKE:
         return wilson(value * effective, effective)
-    return min(low, value), max(high, value)
+    return widened(value, np.clip(replicates, 0.0, 1.0), max(effective, 2.0), 0.0, 1.0)
 
 
 def effective_size(actual: np.ndarray) -> float:
@@ -176,7 +206,7 @@ def resampled_means(columns: np.ndarray, resamples: int = RESAMPLES, clusters: C
     """Means (R, M) of the columns (N, M) over pictures, or clusters (any numbers or names (N,)), drawn again.
 
     Up to `MOST_SAMPLES` pictures are drawn one by one; more are drawn from the normal limit, with the
-    covariance of the columns kept.
+    covariance of the columns kept: what never varies, or only with others, does so to rounding.
     """
     if clusters is not None:
         numbers = np.unique(clusters, return_inverse=True)[1]
@@ -186,11 +216,12 @@ def resampled_means(columns: np.ndarray, resamples: int = RESAMPLES, clusters: C
     n = len(columns)
     if n <= MOST_SAMPLES:
         return np.concatenate([weights @ columns for weights in resampled_weights(n, resamples)]) / n
-    mean = columns.mean(axis=0)
-    spread = np.atleast_2d(np.cov(columns, rowvar=False, bias=True)) / n
-    values, vectors = np.linalg.eigh(spread)
+    mean, size = columns.mean(axis=0), columns.std(axis=0) * (np.ptp(columns, axis=0) > 0)
+    standard = (columns - mean) / np.where(size > 0, size, np.inf)
+    values, vectors = np.linalg.eigh(standard.T @ standard / n)
+    values = np.where(values > 1e-12 * values[-1], values, 0)  # else of columns that depend on others: rounding
     normal = np.random.default_rng(0).standard_normal((resamples, columns.shape[1]))
-    return mean + (normal * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    return mean + (normal * np.sqrt(values / n)) @ vectors.T * size
 
 
 def mean_scores(values: Mapping[str, np.ndarray], clusters: Clusters = None) -> dict[str, dict]:
@@ -202,11 +233,13 @@ def mean_scores(values: Mapping[str, np.ndarray], clusters: Clusters = None) -> 
     columns = np.stack(list(values.values()), axis=1).astype(np.float64)
     n, scores = len(columns), {}
     drawn = resampled_means(columns, clusters=clusters).T if n > 1 else np.full((columns.shape[1], 1), np.nan)
-    worth = clusters_worth(clusters, n)
+    size = clusters_worth(clusters, n)
     for (name, row), replicates in zip(values.items(), drawn, strict=True):
         value = float(np.mean(row)) if n else np.nan
         is_share = n > 1 and np.asarray(row).dtype == bool
-        scores[name] = bootstrapped(value, replicates, worth) if is_share else scored(value, *percentile(replicates))
+        scores[name] = (
+            bootstrapped(value, replicates, size) if is_share else scored(value, *widened(value, replicates, size))
+        )
     return scores
 
 
@@ -215,14 +248,14 @@ def resampled_weights(n: int, resamples: int = RESAMPLES, clusters: Clusters = N
 
     clusters: those of `real_clusters`, which are drawn whole.
     """
-    if clusters is not None:
-        yield from (drawn[:, clusters] for drawn in resampled_weights(int(clusters.max()) + 1, resamples))
-        return
+    several = n if clusters is None else int(clusters.max()) + 1
     rng = np.random.default_rng(0)
     for part in _chunks(resamples, n):
         count = part.stop - part.start
-        drawn = rng.integers(0, n, size=(count, n)) + np.arange(count)[:, None] * n
-        yield np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
+        drawn = rng.integers(0, several, size=(count, several)) + np.arange(count)[:, None] * several
+        drawn = np.bincount(drawn.ravel(), minlength=count * several).reshape(count, several)
+        drawn = drawn.astype(np.float64)
+        yield drawn if clusters is None else drawn[:, clusters]
 
 
 def resampled_auroc(

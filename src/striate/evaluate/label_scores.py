@@ -10,8 +10,8 @@ import numpy as np
 
 from striate.evaluate import intervals, metrics
 from striate.evaluate.intervals import Clusters, bootstrapped, plain, share_score
+from striate.evaluate.scores import MOST_AUROC_CELLS
 
-_MOST_CELLS = 200_000_000  # resamples x pictures x labels of an average precision
 COMMON = "always the labels that most training pictures have"
 
 
@@ -49,6 +49,20 @@ def average_precision(truth: np.ndarray, probabilities: np.ndarray, weights: np.
     return metrics.share((hits * precision).sum(axis=1), hits.sum(axis=1))
 
 
+def precision_slopes(chances: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(N,) of mean 0: N times how the average precision of one label grows with a picture's weight; 0 without any."""
+    levels = metrics.tie_levels(-np.asarray(chances, np.float64))
+    every, hits = np.bincount(levels), np.bincount(levels, known)
+    if not hits.any():
+        return np.zeros(len(levels))
+    said = np.cumsum(every)
+    precision = np.cumsum(hits) / said
+    # A picture counts in the precision at every hit that is no surer than itself.
+    below, share_below = (np.cumsum(one[::-1])[::-1][levels] for one in (hits / said, hits * precision / said))
+    own = precision[levels] - np.sum(hits * precision) / hits.sum()
+    return (known * (own + below) - share_below) * len(levels) / hits.sum()
+
+
 def label_scores(
     truth: np.ndarray,
     probabilities: np.ndarray,
@@ -68,11 +82,14 @@ def label_scores(
     chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
     metrics.require_finite(chances, "probability")
     clusters = intervals.real_clusters(clusters)
-    worth = intervals.clusters_worth(clusters, len(truth))
     said = np.asarray(said, bool).reshape(truth.shape)
     counts = _counts(truth, said, clusters)
+    sizes = _sizes(truth, said, clusters)
     each = {"f1": [metrics.f1(*one) for one in counts], **_ordering(truth, chances, clusters)}
-    means = {name: bootstrapped(*map(metrics.mean_of_known, pair), worth) for name, pair in each.items()}
+    means = {
+        name: bootstrapped(*map(metrics.mean_of_known, pair), intervals.effective_size(sizes[name]))
+        for name, pair in each.items()
+    }
     return {
         "n": len(truth),
         **intervals.told_clusters(clusters),
@@ -80,22 +97,28 @@ def label_scores(
         "baseline": plain(metrics.macro_f1(*_sums(truth, np.broadcast_to(common, truth.shape)))),
         "baseline_is": COMMON,
         "macro_f1": means["f1"],
-        "micro_f1": bootstrapped(*(_micro(*one) for one in counts), worth),
+        "micro_f1": bootstrapped(*(_micro(*one) for one in counts), intervals.worth(truth.sum(axis=1), clusters)),
         "map": means["ap"],
         "auroc": means["auroc"],
         "all_right": share_score((said == truth).all(axis=1), clusters),
-        "per_class": dict(zip(names, _per_label(truth, said, clusters, each, worth), strict=True)),
+        "per_class": dict(zip(names, _per_label(truth, said, clusters, each, sizes), strict=True)),
     }
 
 
-def _per_label(truth: np.ndarray, said: np.ndarray, clusters: Clusters, each: Mapping, worth: float) -> list[dict]:
-    """The scores of every label by itself; each: values (K,) and redrawn (R, K), by name."""
+def _sizes(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> dict[str, np.ndarray]:
+    """How many pictures (K,) each label's scores hang on, by name: of a rare one those that have it."""
+    having, without, called = (intervals.worth(known, clusters) for known in (truth, ~truth, said))
+    return {"f1": np.where(having > 0, having, called), "auroc": np.minimum(having, without), "ap": having}
+
+
+def _per_label(truth: np.ndarray, said: np.ndarray, clusters: Clusters, each: Mapping, sizes: Mapping) -> list[dict]:
+    """The scores of every label by itself; each: values (K,) and redrawn (R, K), by name; sizes: of `_sizes`."""
     return [
         {
             "n": int(known.sum()),
             "precision": share_score(known, clusters, called),
             "recall": share_score(called, clusters, known),
-            **{name: bootstrapped(values[k], drawn[:, k], worth) for name, (values, drawn) in each.items()},
+            **{name: bootstrapped(values[k], drawn[:, k], sizes[name][k]) for name, (values, drawn) in each.items()},
         }
         for k, (known, called) in enumerate(zip(truth.T, said.T, strict=True))
     ]
@@ -112,8 +135,8 @@ def _counts(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> tuple[tu
         nothing = np.zeros(truth.shape[1])
         return (nothing,) * 3, (nothing[None],) * 3
     columns = np.concatenate([truth & said, truth, said], axis=1).astype(np.float64)
-    drawn = intervals.resampled_means(columns, clusters=clusters)
-    return _sums(truth, said), tuple(np.split(np.clip(drawn, 0, 1), 3, axis=1))
+    both, known, told = np.split(np.clip(intervals.resampled_means(columns, clusters=clusters), 0, 1), 3, axis=1)
+    return _sums(truth, said), (np.minimum(both, np.minimum(known, told)), known, told)
 
 
 def _micro(correct: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndarray:
@@ -121,18 +144,27 @@ def _micro(correct: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndar
 
 
 def _ordering(truth: np.ndarray, chances: np.ndarray, clusters: Clusters) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """AUROC and average precision of every label (K,), and redrawn (R, K): what does not hang on thresholds."""
+    """AUROC and average precision of every label (K,), and redrawn (R, K): what does not hang on thresholds.
+
+    Of many pictures their linear forms are redrawn, which need no sorting anew.
+    """
     n, labels = truth.shape
     pairs = list(zip(truth.T, chances.T, strict=True))
     areas = np.array([metrics.auroc(column, known) for known, column in pairs])
     precisions = np.array([average_precision(*pair)[0] for pair in pairs])
     if not n:
         return {"auroc": (areas, areas[None]), "ap": (precisions, precisions[None])}
-    draws = int(np.clip(_MOST_CELLS // (n * labels), 100, intervals.RESAMPLES))
+    if n * labels > MOST_AUROC_CELLS:
+        slopes = [
+            np.stack([slope(column, known) for known, column in pairs], axis=1)
+            for slope in (metrics.auroc_slopes, precision_slopes)
+        ]
+        again = [intervals.resampled_means(one, clusters=clusters) for one in slopes]
+        return {"auroc": (areas, areas + again[0]), "ap": (precisions, precisions + again[1])}
     levels = np.stack([metrics.tie_levels(column) for column in chances.T])
-    redrawn = intervals.resampled_auroc(levels, truth.T, draws, clusters=clusters)
+    redrawn = intervals.resampled_auroc(levels, truth.T, clusters=clusters)
     blocks = [
         np.stack([average_precision(*pair, weights) for pair in pairs], axis=1)
-        for weights in intervals.resampled_weights(n, draws, clusters=clusters)
+        for weights in intervals.resampled_weights(n, clusters=clusters)
     ]
     return {"auroc": (areas, redrawn), "ap": (precisions, np.concatenate(blocks))}

@@ -76,6 +76,15 @@ def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
     return float(above.mean()) if len(above) else float("nan")
 
 
+def auroc_slopes(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """(N,) of mean 0: N times how the AUROC grows with the weight of a sample; 0 when one side is empty."""
+    positive = np.asarray(positive, dtype=bool)
+    side = np.where(positive, positive.sum(), len(positive) - positive.sum())
+    if not positive.any() or positive.all():
+        return np.zeros(len(positive))
+    return (placements(scores, positive) - auroc(scores, positive)) * len(positive) / side
+
+
 def auroc_per_class(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """One-against-the-rest AUROC (K,) of every class; NaN where a class or its rest is absent."""
     columns = np.asarray(probabilities).T

@@ -11,9 +11,10 @@ import numpy as np
 
 from striate.evaluate import intervals, metrics
 from striate.evaluate.intervals import Clusters, plain, scored, share_score
+from striate.evaluate.metrics import mean_of_known
 
 LEVEL = 0.9  # share of new pictures whose number a prediction interval is to hold
-NAMES = ("mae", "rmse", "r2", "pearson", "spearman")
+NAMES = {"mae": (0, np.inf), "rmse": (0, np.inf), "r2": (-np.inf, 1), "pearson": (-1, 1), "spearman": (-1, 1)}  # ranges
 MEAN, PREVIOUS = "always the mean of the training part", "the value before"
 
 
@@ -21,13 +22,13 @@ def half_widths(truth: np.ndarray, predicted: np.ndarray, clusters: Clusters = N
     """(K,) how far a prediction interval reaches to both sides, from N pictures that were not learned from.
 
     Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018): the ceil((N + 1) LEVEL)-th smallest absolute
-    error. Of pictures like these N, an interval holds at least LEVEL. Infinite where N is too small to say.
+    error. Of pictures like these N, an interval holds at least LEVEL. Infinite where N, or C, is too small to say.
     clusters: (N,) the same number for pictures that belong together, which are worth C clusters of one size. It is then
     the ceil(N LEVEL (C + 1) / C)-th (pooled errors of Dunn, Wasserman and Ramdas 2023), at most the greatest error.
     """
     errors = np.sort(np.abs(np.asarray(truth, np.float64) - predicted), axis=0)
     count, worth = len(errors), intervals.clusters_worth(clusters, len(errors))
-    if math.ceil(round((count + 1) * LEVEL, 9)) > count:
+    if round((worth + 1) * LEVEL, 9) > worth:
         return np.full(errors.shape[1], np.inf)
     return errors[min(math.ceil(round(count * LEVEL * (worth + 1) / worth, 9)), count) - 1]
 
@@ -55,10 +56,11 @@ def number_scores(
     predicted = np.asarray(predicted, np.float64).reshape(truth.shape)
     metrics.require_finite(predicted, "value")
     clusters = intervals.real_clusters(clusters)
+    worth = intervals.clusters_worth(clusters, len(truth))
     values, drawn = _scores(truth, predicted, clusters)
     floors = _floors(truth, np.asarray(mean, np.float64), ordered)
     columns = [
-        {name: _record(values[name][k], drawn[name][:, k]) for name in NAMES}
+        {name: _record(name, values[name][k], drawn[name][:, k], worth) for name in NAMES}
         | _covered(truth[:, k], predicted[:, k], None if reach is None else reach[:, k], clusters)
         | {"baselines": {word: {name: plain(floor[name][k]) for name in floor} for word, floor in floors.items()}}
         for k in range(len(names))
@@ -66,8 +68,8 @@ def number_scores(
     if len(names) == 1:
         own, main, floor = columns[0], "rmse", columns[0]["baselines"][MEAN]["rmse"]
     else:
-        main, floor = "r2", plain(np.mean(floors[MEAN]["r2"]))
-        own = {name: _record(values[name].mean(), drawn[name].mean(axis=1)) for name in ("r2", "pearson", "spearman")}
+        main, floor = "r2", plain(mean_of_known(floors[MEAN]["r2"]))
+        own = {of: _record(of, mean_of_known(values[of]), mean_of_known(drawn[of]), worth) for of in list(NAMES)[2:]}
         own["per_class"] = {name: {"n": len(truth), **one} for name, one in zip(names, columns, strict=True)}
     counts = {"n": len(truth), **intervals.told_clusters(clusters)}
     return {**counts, "main": main, "baseline": floor, "baseline_is": MEAN, **own}
@@ -83,16 +85,14 @@ def _scores(
     if not len(truth):
         nothing = np.full(truth.shape[1], np.nan)
         return dict.fromkeys(NAMES, nothing), dict.fromkeys(NAMES, nothing[None])
-    centre, size = truth.mean(axis=0), truth.std(axis=0)
-    size = np.where(size > 0, size, 1.0)  # sums of squares are taken of numbers around 0, for precision
+    centre, size = truth.mean(axis=0), np.where(_varies(truth), truth.std(axis=0), 1.0)
+    # Sums of squares are taken of numbers around 0, for precision.
     y, p, errors = (truth - centre) / size, (predicted - centre) / size, predicted - truth
     ranks, guessed = _ranks(truth), _ranks(predicted)
     moments = [np.abs(errors), errors**2, y, y**2, p, p**2, y * p]
     moments += [ranks, ranks**2, guessed, guessed**2, ranks * guessed]
     columns, scale = np.concatenate(moments, axis=1), size**2
-    drawn = np.full((1, columns.shape[1]), np.nan)
-    if len(truth) > 1:
-        drawn = intervals.resampled_means(columns, clusters=clusters)
+    drawn = intervals.resampled_means(columns, clusters=clusters)
     values = _of_means(columns.mean(axis=0)[None], scale)
     return {name: row[0] for name, row in values.items()}, _of_means(drawn, scale)
 
@@ -103,14 +103,20 @@ def _of_means(means: np.ndarray, scale: np.ndarray) -> dict[str, np.ndarray]:
         return {
             "mae": mae,
             "rmse": np.sqrt(np.clip(mse, 0, None)),
-            "r2": 1 - mse / _positive((yy - y**2) * scale),
+            "r2": 1 - mse / (_positive(yy - y**2) * scale),
             "pearson": (yp - y * p) / np.sqrt(_positive(yy - y**2) * _positive(pp - p**2)),
             "spearman": (rg - r * g) / np.sqrt(_positive(rr - r**2) * _positive(gg - g**2)),
         }
 
 
 def _positive(variance: np.ndarray) -> np.ndarray:
-    return np.where(variance > 1e-12 * np.max(np.abs(variance), initial=0), variance, np.nan)
+    """The variances of numbers around 0 and of about 1; NaN for what is rounding."""
+    return np.where(variance > 1e-12, variance, np.nan)
+
+
+def _varies(truth: np.ndarray) -> np.ndarray:
+    """(K,) whether a column is not one number throughout, whose variance rounding may put above 0."""
+    return np.ptp(truth, axis=0) > 0
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -132,7 +138,7 @@ def _floors(truth: np.ndarray, mean: np.ndarray, ordered: bool) -> dict[str, dic
     for word, (known, guess) in guesses.items():
         errors = known - guess
         mse = np.mean(errors**2, axis=0)
-        r2 = 1 - metrics.share(mse, np.var(known, axis=0))
+        r2 = 1 - metrics.share(mse, np.var(known, axis=0) * _varies(known))
         found[word] = {"mae": np.mean(np.abs(errors), axis=0), "rmse": np.sqrt(mse), "r2": r2}
     return found
 
@@ -145,8 +151,5 @@ def _covered(truth: np.ndarray, predicted: np.ndarray, reach: np.ndarray | None,
     return {"coverage": share_score(inside, clusters), "reach": float(np.mean(reach))}
 
 
-def _record(value: float, replicates: np.ndarray) -> dict:
-    if np.isnan(value):
-        return scored(value)
-    low, high = intervals.percentile(replicates)
-    return scored(value, np.fmin(low, value), np.fmax(high, value))
+def _record(name: str, value: float, replicates: np.ndarray, worth: float) -> dict:
+    return scored(value, *intervals.widened(value, replicates, worth, *NAMES[name]))

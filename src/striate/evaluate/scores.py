@@ -9,7 +9,7 @@ from striate.evaluate import intervals, metrics
 from striate.evaluate.intervals import Clusters, bootstrapped, scored, share_score
 from striate.evaluate.named import floor_of, interval, label, main_of, number
 
-# Pictures x classes up to which the AUROC is computed anew for every resample.
+# Pictures x classes up to which the AUROC (of labels also the average precision) is computed anew for every resample.
 MOST_AUROC_CELLS = 10_000
 MANY = 0.9  # clusters per picture, from which on the clusters are not told
 
@@ -118,13 +118,13 @@ def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: Cl
     columns[np.arange(len(truth)), bins] = confidence - correct
     columns[:, -1] = metrics.sample_log_loss(truth, probabilities)
     drawn = intervals.resampled_means(columns, clusters=clusters)
-    error = metrics.calibration_error(confidence, correct)
+    error, worth = metrics.calibration_error(confidence, correct), float(intervals.worth(np.ones(len(truth)), clusters))
     errors = np.abs(drawn[:, :-1]).sum(axis=1)
     # Noise adds to a sum of absolute gaps, so redrawn errors lie too high; they are centred on the value.
-    low, high = intervals.percentile(np.clip(errors - errors.mean() + error, 0, 1))
+    centred, loss = np.clip(errors - errors.mean() + error, 0, 1), metrics.log_loss(truth, probabilities)
     return {
-        "calibration_error": scored(error, min(low, error), max(high, error)),
-        "log_loss": scored(metrics.log_loss(truth, probabilities), *intervals.percentile(drawn[:, -1])),
+        "calibration_error": scored(error, *intervals.widened(error, centred, worth, 0, 1)),
+        "log_loss": scored(loss, *intervals.widened(loss, drawn[:, -1], worth, 0)),
     }
 
 
@@ -138,11 +138,8 @@ def _auroc(truth: np.ndarray, probabilities: np.ndarray, clusters: Clusters) -> 
     if n * classes <= MOST_AUROC_CELLS and n <= intervals.MOST_SAMPLES:
         levels = np.stack([metrics.tie_levels(column) for column in probabilities.T])
         return areas, intervals.resampled_auroc(levels, positive, clusters=clusters)
-    influence = np.zeros((n, classes))
-    for k in np.flatnonzero(~np.isnan(areas)):
-        side = np.where(positive[k], positive[k].sum(), n - positive[k].sum())
-        influence[:, k] = (metrics.placements(probabilities[:, k], positive[k]) - areas[k]) * n / side
-    return areas, areas + intervals.resampled_means(influence, clusters=clusters)
+    slopes = np.stack([metrics.auroc_slopes(*pair) for pair in zip(probabilities.T, positive, strict=True)], axis=1)
+    return areas, areas + intervals.resampled_means(slopes, clusters=clusters)
 
 
 def _of_class(k: int, hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> dict:

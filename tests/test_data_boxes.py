@@ -717,7 +717,7 @@ def of_parts(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_convert_keeps_pictures_parts_and_boxes(tmp_path: Path, kind: str) -> None:
-    """On the command line into every format and read again: the same sizes, boxes and, where it has them, parts."""
+    """On the command line into every format and read again: the same sizes, boxes and parts."""
     source, out = of_parts(tmp_path / "source"), tmp_path / "out"
     assert cli.main(["convert", str(source), "--to", kind, "--out", str(out), "--workers", "0"]) == 0
     before, after = read_boxes(source), read_boxes(out)
@@ -726,7 +726,7 @@ def test_convert_keeps_pictures_parts_and_boxes(tmp_path: Path, kind: str) -> No
     assert not after.mended
 
     def told(found: Found) -> list[tuple]:
-        with_part = [(s.target.size, s.part if kind != "labelme" else None, s.target.names) for s in found.samples]
+        with_part = [(s.target.size, s.part, s.target.names) for s in found.samples]
         return sorted(with_part, key=str)
 
     assert told(after) == told(before)

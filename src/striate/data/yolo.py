@@ -299,14 +299,12 @@ def _shown(file: Path, folder: Path) -> str:
 def yolo_texts(pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(name of the file, its lines) for every (path, (height, width), boxes); predicted boxes have their confidence.
 
-    Boxes that are to be ignored are left out: the format has no word for them.
+    The format has no word for boxes that are to be ignored: there must be none.
     """
     numbers = {name: number for number, name in enumerate(classes)}
     for path, (height, width), boxes in pictures:
         lines = []
-        for name, (x0, y0, x1, y1), is_ignored, confidence in boxes.each():
-            if is_ignored:
-                continue
+        for name, (x0, y0, x1, y1), _, confidence in boxes.each():
             shares = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
             words = [str(numbers[name]), *(f"{share:.6f}" for share in shares)]
             lines.append(" ".join(words + ([] if confidence is None else [f"{confidence:.6f}"])))

@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from striate.data.boxes import Labelled, Noted, Thing, class_name, size_of
 from striate.data.content import read_text, text_if_any
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
-from striate.data.sample import LeftOut
+from striate.data.painted import checked_runs, painted, unpacked
+from striate.data.sample import LeftOut, Runs
 from striate.errors import StriateError
 
 _FIELDS = ("images", "annotations", "categories")
@@ -132,24 +135,40 @@ def _by_id(listed: list, name: str, lost: list[str]) -> dict[str, Mapping]:
     return found
 
 
-def _thing(place: str, item: Mapping, held: Tables, _size: tuple[int, int] | None) -> Thing:
+def _thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None) -> Thing:
     kind = item.get("category_id")
     name = held.names.get(id_of(kind), "")
     if not name:
         return Thing(place=place, problem=f"category {kind!r} is none of the {len(held.names)} that are listed")
     try:
-        x, y, width, height = (float(value) for value in item.get("bbox") or _bounds(item["segmentation"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
+        x, y, width, height = (float(value) for value in item.get("bbox") or _bounds(item["segmentation"], size))
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError):
         return Thing(place=place, name=name, problem="a box has the four numbers x, y, width, height")
     problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
     corners = (x, y, x + width, y + height)
     return Thing(place=place, name=name, corners=corners, ignored=held.is_crowd(item), problem=problem)
 
 
-def _bounds(rings: Sequence[Sequence[float]]) -> tuple[float, float, float, float]:
-    """x, y, width and height of polygons, where a tool writes no box beside them."""
-    xs, ys = ([value for ring in rings for value in ring[first::2]] for first in (0, 1))
+def _bounds(written: Sequence[Sequence[float]] | Mapping, size: tuple[int, int] | None) -> tuple[float, ...]:
+    """x, y, width and height of polygons or runs, where a tool writes no box beside them."""
+    if isinstance(written, Mapping):
+        runs = runs_in(written, size)
+        inside = painted((runs,), runs.height, runs.width)
+        xs, ys = (np.flatnonzero(inside.any(axis=axis))[[0, -1]] + (0, 1) for axis in (0, 1))
+    else:
+        xs, ys = ([value for ring in written for value in ring[first::2]] for first in (0, 1))
     return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+
+
+def runs_in(written: Mapping, size: tuple[int, int] | None) -> Runs:
+    """The runs of an outline, as counts or letters, on a picture of that (height, width); else ValueError or alike."""
+    height, width = (int(side) for side in written["size"])
+    if size is not None and (height, width) != size:
+        raise ValueError(f"runs of {width} × {height} pixels")
+    counts = written["counts"]
+    if isinstance(counts, str | bytes):
+        return unpacked(counts if isinstance(counts, str) else counts.decode("ascii"), height, width)
+    return checked_runs(counts, height, width)
 
 
 def coco_record(pictures: Sequence[Labelled], classes: Sequence[str]) -> dict:

@@ -424,6 +424,34 @@ def test_ultralytics_yaml(tmp_path: Path) -> None:
     assert reasons(found) == {"images/test": "data.yaml gives it for test, and it is not there"}
 
 
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("[yes, 'no', on, null]", ["yes", "no", "on", "null"]),
+        ("\n- 010\n- 8\n- 1e3\n- 2020-01-01", ["010", "8", "1e3", "2020-01-01"]),
+        ("{3: off, 1: 1_0, 0: ~, 2: 'a b'}", ["~", "1_0", "a b", "off"]),
+    ],
+)
+def test_names_of_a_data_yaml_are_as_written(tmp_path: Path, written: str, names: list[str]) -> None:
+    """Words that YAML takes for truth values, numbers or days are the names of four classes."""
+    draw(tmp_path / "images/a.jpg")
+    write(tmp_path / "labels/a.txt", "".join(f"{number} 0.5 0.5 0.{number + 1} 0.5\n" for number in range(4)))
+    write(tmp_path / "data.yaml", f"train: images\nval: images\nnames: {written}\n")
+    assert [name for name, *_ in boxes_of(read_boxes(tmp_path))["images/a.jpg"]] == names
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("data.yaml", "train: .\nval: .\nnames: [a, b, a]"), ("classes.txt", "a\nb\na")]
+)
+def test_two_classes_of_one_name_are_refused(tmp_path: Path, file: str, text: str) -> None:
+    """They had become one, and its boxes on one place the same box."""
+    draw(tmp_path / "a.jpg")
+    write(tmp_path / "a.txt", "0 0.5 0.5 0.5 0.5\n2 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / file, text)
+    with pytest.raises(StriateError, match=rf"'a' is the name of 0, 2\b.*{file}.*give each a name of its own"):
+        read_boxes(tmp_path)
+
+
 def test_ultralytics_yaml_with_one_list_for_all(tmp_path: Path) -> None:
     """A small set that names its folder for train and val is to be divided, and no picture is listed twice."""
     for name in "abc":
@@ -600,6 +628,16 @@ def test_table_of_boxes(tmp_path: Path) -> None:
         found = read_boxes(source)
         assert boxes_of(found) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
         assert [s.part for s in found.samples] == ["validation", "train"]
+
+
+def test_tables_of_boxes_are_called_by_their_parts(tmp_path: Path) -> None:
+    """train_labels.csv and test_labels.csv are these parts, a column goes before the name, and one table is no part."""
+    for name, rows in (("train", "a.jpg,cell,1,2,3,4,\nb.jpg,,,,,,val\n"), ("test", "c.jpg,cell,1,2,3,4,\n")):
+        write(tmp_path / f"{name}_labels.csv", f"filename,class,xmin,ymin,xmax,ymax,split\n{rows}")
+    for name in "abc":
+        draw(tmp_path / f"{name}.jpg")
+    assert [s.part for s in read_boxes(tmp_path).samples] == ["train", "validation", "test"]
+    assert [s.part for s in read_boxes(tmp_path / "test_labels.csv").samples] == [None]
 
 
 def test_a_table_of_boxes_in_shares(tmp_path: Path) -> None:

@@ -51,9 +51,11 @@ def _is_coco(file: Path) -> bool:
     return all(found) or (sum(found) == 2 and text.lstrip()[:1] == "{" and text.rstrip()[-1:] != "}")
 
 
-def part_of(file: Path) -> str | None:
-    """The part that a file's name stands for: instances_train2017.json, _annotations.coco.json in valid/."""
-    words = "".join(letter if letter.isalpha() else " " for letter in f"{file.parent.name} {file.stem}".lower())
+def part_of(file: Path, files: Sequence[Path], folder: Path) -> str | None:
+    """The part that the name of one of several files below a folder stands for: instances_train2017.json,
+    test_labels.csv, _annotations.coco.json in valid/."""
+    named = f"{file.parent.name if file.parent != folder else ''} {file.stem}".lower() if len(files) > 1 else ""
+    words = "".join(letter if letter.isalpha() else " " for letter in named)
     parts = {PART_NAMES[word] for word in words.split() if word in PART_NAMES}
     return parts.pop() if len(parts) == 1 else None
 
@@ -68,8 +70,8 @@ def read_coco(
     notes: list[Noted] = []
     lost: list[LeftOut] = []
     for file in files:
-        part = part_of(file.relative_to(folder)) if len(files) > 1 else None
         shown, inner, held = file.relative_to(folder).as_posix(), file.parent.relative_to(folder), tables_of(file)
+        part = part_of(file, files, folder)
         lost += [LeftOut(path=shown, reason=reason) for reason in held.lost]
         for number, item in held.images.items():
             size, name = size_of(item.get("height"), item.get("width")), str(item["file_name"])

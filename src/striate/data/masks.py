@@ -60,6 +60,9 @@ def read(path: Path) -> Found:
     pairs = pair(flat.samples) if flat else Pairs()
     if not pairs.masks and has_outlines(path):
         return read_outlines(path)
+    if pairs.rivals:
+        remedy = "join masks of several classes into one with a value for each, or keep one of the folders"
+        raise StriateError("a picture has one mask", received=pairs.rivals[0], where=path, remedy=remedy)
     looked = _look(pairs)
     if flat is None or not looked.sources:
         raise _no_masks(path, flat, looked)

@@ -606,6 +606,7 @@ def test_labelme_shapes(tmp_path: Path) -> None:
         {"label": "small", "shape_type": "mask", "points": [[10, 12], [13, 17]]},
         {"label": "__ignore__", "shape_type": "rectangle", "points": [[0, 0], [5, 5]]},
         {"label": "dot", "shape_type": "point", "points": [[3, 3]]},
+        {"label": "bare", "shape_type": "mask", "points": [[3, 3]]},
     ]
     write(tmp_path / "a.json", {"imagePath": "a.jpg", "imageHeight": 30, "imageWidth": 40, "shapes": shapes})
     found = read_boxes(tmp_path)
@@ -615,7 +616,10 @@ def test_labelme_shapes(tmp_path: Path) -> None:
         ("__ignore__", 0, 0, 5, 5)
     ]  # fmt: skip
     assert found.samples[0].target.ignored.tolist() == [False] * 4 + [True]
-    assert mended(found) == ["a.json, shape 6: a point has no area, dropped"]
+    assert mended(found) == [
+        "a.json, shape 6: a point has no area, dropped",
+        "a.json, shape 7: no area (3, 3, 3, 3), dropped",
+    ]
 
 
 def test_table_of_boxes(tmp_path: Path) -> None:

@@ -60,9 +60,7 @@ def read(path: Path) -> Found:
     pairs = pair(flat.samples) if flat else Pairs()
     if not pairs.masks and has_outlines(path):
         return read_outlines(path)
-    if pairs.rivals:
-        remedy = "join masks of several classes into one with a value for each, or keep one of the folders"
-        raise StriateError("a picture has one mask", received=pairs.rivals[0], where=path, remedy=remedy)
+    _require_one_mask(pairs, path)
     looked = _look(pairs)
     if flat is None or not looked.sources:
         raise _no_masks(path, flat, looked)
@@ -168,6 +166,13 @@ def _well(
             continue
         looked.sources[path] = (*looked.sources.get(path, ()), mask.source)
         yield values
+
+
+def _require_one_mask(pairs: Pairs, where: Path) -> None:
+    """Raise where masks of one picture lie in several folders, as those of several classes do."""
+    if pairs.rivals:
+        remedy = "join masks of several classes into one with a value for each, or keep one of the folders"
+        raise StriateError("a picture has one mask", received=pairs.rivals[0], where=where, remedy=remedy)
 
 
 def _require_one_palette(looked: _Looked, where: Path) -> None:

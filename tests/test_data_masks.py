@@ -290,6 +290,19 @@ def test_numbers_of_objects_may_have_gaps(tmp_path: Path, kind: str, masks: list
     assert objects is None if kind == "index" else np.array_equal(objects, masks[0])
 
 
+def test_cellpose_writes_objects(tmp_path: Path) -> None:
+    """Its masks number cells however few they are, and with gaps; the same values of another program are classes."""
+    masks = [_all_but(3), _all_but(4, 2), _all_but(4, 1, 3)]
+    for ending, kind in (("_cp_masks", "numbers"), ("_mask", "index")):
+        for number, mask in enumerate(masks):
+            draw(tmp_path / ending / f"{number}.png", picture(number))
+            draw(tmp_path / ending / f"{number}{ending}.png", mask)
+        samples = read(tmp_path / ending).samples
+        assert [sample.target.kind for sample in samples] == [kind] * 3
+    objects = read_objects(read(tmp_path / "_cp_masks").samples[1].target, SIDE, SIDE + 2)
+    assert np.array_equal(objects, masks[1])
+
+
 def test_one_stray_pixel_makes_no_class_unknown(tmp_path: Path) -> None:
     """A single pixel of another value in black-and-white masks is a class of its own; white stays one that is known."""
     for number in range(8):

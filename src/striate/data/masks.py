@@ -67,7 +67,7 @@ def read(path: Path) -> Found:
     _require_one_palette(looked, path)
     parts, clashes = listed_parts(path, "Segmentation")
     classes = _listed_classes(path, flat.left_out)
-    vocabulary = decide(list(looked.seen.values()), classes, path) if looked.seen else _OBJECTS
+    vocabulary = decide(list(looked.seen.values()), classes, path, _are_objects(looked)) if looked.seen else _OBJECTS
     samples, strange = _samples(pairs, looked, vocabulary)
     left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
     left_out += [sample.left_out(clashes[stem]) for sample in samples if (stem := Path(sample.path).stem) in clashes]
@@ -166,6 +166,11 @@ def _well(
             continue
         looked.sources[path] = (*looked.sources.get(path, ()), mask.source)
         yield values
+
+
+def _are_objects(looked: _Looked) -> bool:
+    """Whether all masks are Cellpose's, which numbers cells and knows no classes."""
+    return all("_cp_masks." in looked.sources[path][0].name for path in looked.seen)
 
 
 def _require_one_mask(pairs: Pairs, where: Path) -> None:

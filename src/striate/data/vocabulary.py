@@ -73,9 +73,10 @@ class Classes:
     are_colours: bool = False
 
 
-def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary:
+def decide(masks: Sequence[Seen], classes: Classes, where: object, are_objects: bool = False) -> Vocabulary:
     """The vocabulary of masks that are one file each; StriateError where their values cannot be classes.
 
+    are_objects: what wrote them numbers objects, so that other values than 0 are classes only if `classes` lists them.
     Two values are background and foreground. 255 beside small numbers is "not known", as in VOC, unless there are
     hardly any of these. Numbers that run from 1, nearly without a gap, to another end in every mask, are objects. Many
     greys, nearly all of them black or white, are two values with blurred edges.
@@ -90,7 +91,7 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary
     if len(values) > _LEAST_SOFT and top < COLOUR and _are_soft(counts, top):
         note = f"values between 0 and {top} are cut at the middle"
         return Vocabulary(kind="binary", names=TWO, values=(0, top), note=note)
-    if _are_numbers(masks, values):
+    if (are_objects and top) or _are_numbers(masks, values):
         note = "every value is one object"
         return Vocabulary(kind="numbers", names=TWO, values=(), note=note)
     ignore = None

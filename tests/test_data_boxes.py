@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_files import coco_letters
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -23,6 +24,7 @@ from striate.data.convert import write_boxes
 from striate.data.decode import decode
 from striate.data.header import Unreadable
 from striate.data.outlines import read_outlines
+from striate.data.painted import runs_of
 from striate.data.sample import Boxes, Found, Sample, text_of
 from striate.data.sources import read_source
 from striate.data.targets import NOTHING
@@ -288,24 +290,48 @@ def test_names_that_parts_share_are_of_the_part_of_the_labels(tmp_path: Path) ->
 
 
 def test_coco_outlines_without_boxes(tmp_path: Path) -> None:
-    """Where a tool writes polygons alone, an object's box is around all of its rings; runs alone are no box."""
-    for name in "ab":
+    """Where a tool writes polygons or runs alone, an object's box is around all of them; empty runs have none."""
+    for name in "abc":
         draw(tmp_path / f"{name}.jpg")
+    area = np.zeros((30, 40), bool)
+    area[5:15, 12:30] = area[20, 3] = True  # of its first pixels the box has the edge before, of its last that behind
+    letters = {"size": [30, 40], "counts": coco_letters(runs_of(area))}
     rings = [[2, 3, 12, 3, 12, 9.5], [20, 1, 22, 4, 21, 4]]
-    runs = {"size": [30, 40], "counts": [0, 1200]}
+    runs = {"size": [30, 40], "counts": [31, 2, 1167]}
     record = {
-        "images": [{"id": n, "file_name": f"{n}.jpg"} for n in "ab"],
+        "images": [{"id": n, "file_name": f"{n}.jpg"} for n in "abc"],
         "categories": [{"id": 1, "name": "cell"}],
         "annotations": [
             {"id": 1, "image_id": "a", "category_id": 1, "segmentation": rings, "bbox": []},
             {"id": 2, "image_id": "a", "category_id": 1, "segmentation": [[5, 5, 9, 5, 9, 9]]},
             {"id": 3, "image_id": "b", "category_id": 1, "segmentation": runs},
+            {"id": 4, "image_id": "b", "category_id": 1, "segmentation": letters},
+            {"id": 5, "image_id": "c", "category_id": 1, "segmentation": {"size": [30, 40], "counts": [1200]}},
         ],
     }
     write(tmp_path / "all.json", json.dumps(record))
     found = read_boxes(tmp_path)
-    assert boxes_of(found) == {"a.jpg": [("cell", 2, 1, 22, 9.5), ("cell", 5, 5, 9, 9)]}
-    assert [item.path for item in found.left_out] == ["b.jpg"]
+    assert boxes_of(found) == {
+        "a.jpg": [("cell", 2, 1, 22, 9.5), ("cell", 5, 5, 9, 9)],
+        "b.jpg": [("cell", 1, 1, 2, 3), ("cell", 3, 5, 30, 21)],
+    }
+    assert [item.path for item in found.left_out] == ["c.jpg"]
+    assert mended(found) == ["all.json, annotation 5: a box has the four numbers x, y, width, height, dropped"]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_crowd_is_no_twin_of_an_object(tmp_path: Path, first: int) -> None:
+    """An object stays although a crowd has the same corners, whichever comes first; two of either are one."""
+    draw(tmp_path / "a.jpg")
+    crowds = [first, 1 - first, 0, 1]
+    things = [
+        {"id": n, "image_id": 1, "category_id": 1, "bbox": [5, 5, 9, 9], "iscrowd": c} for n, c in enumerate(crowds)
+    ]
+    images, categories = [{"id": 1, "file_name": "a.jpg"}], [{"id": 1, "name": "cell"}]
+    write(tmp_path / "all.json", {"images": images, "annotations": things, "categories": categories})
+    found = read_boxes(tmp_path)
+    assert found.samples[0].target.ignored.tolist() == [bool(first), not first]
+    assert len(mended(found)) == 2
 
 
 @pytest.mark.parametrize("kind", ["voc", "coco", "labelme", "table"])
@@ -396,6 +422,34 @@ def test_ultralytics_yaml(tmp_path: Path) -> None:
     }  # fmt: skip
     assert [s.part for s in found.samples] == ["train", "train", "validation"]
     assert reasons(found) == {"images/test": "data.yaml gives it for test, and it is not there"}
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        ("[yes, 'no', on, null]", ["yes", "no", "on", "null"]),
+        ("\n- 010\n- 8\n- 1e3\n- 2020-01-01", ["010", "8", "1e3", "2020-01-01"]),
+        ("{3: off, 1: 1_0, 0: ~, 2: 'a b'}", ["~", "1_0", "a b", "off"]),
+    ],
+)
+def test_names_of_a_data_yaml_are_as_written(tmp_path: Path, written: str, names: list[str]) -> None:
+    """Words that YAML takes for truth values, numbers or days are the names of four classes."""
+    draw(tmp_path / "images/a.jpg")
+    write(tmp_path / "labels/a.txt", "".join(f"{number} 0.5 0.5 0.{number + 1} 0.5\n" for number in range(4)))
+    write(tmp_path / "data.yaml", f"train: images\nval: images\nnames: {written}\n")
+    assert [name for name, *_ in boxes_of(read_boxes(tmp_path))["images/a.jpg"]] == names
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("data.yaml", "train: .\nval: .\nnames: [a, b, a]"), ("classes.txt", "a\nb\na")]
+)
+def test_two_classes_of_one_name_are_refused(tmp_path: Path, file: str, text: str) -> None:
+    """They had become one, and its boxes on one place the same box."""
+    draw(tmp_path / "a.jpg")
+    write(tmp_path / "a.txt", "0 0.5 0.5 0.5 0.5\n2 0.5 0.5 0.5 0.5\n")
+    write(tmp_path / file, text)
+    with pytest.raises(StriateError, match=rf"'a' is the name of 0, 2\b.*{file}.*give each a name of its own"):
+        read_boxes(tmp_path)
 
 
 def test_ultralytics_yaml_with_one_list_for_all(tmp_path: Path) -> None:
@@ -542,23 +596,30 @@ def test_boxes_of_numbered_classes_are_told_without_doubt() -> None:
 
 
 def test_labelme_shapes(tmp_path: Path) -> None:
-    """Rectangles, polygons and circles become boxes, __ignore__ is ignored, points are told."""
+    """Rectangles, polygons, circles and masks, whose corners are pixels, become boxes; __ignore__ is ignored, points
+    are told."""
     draw(tmp_path / "a.jpg")
     shapes = [
         {"label": "box", "shape_type": "rectangle", "points": [[20, 25], [5, 5]]},
         {"label": "outline", "shape_type": "polygon", "points": [[1, 1], [9, 2], [4, 8]]},
         {"label": "disc", "shape_type": "circle", "points": [[20, 10], [20, 14]]},
+        {"label": "small", "shape_type": "mask", "points": [[10, 12], [13, 17]]},
         {"label": "__ignore__", "shape_type": "rectangle", "points": [[0, 0], [5, 5]]},
         {"label": "dot", "shape_type": "point", "points": [[3, 3]]},
+        {"label": "bare", "shape_type": "mask", "points": [[3, 3]]},
     ]
     write(tmp_path / "a.json", {"imagePath": "a.jpg", "imageHeight": 30, "imageWidth": 40, "shapes": shapes})
     found = read_boxes(tmp_path)
     assert boxes_kind(tmp_path) == "labelme"
     assert boxes_of(found)["a.jpg"] == [
-        ("box", 5, 5, 20, 25), ("outline", 1, 1, 9, 8), ("disc", 16, 6, 24, 14), ("__ignore__", 0, 0, 5, 5)
+        ("box", 5, 5, 20, 25), ("outline", 1, 1, 9, 8), ("disc", 16, 6, 24, 14), ("small", 10, 12, 14, 18),
+        ("__ignore__", 0, 0, 5, 5)
     ]  # fmt: skip
-    assert found.samples[0].target.ignored.tolist() == [False, False, False, True]
-    assert mended(found) == ["a.json, shape 5: a point has no area, dropped"]
+    assert found.samples[0].target.ignored.tolist() == [False] * 4 + [True]
+    assert mended(found) == [
+        "a.json, shape 6: a point has no area, dropped",
+        "a.json, shape 7: no area (3, 3, 3, 3), dropped",
+    ]
 
 
 def test_table_of_boxes(tmp_path: Path) -> None:
@@ -572,6 +633,16 @@ def test_table_of_boxes(tmp_path: Path) -> None:
         found = read_boxes(source)
         assert boxes_of(found) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
         assert [s.part for s in found.samples] == ["validation", "train"]
+
+
+def test_tables_of_boxes_are_called_by_their_parts(tmp_path: Path) -> None:
+    """train_labels.csv and test_labels.csv are these parts, a column goes before the name, and one table is no part."""
+    for name, rows in (("train", "a.jpg,cell,1,2,3,4,\nb.jpg,,,,,,val\n"), ("test", "c.jpg,cell,1,2,3,4,\n")):
+        write(tmp_path / f"{name}_labels.csv", f"filename,class,xmin,ymin,xmax,ymax,split\n{rows}")
+    for name in "abc":
+        draw(tmp_path / f"{name}.jpg")
+    assert [s.part for s in read_boxes(tmp_path).samples] == ["train", "validation", "test"]
+    assert [s.part for s in read_boxes(tmp_path / "test_labels.csv").samples] == [None]
 
 
 def test_a_table_of_boxes_in_shares(tmp_path: Path) -> None:
@@ -718,7 +789,7 @@ def of_parts(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_convert_keeps_pictures_parts_and_boxes(tmp_path: Path, kind: str) -> None:
-    """On the command line into every format and read again: the same sizes, boxes and, where it has them, parts."""
+    """On the command line into every format and read again: the same sizes, boxes and parts."""
     source, out = of_parts(tmp_path / "source"), tmp_path / "out"
     assert cli.main(["convert", str(source), "--to", kind, "--out", str(out), "--workers", "0"]) == 0
     before, after = read_boxes(source), read_boxes(out)
@@ -727,7 +798,7 @@ def test_convert_keeps_pictures_parts_and_boxes(tmp_path: Path, kind: str) -> No
     assert not after.mended
 
     def told(found: Found) -> list[tuple]:
-        with_part = [(s.target.size, s.part if kind != "labelme" else None, s.target.names) for s in found.samples]
+        with_part = [(s.target.size, s.part, s.target.names) for s in found.samples]
         return sorted(with_part, key=str)
 
     assert told(after) == told(before)

@@ -263,6 +263,46 @@ def test_numbers_of_objects_are_told_from_classes(tmp_path: Path) -> None:
     assert read(tmp_path).samples[0].target.kind == "index"
 
 
+def _all_but(end: int, *gone: int) -> np.ndarray:
+    """A mask of the values 1 to `end` without some of them."""
+    mask = np.zeros((SIDE, SIDE + 2), np.uint8)
+    mask.ravel()[:end] = np.arange(1, end + 1)
+    mask[np.isin(mask, gone)] = 0
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("kind", "masks"),
+    [
+        ("numbers", [_all_but(9, 5), _all_but(10, 5), _all_but(11, 2), _all_but(12)]),  # deleted by hand
+        ("index", [_all_but(11, 8), _all_but(11, 2), _all_but(10, 3), _all_but(9)]),  # the last classes are rare
+        ("index", [_all_but(9, 2, 5, 6), _all_but(10, 1, 8), _all_but(11, 2, 3), _all_but(12, 4, 7)]),
+    ],
+)
+def test_numbers_of_objects_may_have_gaps(tmp_path: Path, kind: str, masks: list[np.ndarray]) -> None:
+    """A cell that was deleted makes no class of each other one; classes of which pictures lack a few stay these."""
+    for number, mask in enumerate(masks):
+        draw(tmp_path / f"images/{number}.png", picture(number))
+        draw(tmp_path / f"masks/{number}.png", mask)
+    found = read(tmp_path)
+    assert [sample.target.kind for sample in found.samples] == [kind] * 4
+    objects = read_objects(found.samples[0].target, SIDE, SIDE + 2)
+    assert objects is None if kind == "index" else np.array_equal(objects, masks[0])
+
+
+def test_cellpose_writes_objects(tmp_path: Path) -> None:
+    """Its masks number cells however few they are, and with gaps; the same values of another program are classes."""
+    masks = [_all_but(3), _all_but(4, 2), _all_but(4, 1, 3)]
+    for ending, kind in (("_cp_masks", "numbers"), ("_mask", "index")):
+        for number, mask in enumerate(masks):
+            draw(tmp_path / ending / f"{number}.png", picture(number))
+            draw(tmp_path / ending / f"{number}{ending}.png", mask)
+        samples = read(tmp_path / ending).samples
+        assert [sample.target.kind for sample in samples] == [kind] * 3
+    objects = read_objects(read(tmp_path / "_cp_masks").samples[1].target, SIDE, SIDE + 2)
+    assert np.array_equal(objects, masks[1])
+
+
 def test_one_stray_pixel_makes_no_class_unknown(tmp_path: Path) -> None:
     """A single pixel of another value in black-and-white masks is a class of its own; white stays one that is known."""
     for number in range(8):
@@ -361,6 +401,20 @@ def test_many_classes_on_much_background_stay_classes(tmp_path: Path) -> None:
     draw(tmp_path / "masks/1.png", np.where(mask == 7, 0, mask))  # else they could be numbers of objects
     draw(tmp_path / "masks/0.png", np.where(mask == 9, 0, mask))
     assert read(tmp_path).names[1:] == tuple(f"class {value}" for value in range(1, 21))
+
+
+@pytest.mark.parametrize("places", [("masks/liver", "masks/tumour"), ("liver_masks", "tumour_masks")])
+def test_masks_in_a_folder_for_each_class_are_refused(tmp_path: Path, places: tuple[str, str]) -> None:
+    """The second class had been background; another form of the same mask is still passed over and listed."""
+    for number in range(3):
+        draw(tmp_path / f"images/{number}.png", picture(number))
+        for place in places:
+            draw(tmp_path / f"{place}/{number}.png", two_values(number))
+    with pytest.raises(StriateError, match=rf"one mask.*{places[0]}/0.png and {places[1]}/0.png.*a value for each"):
+        read(tmp_path)
+    (tmp_path / "masks").mkdir(exist_ok=True)
+    (tmp_path / places[1]).rename(tmp_path / "masks/objects")
+    assert len(read(tmp_path).samples) == 3
 
 
 def test_a_palette_for_each_file_is_refused(tmp_path: Path) -> None:

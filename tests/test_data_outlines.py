@@ -67,7 +67,8 @@ def test_coco_polygons_and_runs_are_areas_and_objects(tmp_path: Path) -> None:
     expected = 1 * (box(1, 4, 1, 4) | box(1, 4, 6, 9)) + 2 * box(8, 12, 10, 17)
     expected[box(0, 2, 14, 17)] = UNKNOWN
     assert np.array_equal(read_labels(first.target, HEIGHT, WIDTH), expected)
-    assert np.array_equal(read_objects(first.target, HEIGHT, WIDTH), np.where(expected == UNKNOWN, 0, expected))
+    objects = np.where((expected == UNKNOWN) | (expected == 0), 0, expected + 1)  # the crowd was first
+    assert np.array_equal(read_objects(first.target, HEIGHT, WIDTH), objects)
     assert not read_labels(second.target, HEIGHT, WIDTH).any()
     assert not found.left_out
 
@@ -347,6 +348,22 @@ def test_folders_give_parts_and_ways_to_write_a_path_lose_no_picture(tmp_path: P
     assert [sample.part for sample in found.samples] == ["train", "train", "validation"]
     assert not found.left_out
     assert [sample.part for sample in read_boxes(tmp_path).samples] == ["train", "train", "validation"]
+
+
+def test_a_crowd_leaves_the_objects_in_it_known(tmp_path: Path) -> None:
+    """Whatever the order in the file, the pixels of an object are its own; the rest of the crowd is unknown."""
+    ground = {"counts": [0, HEIGHT * WIDTH], "size": [HEIGHT, WIDTH]}
+    shapes = [
+        {"id": 1, "image_id": 1, "category_id": 5, "segmentation": [ring(1, 4, 1, 4)]},
+        {"id": 2, "image_id": 1, "category_id": 5, "segmentation": ground, "iscrowd": 1},
+        {"id": 3, "image_id": 1, "category_id": 6, "segmentation": [ring(6, 9, 6, 9)]},
+    ]
+    mask = read(coco(tmp_path, shapes)).samples[0].target
+    expected = np.full((HEIGHT, WIDTH), UNKNOWN)
+    expected[box(1, 4, 1, 4)], expected[box(6, 9, 6, 9)] = 1, 2
+    assert np.array_equal(read_labels(mask), expected)
+    _, counts = np.unique(read_objects(mask, HEIGHT, WIDTH), return_counts=True)
+    assert counts.tolist() == [HEIGHT * WIDTH - 18, 9, 9]
 
 
 def test_crowds_of_most_objects_are_what_a_brush_painted(tmp_path: Path) -> None:

@@ -153,10 +153,11 @@ def convert(options: argparse.Namespace) -> int:
     from striate.data.annotated import read_boxes
     from striate.data.convert import write_boxes
 
-    found = read_boxes(Path(options.source), workers=options.workers)
-    write_boxes(found, options.to, Path(options.out))
+    found = write_boxes(read_boxes(Path(options.source), workers=options.workers), options.to, Path(options.out))
     boxes = sum(len(sample.target.names) for sample in found.samples)
     print(f"{found.labels}: {len(found.samples):,} pictures with {boxes:,} boxes in {options.out}")
+    for note in found.notes:
+        print(note, file=sys.stderr)
     _tell_left_out([(item.path, item.reason) for item in (*found.left_out, *found.mended)])
     return DONE
 

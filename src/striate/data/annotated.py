@@ -8,7 +8,7 @@ from pathlib import Path
 
 from striate.data.boxes import KINDS, Labelled, Pictures, settle
 from striate.data.boxtable import HEADER, box_rows, is_box_table, read_box_table
-from striate.data.coco import coco_record, find_coco, read_coco
+from striate.data.coco import coco_record, find_coco, part_of, read_coco
 from striate.data.labelme import find_labelme, labelme_records, read_labelme
 from striate.data.sample import Found
 from striate.data.voc import find_voc, read_voc, voc_texts
@@ -81,7 +81,8 @@ def read_boxes(source: Path, *, workers: int = 0) -> Found:
         case "labelme":
             notes = read_labelme(folder, files)
         case "table":
-            notes = [note for file in files for note in read_box_table(file)]
+            noted = ((note, part_of(file, files, folder)) for file in files for note in read_box_table(file))
+            notes = [replace(note, part=note.part or part) for note, part in noted]
         case "yolo":
             notes, lost, unlabelled = read_yolo(folder, files[0], pictures)
     named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"

@@ -268,8 +268,8 @@ def mended_box(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray |
 
 def _twin(thing: Thing, corners: np.ndarray, kept: list[tuple[Thing, np.ndarray]]) -> str:
     near = ((earlier, box) for earlier, box in kept if abs(box[0] - corners[0]) < SLIP)  # first: most differ in it
-    same = (earlier.place for earlier, box in near if earlier.name == thing.name and np.abs(box - corners).max() < SLIP)
-    return next(same, "")
+    alike = ((earlier, box) for earlier, box in near if (earlier.name, earlier.ignored) == (thing.name, thing.ignored))
+    return next((earlier.place for earlier, box in alike if np.abs(box - corners).max() < SLIP), "")
 
 
 def written_number(value: float) -> str:

@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from striate.data.boxes import Labelled, Noted, Thing, class_name, size_of
 from striate.data.content import read_text, text_if_any
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
-from striate.data.sample import LeftOut
+from striate.data.painted import checked_runs, painted, unpacked
+from striate.data.sample import LeftOut, Runs
 from striate.errors import StriateError
 
 _FIELDS = ("images", "annotations", "categories")
@@ -48,9 +51,11 @@ def _is_coco(file: Path) -> bool:
     return all(found) or (sum(found) == 2 and text.lstrip()[:1] == "{" and text.rstrip()[-1:] != "}")
 
 
-def part_of(file: Path) -> str | None:
-    """The part that a file's name stands for: instances_train2017.json, _annotations.coco.json in valid/."""
-    words = "".join(letter if letter.isalpha() else " " for letter in f"{file.parent.name} {file.stem}".lower())
+def part_of(file: Path, files: Sequence[Path], folder: Path) -> str | None:
+    """The part that the name of one of several files below a folder stands for: instances_train2017.json,
+    test_labels.csv, _annotations.coco.json in valid/."""
+    named = f"{file.parent.name if file.parent != folder else ''} {file.stem}".lower() if len(files) > 1 else ""
+    words = "".join(letter if letter.isalpha() else " " for letter in named)
     parts = {PART_NAMES[word] for word in words.split() if word in PART_NAMES}
     return parts.pop() if len(parts) == 1 else None
 
@@ -65,8 +70,8 @@ def read_coco(
     notes: list[Noted] = []
     lost: list[LeftOut] = []
     for file in files:
-        part = part_of(file.relative_to(folder)) if len(files) > 1 else None
         shown, inner, held = file.relative_to(folder).as_posix(), file.parent.relative_to(folder), tables_of(file)
+        part = part_of(file, files, folder)
         lost += [LeftOut(path=shown, reason=reason) for reason in held.lost]
         for number, item in held.images.items():
             size, name = size_of(item.get("height"), item.get("width")), str(item["file_name"])
@@ -132,24 +137,40 @@ def _by_id(listed: list, name: str, lost: list[str]) -> dict[str, Mapping]:
     return found
 
 
-def _thing(place: str, item: Mapping, held: Tables, _size: tuple[int, int] | None) -> Thing:
+def _thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None) -> Thing:
     kind = item.get("category_id")
     name = held.names.get(id_of(kind), "")
     if not name:
         return Thing(place=place, problem=f"category {kind!r} is none of the {len(held.names)} that are listed")
     try:
-        x, y, width, height = (float(value) for value in item.get("bbox") or _bounds(item["segmentation"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
+        x, y, width, height = (float(value) for value in item.get("bbox") or _bounds(item["segmentation"], size))
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError):
         return Thing(place=place, name=name, problem="a box has the four numbers x, y, width, height")
     problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
     corners = (x, y, x + width, y + height)
     return Thing(place=place, name=name, corners=corners, ignored=held.is_crowd(item), problem=problem)
 
 
-def _bounds(rings: Sequence[Sequence[float]]) -> tuple[float, float, float, float]:
-    """x, y, width and height of polygons, where a tool writes no box beside them."""
-    xs, ys = ([value for ring in rings for value in ring[first::2]] for first in (0, 1))
+def _bounds(written: Sequence[Sequence[float]] | Mapping, size: tuple[int, int] | None) -> tuple[float, ...]:
+    """x, y, width and height of polygons or runs, where a tool writes no box beside them."""
+    if isinstance(written, Mapping):
+        runs = runs_in(written, size)
+        inside = painted((runs,), runs.height, runs.width)
+        xs, ys = (np.flatnonzero(inside.any(axis=axis))[[0, -1]] + (0, 1) for axis in (0, 1))
+    else:
+        xs, ys = ([value for ring in written for value in ring[first::2]] for first in (0, 1))
     return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+
+
+def runs_in(written: Mapping, size: tuple[int, int] | None) -> Runs:
+    """The runs of an outline, as counts or letters, on a picture of that (height, width); else ValueError or alike."""
+    height, width = (int(side) for side in written["size"])
+    if size is not None and (height, width) != size:
+        raise ValueError(f"runs of {width} × {height} pixels")
+    counts = written["counts"]
+    if isinstance(counts, str | bytes):
+        return unpacked(counts if isinstance(counts, str) else counts.decode("ascii"), height, width)
+    return checked_runs(counts, height, width)
 
 
 def coco_record(pictures: Sequence[Labelled], classes: Sequence[str]) -> dict:

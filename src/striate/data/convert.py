@@ -5,45 +5,84 @@ import io
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from striate import files
 from striate.data.annotated import box_texts
 from striate.data.boxes import Labelled
-from striate.data.sample import PARTS, Found, Sample
-from striate.errors import StriateError
+from striate.data.sample import PARTS, Found, LeftOut, Sample
+from striate.errors import StriateError, counted
 
 _PICTURES = {"voc": "JPEGImages", "coco": "images", "yolo": "images", "labelme": "", "table": ""}
 _WORDS = {"train": "train", "validation": "val", "test": "test"}  # what other programs call the parts
+_FOR_ALL = ("coco", "yolo", "labelme")  # whose parts are files or folders, so that no picture can be without
 
 
-def write_boxes(found: Found, kind: str, out: Path) -> None:
-    """The pictures of `found` with their boxes in one of KINDS, and the parts they have, into the new folder `out`.
+def write_boxes(found: Found, kind: str, out: Path) -> Found:
+    """Write the pictures of `found` with their boxes in one of KINDS, and their parts, into the new folder `out`.
 
     Pictures are copied as they are; in a folder of its own for each part where the format wants it. Names that several
-    pictures have get their folders' names before them.
+    pictures have get their folders' names before them, and a number where that is the name of another. Returns what
+    was written, with what the format has no word for in `left_out`, `mended` and `notes`.
     """
     if out.exists() and any(out.iterdir()):
         raise StriateError("boxes are written into a new folder", received=out, where="--out")
     if kind not in _PICTURES:
         next(box_texts(kind, [], []))
+    found = _with_parts(_without_ignored(found) if kind == "yolo" else found, kind)
     placed = _placed(found, kind)
     for name, text in _texts(found, kind, placed):
         files.write_text(out / name, text)
     for sample, name in placed:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(sample.source, out / name)
+    return found
+
+
+def _without_ignored(found: Found) -> Found:
+    """The same without boxes that are neither right nor wrong, and without pictures that have no others: written as
+    empty they would say that there is no object."""
+    samples, left_out, mended = [], list(found.left_out), list(found.mended)
+    for sample in found.samples:
+        boxes = sample.target
+        if boxes.ignored is not None and boxes.ignored.all():
+            left_out.append(sample.left_out("YOLO has no word for boxes that are to be ignored, and it has no others"))
+            continue
+        if boxes.ignored is not None:
+            rows = np.flatnonzero(~boxes.ignored)
+            why = f"{counted(len(boxes.names) - len(rows), 'object')} to be ignored, for which YOLO has no word"
+            mended.append(LeftOut(path=sample.path, reason=f"{why}, dropped", part=sample.part or ""))
+            names = tuple(boxes.names[row] for row in rows)
+            boxes = replace(boxes, names=names, corners=boxes.corners[rows], ignored=None)
+        samples.append(replace(sample, target=boxes))
+    return replace(found, samples=samples, left_out=left_out, mended=mended)
+
+
+def _with_parts(found: Found, kind: str) -> Found:
+    """The same with a part for every picture where the format needs it: for training, as a training takes them."""
+    bare = sum(sample.part is None for sample in found.samples)
+    if kind not in _FOR_ALL or bare in (0, len(found.samples)):
+        return found
+    note = f"{counted(bare, 'picture')} without a part: written for training"
+    samples = [replace(sample, part=sample.part or "train") for sample in found.samples]
+    return replace(found, samples=samples, notes=(*found.notes, note))
 
 
 def _placed(found: Found, kind: str) -> list[tuple[Sample, str]]:
-    """Every picture and where it goes: under a name of its own, also once its ending is another."""
-    stems, placed = Counter(Path(sample.path).stem for sample in found.samples), []
+    """Every picture and where it goes: under a name of its own, also once its ending is another, and where a disk does
+    not tell A from a."""
+    stems, taken, placed = Counter(Path(sample.path).stem.casefold() for sample in found.samples), set(), []
     for sample in found.samples:
-        name = Path(sample.path).name
-        if stems[Path(name).stem] > 1:
-            name = sample.path.replace("../", "").strip("/").replace("/", "_")
-        part = f"{_WORDS[sample.part]}/" if kind == "yolo" and sample.part else ""
-        placed.append((sample, f"{_PICTURES[kind]}/{part}{name}".lstrip("/")))
+        own = Path(Path(sample.path).name)
+        if stems[own.stem.casefold()] > 1:
+            own = Path(sample.path.replace("../", "").strip("/").replace("/", "_"))
+        stem = files.free_name(own.stem, lambda stem: stem.casefold() in taken)
+        taken.add(stem.casefold())
+        part = f"{_WORDS[sample.part]}/" if kind in ("yolo", "labelme") and sample.part else ""
+        placed.append((sample, f"{_PICTURES[kind]}/{part}{stem}{own.suffix}".lstrip("/")))
     return placed
 
 
@@ -56,7 +95,7 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
         return [(name[cut:], s.target.size, s.target) for s, name in placed if part is None or s.part == part]
 
     classes, parts = found.classes, [part for part in PARTS if any(sample.part == part for sample in found.samples)]
-    if kind == "coco" and parts and all(sample.part for sample in found.samples):
+    if kind == "coco" and parts:
         for part in parts:
             ((_, text),) = box_texts(kind, labelled(part), classes)
             yield f"annotations/instances_{_WORDS[part]}.json", text

@@ -76,7 +76,8 @@ def _bounds(kind: str, points: Sequence[tuple[float, float]]) -> tuple[float, fl
         radius = ((rim_x - x) ** 2 + (rim_y - y) ** 2) ** 0.5
         return x - radius, y - radius, x + radius, y + radius
     xs, ys = zip(*points, strict=True)
-    return min(xs), min(ys), max(xs), max(ys)
+    last = int(kind == "mask" and len(points) > 1)  # its corners are pixels that belong to it
+    return min(xs), min(ys), max(xs) + last, max(ys) + last
 
 
 def labelme_records(pictures: Sequence[Labelled]) -> Iterator[tuple[str, dict]]:

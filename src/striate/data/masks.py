@@ -60,13 +60,14 @@ def read(path: Path) -> Found:
     pairs = pair(flat.samples) if flat else Pairs()
     if not pairs.masks and has_outlines(path):
         return read_outlines(path)
+    _require_one_mask(pairs, path)
     looked = _look(pairs)
     if flat is None or not looked.sources:
         raise _no_masks(path, flat, looked)
     _require_one_palette(looked, path)
     parts, clashes = listed_parts(path, "Segmentation")
     classes = _listed_classes(path, flat.left_out)
-    vocabulary = decide(list(looked.seen.values()), classes, path) if looked.seen else _OBJECTS
+    vocabulary = decide(list(looked.seen.values()), classes, path, _are_objects(looked)) if looked.seen else _OBJECTS
     samples, strange = _samples(pairs, looked, vocabulary)
     left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
     left_out += [sample.left_out(clashes[stem]) for sample in samples if (stem := Path(sample.path).stem) in clashes]
@@ -165,6 +166,18 @@ def _well(
             continue
         looked.sources[path] = (*looked.sources.get(path, ()), mask.source)
         yield values
+
+
+def _are_objects(looked: _Looked) -> bool:
+    """Whether all masks are Cellpose's, which numbers cells and knows no classes."""
+    return all("_cp_masks." in looked.sources[path][0].name for path in looked.seen)
+
+
+def _require_one_mask(pairs: Pairs, where: Path) -> None:
+    """Raise where masks of one picture lie in several folders, as those of several classes do."""
+    if pairs.rivals:
+        remedy = "join masks of several classes into one with a value for each, or keep one of the folders"
+        raise StriateError("a picture has one mask", received=pairs.rivals[0], where=where, remedy=remedy)
 
 
 def _require_one_palette(looked: _Looked, where: Path) -> None:

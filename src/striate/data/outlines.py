@@ -12,14 +12,14 @@ import numpy as np
 
 from striate.data import yolo
 from striate.data.boxes import Noted, Pictures, Pieces, Thing, class_name, join, mended_box
-from striate.data.coco import Tables, find_coco, id_of, read_coco
+from striate.data.coco import Tables, find_coco, id_of, read_coco, runs_in
 from striate.data.folder import sort_key, with_parts
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
 from striate.data.labelmap import misfit
 from striate.data.labelme import IGNORE, find_labelme, read_labelme
 from striate.data.load import Want
-from striate.data.painted import checked_runs, runs_of, unpacked
+from striate.data.painted import runs_of
 from striate.data.pixels import turned_size
 from striate.data.raster import file_orientation
 from striate.data.sample import Found, LeftOut, Mask, Runs, Sample, class_order
@@ -40,8 +40,8 @@ def has_outlines(source: Path) -> bool:
 def read_outlines(source: Path) -> Found:
     """The pictures of a folder, or of one COCO file or data.yaml in it, with the areas that are drawn on them.
 
-    Objects stay separate and are painted in the order of the file; what no area covers is background. COCO's crowds and
-    labelme's __ignore__ are unknown. Shapes without an area are listed in `mended`.
+    Objects stay separate and are painted in the order of the file; what no area covers is background. COCO's crowds,
+    which are painted first, and labelme's __ignore__ are unknown. Shapes without an area are listed in `mended`.
     """
     source = Path(os.path.abspath(source))  # noqa: PTH100 - resolve() would follow links
     folder = source.parent if source.is_file() else source
@@ -93,7 +93,7 @@ def _settled(named: Mapping[str, Noted], names: tuple[str, ...]) -> tuple[list[S
                 reason = misfit(*note.size, *size, f"in {note.file}")
                 wrong.append(LeftOut(path=path, reason=reason, part=note.part or ""))
                 continue
-        for thing in note.things:
+        for thing in sorted(note.things, key=lambda thing: not thing.ignored):  # a crowd holds objects that are known
             pieces = thing.pieces
             if note.shares and size:  # a picture without a size is left out when it is read
                 pieces = tuple(ring * (size[1], size[0]) for ring in pieces)
@@ -133,22 +133,13 @@ def _coco_thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] |
         return Thing(place=place, name=name, problem="it has no outline")
     try:
         if isinstance(written, dict):
-            pieces: Pieces = (_runs(written, size),)
+            pieces: Pieces = (runs_in(written, size),)
         else:
             pieces = tuple(_ring(np.asarray(ring, np.float64).reshape(-1, 2)) for ring in written)
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         return Thing(place=place, name=name, problem=f"no outline that can be read: {problem}")
-    return Thing(place=place, name=IGNORE if held.is_crowd(item) else name, pieces=pieces)
-
-
-def _runs(written: Mapping, size: tuple[int, int] | None) -> Runs:
-    height, width = (int(side) for side in written["size"])
-    if size is not None and (height, width) != size:
-        raise ValueError(f"runs of {width} × {height} pixels")
-    counts = written["counts"]
-    if isinstance(counts, str | bytes):
-        return unpacked(counts if isinstance(counts, str) else counts.decode("ascii"), height, width)
-    return checked_runs(counts, height, width)
+    crowd = held.is_crowd(item)
+    return Thing(place=place, name=IGNORE if crowd else name, pieces=pieces, ignored=crowd)
 
 
 def _ring(corners: np.ndarray) -> np.ndarray:

@@ -30,13 +30,15 @@ _NUMBER = re.compile(r"\d+$")
 @dataclass(slots=True)
 class Pairs:
     """pictures: those with masks, with their part. masks: the files that go with each, by its path. objects: paths of
-    pictures whose masks are one object each. lone: pictures without a mask. over: masks not used, with the reason."""
+    pictures whose masks are one object each. lone: pictures without a mask. over: masks not used, with the reason.
+    rivals: two masks of one picture that lie in folders of which none is to be preferred, as those of two classes."""
 
     pictures: list[Sample] = field(default_factory=list)
     masks: dict[str, list[Sample]] = field(default_factory=dict)
     objects: set[str] = field(default_factory=set)
     lone: list[Sample] = field(default_factory=list)
     over: list[tuple[Sample, str]] = field(default_factory=list)
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ class _Join:
         else:
             reason = f"another mask of its picture is used: {first.path}"
             self.pairs.over += [(mask.sample, reason) for mask in masks[1:]]
+            equal = (m for m in masks if m.folders != masks[0].folders and not _SECOND_CHOICE.search(m.sample.path))
+            self.pairs.rivals = self.pairs.rivals or tuple(f"{first.path} and {mask.sample.path}" for mask in equal)
         self.pairs.masks[path] = [mask.sample for mask in masks] if path in self.pairs.objects else [first]
         self.met |= {file.folders for file in (picture, *masks)}
         self._gone |= {id(file) for file in (picture, *masks)}

@@ -22,6 +22,7 @@ MOST_SEEN = 4096  # different values of one mask that are kept
 MOST_COLOURS = 64  # of classes
 _SOFT = 0.95  # of the pixels of a two-valued mask whose edges are blurred are one of the two
 _LEAST_SOFT, _LEAST_NUMBERS, _MUCH = 16, 8, 4
+_NEARLY = 0.9
 _STRAY = 1000  # so many times the pixels of small numbers are not "not known": the small ones are slips of a pen
 _COLOURED = re.compile(r"(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(.+)")
 _NAMED_COLOUR = re.compile(r"([^#:,][^:,]*?)[:, \t][ \t]*(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})(?:[:,].*)?[ \t]*")
@@ -72,12 +73,13 @@ class Classes:
     are_colours: bool = False
 
 
-def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary:
+def decide(masks: Sequence[Seen], classes: Classes, where: object, are_objects: bool = False) -> Vocabulary:
     """The vocabulary of masks that are one file each; StriateError where their values cannot be classes.
 
+    are_objects: what wrote them numbers objects, so that other values than 0 are classes only if `classes` lists them.
     Two values are background and foreground. 255 beside small numbers is "not known", as in VOC, unless there are
-    hardly any of these. Numbers that run from 1 without a gap, to another end in every mask, are objects. Many greys,
-    nearly all of them black or white, are two values with blurred edges.
+    hardly any of these. Numbers that run from 1, nearly without a gap, to another end in every mask, are objects. Many
+    greys, nearly all of them black or white, are two values with blurred edges.
     """
     counts: Counter[int] = Counter()
     for mask in masks:
@@ -89,7 +91,7 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object) -> Vocabulary
     if len(values) > _LEAST_SOFT and top < COLOUR and _are_soft(counts, top):
         note = f"values between 0 and {top} are cut at the middle"
         return Vocabulary(kind="binary", names=TWO, values=(0, top), note=note)
-    if _are_numbers(masks, values):
+    if (are_objects and top) or _are_numbers(masks, values):
         note = "every value is one object"
         return Vocabulary(kind="numbers", names=TWO, values=(), note=note)
     ignore = None
@@ -126,11 +128,17 @@ def _names(values: list[int]) -> tuple[str, ...]:
 
 
 def _are_numbers(masks: Sequence[Seen], values: list[int]) -> bool:
-    """Whether values are numbers of objects: 1, 2, ... n in nearly every mask that marks something, with another n."""
-    marked = [mask.values[mask.values > 0] for mask in masks]
-    ends = [len(found) if found[-1] == len(found) else 0 for found in marked if len(found)]
-    plenty = bool(values) and _LEAST_NUMBERS <= values[-1] < COLOUR
-    return plenty and sum(end > 0 for end in ends) >= 0.9 * len(ends) and (len(ends) == 1 or len(set(ends)) > 1)
+    """Whether values are numbers of objects: 1, 2, ... n in nearly every mask that marks something, with another n; or
+    with one in ten deleted and an n that no more than a fourth of the masks have, as hardly any classes are."""
+    marked = [found for mask in masks if len(found := mask.values[mask.values > 0])]
+    if not marked or not _LEAST_NUMBERS <= values[-1] < COLOUR:
+        return False
+    ends = Counter(int(found[-1]) for found in marked)
+    if sum(found[-1] == len(found) for found in marked) >= _NEARLY * len(marked):
+        return len(ends) > 1 or len(marked) == 1
+    return sum(map(len, marked)) >= _NEARLY * sum(found[-1] for found in marked) and _MUCH * max(ends.values()) <= len(
+        marked
+    )
 
 
 def _names_fit(values: list[int], classes: Classes) -> bool:

@@ -18,7 +18,7 @@ from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name
 from striate.data.content import read_text, text_if_any
 from striate.data.folder import is_hidden, list_pictures, parts_of, sort_key
 from striate.data.sample import LeftOut
-from striate.errors import StriateError
+from striate.errors import StriateError, first_few
 
 _NAME_FILES = ("obj.names", "classes.txt", "data/obj.names", "labels/classes.txt")
 _PLACES = ("labels/**/*.txt", "*/labels/**/*.txt", "*.txt")  # of texts, in this order
@@ -96,6 +96,10 @@ def read_yolo(
         names, lost = [str(number) for number in range(_MOST)] if found == folder else _names(found), []
         parts = parts_of(pictures.by_path)
         listed = {picture: parts.get(path) for path, picture in pictures.by_path.items()}
+    if twins := [name for name, count in Counter(filter(None, names)).items() if count > 1]:
+        of_one = [number for number, name in enumerate(names) if name == twins[0]]
+        received, remedy = f"{twins[0]!r} is the name of {first_few(of_one)}", "give each a name of its own"
+        raise StriateError("two classes have two names", received=received, where=found, remedy=remedy)
     texts, thing = _Texts(folder, listed), partial(_thing, names=names, most=most, outlines=outlines)
     notes: list[Noted] = []
     known, why = set(), "no text file has labels for it (an empty one says that it has no objects)"
@@ -207,10 +211,11 @@ def _ultralytics(
 ) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
     names = said["names"]
     names = names if isinstance(names, dict) else dict(enumerate(names if isinstance(names, list) else []))
-    if not names or not all(isinstance(key, int) and not isinstance(key, bool) and key >= 0 for key in names):
+    if not names or not all(str(key).isdecimal() for key in names):
         rule = "names of a data.yaml is a list, or a number and a name on each line"
         raise StriateError(rule, received=type(said["names"]).__name__, where=found)
-    ordered = [class_name(names.get(number, "")) for number in range(min(max(names), _MOST) + 1)]
+    numbered = {int(key): class_name(name) for key, name in names.items()}
+    ordered = [numbered.get(number, "") for number in range(min(max(numbered), _MOST) + 1)]
     listed: dict[Path, str | None] = {}
     lost: list[LeftOut] = []
     for word, part in _PARTS.items():
@@ -237,13 +242,14 @@ def _yaml(found: Path) -> Mapping:
     import yaml
 
     try:
-        said = yaml.safe_load(read_text(found))
+        text = read_text(found)
+        said, written = yaml.safe_load(text), yaml.load(text, yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as problem:
         what = " ".join(str(problem).split())[:200]
         raise StriateError("a data.yaml must be readable", received=what, where=found) from None
     if not isinstance(said, dict) or "names" not in said:
         raise StriateError("a data.yaml names the classes", received=type(said).__name__, where=found)
-    return said
+    return said | {"names": written["names"]}  # as they stand there: a class may be called yes, no or 010
 
 
 def _place(written: str, root: str, found: Path) -> Path | None:
@@ -299,14 +305,12 @@ def _shown(file: Path, folder: Path) -> str:
 def yolo_texts(pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(name of the file, its lines) for every (path, (height, width), boxes); predicted boxes have their confidence.
 
-    Boxes that are to be ignored are left out: the format has no word for them.
+    The format has no word for boxes that are to be ignored: there must be none.
     """
     numbers = {name: number for number, name in enumerate(classes)}
     for path, (height, width), boxes in pictures:
         lines = []
-        for name, (x0, y0, x1, y1), is_ignored, confidence in boxes.each():
-            if is_ignored:
-                continue
+        for name, (x0, y0, x1, y1), _, confidence in boxes.each():
             shares = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
             words = [str(numbers[name]), *(f"{share:.6f}" for share in shares)]
             lines.append(" ".join(words + ([] if confidence is None else [f"{confidence:.6f}"])))

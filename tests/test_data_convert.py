@@ -1,0 +1,74 @@
+"""Pictures with boxes written in another format: none is lost, mixed up, or says more than was known."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from striate import cli
+from striate.data.annotated import read_boxes
+from striate.data.boxes import KINDS
+from striate.data.convert import write_boxes
+
+
+def coco(folder: Path, pictures: dict[str, list[dict]]) -> Path:
+    """A COCO file of pictures by name, each of a width and a grey of its own, with its annotations."""
+    images, annotations = [], []
+    for number, (name, things) in enumerate(pictures.items(), 1):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (40 + number, 30), 10 * number).save(folder / name)
+        images.append({"id": number, "file_name": name, "width": 40 + number, "height": 30})
+        annotations += [{"image_id": number, "category_id": 1, **thing} for thing in things]
+    record = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "cell"}]}
+    (folder / "annotations.json").write_text(json.dumps(record))
+    return folder
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_names_that_meet_in_one_folder_stay_apart(tmp_path: Path, kind: str) -> None:
+    """Every picture is there once with its own box, whatever its name becomes, also where A and a are one letter."""
+    names = ("a/b.png", "c/b.png", "a_b.png", "A_b.png", "c_b.bmp", "a_b-2.png")
+    source = coco(tmp_path / "source", {name: [{"bbox": [n, 2, 10, 10]}] for n, name in enumerate(names)})
+    write_boxes(read_boxes(source), kind, tmp_path / "out")
+    files = [file for file in (tmp_path / "out").rglob("*") if file.suffix in (".png", ".bmp")]
+    assert len({str(file.with_suffix("")).lower() for file in files}) == len(files) == len(names)
+    after = read_boxes(tmp_path / "out")
+    assert not after.left_out
+    boxes = {(Image.open(s.source).getpixel((0, 0)), round(s.target.corners[0, 0])) for s in after.samples}
+    assert boxes == {(10 * n + 10, n) for n in range(len(names))}
+
+
+def test_a_crowd_alone_is_not_written_as_nothing(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """YOLO has no word for it: its picture is left out and told, others lose the crowd alone, and boxes are counted."""
+    crowd, one = {"bbox": [1, 1, 20, 20], "iscrowd": 1}, {"bbox": [5, 5, 8, 8]}
+    source = coco(tmp_path / "source", {"crowd.png": [crowd], "both.png": [crowd, one], "none.png": []})
+    assert cli.main(["convert", str(source), "--to", "yolo", "--out", str(tmp_path / "out"), "--workers", "0"]) == 0
+    texts = {file.stem: file.read_text().splitlines() for file in (tmp_path / "out/labels").glob("*.txt")}
+    assert {stem: len(lines) for stem, lines in texts.items()} == {"both": 1, "none": 0}
+    out, told = capsys.readouterr()
+    assert "2 pictures with 1 boxes" in out
+    assert "crowd.png: YOLO has no word for boxes that are to be ignored, and it has no others" in told
+    assert "both.png: 1 object to be ignored, for which YOLO has no word, dropped" in told
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_pictures_without_a_part_are_kept_and_parts_too(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture
+) -> None:
+    """Where a format needs a part for all, they are for training, as in a training, and that is said."""
+    parts = ("train", "train", "test", "validation", "")
+    rows = [f"{n}.png,cell,{n},2,12,12,{part}" for n, part in enumerate(parts)]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/boxes.csv").write_text("\n".join(["path,label,x0,y0,x1,y1,part", *rows]))
+    for number in range(len(parts)):
+        Image.new("L", (40, 30)).save(tmp_path / f"in/{number}.png")
+    out = tmp_path / "out"
+    assert cli.main(["convert", str(tmp_path / "in"), "--to", kind, "--out", str(out), "--workers", "0"]) == 0
+    after = read_boxes(out)
+    assert not after.left_out
+    known = kind in ("voc", "table")
+    expected = {n: part or (None if known else "train") for n, part in enumerate(parts)}
+    assert {int(np.round(s.target.corners[0, 0])): s.part for s in after.samples} == expected
+    assert ("1 picture without a part: written for training" in capsys.readouterr().err) is not known

@@ -101,8 +101,8 @@ class Task(ABC):
         return self
 
     def trial(self, targets: Sequence[Target]) -> tuple[np.ndarray, tuple[str, ...]] | None:
-        """What symmetries are tried by: the class number of each target (N,) and the names of the classes, or numbers
-        (N, K) and the names of the columns. None: untried."""
+        """What symmetries are tried by: the class number of each target (N,) and the names of the classes, which labels
+        it has (N, K) of bool and their names, or numbers (N, K) and the names of the columns. None: untried."""
         return None
 
     def counts(self, targets: Sequence[Target]) -> dict[str, int]:

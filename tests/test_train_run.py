@@ -82,6 +82,24 @@ def test_what_comes_next_can_be_typed(data: Path, tmp_path: Path, monkeypatch: p
         assert word[2] == str(Path("my runs", "it's"))
 
 
+def test_many_short_epochs_do_not_wait_for_their_history(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    """Where writing takes long, it is done for a few of the epochs; in the end every epoch has its line."""
+    lines, write = [], module.write_history
+
+    def slowly(path: Path, rows: list[dict]) -> None:
+        lines.append(len(rows))
+        time.sleep(0.05)
+        write(path, rows)
+
+    monkeypatch.setattr(module, "write_history", slowly)
+    run = train(data, out=tmp_path, quiet=True, **OPTIONS | {"epochs": 30})
+    assert len(lines) < 15
+    assert lines[0] == 1
+    assert [row["epoch"] for row in read_table(run.folder / "history.csv")] == [str(number + 1) for number in range(30)]
+
+
 def test_the_run_folder_is_complete(whole: tuple[Run, list[Event]]) -> None:
     """Every promised file is there, and the manifest's sizes and hashes are right."""
     folder = whole[0].folder

@@ -5,6 +5,7 @@ that can be resumed came of it.
 """
 
 import contextlib
+import math
 import signal
 import threading
 import time
@@ -43,6 +44,7 @@ from striate.train.watch import Watching
 
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
+HISTORY = 50  # times what writing history.csv took lie between two writings: it is written whole, and grows
 DIGITS = "digits"
 SHOWN = ("curves", "confusion_matrix", "recall_precision", "labels", "scatter")  # in a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
@@ -214,7 +216,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 
 def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
     """Train to the end, with checkpoints and snapshots on the way."""
-    saved, figure = time.monotonic(), None
+    saved, figure, written, cost = time.monotonic(), None, -math.inf, 0.0
     with ThreadPoolExecutor(1) as pool, machine.repeatable(job.device), _stop_on_interrupt(training):
         watching = Watching(folder, training, job.data.names)
         for event in training.run():
@@ -224,11 +226,15 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
             if not isinstance(event, Epoch):
                 continue
             history.append(event.row())
-            write_history(folder / "history.csv", history)
+            if (begun := time.monotonic()) - written > HISTORY * cost:
+                write_history(folder / "history.csv", history)
+                written, cost = begun, time.monotonic() - begun
             is_over = training.stop or (training.clock is not None and training.clock.left() <= 0)
             if not is_over and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()
+        if history:
+            write_history(folder / "history.csv", history)
         watching.finish()
         (figure or pool.submit(_first_figure, folder, training)).result()
 

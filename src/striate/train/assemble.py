@@ -34,6 +34,7 @@ SCORING = 0.15  # of a budget of minutes: what answers averaged over turned pict
 MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured too
 ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
 TRIED = 1.5e11  # and those that may be spent on timing a large request, which is answered in bf16
+WHITENED = 1 << 26  # numbers of the pictures that first filters are made from, at the most
 COMPARED = 4  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.2  # seconds that scores, figures and report take at the least
 
@@ -67,8 +68,8 @@ def network_of(plan: Plan, job: Job) -> Network:
     data, preparation = job.data, job.preparation
     network = build(plan.line, data.store.shape.seen, data.task.make_head(plan.line), plan.seed)
     data.task.require_output(network.output_shape)
-    rows = data.rows("train")
-    sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 500)]])
+    rows, most = data.rows("train"), WHITENED // math.prod(data.store.pictures.shape[1:])
+    sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // min(500, max(most // 2, 1)))]])
     whiten_all(network, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
     if job.given:
         job.tell(Note(f"Weights   {job.given.give(network, data.task.classes)}"))

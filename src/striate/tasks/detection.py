@@ -45,6 +45,7 @@ class Detection(Task):
     name: ClassVar[str] = "detection"
     measure: ClassVar[str] = "found"
     spatial: ClassVar[bool] = True
+    smooths: ClassVar[bool] = False
     tunes: ClassVar[bool] = True
     error_is: ClassVar[str] = "objects missed and boxes too many"
     legend: ClassVar[str] = "Boxes are what was told; dashed ones were missed."

@@ -95,6 +95,9 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
     if plan.balance == "sampling" and not data.task.one_label:
         rule = "--balance sampling draws pictures by their one class"
         raise StriateError(rule, received=data.task.name, where="--balance", remedy="use weights, or none")
+    if job.settings.smoothing and not data.task.smooths:
+        rule = "--smoothing is for labels that are chosen from classes"
+        raise StriateError(rule, received=data.task.name, where="--smoothing", remedy="leave it out")
     if plan.patience is not None and not len(data.rows("validation")):
         rule, remedy = "--patience waits for a validation part to get better", "raise --val, or leave --patience out"
         raise StriateError(rule, received="no validation pictures", where=data.found.root, remedy=remedy)
@@ -109,7 +112,8 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
     precision, reason = _precision_of(plan, network, learning, job)
     weights = None
     if plan.balance == "weights":
-        weights = torch.from_numpy(planning.class_weights(tuple(data.counts("train").values()))).to(device)
+        common = data.task.commonness(data.targets_of(data.rows("train")))
+        weights = torch.from_numpy(planning.class_weights(tuple(common))).to(device)
     _tell_plan(plan, network, f"on {device} in {precision} ({reason})", job.tell)
     return Training(
         network=network,

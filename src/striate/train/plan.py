@@ -271,8 +271,8 @@ def usual_symmetry(channels: int, classes: Sequence[str] = ()) -> tuple[str, str
     return ("mirror", "as usual for colour pictures") if channels >= 3 else ("none", "as usual for grey pictures")
 
 
-def class_weights(counts: tuple[int, ...]) -> np.ndarray:
-    """(K,) factors that make every class count alike in the loss, with mean 1 over the pictures."""
+def class_weights(counts: tuple[float, ...]) -> np.ndarray:
+    """(K,) factors that make every class count alike in the loss, with mean 1 over what was counted."""
     return np.asarray([sum(counts) / (len(counts) * count) for count in counts], np.float32)
 
 

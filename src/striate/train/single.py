@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import striate
@@ -93,6 +93,7 @@ def begin(job: Job) -> Run:
     """Train from the beginning, in a new run folder."""
     settings = job.settings
     plan, speed = planned(job)
+    plan = replace(plan, smoothing=plan.smoothing * job.data.task.smooths)
     plan = with_symmetry(plan, job, speed)
     network = network_of(plan, job)
     plan = answered_in_time(plan, network, job, speed)

@@ -151,7 +151,7 @@ class Training:
 
         The loss told is without smoothing and class weights, so that it can be held against validation's.
         """
-        chance = {"seed": self.plan.seed, "epoch": epoch, "sample_ids": torch.from_numpy(batch.rows)}
+        chance = {"seed": self.plan.seed, "epoch": epoch, "sample_ids": torch.from_numpy(batch.ids)}
         changed, targets = augment(batch.pictures, self.recipe, **chance), batch.targets
         if self.task.moves and self.recipe.moves:
             sources = sources_of(self.recipe, *batch.pictures.shape[2:], **chance)

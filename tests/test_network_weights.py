@@ -1,12 +1,11 @@
 """Initial values: the variances of the papers, and whitening filters that whiten."""
 
 import math
-from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from drawn_training import Largest
 
 from striate.network.blocks import Whiten2d
 from striate.network.build import build
@@ -79,20 +78,6 @@ def test_of_many_patches_evenly_spaced_ones_are_taken(kernel: tuple[int, int], s
     expected = (vectors / np.sqrt(values)).T[::-1]
     ours = layer.weight.detach().numpy().reshape(size, size)[: size // 2]
     np.testing.assert_allclose(np.abs(ours), np.abs(expected[: size // 2]), rtol=1e-3)
-
-
-class Largest(TorchDispatchMode):
-    """Notes the bytes of the largest tensor that an operation hands over."""
-
-    most = 0
-
-    def __torch_dispatch__(
-        self, operation: Callable, types: object, given: tuple = (), named: Mapping | None = None
-    ) -> object:
-        out = operation(*given, **(named or {}))
-        if isinstance(out, torch.Tensor):
-            self.most = max(self.most, out.untyped_storage().nbytes())
-        return out
 
 
 def test_many_large_pictures_take_little_memory() -> None:

@@ -63,7 +63,7 @@ def scattered(count: int, kinds: int = 3) -> torch.Tensor:
 
 
 def test_the_surest_of_many_boxes_stay() -> None:
-    """One after the other, as in plain Python; and 1,200 boxes, which have 1.4 million pairs, take under 6 MB at a time."""
+    """One after the other, as in plain Python; and of the 1.4 million pairs of 1,200 boxes few at a time."""
     boxes = scattered(400, 1)
     kept: list[int] = []
     for number, box in enumerate(boxes[:, 1:].double().numpy()):

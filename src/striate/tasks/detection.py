@@ -152,20 +152,25 @@ class Detection(Task):
     def joined(
         self, answers: Sequence[Boxes], tiles: Sequence[tuple[int, int, int, int]], size: tuple[int, int]
     ) -> Boxes:
-        """The boxes of all tiles, once each: what a tile's inner edge cuts is left to the tile that has it whole."""
-        names, corners, sure = [], [np.zeros((0, 4))], [np.zeros(0)]
+        """The boxes of all tiles, once each: what a tile's inner edge cuts is left to the tile that has it whole. Large
+        boxes, which no tile need have whole, go where another one shows more of the same."""
+        names, corners, sure, cuts = [], [np.zeros((0, 4))], [np.zeros(0)], [np.zeros((0, 4))]
         for answer, (y0, y1, x0, x1) in zip(answers, tiles, strict=True):
             moved = answer.corners + np.array([x0, y0, x0, y0])
             inner = np.array([x0 > 0, y0 > 0, x1 < size[1], y1 < size[0]])
             near = np.abs(moved - (x0, y0, x1, y1)) < 0.01 * max(y1 - y0, x1 - x0)
             large = (answer.corners[:, 2:] - answer.corners[:, :2] > 0.2 * np.array([x1 - x0, y1 - y0])).any(axis=1)
-            kept = np.flatnonzero(~(near & inner).any(axis=1) | large)
+            cut = (near & inner).any(axis=1)
+            kept = np.flatnonzero(~cut | large)
+            cuts.append(np.where(cut[kept, None], (x0, y0, x1, y1), np.nan))
             names += [answer.names[place] for place in kept]
             corners.append(moved[kept])
             sure.append(answer.confidence[kept])
         boxes, chances = np.concatenate(corners), np.concatenate(sure)
         order = np.argsort(-chances, kind="stable")[:MOST_JOINED]
-        kinds = torch.tensor([self.classes.index(names[place]) for place in order], dtype=torch.int64)
+        kinds = np.array([self.classes.index(names[place]) for place in order], np.int64)
+        rest = ~_pieces(kinds, boxes[order], chances[order], np.concatenate(cuts)[order])
+        order, kinds = order[rest], torch.from_numpy(kinds[rest])
         kept = order[centres.suppressed(kinds, torch.from_numpy(boxes[order])).numpy()]
         told = tuple(names[place] for place in kept)
         return Boxes(names=told, corners=boxes[kept], confidence=chances[kept], size=size)
@@ -279,6 +284,18 @@ def _real(target: Boxes) -> Boxes:
     kept = np.flatnonzero(~np.asarray(target.ignored, bool))
     names = tuple(target.names[place] for place in kept)
     return replace(target, names=names, corners=target.corners[kept], ignored=None)
+
+
+def _pieces(kinds: np.ndarray, boxes: np.ndarray, sure: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """(N,) whether a box is but a piece of a larger one of its class that is half as sure at the least: what the tile
+    that cuts it (cuts: its corners, NaN where none does) holds of that one is the same."""
+    areas, found = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1), np.zeros(len(boxes), bool)
+    for place in np.flatnonzero(np.isfinite(cuts[:, 0])):
+        others = (kinds == kinds[place]) & (areas > areas[place]) & (2 * sure >= sure[place])
+        seen = np.clip(boxes[others], np.tile(cuts[place, :2], 2), np.tile(cuts[place, 2:], 2))
+        both, either = centres.shared(torch.from_numpy(boxes[place]), torch.from_numpy(seen))
+        found[place] = bool((both > centres.SAME * either).any())
+    return found
 
 
 def _shares(target: Boxes) -> np.ndarray:

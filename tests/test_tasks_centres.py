@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from striate.augment import chance
 from striate.augment.geometry import matrices, move
 from striate.augment.recipe import parse
+from striate.data.prepare import Shape
+from striate.data.sample import Boxes
 from striate.tasks import centres
 from striate.tasks.centres import EMPTY, IGNORED, SIZE
+from striate.tasks.detection import Detection
 
 
 def encoded(*rows: tuple[float, ...], places: int = 6, size: tuple[int, int] = (100, 100)) -> torch.Tensor:
@@ -52,6 +55,20 @@ def test_overlapping_answers_of_one_kind_are_one_object() -> None:
     """Greedy: the surest stays, those that overlap it by more than the limit go, another kind stays."""
     boxes = torch.tensor([[0, 0, 10, 10], [1, 0, 11, 10], [8, 0, 18, 10], [0, 0, 10, 10]]).float()
     assert centres.suppressed(torch.tensor([0, 0, 0, 1]), boxes).tolist() == [0, 2, 3]
+
+
+def test_as_many_objects_are_found_as_the_training_part_has() -> None:
+    """A picture with a grid of 400 objects, by heart: all are told by a detector that was fitted to it, 300 by one that
+    saw fewer."""
+    y, x = np.divmod(np.arange(400), 20)
+    corners = np.stack([x, y, x + 1, y + 1], axis=1) * 5.0
+    full = Boxes(names=("dot",) * 400, corners=corners, size=(100, 100))
+    few = Boxes(names=("dot",), corners=corners[:1], size=(100, 100))
+    for target, told in ((full, 400), (few, 300)):
+        task = Detection(("dot",)).fitted([target])
+        there = task.encode([full], np.array([[100, 100]]), Shape(height=80, width=80, channels=1))
+        (answer,) = task.decode(right_maps(there, 1, 80, 80, task.reach), np.array([[100, 100]]))
+        assert (answer.confidence > 0.9).sum() == told
 
 
 def scattered(count: int, kinds: int = 3) -> torch.Tensor:

@@ -185,8 +185,8 @@ def test_a_large_picture_in_tiles_has_the_objects_of_its_parts(
 
 
 def test_a_piece_is_left_to_the_tile_that_shows_more() -> None:
-    """A large object, cut by one tile and whole in the next, is one box; one inside of a larger one that has another shape
-    there stays, as does one that no other tile shows, or of another class or much surer than what would take it."""
+    """A large object, cut by one tile and whole in the next, is one box; one inside of a larger one stays that is no
+    piece of it, as does one that no other tile shows, or of another class or much surer than what would take it."""
     task, tiles, size = Detection(("a", "b")), [(0, 100, 0, 100), (0, 100, 75, 175)], (100, 175)
 
     def told(first: dict[tuple, tuple], second: dict[tuple, tuple]) -> list[tuple]:

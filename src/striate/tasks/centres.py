@@ -22,7 +22,7 @@ NARROWEST = 0.3  # cells: the least deviation of a bell
 MIDDLE = 0.3  # height of a bell from which on a cell learns the box
 OVERLAP_WEIGHT = 2.0  # of boxes beside centres in the loss
 SEEN, PARTLY = 0.1, 0.35  # share of a box that must be left in a moved picture to count at all, and to count as one
-MOST = 300  # peaks of a picture that are looked at
+MOST = 300  # peaks of a picture that are looked at, where pictures have no more objects than usual
 LEAST_CONFIDENCE = 0.01
 CELLS = 1 << 20  # of all bells that are laid out at a time
 SURE = 0.3  # from which on a centre is one for the figure of each epoch
@@ -161,8 +161,8 @@ def moved(encoded: Tensor, sources: Tensor) -> Tensor:
     return torch.cat([first, torch.cat([kinds[..., None], shares], dim=-1).to(encoded.device)], dim=1)
 
 
-def peaks(maps: Tensor, reach: tuple[float, float]) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Per picture the objects on its maps, surest first: kinds (n,), boxes (n, 4), confidence (n,), at most MOST.
+def peaks(maps: Tensor, reach: tuple[float, float], most: int = MOST) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Per picture the objects on its maps, surest first: kinds (n,), boxes (n, 4), confidence (n,), at most `most`.
 
     A peak is a cell that no neighbour of its class exceeds; of boxes that overlap by SAME the surest stays.
     """
@@ -170,7 +170,7 @@ def peaks(maps: Tensor, reach: tuple[float, float]) -> list[tuple[Tensor, Tensor
     sure = sure * is_peak(sure)
     said, answers = side_boxes(maps, reach), []
     for row in range(len(maps)):
-        confidence, places = sure[row].flatten().topk(min(MOST, sure[row].numel()))
+        confidence, places = sure[row].flatten().topk(min(most, sure[row].numel()))
         known = confidence >= LEAST_CONFIDENCE
         confidence, places = confidence[known], places[known]
         cells = maps.shape[2] * maps.shape[3]

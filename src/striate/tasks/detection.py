@@ -28,6 +28,7 @@ TOLD = 0.3  # an answer is told from this confidence on, until the validation pa
 SMALLEST = 16  # pixels that a small object should have on the picture that the network sees
 LARGEST_SIDE = 512  # of that picture's shorter side
 MOST_JOINED = 5000  # boxes of a picture that was cut into tiles
+MORE = 3  # times the boxes of the fullest training picture
 FEW = 0.05  # share of the objects that may be smaller
 
 
@@ -36,11 +37,13 @@ class Detection(Task):
     """Boxes of classes. An answer is `Boxes` with confidences in pixels of the picture's own size; see `centres`.
 
     reach: the typical half width and half height of a box in the training part, as shares of the picture's sides.
-    threshold: the confidence from which an answer is told, drawn and counted; the mAP looks at all.
+    threshold: the confidence from which an answer is told, drawn and counted; the mAP looks at all. most: how many
+    objects of a picture are looked at.
     """
 
     reach: tuple[float, float] = (0.1, 0.1)
     threshold: float = TOLD
+    most: int = centres.MOST
 
     name: ClassVar[str] = "detection"
     measure: ClassVar[str] = "found"
@@ -76,7 +79,8 @@ class Detection(Task):
         if not len(sides):
             return self
         halves = np.exp(np.log(np.maximum(sides[:, 2:] - sides[:, :2], 1e-4)).mean(axis=0)) / 2
-        return replace(self, reach=(float(halves[0]), float(halves[1])))
+        most = max(centres.MOST, MORE * max(len(target.names) for target in targets))
+        return replace(self, reach=(float(halves[0]), float(halves[1])), most=most)
 
     def tuned(self, targets: Sequence[Boxes], answers: Sequence[Boxes], clusters: Clusters = None) -> Self:
         """With the threshold that gives the best F1 on the validation part."""
@@ -142,7 +146,7 @@ class Detection(Task):
 
     def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> list[Boxes]:
         answers = []
-        for row, (kinds, boxes, sure) in enumerate(centres.peaks(logits.detach().float().cpu(), self.reach)):
+        for row, (kinds, boxes, sure) in enumerate(centres.peaks(logits.detach().float().cpu(), self.reach, self.most)):
             height, width = (1, 1) if sizes is None else sizes[row].tolist()
             corners = boxes.double().numpy() * (width, height, width, height)
             names = tuple(self.classes[kind] for kind in kinds.tolist())

@@ -99,6 +99,7 @@ def begin(job: Job) -> Run:
     plan = answered_in_time(plan, network, job, speed)
     files.require_space(Path(settings.out), _bytes_needed(network))
     training = training_of(plan, network, job)
+    _require_time(training, job)
     about = {**about_run(job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
@@ -106,6 +107,17 @@ def begin(job: Job) -> Run:
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
         return _fit(training, [], folder, job)
+
+
+def _require_time(training: Training, job: Job) -> None:
+    """Raise where scores and report alone would take the whole of a budget, with one in which half is for training."""
+    clock, minutes = training.clock, training.plan.minutes
+    if clock is None or clock.scoring + clock.report < 60 * minutes:
+        return
+    enough = math.ceil(10 * (2 * (clock.scoring + clock.report) + time.monotonic() - job.started) / 60) / 10
+    rule, received = "scores are part of a budget", f"{minutes:g} minutes, and scores of {clock.scoring:.0f} s"
+    remedy = f"give {enough:g} minutes, or a smaller network or fewer pixels (--img-size)"
+    raise StriateError(rule, received=received, where="--minutes", remedy=remedy)
 
 
 def planned(job: Job) -> tuple[Plan, float | None]:

@@ -651,10 +651,8 @@ def test_a_budget_without_time_for_a_training_is_refused(
     is there, and the minutes it names leave as much for the training; a hundredth of a second is little enough."""
     monkeypatch.setattr(assemble, "_answering", lambda model, data, count, way=None: (each * count, each * count))
     monkeypatch.setattr(module, "_fit", lambda training, *others: training)
-    given = {name: value for name, value in OPTIONS.items() if name != "epochs"} | {
-        "out": tmp_path / "o",
-        "quiet": True,
-    }
+    given = {name: value for name, value in OPTIONS.items() if name != "epochs"}
+    given |= {"out": tmp_path / "o", "quiet": True}
     if not refused:
         assert train(data, minutes=0.1, **given).clock.scoring > 0
         return

@@ -28,6 +28,7 @@ from striate.train.settings import Settings
 DEFAULT_OPERATIONS = 2.0e13  # of a training without a budget: about three minutes on two CPU cores
 PICTURES_SEEN = 200_000  # below this many (with repeats) a small network beats a large one
 LARGEST_SIDE = 64  # pixels of the shorter side, for auto
+LONGEST_FORM = 16  # times as long as wide; what is longer gets as many pixels as one of that form
 SIZES = ((0.6, 0.75), (1.0, 1.0))  # small pictures first: 0.6 of the steps at 0.75 of the side
 SHRUNK = 0.6 * 0.75**2 + 0.4  # the share of the work that this leaves
 LEAST_STEPS = 800  # of a small set's default training
@@ -293,13 +294,14 @@ def _given(value: float | None, default: float) -> float:
 
 
 def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
-    """Small pictures as they are; larger ones are brought to a short side of `longest` that keeps their form."""
-    short = min(height, width)
-    if short <= longest:
+    """Small pictures as they are; larger ones in their form with a short side of `longest`, less beyond LONGEST_FORM."""
+    form = max(width / height, 1 / (width / height))
+    side = longest * min(1.0, (LONGEST_FORM / form) ** 0.5)
+    if min(height, width) <= side:
         return height, width
-    form = min(max(width / height, 0.5), 2.0)
-    longer = round(longest * max(form, 1 / form) / step) * step
-    return (longest, longer) if form >= 1 else (longer, longest)
+    shorter = min(height, width, max(round(side / step), 1) * step)
+    longer = round(side * form / step) * step
+    return (shorter, longer) if width >= height else (longer, shorter)
 
 
 def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:

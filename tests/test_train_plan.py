@@ -207,6 +207,7 @@ def test_large_pictures_keep_their_form(height: int, width: int) -> None:
     [
         ((64, 1000), (64, 1000)), ((65, 1000), (64, 984)), ((128, 2000), (64, 1000)), ((1000, 65), (984, 64)),
         ((64, 4000), (32, 2024)), ((65, 4000), (32, 2008)), ((1, 9000), (1, 9000)), ((600, 300), (128, 64)),
+        ((0, 0), (0, 0)),
     ],
 )  # fmt: skip
 def test_long_pictures_keep_their_length(size: tuple[int, int], expected: tuple[int, int]) -> None:

@@ -295,7 +295,7 @@ def _given(value: float | None, default: float) -> float:
 
 def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
     """Small pictures as they are; larger ones in their form with a short side of `longest`, less of long ones."""
-    form = max(width / height, 1 / (width / height))
+    form = max(ratio := max(width, 1) / max(height, 1), 1 / ratio)  # both sides are 0 where no picture is readable
     side = longest * min(1.0, (LONGEST_FORM / form) ** 0.5)
     if min(height, width) <= side:
         return height, width

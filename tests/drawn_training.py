@@ -1,10 +1,12 @@
 """A training on pictures drawn in memory, small enough for hundreds of steps in a second."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 from drawn import TINY, picture
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.data.batches import Batches
 from striate.data.measure import measure
@@ -57,3 +59,17 @@ def tiny_training(plan: Plan, counts: tuple[int, ...] = (12, 12), checked: int =
         precision=more.pop("precision", "fp32"),
         **more,
     )
+
+
+class Largest(TorchDispatchMode):
+    """Notes the bytes of the largest tensor that an operation hands over."""
+
+    most = 0
+
+    def __torch_dispatch__(
+        self, operation: Callable, types: object, given: tuple = (), named: Mapping | None = None
+    ) -> object:
+        out = operation(*given, **(named or {}))
+        if isinstance(out, torch.Tensor):
+            self.most = max(self.most, out.untyped_storage().nbytes())
+        return out

@@ -71,6 +71,19 @@ def test_the_order_has_no_favourites() -> None:
     assert np.abs(counts - 250).max() < 5 * np.sqrt(2000 * (1 / 8) * (7 / 8))
 
 
+def test_a_picture_drawn_again_has_a_name_of_its_own() -> None:
+    """Evenly drawn, 3 of 60 pictures come again and again in an epoch, each time with another id; without drawing ids
+    are the rows; from the middle on they are those of the whole epoch."""
+    part = batches(60, np.array([0] * 57 + [1] * 3))
+    drawn = list(part.epoch(20, seed=0, epoch=4))
+    rows, ids = (np.concatenate([getattr(batch, name) for batch in drawn]) for name in ("rows", "ids"))
+    assert (rows > 2 * 57).sum() > 20
+    assert len(set(ids.tolist())) == 60
+    assert np.array_equal(ids % len(part.pictures), rows)
+    assert np.array_equal(next(part.epoch(20, seed=0, epoch=4, start=2)).ids, drawn[2].ids)
+    assert all(np.array_equal(batch.ids, batch.rows) for batch in batches(60).epoch(20, seed=0, epoch=4))
+
+
 def test_balanced_sampling_draws_classes_evenly() -> None:
     """90 samples of one class and 10 of another are each drawn half of the time."""
     balance = np.array([0] * 90 + [1] * 10)

@@ -45,6 +45,14 @@ def test_the_eight_bytes_of_a_word_fall_independently() -> None:
     assert np.abs(correlations).max() < 5 / np.sqrt(len(dropped))
 
 
+@pytest.mark.parametrize("rate", [0.998, 0.999, 0.99999])
+def test_dropout_of_nearly_all_keeps_a_few(rate: float) -> None:
+    """Rates that no byte can tell from 1 are the highest that one can: one of 256 values stays, 256 times as large."""
+    dropped = Dropout(rate).train()(torch.ones(65_536))
+    assert set(dropped.unique().tolist()) == {0.0, 256.0}
+    assert float(dropped.mean()) == pytest.approx(1, abs=0.3)
+
+
 def test_dropout_is_the_identity_outside_training() -> None:
     """In evaluation, and with rate 0, the very same values come out."""
     x = torch.randn(3, 4, 5, 5)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from drawn_training import Largest
 
 from striate.network.blocks import Whiten2d
 from striate.network.build import build
@@ -61,6 +62,30 @@ def test_filters_are_the_eigenvectors_of_the_patches() -> None:
     np.testing.assert_array_equal(ours[4:], -ours[:4])
     largest = np.abs(ours[:4]).argmax(axis=1)
     assert (ours[np.arange(4), largest] > 0).all()
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [((2, 2), (1, 1)), ((3, 2), (2, 1))])
+def test_of_many_patches_evenly_spaced_ones_are_taken(kernel: tuple[int, int], stride: tuple[int, int]) -> None:
+    """As NumPy's windows of all patches, every so manieth of them; the rest is never laid out in memory."""
+    pictures, channels = blurred(90, 2, 80), 2
+    size = channels * kernel[0] * kernel[1]
+    layer = Whiten2d(channels, size, kernel, stride)
+    whiten(layer, pictures, epsilon=0.0)
+    views = np.lib.stride_tricks.sliding_window_view(pictures.numpy(), kernel, axis=(2, 3))
+    patches = views[:, :, :: stride[0], :: stride[1]].transpose(0, 2, 3, 1, 4, 5).reshape(-1, size).astype(np.float64)
+    patches = patches[:: len(patches) // 200_000] if len(patches) > 400_000 else patches
+    values, vectors = np.linalg.eigh(patches.T @ patches / len(patches))
+    expected = (vectors / np.sqrt(values)).T[::-1]
+    ours = layer.weight.detach().numpy().reshape(size, size)[: size // 2]
+    np.testing.assert_allclose(np.abs(ours), np.abs(expected[: size // 2]), rtol=1e-3)
+
+
+def test_many_large_pictures_take_little_memory() -> None:
+    """Two million patches of 27 numbers, 415 MB as float64, are thinned before they are laid out."""
+    pictures, layer = torch.rand(500, 3, 64, 64), Whiten2d(3, 27, (3, 3), (1, 1))
+    with Largest() as seen:
+        whiten(layer, pictures)
+    assert 20e6 < seen.most < 60e6
 
 
 def test_fewer_and_more_filters_than_axes() -> None:

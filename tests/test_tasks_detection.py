@@ -198,6 +198,30 @@ def test_a_large_picture_in_tiles_has_the_objects_of_its_parts(
     assert len(table(out)) == len(one.answer.names)
 
 
+def test_a_piece_is_left_to_the_tile_that_shows_more() -> None:
+    """A large object, cut by one tile and whole in the next, is one box; one inside of a larger one stays that is no
+    piece of it, as does one that no other tile shows, or of another class or much surer than what would take it."""
+    task, tiles, size = Detection(("a", "b")), [(0, 100, 0, 100), (0, 100, 75, 175)], (100, 175)
+
+    def told(first: dict[tuple, tuple], second: dict[tuple, tuple]) -> list[tuple]:
+        answers = [
+            Boxes(
+                names=tuple(name for name, _ in boxes.values()), corners=np.array([*boxes], float).reshape(-1, 4),
+                confidence=np.array([sure for _, sure in boxes.values()]), size=(100, 100),
+            )
+            for boxes in (first, second)
+        ]  # fmt: skip
+        return sorted(tuple(map(int, box)) for box in task.joined(answers, tiles, size).corners)
+
+    piece, whole = (76, 30, 100, 60), (1, 30, 41, 60)  # of 76 to 116
+    assert told({piece: ("a", 0.9)}, {whole: ("a", 0.8)}) == [(76, 30, 116, 60)]
+    both = [piece, (76, 30, 116, 60)]
+    assert told({piece: ("a", 0.9)}, {whole: ("b", 0.8)}) == both
+    assert told({piece: ("a", 0.9)}, {whole: ("a", 0.02)}) == both
+    assert told({piece: ("a", 0.9)}, {}) == [piece]
+    assert told({piece: ("a", 0.9)}, {(1, 2, 90, 98): ("a", 0.9)}) == [(76, 2, 165, 98), piece]
+
+
 def test_tiles_cover_a_picture_and_overlap() -> None:
     """Every pixel is in a tile, neighbours share a quarter, and a picture that is not larger is one tile."""
     assert tiles_of((40, 50), (48, 64)) == [(0, 40, 0, 50)]

@@ -111,13 +111,23 @@ def test_auto_fits_every_size(size: tuple[int, int]) -> None:
 
 
 def test_wishes_that_cannot_be() -> None:
-    """Numbers that are all alike, columns that are not learned, and drawing classes evenly are refused."""
+    """Numbers that are all alike, columns that are not learned, and classes to draw evenly or weigh are refused."""
     with pytest.raises(StriateError, match="differ from picture to picture"):
         fitted([(1.0,), (1.0,)])
     with pytest.raises(StriateError, match="did you mean 'a'"):
         fitted([(1.0,), (2.0,)], mirror_negates="aa")
-    with pytest.raises(StriateError, match="no classes to draw evenly"):
-        fitted([(1.0,), (2.0,)], balance="sampling")
+    for balance in ("sampling", "weights"):
+        with pytest.raises(StriateError, match=f"no classes to draw evenly or weigh.*{balance}"):
+            fitted([(1.0,), (2.0,)], balance=balance)
+
+
+def test_numbers_have_no_labels_to_soften(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No smoothing is planned for auto, so that no step finds its loss twice; asked for, it is refused."""
+    monkeypatch.setattr(single, "_fit", lambda training, *others: training)
+    asked = {"label_column": "place", "epochs": 1, "workers": 0, "quiet": True, "out": tmp_path}
+    assert train(table, **asked).plan.smoothing == 0
+    with pytest.raises(StriateError, match="--smoothing"):
+        train(table, smoothing=0.5, **asked)
 
 
 def test_the_run_tells_everything(run: Run, table: Path) -> None:

@@ -37,6 +37,7 @@ from striate.network.build import build
 from striate.serve.glass import Glass
 from striate.tasks.segmentation import Segmentation
 from striate.tasks.task import make_task
+from striate.train import single
 from striate.train.events import Epoch, Event
 
 TASK = Segmentation(("background", "cell", "nucleus"))
@@ -123,6 +124,22 @@ def test_picture_and_mask_keep_their_form_on_the_grid(size: tuple[int, int]) -> 
     assert TASK.drawn(stored[:, :, None], answer, mask(labels)).shape[:2] == tuple(
         side * max(1, 320 // max(height, width)) for side in (height, width)
     )
+
+
+def test_weights_even_the_pixels_of_the_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training asked to balance: each class's factor times its share of the training masks' pixels is the same."""
+    monkeypatch.setattr(single, "_fit", lambda training, *others: training)
+    line, asked = "conv 2 3, conv classes 1", {"test": 0.0, "val": 0.0, "workers": 0, "quiet": True}
+    training = striate.train(draw_set(tmp_path / "set"), network=line, balance="weights", out=tmp_path / "o", **asked)
+    shares = np.mean([
+        np.array(Image.open(path)).astype(bool).mean()
+        for path in sorted((tmp_path / "set" / "masks").glob("*.png"))
+        if path.stem != "03"
+    ])  # fmt: skip
+    ground, disc = training.class_weights.tolist()
+    assert ground * (1 - shares) == pytest.approx(disc * shares, rel=1e-5)
+    assert disc > 2 * ground
+    assert Segmentation(("a", "b"), usual=(1.0, 0.0)).commonness([])[1] > 0
 
 
 def test_training_is_on_the_same_square_of_picture_and_mask() -> None:

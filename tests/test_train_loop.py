@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -243,6 +244,28 @@ def test_a_budget_of_minutes_ends_with_the_schedule_at_one(monkeypatch: pytest.M
     assert 30 + 7 <= len(marks) <= 30 + 11
     assert 105 < now[0] < 106.5
     assert epochs_of(events)[-1].learning_rate < 0.05 * 0.3
+
+
+def test_what_lies_between_steps_is_part_of_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where validation and files take nine times as long as the steps, the schedule still follows the clock."""
+    now, step, validate = [100.0], Training._step, Training.validate
+
+    def ticking(function: Callable, seconds: float) -> Callable:
+        def ticked(self: Training, *arguments: object) -> object:
+            now[0] += seconds
+            return function(self, *arguments)
+
+        return ticked
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Training, "_step", ticking(step, 0.02))
+    monkeypatch.setattr(Training, "validate", ticking(validate, 0.18))
+    plan = dataclasses.replace(tiny_plan(batch_size=24), epochs=None, minutes=1.0)
+    training = tiny_training(plan, clock=Clock(deadline=120.0))
+    for event in training.run():
+        if isinstance(event, Step):
+            assert event.progress == pytest.approx((now[0] - 100) / 20, abs=0.011)
+    assert now[0] == pytest.approx(120, abs=0.3)
 
 
 def test_an_overdrawn_budget_still_gives_a_model() -> None:

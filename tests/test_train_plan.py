@@ -198,14 +198,31 @@ def test_picture_sizes(options: dict, sizes: dict, expected: tuple[int, int]) ->
 @settings(deadline=None)
 @given(st.integers(1, 5000), st.integers(1, 5000))
 def test_large_pictures_keep_their_form(height: int, width: int) -> None:
-    """The short side is at most 64; up to 1:2 the form is kept within 4 pixels."""
-    shape = picture_shape(Settings(), survey({(height, width): 3}))
-    assert min(shape.height, shape.width) <= 64
-    if min(height, width) > 64:
-        assert min(shape.height, shape.width) == 64
-        assert max(shape.height, shape.width) <= 128
-        if 0.5 <= width / height <= 2:
-            assert shape.width / shape.height == pytest.approx(width / height, rel=2.5 / 64)
+    """The short side is at most 64, the area that of 1,024 by 64; the form is kept within 4 pixels, and one pixel more
+    makes no other size."""
+    shape, other = (picture_shape(Settings(), survey({(height, width + more): 3})) for more in (0, 1))
+    short, long = sorted((shape.height, shape.width))
+    assert short <= 64
+    assert short * long <= 16 * 64**2 * (1 + 4 / short)
+    if min(height, width) > 64 and max(height, width) <= 16 * min(height, width):
+        assert short == 64
+    form = width / height
+    assert shape.width / shape.height == pytest.approx(form, rel=2.5 / short + (2.5 / form if form < 1 else 0))
+    assert abs(other.width - shape.width) <= max(4, 0.1 * shape.width)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((64, 1000), (64, 1000)), ((65, 1000), (64, 984)), ((128, 2000), (64, 1000)), ((1000, 65), (984, 64)),
+        ((64, 4000), (32, 2024)), ((65, 4000), (32, 2008)), ((1, 9000), (1, 9000)), ((600, 300), (128, 64)),
+        ((0, 0), (0, 0)),
+    ],
+)  # fmt: skip
+def test_long_pictures_keep_their_length(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    """By hand: sqrt(16 x 64 x 64 / (4000 / 64)) is 32.4, a short side of 32 and a long one of 62.5 times 32.4."""
+    shape = picture_shape(Settings(), survey({size: 3}))
+    assert (shape.height, shape.width) == expected
 
 
 def test_channels_and_depth() -> None:

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +19,11 @@ from striate.cli import main
 from striate.errors import StriateError
 from striate.evaluate.scores import classification_scores
 from striate.train import dataset, repeat, single
+from striate.train.checkpoint import Place, save_checkpoint
+from striate.train.dataset import Division, Job
 from striate.train.events import Epoch, Event, Note
 from striate.train.run import Run, train
-from striate.train.settings import read_settings
+from striate.train.settings import Settings, read_settings
 
 COUNTS = {"across": 18, "down": 16, "größer": 11}
 OPTIONS = {"network": TINY, "epochs": 2, "batch_size": 8, "lr": 0.05, "workers": 0, "precision": "fp32"}
@@ -224,3 +228,19 @@ def test_minutes_are_those_of_all_runs_together(data: Path, tmp_path: Path) -> N
     assert all(0.1 <= share <= 0.4 for share in shares)
     with pytest.raises(StriateError, match="every run needs at least"):
         train(data, quiet=True, minutes=0.3, **options)
+
+
+def test_a_budget_goes_on_where_it_was_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten minutes the first run took four, and the second one two when it was cut: the rest is divided anew."""
+    files.write_json(tmp_path / "1" / "scores.json", {"seconds": 240.0})
+    files.write_manifest(tmp_path / "1")
+    save_checkpoint(tmp_path / "2" / "last.ckpt", Place(epoch=3, seconds=120.0), {"w": torch.zeros(1)}, [])
+    monkeypatch.setattr(single, "require_same_start", lambda job, about: None)
+    monkeypatch.setattr(repeat, "_train_all", lambda folder, job: job)
+    job = Job(
+        settings=Settings(minutes=10, repeats=3), data=SimpleNamespace(), preparation=None, device=None, tell=print,
+        started=time.monotonic(), source="", division=Division(seed=0),
+    )  # fmt: skip
+    job = repeat.go_on(tmp_path, job, {"run": {}})
+    left = repeat._job_of(tmp_path / "3", job, 2, job.division, 1).settings.minutes
+    assert left == pytest.approx(4 - repeat.SUMMARY / 60, abs=0.05)

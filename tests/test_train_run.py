@@ -27,7 +27,7 @@ from striate import files
 from striate.cli import main
 from striate.errors import StriateError
 from striate.tasks import task
-from striate.train import dataset, describe, illustrate, results
+from striate.train import assemble, dataset, describe, illustrate, results
 from striate.train import single as module
 from striate.train.events import Decoded, Epoch, Event, Note, Step
 from striate.train.run import Run, train
@@ -81,6 +81,24 @@ def test_what_comes_next_can_be_typed(data: Path, tmp_path: Path, monkeypatch: p
     assert [word[1] for word in words] == ["open", "predict", "serve", "evaluate", "summary"]
     for word in words:
         assert word[2] == str(Path("my runs", "it's"))
+
+
+def test_many_short_epochs_do_not_wait_for_their_history(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    """Where writing takes long, it is done for a few of the epochs; in the end every epoch has its line."""
+    lines, write = [], module.write_history
+
+    def slowly(path: Path, rows: list[dict]) -> None:
+        lines.append(len(rows))
+        time.sleep(0.05)
+        write(path, rows)
+
+    monkeypatch.setattr(module, "write_history", slowly)
+    run = train(data, out=tmp_path, quiet=True, **OPTIONS | {"epochs": 30})
+    assert len(lines) < 15
+    assert lines[0] == 1
+    assert [row["epoch"] for row in read_table(run.folder / "history.csv")] == [str(number + 1) for number in range(30)]
 
 
 def test_the_run_folder_is_complete(whole: tuple[Run, list[Event]]) -> None:
@@ -638,3 +656,24 @@ def test_the_end_of_a_budget_has_all_threads_again(data: Path, tmp_path: Path, m
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("each", "refused"), [(0.5, True), (0.01, False)])
+def test_a_budget_without_time_for_a_training_is_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, each: float, refused: bool
+) -> None:
+    """With half a second for each of some 40 scored pictures six seconds are too few: an error before a run
+    is there, and the minutes it names leave as much for the training; a hundredth of a second is little enough."""
+    monkeypatch.setattr(assemble, "_answering", lambda model, data, count, way=None: (each * count, each * count))
+    monkeypatch.setattr(module, "_fit", lambda training, *others: training)
+    given = {name: value for name, value in OPTIONS.items() if name != "epochs"}
+    given |= {"out": tmp_path / "o", "quiet": True}
+    if not refused:
+        assert train(data, minutes=0.1, **given).clock.scoring > 0
+        return
+    with pytest.raises(StriateError, match=r"scores are part of a budget.*give [0-9.]+ minutes") as caught:
+        train(data, minutes=0.1, **given)
+    assert not list((tmp_path / "o").rglob("settings.toml"))
+    enough = float(re.search(r"give ([0-9.]+) minutes", str(caught.value))[1])
+    clock = train(data, minutes=enough, **given).clock
+    assert clock.left() > 0.8 * clock.scoring

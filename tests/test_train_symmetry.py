@@ -1,5 +1,6 @@
 """Symmetries: those that keep the labels true are found by evidence, others never; asked for, they are had."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from striate.data.prepare import Preparation, Shape
 from striate.errors import StriateError
 from striate.train.plan import Plan, auto_recipe, make_plan, usual_symmetry
 from striate.train.settings import Settings
+from striate.train.suspects import suspects
 from striate.train.symmetry import _loss, choose_symmetry
 
 SIDE, ENOUGH = 12, 8e9
@@ -170,3 +172,30 @@ def test_numbers_of_both_signs_are_not_mirrored_without_evidence() -> None:
         symmetry, why = choose_symmetry(labelled(pictures, numbers, preparation, ("angle",)), np.arange(60))
         assert symmetry == expected
         assert "too little to tell" in why
+
+
+def test_a_label_that_mirroring_destroys_is_not_hidden_by_the_others() -> None:
+    """A bright stripe on top is there in the mirror, squares on the left and right are exchanged; without them pictures
+    are mirrored, and a label that nothing tells is no evidence."""
+    random = np.random.default_rng(0)
+    marks = random.random((240, 4)) < (0.5, 0.35, 0.35, 0.3)
+    pictures = random.normal(60, 10, (240, SIDE, SIDE, 1))
+    for (top, left, right, _), picture in zip(marks, pictures, strict=True):
+        picture[1:4] += 80 * top
+        picture[6:11, 1:5] += 90 * left
+        picture[6:11, 8:11] += 90 * right
+    pictures, names = np.clip(pictures, 0, 255).astype(np.uint8), ("top", "left", "right", "luck")
+    assert chosen(pictures, marks, names)[0] == "none"
+    assert chosen(pictures, marks[:, [0, 3]], ("top", "luck"))[0] == "mirror"
+
+
+def test_pictures_that_all_belong_together_get_the_usual_symmetry() -> None:
+    """Nothing can be held out of a single group, so nothing is asked, of symmetries or of doubtful labels."""
+    pictures, targets = drawn_set("dots", 3)
+    alone = replace(labelled(*with_preparation(pictures, targets), ("one", "two")), kin=np.zeros(len(pictures), int))
+    symmetry, why = choose_symmetry(alone, np.arange(len(pictures)), operations=ENOUGH)
+    assert symmetry == "mirror"
+    assert "belong together" in why
+    assert not suspects(alone).pictures
+    two = replace(alone, kin=np.arange(len(pictures)) % 2)
+    assert suspects(two, operations=1e9).pictures

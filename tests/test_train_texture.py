@@ -72,6 +72,15 @@ def test_figures_are_what_they_say() -> None:
     assert found[0, 23] == pytest.approx(7**0.5, rel=1e-3)  # one in seven: (s³ / 7) / (s² / 7)^1.5
 
 
+@pytest.mark.parametrize("size", [(1, 9), (9, 1), (3, 20), (2, 2)])
+def test_narrow_pictures_have_as_many_fields_as_pixels(size: tuple[int, int]) -> None:
+    """Figures of pictures less than four pixels wide are numbers, their light among them, without a warning."""
+    pictures = np.random.default_rng(0).integers(0, 255, (12, *size, 1)).astype(np.uint8)
+    found = figures(pictures)
+    assert found.shape[1] == 2 + min(size[0], 4) * min(size[1], 4)  # mean, spread and fields
+    assert np.isfinite(found).all()
+
+
 def test_kin_are_never_asked_about_what_they_taught() -> None:
     """Pictures of noise that come in pairs with one number: nothing is known unless a twin is learned from."""
     random = np.random.default_rng(0)

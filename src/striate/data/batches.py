@@ -59,10 +59,11 @@ def _per_channel(preparation: Preparation, values: tuple[float, ...], device: to
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """rows: (B,) row numbers in the store, which also name the samples' random changes.
-    pictures: (B, C, H, W) float32 scaled pictures. targets: (B, ...) encoded targets."""
+    """rows: (B,) row numbers in the store. ids: (B,) what names the random changes: the rows, and others for a sample
+    that the epoch had before. pictures: (B, C, H, W) float32 scaled pictures. targets: (B, ...) encoded targets."""
 
     rows: np.ndarray
+    ids: np.ndarray
     pictures: Tensor
     targets: Tensor
 
@@ -92,15 +93,17 @@ class Batches:
     def epoch(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch in its random order, from batch `start` on."""
         order = self._order(seed, epoch)
+        again = _earlier(order) * len(self.pictures)
         size = min(batch_size, len(self))
         for step in range(start, self.steps(batch_size)):
-            yield self._take(order[step * size : (step + 1) * size])
+            some = slice(step * size, (step + 1) * size)
+            yield self._take(order[some], again[some])
 
     def in_order(self, batch_size: int = PREDICT_BATCH) -> Iterator[Batch]:
         """Every sample once, in the order of `rows`; of large pictures fewer at a time."""
         batch_size = max(1, min(batch_size, PREDICT_PIXELS // (self.pictures.shape[1] * self.pictures.shape[2])))
         for first in range(0, len(self), batch_size):
-            yield self._take(np.arange(first, min(first + batch_size, len(self))))
+            yield self._take(np.arange(first, min(first + batch_size, len(self))), 0)
 
     def _order(self, seed: int, epoch: int) -> np.ndarray:
         # The epoch is the counter's highest word: drawing counts the lowest up, so no two epochs share a number.
@@ -111,7 +114,15 @@ class Batches:
         chances = 1.0 / counts[numbers] / len(kinds)
         return random.choice(len(self), size=len(self), p=chances / chances.sum())
 
-    def _take(self, positions: np.ndarray) -> Batch:
+    def _take(self, positions: np.ndarray, again: np.ndarray | int) -> Batch:
         rows = self.rows[positions]
         pictures = scale(self.pictures[rows], self.preparation, self.device)
-        return Batch(rows, pictures, self.targets[torch.from_numpy(positions)].to(self.device))
+        return Batch(rows, rows + again, pictures, self.targets[torch.from_numpy(positions)].to(self.device))
+
+
+def _earlier(order: np.ndarray) -> np.ndarray:
+    """How often each of the numbers (N,) is there before its place."""
+    sorting = np.argsort(order, kind="stable")
+    ranks = np.empty_like(order)
+    ranks[sorting] = np.arange(len(order)) - np.searchsorted(order[sorting], order[sorting])
+    return ranks

@@ -160,7 +160,12 @@ class Dropout(nn.Module):
     @property
     def scale(self) -> float:
         """What the kept values are multiplied by."""
-        return 256 / (256 - round(self.rate * 256))
+        return 256 / (256 - self._dropped)
+
+    @property
+    def _dropped(self) -> int:
+        """Of 256, so that some are always kept."""
+        return min(round(self.rate * 256), 255)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.scale == 1:
@@ -169,7 +174,7 @@ class Dropout(nn.Module):
 
     def kept(self, x: Tensor) -> Tensor:
         """Newly drawn int8 of the shape of x: 1 where a value is kept, else 0."""
-        threshold = round(self.rate * 256)
+        threshold = self._dropped
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
         words.random_(-(2**63), None)
         # In the memory order of x (channels-last or not), so that the product needs no second layout.

@@ -22,8 +22,9 @@ NARROWEST = 0.3  # cells: the least deviation of a bell
 MIDDLE = 0.3  # height of a bell from which on a cell learns the box
 OVERLAP_WEIGHT = 2.0  # of boxes beside centres in the loss
 SEEN, PARTLY = 0.1, 0.35  # share of a box that must be left in a moved picture to count at all, and to count as one
-MOST = 300  # peaks of a picture that are looked at
+MOST = 300  # peaks of a picture that are looked at, where pictures have no more objects than usual
 LEAST_CONFIDENCE = 0.01
+CELLS = 1 << 20  # of all bells that are laid out at a time
 SURE = 0.3  # from which on a centre is one for the figure of each epoch
 SAME = 0.6  # overlap from which on two boxes of a class are one object
 
@@ -44,8 +45,9 @@ def side_boxes(maps: Tensor, reach: tuple[float, float]) -> Tensor:
     return torch.stack(edges, dim=-1)
 
 
-def bells(boxes: Tensor, height: int, width: int) -> Tensor:
-    """(M, h, w) a bell for each of M boxes (M, 4), elliptic as the box is, and exactly 1 in the cell of its centre."""
+def bells(boxes: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """A bell for each of M boxes (M, 4), elliptic as the box is, and exactly 1 in the cell of its centre: the product
+    of its two sides, (M, h) and (M, w)."""
 
     def along(low: Tensor, high: Tensor, cells: int) -> Tensor:
         centre = ((low + high) / 2 * cells).floor().clamp(0, cells - 1)
@@ -53,8 +55,7 @@ def bells(boxes: Tensor, height: int, width: int) -> Tensor:
         places = torch.arange(cells, device=boxes.device)
         return torch.exp(-0.5 * ((places - centre[:, None]) / deviation[:, None]) ** 2)
 
-    down, across = along(boxes[:, 1], boxes[:, 3], height), along(boxes[:, 0], boxes[:, 2], width)
-    return down[:, :, None] * across[:, None, :]
+    return along(boxes[:, 1], boxes[:, 3], height), along(boxes[:, 0], boxes[:, 2], width)
 
 
 def shared(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,34 +82,37 @@ def centre_loss(maps: Tensor, encoded: Tensor, reach: tuple[float, float], weigh
     for row, boxes in enumerate(encoded):
         boxes = boxes[boxes[:, 0] >= 0]
         kinds = boxes[:, 0].long()
-        bell = bells(boxes[:, 1:], *logits.shape[2:])
-        heats.append(torch.stack([_highest(bell[kinds == number]) for number in range(logits.shape[1])]))
+        heat, (y, x), owner, share = _taught(boxes, logits.shape[1:])
+        heats.append(heat)
         count = count + weights[kinds].sum()
         if len(boxes):
-            (y, x), owner, share = _learners(bell, boxes[:, 1:])
             each = (1 - giou(said[row, y, x], boxes[owner, 1:])) * share
             overlap = overlap + (each * weights[kinds[owner]]).sum()
     each = _focal(logits, torch.stack(heats)) * _judged(encoded, *logits.shape[2:])[:, None]
     return ((each * weights[:, None, None]).sum() + OVERLAP_WEIGHT * overlap) / count.clamp(min=1.0)
 
 
-def _learners(bell: Tensor, boxes: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor]:
-    """The cells (y, x) that learn a box, which of the boxes (M, 4) each learns, and its share of that box's loss.
+def _taught(boxes: Tensor, shape: torch.Size) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor, Tensor]:
+    """What boxes (M, 5) teach maps of this shape (K, h, w): the highest bell of every class; the cells (y, x) that
+    learn a box, which of the boxes each learns, and its share of that box's loss.
 
-    Where bells (M, h, w) meet, a cell belongs to the smallest box.
+    Where bells meet, a cell belongs to the smallest box. A few bells at a time are laid out in full.
     """
-    order = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1).argsort(descending=True, stable=True)
-    numbers = torch.arange(1, len(boxes) + 1, device=boxes.device)[:, None, None]
-    highest = ((bell[order] >= MIDDLE) * numbers).amax(dim=0) - 1
-    y, x = (highest >= 0).nonzero(as_tuple=True)
-    owner = order[highest[y, x]]
-    share = bell[owner, y, x]
+    order = (boxes[:, 3:] - boxes[:, 1:3]).prod(dim=1).argsort(descending=True, stable=True)
+    kinds, (down, across) = boxes[order, 0].long(), bells(boxes[order, 1:], *shape[1:])
+    heat, last = down.new_zeros(*shape), torch.full(tuple(shape[1:]), -1, dtype=torch.int32, device=boxes.device)
+    for first in range(0, len(boxes), step := max(CELLS // shape[1:].numel(), 1)):
+        some = slice(first, first + step)
+        bell = down[some, :, None] * across[some, None, :]
+        for kind in kinds[some].unique().tolist():
+            heat[kind] = torch.maximum(heat[kind], bell[kinds[some] == kind].amax(dim=0))
+        numbers = torch.arange(first, first + len(bell), dtype=torch.int32, device=boxes.device)
+        last = torch.maximum(last, torch.where(bell >= MIDDLE, numbers[:, None, None], -1).amax(dim=0))
+    y, x = (last >= 0).nonzero(as_tuple=True)
+    number = last[y, x].long()
+    owner, share = order[number], down[number, y] * across[number, x]
     whole = torch.zeros(len(boxes), device=boxes.device).index_add_(0, owner, share)
-    return (y, x), owner, share / whole[owner]
-
-
-def _highest(bell: Tensor) -> Tensor:
-    return bell.amax(dim=0) if len(bell) else bell.new_zeros(bell.shape[1:])
+    return heat, (y, x), owner, share / whole[owner]
 
 
 def _focal(logits: Tensor, heat: Tensor) -> Tensor:
@@ -157,8 +161,8 @@ def moved(encoded: Tensor, sources: Tensor) -> Tensor:
     return torch.cat([first, torch.cat([kinds[..., None], shares], dim=-1).to(encoded.device)], dim=1)
 
 
-def peaks(maps: Tensor, reach: tuple[float, float]) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Per picture the objects on its maps, surest first: kinds (n,), boxes (n, 4), confidence (n,), at most MOST.
+def peaks(maps: Tensor, reach: tuple[float, float], most: int = MOST) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Per picture the objects on its maps, surest first: kinds (n,), boxes (n, 4), confidence (n,), at most `most`.
 
     A peak is a cell that no neighbour of its class exceeds; of boxes that overlap by SAME the surest stays.
     """
@@ -166,7 +170,7 @@ def peaks(maps: Tensor, reach: tuple[float, float]) -> list[tuple[Tensor, Tensor
     sure = sure * is_peak(sure)
     said, answers = side_boxes(maps, reach), []
     for row in range(len(maps)):
-        confidence, places = sure[row].flatten().topk(min(MOST, sure[row].numel()))
+        confidence, places = sure[row].flatten().topk(min(most, sure[row].numel()))
         known = confidence >= LEAST_CONFIDENCE
         confidence, places = confidence[known], places[known]
         cells = maps.shape[2] * maps.shape[3]
@@ -183,13 +187,22 @@ def is_peak(maps: Tensor) -> Tensor:
 
 def suppressed(kinds: Tensor, boxes: Tensor) -> Tensor:
     """Numbers of the boxes (n, 4), surest first, that overlap no surer one of their class by SAME (greedy NMS)."""
-    both, either = shared(boxes[:, None], boxes[None])
-    rivals = ((both / either.clamp(min=1e-12) > SAME) & (kinds[:, None] == kinds[None, :])).cpu().numpy()
-    kept: list[int] = []
-    for number in range(len(boxes)):
-        if not rivals[number, kept].any():
-            kept.append(number)
-    return torch.tensor(kept, dtype=torch.int64, device=boxes.device)
+    kept = torch.zeros(0, dtype=torch.int64, device=boxes.device)
+    for first in range(0, len(boxes), MOST):
+        own = torch.arange(first, min(first + MOST, len(boxes)), device=boxes.device)
+        own = own[~_rivals(kinds, boxes, own, kept).any(dim=1)]
+        rivals, free = _rivals(kinds, boxes, own, own).cpu().numpy(), []
+        for number in range(len(own)):
+            if not rivals[number, free].any():
+                free.append(number)
+        kept = torch.cat([kept, own[free]])
+    return kept
+
+
+def _rivals(kinds: Tensor, boxes: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """(F, S) whether boxes of these numbers (F,) and (S,) are of one class and overlap by more than SAME."""
+    both, either = shared(boxes[first, None], boxes[None, second])
+    return (both / either.clamp(min=1e-12) > SAME) & (kinds[first, None] == kinds[None, second])
 
 
 def found_shares(maps: Tensor, encoded: Tensor, reach: tuple[float, float]) -> float:

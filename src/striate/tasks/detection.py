@@ -28,6 +28,7 @@ TOLD = 0.3  # an answer is told from this confidence on, until the validation pa
 SMALLEST = 16  # pixels that a small object should have on the picture that the network sees
 LARGEST_SIDE = 512  # of that picture's shorter side
 MOST_JOINED = 5000  # boxes of a picture that was cut into tiles
+MORE = 3  # times the boxes of the fullest training picture
 FEW = 0.05  # share of the objects that may be smaller
 
 
@@ -36,15 +37,18 @@ class Detection(Task):
     """Boxes of classes. An answer is `Boxes` with confidences in pixels of the picture's own size; see `centres`.
 
     reach: the typical half width and half height of a box in the training part, as shares of the picture's sides.
-    threshold: the confidence from which an answer is told, drawn and counted; the mAP looks at all.
+    threshold: the confidence from which an answer is told, drawn and counted; the mAP looks at all. most: how many
+    objects of a picture are looked at.
     """
 
     reach: tuple[float, float] = (0.1, 0.1)
     threshold: float = TOLD
+    most: int = centres.MOST
 
     name: ClassVar[str] = "detection"
     measure: ClassVar[str] = "found"
     spatial: ClassVar[bool] = True
+    smooths: ClassVar[bool] = False
     tunes: ClassVar[bool] = True
     error_is: ClassVar[str] = "objects missed and boxes too many"
     legend: ClassVar[str] = "Boxes are what was told; dashed ones were missed."
@@ -75,7 +79,8 @@ class Detection(Task):
         if not len(sides):
             return self
         halves = np.exp(np.log(np.maximum(sides[:, 2:] - sides[:, :2], 1e-4)).mean(axis=0)) / 2
-        return replace(self, reach=(float(halves[0]), float(halves[1])))
+        most = max(centres.MOST, MORE * max(len(target.names) for target in targets))
+        return replace(self, reach=(float(halves[0]), float(halves[1])), most=most)
 
     def tuned(self, targets: Sequence[Boxes], answers: Sequence[Boxes], clusters: Clusters = None) -> Self:
         """With the threshold that gives the best F1 on the validation part."""
@@ -141,7 +146,7 @@ class Detection(Task):
 
     def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> list[Boxes]:
         answers = []
-        for row, (kinds, boxes, sure) in enumerate(centres.peaks(logits.detach().float().cpu(), self.reach)):
+        for row, (kinds, boxes, sure) in enumerate(centres.peaks(logits.detach().float().cpu(), self.reach, self.most)):
             height, width = (1, 1) if sizes is None else sizes[row].tolist()
             corners = boxes.double().numpy() * (width, height, width, height)
             names = tuple(self.classes[kind] for kind in kinds.tolist())
@@ -151,20 +156,25 @@ class Detection(Task):
     def joined(
         self, answers: Sequence[Boxes], tiles: Sequence[tuple[int, int, int, int]], size: tuple[int, int]
     ) -> Boxes:
-        """The boxes of all tiles, once each: what a tile's inner edge cuts is left to the tile that has it whole."""
-        names, corners, sure = [], [np.zeros((0, 4))], [np.zeros(0)]
+        """The boxes of all tiles, once each: what a tile's inner edge cuts is left to the tile that has it whole. Large
+        boxes, which no tile need have whole, go where another one shows more of the same."""
+        names, corners, sure, cuts = [], [np.zeros((0, 4))], [np.zeros(0)], [np.zeros((0, 4))]
         for answer, (y0, y1, x0, x1) in zip(answers, tiles, strict=True):
             moved = answer.corners + np.array([x0, y0, x0, y0])
             inner = np.array([x0 > 0, y0 > 0, x1 < size[1], y1 < size[0]])
             near = np.abs(moved - (x0, y0, x1, y1)) < 0.01 * max(y1 - y0, x1 - x0)
             large = (answer.corners[:, 2:] - answer.corners[:, :2] > 0.2 * np.array([x1 - x0, y1 - y0])).any(axis=1)
-            kept = np.flatnonzero(~(near & inner).any(axis=1) | large)
+            cut = (near & inner).any(axis=1)
+            kept = np.flatnonzero(~cut | large)
+            cuts.append(np.where(cut[kept, None], (x0, y0, x1, y1), np.nan))
             names += [answer.names[place] for place in kept]
             corners.append(moved[kept])
             sure.append(answer.confidence[kept])
         boxes, chances = np.concatenate(corners), np.concatenate(sure)
         order = np.argsort(-chances, kind="stable")[:MOST_JOINED]
-        kinds = torch.tensor([self.classes.index(names[place]) for place in order], dtype=torch.int64)
+        kinds = np.array([self.classes.index(names[place]) for place in order], np.int64)
+        rest = ~_pieces(kinds, boxes[order], chances[order], np.concatenate(cuts)[order])
+        order, kinds = order[rest], torch.from_numpy(kinds[rest])
         kept = order[centres.suppressed(kinds, torch.from_numpy(boxes[order])).numpy()]
         told = tuple(names[place] for place in kept)
         return Boxes(names=told, corners=boxes[kept], confidence=chances[kept], size=size)
@@ -277,6 +287,18 @@ def _real(target: Boxes) -> Boxes:
     kept = np.flatnonzero(~np.asarray(target.ignored, bool))
     names = tuple(target.names[place] for place in kept)
     return replace(target, names=names, corners=target.corners[kept], ignored=None)
+
+
+def _pieces(kinds: np.ndarray, boxes: np.ndarray, sure: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """(N,) whether a box is but a piece of a larger one of its class that is half as sure at the least: what the tile
+    that cuts it (cuts: its corners, NaN where none does) holds of that one is the same."""
+    areas, found = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1), np.zeros(len(boxes), bool)
+    for place in np.flatnonzero(np.isfinite(cuts[:, 0])):
+        others = (kinds == kinds[place]) & (areas > areas[place]) & (2 * sure >= sure[place])
+        seen = np.clip(boxes[others], np.tile(cuts[place, :2], 2), np.tile(cuts[place, 2:], 2))
+        both, either = centres.shared(torch.from_numpy(boxes[place]), torch.from_numpy(seen))
+        found[place] = bool((both > centres.SAME * either).any())
+    return found
 
 
 def _shares(target: Boxes) -> np.ndarray:

@@ -51,6 +51,7 @@ class Regression(Task):
     tabular: ClassVar[bool] = True
     error_is: ClassVar[str] = "the greatest error, in standard deviations of the training part"
     shares: ClassVar[bool] = False
+    smooths: ClassVar[bool] = False
     ending: ClassVar[str] = "numbers"
     unit: ClassVar[str] = "in standard deviations of the training part"
 
@@ -60,8 +61,8 @@ class Regression(Task):
         still = [name for name, column in columns if len(set(column)) < 2]
         if still:
             raise StriateError("numbers to learn differ from picture to picture", received=still[0], where=found.root)
-        if options.get("balance") == "sampling":
-            raise StriateError("numbers have no classes to draw evenly", received="sampling", where="--balance")
+        if (balance := options.get("balance")) in ("sampling", "weights"):
+            raise StriateError("numbers have no classes to draw evenly or weigh", received=balance, where="--balance")
         negated = [word.strip() for word in str(options.get("mirror_negates") or "").split(",") if word.strip()]
         for word in negated:
             if word not in found.names:

@@ -30,6 +30,7 @@ from striate.tasks.task import Floor, Task
 
 CHANGES = "rotate 20, zoom 0.25, shift 0.1, brightness 0.15, contrast 0.4, fill reflect"
 MEASURED = 200  # masks of the training part that are looked at for shares and sides
+LEAST_SHARE = 1e-3  # of the pixels, that a class is weighed by where it has fewer
 SIDED = 3.0  # standard errors between two halves of the masks, from which one side is up
 
 
@@ -87,6 +88,10 @@ class Segmentation(Task):
         shares = np.mean([_shares(each, len(self.classes)) for each in labels], axis=0)
         turns = _lies_alike(labels, len(self.classes)) if self.turns is None else self.turns
         return replace(self, usual=tuple(shares.tolist()), turns=turns)
+
+    def commonness(self, targets: Sequence[Mask]) -> Sequence[float]:
+        """The shares of the pixels."""
+        return np.maximum(self.usual, LEAST_SHARE).tolist()
 
     @property
     def symmetry(self) -> tuple[str, str]:

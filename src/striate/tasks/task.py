@@ -47,7 +47,8 @@ class Task(ABC):
     words. longest: pixels of the shorter side that `--network auto` brings large pictures to, unless
     `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
-    where every pixel is an answer and it is not pictures that count, else 0. decides: whether there is a `margin`.
+    where every pixel is an answer and it is not pictures that count, else 0. smooths: whether the loss knows smoothing
+    (see `loss`). decides: whether there is a `margin`.
     by_pixel: whether every pixel of the logits decides for one of the classes. ending: what makes answers of logits in
     an exported file: "softmax", "sigmoid", "numbers" (times `scales`, plus `centres`) or "none". written: as what
     answers are written, in words by the ending of the name ("" for a folder).
@@ -74,6 +75,7 @@ class Task(ABC):
     batch_pixels: ClassVar[int] = 0
     mirrored: ClassVar[bool] = False
     crop: ClassVar[int] = 0
+    smooths: ClassVar[bool] = True
     ending: ClassVar[str] = "none"
     written: ClassVar[Mapping[str, str]] = {".csv": "FILE.csv"}
 
@@ -101,14 +103,18 @@ class Task(ABC):
         return self
 
     def trial(self, targets: Sequence[Target]) -> tuple[np.ndarray, tuple[str, ...]] | None:
-        """What symmetries are tried by: the class number of each target (N,) and the names of the classes, or numbers
-        (N, K) and the names of the columns. None: untried."""
+        """What symmetries are tried by: the class number of each target (N,) and the names of the classes, which labels
+        it has (N, K) of bool and their names, or numbers (N, K) and the names of the columns. None: untried."""
         return None
 
     def counts(self, targets: Sequence[Target]) -> dict[str, int]:
         """How many of the targets speak of each class, for tables."""
         named = [names_of(target) for target in targets]
         return {name: sum(name in names for names in named) for name in self.classes}
+
+    def commonness(self, targets: Sequence[Target]) -> Sequence[float]:
+        """(K,) how common each class is in the targets of the training part, where `--balance weights` evens that."""
+        return list(self.counts(targets).values())
 
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
         """The network of `--network auto` for pictures of this size, `base` filters wide at first."""

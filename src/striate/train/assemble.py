@@ -34,6 +34,7 @@ SCORING = 0.15  # of a budget of minutes: what answers averaged over turned pict
 MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured too
 ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
 TRIED = 1.5e11  # and those that may be spent on timing a large request, which is answered in bf16
+WHITENED = 1 << 26  # numbers of the pictures that first filters are made from, at the most
 COMPARED = 4  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.2  # seconds that scores, figures and report take at the least
 
@@ -67,8 +68,8 @@ def network_of(plan: Plan, job: Job) -> Network:
     data, preparation = job.data, job.preparation
     network = build(plan.line, data.store.shape.seen, data.task.make_head(plan.line), plan.seed)
     data.task.require_output(network.output_shape)
-    rows = data.rows("train")
-    sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // 500)]])
+    rows, most = data.rows("train"), WHITENED // math.prod(data.store.pictures.shape[1:])
+    sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // min(500, max(most // 2, 1)))]])
     whiten_all(network, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
     if job.given:
         job.tell(Note(f"Weights   {job.given.give(network, data.task.classes)}"))
@@ -94,6 +95,9 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
     if plan.balance == "sampling" and not data.task.one_label:
         rule = "--balance sampling draws pictures by their one class"
         raise StriateError(rule, received=data.task.name, where="--balance", remedy="use weights, or none")
+    if job.settings.smoothing and not data.task.smooths:
+        rule = "--smoothing is for labels that are chosen from classes"
+        raise StriateError(rule, received=data.task.name, where="--smoothing", remedy="leave it out")
     if plan.patience is not None and not len(data.rows("validation")):
         rule, remedy = "--patience waits for a validation part to get better", "raise --val, or leave --patience out"
         raise StriateError(rule, received="no validation pictures", where=data.found.root, remedy=remedy)
@@ -108,7 +112,8 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
     precision, reason = _precision_of(plan, network, learning, job)
     weights = None
     if plan.balance == "weights":
-        weights = torch.from_numpy(planning.class_weights(tuple(data.counts("train").values()))).to(device)
+        common = data.task.commonness(data.targets_of(data.rows("train")))
+        weights = torch.from_numpy(planning.class_weights(tuple(common))).to(device)
     _tell_plan(plan, network, f"on {device} in {precision} ({reason})", job.tell)
     return Training(
         network=network,

@@ -55,7 +55,7 @@ class Training:
         self._first = [layer.bias for layer in self.network.modules() if isinstance(layer, Whiten2d)]
         self.average = Average(self.network)
         self.recipe = parse(self.plan.recipe)
-        self._step_seconds = 0.0
+        self._step_seconds = self._ended = 0.0
         self.threads: Threads | None = None
 
     def tensors(self) -> dict[str, Tensor]:
@@ -82,7 +82,7 @@ class Training:
 
     def run(self) -> Iterator[Event]:
         """Train from `place` to the end of the budget; after each Epoch event `place` stands at its end."""
-        self.threads = Threads() if self.clock is not None else None
+        self.threads, self._ended = Threads() if self.clock is not None else None, time.monotonic()
         while self.place.progress < 1 and not self.stop and not self._patience_is_out():
             yield from self._epoch()
         for bias in self._first:  # as the network was built: what was learned is not called fixed
@@ -105,11 +105,12 @@ class Training:
                 loss, right = self._step(batch, place.epoch, progress)
             count = len(batch.rows)
             losses, hits, seen = losses + loss * count, hits + right, seen + count
-            took = time.monotonic() - begun
+            ended = time.monotonic()
             if self.threads is not None:
-                self.threads.took(took)
+                self.threads.took(ended - begun)
+            took, self._ended = ended - self._ended, ended  # with what lies between: validation, files, snapshots
             self._step_seconds = 0.9 * (self._step_seconds or took) + 0.1 * took
-            advance = self._advance(progress, step)
+            advance = self._advance(progress, step, took)
             step, progress, moved = step + 1, min(1.0, progress + advance), moved + advance
             if step % Average.EVERY == 0:
                 self.average.update(self.network, moved)
@@ -150,7 +151,7 @@ class Training:
 
         The loss told is without smoothing and class weights, so that it can be held against validation's.
         """
-        chance = {"seed": self.plan.seed, "epoch": epoch, "sample_ids": torch.from_numpy(batch.rows)}
+        chance = {"seed": self.plan.seed, "epoch": epoch, "sample_ids": torch.from_numpy(batch.ids)}
         changed, targets = augment(batch.pictures, self.recipe, **chance), batch.targets
         if self.task.moves and self.recipe.moves:
             sources = sources_of(self.recipe, *batch.pictures.shape[2:], **chance)
@@ -180,13 +181,13 @@ class Training:
         """Smaller pictures early in the schedule: a step costs less while there is much to learn."""
         return shrunk(pictures, next(share for until, share in self.plan.sizes if progress < until or until >= 1))
 
-    def _advance(self, progress: float, step: int) -> float:
-        """The share of the schedule that one step is worth."""
+    def _advance(self, progress: float, step: int, took: float) -> float:
+        """The share of the schedule that one step is worth, which ended `took` seconds after the one before."""
         if self.clock is None:
             total = self.plan.epochs * self.batches.steps(self.plan.batch_size)
             return 1.0 - progress if step + 1 >= total else 1.0 / total
         left = self.clock.left()
-        return (1 - progress) * min(1.0, self._step_seconds / left) if left > self._step_seconds else 1 - progress
+        return (1 - progress) * took / (left + took) if left > self._step_seconds else 1 - progress
 
     def _seconds_left(self, progress: float, advance: float) -> float:
         if self.clock is not None:

@@ -29,6 +29,7 @@ from striate.train.settings import Settings
 DEFAULT_OPERATIONS = 2.0e13  # of a training without a budget: about three minutes on two CPU cores
 PICTURES_SEEN = 200_000  # below this many (with repeats) a small network beats a large one
 LARGEST_SIDE = 64  # pixels of the shorter side, for auto
+LONGEST_FORM = 16  # times as long as wide; what is longer gets as many pixels as one of that form
 SIZES = ((0.6, 0.75), (1.0, 1.0))  # small pictures first: 0.6 of the steps at 0.75 of the side
 SHRUNK = 0.6 * 0.75**2 + 0.4  # the share of the work that this leaves
 LEAST_STEPS = 800  # of a small set's default training
@@ -256,8 +257,8 @@ def usual_symmetry(channels: int, classes: Sequence[str] = ()) -> tuple[str, str
     return ("mirror", "as usual for colour pictures") if channels >= 3 else ("none", "as usual for grey pictures")
 
 
-def class_weights(counts: tuple[int, ...]) -> np.ndarray:
-    """(K,) factors that make every class count alike in the loss, with mean 1 over the pictures."""
+def class_weights(counts: tuple[float, ...]) -> np.ndarray:
+    """(K,) factors that make every class count alike in the loss, with mean 1 over what was counted."""
     return np.asarray([sum(counts) / (len(counts) * count) for count in counts], np.float32)
 
 
@@ -278,13 +279,14 @@ def _given(value: float | None, default: float) -> float:
 
 
 def _size(height: int, width: int, longest: int, step: int) -> tuple[int, int]:
-    """Small pictures as they are; larger ones are brought to a short side of `longest` that keeps their form."""
-    short = min(height, width)
-    if short <= longest:
+    """Small pictures as they are; larger ones in their form with a short side of `longest`, less of long ones."""
+    form = max(ratio := max(width, 1) / max(height, 1), 1 / ratio)  # both sides are 0 where no picture is readable
+    side = longest * min(1.0, (LONGEST_FORM / form) ** 0.5)
+    if min(height, width) <= side:
         return height, width
-    form = min(max(width / height, 0.5), 2.0)
-    longer = round(longest * max(form, 1 / form) / step) * step
-    return (longest, longer) if form >= 1 else (longer, longest)
+    shorter = min(height, width, max(round(side / step), 1) * step)
+    longer = round(side * form / step) * step
+    return (shorter, longer) if width >= height else (longer, shorter)
 
 
 def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:

@@ -22,6 +22,7 @@ from striate.network.build import Network, build
 from striate.network.summary import total_operations
 from striate.network.weights import whiten_all
 from striate.tasks.classification import Classification
+from striate.tasks.multilabel import Multilabel
 from striate.train.loop import Training, shrunk
 from striate.train.plan import Facts, auto_line, make_plan
 from striate.train.settings import Settings
@@ -38,8 +39,9 @@ SETTLING = 128  # pictures per batch from which the norms' figures are taken in 
 class Lesson:
     """Pictures with what is known of them, to teach small networks and to ask them.
 
-    pictures: (N, H, W, C) of a store. targets: (N,) class numbers, or (N, K) numbers of the columns `classes`. kin:
-    (N,) the same number for pictures that belong together, which are never both learned from and asked about.
+    pictures: (N, H, W, C) of a store. targets: (N,) class numbers, (N, K) of bool which of the labels `classes` each
+    has, or (N, K) numbers of the columns `classes`. kin: (N,) the same number for pictures that belong together, which
+    are never both learned from and asked about.
     """
 
     pictures: np.ndarray
@@ -67,15 +69,16 @@ def quick_network(
     size = min(32 * wide, len(rows))
     step = 3 * size * total_operations(network, shape) + STEP
     rows = rows[:: max(1, round(len(rows) / size * step / operations))]
-    encoded = torch.from_numpy(np.asarray(lesson.targets, np.int64)[rows])
+    labels, classes = lesson.targets.dtype == bool, tuple(lesson.classes)
+    encoded = torch.from_numpy(lesson.targets[rows].astype(np.float32 if labels else np.int64))
     batches = Batches(pictures, rows, encoded, preparation, device)
     epochs = min(operations / step, max(EPOCHS * batches.steps(size), STEPS)) / batches.steps(size)
     settings = Settings(
         network=network.text, epochs=max(round(epochs), 1), batch_size=size, augment=recipe, seed=seed,
         optimizer="muon", lr=0.2, weight_decay=5e-4, smoothing=0.1, balance="none",
     )  # fmt: skip
-    task = Classification(tuple(lesson.classes))
-    facts = Facts(shape=preparation.shape, task=task, counts=tuple(np.bincount(encoded)))
+    task = Multilabel(classes) if labels else Classification(classes)
+    facts = Facts(shape=preparation.shape, task=task, counts=(len(rows),))
     plan = replace(make_plan(settings, facts), sizes=((1.0, share),))
     with repeatable(device), threads_for(step):
         whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu"), side))
@@ -114,9 +117,9 @@ def quick_logits(
 
 
 def chances_of(logits: np.ndarray) -> np.ndarray:
-    """(N, classes) probabilities."""
-    chances = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return chances / chances.sum(axis=1, keepdims=True)
+    """(..., classes) probabilities."""
+    chances = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return chances / chances.sum(axis=-1, keepdims=True)
 
 
 def fold_of(targets: np.ndarray, kin: np.ndarray, k: int, seed: int) -> np.ndarray:

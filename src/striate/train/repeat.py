@@ -21,7 +21,7 @@ from striate.evaluate.scores import headline
 from striate.export.model import load_model
 from striate.export.underway import MODEL_FILE
 from striate.train import single
-from striate.train.checkpoint import has_checkpoint
+from striate.train.checkpoint import has_checkpoint, load_checkpoint
 from striate.train.dataset import UNUSED, Dataset, Division, Job, divided, write_data
 from striate.train.describe import summary_facts
 from striate.train.events import Note
@@ -56,7 +56,18 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     """Train what is missing in `folder`, which is held; tables: of its settings.toml."""
     single.require_same_start(job, tables["run"])
     (folder / files.MANIFEST).unlink(missing_ok=True)
-    return _train_all(folder, job)
+    return _train_all(folder, replace(job, started=job.started - _spent(folder)))
+
+
+def _spent(folder: Path) -> float:
+    """Seconds of earlier sittings: of the finished runs, and of the one that was cut short."""
+    seconds = 0.0
+    for child in filter(Path.is_dir, folder.iterdir()):
+        if files.is_complete(child):
+            seconds += files.read_json(child / "scores.json")["seconds"]
+        elif has_checkpoint(child / CHECKPOINTS):
+            seconds += load_checkpoint(child / CHECKPOINTS)[0].seconds
+    return seconds
 
 
 def _train_all(folder: Path, job: Job) -> Run:

@@ -5,12 +5,13 @@ that can be resumed came of it.
 """
 
 import contextlib
+import math
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import striate
@@ -43,6 +44,7 @@ from striate.train.watch import Watching
 
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
+HISTORY = 50  # times what writing history.csv took lie between two writings: it is written whole, and grows
 DIGITS = "digits"
 SHOWN = ("curves", "confusion_matrix", "recall_precision", "labels", "scatter")  # in a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
@@ -91,11 +93,13 @@ def begin(job: Job) -> Run:
     """Train from the beginning, in a new run folder."""
     settings = job.settings
     plan, speed = planned(job)
+    plan = replace(plan, smoothing=plan.smoothing * job.data.task.smooths)
     plan = with_symmetry(plan, job, speed)
     network = network_of(plan, job)
     plan = answered_in_time(plan, network, job, speed)
     files.require_space(Path(settings.out), _bytes_needed(network))
     training = training_of(plan, network, job)
+    _require_time(training, job)
     about = {**about_run(job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
@@ -103,6 +107,17 @@ def begin(job: Job) -> Run:
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
         return _fit(training, [], folder, job)
+
+
+def _require_time(training: Training, job: Job) -> None:
+    """Raise where scores and report alone would take the whole of a budget, with one in which half is for training."""
+    clock, minutes = training.clock, training.plan.minutes
+    if clock is None or clock.scoring + clock.report < 60 * minutes:
+        return
+    enough = math.ceil(10 * (2 * (clock.scoring + clock.report) + time.monotonic() - job.started) / 60) / 10
+    rule, received = "scores are part of a budget", f"{minutes:g} minutes, and scores of {clock.scoring:.0f} s"
+    remedy = f"give {enough:g} minutes, or a smaller network or fewer pixels (--img-size)"
+    raise StriateError(rule, received=received, where="--minutes", remedy=remedy)
 
 
 def planned(job: Job) -> tuple[Plan, float | None]:
@@ -210,7 +225,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 
 def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
     """Train to the end, with checkpoints and snapshots on the way."""
-    saved, figure = time.monotonic(), None
+    saved, figure, written, cost = time.monotonic(), None, -math.inf, 0.0
     with ThreadPoolExecutor(1) as pool, machine.repeatable(job.device), _stop_on_interrupt(training):
         watching = Watching(folder, training, job.data.names)
         for event in training.run():
@@ -220,11 +235,15 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
             if not isinstance(event, Epoch):
                 continue
             history.append(event.row())
-            write_history(folder / "history.csv", history)
+            if (begun := time.monotonic()) - written > HISTORY * cost:
+                write_history(folder / "history.csv", history)
+                written, cost = begun, time.monotonic() - begun
             is_over = training.stop or (training.clock is not None and training.clock.left() <= 0)
             if not is_over and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()
+        if history:
+            write_history(folder / "history.csv", history)
         watching.finish()
         (figure or pool.submit(_first_figure, folder, training)).result()
 

@@ -29,10 +29,10 @@ def suspects(lesson: Lesson, *, seed: int = 0, operations: float | None = None) 
     agree with few labels, and more can be seen in larger pictures: what both say is then averaged, each weighted by the
     square of how much more often than the largest class it is right. The most doubtful pictures are then looked at
     again, by a network that learned all others: few wrong labels are left among these to mislead it. Nothing is said of
-    fewer than LEAST_PICTURES.
+    fewer than LEAST_PICTURES, nor where all belong together.
     """
     count, height, width, channels = lesson.pictures.shape
-    if count < LEAST_PICTURES:
+    if count < LEAST_PICTURES or len(np.unique(lesson.kin)) < 2:
         return rank_labels(np.zeros((0, len(lesson.classes))), np.zeros(0, np.int64))
     targets, operations = lesson.targets, operations or min(max(PER_PICTURE * count, LEAST), MOST)
     symmetry, _ = choose_symmetry(lesson, np.arange(count), operations=min(operations / 4, 4e10), seed=seed)
@@ -63,9 +63,9 @@ def _held_out(lesson: Lesson, seed: int, recipe: str, side: int, operations: flo
     logits = np.zeros((len(lesson.targets), len(lesson.classes)))
     for turn in range(ROUNDS):
         fold = fold_of(lesson.targets, lesson.kin, FOLDS, seed + turn)
-        for number in range(FOLDS):
+        for number in np.unique(fold):  # of two groups there are two
             learned, asked = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-            own, each = seed + FOLDS * turn + number, operations / FOLDS / ROUNDS
+            own, each = seed + FOLDS * turn + int(number), operations / FOLDS / ROUNDS
             network = quick_network(lesson, learned, operations=each, seed=own, recipe=recipe, side=side)
             logits[asked] += quick_logits(network, lesson.pictures, asked, lesson.preparation, side) / ROUNDS
     return logits

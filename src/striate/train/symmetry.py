@@ -83,7 +83,7 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
     if settings.augment == "auto" and settings.symmetry == "auto" and not data.task.moves and trial is not None:
         rows = np.flatnonzero(np.isin(data.parts, ("train", "validation")))
         operations = _operations(plan, len(data.rows("train")), speed)
-        if trial[0].ndim == 2 and plan.minutes is not None:
+        if _is_numbers(trial[0]) and plan.minutes is not None:
             most = 60 * plan.minutes * NUMBERS_SHARE / (FIGURED * math.prod(data.store.shape.seen[1:]))
             rows = rows[:: -(-len(rows) // max(int(most), LEAST_PICTURES))]
         asked = (rows, trial[0], data.kin, trial[1], plan.seed, operations, job.device.type, torch.__version__)
@@ -95,13 +95,17 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
     return plan
 
 
+def _is_numbers(targets: np.ndarray) -> bool:
+    return targets.ndim == 2 and targets.dtype != bool
+
+
 def _tried(job: Job, rows: np.ndarray, trial: tuple[np.ndarray, Sequence[str]], operations: float) -> dict[str, object]:
     """The symmetry, why, and the share of the numbers that light tells, where there are numbers enough."""
     data, (targets, _) = job.data, trial
     lesson = Lesson(data.store.pictures, *trial, job.preparation, job.device, data.kin)
     symmetry, why = choose_symmetry(lesson, rows, operations=operations, seed=job.settings.seed)
     some, light = rows[:: -(-len(rows) // MOST_NUMBERED)], None
-    if targets.ndim == 2 and len(some) >= LEAST_PICTURES:
+    if _is_numbers(targets) and len(some) >= LEAST_PICTURES:
         light = told_by_light(data.store.pictures[some], targets[some], data.kin[some], job.settings.seed)
     return {"symmetry": symmetry, "why": why, "light": light}
 
@@ -131,15 +135,15 @@ def choose_symmetry(
 ) -> tuple[str, str]:
     """One of SYMMETRIES for pictures like those of `rows`, and why, in words with the numbers.
 
-    Half of the rows teach, the other half is asked, and the reverse; of numbers nine tenths teach.
+    Half of the rows teach, the other half is asked, and the reverse; of numbers nine tenths teach. Of several labels
+    those count of which something was learned.
     """
     pictures, targets, classes = lesson.pictures, lesson.targets, lesson.classes
-    numbers = targets.ndim == 2
+    numbers = _is_numbers(targets)
     usual, custom = usual_symmetry(pictures.shape[3], () if numbers else classes)
     if numbers and (targets < 0).any() and (targets > 0).any():  # a mirror image may turn the sign round
         usual, custom = "none", "as usual for numbers of both signs"
-    if len(rows) < LEAST_PICTURES or (operations < LEAST_OPERATIONS and not numbers):
-        few = "too few pictures" if len(rows) < LEAST_PICTURES else "too short a training"
+    if few := _too_little(lesson, rows, operations >= LEAST_OPERATIONS or numbers):
         return usual, f"{custom}; {few} to find out"
     turn = QUARTER_TURN if pictures.shape[1] == pictures.shape[2] else UPSIDE_DOWN
     if numbers:
@@ -148,21 +152,32 @@ def choose_symmetry(
         who, sure = "quick networks", SURE
         known, kinds, whole = _by_networks(lesson, rows, turn, operations, seed)
     gain = known[IDENTITY]
-    if gain.mean() <= sure * gain.std() / len(gain) ** 0.5:
+    told = gain.mean(axis=0) > sure * gain.std(axis=0) / len(gain) ** 0.5
+    if not told.any():
         return usual, f"{custom}; {who} learned too little to tell"
-    mirror, after = (_loss(gain, known[element], kinds) for element in (MIRRORED, turn))
+    gain, mirrored, after, kinds = (some[:, told].ravel() for some in (gain, known[MIRRORED], known[turn], kinds))
+    mirror, after = (_loss(gain, left, kinds) for left in (mirrored, after))
     said = f"mirrored pictures keep {mirror} of what {who} learned"
     if mirror.lost:
-        kept = f" ({classes[mirror.worst]}: {100 * max(mirror.class_kept, 0):.0f} %)" if mirror.low <= LOSS else ""
-        return "none", said + kept
-    learned = gain.mean() / whole
+        kept = f" ({classes[mirror.worst % len(classes)]}: {100 * max(mirror.class_kept, 0):.0f} %)"
+        return "none", said + kept * (mirror.low <= LOSS)
+    learned = gain.mean() / whole[told].mean()
     if not mirror.kept or (usual == "none" and learned < LEARNED):
         return usual, f"{custom}; {said}, which is too unsure"
     said += f", {'turned' if turn == QUARTER_TURN else 'upside-down'} ones {after}"
     return "dihedral" if after.kept and learned >= LEARNED else "mirror", said
 
 
-Known = tuple[dict[Element, np.ndarray], np.ndarray, float]  # see `_by_networks`
+def _too_little(lesson: Lesson, rows: np.ndarray, is_long: bool) -> str:
+    """What there is too little of to learn and ask, in words; "" where there is enough."""
+    if len(rows) < LEAST_PICTURES:
+        return "too few pictures"
+    if len(np.unique(lesson.kin[rows])) < 2:
+        return "too few pictures that do not belong together"
+    return "" if is_long else "too short a training"
+
+
+Known = tuple[dict[Element, np.ndarray], np.ndarray, np.ndarray]  # see `_by_networks`
 
 
 def _by_line(lesson: Lesson, rows: np.ndarray, turn: Element, seed: int) -> Known:
@@ -170,14 +185,16 @@ def _by_line(lesson: Lesson, rows: np.ndarray, turn: Element, seed: int) -> Know
     rows = rows[:: -(-len(rows) // MOST_NUMBERED)]
     each = known_numbers(lesson.pictures[rows], lesson.targets[rows], lesson.kin[rows], turn, seed)
     kinds = np.repeat(np.arange(len(lesson.classes)), len(rows))
-    return {element: values.ravel() for element, values in each.items()}, kinds, 1.0
+    return {element: values.reshape(-1, 1) for element, values in each.items()}, kinds[:, None], np.ones(1)
 
 
 def _by_networks(lesson: Lesson, rows: np.ndarray, turn: Element, operations: float, seed: int) -> Known:
     """What the networks know, in nats over the classes' shares, of each asked picture as it is, mirrored and after
-    `turn`: three arrays (N,); the pictures' classes (N,); and how much there is to be known."""
-    pictures, targets, count = lesson.pictures, lesson.targets, len(lesson.classes)
-    half = fold_of(targets[rows], lesson.kin[rows], 2, seed)
+    `turn`: three arrays (N, 1); the pictures' classes (N, 1); and how much there is to be known (1,). Of L labels
+    (N, L) and (L,); those that a picture has are numbered L and more there."""
+    targets, count = lesson.targets, len(lesson.classes)
+    labels = targets.dtype == bool
+    half = fold_of(np.unique(targets[rows], axis=0, return_inverse=True)[1].ravel(), lesson.kin[rows], 2, seed)
     most = max(round(ASKED * min(operations / OPERATIONS, 1)), LEAST_ASKED)
     known: dict[Element, list[np.ndarray]] = {IDENTITY: [], MIRRORED: [], turn: []}
     kinds = []
@@ -185,18 +202,25 @@ def _by_networks(lesson: Lesson, rows: np.ndarray, turn: Element, operations: fl
         taught, asked = rows[half != number], rows[half == number]
         asked = asked[:: -(-len(asked) // most)]
         network = quick_network(lesson, taught, operations=operations / 2, seed=seed)
-        shares = np.bincount(targets[taught], minlength=count) + 1.0
-        shares /= shares.sum()
-        kinds.append(targets[asked])
+        truth = targets[asked].reshape(len(asked), -1, 1).astype(np.int64)
+        there = targets[taught].sum(axis=0) if labels else np.bincount(targets[taught], minlength=count)
+        shares = (np.stack([len(taught) - there, there], axis=-1) if labels else there[None]) + 1.0
+        shares /= shares.sum(axis=-1, keepdims=True)
+        kinds.append(truth[..., 0] * count + np.arange(count) if labels else truth[..., 0])
         for element, values in known.items():
-            seen = turned(pictures[asked], element)
+            seen = turned(lesson.pictures[asked], element)
             logits = quick_logits(network, seen, np.arange(len(asked)), lesson.preparation)
+            logits = np.stack([0 * logits, logits], axis=-1) if labels else logits[:, None]
             mixed = (1 - DOUBT) * chances_of(logits) + DOUBT * shares
-            values.append(np.log(mixed / shares)[np.arange(len(asked)), targets[asked]])
+            values.append(np.take_along_axis(np.log(mixed / shares), truth, -1)[..., 0])
     asked_kinds = np.concatenate(kinds)
-    shares = np.unique(asked_kinds, return_counts=True)[1] / len(asked_kinds)
-    whole = max(-(shares * np.log(shares)).sum(), 1e-9)
+    whole = np.array([_entropy(column) for column in asked_kinds.T])
     return {element: np.concatenate(values) for element, values in known.items()}, asked_kinds, whole
+
+
+def _entropy(kinds: np.ndarray) -> float:
+    shares = np.unique(kinds, return_counts=True)[1] / len(kinds)
+    return max(-(shares * np.log(shares)).sum(), 1e-9)
 
 
 def _loss(gain: np.ndarray, left: np.ndarray, kinds: np.ndarray) -> Loss:

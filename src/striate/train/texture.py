@@ -18,7 +18,7 @@ Element = tuple[int, int]  # one of geometry's symmetries: mirrored or not, then
 FOLDS = 10
 RIDGE = 2.0  # for each picture: with little to go by, no single figure is to decide
 _AT_ONCE = 1 << 16  # pixels, which stay in the processor's cache
-FIELDS, LEAST_SIDE = 4, 8  # fields along a side whose light is noted; pixels of the coarsest texture
+FIELDS, LEAST_SIDE = 4, 8  # fields (or pixels) along a side whose light is noted; pixels of the coarsest texture
 
 
 def figures(pictures: np.ndarray) -> np.ndarray:
@@ -39,8 +39,9 @@ def _grey(pictures: np.ndarray) -> np.ndarray:
 def _figures(pictures: np.ndarray, centre: float, spread: float) -> np.ndarray:
     grey = (_grey(pictures) - np.float32(centre)) / np.float32(spread)
     found = [_light(pictures.astype(np.float32))]
-    for band in np.array_split(grey, FIELDS, axis=1):
-        found.append(np.stack([field.mean(axis=(1, 2)) for field in np.array_split(band, FIELDS, axis=2)], axis=1))
+    rows, columns = (min(FIELDS, side) for side in grey.shape[1:])
+    for band in np.array_split(grey, rows, axis=1):
+        found.append(np.stack([field.mean(axis=(1, 2)) for field in np.array_split(band, columns, axis=2)], axis=1))
     while min(grey.shape[1:]) >= LEAST_SIDE:
         corner, above, left, here = grey[:, :-1, :-1], grey[:, :-1, 1:], grey[:, 1:, :-1], grey[:, 1:, 1:]
         steps = np.stack([here - above, here - left, here - corner, left - above], axis=1)

@@ -241,9 +241,11 @@ def test_picks_travel_with_the_preparation() -> None:
 
 
 def test_npy() -> None:
-    """Arrays (H, W) and (H, W, C) of any number type and order; objects are never read."""
+    """Arrays (H, W) and (H, W, C) of any number type and order, and (C, H, W) as torch has them; never objects."""
     for pixels in (GREY8, RGB16, RGB8.astype(">f4"), np.asfortranarray(RGB16), GREY8 > 99):
         require_read(npy(pixels), decode(np.ascontiguousarray(pixels)))
+    require_read(npy(np.ascontiguousarray(RGB16.transpose(2, 0, 1))), RGB16)
+    require_read(npy(RGB16[:4]), RGB16[:4])
     file = io.BytesIO()
     np.save(file, np.array([[print]], object), allow_pickle=True)
     assert "type object" in refused(file.getvalue())

@@ -31,7 +31,7 @@ from striate.data.tiff import decode_all, decode_tiff, look_tiff
 
 __all__ = ["FORMATS", "IMAGE_SUFFIXES", "VERSION", "Header", "Pick", "Unreadable", "decode", "look", "read"]
 
-VERSION = 3  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
+VERSION = 4  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
 
 _TWICE = ("TIFF", "NPY", "DICOM")  # header and pixels are read apart
 

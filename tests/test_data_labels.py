@@ -180,6 +180,15 @@ def test_an_exact_name_comes_before_a_loose_one(tmp_path: Path) -> None:
     assert left["03.png"] == "line 5: the same picture as in line 6"
 
 
+@pytest.mark.parametrize("written", ["scan_1", "SCAN_1.PNG", "x/scan_1.png"])
+def test_another_spelling_of_a_name_contradicts_too(tmp_path: Path, written: str) -> None:
+    """Case, ending and folder make no other picture; the same label twice is no contradiction."""
+    folder = touch(tmp_path, "x/scan_1.png", "x/scan_2.png")
+    got, left = joined(folder, f"id,label\nscan_1.png,a\nscan_2.png,b\n{written},b\nscan_2,b\n")
+    assert got == {"x/scan_2.png": "b"}
+    assert left["x/scan_1.png"] == "lines 2, 4 give it different labels"
+
+
 def test_folders_that_differ_are_other_pictures(tmp_path: Path) -> None:
     """patient1/1.png is not patient2/1.png, and another's number is not mine."""
     got, left = joined(touch(tmp_path, "p2/1.png", "p3/1.png"), "path,label\np1/1.png,a\np2/1.png,b\np3/1.png,a\n")

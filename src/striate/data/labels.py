@@ -20,7 +20,7 @@ from striate.files import readable
 NAMES = ("id", "image_id", "img_id", "id_code", "image_name", "name", "uid", "case", "case_id", *COLUMNS["path"])
 NO_LINE = "named by no line of"
 _WHOLE, _DIGITS, _ZEROS = re.compile(r"(\d+)(?:[.,]0+)?"), re.compile(r"\d+"), re.compile(r"(?<!\d)0+(?=\d)")
-_BY_NUMBER, _BARE = 3, 4  # how loose that is; the way to find what is called by a number alone
+_BY_NAME, _BY_NUMBER, _BARE = 1, 3, 4  # how loose at most that is; the way to find what is called by a number alone
 _FEW = 8  # pictures of one name that are looked at one by one
 _LOOKED_AT = 20_000  # lines from which the column of names is told
 
@@ -251,7 +251,8 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
         problem = join.doubtful[id(fits)][2]
     if not problem and fits[0] in join.taken:
         how, earlier = join.taken[fits[0]]
-        joined = join.meaning.joined(earlier.target, row.target) if how == looseness else earlier.target
+        same = looseness in (how, _BY_NAME)  # a looser number may have meant another picture
+        joined = join.meaning.joined(earlier.target, row.target) if same else earlier.target
         if joined is None:
             join.clashes[fits[0]].append(row.line)
             return
@@ -274,7 +275,7 @@ def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Samp
     doubtful = {number: line for line, fits, _ in join.doubtful.values() for number in fits}
     for number, sample in enumerate(samples):
         if number in join.clashes:
-            lines = first_few([join.taken[number][1].line, *join.clashes[number]])
+            lines = first_few(sorted([join.taken[number][1].line, *join.clashes[number]]))
             parted = replace(sample, part=join.taken[number][1].part or sample.part)
             bare.append(parted.left_out(f"lines {lines} give it different labels"))
         elif number in join.taken:

@@ -277,6 +277,28 @@ def test_dicom() -> None:
     assert "DICOM" in refused(dicom(values)[:-20])
 
 
+@pytest.mark.parametrize("of", ["Shared", "PerFrame"])
+def test_dicom_values_of_functional_groups(of: str) -> None:
+    """Enhanced CT and MR tell slope and intercept for all frames or for each, not in the file's own attributes."""
+    pydicom = pytest.importorskip("pydicom", reason="pip install 'striate[dicom]'")
+    frames, groups, slopes = RANDOM.integers(0, 4096, (3, 9, 7), dtype=np.uint16), [], (1, 2, 0.5)
+    for slope in slopes if of == "PerFrame" else slopes[:1]:
+        values, group = pydicom.Dataset(), pydicom.Dataset()
+        values.RescaleSlope, values.RescaleIntercept, values.RescaleType = str(slope), "-1024", "HU"
+        group.PixelValueTransformationSequence = [values]
+        groups.append(group)
+    data = dicom(frames, **{f"{of}FunctionalGroupsSequence": groups})
+    for page, slope in enumerate(slopes):
+        wanted = frames[page] * (slope if of == "PerFrame" else 1) - 1024.0
+        require_read(data, wanted.astype(np.float32)[..., None], pick=Pick(page=page))
+
+
+def test_dicom_of_other_bits_is_refused() -> None:
+    """12 bits kept in the upper part of 16 are not the numbers below them."""
+    pytest.importorskip("pydicom", reason="pip install 'striate[dicom]'")
+    assert "stored bits above others" in refused(dicom(RGB16[..., 0] << 4, BitsStored=12, HighBit=15))
+
+
 def test_dicom_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without pydicom leaves the file out with the command that helps, whichever way it is asked."""
     monkeypatch.setitem(sys.modules, "pydicom", None)

@@ -101,6 +101,40 @@ def test_tiff_in_eight_bit_kinds() -> None:
     np.testing.assert_array_equal(decode(grey)[:, :, 0], tifffile.imread(io.BytesIO(grey)))
 
 
+def test_tiff_never_loses_channels() -> None:
+    """Planes apart that are packed as JPEG, or more of them than colours, are read whole or refused."""
+    for channels in range(2, 6):
+        planes = np.full((channels, 32, 32), 90, np.uint8)
+        for kind in ["minisblack", "rgb"][: 1 + (channels > 2)]:
+            data = tiff(planes, photometric=kind, planarconfig="separate", compression="jpeg")
+            if kind == "rgb" and channels < 5:  # the fourth of them is alpha
+                assert np.abs(decode(data).astype(int) - (90 if channels == 3 else 197)).max() <= 3
+            else:
+                assert f"in {channels} channels, colours {kind.upper()}, compression JPEG" in refused(data)
+
+
+@pytest.mark.parametrize(("dtype", "least", "span"), [("u4", 2**31, 300), ("u4", 2**24, 300), ("i8", -(2**60), 9000)])
+def test_numbers_that_float32_makes_equal_are_refused(dtype: str, least: int, span: int) -> None:
+    """Whole numbers near to each other and far from 0 keep none of their levels; as far apart as they are large, all."""
+    values = (least + RANDOM.integers(0, span, (13, 17))).astype(dtype)
+    for data in (tiff(values, photometric="minisblack"), npy(values), values):
+        assert "24 bits of float32; subtract the least" in refused(data)
+    np.testing.assert_array_equal(decode(values - least)[..., 0], values - least)
+    wide = values.copy()
+    wide[0, 0] = 0
+    assert decode(wide).dtype == np.float32
+    even = (values // 2**40 if dtype == "i8" else values >> 9 << 9).astype(dtype)
+    np.testing.assert_array_equal(decode(even)[..., 0], even)
+
+
+def test_float64_is_refused_only_where_it_matters() -> None:
+    """Levels of a picture are lost at 1e6 + 0..1; those of one value's own noise, or of 0..1, are not."""
+    noise = RANDOM.random((13, 17))
+    assert "subtract the least" in refused(1e6 + noise)
+    for values in (noise, 0.1 + 1e-12 * noise, np.full((13, 17), 0.1), 1000 + noise * 300):
+        np.testing.assert_allclose(decode(values)[..., 0], values, rtol=1e-7)
+
+
 def test_tiff_that_is_refused() -> None:
     """Complex numbers, deep CMYK and LAB, NaN, alpha that has no meaning: said, never cut to 8 bits."""
     cmyk = RANDOM.integers(0, 65536, (9, 7, 4), dtype=np.uint16)

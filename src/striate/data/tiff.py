@@ -21,7 +21,7 @@ from striate.data.pages import arrange, find_directories
 from striate.data.pixels import as_depth, on_white, turned_size, upright
 from striate.data.raster import decode_image, look_image
 
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _JPEG_2000 = (33004, 33005, 34712)
 _BYTES = (1, 5, 8, 32946, 32773, 34925, 34926, 50000)  # none, LZW, deflate twice, packbits, LZMA, Zstandard twice
 _PILLOWS = (2, 3, 4, 6, 7, 32771)  # fax of three kinds, JPEG old and new, none in words of 16 bits
@@ -129,6 +129,9 @@ class _Page:
             raise Unreadable("a volume in one TIFF page is not supported", "unsupported")
         require_size(height, width, samples * inner * max(self.bits // 8, 1))
         if self.for_pillow:
+            colours = {_RGB: 3, _SEPARATED: 4, _YCBCR: 3, _LAB: 3}.get(int(page.photometric), 1)
+            if page.samplesperpixel - (list(page.extrasamples) in ([1], [2])) != colours:  # others Pillow would drop
+                raise self._unsupported()
             try:
                 return look_image(self._alone(), "TIFF")
             except UnidentifiedImageError:
@@ -240,7 +243,8 @@ class _Page:
         page = self.page
         colours, packed = (getattr(value, "name", value) for value in (page.photometric, page.compression))
         dtype = f" ({page.dtype.name})" if page.dtype is not None else ""
-        what = f"TIFF of {page.bitspersample} bits{dtype}, colours {colours}, compression {packed}"
+        each = f" in {page.samplesperpixel} channels" if page.samplesperpixel > 1 else ""
+        what = f"TIFF of {page.bitspersample} bits{dtype}{each}, colours {colours}, compression {packed}"
         return Unreadable(f"{what} is not supported", "unsupported")
 
 

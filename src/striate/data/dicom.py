@@ -89,7 +89,7 @@ def _is_scaled(data: "Dataset") -> bool:
 
 
 def _modality(data: "Dataset", page: int) -> "Dataset":
-    """What tells the values of a frame: its own functional group, that of all frames (PS3.3, C.7.6.16.2.9), the file."""
+    """What tells the values of a frame: its functional group, that of all frames (PS3.3, C.7.6.16.2.9), or the file."""
     own, shared = data.get("PerFrameFunctionalGroupsSequence"), data.get("SharedFunctionalGroupsSequence")
     for groups in ((own or [])[page : page + 1], shared or []):
         if groups and groups[0].get("PixelValueTransformationSequence"):

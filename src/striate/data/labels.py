@@ -136,7 +136,9 @@ class _Index:
         self.whole, self.ends = _by_key(self.paths), {}
         stems = [_stem(path.rpartition("/")[2]) for path in self.paths]
         shared = re.sub(r"\d+$", "", os.path.commonprefix(stems)) if len(stems) > 1 else ""  # noqa: RUF071
-        numbers = [_number(stem[len(shared) :]) for stem in stems]
+        numbers = [
+            told or _number(stem[len(shared) :]) for stem, told in zip(stems, _telling_numbers(stems), strict=True)
+        ]
         bare = (number if stem.isdecimal() else None for stem, number in zip(stems, numbers, strict=True))
         names = (path.rpartition("/")[2] for path in self.paths)
         bald = (_bald(stem) for stem in stems)
@@ -197,6 +199,20 @@ def _number(name: str) -> str | None:
     whole = _WHOLE.fullmatch(stem)
     runs = [whole[1]] if whole else _DIGITS.findall(stem)
     return (runs[0].lstrip("0") or "0") if len(runs) == 1 else None
+
+
+def _telling_numbers(stems: list[str]) -> list[str | None]:
+    """Of each name the number, without zeros before it, at the one place where those of its pattern differ."""
+    told, alike = [None] * len(stems), defaultdict(list)
+    runs = [[run.lstrip("0") or "0" for run in _DIGITS.findall(stem)] for stem in stems]
+    for number, stem in enumerate(stems):
+        alike[_DIGITS.sub("0", stem)].append(number)
+    for names in alike.values():
+        places = zip(*(runs[number] for number in names), strict=True)
+        varied = [place for place, values in enumerate(places) if len(set(values)) > 1]
+        for number in names if len(varied) == 1 else ():
+            told[number] = runs[number][varied[0]]
+    return told
 
 
 def _ends(folder: str) -> list[str]:

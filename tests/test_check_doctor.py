@@ -141,6 +141,21 @@ def test_classes_that_are_too_small_or_named_alike(tmp_path: Path) -> None:
     assert "'Disc' and 'disc'" in one(check, "class-names").what
 
 
+def test_words_and_zeros_of_a_table(tmp_path: Path) -> None:
+    """A word that stands for a missing label is told loudly where it takes pictures away, as are 01 beside 1."""
+    folder = draw(tmp_path / "set", 16)
+    paths = sorted(path.relative_to(tmp_path).as_posix() for path in folder.rglob("*.png"))
+    labels = ["NA", "grade 1", "grade 01", "grade 10"]
+    lines = [f"{path},{labels[number % 4]}" for number, path in enumerate(paths)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label", *lines]))
+    check = examine(tmp_path / "t.csv", tmp_path / "store")
+    lost = one(check, "no-label")
+    assert (lost.level, lost.count) == ("caution", len(paths[::4]))
+    assert "'NA' is no label" in lost.what
+    assert "write it otherwise" in lost.change
+    assert "same name: 'grade 01' and 'grade 1'." in one(check, "class-names").what
+
+
 def test_a_check_survives_json_and_is_remembered(tmp_path: Path) -> None:
     """What is read back is what was found, from check.json and from beside the store; other groups are new."""
     folder = draw(tmp_path / "set", 12)

@@ -1,5 +1,6 @@
 """What a set consists of: counts, sizes, kinds of file, what could not be read, classes that are too small."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
@@ -19,6 +20,7 @@ SUFFIXES = {
 }  # fmt: skip
 FEW = 20  # pictures of a class, below which no score of it means much
 RATIOS = (10.0, 3.0)  # most frequent to rarest class: a caution, a note
+_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 LISTED = 4  # kinds named in a sentence
 
 
@@ -72,6 +74,7 @@ _REASONS = (  # how the reason begins or what it holds, one word for programs, w
     ("not the picture itself", "not-a-picture", "only the name of a picture that lies elsewhere"),
     ("is not supported", "unsupported", "of a kind that Striate does not read"),
     ("channels where", "other-channels", "of another number of channels than the rest"),
+    ("is no label", "no-label", "without a class, by a word that usually says that it is missing"),
     ("", "left-out", "not used"),
 )
 
@@ -90,7 +93,9 @@ def _left_out(case: Case) -> Iterator[Finding]:
             what=f"{counted(len(items), 'file')} {is_are} {words}: {_examples(items)}.",
             count=len(items),
             done="Left out; data.csv lists each with its reason.",
-            change="Fetch or save these files anew, or take them out of the folder.",
+            change="Fetch or save these files anew, or take them out of the folder."
+            if kind != "no-label"
+            else "If the word names a class, write it otherwise, for example in full.",
             groups=tuple((item.path,) for item in items[:MOST]),
             figures={"reasons": dict(reasons.most_common(100))},
         )
@@ -171,7 +176,7 @@ def _classes(case: Case) -> Iterator[Finding]:
     yield from _imbalance({name: count for name, count in counts.items() if count > 1})
     near: defaultdict[str, list[str]] = defaultdict(list)
     for name in counts:
-        near["".join(filter(str.isalnum, name.casefold())) or name].append(name)
+        near["".join(filter(str.isalnum, _ZEROS.sub("", name.casefold()))) or name].append(name)
     several = [names for names in near.values() if len(names) > 1]
     pairs = [" and ".join(map(repr, names)) for names in several]
     yield from case.about(

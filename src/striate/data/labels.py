@@ -13,7 +13,7 @@ from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import number_key, part_named, read_flat, visible, with_parts
 from striate.data.sample import Found, LeftOut, Sample, text_of
-from striate.data.targets import Asked, Meaning, meaning_of, number_words
+from striate.data.targets import CLASS, NUMBERS, Asked, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
 from striate.files import readable
 
@@ -30,7 +30,8 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
 
     The label is the bracket named `label`, else the first one, else the whole match; brackets named `group`
     and `part` give these. A pattern with a "/" is searched in the path below the folder. task: where it is said; else
-    labels mean what they would in a table. A picture that does not match is left out; StriateError when none does.
+    labels mean what they would in a table, but numbers are classes. A picture that does not match is left out;
+    StriateError when none does.
     """
     try:
         expression = re.compile(pattern)
@@ -43,7 +44,10 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
         (samples if isinstance(labelled, Sample) else left_out).append(labelled)
     if not samples:
         raise _no_pattern(pattern, f"none of {len(found.samples):,} pictures, for example {found.samples[0].path}")
-    meaning = meaning_of([(sample.target,) for sample in samples], (0,), ("label",), task)
+    cells = [(sample.target,) for sample in samples]
+    meaning = meaning_of(cells, (0,), ("label",), task)
+    if task is None and meaning.task == NUMBERS:  # what numbers a name holds is less plain than a column of them
+        meaning = meaning_of(cells, (0,), ("label",), CLASS)
     meant = [(sample, *meaning.target((sample.target,))) for sample in samples]
     samples = [replace(sample, target=target) for sample, target, problem in meant if not problem]
     left_out += [sample.left_out(problem) for sample, _, problem in meant if problem]

@@ -81,7 +81,7 @@ def _header(data: "Dataset") -> Header:
 
 def _is_scaled(data: "Dataset") -> bool:
     """Whether the stored values of any frame are turned into the modality's."""
-    for page in range(int(data.get("NumberOfFrames") or 1)):
+    for page in range(len(data.get("PerFrameFunctionalGroupsSequence") or "1")):
         said = _modality(data, page)
         if (float(said.get("RescaleSlope") or 1), float(said.get("RescaleIntercept") or 0)) != (1, 0):
             return True

@@ -21,6 +21,7 @@ SUFFIXES = {
 FEW = 20  # pictures of a class, below which no score of it means much
 RATIOS = (10.0, 3.0)  # most frequent to rarest class: a caution, a note
 _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_NARROW = 0.02  # of a picture's own range
 LISTED = 4  # kinds named in a sentence
 
 
@@ -32,6 +33,7 @@ def inventory(case: Case) -> Iterator[Finding]:
     yield from _wrong_names(case)
     if case.form == "picture":
         yield from _pages(case)
+        yield from _narrow(case)
     if case.one_label:
         yield from _classes(case)
     yield from _constant(case)
@@ -153,6 +155,24 @@ def _pages(case: Case) -> Iterator[Finding]:
         done="One page of each is used, the first unless --page says another.",
         change="--page N takes page N (from 0); to use several, save them as files of their own and group them.",
         figures={"pages": pages},
+    )
+
+
+def _narrow(case: Case) -> Iterator[Finding]:
+    """Deep pictures whose range is taken by a few pixels, which may be what is to be seen or hide it."""
+    facts = case.facts
+    deep = np.flatnonzero((facts["depth"] != DEPTHS.index("uint8")) & (facts["high"] > facts["low"]))
+    if not len(deep):
+        return
+    low, high = np.percentile(facts["thumb"][deep], (5, 95), axis=(1, 2))
+    rows = deep[high - low <= _NARROW * 255]
+    yield from case.about(
+        rows if 2 * len(rows) > len(case.samples) else rows[:0],
+        kind="narrow",
+        level="note",
+        what=f"In {counted(len(rows), 'picture')} nine tenths lie within {100 * _NARROW:.0f} % of the range of values.",
+        done="If a few pixels of many values take the rest of the scale, little of it is left for all others.",
+        change="If these are a scale bar, hot pixels or the like, crop the pictures or set such pixels to the median.",
     )
 
 

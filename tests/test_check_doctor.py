@@ -141,6 +141,35 @@ def test_classes_that_are_too_small_or_named_alike(tmp_path: Path) -> None:
     assert "'Disc' and 'disc'" in one(check, "class-names").what
 
 
+def test_words_and_zeros_of_a_table(tmp_path: Path) -> None:
+    """A word that stands for a missing label is told loudly where it takes pictures away, as are 01 beside 1."""
+    folder = draw(tmp_path / "set", 16)
+    paths = sorted(path.relative_to(tmp_path).as_posix() for path in folder.rglob("*.png"))
+    labels = ["NA", "grade 1", "grade 01", "grade 10"]
+    lines = [f"{path},{labels[number % 4]}" for number, path in enumerate(paths)]
+    (tmp_path / "t.csv").write_text("\n".join(["path,label", *lines]))
+    check = examine(tmp_path / "t.csv", tmp_path / "store")
+    lost = one(check, "no-label")
+    assert (lost.level, lost.count) == ("caution", len(paths[::4]))
+    assert "'NA' is no label" in lost.what
+    assert "write it otherwise" in lost.change
+    assert "same name: 'grade 01' and 'grade 1'." in one(check, "class-names").what
+
+
+@pytest.mark.parametrize("bar", [0, 3])
+def test_a_few_pixels_that_take_the_scale_are_told(tmp_path: Path, bar: int) -> None:
+    """Of 16-bit pictures with their signal in 300 levels those with a saturated bar get a note, and no others."""
+    random = np.random.default_rng(0)
+    for number in range(12):
+        pixels = random.integers(31_000, 31_300, (48, 48)).astype(np.uint16)
+        pixels[40 : 40 + bar, 5:20] = 65535
+        (tmp_path / "set" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(tmp_path / "set" / "ab"[number % 2] / f"{number}.tif", pixels)
+    check = examine(tmp_path / "set", tmp_path / "store")
+    told = [(finding.level, finding.count) for finding in check.findings if finding.kind == "narrow"]
+    assert told == [("note", 12)] * bool(bar)
+
+
 def test_a_check_survives_json_and_is_remembered(tmp_path: Path) -> None:
     """What is read back is what was found, from check.json and from beside the store; other groups are new."""
     folder = draw(tmp_path / "set", 12)

@@ -2,7 +2,9 @@
 
 import io
 import json
+import struct
 import sys
+import zlib
 from dataclasses import asdict
 from pathlib import Path
 
@@ -84,6 +86,30 @@ def test_tiff_of_deep_colour(compression: str | None) -> None:
         require_read(deep, palette.T[RGB16[:, :, 0]])
 
 
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "u8", "i1", "i2", "i4"])
+def test_white_is_zero_at_any_depth(dtype: str) -> None:
+    """The least number is the lightest: u8 and i2 are turned round as u1 is, end for end."""
+    least, most = np.iinfo(dtype).min, np.iinfo(dtype).max
+    values = np.array([[least, most, least + most // 3]], dtype)
+    turned = np.array([[most, least, most - most // 3]], dtype)
+    require_read(tiff(values, photometric="miniswhite"), decode(turned))
+    deep = plain_tiff(packed(np.array([[5, 2**20 - 1]]), 20), 2, 1, 20, 0)
+    assert decode(deep)[0, :, 0].tolist() == [2**20 - 6, 0]
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8, 16])
+def test_tables_of_8_bits(bits: int) -> None:
+    """A palette whose largest value is below 256 holds bytes, and is no row of nearly black colours."""
+    values, table = RANDOM.integers(0, 2**bits, (9, 7)), RANDOM.integers(0, 256, (3, 2**bits))
+    pixels, wanted = values.astype("u2" if bits > 8 else "u1"), table.T[values].astype(np.uint8)
+    for factor in (1, 257):
+        body = packed(values, bits) if bits < 8 else pixels.tobytes()
+        data = plain_tiff(body, 7, 9, bits, 3, t320=0)
+        entry = struct.pack("<HHII", 320, 3, table.size, len(data))
+        data = data.replace(struct.pack("<HHII", 320, 4, 1, 0), entry) + (table * factor).astype("<u2").tobytes()
+        require_read(data, wanted * np.uint16(257) if bits == 16 else wanted)
+
+
 def test_tiff_in_eight_bit_kinds() -> None:
     """CMYK, palette, YCbCr-JPEG, grey JPEG and fax: as Pillow's own conversion, or as drawn."""
     image = Image.fromarray(RGB8)
@@ -101,10 +127,45 @@ def test_tiff_in_eight_bit_kinds() -> None:
     np.testing.assert_array_equal(decode(grey)[:, :, 0], tifffile.imread(io.BytesIO(grey)))
 
 
+def test_tiff_never_loses_channels() -> None:
+    """Planes apart that are packed as JPEG, or more of them than colours, are read whole or refused."""
+    for channels in range(2, 6):
+        planes = np.full((channels, 32, 32), 90, np.uint8)
+        for kind in ["minisblack", "rgb"][: 1 + (channels > 2)]:
+            data = tiff(planes, photometric=kind, planarconfig="separate", compression="jpeg")
+            if kind == "rgb" and channels < 5:  # the fourth of them is alpha
+                assert np.abs(decode(data).astype(int) - (90 if channels == 3 else 197)).max() <= 3
+            else:
+                assert f"in {channels} channels, colours {kind.upper()}, compression JPEG" in refused(data)
+
+
+@pytest.mark.parametrize(("dtype", "least", "span"), [("u4", 2**31, 300), ("u4", 2**24, 300), ("i8", -(2**60), 9000)])
+def test_numbers_that_float32_makes_equal_are_refused(dtype: str, least: int, span: int) -> None:
+    """Whole numbers near to each other and far from 0 keep no levels; those that are as far apart as large do."""
+    values = (least + RANDOM.integers(0, span, (13, 17))).astype(dtype)
+    for data in (tiff(values, photometric="minisblack"), npy(values), values):
+        assert "24 bits of float32; subtract the least" in refused(data)
+    np.testing.assert_array_equal(decode(values - least)[..., 0], values - least)
+    wide = values.copy()
+    wide[0, 0] = 0
+    assert decode(wide).dtype == np.float32
+    even = (values // 2**40 if dtype == "i8" else values >> 9 << 9).astype(dtype)
+    np.testing.assert_array_equal(decode(even)[..., 0], even)
+
+
+def test_float64_is_refused_only_where_it_matters() -> None:
+    """Levels of a picture are lost at 1e6 + 0..1; those of one value's own noise, or of 0..1, are not."""
+    noise = RANDOM.random((13, 17))
+    assert "subtract the least" in refused(1e6 + noise)
+    for values in (noise, 0.1 + 1e-12 * noise, np.full((13, 17), 0.1), 1000 + noise * 300):
+        np.testing.assert_allclose(decode(values)[..., 0], values, rtol=1e-7)
+
+
 def test_tiff_that_is_refused() -> None:
     """Complex numbers, deep CMYK and LAB, NaN, alpha that has no meaning: said, never cut to 8 bits."""
     cmyk = RANDOM.integers(0, 65536, (9, 7, 4), dtype=np.uint16)
     assert "not supported" in refused(tiff(np.ones((4, 4), np.complex64), photometric="minisblack"))
+    assert "24 bits" in refused(plain_tiff(bytes(3 * 63), 7, 9, 24))
     assert "colours SEPARATED" in refused(tiff(cmyk, photometric="separated"))
     assert "not supported" in refused(tiff(RGB16, photometric="cielab"))
     assert "NaN" in refused(tiff(np.full((4, 4), np.nan, np.float32), photometric="minisblack"))
@@ -136,6 +197,34 @@ def test_png_of_every_kind() -> None:
     require_read(png(3, 1, 2, 3, b"\0\x18", *palette), np.array([[[255, 255, 255], [0, 0, 255], [9, 9, 9]]], np.uint8))
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_the_clear_grey_of_a_png(bits: int) -> None:
+    """Pixels of the grey that a tRNS chunk names are white, at each depth, and no others change."""
+    values = np.arange(16).reshape(2, 8) % 2**bits
+    raw = b"".join(b"\0" + packed(row[None], bits) for row in values)
+    data = png(8, 2, bits, 0, raw, chunk(b"tRNS", bytes((0, 1))))
+    top = 65535 if bits == 16 else 255
+    shown = np.where(values == 1, top, values * (top // (2**bits - 1)))
+    require_read(data, shown.astype(np.uint16 if bits == 16 else np.uint8)[..., None])
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_orientation_wherever_a_png_tells_it(bits: int) -> None:
+    """In eXIf before or behind the pixels, or as text in the way of ImageMagick: pixels and header are turned alike."""
+    pixels = RANDOM.integers(0, 2**bits, (4, 9))
+    raw = b"".join(b"\0" + packed(row[None], bits) for row in pixels)
+    exif = Image.Exif()
+    exif[274] = 6
+    body = exif.tobytes()
+    text = zlib.compress(b"\nexif\n%8d\n" % len(body) + body.hex().encode() + b"\n")
+    for extra in (chunk(b"eXIf", body[6:]), chunk(b"zTXt", b"Raw profile type exif\0\0" + text)):
+        early = png(9, 4, bits, 0, raw, extra)
+        late = png(9, 4, bits, 0, raw)[:-12] + extra + early[-12:]
+        for data in (early, late):
+            turned = np.rot90(pixels, -1).astype(np.uint16 if bits == 16 else np.uint8)
+            require_read(data, turned[..., None])
+
+
 def test_jpeg_kinds() -> None:
     """Grey JPEG has one channel; CMYK, which Adobe inverts, becomes the colour that was meant; 12 bits are refused."""
     assert decode(saved(Image.new("L", (16, 16), 77), "JPEG"))[0, 0].tolist() == [77]
@@ -143,7 +232,9 @@ def test_jpeg_kinds() -> None:
     assert np.abs(decode(cyan)[0, 0].astype(int) - (0, 255, 255)).max() <= 3
     twelve = bytearray(saved(Image.new("L", (16, 16), 77), "JPEG"))
     twelve[twelve.index(b"\xff\xc0") + 4] = 12
-    assert "JPEG" in refused(bytes(twelve))
+    assert refused(bytes(twelve)) == "JPEG of 12 bits is not supported"
+    for mark, name in ((b"\xff\xc3", "lossless JPEG"), (b"\xff\xf7", "JPEG-LS")):
+        assert refused(saved(Image.new("L", (16, 16)), "JPEG").replace(b"\xff\xc0", mark)) == f"{name} is not supported"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
@@ -241,9 +332,11 @@ def test_picks_travel_with_the_preparation() -> None:
 
 
 def test_npy() -> None:
-    """Arrays (H, W) and (H, W, C) of any number type and order; objects are never read."""
+    """Arrays (H, W) and (H, W, C) of any number type and order, and (C, H, W) as torch has them; never objects."""
     for pixels in (GREY8, RGB16, RGB8.astype(">f4"), np.asfortranarray(RGB16), GREY8 > 99):
         require_read(npy(pixels), decode(np.ascontiguousarray(pixels)))
+    require_read(npy(np.ascontiguousarray(RGB16.transpose(2, 0, 1))), RGB16)
+    require_read(npy(RGB16[:4]), RGB16[:4])
     file = io.BytesIO()
     np.save(file, np.array([[print]], object), allow_pickle=True)
     assert "type object" in refused(file.getvalue())
@@ -273,6 +366,28 @@ def test_dicom() -> None:
     assert "packed as RLE Lossless is not supported; unpack it (gdcmconv --raw does)" in refused(packed)
     assert "kind HSV" in refused(dicom(values, "HSV"))
     assert "DICOM" in refused(dicom(values)[:-20])
+
+
+@pytest.mark.parametrize("of", ["Shared", "PerFrame"])
+def test_dicom_values_of_functional_groups(of: str) -> None:
+    """Enhanced CT and MR tell slope and intercept for all frames or for each, not in the file's own attributes."""
+    pydicom = pytest.importorskip("pydicom", reason="pip install 'striate[dicom]'")
+    frames, groups, slopes = RANDOM.integers(0, 4096, (3, 9, 7), dtype=np.uint16), [], (1, 2, 0.5)
+    for slope in slopes if of == "PerFrame" else slopes[:1]:
+        values, group = pydicom.Dataset(), pydicom.Dataset()
+        values.RescaleSlope, values.RescaleIntercept, values.RescaleType = str(slope), "-1024", "HU"
+        group.PixelValueTransformationSequence = [values]
+        groups.append(group)
+    data = dicom(frames, **{f"{of}FunctionalGroupsSequence": groups})
+    for page, slope in enumerate(slopes):
+        wanted = frames[page] * (slope if of == "PerFrame" else 1) - 1024.0
+        require_read(data, wanted.astype(np.float32)[..., None], pick=Pick(page=page))
+
+
+def test_dicom_of_other_bits_is_refused() -> None:
+    """12 bits kept in the upper part of 16 are not the numbers below them."""
+    pytest.importorskip("pydicom", reason="pip install 'striate[dicom]'")
+    assert "stored bits above others" in refused(dicom(RGB16[..., 0] << 4, BitsStored=12, HighBit=15))
 
 
 def test_dicom_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

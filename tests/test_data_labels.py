@@ -54,6 +54,7 @@ def refused(folder: Path, **options: object) -> str:
         (("8.png", "9.png", "10.png"), ("08", "09", "10")),
         (("1.png", "2.png", "3.png"), ("1.0", "2.0", "3.0")),
         (("scan2023_101.tif", "scan2023_102.tif", "scan2023_110.tif"), ("101", "102", "110")),
+        (("P001_40x.tif", "P002_40x.tif", "P010_40x.tif"), ("1", "2", "10")),
         (("a.png", "b.png", "c.png"), ("A", "B", "C")),
         (("A.PNG", "B.Png", "c.jpeg"), ("a.png", "b.jpg", "C.JPG")),
         (("x/a.png", "x/b.png", "y/c.png"), ("a.png", "b", "c.png")),
@@ -178,6 +179,23 @@ def test_an_exact_name_comes_before_a_loose_one(tmp_path: Path) -> None:
     assert got == {"1.png": "a", "img2.png": "b", "03.png": "a"}
     assert left["img2.png"] == "line 2: the same picture as in line 3"
     assert left["03.png"] == "line 5: the same picture as in line 6"
+
+
+def test_other_names_do_not_hide_the_number_that_tells(tmp_path: Path) -> None:
+    """Pictures of another pattern beside them change nothing; where two numbers differ, none is taken."""
+    folder = touch(tmp_path, "study7_P01.png", "study7_P02.png", "thumb.png", "d1_s8.png", "d2_s9.png")
+    got, left = joined(folder, "id,label\n1,a\n2,b\n8,b\n")
+    assert got == {"study7_P01.png": "a", "study7_P02.png": "b"}
+    assert left["8"] == "line 4: no such picture"
+
+
+@pytest.mark.parametrize("written", ["scan_1", "SCAN_1.PNG", "x/scan_1.png"])
+def test_another_spelling_of_a_name_contradicts_too(tmp_path: Path, written: str) -> None:
+    """Case, ending and folder make no other picture; the same label twice is no contradiction."""
+    folder = touch(tmp_path, "x/scan_1.png", "x/scan_2.png")
+    got, left = joined(folder, f"id,label\nscan_1.png,a\nscan_2.png,b\n{written},b\nscan_2,b\n")
+    assert got == {"x/scan_2.png": "b"}
+    assert left["x/scan_1.png"] == "lines 2, 4 give it different labels"
 
 
 def test_folders_that_differ_are_other_pictures(tmp_path: Path) -> None:

@@ -49,6 +49,46 @@ def test_hot_pixels_leave_the_rest_visible(dtype: str) -> None:
     np.testing.assert_allclose(measured(pictures).std, without.std, rtol=0.5)
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+@pytest.mark.parametrize("strange", ["bar", "padding", "both", "hot", "blurred"])
+def test_values_of_their_own_leave_the_rest_visible(dtype: str, strange: str) -> None:
+    """A saturated scale bar, zeros around a mosaic, hot pixels and what resizing makes of a bar's edge move the bounds
+    by less than a seventh of their distance without them, and stay apart from all others."""
+    pictures = np.clip(RANDOM.normal(31_000, 40, (30, 40, 40, 1)), 30_850, 31_150).astype(dtype)
+    without, odd = measured(pictures), np.zeros(pictures.shape, bool)
+    if strange in ("bar", "both", "blurred"):
+        odd[:, 35:37, 5:20] = True
+    if strange == "hot":
+        odd.reshape(-1)[::200] = True
+    pictures[odd] = 65535
+    if strange == "blurred":
+        pictures[:, 36, 5:20] = 42_000
+    if strange in ("padding", "both"):
+        pictures[::2, :, :12] = 0
+    got, wide = measured(pictures), without.high[0] - without.low[0]
+    np.testing.assert_allclose([got.low, got.high], [without.low, without.high], atol=0.15 * wide)
+    assert strange == "padding" or got.high[0] + wide < 42_000
+    assert strange not in ("padding", "both") or got.low[0] - wide > 0
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+@pytest.mark.parametrize("saturated", [0, 0.3])
+def test_sparse_bright_spots_are_what_is_to_be_seen(dtype: str, saturated: float) -> None:
+    """Spots in a hundredth of the pixels, of various brightness and some saturated, are scaled by the percentiles; so
+    are zeros around objects, and lone values that are not far off."""
+    pictures = np.abs(RANDOM.normal(100, 10, (30, 40, 40, 1)))
+    spots = RANDOM.random(pictures.shape) < 0.01
+    bright = RANDOM.uniform(300, 40_000, spots.sum())
+    pictures[spots] = np.where(RANDOM.random(len(bright)) < saturated, 65_535, bright)
+    objects = np.where(RANDOM.random(pictures.shape) < 0.6, 0, RANDOM.normal(900, 100, pictures.shape).clip(500, 1300))
+    near = RANDOM.uniform(1000, 2000, pictures.shape)
+    near.reshape(-1)[::50] = 9000
+    for drawn in (pictures.astype(dtype), objects.astype(dtype), near.astype(dtype)):
+        got = measured(drawn)
+        low, high = np.quantile(drawn, [0.001, 0.999], method="inverted_cdf")
+        np.testing.assert_allclose((got.low[0], got.high[0]), (low, high), rtol=0.02)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
 def test_constant_and_sparse_pictures(dtype: str) -> None:
     """Constant pictures divide by something, and a single bright pixel sets the range."""

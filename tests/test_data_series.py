@@ -283,12 +283,13 @@ def test_packed_arrays(tmp_path: Path) -> None:
 
 def test_a_list_of_unequal_series() -> None:
     """In Python a list of one-axis arrays holds series, whatever their lengths; groups and missing labels as usual."""
-    values = [np.arange(5.0), np.arange(7.0), np.array([1.0, np.nan, 3.0]), np.array([1.0]), np.array([])]
-    found = read_source((values, ["a", "b", None, "b", "a"], ["g", "g", "h", "h", "h"]))
+    values = [np.arange(5.0), np.arange(7.0), np.array([1.0, np.nan, 3.0]), np.ones(1), np.ones(0), np.full(4, 1j)]
+    found = read_source((values, ["a", "b", None, "b", "a", "a"], ["g", "g", "h", "h", "h", "h"]))
     assert [sample.source.shape for sample in found.samples] == [(1, 5, 1), (1, 7, 1)]
     assert reasons(found) == [
         "no label",
         *(f"{count}, and a series has at least 3" for count in ("1 value", "0 values")),
+        "complex numbers are not supported; give their parts as two channels",
     ]
 
 

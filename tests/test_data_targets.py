@@ -219,12 +219,14 @@ def test_bad_marks_are_listed(tmp_path: Path) -> None:
 
 
 def test_numbers_in_file_names(tmp_path: Path) -> None:
-    """--label-regex finds numbers too, in the order of the names' numbers."""
+    """--label-regex finds numbers too, in the order of the names' numbers; unasked they are classes, which is said."""
     for n in range(30):
         Image.new("L", (2, 2), n).save(tmp_path / f"frame{n}_{n * n}cells.png")
-    found = read_source(tmp_path, label_regex=r"_(\d+)cells")
+    found = read_source(tmp_path, label_regex=r"_(\d+)cells", task="regression")
     assert (found.task, [s.target for s in found.samples]) == ("regression", [(float(n * n),) for n in range(30)])
-    assert read_source(tmp_path, label_regex=r"_(\d+)cells", task="classification").task == "classification"
+    found = read_source(tmp_path, label_regex=r"_(\d+)cells")
+    assert (found.task, found.samples[3].target) == ("classification", "9")
+    assert "whole numbers as 30 classes; --task regression measures them" in found.labels
 
 
 def test_arrays_of_numbers_and_labels(tmp_path: Path) -> None:

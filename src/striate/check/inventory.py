@@ -1,5 +1,6 @@
 """What a set consists of: counts, sizes, kinds of file, what could not be read, classes that are too small."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
@@ -19,6 +20,8 @@ SUFFIXES = {
 }  # fmt: skip
 FEW = 20  # pictures of a class, below which no score of it means much
 RATIOS = (10.0, 3.0)  # most frequent to rarest class: a caution, a note
+_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_NARROW = 0.02  # of a picture's own range
 LISTED = 4  # kinds named in a sentence
 
 
@@ -30,6 +33,7 @@ def inventory(case: Case) -> Iterator[Finding]:
     yield from _wrong_names(case)
     if case.form == "picture":
         yield from _pages(case)
+        yield from _narrow(case)
     if case.one_label:
         yield from _classes(case)
     yield from _constant(case)
@@ -72,6 +76,7 @@ _REASONS = (  # how the reason begins or what it holds, one word for programs, w
     ("not the picture itself", "not-a-picture", "only the name of a picture that lies elsewhere"),
     ("is not supported", "unsupported", "of a kind that Striate does not read"),
     ("channels where", "other-channels", "of another number of channels than the rest"),
+    ("is no label", "no-label", "without a class, by a word that usually says that it is missing"),
     ("", "left-out", "not used"),
 )
 
@@ -90,7 +95,9 @@ def _left_out(case: Case) -> Iterator[Finding]:
             what=f"{counted(len(items), 'file')} {is_are} {words}: {_examples(items)}.",
             count=len(items),
             done="Left out; data.csv lists each with its reason.",
-            change="Fetch or save these files anew, or take them out of the folder.",
+            change="Fetch or save these files anew, or take them out of the folder."
+            if kind != "no-label"
+            else "If the word names a class, write it otherwise, for example in full.",
             groups=tuple((item.path,) for item in items[:MOST]),
             figures={"reasons": dict(reasons.most_common(100))},
         )
@@ -151,6 +158,24 @@ def _pages(case: Case) -> Iterator[Finding]:
     )
 
 
+def _narrow(case: Case) -> Iterator[Finding]:
+    """Deep pictures whose range is taken by a few pixels, which may be what is to be seen or hide it."""
+    facts = case.facts
+    deep = np.flatnonzero((facts["depth"] != DEPTHS.index("uint8")) & (facts["high"] > facts["low"]))
+    if not len(deep):
+        return
+    low, high = np.percentile(facts["thumb"][deep], (5, 95), axis=(1, 2))
+    rows = deep[high - low <= _NARROW * 255]
+    yield from case.about(
+        rows if 2 * len(rows) > len(case.samples) else rows[:0],
+        kind="narrow",
+        level="note",
+        what=f"In {counted(len(rows), 'picture')} nine tenths lie within {100 * _NARROW:.0f} % of the range of values.",
+        done="If a few pixels of many values take the rest of the scale, little of it is left for all others.",
+        change="If these are a scale bar, hot pixels or the like, crop the pictures or set such pixels to the median.",
+    )
+
+
 def _classes(case: Case) -> Iterator[Finding]:
     counts = {name: int(count) for name, count in zip(case.classes, np.bincount(case.labels), strict=True)}
     single = [name for name, count in counts.items() if count == 1]
@@ -171,7 +196,7 @@ def _classes(case: Case) -> Iterator[Finding]:
     yield from _imbalance({name: count for name, count in counts.items() if count > 1})
     near: defaultdict[str, list[str]] = defaultdict(list)
     for name in counts:
-        near["".join(filter(str.isalnum, name.casefold())) or name].append(name)
+        near["".join(filter(str.isalnum, _ZEROS.sub("", name.casefold()))) or name].append(name)
     several = [names for names in near.values() if len(names) > 1]
     pairs = [" and ".join(map(repr, names)) for names in several]
     yield from case.about(

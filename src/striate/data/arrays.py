@@ -13,6 +13,7 @@ from PIL import Image
 
 from striate.data.decode import opened
 from striate.data.header import Unreadable
+from striate.data.npy import channels_come_first
 from striate.data.sample import Found, LeftOut, Sample
 from striate.data.series import all_series, rows_of_array
 from striate.data.targets import Meaning, meaning_of_rows
@@ -104,11 +105,6 @@ def read_rows(
             sample = Sample(path=path, source=pixels, target=target, group=group or None, part=part)
             samples.append(sample)
     return samples, left_out
-
-
-def channels_come_first(shape: Sequence[int]) -> bool:
-    """Whether a picture is (C, H, W), as PyTorch has it: no more than 4 rows would be of more than 4 channels."""
-    return len(shape) == 3 and shape[0] <= 4 < min(shape[1:])
 
 
 def rows_of_form(

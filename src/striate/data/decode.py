@@ -26,11 +26,11 @@ from striate.data.pages import require_all_pages
 from striate.data.pixels import as_depth, upright
 from striate.data.prepare import Shape
 from striate.data.quiet import quiet
-from striate.data.raster import decode_frames, decode_image, look_image, read_image, unpacked
+from striate.data.raster import decode_frames, decode_image, look_image, open_image, read_image, turn_of, unpacked
 from striate.data.tiff import decode_all, decode_tiff, look_tiff
 from striate.errors import in_short
 
-VERSION = 3  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
+VERSION = 4  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
 
 _TWICE = ("TIFF", "NPY", "DICOM")  # header and pixels are read apart
 
@@ -147,8 +147,7 @@ def _pixels(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
             (pixels,) = decode_dicom(file, [pick.page])
         case "PNG" if _is_deep(data):
             require_page(pick.page, 1)  # Pillow would cut the frames of an animation to 8 bits
-            pixels, orientation = png.decode_deep(data)
-            pixels = upright(pixels, orientation)
+            pixels = upright(png.decode_deep(data), turn_of(file, open_image(file, kind), kind))
         case _:
             if kind == "PNG":
                 png.verify(data)

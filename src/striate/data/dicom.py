@@ -24,7 +24,7 @@ def decode_dicom(file: BinaryIO, pages: Iterable[int]) -> Iterator[np.ndarray]:
     data = _open(file, pixels=True)
     from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array  # _open has asked for the package
 
-    header = _header(data)
+    header, scaled = _header(data), _is_scaled(data)
     for page in pages:
         require_page(page, header.pages)
         values = pixel_array(data, index=page if header.pages > 1 else None)
@@ -33,8 +33,8 @@ def decode_dicom(file: BinaryIO, pages: Iterable[int]) -> Iterator[np.ndarray]:
         elif data.PhotometricInterpretation == "MONOCHROME1":
             bits, signed = int(data.BitsStored), int(data.get("PixelRepresentation", 0))
             values = (-1 if signed else 2**bits - 1) - values
-        if _is_scaled(data):
-            values = apply_modality_lut(values, data)
+        if scaled:  # as float also where a table or this frame leaves whole numbers: frames are of one kind
+            values = apply_modality_lut(values, _modality(data, page)).astype(np.float64)
         yield values.reshape(header.height, header.width, -1)
 
 
@@ -68,6 +68,8 @@ def _header(data: "Dataset") -> Header:
     kind, bits = data.PhotometricInterpretation, int(data.BitsAllocated)
     if _KINDS.get(kind) != int(data.SamplesPerPixel) or bits not in (8, 16, 32, 64):
         raise Unreadable(f"DICOM of {bits} bits and kind {kind} is not supported", "unsupported")
+    if int(data.get("HighBit") or 0) >= int(data.get("BitsStored") or bits):
+        raise Unreadable("DICOM with its stored bits above others is not supported", "unsupported")
     height, width, pages = int(data.Rows), int(data.Columns), int(data.get("NumberOfFrames") or 1)
     require_size(height, width, int(data.SamplesPerPixel) * (8 if _is_scaled(data) else bits // 8))
     whole = bits <= 16 and not int(data.get("PixelRepresentation", 0)) and not _is_scaled(data)
@@ -78,5 +80,18 @@ def _header(data: "Dataset") -> Header:
 
 
 def _is_scaled(data: "Dataset") -> bool:
-    scaled = float(data.get("RescaleSlope") or 1), float(data.get("RescaleIntercept") or 0)
-    return "ModalityLUTSequence" in data or scaled != (1, 0)
+    """Whether the stored values of any frame are turned into the modality's."""
+    for page in range(len(data.get("PerFrameFunctionalGroupsSequence") or "1")):
+        said = _modality(data, page)
+        if (float(said.get("RescaleSlope") or 1), float(said.get("RescaleIntercept") or 0)) != (1, 0):
+            return True
+    return "ModalityLUTSequence" in data
+
+
+def _modality(data: "Dataset", page: int) -> "Dataset":
+    """What tells the values of a frame: its functional group, that of all frames (PS3.3, C.7.6.16.2.9), or the file."""
+    own, shared = data.get("PerFrameFunctionalGroupsSequence"), data.get("SharedFunctionalGroupsSequence")
+    for groups in ((own or [])[page : page + 1], shared or []):
+        if groups and groups[0].get("PixelValueTransformationSequence"):
+            return groups[0].PixelValueTransformationSequence[0]
+    return data

@@ -13,14 +13,14 @@ from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import number_key, part_named, read_flat, visible, with_parts
 from striate.data.sample import Found, LeftOut, Sample
-from striate.data.targets import Asked, Meaning, meaning_of, number_words
+from striate.data.targets import CLASS, NUMBERS, Asked, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
 from striate.files import readable
 
 NAMES = ("id", "image_id", "img_id", "id_code", "image_name", "name", "uid", "case", "case_id", *COLUMNS["path"])
 NO_LINE = "named by no line of"
 _WHOLE, _DIGITS, _ZEROS = re.compile(r"(\d+)(?:[.,]0+)?"), re.compile(r"\d+"), re.compile(r"(?<!\d)0+(?=\d)")
-_BY_NUMBER, _BARE = 3, 4  # how loose that is; the way to find what is called by a number alone
+_BY_NAME, _BY_NUMBER, _BARE = 1, 3, 4  # how loose at most that is; the way to find what is called by a number alone
 _FEW = 8  # pictures of one name that are looked at one by one
 _LOOKED_AT = 20_000  # lines from which the column of names is told
 
@@ -30,7 +30,8 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
 
     The label is the bracket named `label`, else the first one, else the whole match; brackets named `group`
     and `part` give these. A pattern with a "/" is searched in the path below the folder. task: where it is said; else
-    labels mean what they would in a table. A picture that does not match is left out; StriateError when none does.
+    labels mean what they would in a table, but numbers are classes. A picture that does not match is left out;
+    StriateError when none does.
     """
     try:
         expression = re.compile(pattern)
@@ -43,7 +44,10 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
         (samples if isinstance(labelled, Sample) else left_out).append(labelled)
     if not samples:
         raise _no_pattern(pattern, f"none of {len(found.samples):,} pictures, for example {found.samples[0].path}")
-    meaning = meaning_of([(sample.target,) for sample in samples], (0,), ("label",), task)
+    cells = [(sample.target,) for sample in samples]
+    meaning = meaning_of(cells, (0,), ("label",), task)
+    if task is None and meaning.task == NUMBERS:  # what numbers a name holds is less plain than a column of them
+        meaning = meaning_of(cells, (0,), ("label",), CLASS)
     meant = [(sample, *meaning.target((sample.target,))) for sample in samples]
     samples = [replace(sample, target=target) for sample, target, problem in meant if not problem]
     left_out += [sample.left_out(problem) for sample, _, problem in meant if problem]
@@ -136,7 +140,9 @@ class _Index:
         self.whole, self.ends = _by_key(self.paths), {}
         stems = [_stem(path.rpartition("/")[2]) for path in self.paths]
         shared = re.sub(r"\d+$", "", os.path.commonprefix(stems)) if len(stems) > 1 else ""  # noqa: RUF071
-        numbers = [_number(stem[len(shared) :]) for stem in stems]
+        numbers = [
+            told or _number(stem[len(shared) :]) for stem, told in zip(stems, _telling_numbers(stems), strict=True)
+        ]
         bare = (number if stem.isdecimal() else None for stem, number in zip(stems, numbers, strict=True))
         names = (path.rpartition("/")[2] for path in self.paths)
         bald = (_bald(stem) for stem in stems)
@@ -199,6 +205,20 @@ def _number(name: str) -> str | None:
     return (runs[0].lstrip("0") or "0") if len(runs) == 1 else None
 
 
+def _telling_numbers(stems: list[str]) -> list[str | None]:
+    """Of each name the number, without zeros before it, at the one place where those of its pattern differ."""
+    told, alike = [None] * len(stems), defaultdict(list)
+    runs = [[run.lstrip("0") or "0" for run in _DIGITS.findall(stem)] for stem in stems]
+    for number, stem in enumerate(stems):
+        alike[_DIGITS.sub("0", stem)].append(number)
+    for names in alike.values():
+        places = zip(*(runs[number] for number in names), strict=True)
+        varied = [place for place, values in enumerate(places) if len(set(values)) > 1]
+        for number in names if len(varied) == 1 else ():
+            told[number] = runs[number][varied[0]]
+    return told
+
+
 def _ends(folder: str) -> list[str]:
     """A path, what is left of it without its first folder, and so on down to nothing."""
     words = folder.split("/") if folder else []
@@ -251,7 +271,8 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
         problem = join.doubtful[id(fits)][2]
     if not problem and fits[0] in join.taken:
         how, earlier = join.taken[fits[0]]
-        joined = join.meaning.joined(earlier.target, row.target) if how == looseness else earlier.target
+        same = looseness in (how, _BY_NAME)  # a looser number may have meant another picture
+        joined = join.meaning.joined(earlier.target, row.target) if same else earlier.target
         if joined is None:
             join.clashes[fits[0]].append(row.line)
             return
@@ -273,7 +294,7 @@ def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Samp
     doubtful = {number: line for line, fits, _ in join.doubtful.values() for number in fits}
     for number, sample in enumerate(samples):
         if number in join.clashes:
-            lines = first_few([join.taken[number][1].line, *join.clashes[number]])
+            lines = first_few(sorted([join.taken[number][1].line, *join.clashes[number]]))
             parted = replace(sample, part=join.taken[number][1].part or sample.part)
             bare.append(parted.left_out(f"lines {lines} give it different labels"))
         elif number in join.taken:

@@ -11,6 +11,8 @@ STD_FLOOR = 1e-3  # of the scaled range, so that constant pictures divide by som
 _CHUNK_BYTES = 64_000_000
 _SAMPLED = 4_000_000  # float values per channel from which percentiles are read
 _TAIL = 0.001
+_FAR = 8  # times the range of all other values: so far off a value of its own is no part of what is to be seen
+_EDGE = 0.01  # of all others, and no more than have such a value, are cut off with it: resizing blurs its edges
 
 
 def measure(pictures: np.ndarray, indices: Sequence[int] | np.ndarray, shape: Shape) -> Preparation:
@@ -18,7 +20,9 @@ def measure(pictures: np.ndarray, indices: Sequence[int] | np.ndarray, shape: Sh
 
     8-bit: low 0 and high 255. 16-bit and float: the 0.1 and 99.9 percentiles (the whole range where
     these coincide), so that hot pixels do not flatten everything; scaled values beyond them are kept as far as
-    REACH; of series the whole range, since a peak of one value may be what they are about. mean and std are of the
+    REACH. A least or greatest value that stands alone (saturated pixels, a scale bar, what fills up a mosaic) is no
+    bound, however frequent: cut off, it stays apart from the others, which differences among far values would not.
+    Of series the whole range counts, since a peak of one value may be what they are about. mean and std are of the
     values so scaled and cut, std at least 0.001. Integer figures are exact; float percentiles are read from evenly
     spaced pixels, 4 million per channel. The frames of a volume share the figures of their channels.
     """
@@ -63,20 +67,33 @@ def _from_counts(counts: np.ndarray) -> tuple[np.ndarray, ...]:
     if counts.shape[1] == 256:
         low, high = np.zeros(len(counts)), np.full(len(counts), 255.0)
     else:
-        low, high = np.array([_bounds_of_counts(row) for row in counts], np.float64).T
+        low, high = np.array([_bounds(levels, row, _TAIL) for row in counts]).T
     shares = counts / counts.sum(axis=1, keepdims=True)
     scaled = np.clip((levels - low[:, None]) / (high - low)[:, None], *REACH)
     mean = (shares * scaled).sum(axis=1)
     return low, high, mean, np.sqrt((shares * (scaled - mean[:, None]) ** 2).sum(axis=1))
 
 
-def _bounds_of_counts(counts: np.ndarray) -> tuple[float, float]:
-    """The percentile values of one channel, each of them a value that occurs."""
+def _bounds(values: np.ndarray, counts: np.ndarray, tail: float) -> tuple[float, float]:
+    """The percentile values of one channel, from its values in order and how often each occurs."""
+    values, counts = values[counts > 0], counts[counts > 0]
     below, total = np.cumsum(counts), counts.sum()
-    low = np.searchsorted(below, _TAIL * total, side="right")
-    high = np.searchsorted(below, total - _TAIL * total, side="left")
-    present = np.flatnonzero(counts)
-    return _bounds(low, high, present[0], present[-1])
+
+    def at(first: float, last: float) -> tuple[float, float]:
+        """The least and greatest value when so many pixels are cut off at each end."""
+        low, high = np.searchsorted(below, first, side="right"), np.searchsorted(below, total - last, side="left")
+        return float(values[min(low, len(values) - 1)]), float(values[high])
+
+    low, high = at(tail * total, tail * total)
+    alone = np.where(counts[[0, -1]] > tail * total, counts[[0, -1]], 0) if tail else np.zeros(2)
+    others = np.minimum(alone, _EDGE * (total - alone.sum()))
+    least, most = at(*np.maximum(alone + others, tail * total))
+    if most > least:
+        low = least if least - low > _FAR * (most - least) else low
+        high = most if high - most > _FAR * (most - least) else high
+    if high <= low:  # nearly all values are one: what differs would be lost outside such bounds
+        low, high = float(values[0]), float(values[-1])
+    return low, high if high > low else low + 1
 
 
 def _from_values(pictures: np.ndarray, indices: np.ndarray, channels: int, tail: float) -> tuple[np.ndarray, ...]:
@@ -87,8 +104,8 @@ def _from_values(pictures: np.ndarray, indices: np.ndarray, channels: int, tail:
     for pixels in _chunks(pictures, indices, channels):
         chosen.append(pixels[(-total) % step :: step])
         total += len(pixels)
-    edges = np.quantile(np.concatenate(chosen), [0, tail, 1 - tail, 1], axis=0).astype(np.float64)
-    low, high = np.array([_bounds(e[1], e[2], e[0], e[3]) for e in edges.T]).T
+    columns = (np.unique(column, return_counts=True) for column in np.concatenate(chosen).T)
+    low, high = np.array([_bounds(*column, tail) for column in columns]).T
     first, squares = np.zeros(channels), np.zeros(channels)
     for pixels in _chunks(pictures, indices, channels):
         scaled = np.clip((pixels - low) / (high - low), *REACH)
@@ -96,9 +113,3 @@ def _from_values(pictures: np.ndarray, indices: np.ndarray, channels: int, tail:
         squares += (scaled**2).sum(axis=0)
     mean = first / total
     return low, high, mean, np.sqrt(np.maximum(squares / total - mean**2, 0))
-
-
-def _bounds(low: float, high: float, least: float, most: float) -> tuple[float, float]:
-    if high <= low:  # nearly all values are one: what differs would be lost outside such bounds
-        low, high = least, most
-    return float(low), float(high if high > low else low + 1)

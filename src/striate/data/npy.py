@@ -1,6 +1,7 @@
 """NumPy's own file format, for a picture (H, W) or (H, W, C)."""
 
 import math
+from collections.abc import Sequence
 from typing import BinaryIO
 
 import numpy as np
@@ -40,18 +41,25 @@ def require_axes(shape: tuple[int, ...], volume: bool) -> None:
         raise Unreadable(f"an array of shape {shape}, not ({axes}) or ({axes}, channels)", "values")
 
 
+def channels_come_first(shape: Sequence[int]) -> bool:
+    """Whether a picture is (C, H, W), as PyTorch has it: no more than 4 rows would be of more than 4 channels."""
+    return len(shape) == 3 and shape[0] <= 4 < min(shape[1:])
+
+
 def decode_npy(file: BinaryIO, volume: bool = False) -> np.ndarray:
-    """The array in the file."""
+    """The array in the file; channels that come first, as PyTorch has them, are moved last."""
     shape, by_columns, dtype = open_npy(file, volume)
     data = file.read(math.prod(shape) * dtype.itemsize)
     if len(data) < math.prod(shape) * dtype.itemsize:
         raise Unreadable("truncated NPY: the file ends before its values")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns else "C")
+    pixels = np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns else "C")
+    return pixels if volume or not channels_come_first(shape) else np.moveaxis(pixels, 0, -1)
 
 
 def look_npy(file: BinaryIO, volume: bool = False) -> Header:
     """Its header as that of a picture, or of a volume."""
     shape, _, dtype = open_npy(file, volume)
+    shape = shape if volume or not channels_come_first(shape) else (*shape[1:], shape[0])
     return header_of(shape, dtype, "NPY", volume)
 
 

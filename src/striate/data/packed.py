@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.arrays import cells_of, channels_come_first, read_rows, rows_of_form
+from striate.data.arrays import cells_of, read_rows, rows_of_form
 from striate.data.columns import COLUMNS
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import PART_NAMES, visible
 from striate.data.measurements import FEWEST
+from striate.data.npy import channels_come_first
 from striate.data.packs import Array, arrays_of
 from striate.data.sample import Found
 from striate.data.series import all_series

@@ -4,6 +4,7 @@ import numpy as np
 
 from striate.data.header import Unreadable
 
+_LEVELS = 4096  # that float32 must leave between the least and the greatest value, unless it keeps all of them
 _ROWS = 256  # rows blended at a time, so that a large picture needs no second copy in a wider type
 
 
@@ -12,7 +13,8 @@ def as_depth(pixels: np.ndarray) -> np.ndarray:
 
     True and False become 255 and 0. Signed, 32-bit and 64-bit integers become float32 with their values
     unchanged (exact up to 2**24), whatever these are: a choice by value would give two pictures of one
-    set different scales. Raises Unreadable for NaN, infinity and anything that is not a number.
+    set different scales. Raises Unreadable for NaN, infinity, anything that is not a number, and numbers that are so
+    near to each other and so large that float32 would make them equal.
     """
     if pixels.dtype == bool:
         return pixels.astype(np.uint8) * np.uint8(255)
@@ -24,7 +26,21 @@ def as_depth(pixels: np.ndarray) -> np.ndarray:
         out = np.ascontiguousarray(pixels, np.float32)
     if out.dtype == np.float32 and not np.isfinite(out).all():
         raise Unreadable("some pixel values are NaN or infinite", "values")
+    if pixels.dtype.itemsize > (2 if pixels.dtype.kind in "iu" else 4) and pixels.size:
+        _require_apart(pixels, out)
     return out
+
+
+def _require_apart(pixels: np.ndarray, out: np.ndarray) -> None:
+    low, high = pixels.min().item(), pixels.max().item()
+    step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    least = 0 if pixels.dtype.kind in "iu" else step  # what differs by less is the noise of float64 on one value
+    if least < high - low < _LEVELS * step:
+        with np.errstate(all="ignore"):
+            same = np.array_equal(out.astype(pixels.dtype), pixels)
+        if not same:
+            said = f"pixel values from {low:,} to {high:,} are nearly the same number in the 24 bits of float32"
+            raise Unreadable(f"{said}; subtract the least", "values")
 
 
 def on_white(colour: np.ndarray, alpha: np.ndarray, *, premultiplied: bool = False) -> np.ndarray:

@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,7 @@ from PIL import Image
 from striate.data.header import Unreadable
 from striate.data.pixels import on_white
 
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 
 
@@ -63,13 +65,27 @@ def palette_of(data: bytes) -> list[bytes]:
     return [body[place : place + 3] for place in range(0, len(body), 3)]
 
 
-def decode_deep(data: bytes) -> tuple[np.ndarray, object]:
-    """A PNG of 16 bits per channel as (H, W, 1 or 3) uint16 on white, and its EXIF orientation.
+def tells_orientation(file: BinaryIO) -> bool:
+    """Whether any chunk may say how the picture is turned; no pixel is read, and the file is left where it was."""
+    begun, place = file.tell(), 8
+    while True:
+        file.seek(place)
+        start = file.read(8 + 24)
+        kind, body = start[4:8], start[8:]
+        found = kind == b"eXIf" or (kind in _TEXTS and body.startswith((b"Raw profile type exif", b"XML:com.adobe")))
+        if found or len(start) < 12 or kind == b"IEND":
+            file.seek(begun)
+            return found
+        place += 12 + int.from_bytes(start[:4])
+
+
+def decode_deep(data: bytes) -> np.ndarray:
+    """A PNG of 16 bits per channel as (H, W, 1 or 3) uint16 on white, not yet turned.
 
     Pillow alone keeps the upper byte of each colour only. Its raw decoder is used here twice, for the
     upper and for the lower bytes ("16L" takes for the upper byte what in a PNG is the lower one).
     """
-    start, packed, clear, orientation = read_start(data), bytearray(), None, None
+    start, packed, clear = read_start(data), bytearray(), None
     if start.colour not in _CHANNELS:
         raise Unreadable("damaged PNG: 16 bits with a palette")
     for kind, body in _chunks(data):
@@ -77,14 +93,12 @@ def decode_deep(data: bytes) -> tuple[np.ndarray, object]:
             packed += body
         elif kind == b"tRNS" and start.colour in (0, 2) and len(body) >= 2 * _CHANNELS[start.colour]:
             clear = np.frombuffer(body, ">u2", _CHANNELS[start.colour]).astype(np.uint16)
-        elif kind == b"eXIf":
-            orientation = exif_orientation(bytes(body))
     pixels = _unpack(bytes(packed), start)
     if start.colour in (4, 6):
         pixels = on_white(pixels[:, :, :-1], pixels[:, :, -1:])
     elif clear is not None:
         pixels[(pixels == clear).all(axis=2)] = 65535
-    return pixels, orientation
+    return pixels
 
 
 def _unpack(packed: bytes, start: PngStart) -> np.ndarray:
@@ -100,15 +114,3 @@ def _unpack(packed: bytes, start: PngStart) -> np.ndarray:
     mode = "RGB" if start.colour == 2 else "RGBA"
     upper = raw(mode, f"{mode};16B").astype(np.uint16)
     return (upper << np.uint16(8)) | raw(mode, f"{mode};16L")
-
-
-def exif_orientation(exif: bytes) -> object:
-    """The orientation in a block of EXIF data; None when it has none or cannot be read."""
-    if not exif:
-        return None
-    block = Image.Exif()
-    try:
-        block.load(exif)
-        return block.get(274)
-    except Exception:  # EXIF of any kind of damage is no reason to refuse the picture
-        return None

@@ -10,13 +10,15 @@ from PIL import Image
 from striate.data.content import open_file
 from striate.data.header import MAX_PAGES, MAX_UNPACKED, Header, Unreadable, require_page, require_size
 from striate.data.pixels import as_depth, on_white, turned_size, upright
-from striate.data.png import exif_orientation
+from striate.data.png import tells_orientation
 from striate.data.prepare import Shape, resized, size_in
 from striate.data.quiet import hush_libtiff, quiet
 
 _GREY = {"1", "L", "LA"}
 _COLOUR = {"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 _DEEP = {"I;16": "uint16", "I;16B": "uint16", "I;16L": "uint16", "I;16N": "uint16", "I": "float32", "F": "float32"}
+_SEGMENTS, _FRAMES, _LOSSLESS = 1000, b"\xc0\xc1\xc2\xc5\xc6\xc9\xca\xcd\xce", b"\xc3\xc7\xcb\xcf\xf7"  # of JPEG
+_SHALLOW = {"L;2": 85, "L;4": 17}  # how Pillow stretches grey pixels of 2 and 4 bits
 _ROWS = 256  # rows converted at a time, so that a large picture needs no second copy
 
 
@@ -28,8 +30,12 @@ def open_image(file: BinaryIO, kind: str, page: int = 0) -> Image.Image:
         file.seek(0)
     if kind == "TIFF":
         hush_libtiff()
+    if kind == "JPEG":
+        _require_plain_jpeg(file)
     image = Image.open(file, formats=[kind])
     _require(image, kind)
+    if kind == "PNG" and image.tile and image.tile[0][3] in _SHALLOW and "transparency" in image.info:
+        image.info["transparency"] *= _SHALLOW[image.tile[0][3]]  # Pillow stretches the pixels and not this grey
     if page:
         require_page(page, count_frames(file, image, kind))
         if kind in ("GIF", "PNG", "WEBP") and image.height * image.width * (page + 1) > MAX_UNPACKED:
@@ -86,6 +92,22 @@ def _webp_size(start: bytes) -> tuple[int, int]:
     return int.from_bytes(body[8:10], "little") & 0x3FFF, int.from_bytes(body[6:8], "little") & 0x3FFF
 
 
+def _require_plain_jpeg(file: BinaryIO) -> None:
+    """Raise Unreadable for what is no JPEG of 8 bits with loss, by its frame header (ITU T.81, B.1.1.3; T.87)."""
+    file.seek(2)
+    for _ in range(_SEGMENTS):
+        mark, code, length = file.read(1), file.read(1), int.from_bytes(file.read(2))
+        if mark != b"\xff" or length < 2 or code == b"\xda":
+            break
+        if code in _LOSSLESS:
+            name = "JPEG-LS" if code == _LOSSLESS[-1:] else "lossless JPEG"
+            raise Unreadable(f"{name} is not supported", "unsupported")
+        if code in _FRAMES and (bits := file.read(1)[0]) != 8:
+            raise Unreadable(f"JPEG of {bits} bits is not supported", "unsupported")
+        file.seek(length - 2 - (code in _FRAMES), 1)
+    file.seek(0)
+
+
 def read_image(
     file: BinaryIO, kind: str, page: int = 0, enough: int = 0, shape: Shape | None = None
 ) -> tuple[np.ndarray, Header]:
@@ -123,7 +145,7 @@ def unpacked(image: Image.Image, kind: str, page: int = 0, enough: int = 0, shap
     if shape is not None and _is_plain(image, shape):
         image = resized(image, *size_in(shape, image.height, image.width))
     pixels = _pixels(image)
-    return pixels if kind == "TIFF" else upright(pixels, orientation_of(image))  # Pillow turns TIFF itself
+    return pixels if kind == "TIFF" else upright(pixels, orientation_of(image))
 
 
 def _is_plain(image: Image.Image, shape: Shape) -> bool:
@@ -133,11 +155,7 @@ def _is_plain(image: Image.Image, shape: Shape) -> bool:
 
 
 def _header(file: BinaryIO, image: Image.Image, kind: str) -> Header:
-    height, width = image.height, image.width
-    if kind == "PNG":  # getexif of a PNG may decode all of it, so only what comes first is used
-        height, width = turned_size(height, width, exif_orientation(image.info.get("exif", b"")))
-    elif kind != "TIFF":
-        height, width = turned_size(height, width, orientation_of(image))
+    height, width = turned_size(image.height, image.width, turn_of(file, image, kind))
     depth, channels = _DEEP.get(image.mode, "uint8"), 3 if image.mode in _COLOUR else 1
     pages = count_frames(file, image, kind)
     tables = getattr(image, "quantization", None) if kind == "JPEG" else None
@@ -168,6 +186,13 @@ def orientation_of(image: Image.Image) -> object:
         return image.getexif().get(274)
     except Exception:  # EXIF of any kind of damage is no reason to refuse the picture
         return None
+
+
+def turn_of(file: BinaryIO, image: Image.Image, kind: str) -> object:
+    """The same without unpacking it, unless a PNG needs that to know; Pillow turns TIFF itself."""
+    if kind == "TIFF" or (kind == "PNG" and not tells_orientation(file)):
+        return None
+    return orientation_of(image)
 
 
 def file_orientation(path: Path) -> int:

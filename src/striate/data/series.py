@@ -62,6 +62,8 @@ def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:
 
     Missing ones at the end are cut off where all channels lack them. ValueError says why they are no series.
     """
+    if np.iscomplexobj(values):
+        raise ValueError("complex numbers are not supported; give their parts as two channels")
     values = np.array(values, np.float64)
     values = values.reshape(len(values), -1 if values.size else 1)
     values[~(np.abs(values) < _LARGEST)] = np.nan

@@ -21,7 +21,7 @@ from striate.data.pages import arrange, find_directories
 from striate.data.pixels import as_depth, on_white, turned_size, upright
 from striate.data.raster import decode_image, look_image
 
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = 0, 1, 2, 3
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _JPEG_2000 = (33004, 33005, 34712)
 _BYTES = (1, 5, 8, 32946, 32773, 34925, 34926, 50000)  # none, LZW, deflate twice, packbits, LZMA, Zstandard twice
 _PILLOWS = (2, 3, 4, 6, 7, 32771)  # fax of three kinds, JPEG old and new, none in words of 16 bits
@@ -113,9 +113,8 @@ class _Page:
     @cached_property
     def for_pillow(self) -> bool:
         page, photometric, compression = self.page, int(self.page.photometric), int(self.page.compression)
-        kinds = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, *([_PALETTE] if self.bits == 16 else []))
-        ours = photometric in kinds and compression in _BYTES + _JPEG_2000
-        if ours and isinstance(page.bitspersample, int) and self.bits >= 8:
+        ours = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) and compression in _BYTES + _JPEG_2000
+        if ours and isinstance(page.bitspersample, int) and self.bits >= (2 if photometric == _PALETTE else 8):
             return False
         if self.bits > 8 or compression not in _BYTES + _PILLOWS:
             raise self._unsupported()
@@ -129,11 +128,14 @@ class _Page:
             raise Unreadable("a volume in one TIFF page is not supported", "unsupported")
         require_size(height, width, samples * inner * max(self.bits // 8, 1))
         if self.for_pillow:
+            colours = {_RGB: 3, _SEPARATED: 4, _YCBCR: 3, _LAB: 3}.get(int(page.photometric), 1)
+            if page.samplesperpixel - (list(page.extrasamples) in ([1], [2])) != colours:  # others Pillow would drop
+                raise self._unsupported()
             try:
                 return look_image(self._alone(), "TIFF")
             except UnidentifiedImageError:
                 raise self._unsupported() from None
-        if page.dtype is None or page.dtype.kind not in "uif":
+        if page.dtype is None or page.dtype.kind not in "uif" or (page.dtype.kind != "f" and self.bits == 24):
             raise self._unsupported()
         channels = 3 if int(page.photometric) == _PALETTE else samples * inner - (self._alpha is not None)
         name = page.dtype.name if page.dtype.name in ("uint8", "uint16") else "float32"
@@ -148,7 +150,7 @@ class _Page:
         if int(page.photometric) == _PALETTE and page.colormap is None:
             raise Unreadable("damaged TIFF: no palette")
         stack = self._behind() if self.apart else self._unpacked()
-        pixels = as_depth(stack[:, 0].transpose(1, 2, 0, 3).reshape(*stack.shape[2:4], -1))
+        pixels = stack[:, 0].transpose(1, 2, 0, 3).reshape(*stack.shape[2:4], -1)
         return upright(self._on_black(pixels), page.tags.valueof(274))
 
     def _alone(self) -> BinaryIO:
@@ -165,9 +167,14 @@ class _Page:
         """Opaque, with black as zero and colours in place of numbers of a palette."""
         photometric = int(self.page.photometric)
         if photometric == _PALETTE:
-            return np.asarray(self.page.colormap, np.uint16).T[pixels[:, :, 0]]
-        if photometric == _WHITE_IS_ZERO and pixels.dtype.kind == "u":
-            pixels = (2**self.bits - 1 - pixels).astype(pixels.dtype)
+            colours = np.asarray(self.page.colormap, np.uint16).T
+            colours = colours * np.uint16(257) if colours.max() < 256 else colours  # some write 8-bit values
+            return (colours >> 8).astype(np.uint8)[pixels[:, :, 0]] if self.bits <= 8 else colours[pixels[:, :, 0]]
+        if photometric == _WHITE_IS_ZERO and pixels.dtype.kind in "iu":
+            pixels = pixels.copy()
+            inks = pixels[:, :, : pixels.shape[2] - (self._alpha is not None)]
+            inks ^= pixels.dtype.type(-1 if pixels.dtype.kind == "i" else 2**self.bits - 1)
+        pixels = as_depth(pixels)
         if self._alpha is None:
             return pixels
         return on_white(pixels[:, :, :-1], pixels[:, :, -1:], premultiplied=self._alpha == 1)
@@ -240,7 +247,8 @@ class _Page:
         page = self.page
         colours, packed = (getattr(value, "name", value) for value in (page.photometric, page.compression))
         dtype = f" ({page.dtype.name})" if page.dtype is not None else ""
-        what = f"TIFF of {page.bitspersample} bits{dtype}, colours {colours}, compression {packed}"
+        each = f" in {page.samplesperpixel} channels" if page.samplesperpixel > 1 else ""
+        what = f"TIFF of {page.bitspersample} bits{dtype}{each}, colours {colours}, compression {packed}"
         return Unreadable(f"{what} is not supported", "unsupported")
 
 

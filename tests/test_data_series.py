@@ -205,6 +205,21 @@ def test_numbers_and_several_labels(tmp_path: Path) -> None:
     assert (found.task, found.form, found.samples[5].target) == ("regression", "series", (2.5,))
 
 
+@pytest.mark.parametrize("ending", ["csv", "ts"])
+def test_numbers_with_three_decimals(tmp_path: Path, ending: str) -> None:
+    """A whole one among them leaves the others what they are; it had been told as 12, as classes are."""
+    values = np.round(np.random.default_rng(1).uniform(5, 20, 40), 3)
+    values[7] = 12
+    series = [",".join(f"{n + k / 2:.1f}" for k in range(9)) for n in range(40)]
+    head = "weight," + ",".join(f"t{k}" for k in range(9)) if ending == "csv" else "@targetlabel true\n@data"
+    rows = [f"{y:.3f},{x}" if ending == "csv" else f"{x}:{y:.3f}" for x, y in zip(series, values, strict=True)]
+    file = tmp_path / f"beans.{ending}"
+    file.write_text("\n".join([head, *rows]))
+    found = read_source(file, label_column="weight" if ending == "csv" else None)
+    assert [sample.target for sample in found.samples] == [(value,) for value in values]
+    assert found.notes == ()
+
+
 def test_arff(tmp_path: Path) -> None:
     """Channels of a relational attribute, missing values and quoted class names; what is malformed has its line."""
     (tmp_path / "two.arff").write_text(RELATIONAL)

@@ -80,11 +80,9 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
 
 
 def word_of(text: str) -> str:
-    """A label as it is told: "1.0000000e+00" is "1", a missing one ""."""
+    """A label as it is written, without quotes; a missing one is ""."""
     text = unicodedata.normalize("NFC", text.strip().strip("'\""))
-    if text.lower() in MISSING:
-        return ""
-    return str(int(float(text))) if is_whole(text) else text
+    return "" if text.lower() in MISSING else text
 
 
 def is_number(cell: str) -> bool:

@@ -3,7 +3,7 @@
 import csv
 import io
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Row:
     """One series as a file has it.
 
     values: (L, C) float64, NaN where one is missing. labels: the cells of the label, "" where one is empty, by the
-    names of their columns. problem: why the line cannot be used, "" if it can.
+    names of their columns. problem: why the line cannot be used, "" if it can. read: as of Found.
     """
 
     line: int
@@ -36,6 +36,7 @@ class Row:
     group: str | None = None
     part: str | None = None
     problem: str = ""
+    read: dict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +75,13 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     elif numbers := asked_columns(file, None, len(first), asked.label_column):
         columns = _Columns({f"column {number}": number for number in numbers})
     else:
-        columns = _plain_columns([cells for _, cells in rows])
+        columns = _known_columns(len(first), asked.read) or _plain_columns([cells for _, cells in rows])
+    read = _read(columns, first if named else None, {len(cells) for _, cells in rows})
+    if asked.read and named and asked.read["length"] not in (None, read["length"]):
+        rule = "a table has as many columns of values as the one that the model learned from"
+        raise StriateError(rule, received=f"{read['length']} where those were {asked.read['length']}", where=file)
     for line, cells in rows:
-        yield _row(line, cells, columns)
+        yield _row(line, cells, columns, read)
 
 
 def word_of(text: str) -> str:
@@ -131,6 +136,24 @@ def _with_point(cell: str) -> str:
     return point if "," in cell and is_number(point := cell.replace(",", ".")) else cell
 
 
+def _read(columns: _Columns, names: list[str] | None, widths: set[int]) -> dict:
+    """How a table was read, as of Found."""
+    if names is None:
+        labels, width = list(columns.labels.values()), widths.pop() if len(widths) == 1 else None
+        return {"labels": labels, "apart": labels, "length": width and width - len(labels)}
+    apart = [name for n, name in enumerate(names) if n not in columns.values]
+    return {"labels": list(columns.labels), "apart": apart, "length": len(columns.values)}
+
+
+def _known_columns(width: int, read: Mapping | None) -> _Columns | None:
+    """The columns of a table without names, where its width says whether the label is there that a model learned."""
+    if read and width == read["length"]:
+        return _Columns({})
+    labels = read["labels"] if read else ()
+    is_labelled = labels and width - len(labels) == read["length"] and all(isinstance(n, int) for n in labels)
+    return _Columns({f"column {number}": number for number in labels}) if is_labelled else None
+
+
 def _plain_columns(rows: Sequence[Sequence[str]]) -> _Columns:
     for label, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
         kinds = [cells[label] for cells in rows[:1000]]
@@ -148,17 +171,24 @@ def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], 
     known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
     group = find_column(names, (asked.group,)) if asked.group else known["group"]
     labels = asked_columns(file, names, len(names), asked.label_column)
+    read = asked.read or {"labels": (), "apart": ()}
+    labels, apart = labels or _named(names, read["labels"]), _named(names, read["apart"])
     if not labels and known["label"] is not None:
         labels = (known["label"],)
-    taken = {*labels, group, known["group"], known["part"]}
+    taken = {*labels, group, known["group"], known["part"], *apart}
     words = [n for n in range(len(names)) if n not in numeric and n not in taken]
-    words = words or [n for n, share in slips.items() if share and n not in taken]
-    if not labels and len(words) > 1:
-        raise in_doubt(file, [names[n] for n in words])
+    if not (labels or asked.read):
+        words = words or [n for n, share in slips.items() if share and n not in taken]
+        if len(words) > 1:
+            raise in_doubt(file, [names[n] for n in words])
     labels = labels or tuple(words)
     taken |= set(labels)
     values = tuple(n for n in sorted(numeric) if n not in taken and plain[n] not in ("id", "index", "", "unnamed: 0"))
     return _Columns({names[n]: n for n in labels}, group, known["part"], values)
+
+
+def _named(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
+    return tuple(n for n, name in enumerate(names) if name in wanted)
 
 
 def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:
@@ -167,7 +197,7 @@ def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:
     return sum(not is_number(cell) for cell in cells) / max(len(cells), 1)
 
 
-def _row(line: int, cells: list[str], columns: _Columns) -> Row:
+def _row(line: int, cells: list[str], columns: _Columns, read: dict) -> Row:
     labels = {name: number % len(cells) if number < 0 else number for name, number in columns.labels.items()}
     chosen = [n for n in range(len(cells)) if n not in labels.values()]
     chosen = chosen if columns.values is None else [n for n in columns.values if n < len(cells)]
@@ -179,5 +209,5 @@ def _row(line: int, cells: list[str], columns: _Columns) -> Row:
         problem = problem or str(error)
     return Row(
         line=line, values=values, labels={name: word_of(cell_at(cells, n)) for name, n in labels.items()},
-        group=cell_at(cells, columns.group) or None, part=part, problem=problem,
+        group=cell_at(cells, columns.group) or None, part=part, problem=problem, read=read,
     )  # fmt: skip

@@ -54,7 +54,8 @@ def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[F
             rows.append((part or row.part, f"{part or file.stem}/{number}", row))
             used |= row.group is not None
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
-    return _found(root, rows, asked.task, labelled), None if used else asked.group
+    read = next((row.read for _, _, row in rows), None)
+    return replace(_found(root, rows, asked.task, labelled), read=read), None if used else asked.group
 
 
 def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:

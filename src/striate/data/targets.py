@@ -5,7 +5,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from striate.data.sample import Sample, Target, class_order
@@ -33,7 +33,8 @@ Cells = Sequence[str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
-    that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts."""
+    that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts.
+    read: how the series were read that a model learned from, as of Found."""
 
     task: str | None = None
     label_column: str | None = None
@@ -41,6 +42,7 @@ class Asked:
     group: str | None = None
     form: str = "auto"
     text: str | None = None
+    read: Mapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -229,6 +229,7 @@ class Model:
 
         form = self.preparation.shape.form
         asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
+        asked["read"] = self.about.get("series")
         found = read_source(source, task=self.task.targets or self.task.name, **asked, **labels_from)
         if found.form != form:
             rule, received = (worded("pictures", name) for name in (form, found.form))
@@ -291,7 +292,7 @@ class Model:
         return lambda output: self.task.score(output[None], index)[0]
 
     def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
-        return items(sources, self.preparation.shape, self.about.get("text") or "")
+        return items(sources, self.preparation.shape, self.about)
 
     def _per_class(self, answer: object) -> dict[str, float]:
         return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -199,13 +199,15 @@ class Model:
         found = self._labelled(source, **labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in (*found.left_out, *found.mended)]
-        left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
-        samples = [s for s in samples if not self.task.knows(s.target)]
+        known = [(s, *self.task.known(s.target)) for s in samples]
+        left += [{"path": s.path, "reason": why} for s, _, why in known if why]
+        samples = [replace(s, target=target) for s, target, _ in known if target is not None]
         asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers)
         predictions = list(self._predicted(asked))
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
-        if not scored:
+        strange = any(why for *_, why in known) and not any(self.task.counts([s.target for s, _ in scored]).values())
+        if strange or not scored:
             raise StriateError(
                 "an evaluation needs at least one readable picture of a known class",
                 received=(first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none")

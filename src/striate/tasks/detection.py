@@ -1,5 +1,6 @@
 """Objects on a picture: where each is, as a box, and of which class."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -222,8 +223,13 @@ class Detection(Task):
         for name, text in box_texts("yolo", pictures, self.classes):
             files.write_text(out / name, text)
 
-    def knows(self, target: Boxes) -> str:
-        return super().knows(_real(target))
+    def known(self, target: Boxes) -> tuple[Boxes, str]:
+        """The picture with the objects of the model's classes: what it takes for others is wrong there too."""
+        unknown = [not ignored and name not in self.classes for name, _, ignored, _ in target.each()]
+        names = Counter(name for name, is_unknown in zip(target.names, unknown, strict=True) if is_unknown)
+        said = ", ".join(f"{count} of {name!r}" for name, count in names.items())
+        said = f"no class of the model: {said}, not scored" if said else ""
+        return (_chosen(target, ~np.array(unknown, bool)) if said else target), said
 
     def floor(self, targets: Sequence[Boxes]) -> dict[str, object]:
         return {}
@@ -275,9 +281,14 @@ def _real(target: Boxes) -> Boxes:
     """The boxes without those to be ignored."""
     if target.ignored is None:
         return target
-    kept = np.flatnonzero(~np.asarray(target.ignored, bool))
-    names = tuple(target.names[place] for place in kept)
-    return replace(target, names=names, corners=target.corners[kept], ignored=None)
+    return replace(_chosen(target, ~np.asarray(target.ignored, bool)), ignored=None)
+
+
+def _chosen(target: Boxes, chosen: np.ndarray) -> Boxes:
+    """Some boxes of a picture; chosen: (N,) of bool."""
+    names = tuple(name for name, is_chosen in zip(target.names, chosen, strict=True) if is_chosen)
+    ignored = None if target.ignored is None else np.asarray(target.ignored)[chosen]
+    return replace(target, names=names, corners=target.corners[chosen], ignored=ignored)
 
 
 def _shares(target: Boxes) -> np.ndarray:

@@ -571,6 +571,8 @@ def test_table_of_boxes(tmp_path: Path) -> None:
         found = read_boxes(source)
         assert boxes_of(found) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
         assert [s.part for s in found.samples] == ["validation", "train"]
+    write(file, "image,x1,y1,x2,y2,class_name\na.jpg,1,2,3,4,cell\nb.jpg,,,,,\n")  # as keras-retinanet calls them
+    assert boxes_of(read_boxes(tmp_path)) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
 
 
 def test_a_table_of_boxes_in_shares(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.attributes import rows_of_arff, rows_of_ts
-from striate.data.content import read_text
+from striate.data.content import decoded, read_text
 from striate.data.folder import PART_NAMES, visible
 from striate.data.measurements import Row, is_measurements, is_whole, rows_of_table
 from striate.data.sample import PARTS, Found, LeftOut, Sample
@@ -49,8 +49,7 @@ def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[F
     rows, used = [], False
     for part, file in files.items():
         reader = _READERS[file.suffix.lower()]
-        options = (asked,) if reader is rows_of_table else ()
-        for number, row in enumerate(reader(file, read_text(file, "the table"), *options)):
+        for number, row in enumerate(reader(file, read_text(file, "the table"), asked)):
             rows.append((part or row.part, f"{part or file.stem}/{number}", row))
             used |= row.group is not None
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
@@ -173,6 +172,5 @@ def _holds_series(file: Path) -> bool:
             start = stream.read(_START)
     except OSError:
         return False
-    if suffix in (".ts", ".arff"):
-        return b"@data" in start.lower()
-    return b"\0" not in start and is_measurements(start.decode("utf-8", "replace"))
+    text = decoded(start) or ""
+    return "@data" in text.lower() if suffix in (".ts", ".arff") else is_measurements(text)

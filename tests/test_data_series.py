@@ -165,6 +165,33 @@ def test_a_table_with_names(tmp_path: Path) -> None:
     assert reasons(found) == ["line 4: 'later' is not one of train, validation, test", "line 5: no label"]
 
 
+@pytest.mark.parametrize("dates", [False, True])
+def test_a_line_for_every_time(tmp_path: Path, dates: bool) -> None:
+    """Lines of several series in any order, a channel in each column, give the series of wide files; one whose lines
+    contradict each other, or with a slip, is left out alone, and a model needs no label."""
+    values, labels = drawn({"fast": 4, "slow": 4}, length=30, channels=3)
+    values = values.round(4)
+    rows = [
+        [f"s{n}", f"2024-01-{k + 1:02}T00:00" if dates else k, *map(str, values[n, k]), labels[n]]
+        for n in range(8) for k in range(30)
+    ]  # fmt: skip
+    rows[40][-1], rows[70][3] = "slow", "x"
+    order = np.random.default_rng(0).permutation(len(rows))
+    lines = [",".join(map(str, rows[place])) for place in order]
+    (tmp_path / "long.csv").write_text("\n".join(["series,time,ax,ay,az,label", *lines]))
+    found = read_source(tmp_path / "long.csv")
+    first = list(dict.fromkeys(f"s{place // 30}" for place in order))
+    kept = [int(name[1]) for name in first if name not in ("s1", "s2")]
+    assert [sample.target for sample in found.samples] == [labels[n] for n in kept]
+    np.testing.assert_allclose([sample.source[0] for sample in found.samples], values[kept], rtol=1e-6)
+    assert len(found.left_out) == 2
+    assert all("'x' is no number" in one or "has another label" in one for one in reasons(found))
+    bare = [line.rpartition(",")[0] for line in lines if "x" not in line]
+    (tmp_path / "new.csv").write_text("\n".join(["series,time,ax,ay,az", *bare]))
+    again, _ = read_series(tmp_path / "new.csv", Asked(read=found.read), labelled=False)
+    assert {sample.source.shape for sample in again.samples} == {(1, 30, 3), (1, 29, 3)}
+
+
 def test_the_label_column_in_doubt(tmp_path: Path) -> None:
     """Two columns of words and neither called label: one clear question, answered by --label-column."""
     rows = ["kind,place," + ",".join(f"t{n}" for n in range(9))]

@@ -1,10 +1,11 @@
-"""Tables of numbers, a series in every line: the text files of the UCR archive, and CSV or TSV with column names."""
+"""Tables of numbers, a series in every line: the text files of the UCR archive, and CSV or TSV with column names; these
+may have a line for every time instead, with a channel in each column."""
 
 import csv
 import io
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,10 @@ FEWEST = 8  # numbers in a line, below which a table is none of series
 WORDS = 4  # other columns in a line, above which it is none
 MISSING = frozenset(("", "?", "nan", "na", "n/a", "null", "none", "-"))
 SLIPS = 0.1  # of the cells of a column of numbers may be words: their lines are left out
+LEAST = 3  # values of a series
 _LOOKED_AT = 20  # lines
+_SERIES = ("series", "series_id", "sequence", "sequence_id", "recording", "sample_id", "id")  # where a line is a time
+_TIMES = ("time", "timestamp", "step", "t")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,14 +55,16 @@ class _Columns:
 
 
 def is_measurements(start: str) -> bool:
-    """Whether a file that begins with `start` has a series in every line: many numbers, few words, no pictures."""
+    """Whether a file that begins with `start` has a series in every line: many numbers, few words, no pictures; or
+    columns that say of which series and time a line is."""
     lines = without_comments(start).lstrip("\r\n").splitlines()
     lines = lines[:-1] if len(lines) > 2 else lines  # the last may be cut
     rows = [cells for _, cells in _cells("\n".join(lines[: _LOOKED_AT + 1]))]
     numeric = [sum(map(is_number, cells)) for cells in rows]
     many = [count >= FEWEST and len(cells) - count <= WORDS for count, cells in zip(numeric, rows, strict=True)]
     paths = any(Path(cell).suffix.lower() in IMAGE_SUFFIXES for cells in rows[:2] for cell in cells)
-    return len(rows) > 1 and not paths and sum(many[1:]) >= 0.9 * len(many[1:])
+    is_long = bool(rows) and None not in _places(rows[0]) and find_column(rows[0], COLUMNS["path"]) is None
+    return len(rows) > 1 and not paths and (is_long or sum(many[1:]) >= 0.9 * len(many[1:]))
 
 
 def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
@@ -70,8 +76,11 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     first = lines[0][1]
     named = sum(not is_number(cell) for cell in first) > len(first) / 2
     rows = lines[1:] if named else lines
+    places = _places(first) if named else (None, None)
+    series, times = ([cell_at(cells, place) for _, cells in rows] for place in places)
+    is_long = None not in places and LEAST * len(set(series)) <= len(rows)
     if named:
-        columns = _named_columns(file, first, [cells for _, cells in rows], asked)
+        columns = _named_columns(file, first, [cells for _, cells in rows], asked, set(places) if is_long else set())
     elif numbers := asked_columns(file, None, len(first), asked.label_column):
         columns = _Columns({f"column {number}": number for number in numbers})
     else:
@@ -80,8 +89,31 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     if asked.read and named and asked.read["length"] not in (None, read["length"]):
         rule = "a table has as many columns of values as the one that the model learned from"
         raise StriateError(rule, received=f"{read['length']} where those were {asked.read['length']}", where=file)
-    for line, cells in rows:
-        yield _row(line, cells, columns, read)
+    made = (_row(line, cells, columns, read) for line, cells in rows)
+    yield from _joined(series, times, list(made)) if is_long else made
+
+
+def _places(names: Sequence[str]) -> tuple[int | None, int | None]:
+    """The columns that say of which series and of what time a line is."""
+    return find_column(names, _SERIES), find_column(names, _TIMES)
+
+
+def _joined(series: Sequence[str], times: Sequence[str], rows: list[Row]) -> Iterator[Row]:
+    """The series of which every line has the values of one time, in the order of their times."""
+    try:
+        moments = numbers_of(times)
+    except ValueError:  # dates
+        moments = np.array(times)
+    lines: dict[str, list[Row]] = {name: [] for name in series}
+    for place in np.argsort(moments, kind="stable"):
+        lines[series[place]].append(rows[place])
+    for several in lines.values():
+        first = min(several, key=lambda row: row.line)
+        other = next((row.line for row in several if (row.labels, row.part) != (first.labels, first.part)), 0)
+        problem = f"line {other} of this series has another label" if other else ""
+        problem = next((f"line {row.line}: {row.problem}" for row in several if row.problem), problem)
+        values = first.values if problem else np.concatenate([row.values.T for row in several])
+        yield replace(first, values=values, problem=problem)
 
 
 def word_of(text: str) -> str:
@@ -164,7 +196,10 @@ def _plain_columns(rows: Sequence[Sequence[str]]) -> _Columns:
     return _Columns({})
 
 
-def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked) -> _Columns:
+def _named_columns(
+    file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked, taken: set[int]
+) -> _Columns:
+    """taken: columns that are known to be something else."""
     plain = [name.casefold() for name in names]
     slips = {n: _words_among(rows, n) for n in range(len(names))}
     numeric = {n for n, share in slips.items() if share <= SLIPS}
@@ -172,10 +207,11 @@ def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], 
     group = find_column(names, (asked.group,)) if asked.group else known["group"]
     labels = asked_columns(file, names, len(names), asked.label_column)
     read = asked.read or {"labels": (), "apart": ()}
-    labels, apart = labels or _named(names, read["labels"]), _named(names, read["apart"])
+    labels = labels or tuple(n for n, name in enumerate(names) if name in read["labels"])
+    taken = taken | {n for n, name in enumerate(names) if name in read["apart"]}
     if not labels and known["label"] is not None:
         labels = (known["label"],)
-    taken = {*labels, group, known["group"], known["part"], *apart}
+    taken = {*labels, group, known["group"], known["part"], *taken}
     words = [n for n in range(len(names)) if n not in numeric and n not in taken]
     if not (labels or asked.read):
         words = words or [n for n, share in slips.items() if share and n not in taken]
@@ -185,10 +221,6 @@ def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], 
     taken |= set(labels)
     values = tuple(n for n in sorted(numeric) if n not in taken and plain[n] not in ("id", "index", "", "unnamed: 0"))
     return _Columns({names[n]: n for n in labels}, group, known["part"], values)
-
-
-def _named(names: Sequence[str], wanted: Sequence[str]) -> tuple[int, ...]:
-    return tuple(n for n, name in enumerate(names) if name in wanted)
 
 
 def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:

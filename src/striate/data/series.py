@@ -12,12 +12,11 @@ import numpy as np
 from striate.data.attributes import rows_of_arff, rows_of_ts
 from striate.data.content import decoded, read_text
 from striate.data.folder import PART_NAMES, visible
-from striate.data.measurements import Row, is_measurements, is_whole, rows_of_table
+from striate.data.measurements import LEAST, Row, is_measurements, is_whole, rows_of_table
 from striate.data.sample import PARTS, Found, LeftOut, Sample
 from striate.data.targets import NUMBERS, Asked, meaning_of
 from striate.errors import StriateError, counted, first_few
 
-LEAST = 3  # values of a series
 _LARGEST = 3e38  # float32 ends here; what is beyond counts as missing
 _PARTED = re.compile(r"(.+?)[_-]?(" + "|".join(PART_NAMES) + ")", re.IGNORECASE)
 _READERS: dict[str, Callable[..., Iterable[Row]]] = {

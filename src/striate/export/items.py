@@ -31,12 +31,11 @@ from striate.data.video import frames, is_video
 from striate.errors import StriateError
 
 _RULE = "pictures to predict are files, folders, images of Pillow's or arrays (height, width[, channels])"
-_NOTHING: Mapping = MappingProxyType({})
 _AXES = {"picture": 3, "series": 2, "text": 2, "volume": 4}  # of one array with a last axis of channels
 
 
 def items(
-    sources: object, shape: Shape, about: Mapping = _NOTHING, passed: list[LeftOut] | None = None
+    sources: object, shape: Shape, about: Mapping = MappingProxyType({}), passed: list[LeftOut] | None = None
 ) -> Iterator[tuple[str, Source]]:
     """(name, file, pixels or why there are none) of everything asked for; folders are walked.
 
@@ -92,7 +91,9 @@ def _as_reason(error: StriateError) -> Unreadable:
     return Unreadable(said, "text")
 
 
-def items_sent(data: bytes, name: str, shape: Shape, about: Mapping = _NOTHING) -> Iterator[tuple[str, Source]]:
+def items_sent(
+    data: bytes, name: str, shape: Shape, about: Mapping = MappingProxyType({})
+) -> Iterator[tuple[str, Source]]:
     """The same of the bytes of one file with its name, at least one; what such a file lacks is said as a reason."""
     if shape.form in ("picture", "volume"):
         yield name, data

@@ -1,6 +1,5 @@
 """Objects on a picture: where each is, as a box, and of which class."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from striate.data.annotated import box_texts
 from striate.data.boxtable import HEADER, box_rows
 from striate.data.coco import coco_record
 from striate.data.prepare import Shape
-from striate.data.sample import Boxes, Found, class_order
+from striate.data.sample import Boxes, Found, class_order, text_of
 from striate.draw.boxes import draw_boxes, recall_curves
 from striate.errors import StriateError
 from striate.evaluate.boxes import best_threshold, detection_scores, hit_or_miss, recall_precision
@@ -225,11 +224,11 @@ class Detection(Task):
 
     def known(self, target: Boxes) -> tuple[Boxes, str]:
         """The picture with the objects of the model's classes: what it takes for others is wrong there too."""
-        unknown = [not ignored and name not in self.classes for name, _, ignored, _ in target.each()]
-        names = Counter(name for name, is_unknown in zip(target.names, unknown, strict=True) if is_unknown)
-        said = ", ".join(f"{count} of {name!r}" for name, count in names.items())
-        said = f"no class of the model: {said}, not scored" if said else ""
-        return (_chosen(target, ~np.array(unknown, bool)) if said else target), said
+        unknown = np.array([not ignored and name not in self.classes for name, _, ignored, _ in target.each()], bool)
+        if not unknown.any():
+            return target, ""
+        said = text_of(_chosen(target, unknown))
+        return _chosen(target, ~unknown), f"no class of the model: {said}, not scored"
 
     def floor(self, targets: Sequence[Boxes]) -> dict[str, object]:
         return {}

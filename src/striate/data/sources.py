@@ -71,8 +71,7 @@ def read_source(
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
     label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
     that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
-    where that is not plain either. text: the column of a table that holds the texts to learn from. read: as of Asked.
-    Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
+    where that is not plain either. text: the column of texts. read: as of Asked. StriateError where nothing is there.
     """
     source, is_given = _given(source)
     asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text, read=read)

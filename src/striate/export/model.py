@@ -190,9 +190,8 @@ class Model:
 
         part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns
         and label_regex, as for train. The result is the record of one part as in scores.json, with "left_out": a list
-        of {path, reason}, also of single boxes and areas. If most of the run's test pictures are scored, "openings"
-        says how often they have been opened, this time too, which is written down in the run. "learned" is the share of
-        the pictures that the model learned from, if it did.
+        of {path, reason}, also of single boxes and areas. "openings" says how often the run's test pictures have been
+        opened, this time too, if most are scored; "learned" is the share of pictures that the model learned from.
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")

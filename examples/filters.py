@@ -15,6 +15,7 @@ KERNELS = {"blur": "0 1 0; 1 1 1; 0 1 0", "edge": "0 1 0; 1 -4 1; 0 1 0"}
 def main(picture: str, folder: str) -> None:
     grey = filters.to_grey(np.asarray(Image.open(picture).convert("RGB")))  # 0.2989 R + 0.5870 G + 0.1140 B
     place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
     image.imsave(place / "grey.png", grey, cmap="gray")
     for name, weights in KERNELS.items():
         # The border is mirrored, so the feature map is as large as the picture.

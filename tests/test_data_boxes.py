@@ -633,6 +633,8 @@ def test_table_of_boxes(tmp_path: Path) -> None:
         found = read_boxes(source)
         assert boxes_of(found) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
         assert [s.part for s in found.samples] == ["validation", "train"]
+    write(file, "image,x1,y1,x2,y2,class_name\na.jpg,1,2,3,4,cell\nb.jpg,,,,,\n")  # as keras-retinanet calls them
+    assert boxes_of(read_boxes(tmp_path)) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
 
 
 def test_tables_of_boxes_are_called_by_their_parts(tmp_path: Path) -> None:
@@ -741,6 +743,8 @@ def test_round_trips_lose_nothing_but_their_own_rounding(
     for kind in order:
         if kind == "yolo" and has_ignored:
             continue  # it has no word for them
+        if kind == "table" and max(boxes.corners.max(initial=0) for _, _, boxes in pictures) <= 1:
+            continue  # which are shares of the sides there
         if kind == "table" and any(name.lower() in NOTHING for _, _, boxes in pictures for name in boxes.names):
             with pytest.raises(StriateError, match="a name that does not say that there is none"):
                 list(box_texts(kind, pictures, classes))

@@ -95,6 +95,17 @@ def test_text_of_the_archive(tmp_path: Path, separator: str) -> None:
         np.testing.assert_allclose(sample.source[0, :, 0], [float(value) for value in values], rtol=1e-6)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("ending", ["csv", "ts"])
+def test_series_in_any_encoding(tmp_path: Path, encoding: str, ending: str) -> None:
+    """What Excel saves as Unicode text is read as tables of pictures are."""
+    values = ",".join(f"{n}.5" for n in range(9))
+    rows = [f"{label},{values}" if ending == "csv" else f"{values}:{label}" for label in ("süß", "bitter")]
+    head = f"kind,{','.join(f't{n}' for n in range(9))}" if ending == "csv" else "@classLabel true\n@data"
+    (tmp_path / f"a.{ending}").write_text("\n".join([head, *rows, ""]), encoding)
+    assert [sample.target for sample in read_source(tmp_path / f"a.{ending}").samples] == ["süß", "bitter"]
+
+
 def test_a_file_alone_has_no_parts(tmp_path: Path) -> None:
     """Of one file every series is read and none has a part; its neighbour stays closed."""
     write_ucr(tmp_path)
@@ -163,6 +174,33 @@ def test_series_whose_group_is_missing_are_no_group(tmp_path: Path) -> None:
     assert [sample.group for sample in found.samples] == ["p1", None, "p1", None, None, None, "p2"]
 
 
+@pytest.mark.parametrize("dates", [False, True])
+def test_a_line_for_every_time(tmp_path: Path, dates: bool) -> None:
+    """Lines of several series in any order, a channel in each column, give the series of wide files; one whose lines
+    contradict each other, or with a slip, is left out alone, and a model needs no label."""
+    values, labels = drawn({"fast": 4, "slow": 4}, length=30, channels=3)
+    values = values.round(4)
+    rows = [
+        [f"s{n}", f"2024-01-{k + 1:02}T00:00" if dates else k, *map(str, values[n, k]), labels[n]]
+        for n in range(8) for k in range(30)
+    ]  # fmt: skip
+    rows[40][-1], rows[70][3] = "slow", "x"
+    order = np.random.default_rng(0).permutation(len(rows))
+    lines = [",".join(map(str, rows[place])) for place in order]
+    (tmp_path / "long.csv").write_text("\n".join(["series,time,ax,ay,az,label", *lines]))
+    found = read_source(tmp_path / "long.csv")
+    first = list(dict.fromkeys(f"s{place // 30}" for place in order))
+    kept = [int(name[1]) for name in first if name not in ("s1", "s2")]
+    assert [sample.target for sample in found.samples] == [labels[n] for n in kept]
+    np.testing.assert_allclose([sample.source[0] for sample in found.samples], values[kept], rtol=1e-6)
+    assert len(found.left_out) == 2
+    assert all("'x' is no number" in one or "has another label" in one for one in reasons(found))
+    bare = [line.rpartition(",")[0] for line in lines if "x" not in line]
+    (tmp_path / "new.csv").write_text("\n".join(["series,time,ax,ay,az", *bare]))
+    again, _ = read_series(tmp_path / "new.csv", Asked(read=found.read), labelled=False)
+    assert {sample.source.shape for sample in again.samples} == {(1, 30, 3), (1, 29, 3)}
+
+
 def test_the_label_column_in_doubt(tmp_path: Path) -> None:
     """Two columns of words and neither called label: one clear question, answered by --label-column."""
     rows = ["kind,place," + ",".join(f"t{n}" for n in range(9))]
@@ -214,6 +252,21 @@ def test_numbers_and_several_labels(tmp_path: Path) -> None:
     assert (found.task, found.form, found.samples[5].target) == ("regression", "series", (2.5,))
 
 
+@pytest.mark.parametrize("ending", ["csv", "ts"])
+def test_numbers_with_three_decimals(tmp_path: Path, ending: str) -> None:
+    """A whole one among them leaves the others what they are; it had been told as 12, as classes are."""
+    values = np.round(np.random.default_rng(1).uniform(5, 20, 40), 3)
+    values[7] = 12
+    series = [",".join(f"{n + k / 2:.1f}" for k in range(9)) for n in range(40)]
+    head = "weight," + ",".join(f"t{k}" for k in range(9)) if ending == "csv" else "@targetlabel true\n@data"
+    rows = [f"{y:.3f},{x}" if ending == "csv" else f"{x}:{y:.3f}" for x, y in zip(series, values, strict=True)]
+    file = tmp_path / f"beans.{ending}"
+    file.write_text("\n".join([head, *rows]))
+    found = read_source(file, label_column="weight" if ending == "csv" else None)
+    assert [sample.target for sample in found.samples] == [(value,) for value in values]
+    assert found.notes == ()
+
+
 def test_arff(tmp_path: Path) -> None:
     """Channels of a relational attribute, missing values and quoted class names; what is malformed has its line."""
     (tmp_path / "two.arff").write_text(RELATIONAL)
@@ -227,9 +280,33 @@ def test_arff(tmp_path: Path) -> None:
     found = read_source(tmp_path / "one.arff")
     assert table(found) == [("1", [[1.5, 2, 3]]), ("2", [[2, 2, 4]])]
     assert reasons(found) == ["line 9: 3 values for 4 attributes", "line 10: sparse ARFF is not read"]
-    (tmp_path / "none.arff").write_text(PLAIN.replace("@attribute target {1,2}\n", ""))
+    (tmp_path / "none.arff").write_text(RELATIONAL.replace('@attribute kind {walk, "run fast"}\n', ""))
     with pytest.raises(StriateError, match="has an attribute of classes"):
         read_source(tmp_path / "none.arff")
+
+
+def test_arff_of_numbers(tmp_path: Path) -> None:
+    """Without an attribute of classes the last one is what is learned, and none is where all are a model's values."""
+    values = np.round(np.random.default_rng(0).normal(size=(30, 10)), 3)
+    head, rows = "@relation x\n", [",".join(map(str, row)) for row in values.tolist()]
+    head += "".join(f"@attribute a{n} numeric\n" for n in range(9))
+    (tmp_path / "y.arff").write_text(f"{head}@attribute y numeric\n@data\n" + "\n".join(rows))
+    found = read_source(tmp_path / "y.arff")
+    assert found.task == "regression"
+    assert [sample.target for sample in found.samples] == [(row[9],) for row in values.tolist()]
+    (tmp_path / "new.arff").write_text(f"{head}@data\n" + "\n".join(row.rpartition(",")[0] for row in rows))
+    for name in ("y", "new"):
+        again, _ = read_series(tmp_path / f"{name}.arff", Asked(read=found.read), labelled=False)
+        assert [sample.source.tobytes() for sample in again.samples] == [s.source.tobytes() for s in found.samples]
+
+
+def test_quoted_classes_with_commas(tmp_path: Path) -> None:
+    """Names in either kind of quotes keep their commas, whichever the other names have."""
+    head = "@relation x\n" + "".join(f"@attribute a{n} numeric\n" for n in range(3))
+    rows = ['1,2,3,"one, two"', "1,2,4,three", "1,2,5,'four, five'", '1,2,6,"it\'s"']
+    (tmp_path / "q.arff").write_text(head + '@attribute class {"one, two",three}\n@data\n' + "\n".join(rows))
+    found = read_source(tmp_path / "q.arff")
+    assert [sample.target for sample in found.samples] == ["one, two", "three", "four, five", "it's"]
 
 
 def test_ts(tmp_path: Path) -> None:
@@ -240,6 +317,10 @@ def test_ts(tmp_path: Path) -> None:
     assert reasons(found) == ["line 9: 'x' is no number", "line 10: no class behind the last colon"]
     (tmp_path / "timed.ts").write_text("@timeStamps true\n@classLabel true a b\n@data\n(0,1.5),(1,2),(2,3):a\n")
     assert table(read_source(tmp_path / "timed.ts")) == [("a", [[1.5, 2, 3]])]
+    pairs = ",".join(f"(2020-01-01 0{n}:00:00,{n / 2})" for n in range(9))
+    (tmp_path / "dated.ts").write_text(f"@classLabel true a b\n@data\n{pairs}:{pairs}:a (1)\n{pairs}:{pairs}:b\n")
+    steps = [n / 2 for n in range(9)]
+    assert table(read_source(tmp_path / "dated.ts")) == [("a (1)", [steps, steps]), ("b", [steps, steps])]
     (tmp_path / "none.ts").write_text(TS.replace("@classLabel true walk run", "@classLabel false"))
     with pytest.raises(StriateError, match="has classes"):
         read_source(tmp_path / "none.ts")

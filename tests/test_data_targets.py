@@ -273,7 +273,7 @@ def test_lists_come_back(names: list[str], separator: str) -> None:
 
 def test_thousands_as_excel_writes_them(tmp_path: Path) -> None:
     """Points, blanks and apostrophes between thousands are none of the number, in every country's way."""
-    values = [900 + 137 * n for n in range(30)]
+    values = [900 + 137 * n for n in range(29)] + [1_000_137]
     ways = {"de": ".", "fr": "\u202f", "old fr": "\u00a0", "typed": " ", "ch": "\u2019", "old ch": "'"}
     for mark in ways.values():
         written = [f"{value:,}".replace(",", mark) for value in values]
@@ -283,11 +283,12 @@ def test_thousands_as_excel_writes_them(tmp_path: Path) -> None:
 
 
 def test_points_are_decimal_ones_unless_others_say_no(tmp_path: Path) -> None:
-    """Three digits behind all points are decimals, unless commas, or whole numbers under 1,000, say otherwise."""
+    """Three digits behind all points are decimals, unless a comma or a second point says otherwise."""
     cases = {
         ("1.137", "2.000", "3.125"): [1.137, 2, 3.125],
         ("1.137", "0.500", "12"): [1.137, 0.5, 12],
         ("1.137", "2500", "12"): [1.137, 2500, 12],
+        ("1.137", "900", "12.125"): [1.137, 900, 12.125],
         ("1.137", "12,5", "2500,5"): [1137, 12.5, 2500.5],
         ("1.137", "1.137.000", "1.137"): [1137, 1137000, 1137],
         ("1.449", "1.450,25", "7"): [1449, 1450.25, 7],
@@ -297,6 +298,22 @@ def test_points_are_decimal_ones_unless_others_say_no(tmp_path: Path) -> None:
         assert [meaning.target((cell,))[0][0] for cell in cells] == values
     rows = read_source((np.zeros((30, 4, 4)), np.r_[np.arange(1, 30) + 0.125, 7.0])).samples
     assert [sample.target[0] for sample in rows] == [*(np.arange(1, 30) + 0.125), 7.0]  # an array's floats
+
+
+def test_what_points_are_is_told_where_it_is_guessed(tmp_path: Path) -> None:
+    """One whole number among thousandths makes no thousands of them, decimal commas in the next column do; both are
+    told, and what is plain is not."""
+    weights = [f"{5 + n / 7:.3f}" for n in range(29)]
+    found = read_source(table(tmp_path, lines([*weights, "7"])))
+    assert [sample.target[0] for sample in found.samples] == [*map(float, weights), 7]
+    assert found.notes == ("'.' in value is taken as the decimal mark: 5.000 is 5.",)
+    assert read_source(table(tmp_path, lines([*weights, "7.000"]))).notes == ()
+    assert read_source(table(tmp_path, lines([*weights, "0.125"]))).notes == ()
+    counts, shares = [900 + 137 * n for n in range(30)], [f"{n / 8:.2f}".replace(".", ",") for n in range(30)]
+    text = lines([f"{count:,}".replace(",", ".") for count in counts], shares, header="id,cells,share", separator=";")
+    found = read_source(table(tmp_path, text), label_column="cells")
+    assert [sample.target[0] for sample in found.samples] == counts
+    assert found.notes == ("'.' in cells is taken as between thousands: 1.037 is 1037.",)
 
 
 def test_titles_of_several_words_say_what_was_measured(tmp_path: Path) -> None:

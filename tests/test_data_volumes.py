@@ -45,6 +45,21 @@ def test_the_same_volume_from_every_file(tmp_path: Path, depth: str, channels: i
         assert (header.pages, header.height, header.width, header.channels) == (5, 8, 9, channels)
 
 
+@pytest.mark.parametrize("way", [{"imagej": True}, {"ome": True}])
+def test_slices_that_were_written_as_channels(tmp_path: Path, way: dict) -> None:
+    """ImageJ and OME files whose writer was not told what its slices are give the same volume as a plain stack, but for
+    a few, which may well be channels, and where channels are asked for."""
+    for count, frames in ((14, 14), (4, 1)):
+        slices = volume(1, count, depth="uint16")
+        tifffile.imwrite(tmp_path / "a.tif", slices, **way)
+        header = look(tmp_path / "a.tif", WHOLE)
+        assert (header.pages, header.channels) == (frames, count // frames)
+        np.testing.assert_array_equal(decode(tmp_path / "a.tif", 0, WHOLE), np.moveaxis(slices, 0, 2))
+    tifffile.imwrite(tmp_path / "a.tif", volume(1, 14), **way)
+    assert look(tmp_path / "a.tif").channels == 14
+    assert look(tmp_path / "a.tif", Pick(volume=True, channels=(0, 9))).channels == 2
+
+
 def test_frames_of_an_animation(tmp_path: Path) -> None:
     """Any file of several pages is a volume of them; a single picture is one of a single frame."""
     frames = [Image.fromarray(frame) for frame in volume(2, 3)]

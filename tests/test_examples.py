@@ -99,16 +99,16 @@ def test_binary100(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_filters(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The maps are those of SciPy on the grey picture, as their printed extremes show."""
+    """The maps are those of SciPy on the grey picture, as their printed extremes show; their folder is made."""
     rgb = np.random.default_rng(1).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     Image.fromarray(rgb).save(here / "city.png")
-    run_example("filters.py", "city.png")
+    run_example("filters.py", "city.png", "made/maps")
     grey = rgb @ [0.2989, 0.5870, 0.1140]
     printed = capsys.readouterr().out
     for name, rows in {"blur": [[0, 1, 0], [1, 1, 1], [0, 1, 0]], "edge": [[0, 1, 0], [1, -4, 1], [0, 1, 0]]}.items():
         wanted = convolve(grey, np.array(rows, float), mode="mirror")
         assert f"{name}: (20, 30), from {wanted.min():.1f} to {wanted.max():.1f}" in printed
-        assert image.imread(here / f"{name}.png").shape == (20, 30, 4)
+        assert image.imread(here / f"made/maps/{name}.png").shape == (20, 30, 4)
 
 
 def test_own_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -176,7 +176,7 @@ def test_a_file_of_texts_that_is_not_there_is_no_text(tmp_path: Path, monkeypatc
     (tmp_path / "few.txt").write_text("good\nbad\n")
     shape = Shape(height=1, width=8, channels=SYMBOLS, form="text")
     asked = ["revews.csv", "reviews", "few.txt", "a good day", "I lost my notes.txt", "x" * 5000]
-    found = list(items(asked, shape, "text"))
+    found = list(items(asked, shape, {"text": "text"}))
     assert [name for name, _ in found] == ["revews.csv", "reviews", "few/0", "few/1", "text/3", "text/4", "text/5"]
     assert [one.code for _, one in found[:2]] == ["missing", "folder"]
     assert all(isinstance(one, np.ndarray) for _, one in found[2:])

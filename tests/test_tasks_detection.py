@@ -18,7 +18,7 @@ import striate
 from striate import cli, files
 from striate.data.annotated import read_boxes
 from striate.data.prepare import Shape
-from striate.data.sample import Boxes
+from striate.data.sample import Boxes, Found, Sample
 from striate.errors import StriateError
 from striate.evaluate.boxes import overlaps
 from striate.export.model import load_model
@@ -27,6 +27,7 @@ from striate.network.build import build
 from striate.tasks.detection import Detection
 from striate.tasks.task import make_task
 from striate.train import single
+from striate.train.unseen import without_unseen
 
 LINE = (
     "conv 16 8 stride=4 bias=no, batchnorm, silu, skip(conv 32 3 stride=2 padding=1 bias=no, batchnorm, silu, "
@@ -120,6 +121,48 @@ def test_what_predict_writes_can_be_learned_from(learned: tuple[Path, striate.Ru
     (sample,) = read_boxes(tmp_path / "b.csv").samples
     assert sample.target.names == one.answer.names
     assert sample.target.corners == pytest.approx(one.answer.corners, abs=0.01)
+
+
+def test_pictures_with_an_object_of_another_class_are_scored(learned: tuple[Path, striate.Run], tmp_path: Path) -> None:
+    """They count as they would if only the objects of the model's classes were marked, and the others are listed."""
+    folder, run = learned
+    record = json.loads((folder / "all.json").read_text())
+    boxes = record["annotations"]
+    for image in record["images"]:
+        (tmp_path / image["file_name"]).symlink_to(folder / image["file_name"])
+
+    def score(marked: list[dict]) -> dict:
+        kinds = [*record["categories"], {"id": 2, "name": "triangle"}]
+        (tmp_path / "all.json").write_text(json.dumps({**record, "annotations": marked, "categories": kinds}))
+        return run.model.evaluate(tmp_path)
+
+    less, more = score(boxes[1::2]), score([*boxes[1::2], *({**box, "category_id": 2} for box in boxes[::2])])
+    assert more["n"] == len(record["images"])
+    assert more["map50"] == less["map50"]
+    assert more["map50"]["value"] < 0.9
+    assert all("class of the model: triangle " in item["reason"] for item in more["left_out"])
+    assert more["left_out"]
+    with pytest.raises(StriateError, match=r"of a known class.*triangle"):
+        score([{**box, "category_id": 2} for box in boxes])
+
+
+def test_a_class_of_the_test_part_alone_is_not_learned(tmp_path: Path) -> None:
+    """It has no output; its objects are left out of the part that shows it, which is said and listed."""
+    ends = [[2, 2, 20, 20], [30, 4, 50, 30]]
+    shown = [("a", "b"), ("b",), ("a",), ("a", "c"), ("c",)]
+    parts = ["train", "train", "validation", "test", "test"]
+    samples = [
+        Sample(path=f"{n}.png", source=Path(f"{n}.png"), target=boxes(names, ends[: len(names)]), part=part)
+        for n, (names, part) in enumerate(zip(shown, parts, strict=True))
+    ]
+    found = Found(root="here", kind="boxes", samples=samples, task="detection")
+    task = Detection.of(found, [sample.target for sample in samples], {})
+    less, task = without_unseen(found, range(5), task)
+    assert task.classes == ("a", "b")
+    assert [sample.target.names for sample in less.samples] == [("a", "b"), ("b",), ("a",), ("a",), ()]
+    assert [(item.path, item.part) for item in less.mended] == [("3.png", "test"), ("4.png", "test")]
+    assert less.notes == ("No training picture shows c, which cannot be learned: it is left out of the other parts.",)
+    assert without_unseen(less, range(5), task) == (less, task)
 
 
 def test_an_evaluation_lists_boxes_that_it_did_not_use(learned: tuple[Path, striate.Run], tmp_path: Path) -> None:
@@ -279,16 +322,16 @@ def test_facts_go_through_the_model_file() -> None:
 
 def test_classes_and_reach_come_from_boxes_that_count() -> None:
     """An ignored region gives no class and no size; the reach is half the geometric mean of the sides."""
-    from striate.data.sample import Found
-
     ignored = np.array([False, False, True])
     target = boxes(("b", "a", "zone"), [[0, 0, 20, 10], [0, 0, 80, 40], [0, 0, 200, 100]], ignored=ignored)
     found = Found(root="here", kind="boxes", samples=[], task="detection")
     task = Detection.of(found, [target], {}).fitted([target])
     assert task.classes == ("a", "b")
     assert task.reach == pytest.approx((0.1, 0.1))  # sqrt(0.1 * 0.4) / 2
-    assert task.knows(target) == ""
-    assert "'c' is not one" in task.knows(boxes(("c",), [[0, 0, 1, 1]]))
+    assert task.known(target) == (target, "")
+    known, said = task.known(boxes(("c", "a"), [[0, 0, 1, 1], [0, 0, 2, 2]]))
+    assert (known.names, known.corners.tolist()) == (("a",), [[0, 0, 2, 2]])
+    assert said == "no class of the model: c 1, not scored"
     with pytest.raises(StriateError, match="no box on any picture"):
         Detection.of(found, [boxes((), [])], {})
 
@@ -296,8 +339,6 @@ def test_classes_and_reach_come_from_boxes_that_count() -> None:
 @pytest.mark.parametrize(("pixels", "side"), [(100, 192), (30, 288), (15, 512)])
 def test_small_objects_are_seen_on_larger_pictures(pixels: int, side: int) -> None:
     """The picture that the network sees grows until they have 16 pixels on it, up to a side of 512."""
-    from striate.data.sample import Found, Sample
-
     target = boxes(("a",) * 20, [[10, 10, 10 + pixels, 10 + pixels]] * 20, size=(500, 700))
     sample = Sample(path="a.png", source=Path("a.png"), target=target)
     assert Detection.side(Found(root="here", kind="boxes", samples=[sample], task="detection")) == side

@@ -227,6 +227,29 @@ def test_answers_have_the_pictures_own_size() -> None:
     assert TASK.errors([mask(labels)], [same]).tolist() == [0]
 
 
+def test_areas_of_another_class_are_not_scored() -> None:
+    """Pixels of a class that the model lacks count as unknown ones do, of one mask and of outlines with objects; a
+    mask of other classes alone is no mask for it."""
+    labels = blocks(3, 24, 36, 4)
+    names = (*TASK.classes, "wolf")
+    strange = Mask(kind="index", names=names, sources=(labels,), values=(0, 1, 2, 3))
+    known, said = TASK.known(strange)
+    assert said == "no class of the model: the areas of wolf, not scored"
+    (answer,) = TASK.decode(torch.randn(1, 3, 24, 36), np.array([[24, 36]]))
+    plain = mask(np.where(labels == 3, 255, labels).astype(np.uint8), 255)
+    assert TASK.scores([known], [answer], {}) == TASK.scores([plain], [answer], {})
+    assert TASK.known(plain) == (plain, "")
+    square = np.array([[2.0, 2], [12, 2], [12, 12], [2, 12]])
+    outlines = [(("cell", (square,)),), (("cell", (square,)), ("wolf", (square + 14,)))]
+    both = [Mask(kind="polygons", names=names, ignore=None, polygons=polygons, size=(36, 36)) for polygons in outlines]
+    assert [TASK.known(one)[1] for one in both] == ["", said]
+    (answer,) = TASK.decode(torch.zeros(1, 3, 36, 36), np.array([[36, 36]]))
+    records = [TASK.scores([one], [answer], {})["object_f1"] for one in both]
+    assert records[0] == records[1]
+    other, said = TASK.known(Mask(kind="index", names=("background", "wolf"), sources=(labels,), values=(0, 3)))
+    assert (other, said) == (None, "class 'wolf' is not one of the model's")
+
+
 def test_a_heatmap_explains_the_mean_logit_of_what_is_told() -> None:
     """The mean over the class's own pixels; over all where none is told so."""
     logits = torch.zeros(1, 3, 2, 2)

@@ -87,6 +87,11 @@ def test_a_file_without_labels(run: striate.Run, tmp_path: Path) -> None:
         run.model.evaluate(tmp_path / "new.csv")
 
 
+def test_the_model_knows_how_its_table_was_read(run: striate.Run) -> None:
+    """The label's place and the length are in the model file, so that files as wide as the series have no label."""
+    assert striate.load(run.folder).about["series"] == {"labels": [0], "apart": [0], "length": 40}
+
+
 def test_looking_inside(run: striate.Run, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """look: layers with one axis, a number that sums up again, sheets; on the command line too."""
     look = run.model.look(series("fast", 1)[:, 0])

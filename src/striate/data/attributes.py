@@ -2,20 +2,23 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from striate.data.measurements import Row, numbers_of, word_of
+from striate.data.targets import Asked
 from striate.errors import StriateError
 
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.+)", re.IGNORECASE)
 _LABELS = ("class", "target", "label", "classes")
+_COLON = re.compile(r":(?![^()]*\))")  # none of the time of day in a pair
 _PAIR = re.compile(r"\(([^()]*)\)")
 
 
-def rows_of_arff(file: Path, text: str) -> Iterator[Row]:
+def rows_of_arff(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     """Series of an ARFF file: a number per attribute, or one relational attribute with a line per channel."""
     attributes, relational, inside, label = [], False, False, None
     for number, line in enumerate(text.splitlines(), 1):
@@ -24,23 +27,26 @@ def rows_of_arff(file: Path, text: str) -> Iterator[Row]:
             continue
         word = line.split(None, 1)[0].lower()
         if label is not None:
-            yield _of_channels(number, line) if relational else _of_numbers(number, line, len(attributes), label)
+            yield _of_channels(number, line) if relational else _of_numbers(number, line, attributes, label)
         elif word == "@end":
             inside = False
         elif word == "@data":
-            label = _label(file, attributes)
+            label = _label(file, attributes, relational, asked.read)
         elif (match := _ATTRIBUTE.match(line)) and not inside:
             inside = match[2].strip().lower() == "relational"
             relational |= inside
             attributes.append((match[1].strip("'\""), match[2].strip()))
 
 
-def _label(file: Path, attributes: list[tuple[str, str]]) -> int:
-    """The number of the last attribute of classes, or of one called class or target."""
+def _label(file: Path, attributes: list[tuple[str, str]], relational: bool, read: Mapping | None) -> int:
+    """The number of the last attribute of classes, or of one called class or target; else, as is the custom, of the
+    last attribute, or of none where all are values that a model was trained for (see `Found`)."""
     for number in reversed(range(len(attributes))):
         name, kind = attributes[number]
         if kind.startswith("{") or name.lower() in _LABELS:
             return number
+    if attributes and not relational:
+        return len(attributes) - (not read or read["length"] != len(attributes))
     rule = "an ARFF file of series has an attribute of classes, as in @attribute target {1,2}"
     raise StriateError(rule, received=f"..., {', '.join(name for name, _ in attributes[-3:])}", where=file)
 
@@ -54,16 +60,20 @@ def _of_channels(line: int, text: str) -> Row:
     return _stacked(line, [part.split(",") for part in parts if part.strip()], quoted[3])
 
 
-def _of_numbers(line: int, text: str, attributes: int, label: int) -> Row:
+def _of_numbers(line: int, text: str, attributes: list[tuple[str, str]], label: int) -> Row:
     if text.startswith("{"):
         return _wrong(line, "sparse ARFF is not read")
-    cells = next(csv.reader([text], quotechar="'", skipinitialspace=True))
-    if len(cells) != attributes:
-        return _wrong(line, f"{len(cells)} values for {attributes} attributes")
-    return _stacked(line, [[cell.strip() for n, cell in enumerate(cells) if n != label]], cells[label])
+    quote = '"' if re.search(r'(^|,)\s*"', text) else "'"
+    cells = next(csv.reader([text], quotechar=quote, skipinitialspace=True))
+    if len(cells) != len(attributes):
+        return _wrong(line, f"{len(cells)} values for {len(attributes)} attributes")
+    values = [cell.strip() for n, cell in enumerate(cells) if n != label]
+    names = [name for name, _ in attributes[label : label + 1]]
+    row = _stacked(line, [values], "".join(cells[label : label + 1]))
+    return replace(row, read={"labels": names, "apart": names, "length": len(values)})
 
 
-def rows_of_ts(file: Path, text: str) -> Iterator[Row]:
+def rows_of_ts(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     """Series of a .ts file: channels apart by colons, the class behind the last; of pairs (time, value) the values."""
     head, data = {}, False
     for number, line in enumerate(text.splitlines(), 1):
@@ -77,7 +87,7 @@ def rows_of_ts(file: Path, text: str) -> Iterator[Row]:
             if data and not head.get("@classlabel", "true").startswith("true"):
                 raise StriateError("a .ts file to learn from has classes", received="@classLabel false", where=file)
             continue
-        *parts, label = line.split(":")
+        *parts, label = _COLON.split(line) if "(" in line else line.split(":")
         if not parts:
             yield _wrong(number, "no class behind the last colon")
             continue

@@ -1,9 +1,9 @@
 """A table with a box per line: path, class and corners in pixels; what `striate predict` writes for a detector.
 
 The columns are `path, label, x0, y0, x1, y1`; those that TensorFlow's converters write (`filename, width, height,
-class, xmin, ymin, xmax, ymax`) are known too. Where no corner is above 1 and some are fractions, corners are shares of
-the sides. `ignored` (0 or 1), `part` and `confidence` may follow. A line with a
-path and nothing else is a picture without objects.
+class, xmin, ymin, xmax, ymax`) are known too, and `x1, y1, x2, y2`. Where no corner is above 1 and some are fractions,
+corners are shares of the sides. `ignored` (0 or 1), `part` and `confidence` may follow. A line with a path and nothing
+else is a picture without objects.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,10 @@ from striate.data.targets import number as decimal
 from striate.errors import StriateError
 
 HEADER = ("path", "label", "x0", "y0", "x1", "y1")
-_CORNERS = (("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"), ("x_min", "y_min", "x_max", "y_max"))
+_CORNERS = tuple(
+    tuple(names.split())
+    for names in ("x0 y0 x1 y1", "xmin ymin xmax ymax", "x_min y_min x_max y_max", "x1 y1 x2 y2")  # x1: where no x0 is
+)
 
 
 def is_box_table(file: Path) -> bool:

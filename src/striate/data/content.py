@@ -104,12 +104,20 @@ def read_text(file: Path, what: str = "a file of labels") -> str:
         remedy = "save it as CSV in the program that wrote it; another name does not make it text"
         received = "a packed file, as Excel keeps workbooks"
         raise StriateError(f"{what} must be text", received=received, where=file, remedy=remedy)
+    text = decoded(data)
+    if text is None:
+        raise StriateError(f"{what} must be text", received="a file of another kind", where=file)
+    return text
+
+
+def decoded(data: bytes) -> str | None:
+    """The text that bytes are, in whatever encoding; None where they are none."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
     if b"\0" in data[:2]:  # two bytes per letter, without the mark that says so
         return data.decode("utf-16-be" if data[:1] == b"\0" else "utf-16-le", errors="replace")
     if b"\0" in data:  # as nearly every picture, sound and program has them, and no text
-        raise StriateError(f"{what} must be text", received="a file of another kind", where=file)
+        return None
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -165,7 +165,7 @@ def _volume(data: bytes, kind: str, pick: Pick) -> np.ndarray:
         return _volume_of(decode_npy(io.BytesIO(data), volume=True), pick)
     if kind == "TIFF":
         require_all_pages(io.BytesIO(data))
-    first = replace(pick, volume=False, page=0)
+    first = replace(pick, volume=kind == "TIFF", page=0)
     header = _look(io.BytesIO(data), data[:START], kind, first)
     wide = np.dtype(header.depth).itemsize
     require_size(header.height, header.width, header.pages * header.channels * wide)

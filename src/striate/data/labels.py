@@ -55,7 +55,7 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
     said = f"the names, by {pattern}{number_words(meaning.task, samples)}"
     return replace(
         found, kind="names", samples=samples, left_out=found.left_out + left_out, labels=said,
-        task=meaning.task, names=meaning.outputs,
+        task=meaning.task, names=meaning.outputs, notes=meaning.notes,
     )  # fmt: skip
 
 
@@ -82,7 +82,8 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> tuple[Found, str |
     lost = [item for _, item in sorted(join.left_out, key=lambda item: item[0])]
     task, names = layout.meaning.task, layout.meaning.outputs
     said = " ".join(filter(None, (file.name, layout.say()))) + number_words(task, samples)
-    found = replace(found, samples=samples, left_out=others + lost + bare, labels=said, task=task, names=names)
+    about = {"labels": said, "task": task, "names": names, "notes": layout.meaning.notes}
+    found = replace(found, samples=samples, left_out=others + lost + bare, **about)
     return found, asked.group if layout.group is None else None
 
 

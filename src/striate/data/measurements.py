@@ -1,15 +1,25 @@
-"""Tables of numbers, a series in every line: the text files of the UCR archive, and CSV or TSV with column names."""
+"""Tables of numbers, a series in every line: the text files of the UCR archive, and CSV or TSV with column names; these
+may have a line for every time instead, with a channel in each column."""
 
 import csv
 import io
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import asked_columns, cell_at, group_at, in_doubt, titled, without_comments
+from striate.data.columns import (
+    COLUMNS,
+    asked_columns,
+    cell_at,
+    find_column,
+    group_at,
+    in_doubt,
+    titled,
+    without_comments,
+)  # fmt: skip
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import part_named
 from striate.data.targets import Asked
@@ -19,7 +29,10 @@ FEWEST = 8  # numbers in a line, below which a table is none of series
 WORDS = 4  # other columns in a line, above which it is none
 MISSING = frozenset(("", "?", "nan", "na", "n/a", "null", "none", "-"))
 SLIPS = 0.1  # of the cells of a column of numbers may be words: their lines are left out
+LEAST = 3  # values of a series
 _LOOKED_AT = 20  # lines
+_SERIES = ("series", "series_id", "sequence", "sequence_id", "recording", "sample_id", "id")  # where a line is a time
+_TIMES = ("time", "timestamp", "step", "t")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,7 +40,7 @@ class Row:
     """One series as a file has it.
 
     values: (L, C) float64, NaN where one is missing. labels: the cells of the label, "" where one is empty, by the
-    names of their columns. problem: why the line cannot be used, "" if it can.
+    names of their columns. problem: why the line cannot be used, "" if it can. read: as of Found.
     """
 
     line: int
@@ -36,6 +49,7 @@ class Row:
     group: str | None = None
     part: str | None = None
     problem: str = ""
+    read: dict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +64,16 @@ class _Columns:
 
 
 def is_measurements(start: str) -> bool:
-    """Whether a file that begins with `start` has a series in every line: many numbers, few words, no pictures."""
+    """Whether a file that begins with `start` has a series in every line: many numbers, few words, no pictures; or
+    columns that say of which series and time a line is."""
     lines = without_comments(start).lstrip("\r\n").splitlines()
     lines = lines[:-1] if len(lines) > 2 else lines  # the last may be cut
     rows = [cells for _, cells in _cells("\n".join(lines[: _LOOKED_AT + 1]))]
     numeric = [sum(map(is_number, cells)) for cells in rows]
     many = [count >= FEWEST and len(cells) - count <= WORDS for count, cells in zip(numeric, rows, strict=True)]
     paths = any(Path(cell).suffix.lower() in IMAGE_SUFFIXES for cells in rows[:2] for cell in cells)
-    return len(rows) > 1 and not paths and sum(many[1:]) >= 0.9 * len(many[1:])
+    is_long = bool(rows) and None not in _places(rows[0]) and find_column(rows[0], COLUMNS["path"]) is None
+    return len(rows) > 1 and not paths and (is_long or sum(many[1:]) >= 0.9 * len(many[1:]))
 
 
 def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
@@ -69,22 +85,50 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     first = lines[0][1]
     named = sum(not is_number(cell) for cell in first) > len(first) / 2
     rows = lines[1:] if named else lines
+    places = _places(first) if named else (None, None)
+    series, times = ([cell_at(cells, place) for _, cells in rows] for place in places)
+    is_long = None not in places and LEAST * len(set(series)) <= len(rows)
     if named:
-        columns = _named_columns(file, first, [cells for _, cells in rows], asked)
+        columns = _named_columns(file, first, [cells for _, cells in rows], asked, set(places) if is_long else set())
     elif numbers := asked_columns(file, None, len(first), asked.label_column):
         columns = _Columns({f"column {number}": number for number in numbers})
     else:
-        columns = _plain_columns([cells for _, cells in rows])
-    for line, cells in rows:
-        yield _row(line, cells, columns)
+        columns = _known_columns(len(first), asked.read) or _plain_columns([cells for _, cells in rows])
+    read = _read(columns, first if named else None, {len(cells) for _, cells in rows})
+    if asked.read and named and asked.read["length"] not in (None, read["length"]):
+        rule = "a table has as many columns of values as the one that the model learned from"
+        raise StriateError(rule, received=f"{read['length']} where those were {asked.read['length']}", where=file)
+    made = (_row(line, cells, columns, read) for line, cells in rows)
+    yield from _joined(series, times, list(made)) if is_long else made
+
+
+def _places(names: Sequence[str]) -> tuple[int | None, int | None]:
+    """The columns that say of which series and of what time a line is."""
+    return find_column(names, _SERIES), find_column(names, _TIMES)
+
+
+def _joined(series: Sequence[str], times: Sequence[str], rows: list[Row]) -> Iterator[Row]:
+    """The series of which every line has the values of one time, in the order of their times."""
+    try:
+        moments = numbers_of(times)
+    except ValueError:  # dates
+        moments = np.array(times)
+    lines: dict[str, list[Row]] = {name: [] for name in series}
+    for place in np.argsort(moments, kind="stable"):
+        lines[series[place]].append(rows[place])
+    for several in lines.values():
+        first = min(several, key=lambda row: row.line)
+        other = next((row.line for row in several if (row.labels, row.part) != (first.labels, first.part)), 0)
+        problem = f"line {other} of this series has another label" if other else ""
+        problem = next((f"line {row.line}: {row.problem}" for row in several if row.problem), problem)
+        values = first.values if problem else np.concatenate([row.values.T for row in several])
+        yield replace(first, values=values, problem=problem)
 
 
 def word_of(text: str) -> str:
-    """A label as it is told: "1.0000000e+00" is "1", a missing one ""."""
+    """A label as it is written, without quotes; a missing one is ""."""
     text = unicodedata.normalize("NFC", text.strip().strip("'\""))
-    if text.lower() in MISSING:
-        return ""
-    return str(int(float(text))) if is_whole(text) else text
+    return "" if text.lower() in MISSING else text
 
 
 def is_number(cell: str) -> bool:
@@ -133,6 +177,24 @@ def _with_point(cell: str) -> str:
     return point if "," in cell and is_number(point := cell.replace(",", ".")) else cell
 
 
+def _read(columns: _Columns, names: list[str] | None, widths: set[int]) -> dict:
+    """How a table was read, as of Found."""
+    if names is None:
+        labels, width = list(columns.labels.values()), widths.pop() if len(widths) == 1 else None
+        return {"labels": labels, "apart": labels, "length": width and width - len(labels)}
+    apart = [name for n, name in enumerate(names) if n not in columns.values]
+    return {"labels": list(columns.labels), "apart": apart, "length": len(columns.values)}
+
+
+def _known_columns(width: int, read: Mapping | None) -> _Columns | None:
+    """The columns of a table without names, where its width says whether the label is there that a model learned."""
+    if read and width == read["length"]:
+        return _Columns({})
+    labels = read["labels"] if read else ()
+    is_labelled = labels and width - len(labels) == read["length"] and all(isinstance(n, int) for n in labels)
+    return _Columns({f"column {number}": number for number in labels}) if is_labelled else None
+
+
 def _plain_columns(rows: Sequence[Sequence[str]]) -> _Columns:
     for label, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
         kinds = [cells[label] for cells in rows[:1000]]
@@ -143,15 +205,24 @@ def _plain_columns(rows: Sequence[Sequence[str]]) -> _Columns:
     return _Columns({})
 
 
-def _named_columns(file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked) -> _Columns:
+def _named_columns(
+    file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked, taken: set[int]
+) -> _Columns:
+    """taken: columns that are known to be something else."""
     plain = [name.casefold() for name in names]
     slips = {n: _words_among(rows, n) for n in range(len(names))}
     numeric = {n for n, share in slips.items() if share <= SLIPS}
-    labels, part, group, taken = titled(file, names, asked)
+    labels, part, group, own = titled(file, names, asked)
+    read = asked.read or {"labels": (), "apart": ()}
+    learned = tuple(n for n, name in enumerate(names) if name in read["labels"])
+    if learned and not asked.label_column:
+        labels, own = learned, own.difference(labels).union(learned)
+    taken = {*taken, *own, *(n for n, name in enumerate(names) if name in read["apart"])}
     words = [n for n in range(len(names)) if n not in numeric and n not in taken]
-    words = words or [n for n, share in slips.items() if share and n not in taken]
-    if not labels and len(words) > 1:
-        raise in_doubt(file, [names[n] for n in words])
+    if not (labels or asked.read):
+        words = words or [n for n, share in slips.items() if share and n not in taken]
+        if len(words) > 1:
+            raise in_doubt(file, [names[n] for n in words])
     labels = labels or tuple(words)
     taken |= set(labels)
     values = tuple(n for n in sorted(numeric) if n not in taken and plain[n] not in ("id", "index", "", "unnamed: 0"))
@@ -164,7 +235,7 @@ def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:
     return sum(not is_number(cell) for cell in cells) / max(len(cells), 1)
 
 
-def _row(line: int, cells: list[str], columns: _Columns) -> Row:
+def _row(line: int, cells: list[str], columns: _Columns, read: dict) -> Row:
     labels = {name: number % len(cells) if number < 0 else number for name, number in columns.labels.items()}
     chosen = [n for n in range(len(cells)) if n not in labels.values()]
     chosen = chosen if columns.values is None else [n for n in columns.values if n < len(cells)]
@@ -176,5 +247,5 @@ def _row(line: int, cells: list[str], columns: _Columns) -> Row:
         problem = problem or str(error)
     return Row(
         line=line, values=values, labels={name: word_of(cell_at(cells, n)) for name, n in labels.items()},
-        group=group_at(cells, columns.group), part=part, problem=problem,
+        group=group_at(cells, columns.group), part=part, problem=problem, read=read,
     )  # fmt: skip

@@ -179,6 +179,8 @@ class Found:
     hidden: how many hidden files and folders were passed over (.DS_Store, Thumbs.db, ...).
     labels: where the classes come from, in words, when it is neither folders nor the table given.
     form: what each sample is, one of prepare.FORMS. notes: what was done to use samples as they are, in sentences.
+    read: of a table of series the columns of "labels", those "apart" from the values (by number where they have no
+        names) and the "length", None where lines differ: for the model, which reads other tables so too.
     """
 
     root: str
@@ -192,6 +194,7 @@ class Found:
     mended: list[LeftOut] = field(default_factory=list)
     form: str = "picture"
     notes: tuple[str, ...] = ()
+    read: dict | None = None
 
     @property
     def classes(self) -> list[str]:

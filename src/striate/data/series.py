@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.attributes import rows_of_arff, rows_of_ts
-from striate.data.content import read_text
+from striate.data.content import decoded, read_text
 from striate.data.folder import PART_NAMES, visible
-from striate.data.measurements import Row, is_measurements, rows_of_table
+from striate.data.measurements import LEAST, Row, is_measurements, is_whole, rows_of_table
 from striate.data.sample import PARTS, Found, LeftOut, Sample
-from striate.data.targets import Asked, meaning_of
+from striate.data.targets import NUMBERS, Asked, meaning_of
 from striate.errors import StriateError, counted, first_few
 
-LEAST = 3  # values of a series
 _LARGEST = 3e38  # float32 ends here; what is beyond counts as missing
 _PARTED = re.compile(r"(.+?)[_-]?(" + "|".join(PART_NAMES) + ")", re.IGNORECASE)
 _READERS: dict[str, Callable[..., Iterable[Row]]] = {
@@ -49,12 +48,12 @@ def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[F
     rows, used = [], False
     for part, file in files.items():
         reader = _READERS[file.suffix.lower()]
-        options = (asked,) if reader is rows_of_table else ()
-        for number, row in enumerate(reader(file, read_text(file, "the table"), *options)):
+        for number, row in enumerate(reader(file, read_text(file, "the table"), asked)):
             rows.append((part or row.part, f"{part or file.stem}/{number}", row))
             used |= row.group is not None
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
-    return _found(root, rows, asked.task, labelled), None if used else asked.group
+    read = next((row.read for _, _, row in rows), None)
+    return replace(_found(root, rows, asked.task, labelled), read=read), None if used else asked.group
 
 
 def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -110,7 +109,8 @@ def all_series(found: Found) -> Found:
         if sample.source.shape[2] != usual
     ]
     samples = [sample for sample in made if sample.source.shape[2] == usual]
-    return replace(found, form="series", samples=samples, left_out=left_out, notes=_notes(samples, mended))
+    notes = found.notes + _notes(samples, mended)
+    return replace(found, form="series", samples=samples, left_out=left_out, notes=notes)
 
 
 def _notes(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
@@ -124,18 +124,21 @@ def _notes(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
 
 def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, labelled: bool) -> Found:
     samples, left_out = [], []
-    usable = [tuple(row.labels.values()) for _, _, row in rows if not row.problem]
+    told = [tuple(row.labels.values()) for _, _, row in rows]
+    words = [tuple(str(int(float(cell))) if is_whole(cell) else cell for cell in cells) for cells in told]
     names = next((tuple(row.labels) for _, _, row in rows if row.labels), ("label",))
-    meaning = meaning_of(usable, range(len(names)), names, task) if labelled else None
-    for part, path, row in rows:
-        cells = tuple(row.labels.values())
+    usable = [number for number, (_, _, row) in enumerate(rows) if not row.problem]
+    meaning = meaning_of([words[n] for n in usable], range(len(names)), names, task) if labelled else None
+    if meaning and meaning.task == NUMBERS:  # as they are written: 12.000 says what points are, and 12 does not
+        words, meaning = told, meaning_of([told[n] for n in usable], range(len(names)), names, NUMBERS)
+    for (part, path, row), cells in zip(rows, words, strict=True):
         target, problem = meaning.target(cells) if meaning else ("", "")
         if problem := row.problem or problem:
             label = ", ".join(filter(None, cells))
             left_out.append(LeftOut(path=path, reason=f"line {row.line}: {problem}", label=label, part=part or ""))
         else:
             samples.append(Sample(path=path, source=row.values, target=target, group=row.group, part=part or None))
-    about = {"task": meaning.task, "names": meaning.outputs} if meaning else {}
+    about = {"task": meaning.task, "names": meaning.outputs, "notes": meaning.notes} if meaning else {}
     return all_series(Found(root=root, kind="table", samples=samples, left_out=left_out, **about))
 
 
@@ -170,6 +173,5 @@ def _holds_series(file: Path) -> bool:
             start = stream.read(_START)
     except OSError:
         return False
-    if suffix in (".ts", ".arff"):
-        return b"@data" in start.lower()
-    return b"\0" not in start and is_measurements(start.decode("utf-8", "replace"))
+    text = decoded(start) or ""
+    return "@data" in text.lower() if suffix in (".ts", ".arff") else is_measurements(text)

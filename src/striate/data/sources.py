@@ -1,7 +1,7 @@
 """Where pictures and labels come from: a folder, a table, packed files, arrays or the digits become `Found`."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence, ValuesView
+from collections.abc import Collection, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import replace
 from importlib import import_module
 from os import PathLike
@@ -61,6 +61,7 @@ def read_source(
     columns: str | None = None,
     form: str = "auto",
     text: str | None = None,
+    read: Mapping | None = None,
 ) -> Found:
     """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
     arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
@@ -70,11 +71,10 @@ def read_source(
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
     label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
     that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
-    where that is not plain either. text: the column of a table that holds the texts to learn from.
-    Nothing is decoded. Raises StriateError when there is nothing to read in `source`.
+    where that is not plain either. text: the column of texts. read: as of Asked. StriateError where nothing is there.
     """
     source, is_given = _given(source)
-    asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text)
+    asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text, read=read)
     if source is None or is_given:
         if any(option is not None for option in (labels, label_regex, label_column, columns, text)):
             where = "arrays" if is_given else "no FOLDER"

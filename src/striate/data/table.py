@@ -52,6 +52,7 @@ def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
     remark = number_words(task, samples)
     found = Found(
         root=root, kind="table", samples=samples, left_out=reading.left_out, task=task, names=names,
+        notes=layout.meaning.notes,
         labels=remark and " ".join(filter(None, (file.name, layout.say()))) + remark,
     )  # fmt: skip
     return found, asked.group if layout.group is None else None

@@ -5,7 +5,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from striate.data.sample import Sample, Target, class_order
@@ -19,9 +19,11 @@ CLASS, LABELS, NUMBERS = "classification", "multilabel", "regression"
 MEASURES = {"age", "angle", "count", "counts", "steering", "speed", "height", "weight", "length", "temperature"}
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,(\d{1,2}|\d{4,})")  # a decimal one for certain
 _SPACED = re.compile(r"[+-]?[1-9]\d{0,2}([ \u00a0\u202f'\u2019]\d{3})+([.,]\d+)?")  # 1 234,5 and 1'234.5
 _YES, _NO = ("1", "1.0", "1,0", "true", "yes", "y", "x"), ("0", "0.0", "0,0", "false", "no", "n")
 _SEPARATORS = ("|", ";", ",")
+_LOOKED_AT = 1000  # lines in which decimal commas are looked for
 _MOSTLY = 0.9  # of the lines; the others are left out
 _FEW_FRACTIONS, _FEW_WHOLE, _SINGLE = 10, 20, 0.1  # distinct values up to which numbers are classes; share met once
 
@@ -31,7 +33,8 @@ Cells = Sequence[str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
-    that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts."""
+    that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts.
+    read: how the series were read that a model learned from, as of Found."""
 
     task: str | None = None
     label_column: str | None = None
@@ -39,6 +42,7 @@ class Asked:
     group: str | None = None
     form: str = "auto"
     text: str | None = None
+    read: Mapping | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ class Meaning:
     kind: "word" (the class), "marked" (a column per class, one has a 1), "marks" (a column per label), "list" (labels
     in one cell) or "numbers". columns: where they stand; names: what these are called. whole: words are whole numbers,
     some written as decimals. separator: of a list; "[" for JSON. commas: what commas are in each column of numbers, as
-    in `number`. blank, minus: whether a blank mark, or -1, says no.
+    in `number`. blank, minus: whether a blank mark, or -1, says no. notes: what was guessed of numbers, in sentences.
     """
 
     task: str
@@ -60,6 +64,7 @@ class Meaning:
     commas: tuple[str, ...] = ()
     blank: bool = True
     minus: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -132,10 +137,15 @@ def meaning_of(
     """
     columns, names = tuple(columns), tuple(unicodedata.normalize("NFC", name) for name in names)
     several = [[line[c].strip() if c < len(line) else "" for c in columns] for line in lines]
+    beside = (cell for line in lines[:_LOOKED_AT] for cell in line if "," in cell)
+    decimal = None if typed else any(map(_COMMA.fullmatch, beside))
     if len(columns) > 1:
-        made = _of_many(several, asked, typed)
+        made = _of_many(several, asked, decimal)
     else:
-        made = _of_one([cells[0] for cells in several], names[0], asked, typed)
+        made = _of_one([cells[0] for cells in several], names[0], asked, decimal)
+    if made and not typed and "commas" in made:
+        notes = map(_guess, names, zip(*several, strict=True), made["commas"])
+        made["notes"] = tuple(filter(None, notes))
     if made is None:
         rule = f"the columns of labels fit the task{f' {asked}' if asked else ''}"
         remedy = "numbers for regression; 0 and 1 for multilabel; one column of words for classification"
@@ -188,14 +198,14 @@ def are_marks(lines: Sequence[Cells]) -> bool:
     return _most({cell.lower() for cell in cells} <= marks for cells in lines)
 
 
-def _of_many(lines: list[list[str]], asked: str | None, typed: bool) -> dict | None:
+def _of_many(lines: list[list[str]], asked: str | None, decimal: bool | None) -> dict | None:
     is_marks, known = are_marks(lines), [[cell.lower() for cell in cells] for cells in lines if any(cells)]
     if asked in (None, CLASS) and is_marks and _most(sum(cell in _YES for cell in cells) == 1 for cells in known):
         return {"task": CLASS, "kind": "marked"}
     if asked in (None, LABELS) and is_marks:
         said_no = any(cell in _NO for cells in known for cell in cells)
         return {"task": LABELS, "kind": "marks", "blank": not said_no, "minus": not said_no}
-    commas = tuple(_comma(column, typed) for column in zip(*lines, strict=True))
+    commas = tuple(_comma(column, decimal) for column in zip(*lines, strict=True))
     measured = (  # lines that lack a number do not count, and are listed later
         all(number(c, comma) is not None for c, comma in zip(cells, commas, strict=True))
         for cells in lines
@@ -206,9 +216,9 @@ def _of_many(lines: list[list[str]], asked: str | None, typed: bool) -> dict | N
     return None
 
 
-def _of_one(cells: list[str], name: str, asked: str | None, typed: bool) -> dict | None:
+def _of_one(cells: list[str], name: str, asked: str | None, decimal: bool | None) -> dict | None:
     known = [cell for cell in cells if cell.lower() not in NOTHING]
-    comma = _comma(known, typed)
+    comma = _comma(known, decimal)
     if asked == NUMBERS or (asked is None and _are_measures(known, name, comma)):
         return {"task": NUMBERS, "kind": "numbers", "commas": (comma,)}
     if asked == LABELS and known and all(cell.lower() in (*_YES, *_NO) for cell in known):
@@ -225,15 +235,19 @@ def _most(hits: object) -> bool:
     return bool(found) and sum(found) > _MOSTLY * len(found)
 
 
-def _comma(cells: Sequence[str], typed: bool) -> str:
-    """What commas are in a column, as in `number`."""
-    return "," if not typed and _are_thousands(cells, ".", ",") else "" if _are_thousands(cells, ",", ".") else "."
+def _comma(cells: Sequence[str], decimal: bool | None) -> str:
+    """What commas are in a column, as in `number`. decimal: whether the table has decimal ones; None where points are
+    decimal for certain."""
+    if decimal is not None and _are_thousands(cells, ".", ",", decimal):
+        return ","
+    return "" if _are_thousands(cells, ",", ".", False) else "."
 
 
-def _are_thousands(cells: Sequence[str], mark: str, point: str) -> bool:
+def _are_thousands(cells: Sequence[str], mark: str, point: str, said: bool) -> bool:
     """Whether `mark` stands between thousands: all have three digits behind, and not all cells are so.
 
-    Of points, which are decimal ones elsewhere, the others must say so too: by commas, or by being under 1,000.
+    Of points, which are decimal ones elsewhere, a decimal comma must say so (said: there is one in another column), or
+    a second point in one number; 7 or 900 beside 1.137 may be a number whose zeros are not written.
     """
     held, form = [], re.compile(rf"[+-]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+(\{point}\d+)?")
     plain = []
@@ -242,9 +256,21 @@ def _are_thousands(cells: Sequence[str], mark: str, point: str) -> bool:
             held.append(cell)
         elif number(cell) is not None:
             plain.append(cell)
-    said = mark == "," or any(point in cell for cell in plain) or all(len(c.lstrip("+-")) <= 3 for c in plain)
-    sure = (plain and said) or any(point in cell or cell.count(mark) > 1 for cell in held)
+    said = said or (plain and mark == ",") or any(point in cell for cell in plain)
+    sure = said or any(point in cell or cell.count(mark) > 1 for cell in held)
     return bool(held and sure) and all(map(form.fullmatch, held))
+
+
+def _guess(name: str, cells: Sequence[str], comma: str) -> str:
+    """How points or commas before three digits were taken in a column that could mean the other thing too, in words."""
+    mark, digits = ("," if comma == "" else "."), "{1,3}" if comma == "." else "+"
+    known = [cell for cell in cells if number(cell, comma) is not None]
+    held = [cell for cell in known if mark in cell]
+    form = re.compile(rf"[+-]?([1-9]\d{{0,2}}\{mark}\d{{3}}|\d{digits})")
+    if not held or (len(held) == len(known) and comma == ".") or not all(map(form.fullmatch, known)):
+        return ""
+    what = "the decimal mark" if comma == "." else "between thousands"
+    return f"{mark!r} in {name} is taken as {what}: {held[0]} is {number(held[0], comma):.15g}."
 
 
 def _are_measures(cells: Sequence[str], name: str, comma: str) -> bool:

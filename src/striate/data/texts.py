@@ -33,7 +33,7 @@ def read_texts(file: Path, asked: Asked) -> tuple[Found, str | None]:
             samples.append(Sample(path=path, source=source, target=row.target, group=row.group, part=row.part))
     found = Found(
         root=os.path.abspath(file), kind="table", samples=samples, left_out=left_out, form="text",  # noqa: PTH100
-        task=layout.meaning.task, names=layout.meaning.outputs,
+        task=layout.meaning.task, names=layout.meaning.outputs, notes=layout.meaning.notes,
     )  # fmt: skip
     return found, asked.group if layout.group is None else None
 

@@ -26,6 +26,7 @@ _JPEG_2000 = (33004, 33005, 34712)
 _BYTES = (1, 5, 8, 32946, 32773, 34925, 34926, 50000)  # none, LZW, deflate twice, packbits, LZMA, Zstandard twice
 _PILLOWS = (2, 3, 4, 6, 7, 32771)  # fax of three kinds, JPEG old and new, none in words of 16 bits
 _MOST_SEGMENTS = 200_000
+_MOST_CHANNELS = 4  # of the only frame of a volume; more are slices
 _BUFFER = 16_000_000  # bytes of packed pixels read at a time
 
 
@@ -60,6 +61,8 @@ class _Stack:
         file.seek(0)
         self.tif = tifffile.TiffFile(file, is_ndpi=False, is_scanimage=False)  # their pages are found by other rules
         self.planes = arrange(self.tif.pages[0], len(self.directories.offsets))
+        if pick.volume and not pick.channels and len(self.planes) == 1 and self.planes.size > _MOST_CHANNELS:
+            self.planes = self.planes.T  # writers that are not told call the slices of a stack channels
         self.pick = pick
         self.turn_to(pick.page)
 

@@ -2,10 +2,11 @@
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
@@ -34,11 +35,12 @@ _AXES = {"picture": 3, "series": 2, "text": 2, "volume": 4}  # of one array with
 
 
 def items(
-    sources: object, shape: Shape, column: str = "", passed: list[LeftOut] | None = None
+    sources: object, shape: Shape, about: Mapping = MappingProxyType({}), passed: list[LeftOut] | None = None
 ) -> Iterator[tuple[str, Source]]:
     """(name, file, pixels or why there are none) of everything asked for; folders are walked.
 
-    shape: what the model was trained for, whose form tells how sources are read. column: of the texts in a table.
+    shape: what the model was trained for, whose form tells how sources are read. about: the model's, whose "text" is
+    the column of texts, and whose "series" says how a table of series is read.
     passed: gains the files of folders that are no pictures, and empty folders.
     """
     if hasattr(sources, "__array__"):
@@ -55,21 +57,23 @@ def items(
         else:
             try:
                 if shape.form == "text":
-                    yield from _texts(source, f"text/{number}", column)
+                    yield from _texts(source, f"text/{number}", about.get("text") or "")
                 else:
-                    yield from _of_path(source, shape, [] if passed is None else passed)
+                    yield from _of_path(source, shape, about, [] if passed is None else passed)
             except StriateError as error:
                 if isinstance(sources, list) and len(sources) == 1:
                     raise
                 yield str(source), _as_reason(error)  # one bad file ends no long list
 
 
-def _of_path(source: str | PathLike, shape: Shape, passed: list[LeftOut]) -> Iterable[tuple[str, Source]]:
+def _of_path(
+    source: str | PathLike, shape: Shape, about: Mapping, passed: list[LeftOut]
+) -> Iterable[tuple[str, Source]]:
     """What a path, a pattern or an address stands for."""
     if source == "":  # which would be the current folder
         return [("", Unreadable("an empty name", "missing"))]
     if shape.form == "series":
-        return _series(Path(source), shape)
+        return _series(Path(source), shape, about)
     if is_packed(Path(source)):
         return packed_pictures(Path(source), shape.form)
     if is_video(source):
@@ -87,7 +91,9 @@ def _as_reason(error: StriateError) -> Unreadable:
     return Unreadable(said, "text")
 
 
-def items_sent(data: bytes, name: str, shape: Shape, column: str = "") -> Iterator[tuple[str, Source]]:
+def items_sent(
+    data: bytes, name: str, shape: Shape, about: Mapping = MappingProxyType({})
+) -> Iterator[tuple[str, Source]]:
     """The same of the bytes of one file with its name, at least one; what such a file lacks is said as a reason."""
     if shape.form in ("picture", "volume"):
         yield name, data
@@ -97,7 +103,7 @@ def items_sent(data: bytes, name: str, shape: Shape, column: str = "") -> Iterat
         file.write_bytes(data)
         count = 0
         try:
-            for count, (called, one) in enumerate(items(file, shape, column), 1):  # noqa: B007 - used after the loop
+            for count, (called, one) in enumerate(items(file, shape, about), 1):  # noqa: B007 - used after the loop
                 yield re.sub(r"^array(?=/)", lambda _: file.stem, called), one
         except StriateError as error:
             yield name, _as_reason(error)
@@ -147,7 +153,7 @@ def _row(values: np.ndarray) -> Source:
         return Unreadable(str(error), "values")
 
 
-def _series(path: Path, shape: Shape) -> Iterator[tuple[str, Source]]:
+def _series(path: Path, shape: Shape, about: Mapping) -> Iterator[tuple[str, Source]]:
     if not is_series(path) and path.is_file() and path.suffix.lower() in (".npy", ".npz"):
         known = arrays_of(path)
         if len(known) == 1:
@@ -159,7 +165,7 @@ def _series(path: Path, shape: Shape) -> Iterator[tuple[str, Source]]:
     if not is_series(path) and is_packed(path):
         yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
         return
-    found, _ = read_series(path, Asked(), labelled=False)
+    found, _ = read_series(path, Asked(read=about.get("series")), labelled=False)
     yield from ((sample.path, sample.source) for sample in found.samples)
     yield from ((item.path, Unreadable(item.reason, "values")) for item in found.left_out)
 

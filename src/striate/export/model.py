@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -196,22 +196,23 @@ class Model:
 
         part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns
         and label_regex, as for train. The result is the record of one part as in scores.json, with "left_out": a list
-        of {path, reason}, also of single boxes and areas. If most of the run's test pictures are scored, "openings"
-        says how often they have been opened, this time too, which is written down in the run. "learned" is the share of
-        the pictures that the model learned from, if it did.
+        of {path, reason}, also of single boxes and areas. "openings" says how often the run's test pictures have been
+        opened, this time too, if most are scored; "learned" is the share of pictures that the model learned from.
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
         found = self._labelled(source, **labels_from)
         samples = [s for s in found.samples if part is None or s.part == part]
         left = [{"path": item.path, "reason": item.reason} for item in (*found.left_out, *found.mended)]
-        left += [{"path": s.path, "reason": why} for s in samples if (why := self.task.knows(s.target))]
-        samples = [s for s in samples if not self.task.knows(s.target)]
+        known = [(s, *self.task.known(s.target)) for s in samples]
+        left += [{"path": s.path, "reason": why} for s, _, why in known if why]
+        samples = [replace(s, target=target) for s, target, _ in known if target is not None]
         asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers)
         predictions = list(self._predicted(asked))
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
-        if not scored:
+        strange = any(why for *_, why in known) and not any(self.task.counts([s.target for s, _ in scored]).values())
+        if strange or not scored:
             raise StriateError(
                 "an evaluation needs at least one readable picture of a known class",
                 received=(first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none")
@@ -235,6 +236,7 @@ class Model:
 
         form = self.preparation.shape.form
         asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
+        asked["read"] = self.about.get("series")
         found = read_source(source, task=self.task.targets or self.task.name, **asked, **labels_from)
         if found.form != form:
             rule, received = (worded("pictures", name) for name in (form, found.form))
@@ -296,7 +298,7 @@ class Model:
         return lambda output: self.task.score(output[None], index, whole[None].to(output))[0]
 
     def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
-        return items(sources, self.preparation.shape, self.about.get("text") or "")
+        return items(sources, self.preparation.shape, self.about)
 
     def _per_class(self, answer: object) -> dict[str, float]:
         return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))

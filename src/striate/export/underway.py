@@ -50,7 +50,7 @@ def ask(
         with safetensors.safe_open(model_file(model), "np") as file:
             header = json.loads(file.metadata()[HEADER])
         shape = Shape(**header["preparation"]["shape"])
-        return closing(Underway(items(sources, shape, header["about"].get("text") or "", passed), shape, workers))
+        return closing(Underway(items(sources, shape, dict(header["about"]), passed), shape, workers))
     except (OSError, safetensors.SafetensorError, LookupError, TypeError, ValueError, AttributeError, RecursionError):
         return nullcontext(sources)
 

@@ -55,7 +55,7 @@ class Gallery:
     """
 
     def __init__(self, run: Path | None) -> None:
-        self.run, self.pick, self.text = run, WHOLE, ""
+        self.run, self.pick, self.about = run, WHOLE, {}
         self.shape: Shape | None = None
         self._read: dict[str, np.ndarray] | None = None
         self._dropped: Shelf[tuple[Entry, bytes]] = Shelf(DROPPED_BYTES)
@@ -63,7 +63,7 @@ class Gallery:
 
     def know(self, model: Model) -> None:
         """What the pictures are for, which says how they are read."""
-        self.shape, self.text = model.preparation.shape, str(model.about.get("text") or "")
+        self.shape, self.about = model.preparation.shape, model.about
         self.pick = self.shape.pick
 
     def add(self, data: bytes, name: str) -> Entry:
@@ -177,7 +177,7 @@ class Gallery:
     def _rows(self, source: Path) -> dict[str, np.ndarray]:
         """The series, texts or volumes of a file or folder by their names, read once."""
         if self._read is None:
-            named = items(source, self.shape, self.text) if source.exists() else ()
+            named = items(source, self.shape, self.about) if source.exists() else ()
             self._read = {name: one for name, one in named if isinstance(one, np.ndarray)}
         return self._read
 
@@ -189,7 +189,7 @@ class Gallery:
 
     def _decoded(self, source: Path | bytes | np.ndarray, name: str, want: Want) -> Loaded:
         if isinstance(source, bytes) and self.shape is not None and self.shape.form in ("series", "text"):
-            sent = items_sent(source, f"dropped{Path(name).suffix}", self.shape, self.text)
+            sent = items_sent(source, f"dropped{Path(name).suffix}", self.shape, self.about)
             source = next(one for _, one in sent)  # the first series or text of a dropped file
         loaded = load_one(source, want)
         if error := loaded.problem:

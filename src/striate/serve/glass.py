@@ -276,7 +276,8 @@ class Glass:
         """The picture with answer and truth; None where nothing can be drawn, or the truth is not known (any more)."""
         task, entry = self.looking.model.task, self.gallery.entry(picture)
         target = self.truths.of(entry.name) if task.legend and entry.part != YOURS else None
-        if target is None or task.knows(target):
+        target = None if target is None else task.known(target)[0]
+        if target is None:
             return None
         try:
             return self._drawn(picture, target)

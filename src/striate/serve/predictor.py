@@ -126,14 +126,13 @@ class Predictor:
         return _refusal(Refusal(422, rule, received=received, remedy=FORM), predictions=told)
 
     def _asked(self, request: Request) -> list[tuple[str, Source]]:
-        shape, column = self.model.preparation.shape, self.model.about.get("text") or ""
-        asked, sent = [], len(request.body)
+        shape, asked, sent = self.model.preparation.shape, [], len(request.body)
         if sent > self.largest:
             rule, remedy = f"series and texts have at most {self.largest:,} bytes", "send several requests"
             raise Refusal(413, rule, received=f"{sent:,}", remedy=remedy)
         for name, data in files_sent(request):
             named = name if shape.form in ("picture", "volume") else plain_ending(name)
-            asked += islice(items_sent(data, named, shape, column), self.most + 1 - len(asked))
+            asked += islice(items_sent(data, named, shape, self.model.about), self.most + 1 - len(asked))
             if len(asked) > self.most:
                 rule, remedy = f"one request is about at most {self.most:,} pictures", "send several requests"
                 raise Refusal(413, rule, received="more", remedy=remedy)

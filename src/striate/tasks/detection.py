@@ -15,7 +15,7 @@ from striate.data.annotated import box_texts
 from striate.data.boxtable import HEADER, box_rows
 from striate.data.coco import coco_record
 from striate.data.prepare import Shape
-from striate.data.sample import Boxes, Found, class_order
+from striate.data.sample import Boxes, Found, class_order, text_of
 from striate.draw.boxes import draw_boxes, recall_curves
 from striate.errors import StriateError
 from striate.evaluate.boxes import best_threshold, detection_scores, hit_or_miss, recall_precision
@@ -233,8 +233,15 @@ class Detection(Task):
         for name, text in box_texts("yolo", pictures, self.classes):
             files.write_text(out / name, text)
 
-    def knows(self, target: Boxes) -> str:
-        return super().knows(_real(target))
+    def known(self, target: Boxes) -> tuple[Boxes, str]:
+        """The picture with the objects of the model's classes: what it takes for others is wrong there too."""
+        if not isinstance(target, Boxes):  # labels that were changed since
+            return super().known(target)
+        unknown = np.array([not ignored and name not in self.classes for name, _, ignored, _ in target.each()], bool)
+        if not unknown.any():
+            return target, ""
+        said = text_of(_chosen(target, unknown))
+        return _chosen(target, ~unknown), f"no class of the model: {said}, not scored"
 
     def floor(self, targets: Sequence[Boxes]) -> dict[str, object]:
         return {}
@@ -284,9 +291,14 @@ def _real(target: Boxes) -> Boxes:
     """The boxes without those to be ignored."""
     if target.ignored is None:
         return target
-    kept = np.flatnonzero(~np.asarray(target.ignored, bool))
-    names = tuple(target.names[place] for place in kept)
-    return replace(target, names=names, corners=target.corners[kept], ignored=None)
+    return replace(_chosen(target, ~np.asarray(target.ignored, bool)), ignored=None)
+
+
+def _chosen(target: Boxes, chosen: np.ndarray) -> Boxes:
+    """Some boxes of a picture; chosen: (N,) of bool."""
+    names = tuple(name for name, is_chosen in zip(target.names, chosen, strict=True) if is_chosen)
+    ignored = None if target.ignored is None else np.asarray(target.ignored)[chosen]
+    return replace(target, names=names, corners=target.corners[chosen], ignored=ignored)
 
 
 def _pieces(kinds: np.ndarray, boxes: np.ndarray, sure: np.ndarray, cuts: np.ndarray) -> np.ndarray:

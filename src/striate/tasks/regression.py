@@ -188,9 +188,9 @@ class Regression(Task):
             answer.append((float(value), (float(high) - float(low)) / 2 if low else np.nan))
         return np.array(answer)
 
-    def knows(self, target: tuple[float, ...]) -> str:
+    def known(self, target: tuple[float, ...]) -> tuple[tuple[float, ...] | None, str]:
         many = len(self.classes)
-        return "" if len(target) == many else f"{len(target)} numbers where the model says {many}"
+        return (target, "") if len(target) == many else (None, f"{len(target)} numbers where the model says {many}")
 
     def floor(self, targets: Targets) -> dict[str, object]:
         return {"means": np.mean(np.array(targets), axis=0).tolist()}

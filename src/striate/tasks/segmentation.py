@@ -21,7 +21,7 @@ from striate.data.sample import Found, Mask
 from striate.data.vocabulary import class_list
 from striate.draw import charts
 from striate.draw.areas import palette, with_areas
-from striate.errors import StriateError
+from striate.errors import StriateError, first_few
 from striate.evaluate.areas import BACKGROUND, Pair, area_scores, iou, objects_in, pixel_counts
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
@@ -230,6 +230,18 @@ class Segmentation(Task):
     def _objects(self, answer: Areas) -> int:
         return int(objects_in(answer.labels, self._background).max(initial=0))
 
+    def known(self, target: Mask) -> tuple[Mask | None, str]:
+        """The same mask: the areas of other classes are not known where it is read."""
+        if not isinstance(target, Mask):  # labels that were changed since
+            return super().known(target)
+        there = target.names if target.kind != "polygons" else [name for name, _ in target.polygons]
+        unknown = [name for name in target.names if name in there and name not in self.classes]
+        if not set(target.names) & set(self.classes) - {BACKGROUND}:
+            return super().known(target)
+        if not unknown:
+            return target, ""
+        return target, f"no class of the model: the areas of {first_few(unknown)}, not scored"
+
     def floor(self, targets: Sequence[Mask]) -> dict[str, object]:
         shares = self.usual or self.fitted(targets).usual
         return {"majority": self.classes[int(np.argmax(shares))]}
@@ -280,14 +292,15 @@ class Segmentation(Task):
         labels = read_labels(target, height, width)
         if target.names == self.classes:
             return labels
-        table = np.full(256, UNKNOWN, np.uint8)
-        table[: len(target.names)] = [self.classes.index(name) for name in target.names]
+        places, table = {name: place for place, name in enumerate(self.classes)}, np.full(256, UNKNOWN, np.uint8)
+        table[: len(target.names)] = [places.get(name, UNKNOWN) for name in target.names]
         return table[labels]
 
     def _pairs(self, targets: Sequence[Mask], answers: Sequence[Areas]) -> Iterator[Pair]:
         for target, answer in zip(targets, answers, strict=True):
             size = answer.height, answer.width
-            yield self._labels(target, *size), read_objects(target, *size), answer.labels
+            labels, objects = self._labels(target, *size), read_objects(target, *size)
+            yield labels, None if objects is None else np.where(labels == UNKNOWN, 0, objects), answer.labels
 
 
 def _fitting(encoded: Tensor, logits: Tensor) -> Tensor:

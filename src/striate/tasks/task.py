@@ -247,10 +247,10 @@ class Task(ABC):
         """The answer that `row` wrote, from a line of predictions.csv by column; asked only where it is `tabular`."""
         raise NotImplementedError(self.name)
 
-    def knows(self, target: Target) -> str:
-        """Why a target cannot be scored; "" where it can."""
+    def known(self, target: Target) -> tuple[Target | None, str]:
+        """What of a target can be scored, None for nothing, and in words what cannot; "" where all can."""
         unknown = [name for name in names_of(target) if name not in self.classes]
-        return f"class {unknown[0]!r} is not one of the model's" if unknown else ""
+        return (None, f"class {unknown[0]!r} is not one of the model's") if unknown else (target, "")
 
     @abstractmethod
     def floor(self, targets: Sequence[Target]) -> dict[str, object]:

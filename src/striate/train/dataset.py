@@ -30,6 +30,7 @@ from striate.train.events import Decoded, Note, Watch
 from striate.train.listed import set_aside, write_listed
 from striate.train.plan import shape_of
 from striate.train.settings import Settings
+from striate.train.unseen import without_unseen
 
 if TYPE_CHECKING:  # a check needs no model
     from striate.train.given import Given
@@ -233,7 +234,7 @@ def read_dataset(
         raise StriateError(rule, received=received, where=found.root, remedy="leave it out")
     looked, store = open_store(found, settings, tell)
     check = check_store(found, store, math.inf if settings.minutes is None else 60 * settings.minutes * COMPARING)
-    task = _task(found, store, check, settings)
+    found, task = _task(found, store, check, settings)
     kin = np.zeros(len(store.kept), np.int64)
     for number, rows in enumerate(units([found.samples[i] for i in store.kept], store.contents, check.together)):
         kin[rows] = number
@@ -303,8 +304,8 @@ def _in_blocks(
     return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
 
 
-def _task(found: Found, store: Store, check: Check, settings: Settings) -> Task:
-    """The task with its classes in order, once it is sure that every class keeps enough pictures to learn from."""
+def _task(found: Found, store: Store, check: Check, settings: Settings) -> tuple[Found, Task]:
+    """What can be learned of what was found, and the task, once it is sure that classes keep enough pictures."""
     used = np.setdiff1d(store.kept, store.kept[list(check.set_aside)])
     aside = set_aside([found.samples[i] for i in store.kept], check.set_aside)
     require_trainable(replace(found, left_out=[*found.left_out, *store.left_out, *aside]), used)
@@ -314,7 +315,7 @@ def _task(found: Found, store: Store, check: Check, settings: Settings) -> Task:
         rule = "every class needs pictures that are not under another class too"
         remedy = "`striate check` shows which pictures are there twice"
         raise StriateError(rule, received=f"none of {first_few(gone)}", where=found.root, remedy=remedy)
-    return task
+    return without_unseen(found, used, task)
 
 
 def _tell(data: Dataset, tell: Watch, fold: str) -> None:

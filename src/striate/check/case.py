@@ -48,6 +48,11 @@ class Case:
         return np.array([numbers[sample.label] for sample in self.samples], np.int64)
 
     @cached_property
+    def kinds(self) -> np.ndarray:
+        """(K,) the number of each picture's class; 0 where it has not just one, as most sets of labels are rare."""
+        return self.labels if self.one_label else np.zeros(len(self.samples), np.int64)
+
+    @cached_property
     def parts(self) -> np.ndarray:
         """(K,) the given part of each picture; "train" where only others are given, "" where none is."""
         given = any(sample.part for sample in self.samples)

@@ -62,11 +62,11 @@ def series(case: Case) -> list[Finding]:
     if not len(case.samples) or sum(sample.group is not None for sample in case.samples) > len(case.samples) / 2:
         return []
     different = {naming.groups.tobytes(): naming for naming in reversed(list(_namings(case)))}
-    namings = [naming for naming in different.values() if _is_plausible(naming.groups, case.labels)]
+    namings = [naming for naming in different.values() if _is_plausible(naming.groups, case.kinds)]
     namings.sort(key=lambda naming: (int(naming.groups.max()), int(np.sum(naming.groups < 0))))
     for run in (False, True):
         tried = [naming for naming in namings if naming.run == run]
-        if best := _coarsest(tried, case.labels, case.facts):
+        if best := _coarsest(tried, case.kinds, case.facts):
             return [_finding(case, *best)]
     said = next((naming for naming in namings if not naming.run and (naming.word or naming.restarts)), None)
     return [_finding(case, said, None)] if said else []
@@ -307,7 +307,7 @@ def _finding(case: Case, naming: Naming, found: Evidence | None) -> Finding:
     known = groups >= 0
     rows = [np.flatnonzero(groups == group) for group in range(count)]
     rows = [group for group in rows if len(group) > 1]
-    crossing = sum(len(set(case.labels[group])) > 1 for group in rows)
+    crossing = sum(len(set(case.kinds[group])) > 1 for group in rows)
     parted = sum(len(set(case.parts[group])) > 1 for group in rows)
     example = case.path(int(known.argmax())).rpartition("/")[2]
     where = "the folders below the classes" if naming.folders else f"names such as {example!r}"

@@ -41,11 +41,13 @@ def shortcuts(case: Case) -> list[Finding]:
 
     Trees are grown only where a class is left for which all else holds that a finding needs.
     """
-    rows = spread_sample(case.labels, case.singles, MOST)
+    if not case.one_label:
+        return []
+    often = np.argsort(-np.bincount(case.labels[case.singles], minlength=len(case.classes)), kind="stable")[:CLASSES]
+    rows = _sampled(case, often)
     labels = case.labels[rows]
-    counts = np.bincount(labels, minlength=len(case.classes))
-    kinds = [int(kind) for kind in np.argsort(-counts, kind="stable")[:CLASSES] if counts[kind] >= FEWEST]
-    if len(kinds) < 2 or not case.one_label:
+    kinds = [int(kind) for kind in often if np.sum(labels == kind) >= FEWEST]
+    if len(kinds) < 2:
         return []
     tried = kinds[:1] if len(kinds) == 2 else kinds
     looked = _Looked(case, rows, labels)
@@ -60,6 +62,16 @@ def shortcuts(case: Case) -> list[Finding]:
         if best.label in able and 2 * best.low - 1 >= family.least and family.holds(looked, best):
             found.append(_finding(family, best, looked))
     return found
+
+
+def _sampled(case: Case, often: np.ndarray) -> np.ndarray:
+    """The rows looked at: of all classes alike, but half of them of those tried (`often`), which of many classes would
+    else have too few each to grow a tree on."""
+    tried = np.isin(case.labels[case.singles], often)
+    if len(case.classes) <= 2 * CLASSES:
+        return spread_sample(case.labels, case.singles, MOST)
+    sides = (spread_sample(case.labels, case.singles[side], MOST // 2) for side in (tried, ~tried))
+    return np.sort(np.concatenate(list(sides)))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from striate.check.case import Case, spread_sample
+from striate.check.case import Case, half_of
 from striate.check.finding import Finding
 from striate.check.tree import Table, predicted
 from striate.data.content import FORMATS
@@ -44,7 +44,7 @@ def shortcuts(case: Case) -> list[Finding]:
     if not case.one_label:
         return []
     often = np.argsort(-np.bincount(case.labels[case.singles], minlength=len(case.classes)), kind="stable")[:CLASSES]
-    rows = _sampled(case, often)
+    rows = half_of(often, case.labels, case.singles, MOST)
     labels = case.labels[rows]
     kinds = [int(kind) for kind in often if np.sum(labels == kind) >= FEWEST]
     if len(kinds) < 2:
@@ -62,16 +62,6 @@ def shortcuts(case: Case) -> list[Finding]:
         if best.label in able and 2 * best.low - 1 >= family.least and family.holds(looked, best):
             found.append(_finding(family, best, looked))
     return found
-
-
-def _sampled(case: Case, often: np.ndarray) -> np.ndarray:
-    """The rows looked at: of all classes alike, but half of them of those tried (`often`), which of many classes would
-    else have too few each to grow a tree on."""
-    tried = np.isin(case.labels[case.singles], often)
-    if len(case.classes) <= 2 * CLASSES:
-        return spread_sample(case.labels, case.singles, MOST)
-    sides = (spread_sample(case.labels, case.singles[side], MOST // 2) for side in (tried, ~tried))
-    return np.sort(np.concatenate(list(sides)))
 
 
 @dataclass(frozen=True)

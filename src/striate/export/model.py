@@ -14,11 +14,13 @@ from torch import nn
 
 import striate
 from striate.data.batches import scale, standardise
+from striate.data.blocks import in_time, kin_in_time
 from striate.data.content import read_file
 from striate.data.guard import load_one
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
+from striate.data.split import kin_of
 from striate.data.wording import worded
 from striate.device import PRECISIONS, choose_device, evaluated, memory_format
 from striate.errors import StriateError, first_few, nearest
@@ -194,8 +196,9 @@ class Model:
     ) -> dict:
         """The scores of this model on labelled pictures (a folder of classes, a table, arrays with labels).
 
-        part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns
-        and label_regex, as for train. The result is the record of one part as in scores.json, with "left_out": a list
+        part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns,
+        label_regex and group, as for train; pictures of a group, copies and, of a model of --split blocks, neighbours
+        in time widen the intervals. The result is the record of one part as in scores.json, with "left_out": a list
         of {path, reason}, also of single boxes and areas. If most of the run's test pictures are scored, "openings"
         says how often they have been opened, this time too, which is written down in the run. "learned" is the share of
         the pictures that the model learned from, if it did.
@@ -219,14 +222,14 @@ class Model:
                 where=found.root,
                 remedy=f"the model knows {', '.join(self.classes[:10])}",
             )
-        scores = self.task.scores([s.target for s, _ in scored], [p.answer for _, p in scored], self.about)
+        kept = [s for s, _ in scored]
+        contents = [hash_of(read_file(s.source) if isinstance(s.source, Path) else s.source) for s in kept]
+        kin = kin_in_time(kept) if self.about.get("split") == "blocks" else kin_of(kept, contents)
+        scores = self.task.scores([s.target for s in kept], [p.answer for _, p in scored], self.about, kin)
+        scores |= seal.seen_before(contents, self.learned)
         is_sealed = self.run is not None and (self.run / seal.FILE).is_file()
-        if is_sealed or self.learned:
-            sources = (s.source for s, _ in scored)
-            contents = [hash_of(read_file(source) if isinstance(source, Path) else source) for source in sources]
-            scores |= seal.seen_before(contents, self.learned)
-            if is_sealed and (opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores)):
-                scores["openings"] = opened
+        if is_sealed and (opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores)):
+            scores["openings"] = opened
         return {**scores, "left_out": left}
 
     def _labelled(self, source: str | Path | tuple, **labels_from: str | Path | None) -> Found:
@@ -239,7 +242,7 @@ class Model:
         if found.form != form:
             rule, received = (worded("pictures", name) for name in (form, found.form))
             raise StriateError(f"this model was trained on {rule}", received=received, where=found.root)
-        return found
+        return in_time(found) if self.about.get("split") == "blocks" else found
 
     def look(self, picture: str | Path | np.ndarray) -> "Look":
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.

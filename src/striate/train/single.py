@@ -241,6 +241,7 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
         **data.task.floor(data.targets_of(data.rows("train"))),
         "recipe": training.plan.recipe,
         **({"text": job.settings.text} if job.settings.text else {}),
+        **({"split": job.settings.split} if job.settings.split == "blocks" else {}),
     }
     network = training.average.network.eval()
     learned = learned_from(data.contents("train"), job.given.learned if job.given else ())

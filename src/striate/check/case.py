@@ -108,7 +108,7 @@ def spread_sample(labels: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray
 
 
 def half_of(tried: np.ndarray, labels: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray:
-    """A `spread_sample` of which half is of the classes `tried`, where these are fewer than half of all classes: of many
+    """A `spread_sample` of which half is of the classes `tried`, where these are fewer than half of all: of many
     classes each would else have too few rows to tell anything by."""
     mine = np.isin(labels[rows], tried)
     if len(np.unique(labels[rows])) <= 2 * len(tried):

@@ -44,8 +44,7 @@ def shortcuts(case: Case) -> list[Finding]:
     if not case.one_label:
         return []
     often = np.argsort(-np.bincount(case.labels[case.singles], minlength=len(case.classes)), kind="stable")[:CLASSES]
-    rows = half_of(often, case.labels, case.singles, MOST)
-    labels = case.labels[rows]
+    labels = case.labels[rows := half_of(often, case.labels, case.singles, MOST)]
     kinds = [int(kind) for kind in often if np.sum(labels == kind) >= FEWEST]
     if len(kinds) < 2:
         return []

@@ -61,7 +61,7 @@ def test_every_picture_is_tested_once(folded: Run) -> None:
 def test_the_pooled_score_is_that_of_all_answers(folded: Run) -> None:
     """predictions.csv holds every out-of-fold answer of the runs, and its score is the run's test score."""
     rows = read_table(folded.folder / "predictions.csv")
-    assert list(rows[0])[-3:] == ["part", "truth", "run"]
+    assert list(rows[0])[-4:] == ["part", "truth", "kin", "run"]
     by_run = {name: read_table(folded.folder / name / "predictions.csv") for name in "123"}
     for name, said in by_run.items():
         mine = [{k: v for k, v in row.items() if k != "run"} for row in rows if row["run"] == name]

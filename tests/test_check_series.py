@@ -118,6 +118,20 @@ def test_groups_in_several_parts_and_classes_are_told(tmp_path: Path) -> None:
     assert "more than one of the given parts: 8" in found.what
 
 
+def test_patients_are_found_whatever_labels_their_pictures_have(tmp_path: Path) -> None:
+    """Nearly every picture has a set of labels of its own: sets are no classes, within which to look for patients."""
+    draw(tmp_path / "set", name=lambda kind, number: f"{number // 5:08}_{number % 5:03}.png", change=lit(2))
+    random, lines = np.random.default_rng(0), ["path,labels"]
+    for number in range(120):
+        chosen = np.flatnonzero(random.random(12) < 0.4)
+        lines.append(f"{number // 5:08}_{number % 5:03}.png,{';'.join(f'l{label}' for label in chosen)}")
+    (tmp_path / "set" / "labels.csv").write_text("\n".join(lines))
+    found = one(examine(tmp_path / "set" / "labels.csv", tmp_path / "store"), "series")
+    assert found.level == "problem"
+    assert found.figures["groups"] == 24
+    assert found.figures["across_classes"] == 0
+
+
 def test_evidence_is_what_permutations_say() -> None:
     """Groups at random stay below the bound in 40 draws; groups of one colour are far above it."""
     random = np.random.default_rng(1)

@@ -9,7 +9,11 @@ from drawn_traps import draw, examine, kinds, one
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from striate.check.shortcut import _lower, _moved, _ranks
+from striate.check.alike import Alike
+from striate.check.case import Case
+from striate.check.shortcut import _lower, _moved, _ranks, shortcuts
+from striate.data.facts import FACTS
+from striate.data.sample import Sample
 
 
 def brighter(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
@@ -147,6 +151,23 @@ def test_more_ink_is_no_shortcut(tmp_path: Path) -> None:
 def test_small_classes_are_not_judged(tmp_path: Path) -> None:
     """Nine pictures of a class prove nothing, however different they are."""
     assert "shortcut" not in kinds(examine(draw(tmp_path / "set", 9, change=brighter), tmp_path / "store"))
+
+
+@pytest.mark.parametrize("count", [2, 20, 41, 160])
+def test_shortcuts_are_found_however_many_classes_there_are(count: int) -> None:
+    """The pictures of one class, the most frequent, are larger than all others, and only they."""
+    names = np.array([f"{kind:03}" for kind in range(count) for _ in range(21 if kind else 30)])
+    facts = np.zeros(len(names), FACTS)
+    facts["thumb"] = np.random.default_rng(0).integers(0, 255, facts["thumb"].shape)
+    facts["height"], facts["width"], facts["bytes"], facts["high"] = 64, np.where(names == "000", 80, 64), 4096, 255
+    samples = [Sample(path=str(row), source=Path(), target=str(name)) for row, name in enumerate(names)]
+    known = {
+        "contents": [str(row) for row in range(len(names))],
+        "hidden": 0,
+        "alike": Alike(copies=[], near=[], pairs=[]),
+    }
+    found = shortcuts(Case(samples=samples, left_out=[], facts=facts, **known))
+    assert [(one.figures["by"], one.figures["class"]) for one in found] == [("size", "000")]
 
 
 def test_the_interval_is_wilsons() -> None:

@@ -1,5 +1,6 @@
 """A series is cut in time: contiguous parts, the last is tested, and nothing near a border is on both sides."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from striate.data.blocks import blocks, in_time
 from striate.data.sample import Sample
 from striate.data.sources import read_source
 from striate.errors import StriateError
-from striate.train.dataset import Division, read_dataset
+from striate.train.dataset import Division, divided, read_dataset
 from striate.train.settings import Settings
 
 SHAPE = st.tuples(st.integers(20, 300), st.sampled_from([0.1, 0.2, 0.3]), st.sampled_from([0.0, 0.1, 0.2]))
@@ -99,6 +100,19 @@ def test_a_test_part_of_one_class_is_told(tmp_path: Path) -> None:
     settings = Settings(out=str(tmp_path), split="blocks")
     data = read_dataset((pictures, ["a"] * 30 + ["b"] * 30), settings, lambda event: None, Division())
     assert "All test pictures are of the class 'b': who always answers so has 100 %." in data.cautions
+
+
+def test_an_empty_part_is_told(tmp_path: Path) -> None:
+    """All pictures are of one group (those of one folder, with --group parent): the parts that were asked for cannot be
+    had, and that is said; not so of those that were not asked for."""
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
+    settings = Settings(out=str(tmp_path))
+    data = read_dataset((pictures, ["a", "b"] * 20, ["g"] * 40), settings, lambda event: None, Division())
+    assert any(one.startswith("No pictures for the test and the validation part") for one in data.cautions)
+    data = divided(data, replace(settings, test=0.0), Division())
+    assert any(one.startswith("No pictures for the validation part") for one in data.cautions)
+    data = divided(data, replace(settings, test=0.0, val=0.0), Division())
+    assert not any("No pictures" in one for one in data.cautions)
 
 
 def test_given_parts_are_not_cut() -> None:

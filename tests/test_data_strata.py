@@ -1,6 +1,7 @@
 """Every part gets its share of rare labels and of large numbers."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,3 +45,44 @@ def test_large_numbers_reach_every_part(seed: int) -> None:
     top = parts[values > np.quantile(values, 0.9)]
     assert 3 <= np.sum(top == "test") <= 9
     assert 1 <= np.sum(top == "validation") <= 6
+
+
+def divided(targets: list, each: int, seed: int) -> dict[str, np.ndarray]:
+    """Which samples each part holds, where each patient has the next `each` of them."""
+    pixels = np.zeros((1, 1), np.uint8)
+    known = [Sample(path=str(n), source=pixels, target=t, group=f"{seed} {n // each}") for n, t in enumerate(targets)]
+    parts = np.array(split(known, [f"{seed} {n}" for n in range(len(known))], seed=seed))
+    return {part: parts == part for part in ("train", "validation", "test")}
+
+
+@pytest.mark.parametrize("patients", [3, 5, 8, 10, 20, 30])
+def test_patients_of_one_level_each_are_divided_as_asked(patients: int) -> None:
+    """Each patient has an age of its own: a step of numbers holds ten patients, not ten pictures of one of them."""
+    for seed in range(20):
+        ages = np.random.default_rng(seed).uniform(20, 80, patients)
+        parts = divided([(float(age),) for age in ages for _ in range(12)], 12, seed)
+        assert abs(12 * patients / 5 - parts["test"].sum()) <= 12
+        assert abs(12 * patients / 10 - parts["validation"].sum()) <= 12
+        assert parts["validation"].any()
+        assert parts["test"].any()
+
+
+@pytest.mark.parametrize("patients", [5, 10, 20])
+@pytest.mark.parametrize("many", [False, True])
+def test_patients_of_many_classes_are_divided_as_asked(patients: int, many: bool) -> None:
+    """Ten classes, or sets of ten labels, of which each patient has several: few patients to a class leave no part out
+    and take no half of the set."""
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        names = np.array([f"c{kind}" for kind in range(10)])
+        drawn = [tuple(names[random.random(10) < 0.3].tolist()) for _ in range(20 * patients)]
+        parts = divided(drawn if many else random.choice(names, 20 * patients).tolist(), 20, seed)
+        assert 0.1 <= parts["test"].mean() <= 0.3
+        assert 0 < parts["validation"].mean() <= 0.2
+
+
+def test_patients_of_one_class_each_keep_their_class_in_every_part() -> None:
+    """Three patients to each of two classes: one of each class in every part, as three separate pictures would be."""
+    for seed in range(20):
+        parts = divided([kind for kind in "ab" for _ in range(3 * 7)], 7, seed)
+        assert all((mask[:21].sum(), mask[21:].sum()) == (7, 7) for mask in parts.values())

@@ -347,6 +347,6 @@ def test_two_columns_of_one_title(tmp_path: Path) -> None:
 
 
 def test_whole_numbers_keep_their_digits_in_tables() -> None:
-    """A count of 1,037,137 stands as it was read in data.csv and predictions.csv; fractions have six digits."""
+    """A count of 1,037,137 stands as it was read in data.csv and predictions.csv; fractions have twelve digits."""
     assert text_of((1037137.0, -20240301.0, 0.0)) == "1037137; -20240301; 0"
     assert text_of((0.1 + 0.2, 1e300, float("inf"))) == "0.3; 1e+300; inf"

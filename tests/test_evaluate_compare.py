@@ -9,7 +9,7 @@ import pytest
 
 from striate.cli import main
 from striate.errors import StriateError
-from striate.evaluate.compare import compared
+from striate.evaluate.compare import _ends, compared
 
 
 def run_of(
@@ -37,13 +37,21 @@ def run_of(
             writer.writerow((name, "a", "validation", "" if groups is None else groups[number], "used", ""))
     with (folder / "predictions.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        by_class = kind == "accuracy"
+        by_class, truth = kind == "accuracy", "0" if kind == "rmse" else "a"
         writer.writerow(("path", "predicted", "part", "truth", *(() if by_class else ("error",))))
         for name, error in zip(names, errors, strict=True):
-            said = "b" if error else "a"
-            writer.writerow((name, said, "validation", "a", *(() if by_class else (error,))))
-            writer.writerow((name.replace("p/", "t/"), "b", "test", "a", *(() if by_class else (1,))))
+            said = str(error) if kind == "rmse" else "b" if error else "a"
+            writer.writerow((name, said, "validation", truth, *(() if by_class else (error,))))
+            writer.writerow((name.replace("p/", "t/"), truth, "test", truth, *(() if by_class else (1,))))
     return folder
+
+
+def told_by(folder: Path, kind: str, columns: str, rows: list[tuple]) -> Path:
+    """The files of a run with these rows of predictions.csv, behind the name of each and its part."""
+    run = run_of(folder, np.zeros(len(rows)), kind=kind)
+    lines = [f"p/{number}.png,validation,{','.join(map(str, row))}" for number, row in enumerate(rows)]
+    (run / "predictions.csv").write_text("\n".join([f"path,part,{columns}", *lines]))
+    return run
 
 
 def ends_of(line: str) -> tuple[float, float]:
@@ -93,6 +101,62 @@ def test_groups_are_drawn_together(tmp_path: Path) -> None:
         low, high = ends_of(compared(pair).splitlines()[-1])
         wide.append(high - low)
     assert wide[0] / wide[1] == pytest.approx(np.sqrt(10), rel=0.25)
+
+
+def test_few_groups_prove_nothing(tmp_path: Path) -> None:
+    """Forty pictures of one patient, one of which is now wrong, and of four: no word of better or worse."""
+    after = (np.arange(40) == 7).astype(float)
+    for count in (1, 4):
+        known = np.arange(40) * count // 40
+        pair = [
+            run_of(tmp_path / f"{n}{count}", errors, groups=known) for n, errors in (("a", after * 0), ("b", after))
+        ]
+        line = compared(pair).splitlines()[-1]
+        assert line.endswith(f"only {count} groups (of a patient, alike, neighbours), which are too few to tell by")
+
+
+def test_neighbours_count_together(tmp_path: Path) -> None:
+    """kin of predictions.csv says what data.csv does not: runs of five frames, of either of the two runs."""
+    after, wide = np.repeat(np.arange(24) % 3 == 0, 5), []
+    for name, kin in (("alone", range(120)), ("blocks", [row // 5 for row in range(120)])):
+        a = told_by(tmp_path / name / "a", "accuracy", "predicted,truth,kin", [("a", "a", row) for row in range(120)])
+        rows = [("ab"[int(wrong)], "a", number) for wrong, number in zip(after, kin, strict=True)]
+        low, high = ends_of(compared([a, told_by(tmp_path / name / "b", "accuracy", "predicted,truth,kin", rows)]))
+        wide.append(high - low)
+    assert wide[1] / wide[0] == pytest.approx(np.sqrt(5), rel=0.25)
+
+
+def test_few_pictures_that_differ_by_chance_show_no_difference() -> None:
+    """Differences of mean 0 between eight groups, drawn 300 times: the interval holds 0 in about 95 of 100, where the
+    drawn means alone hold it in 84."""
+    random, held = np.random.default_rng(0), 0
+    for _ in range(300):
+        kin = np.repeat(np.arange(8), 5)
+        low, high = _ends(random.normal(0, 1, 8)[kin] + random.normal(0, 1, 40), kin)
+        held += low <= 0 <= high
+    assert held >= 0.9 * 300
+
+
+def test_numbers_are_compared_in_their_own_units(tmp_path: Path) -> None:
+    """Two trainings with other standard deviations gave the same answers: their errors differ, and nothing else. Of two
+    columns each counts by how much it varies: an error of 1 of 0 to 119, and then of 0.25 of 0 and 1."""
+    truth = np.arange(120)
+    a, b = (
+        told_by(tmp_path / name, "rmse", "predicted,truth,error", [(t + t % 2, t, (t % 2) / sd) for t in truth])
+        for name, sd in (("a", 30), ("b", 40))
+    )
+    assert ": 0 of error per picture, which was 0.5 [0, 0]: no difference" in compared([a, b])
+    c, d = (
+        told_by(
+            tmp_path / name,
+            "r2",
+            "predicted,truth,error",
+            [(f"{t + x}; {t % 2 + y}", f"{t}; {t % 2}", 9) for t in truth],
+        )
+        for name, x, y in (("c", 1, 0), ("d", 1, 0.25))
+    )
+    before, after = 1 / truth.std(), 0.25 / 0.5
+    assert f"+{after - before:.3g} of error per picture, which was {before:.3g} [" in compared([c, d])
 
 
 def test_only_pictures_that_both_held_out(tmp_path: Path) -> None:

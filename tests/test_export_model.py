@@ -18,6 +18,7 @@ from striate.data.sample import Boxes
 from striate.data.symbols import SYMBOLS
 from striate.data.values import mask_values
 from striate.errors import StriateError
+from striate.evaluate.scores import classification_scores
 from striate.export.answers import write_answers
 from striate.export.items import items
 from striate.export.model import Model, load_model
@@ -321,6 +322,28 @@ def test_evaluation_equals_counting(tmp_path: Path) -> None:
     assert scores["baseline"] == pytest.approx(5 / 12)
     assert sorted(item["path"] for item in scores["left_out"]) == ["a/bad.png", "zebra/00.png", "zebra/01.png"]
     assert "class 'zebra' is not one of the model's" in {item["reason"] for item in scores["left_out"]}
+
+
+def test_what_belongs_together_widens_the_intervals_of_an_evaluation(tmp_path: Path) -> None:
+    """As in the scores of a training: pictures of one group, copies, and neighbours where one follows the other."""
+    folder, model = draw_folder(tmp_path, {"a": 20, "b": 20, "c": 20}), make_model()
+    rows = model.predict([folder / name / f"{number:02}.png" for number in range(20) for name in "abc"])
+    chances = np.stack([row.answer for row in rows])
+
+    def expected(clusters: list[int], order: np.ndarray) -> dict:
+        truth = np.arange(60) % 3
+        return classification_scores(truth[order], chances[order], "abc", 0, np.array(clusters))["accuracy"]
+
+    listed, in_time = np.arange(60).reshape(20, 3).T.ravel(), np.arange(60)
+    scores = model.evaluate(folder, group=r"/(\d)")
+    grouped = [number // 10 for number in range(20)] * 3
+    assert scores["clusters"] == 2
+    assert scores["accuracy"] == pytest.approx(expected(grouped, listed))
+    scores = make_model(about={"majority": "a", "split": "blocks"}).evaluate(folder)
+    assert scores["accuracy"] == pytest.approx(expected([row // 4 for row in range(60)], in_time))
+    assert "clusters" not in model.evaluate(folder)
+    (folder / "a" / "99.png").write_bytes((folder / "a" / "00.png").read_bytes())
+    assert model.evaluate(folder)["clusters"] == 60
 
 
 def test_an_evaluation_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from striate.augment.apply import augment, sources_of
 from striate.augment.recipe import parse
 from striate.cli import main
 from striate.data.prepare import Shape
-from striate.data.sample import Found
+from striate.data.sample import Found, text_of
 from striate.draw import number_charts
 from striate.errors import StriateError
 from striate.export.model import load_model
@@ -99,6 +99,20 @@ def test_rows_come_back() -> None:
             answer = known.decode(torch.ones(1, len(task.classes)))[0]
             back = known.read(dict(zip(known.header(), known.row(answer), strict=True)))
             np.testing.assert_allclose(back, answer, rtol=1e-4)
+
+
+def test_large_numbers_close_to_each_other_come_back() -> None:
+    """Metres of a northing and degrees of a longitude within one street: tables lose nothing of what was said of
+    them, nor of what is true."""
+    targets = [(4612345.678, -73.987654), (4612346.123, -73.987652)]
+    task = replace(fitted(targets), reach=(1.5, 1.5))
+    for said in task.decode(torch.tensor([[0.3, -0.4], [1.7, 0.2]])):
+        row = dict(zip(task.header(), task.row(said), strict=True))
+        np.testing.assert_allclose(task.read(row) / task.scales, said / task.scales, rtol=0, atol=1e-2)
+        told = np.array([float(cell) for cell in row["predicted"].split("; ")])
+        np.testing.assert_allclose(told, said[:, 0], rtol=1e-11)
+    assert text_of(targets[0]) == "4612345.678; -73.987654"
+    assert text_of((0.1 + 0.2, 3.0)) == "0.3; 3"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (8, 8), (28, 28), (66, 200), (150, 150), (160, 320)])

@@ -44,6 +44,25 @@ def test_the_table_writes_nothing_and_minus_as_the_report_does() -> None:
     assert number(-0.25, "r2").startswith("−")
 
 
+@pytest.mark.parametrize(
+    ("value", "rmse", "r2"),
+    [
+        (0.00012345, "0.000123", "0.000"), (0.04567, "0.0457", "0.046"), (0.3241, "0.324", "0.324"),
+        (0.0, "0.000", "0.000"), (12.34, "12.34", "12.34"), (999.96, "1000", "1000"), (50723.4, "50723", "50723"),
+        (1234567.0, "1.235e+06", "1.235e+06"),
+    ],
+)  # fmt: skip
+def test_numbers_in_any_unit_say_something(value: float, rmse: str, r2: str) -> None:
+    """A thickness in metres is not 0.000 and a price has no exponent, in the report and in the table."""
+    assert (number(value, "rmse"), number(value, "r2")) == (rmse, r2)
+    score = {"value": value, "low": value, "high": value}
+    record = {"n": 3, "main": "mae", "rmse": score, "mae": score, "baseline": None}
+    record |= {"per_class": {"x": {"n": 3, "rmse": score}}}
+    text = score_table({"test": record})
+    assert f"{rmse} [{rmse}, {rmse}]" in text
+    assert text.splitlines()[-1].split() == ["x", "3", rmse]
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_an_empty_part_is_told_and_nothing_false(name: str) -> None:
     """--test 0: no picture gives no score and no mistake, and the words say so."""

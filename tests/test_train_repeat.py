@@ -65,7 +65,7 @@ def test_every_picture_is_tested_once(folded: Run) -> None:
 def test_the_pooled_score_is_that_of_all_answers(folded: Run) -> None:
     """predictions.csv holds every out-of-fold answer of the runs, and its score is the run's test score."""
     rows = read_table(folded.folder / "predictions.csv")
-    assert list(rows[0])[-3:] == ["part", "truth", "run"]
+    assert list(rows[0])[-4:] == ["part", "truth", "kin", "run"]
     by_run = {name: read_table(folded.folder / name / "predictions.csv") for name in "123"}
     for name, said in by_run.items():
         mine = [{k: v for k, v in row.items() if k != "run"} for row in rows if row["run"] == name]
@@ -128,6 +128,20 @@ def test_answers_stand_as_their_run_wrote_them(tmp_path: Path) -> None:
     first, second = read_table(tmp_path / "predictions.csv")
     assert first == dict(zip((*columns, "run"), (*lines[0], "1"), strict=True))
     assert second == first | {"predicted": "6", "low": "", "high": "", "error": "0.5", "run": "2"}
+
+
+def test_a_run_that_knows_no_intervals_does_not_end_the_others() -> None:
+    """Of three folds the second validates on too few pictures for a coverage: the spread is over the other two."""
+    score = {"value": 0.5, "low": 0.25, "high": 0.75}
+    each = {}
+    for name, coverage in (("1", 0.8), ("2", None), ("3", 0.9)):
+        record = {"main": "rmse", "rmse": score} | ({"coverage": score | {"value": coverage}} if coverage else {})
+        each[name] = {"test": record, "validation": record, "train": record}
+    for order in ("123", "231"):  # also where the first run is that one
+        told = {str(place): each[name] for place, name in enumerate(order, 1)}
+        over = repeat._over_runs(told, [(0, dataset.Division(fold=fold, folds=3)) for fold in (1, 2, 3)])["spread"]
+        assert over["coverage"]["mean"] == pytest.approx(0.85)
+        assert over["rmse"]["mean"] == 0.5
 
 
 def test_nothing_is_decoded_twice(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

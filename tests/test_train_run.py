@@ -172,7 +172,7 @@ def test_predictions_csv_is_what_the_model_says(whole: tuple[Run, list[Event]], 
     run = whole[0]
     rows = read_table(run.folder / "predictions.csv")
     names = [f"p_{name}" for name in COUNTS]
-    assert list(rows[0]) == ["path", "predicted", "confidence", *names, "part", "truth"]
+    assert list(rows[0]) == ["path", "predicted", "confidence", *names, "part", "truth", "kin"]
     assert len(rows) == sum(COUNTS.values())
     again = striate.load(run.folder).predict([data / row["path"] for row in rows])
     for row, one in zip(rows, again, strict=True):

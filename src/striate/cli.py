@@ -151,11 +151,11 @@ def _machine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _label_options(parser: argparse.ArgumentParser) -> None:
-    """Where labels come from, as for train."""
+    """Where labels and groups come from, as for train."""
     for item in fields(Settings):
-        if item.name.startswith("label") or item.name == "columns":
+        if item.name.startswith("label") or item.name in ("columns", "group"):
             flag, facts = "--" + item.name.replace("_", "-"), item.metadata
-            parser.add_argument(flag, metavar=facts["meta"], help=facts["help"])
+            parser.add_argument(flag, metavar=facts["meta"] or "WORD", help=facts["help"])
 
 
 def _export_options(parser: argparse.ArgumentParser) -> None:

@@ -65,7 +65,8 @@ def evaluate(options: argparse.Namespace) -> int:
     from striate.evaluate.scores import warnings
     from striate.evaluate.table import score_table
 
-    labels_from = {name: getattr(options, name) for name in ("labels", "label_column", "columns", "label_regex")}
+    places = ("labels", "label_column", "columns", "label_regex", "group")
+    labels_from = {name: getattr(options, name) for name in places}
     if options.source is None:
         asked = [f"--{name.replace('_', '-')}" for name, value in labels_from.items() if value is not None]
         if asked or Path(options.model).is_file():

@@ -49,8 +49,8 @@ class Case:
 
     @cached_property
     def kinds(self) -> np.ndarray:
-        """(K,) `labels`, where every picture is of one class, which are held against each other; else 0 for all."""
-        return self.labels if self.one_label else np.zeros_like(self.labels)
+        """(K,) the number of each picture's class; 0 where it has not just one, as most sets of labels are rare."""
+        return self.labels if self.one_label else np.zeros(len(self.samples), np.int64)
 
     @cached_property
     def parts(self) -> np.ndarray:
@@ -105,3 +105,12 @@ def spread_sample(labels: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray
         mine = rows[labels[rows] == kind]
         chosen.append(mine[np.linspace(0, len(mine) - 1, min(each, len(mine))).round().astype(np.int64)])
     return np.sort(np.concatenate(chosen)) if chosen else rows[:0]
+
+
+def half_of(tried: np.ndarray, labels: np.ndarray, rows: np.ndarray, most: int) -> np.ndarray:
+    """A `spread_sample` of which half is of the classes `tried`, where these are fewer than half of all: of many
+    classes each would else have too few rows to tell anything by."""
+    mine = np.isin(labels[rows], tried)
+    if len(np.unique(labels[rows])) <= 2 * len(tried):
+        return spread_sample(labels, rows, most)
+    return np.sort(np.concatenate([spread_sample(labels, rows[side], most // 2) for side in (mine, ~mine)]))

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from striate.check.case import Case, spread_sample
+from striate.check.case import Case, half_of
 from striate.check.finding import Finding
 from striate.check.tree import Table, predicted
 from striate.data.content import FORMATS
@@ -41,10 +41,11 @@ def shortcuts(case: Case) -> list[Finding]:
 
     Trees are grown only where a class is left for which all else holds that a finding needs.
     """
-    rows = spread_sample(case.labels, case.singles, MOST) if case.one_label else case.singles[:0]
-    labels = case.labels[rows]
-    counts = np.bincount(labels, minlength=len(case.classes))
-    kinds = [int(kind) for kind in np.argsort(-counts, kind="stable")[:CLASSES] if counts[kind] >= FEWEST]
+    if not case.one_label:
+        return []
+    often = np.argsort(-np.bincount(case.labels[case.singles], minlength=len(case.classes)), kind="stable")[:CLASSES]
+    labels = case.labels[rows := half_of(often, case.labels, case.singles, MOST)]
+    kinds = [int(kind) for kind in often if np.sum(labels == kind) >= FEWEST]
     if len(kinds) < 2:
         return []
     tried = kinds[:1] if len(kinds) == 2 else kinds

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from striate.data.folder import number_key
 from striate.data.sample import PARTS, Found, Sample
 from striate.errors import StriateError
@@ -56,6 +58,16 @@ def blocks(
         if place == 0 or named[place - 1] != named[place]:
             seen |= {contents[other] for other in order[place:] if parts[other] == named[place]}
     return parts, aside
+
+
+def kin_in_time(samples: Sequence[Sample]) -> np.ndarray:
+    """(n,) the same number for samples of one group, and else for n^(1/3) that follow each other in the order given:
+    neighbours in time say much the same, so scores draw such runs together, as the block bootstrap does (Künsch 1989).
+    """
+    place, first = np.arange(len(samples)), {}
+    runs = place - place % max(round(len(samples) ** (1 / 3)), 1)
+    each = zip(samples, runs.tolist(), strict=True)
+    return np.array([run if one.group is None else first.setdefault(one.group, run) for one, run in each], np.int64)
 
 
 def _borders(named: Sequence[str], *, is_turned: bool) -> set[int]:

@@ -98,16 +98,16 @@ def text_of(target: Target) -> str:
     if isinstance(target, str):
         return target
     if isinstance(target, tuple):
-        return "; ".join(value if isinstance(value, str) else _number_text(value) for value in target)
+        return "; ".join(value if isinstance(value, str) else number_text(value) for value in target)
     if isinstance(target, Mask):
         return "mask"
     colon = {name: ":" * name[-1:].isdigit() for name in names_of(target)}  # of classes that are called 0, 1, ...
     return ", ".join(f"{name}{colon[name]} {target.names.count(name)}" for name in class_order(colon))
 
 
-def _number_text(value: float) -> str:
-    """A number as tables write it: whole ones with all digits, others with six."""
-    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
+def number_text(value: float) -> str:
+    """A number as tables write it, which are read again: whole ones with all digits, others with twelve."""
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.12g}"
 
 
 def bytes_of(target: object) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from striate.data.joined import joined
 from striate.data.sample import PARTS, Sample, class_order, names_of
-from striate.data.strata import strata
+from striate.data.strata import strata, strata_of_units
 from striate.errors import StriateError, first_few
 
 TRAIN, VALIDATION, TEST = PARTS
@@ -153,15 +153,20 @@ def units(
     return joined(len(samples), links)
 
 
+def kin_of(samples: Sequence[Sample], contents: Sequence[str], together: Iterable[Sequence[int]] = ()) -> np.ndarray:
+    """(N,) the same number for rows that belong together, as `units` joins them."""
+    kin = np.zeros(len(samples), np.int64)
+    for number, rows in enumerate(units(samples, contents, together)):
+        kin[rows] = number
+    return kin
+
+
 def _by_class(
     pool: list[list[int]], samples: Sequence[Sample], contents: Sequence[str], seed: int
-) -> dict[str, list[Unit]]:
-    """Units by their most frequent stratum, each of these in the order of hashes."""
-    kinds = strata([sample.target for sample in samples])
-    classes: defaultdict[str, list[Unit]] = defaultdict(list)
-    for rows in pool:
-        counts = Counter(kinds[row] for row in rows)
-        label = min(counts, key=lambda name: (-counts[name], name))
+) -> dict[str | None, list[Unit]]:
+    """Units by their stratum, each of these in the order of hashes."""
+    classes: defaultdict[str | None, list[Unit]] = defaultdict(list)
+    for rows, label in zip(pool, strata_of_units([sample.target for sample in samples], pool), strict=True):
         classes[label].append((_place(rows, samples, contents, seed), rows))
     return {label: sorted(inside) for label, inside in classes.items()}
 

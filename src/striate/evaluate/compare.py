@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 
 import numpy as np
 
@@ -18,19 +17,20 @@ from striate.errors import StriateError, aligned
 from striate.evaluate import intervals
 from striate.evaluate.named import interval, label, main_of
 
-LEAST = 10  # pictures that two runs must have in common
+LEAST, LEAST_KIN = 10, 5  # pictures that two runs must have in common, and groups of them that belong together
 MOST = 48  # letters of a cell
 
 
 @dataclass(frozen=True)
 class Told:
     """What one run left behind: asked, its [settings]; scores; and of every picture of a part the true label or target,
-    the group, and how wrong the answer was (0 or 1 for one class), the mean over several answers."""
+    what it belongs together with ("" for nothing), and how wrong the answer was (0 or 1 for one class; of numbers (K,)
+    how far off each was, in the user's units), the mean over several answers."""
 
     name: str
     asked: dict[str, object]
     scores: dict
-    pictures: dict[str, tuple[str, str, float]]
+    pictures: dict[str, tuple[str, str, np.ndarray | float]]
 
 
 def compared(runs: Sequence[str | Path], part: str = "validation") -> str:
@@ -49,12 +49,12 @@ def _read(run: Path, part: str) -> Told:
     try:
         asked = tomllib.loads((run / "settings.toml").read_text(encoding="utf-8"))["settings"]
         groups = {row["path"]: row["group"] for row in files.read_csv(run / "data.csv")}
-        truths, errors = {}, defaultdict(list)
+        known, errors, are_numbers = {}, defaultdict(list), main_of(scores[part]) in ("rmse", "r2")
         for row in files.read_csv(run / "predictions.csv"):
-            if row["part"] == part:
-                truths[row["path"]] = row["truth"]
-                errors[row["path"]].append(_error(row))
-        pictures = {name: (truth, groups.get(name, ""), fmean(errors[name])) for name, truth in truths.items()}
+            if row["part"] == part:  # a run of an earlier version knows groups, and no kin
+                known[row["path"]] = row["truth"], row.get("kin") or groups.get(row["path"], "")
+                errors[row["path"]].append(_off(row) if are_numbers else _error(row))
+        pictures = {name: (*about, np.mean(errors[name], axis=0)) for name, about in known.items()}
     except (OSError, ValueError, KeyError) as error:
         rule = "a run to compare has readable settings.toml, data.csv and predictions.csv"
         raise StriateError(rule, received=f"{type(error).__name__}: {error}", where=run) from error
@@ -63,6 +63,15 @@ def _read(run: Path, part: str) -> Told:
 
 def _error(row: dict[str, str]) -> float:
     return float(row["error"]) if "error" in row else float(row["predicted"] != row["truth"])
+
+
+def _off(row: dict[str, str]) -> np.ndarray:
+    """(K,) how far off each number is: in the user's units, since every run has a standard deviation of its own."""
+    return abs(_numbers(row["predicted"]) - _numbers(row["truth"]))
+
+
+def _numbers(cell: str) -> np.ndarray:
+    return np.array(cell.split("; "), np.float64)
 
 
 def _table(told: Sequence[Told]) -> list[str]:
@@ -84,17 +93,27 @@ def _difference(first: Told, other: Told, part: str) -> str:
     if len(both) < LEAST:
         few = f"{len(both)} {part} pictures in common, which is too few to compare"
         return f"{pair}: {few}; the same --seed gives the same parts, and --repeats or --folds keep only the test part"
-    before, after = (np.array([one.pictures[name][2] for name in both]) for one in (first, other))
-    groups = [first.pictures[name][1] or name for name in both]
-    drawn = intervals.resampled_means((after - before)[:, None], clusters=np.array(groups))[:, 0]
-    change, (low, high) = (after - before).mean(), intervals.percentile(drawn)
-    said = "no difference is shown" if low <= 0 <= high else "better" if high < 0 else "worse"
     about = f"{pair}, on {len(both):,} {part} pictures of both"
+    kin = min(([one.pictures[name][1] or name for name in both] for one in (first, other)), key=lambda k: len(set(k)))
+    if len(set(kin)) < LEAST_KIN:
+        return f"{about}: only {len(set(kin))} groups (of a patient, alike, neighbours), which are too few to tell by"
+    before, after = (np.array([one.pictures[name][2] for name in both]) for one in (first, other))
+    if before.ndim > 1:  # several numbers count by the greatest error, each against how much it varies
+        spread = np.std([_numbers(first.pictures[name][0]) for name in both], axis=0) if before.shape[1] > 1 else 1.0
+        before, after = ((one / np.where(spread > 0, spread, 1.0)).max(axis=1) for one in (before, after))
+    change, (low, high) = (after - before).mean(), _ends(after - before, np.array(kin))
+    said = "no difference is shown" if low <= 0 <= high else "better" if high < 0 else "worse"
     if main_of(first.scores[part]) == "accuracy":
         value, *ends = (_signed(f"{-100 * one:+.1f}") for one in (change, high, low))
         return f"{about}: {value} points of accuracy [{', '.join(ends)}]: {said}"
     value, *ends = (_signed(f"{one:+.3g}") for one in (change, low, high))
     return f"{about}: {value} of error per picture, which was {before.mean():.3g} [{', '.join(ends)}]: {said}"
+
+
+def _ends(differences: np.ndarray, kin: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the mean, from drawing what belongs together again."""
+    drawn = intervals.resampled_means(differences[:, None], clusters=kin)[:, 0]
+    return intervals.widened(differences.mean(), drawn, intervals.clusters_worth(kin, len(kin)))
 
 
 def _labels(picture: tuple | None) -> list[str] | None:

@@ -37,6 +37,14 @@ _NAMES: dict[str, tuple[str, bool, bool]] = {
     "calibration_error": ("Calibration error", _SHARE, _LOWER),
     "log_loss": ("Log loss", False, _LOWER),
 }
+_IN_UNITS = ("rmse", "mae")  # the user's own
+
+
+def in_cell(value: float | None, name: str, digits: int) -> str:
+    """A score in a table for the terminal: with so many decimals, or as `number` where it is in the user's units."""
+    if value is None or name in _IN_UNITS:
+        return number(value, name)
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def label(name: str, record: Container[str] = ()) -> str:
@@ -56,12 +64,16 @@ def is_better(name: str, value: float, other: float) -> bool:
 
 
 def number(value: float | None, name: str) -> str:
-    """A score for people: shares in percent, others with four digits, a dash for what is not defined."""
+    """A score for people: shares in percent, others with four digits, a dash for what is not defined; those in the
+    user's units, which may be small, with three that say something."""
     if value is None:
         return "–"
     if is_share(name):
         return f"{100 * value:.1f} %"
-    return (f"{value:.3f}" if abs(value) < 10 else f"{value:#.4g}".rstrip(".")).replace("-", "−")
+    size = abs(value)
+    small = ".3g" if name in _IN_UNITS and 0 < size < 0.1 else ".3f"
+    form = small if size < 10 else ".0f" if 1e3 <= size < 1e6 else "#.4g"
+    return f"{value:{form}}".rstrip(".").replace("-", "−")
 
 
 def row_of(per_class: Mapping[str, Mapping[str, object]]) -> str:

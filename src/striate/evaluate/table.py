@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from striate.evaluate.named import label, row_of, scores_of
+from striate.evaluate.named import in_cell, label, row_of, scores_of
 from striate.evaluate.scores import headline
 
 
@@ -14,7 +14,8 @@ def score_table(scores: Mapping[str, dict]) -> str:
     lines = [f"{part}: {headline(record)}" for part, record in scores.items()] + [""]
     lines.append(" " * width + "".join(f"  {part:>24}" for part in scores))
     lines += [
-        f"{label(name, names):{width}}" + "".join(f"  {_cell(record.get(name)):>24}" for record in scores.values())
+        f"{label(name, names):{width}}"
+        + "".join(f"  {_cell(record.get(name), name):>24}" for record in scores.values())
         for name in names
     ]
     return "\n".join([*lines, *_classes(part, first.get("per_class", {}))])
@@ -31,17 +32,12 @@ def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
     heads = "".join(f"  {label(name):>{width}}" for name, width in wide.items())
     rows = (
         f"{one:{longest}}  {row['n']:{most},}"
-        + "".join(f"  {_number(row[name]['value'], 3):>{wide[name]}}" for name in names)
+        + "".join(f"  {in_cell(row[name]['value'], name, 3):>{wide[name]}}" for name in names)
         for one, row in per_class.items()
     )
     return ["", f"{title:{longest}}  {'n':>{most}}" + heads, *rows]
 
 
-def _cell(score: dict | None) -> str:
-    if score is None or score["low"] is None:
-        return _number(score["value"] if score else None, 4)
-    return f"{_number(score['value'], 4)} [{_number(score['low'], 4)}, {_number(score['high'], 4)}]"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+def _cell(score: dict | None, name: str) -> str:
+    value, *ends = (in_cell(score[key] if score else None, name, 4) for key in ("value", "low", "high"))
+    return value if score is None or score["low"] is None else f"{value} [{', '.join(ends)}]"

@@ -14,11 +14,13 @@ from torch import nn
 
 import striate
 from striate.data.batches import scale, standardise
+from striate.data.blocks import in_time, kin_in_time
 from striate.data.content import read_file
 from striate.data.guard import load_one
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
+from striate.data.split import kin_of
 from striate.data.wording import worded
 from striate.device import PRECISIONS, choose_device, evaluated, memory_format
 from striate.errors import StriateError, first_few, nearest
@@ -194,10 +196,10 @@ class Model:
     ) -> dict:
         """The scores of this model on labelled pictures (a folder of classes, a table, arrays with labels).
 
-        part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns
-        and label_regex, as for train. The result is the record of one part as in scores.json, with "left_out": a list
-        of {path, reason}, also of single boxes and areas. "openings" says how often the run's test pictures have been
-        opened, this time too, if most are scored; "learned" is the share of pictures that the model learned from.
+        part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns,
+        label_regex and group, as for train; groups, copies and, after --split blocks, what is near in time widen
+        intervals. The result is a part's record of scores.json and "left_out", of {path, reason}, of boxes and areas too;
+        "openings" says how often most of them were opened as the run's test part, "learned" what share it learned from.
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
@@ -220,28 +222,26 @@ class Model:
                 where=found.root,
                 remedy=f"the model knows {', '.join(self.classes[:10])}",
             )
-        scores = self.task.scores([s.target for s, _ in scored], [p.answer for _, p in scored], self.about)
-        is_sealed = self.run is not None and (self.run / seal.FILE).is_file()
-        if is_sealed or self.learned:
-            sources = (s.source for s, _ in scored)
-            contents = [hash_of(read_file(source) if isinstance(source, Path) else source) for source in sources]
-            scores |= seal.seen_before(contents, self.learned)
-            if is_sealed and (opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores)):
-                scores["openings"] = opened
+        kept = [s for s, _ in scored]
+        contents = [hash_of(read_file(s.source) if isinstance(s.source, Path) else s.source) for s in kept]
+        kin = kin_in_time(kept) if self.about.get("split") == "blocks" else kin_of(kept, contents)
+        scores = self.task.scores([s.target for s in kept], [p.answer for _, p in scored], self.about, kin)
+        scores |= seal.seen_before(contents, self.learned)
+        if self.run and (opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores)):
+            scores["openings"] = opened
         return {**scores, "left_out": left}
 
     def _labelled(self, source: str | Path | tuple, **labels_from: str | Path | None) -> Found:
         """Samples of the form and for the task that the model was trained for."""
         from striate.data.sources import read_source
 
-        form = self.preparation.shape.form
-        asked = {"form": form if form in ("series", "volume") else "auto", "text": self.about.get("text")}
-        asked["read"] = self.about.get("series")
-        found = read_source(source, task=self.task.targets or self.task.name, **asked, **labels_from)
+        form, known = self.preparation.shape.form, {"text": self.about.get("text"), "read": self.about.get("series")}
+        asked = {"form": form if form in ("series", "volume") else "auto", **known, **labels_from}
+        found = read_source(source, task=self.task.targets or self.task.name, **asked)
         if found.form != form:
             rule, received = (worded("pictures", name) for name in (form, found.form))
             raise StriateError(f"this model was trained on {rule}", received=received, where=found.root)
-        return found
+        return in_time(found) if self.about.get("split") == "blocks" else found
 
     def look(self, picture: str | Path | np.ndarray) -> "Look":
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from striate.augment.recipe import Recipe
 from striate.data.prepare import Shape
-from striate.data.sample import Found, text_of
+from striate.data.sample import Found, number_text, text_of
 from striate.draw import number_charts
 from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
@@ -177,7 +177,7 @@ class Regression(Task):
     def row(self, answer: np.ndarray) -> tuple[str, ...]:
         values, reach = np.asarray(answer).T
         columns = [values, values - reach, values + reach] if self.reach else [values]
-        cells = tuple(f"{value:.6g}" for value in np.stack(columns, axis=1).ravel())
+        cells = tuple(map(number_text, np.stack(columns, axis=1).ravel().tolist()))
         return cells if len(self.classes) == 1 else (text_of(self.target_of(answer)), *cells)
 
     def read(self, row: Mapping[str, str]) -> np.ndarray:

@@ -13,12 +13,12 @@ import torch
 from striate import files
 from striate.check.doctor import check_store
 from striate.check.finding import Check
-from striate.data.blocks import blocks, in_time
+from striate.data.blocks import blocks, in_time, kin_in_time
 from striate.data.guard import rest
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of, class_order
 from striate.data.sources import read_source, require_trainable
-from striate.data.split import VALIDATED, folds, require_folds, split, twins, units, validation_share
+from striate.data.split import VALIDATED, folds, kin_of, require_folds, split, twins, validation_share
 from striate.data.store import Store, build_store
 from striate.data.survey import Survey, survey
 from striate.data.wording import extent, worded
@@ -58,8 +58,8 @@ class Dataset:
 
     parts: the part of every row of the store, TWIN or UNUSED. task: with the classes, in order. check: what was found.
     kin: (K,) the same number for rows that belong together: by group, by content, by looks; of blocks in time by
-    group or as neighbours. aside: rows that the division uses for nothing, and why. opened: earlier runs that have
-    opened most of these test pictures, and how often.
+    group or as neighbours. aside: rows that the division uses for nothing, and why. empty: parts that were asked for
+    and have no pictures. opened: earlier runs that have opened most of these test pictures, and how often.
     """
 
     found: Found
@@ -70,6 +70,7 @@ class Dataset:
     check: Check
     kin: np.ndarray
     aside: Mapping[int, str] = field(default_factory=dict)
+    empty: tuple[str, ...] = ()
     opened: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -146,6 +147,11 @@ class Dataset:
         tested = [f"{name!r}" for name, count in self.counts("test").items() if count] if self.task.one_label else []
         if len(tested) == 1:
             said.append(f"All test pictures are of the class {tested[0]}: who always answers so has 100 %.")
+        if self.empty:
+            said.append(
+                f"No pictures for the {' and the '.join(self.empty)} part: what belongs together (of one group, alike) "
+                "stays in one part, and there is too little of it to divide."
+            )
         leaks = {part: int(self.leaked(part).sum()) for part in PARTS[1:]}
         if any(leaks.values()) and all(found.kind != "leak" for found in self.check.findings):  # by group alone
             counts = " and ".join(f"{count:,} of the {part} part" for part, count in leaks.items() if count)
@@ -235,9 +241,7 @@ def read_dataset(
     looked, store = open_store(found, settings, tell)
     check = check_store(found, store, math.inf if settings.minutes is None else 60 * settings.minutes * COMPARING)
     found, task = _task(found, store, check, settings)
-    kin = np.zeros(len(store.kept), np.int64)
-    for number, rows in enumerate(units([found.samples[i] for i in store.kept], store.contents, check.together)):
-        kin[rows] = number
+    kin = kin_of([found.samples[i] for i in store.kept], store.contents, check.together)
     data = Dataset(found, looked, store, np.full(len(kin), UNUSED, object), task, check, kin)
     data = divided(data, settings, division)
     tested = [store.contents[row] for row in data.used] if division.folds else data.contents("test")
@@ -279,27 +283,22 @@ def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
     parts[used] = split(samples, contents, **shares, seed=division.seed, together=together)
     held = twins(samples, contents, parts[used], together) if settings.test and data.task.one_label else []
     parts[used[held]] = TWIN
-    data = replace(data, parts=parts)
+    empty = tuple(part for part, share in shares.items() if share > 0 and part not in parts)
+    data = replace(data, parts=parts, empty=empty)
     return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
 
 
 def _in_blocks(
     data: Dataset, settings: Settings, division: Division, used: np.ndarray, samples: list[Sample], contents: list[str]
 ) -> Dataset:
-    """The same pictures in parts that follow each other in the order given.
-
-    Neighbours in time say much the same: scores draw runs of n^(1/3) of the n pictures of a part together, as the block
-    bootstrap does (Künsch 1989).
-    """
+    """The same pictures in parts that follow each other in the order given."""
     validation, fold = VALIDATED if settings.val is None else settings.val, (division.fold, division.folds)
     named, beside = blocks(samples, contents, test=settings.test, validation=validation, fold=fold)
     parts, kin = np.full(len(data.store.kept), UNUSED, object), np.arange(len(data.store.kept))
     parts[used] = named
-    for part in PARTS:
-        rows = np.flatnonzero(parts == part)
-        kin[rows] = rows[np.arange(len(rows)) - np.arange(len(rows)) % max(round(len(rows) ** (1 / 3)), 1)]
-    for rows in units([replace(sample, part=None) for sample in samples], [str(row) for row in used]):
-        kin[used[rows]] = kin[used[rows[0]]]
+    every = data.samples
+    for rows in (np.flatnonzero(parts == part) for part in PARTS):
+        kin[rows] = rows[kin_in_time([every[row] for row in rows])]
     data = replace(data, parts=parts, kin=kin, aside={int(used[row]): why for row, why in beside.items()})
     return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
 

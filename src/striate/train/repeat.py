@@ -194,8 +194,8 @@ def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dic
     main = main_of(each[told[0]["run"]]["test"])
     order = sorted(told, key=lambda one: one["validation"].get(main) or 0.0)
     out = {"runs": told, "spread": {}, "model": order[(len(order) - 1) // 2]["run"]}
-    for name in told[0]["test"]:
-        known = np.array([one["test"][name] for one in told if one["test"][name] is not None])
+    for name in dict.fromkeys(name for one in told for name in one["test"]):  # not every run need know intervals
+        known = np.array([one["test"][name] for one in told if one["test"].get(name) is not None])
         if len(known):
             sd = float(known.std(ddof=1)) if len(known) > 1 else None
             ends = {"lowest": float(known.min()), "highest": float(known.max())}

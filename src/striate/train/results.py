@@ -93,13 +93,13 @@ def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mappi
     def rows() -> Iterator[tuple[str, ...]]:
         for part in ("test", "validation", "train", TWIN):
             held = data.scored_rows(part)
-            targets = data.targets_of(held)
+            targets, kin = data.targets_of(held), data.kin[held].tolist()
             errors = task.errors(targets, predicted[part])
-            for row, target, answer, error in zip(held, targets, predicted[part], errors, strict=True):
+            for row, target, answer, error, alike in zip(held, targets, predicted[part], errors, kin, strict=True):
                 wrong = () if task.one_label else (f"{error:.6g}",)  # where prediction and truth do not say it
-                yield names[row], *task.row(answer), part, text_of(target), *wrong
+                yield names[row], *task.row(answer), part, text_of(target), *wrong, str(alike)
 
-    header = ("path", *task.header(), "part", "truth", *(() if task.one_label else ("error",)))
+    header = ("path", *task.header(), "part", "truth", *(() if task.one_label else ("error",)), "kin")
     files.write_csv(folder / "predictions.csv", header, rows())
 
 

@@ -257,6 +257,7 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
         "recipe": training.plan.recipe,
         **({"text": job.settings.text} if job.settings.text else {}),
         **({"series": data.found.read} if data.found.read else {}),
+        **({"split": job.settings.split} if job.settings.split == "blocks" else {}),
     }
     network = training.average.network.eval()
     learned = learned_from(data.contents("train"), job.given.learned if job.given else ())

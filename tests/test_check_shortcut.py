@@ -182,7 +182,7 @@ def test_print_on_one_paper_is_no_light(tmp_path: Path) -> None:
         page[random.integers(2) :: step, 3:] = random.uniform(20, 90)
         return np.clip(page + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
 
-    assert "light" not in kinds(examine(draw(tmp_path / "set", change=printed, side=64), tmp_path / "store"))
+    assert "light" not in kinds(examine(draw(tmp_path / "set", 20, change=printed, side=64), tmp_path / "store"))
 
 
 def test_small_classes_are_not_judged(tmp_path: Path) -> None:

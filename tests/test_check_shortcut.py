@@ -45,6 +45,33 @@ def reddish(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
     return picture
 
 
+def patched(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+    """A red patch as light as what it covers, in a corner but not always at the same place."""
+    if kind == "bar":
+        y, x = np.random.default_rng(number).integers(1, 4, 2)
+        patch = picture[y : y + 5, x : x + 5]
+        patch[:] = np.clip(patch + np.array([70, -36, 0]), 0, 255)
+    return picture
+
+
+def lettered(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+    """A thin white letter in a corner, not always at the same place, on a ground of its own in every picture."""
+    random = np.random.default_rng([number, len(kind)])
+    picture[:] = np.clip(picture + random.normal(0, 45, (8, 8, 1)).repeat(4, 0).repeat(4, 1), 0, 255)
+    if kind == "cross":
+        y, x = random.integers(1, 3, 2)
+        picture[y : y + 7, x] = picture[y, x : x + 5] = picture[y + 3, x : x + 5] = 235
+    return picture
+
+
+def lit(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+    """More dark spots on a ground that is lighter: a tenth of the pixels is darker, the spots themselves are not."""
+    random = np.random.default_rng([number, len(kind)])
+    spots = random.random((32, 32, 1)) < (0.25 if kind == "disc" else 0.04)
+    light = 30 * (kind == "disc")
+    return (np.where(spots, 50, random.uniform(150, 170)) + random.normal(light, 4, picture.shape)).astype(np.uint8)
+
+
 def cut_out(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
     """A body on plain ground that fills its picture: round, or a cross with lobes that reach further."""
     random = np.random.default_rng([number, len(kind)])
@@ -78,11 +105,12 @@ def test_a_clean_set_has_no_shortcut(tmp_path: Path, seed: int) -> None:
     ("change", "family", "kind"),
     [
         (brighter, "light", "disc"), (framed, "border", "bar"), (cornered, "border", "bar"), (lined, "mark", "cross"),
-        (reddish, "tint", "disc"),
+        (reddish, "tint", "disc"), (patched, "mark", "bar"), (lettered, "mark", "cross"), (lit, "light", "disc"),
     ],
 )  # fmt: skip
 def test_a_planted_difference_is_found(tmp_path: Path, change: object, family: str, kind: str) -> None:
-    """Light, a frame, a mark in a corner, a line near the border, a tint: the family and the class are named."""
+    """Light, a frame, a mark in a corner, a line near the border, a tint, a patch, a letter, more light with more ink:
+    the family and the class are named."""
     found = one(examine(draw(tmp_path / "set", change=change), tmp_path / "store"), "shortcut")
     assert found.figures["by"] in ({family, "mark"} if family == "border" else {family})
     assert found.figures["class"] == kind
@@ -146,6 +174,19 @@ def test_more_ink_is_no_shortcut(tmp_path: Path) -> None:
         return drawn
 
     assert "light" not in kinds(examine(draw(tmp_path / "set", change=inked), tmp_path / "store"))
+
+
+def test_print_on_one_paper_is_no_light(tmp_path: Path) -> None:
+    """Lines of print, so fine that hardly a pixel of the thumb is paper alone, and large things on the same paper."""
+
+    def printed(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+        random = np.random.default_rng([number, len(kind)])
+        page = np.full((64, 64, 1), random.uniform(230, 240))
+        step = {"bar": 2, "cross": 16, "disc": 32}[kind]
+        page[random.integers(2) :: step, 3:] = random.uniform(20, 90)
+        return np.clip(page + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
+
+    assert "light" not in kinds(examine(draw(tmp_path / "set", 20, change=printed, side=64), tmp_path / "store"))
 
 
 def test_small_classes_are_not_judged(tmp_path: Path) -> None:

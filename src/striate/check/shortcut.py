@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.check.case import Case, half_of
 from striate.check.finding import Finding
+from striate.check.standing import BESIDE, RINGS, apart_of, standing_of
 from striate.check.tree import Table, predicted
 from striate.data.content import FORMATS
 from striate.data.prepare import DEPTHS
@@ -22,7 +23,8 @@ MOST, FEWEST, CLASSES = 2500, 10, 20  # pictures looked at, least of a class, cl
 Z = 1.96  # of the 95 % intervals
 WRAPPING = 60  # bytes of a PNG that are not pixels
 HEAVIER = 1.2  # least ratio of the bytes that the same content takes in the files of two classes
-SHIFT = 0.4  # least |2 AUC - 1| of dark, middle and bright pixels alike, for a difference of light
+FURTHER = 0.2  # of the way from guessing to certainty that a border tells more than all inside of it
+SHIFT = 0.25  # least |2 AUC - 1| of darkest, middle and brightest pixels alike, for a difference of light
 
 Columns = np.ndarray  # (N, features)
 
@@ -92,18 +94,30 @@ class _Looked:
 
     @cached_property
     def ranks(self) -> np.ndarray:
-        """(3, N) of dark, middle and bright pixels."""
-        return np.stack([_ranks(column) for column in self.light.T[1:4]])
+        """(3, N) of darkest, middle and brightest pixels."""
+        return np.stack([_ranks(column) for column in self.light.T[::2]])
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        return np.bincount(self.labels, minlength=len(self.case.classes))
 
     @cached_property
     def relief(self) -> np.ndarray:
-        """(N, 32, 32) the values against the middle one."""
-        return self.values - self.light[:, 2, None, None]
+        """(4, N, 32, 32) the values, and red, green and blue beside them, each against the picture's own middle one."""
+        tint = self.facts["tint"].transpose(3, 0, 1, 2) / np.float32(255)
+        hue = tint - tint.mean(axis=0)
+        hue -= np.median(hue, axis=(2, 3), keepdims=True)
+        return np.concatenate([[self.values - self.light[:, 2, None, None]], hue.repeat(4, axis=2).repeat(4, axis=3)])
 
     @cached_property
     def apart(self) -> np.ndarray:
-        """(classes, 32, 32) how far each class stands out at every pixel."""
-        return _apart(self.relief, self.labels, len(self.case.classes))
+        """(4, classes, 32, 32) how far each class stands out at every pixel, in grey and in each colour."""
+        return np.stack([apart_of(plane, self.labels, self.counts) for plane in self.relief])
+
+    @cached_property
+    def standing(self) -> np.ndarray:
+        """(4, classes) in which of them a class has what may be a mark near the border."""
+        return standing_of(self.apart, self.counts)
 
 
 def _told(table: Table, labels: np.ndarray, kind: int) -> Told:
@@ -155,7 +169,8 @@ def _heavier(looked: _Looked, kind: int) -> bool:
 
 
 def _shifted(looked: _Looked, kind: int) -> bool:
-    """Whether all of the picture is lighter or darker, dark and bright pixels alike: no matter of more or less ink."""
+    """Whether all of the picture is lighter or darker, darkest and brightest pixels alike: ink leaves the ground, one
+    of both, as it is, but mixes with it in what lies between."""
     moved = [_moved(ranks, looked.labels == kind) for ranks in looked.ranks]
     return min(moved) >= SHIFT or max(moved) <= -SHIFT
 
@@ -180,7 +195,7 @@ def _tint(looked: _Looked) -> Columns:
 
 def _border(looked: _Looked) -> Columns:
     """The outermost pixels, the corners and the outer blocks, as they are and against the middle value."""
-    facts, full, ring = looked.facts, looked.scale[:, None], _blocks(looked.values)[:, _RINGS == 0]
+    facts, full, ring = looked.facts, looked.scale[:, None], _blocks(looked.values)[:, RINGS == 0]
     return _beside_middle(looked, np.concatenate([facts["border"] / full, facts["corners"] / full, ring], axis=1))
 
 
@@ -189,21 +204,12 @@ def _beside_middle(looked: _Looked, columns: Columns) -> Columns:
 
 
 def _mark(looked: _Looked) -> Columns:
-    """The pixels outside the middle quarter that differ most between any class and the others."""
-    telling = {int(at) for apart in looked.apart for at in np.argsort(-apart[_BESIDE], kind="stable")[:3]}
-    return looked.relief[:, _BESIDE][:, sorted(telling)]
-
-
-def _apart(values: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """(classes, H, W) how far the mean of each lies from that of all others, in standard deviations: d'; 0 for few."""
-    flat, member = values.reshape(len(values), -1), (labels == np.arange(classes)[:, None]).astype(float)
-    own, count = np.stack([member @ flat, member @ flat**2]), member.sum(axis=1, keepdims=True)
-    all_of = np.stack([flat.sum(axis=0), (flat**2).sum(axis=0)])[:, None]
-    mean, square = own / np.maximum(count, 1)
-    others, others_square = (all_of - own) / np.maximum(len(flat) - count, 1)
-    variance = np.maximum((square - mean**2 + others_square - others**2) / 2, 0)
-    far = np.abs(mean - others) / np.sqrt(variance + 1e-4)
-    return np.where(np.minimum(count, len(flat) - count) < FEWEST, 0, far).reshape(classes, *values.shape[1:])
+    """The pixels outside the middle quarter that differ most between the others and a class that has a mark there."""
+    columns = []
+    for plane, apart, stands in zip(looked.relief, looked.apart, looked.standing, strict=True):
+        telling = np.argsort(-apart[stands][:, BESIDE], kind="stable")[:, :8]
+        columns.append(plane[:, BESIDE][:, np.unique(telling)])
+    return np.concatenate(columns, axis=1)
 
 
 def _blocks(values: np.ndarray) -> Columns:
@@ -211,29 +217,14 @@ def _blocks(values: np.ndarray) -> Columns:
     return values.reshape(len(values), 8, 4, 8, 4).mean(axis=(2, 4))
 
 
-_RINGS = np.minimum.outer(*[np.minimum(np.arange(8), np.arange(8)[::-1])] * 2)  # how far in a block lies
-_BESIDE = np.repeat(np.repeat(_RINGS < 2, 4, axis=0), 4, axis=1)  # pixels of the thumb outside its middle quarter
-_TOP = np.triu(_BESIDE) & np.fliplr(np.triu(np.ones_like(_BESIDE)))  # those of them nearest to the upper edge
-FURTHER, STANDING, TIMES, AROUND = 0.2, 1.2, 2.0, 2 / 3
-
-
 def _framed(looked: _Looked, told: Told) -> bool:
     """Whether the border is right on FURTHER more of the way from guessing to certainty than all inside of it."""
-    inside = Table(_beside_middle(looked, _blocks(looked.values)[:, _RINGS > 0]))
+    inside = Table(_beside_middle(looked, _blocks(looked.values)[:, RINGS > 0]))
     return not len(inside.values) or 2 * (told.right - _told(inside, looked.labels, told.label).right) >= FURTHER
 
 
 def _marked(looked: _Looked, kind: int) -> bool:
-    """Whether a place outside the middle quarter stands out TIMES as much as any place in it.
-
-    It must do so by STANDING deviations, 4 standard errors off for the many places looked at. What stands out AROUND as
-    much on all four sides, also within the outermost pixels, is the outline of what lies in the middle, or its ground.
-    """
-    mine, apart = looked.labels == kind, looked.apart[kind]
-    error, beside = np.sqrt(1 / mine.sum() + 1 / (~mine).sum()), apart[_BESIDE].max()
-    around = min((np.rot90(apart, side) * _TOP)[1:-1, 1:-1].max() for side in range(4))
-    stands = beside - 4 * error >= STANDING and beside >= TIMES * apart[~_BESIDE].max()
-    return bool(stands and around < AROUND * beside)
+    return bool(looked.standing[:, kind].any())
 
 
 def _always(looked: _Looked, of: int | Told) -> bool:

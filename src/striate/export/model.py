@@ -198,7 +198,7 @@ class Model:
 
         part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns,
         label_regex and group, as for train; groups, copies and, after --split blocks, what is near in time widen
-        intervals. The result is the record of one part in scores.json and "left_out", of {path, reason}, boxes and areas;
+        intervals. The result is a part's record in scores.json and "left_out", of {path, reason}, boxes and areas too;
         "openings" says how often most of them were opened as the run's test part, "learned" what share it learned from.
         """
         if part not in (None, *PARTS):

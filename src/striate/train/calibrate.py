@@ -40,7 +40,7 @@ def calibrate(model: Model, data: Dataset) -> float:
     def loss(log_temperature: float) -> float:
         return float(data.task.loss(logits / np.exp(log_temperature), truth, None, 0.0))
 
-    return temperature_of(loss, clusters_worth(data.kin[rows]))
+    return temperature_of(loss, clusters_worth(data.kin[rows], len(rows)))
 
 
 def temperature_of(loss: Callable[[float], float], count: float) -> float:

@@ -147,7 +147,7 @@ def test_evidence_is_what_permutations_say() -> None:
 def test_patients_are_seen_where_pictures_have_several_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nearly every picture has a set of labels of its own, so that all are held against each other; and trees, which
     tell classes apart, are not asked."""
-    monkeypatch.setattr(shortcut, "spread_sample", None)
+    monkeypatch.setattr(shortcut, "half_of", None)
     draw(tmp_path / "set", name=patient, change=lit(5))
     paths = sorted(path.relative_to(tmp_path / "set").as_posix() for path in (tmp_path / "set").rglob("*.png"))
     marks = np.random.default_rng(0).integers(0, 2, (len(paths), 7))

@@ -133,15 +133,19 @@ def widened(
     What is drawn again spreads sqrt((C - 1) / C) as much as C pictures do, and like a normal number where a mean of few
     has Student's distribution: both ends lie further from the value by what the two leave out.
     """
-    from scipy.special import stdtrit
-
     if np.isnan(value) or worth <= 1:
         return float("nan"), float("nan")
-    count, (low, high) = max(worth, 2.0), percentile(replicates)
-    wider = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) / NormalDist().inv_cdf(0.5 + LEVEL / 2)
-    wider *= (count / (count - 1)) ** 0.5
+    wider, (low, high) = _wider(max(worth, 2.0)), percentile(replicates)
     ends = min(value + wider * (low - value), value), max(value + wider * (high - value), value)
     return float(np.clip(ends[0], least, most)), float(np.clip(ends[1], least, most))
+
+
+def _wider(count: float) -> float:
+    """By how much more than normal redraws of so many pictures the ends lie from the value."""
+    from scipy.special import stdtrit
+
+    student = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) / NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    return student * (count / (count - 1)) ** 0.5
 
 
 def proportion_like(value: float, replicates: np.ndarray, effective: float) -> tuple[float, float]:
@@ -317,6 +321,19 @@ def bootstrapped(value: float, replicates: np.ndarray, effective: float) -> dict
     if np.isnan(value):
         return scored(value)
     return scored(value, *proportion_like(float(value), np.asarray(replicates, np.float64).ravel(), float(effective)))
+
+
+def ranked(value: float, replicates: np.ndarray, effective: float) -> dict[str, float | None]:
+    """An AUROC as a score, from its replicates: normal in its logit with Student's quantile of `effective` pictures
+    (Pepe 2003), since percentiles of few pictures lie too high near 1; as a share where it is 0, 1 or the same in all.
+    """
+    known = np.asarray(replicates, np.float64).ravel()
+    known = known[~np.isnan(known)]
+    if not 0 < value < 1 or effective <= 1 or not known.size or np.ptp(known) < _ALIKE:
+        return bootstrapped(value, replicates, effective)
+    wide = _wider(max(effective, 2.0)) * NormalDist().inv_cdf(0.5 + LEVEL / 2) * known.std() / (value * (1 - value))
+    odds = value / (1 - value) * np.exp([-wide, wide])
+    return scored(value, *(odds / (1 + odds)).tolist())
 
 
 def plain(value: float) -> float | None:

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from striate.evaluate import intervals, metrics
-from striate.evaluate.intervals import Clusters, bootstrapped, plain, share_score
+from striate.evaluate.intervals import Clusters, bootstrapped, plain, ranked, share_score
 from striate.evaluate.scores import MOST_AUROC_CELLS
 
 COMMON = "always the labels that most training pictures have"
+_SCORED = {"f1": bootstrapped, "auroc": ranked, "ap": bootstrapped}
 
 
 def best_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
@@ -87,7 +88,7 @@ def label_scores(
     sizes = _sizes(truth, said, clusters)
     each = {"f1": [metrics.f1(*one) for one in counts], **_ordering(truth, chances, clusters)}
     means = {
-        name: bootstrapped(*map(metrics.mean_of_known, pair), intervals.effective_size(sizes[name]))
+        name: _SCORED[name](*map(metrics.mean_of_known, pair), intervals.effective_size(sizes[name]))
         for name, pair in each.items()
     }
     return {
@@ -118,7 +119,7 @@ def _per_label(truth: np.ndarray, said: np.ndarray, clusters: Clusters, each: Ma
             "n": int(known.sum()),
             "precision": share_score(known, clusters, called),
             "recall": share_score(called, clusters, known),
-            **{name: bootstrapped(values[k], drawn[:, k], sizes[name][k]) for name, (values, drawn) in each.items()},
+            **{name: _SCORED[name](values[k], drawn[:, k], sizes[name][k]) for name, (values, drawn) in each.items()},
         }
         for k, (known, called) in enumerate(zip(truth.T, said.T, strict=True))
     ]

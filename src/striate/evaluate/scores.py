@@ -6,7 +6,7 @@ import numpy as np
 
 from striate.errors import StriateError, first_few
 from striate.evaluate import intervals, metrics
-from striate.evaluate.intervals import Clusters, bootstrapped, scored, share_score
+from striate.evaluate.intervals import Clusters, bootstrapped, ranked, scored, share_score
 from striate.evaluate.named import floor_of, interval, label, main_of, number
 
 # Pictures x classes up to which the AUROC (of labels also the average precision) is computed anew for every resample.
@@ -104,7 +104,7 @@ def _means_over_classes(hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> 
     return {
         "balanced_accuracy": bootstrapped(*(metrics.balanced_accuracy(*each[:2]) for each in hits.both), size),
         "macro_f1": bootstrapped(*map(metrics.mean_of_known, hits.f1), size),
-        "auroc": bootstrapped(*map(metrics.macro_auroc, areas), size),
+        "auroc": ranked(*map(metrics.macro_auroc, areas), size),
     }
 
 
@@ -149,7 +149,7 @@ def _of_class(k: int, hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> di
         "precision": hits.share(hits.predicted == k),
         "recall": hits.share(hits.truth == k),
         "f1": bootstrapped(f1[k], drawn[:, k], hits.worth * actual[k]),
-        "auroc": bootstrapped(areas[0][k], areas[1][:, k], hits.worth * min(actual[k], actual.sum() - actual[k])),
+        "auroc": ranked(areas[0][k], areas[1][:, k], hits.worth * min(actual[k], actual.sum() - actual[k])),
     }
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
+from striate.check import overlay
 from striate.check.alike import Alike, alike
 from striate.data.facts import FACTS, facts_of_all
 from striate.data.header import Header
@@ -134,3 +135,23 @@ def test_the_order_of_rows_means_nothing(planted: tuple) -> None:
     groups = {frozenset(rows) for rows in of(pictures).near}
     turned = {frozenset(int(order[row]) for row in rows) for rows in of([pictures[row] for row in order]).near}
     assert turned == groups
+
+
+def test_no_two_pictures_are_laid_over_each_other_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few pictures most pairs that chance is read off are drawn again and again: each is laid once, and counts as
+    often as it was drawn."""
+    random, calls, others = np.random.default_rng(2), [], []
+    facts = noted([texture(random) for _ in range(40)])
+
+    def laid(looks: np.ndarray, pairs: np.ndarray, *more: float) -> tuple[np.ndarray, np.ndarray]:
+        calls.append(pairs.tolist())
+        return pairs @ np.array([0.02, 0.0005]), np.zeros((len(pairs), 2, 3))  # a number of its own for every pair
+
+    monkeypatch.setattr(overlay, "_laid", laid)
+    monkeypatch.setattr(overlay, "_chance", lambda *given: others.append(given[3]) or np.zeros(len(given[0])))
+    overlay.overlaid(facts["look"], facts["tint"])
+    for pairs in calls:
+        assert len({tuple(pair) for pair in pairs}) == len(pairs)
+    looks = facts["look"]
+    described = overlay._whitened(overlay._statistics(looks, facts["tint"], overlay.filled(looks)))
+    np.testing.assert_array_equal(others[0], overlay._distance(laid(looks, overlay._unrelated(described))[0]))

@@ -38,7 +38,8 @@ def overlaid(looks: np.ndarray, tints: np.ndarray) -> tuple[np.ndarray, np.ndarr
     described = _whitened(np.concatenate(list(known)))
     pairs, unrelated = _candidates(described), _unrelated(described)
     agreement, poses = _laid(looks, pairs, PROMISING)
-    others = _distance(_laid(looks, unrelated)[0])
+    different, which = np.unique(unrelated, axis=0, return_inverse=True)  # of few pictures most were drawn twice
+    others = _distance(_laid(looks, different)[0])[which.ravel()]
     ends = (_chance(_distance(agreement), described[rows], described[unrelated[:, 0]], others) for rows in pairs.T)
     made = np.maximum(*ends)
     kept = made < np.log10(CHANCE) - STRICTER * (1 - agreement)

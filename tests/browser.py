@@ -24,7 +24,10 @@ if not all(COMMANDS.values()):
     pytest.skip(f"the page is tested in a real browser; get it with: {wanted}", allow_module_level=True)
 
 from axe_playwright_python.sync_playwright import Axe  # noqa: E402
+from drawn_page import served  # noqa: E402
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright  # noqa: E402
+
+from striate.serve.glass import Glass  # noqa: E402
 
 PATIENCE = 90_000  # milliseconds until something that must appear counts as missing
 HARMFUL = ("serious", "critical")
@@ -72,6 +75,13 @@ def opened(place: Path, *words: str) -> Iterator[str]:
             yield found[0]
         finally:
             process.terminate()
+
+
+@contextmanager
+def page_of(place: Path, picture: Path | None = None) -> Iterator[str]:
+    """The address of the page that `striate open` shows, served by this process, which has imported torch already."""
+    with served(Glass(place, picture).answer) as server:
+        yield server.url
 
 
 @contextmanager

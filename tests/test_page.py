@@ -19,7 +19,6 @@ from browser import (
     WIDER,
     Browser,
     Page,
-    chromium,
     command,
     environment,
     expect,
@@ -61,12 +60,6 @@ def model(run: Path) -> striate.Model:
 def address(run: Path) -> Iterator[str]:
     with opened(run) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 import base64
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from browser import WIDER, Browser, chromium, expect, faults, visit
+from browser import WIDER, Browser, expect, faults, visit
 from drawn import TINY, draw_folder
 from PIL import Image
 from test_export_onnx import COLOUR, GREY, LAYERS, NAMES, model_of
@@ -25,12 +24,6 @@ from striate.tasks.regression import Regression
 from striate.tasks.segmentation import Segmentation
 
 HELD = re.compile(r"Held against torch just now: within (\S+)\.")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def page_of(model: Model, tmp_path: Path) -> str:

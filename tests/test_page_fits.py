@@ -1,11 +1,9 @@
 """What the page shows has room on it, wide or narrow, and is said in the words of what was learned from."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
-from browser import WIDER, Browser, chromium, expect, open_tab, opened, visit
+from browser import WIDER, Browser, expect, open_tab, page_of, visit
 from PIL import Image
 
 from striate.data.prepare import Preparation, Shape
@@ -20,20 +18,14 @@ OUTSIDE = """([inner, outer]) => [...document.querySelectorAll(inner)].filter((o
 }).map((one) => one.outerHTML.slice(0, 120))"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-def asked(place: Path, shape: Shape, sample: Path) -> tuple[str, ...]:
-    """The command that opens a model file with random weights and kernels of eleven numbers a side."""
+def asked(place: Path, shape: Shape, sample: Path) -> tuple[Path, Path]:
+    """A model file with random weights and kernels of eleven numbers a side, and the sample to open it with."""
     task = make_task("classification", {"classes": ("a", "b")})
     network = build(LINE, shape.seen, task.make_head(LINE), seed=3)
     ends = {"low": 0.0, "high": 255.0, "mean": 0.4, "std": 0.25}
     figures = Preparation(shape=shape, **{name: (value,) * shape.channels for name, value in ends.items()})
     Model(network.eval(), task, figures).save(place / "model.safetensors")
-    return ("open", "--no-browser", str(place / "model.safetensors"), str(sample))
+    return place / "model.safetensors", sample
 
 
 def test_wide_kernels_and_large_maps_have_room_at_any_width(browser: Browser, tmp_path: Path) -> None:
@@ -42,7 +34,7 @@ def test_wide_kernels_and_large_maps_have_room_at_any_width(browser: Browser, tm
     values = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
     Image.fromarray(values).save(tmp_path / "noise.png")
     words = asked(tmp_path, Shape(height=24, width=24, channels=3), tmp_path / "noise.png")
-    with opened(Path(words[-1]), *words[:-1]) as address:
+    with page_of(*words) as address:
         for width in (1400, 390):
             with visit(browser, address, width=width) as page:
                 expect(page.locator(".term figure")).to_have_count(3)
@@ -60,7 +52,7 @@ def test_a_series_has_positions_and_no_pixels(browser: Browser, tmp_path: Path) 
     """Nobody looks for the pixel, the row or the column of a series; and its map is high enough to be seen."""
     np.save(tmp_path / "two.npy", np.random.default_rng(0).normal(100, 30, (1, 40, 2)).astype("float32"))
     words = asked(tmp_path, Shape(height=1, width=40, channels=2, depth="float32", form="series"), tmp_path / "two.npy")
-    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+    with page_of(*words) as address, visit(browser, address) as page:
         expect(page.get_by_role("heading", name="Layer conv1, channel 0, position 15")).to_be_visible()
         expect(page.get_by_text("Network input 2 × 40", exact=True)).to_be_visible()
         read = page.locator("main").inner_text().lower()
@@ -89,6 +81,6 @@ def test_numbers_of_a_table_are_said_by_their_columns(browser: Browser, tmp_path
         ("corner; line", ("corner", "line"), True): "corner; line",
         ("disc 2, square 1", ("disc", "square"), True): "disc 2, square 1",
     }
-    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+    with page_of(*words) as address, visit(browser, address) as page:
         expect(page.locator(".ledger-head")).to_be_visible()
         assert {cell: page.evaluate(say, list(cell)) for cell in cells} == cells

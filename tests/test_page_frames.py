@@ -2,14 +2,13 @@
 
 import base64
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 import torch
-from browser import Browser, Locator, Page, chromium, expect, faults, grid, number, opened, visit
+from browser import Browser, Locator, Page, expect, faults, grid, number, page_of, visit
 from drawn_series import write_ucr
 from PIL import Image
 from scipy.stats import spearmanr
@@ -25,12 +24,6 @@ FILTERS = 80  # so many terms that the patches of the least are not sent with th
 LINE = f"conv {FILTERS} 3, conv 4 3, relu, flatten, dense classes"
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
 def untrained(file: Path, shape: Shape, line: str = LINE) -> Path:
     """A model file with random weights."""
     task = make_task("classification", {"classes": ("a", "b")})
@@ -41,14 +34,14 @@ def untrained(file: Path, shape: Shape, line: str = LINE) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A stack, and the command that opens a model of volumes with it."""
+def stack(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, tuple[Path, Path]]:
+    """A stack, and the model of volumes and the file that show it."""
     place = tmp_path_factory.mktemp("frames")
     values = np.random.default_rng(0).integers(0, 256, (FRAMES, HEIGHT, WIDTH), dtype=np.uint8)
     tifffile.imwrite(place / "stack.tif", values, photometric="minisblack")
     shape = Shape(height=HEIGHT, width=WIDTH, channels=1, form="volume", frames=FRAMES)
     model = untrained(place / "model.safetensors", shape)
-    return values, ("open", "--no-browser", str(model), str(place / "stack.tif"))
+    return values, (model, place / "stack.tif")
 
 
 def at(page: Page, frame: int) -> np.ndarray:
@@ -62,10 +55,10 @@ def pixels_of(canvas: Locator) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))).convert("L"), np.float64)
 
 
-def test_a_volume_is_seen_frame_by_frame(browser: Browser, stack: tuple[np.ndarray, tuple[str, ...]]) -> None:
+def test_a_volume_is_seen_frame_by_frame(browser: Browser, stack: tuple) -> None:
     """The middle frame first; the slider paints any other with its numbers, and the field where it reaches there."""
     values, words = stack
-    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+    with page_of(*words) as address, visit(browser, address) as page:
         expect(page.get_by_role("heading", name="frame 3, row 6, column 5")).to_be_visible()
         expect(page.get_by_text("Sees frames 2–4, rows 5–7, columns 4–6 of the volume")).to_be_visible()
         expect(page.get_by_text("Possible field: 3 × 3 pixels in frames 2 to 4.")).to_be_visible()
@@ -96,16 +89,14 @@ def test_a_volume_is_seen_frame_by_frame(browser: Browser, stack: tuple[np.ndarr
 
 
 @pytest.mark.parametrize("form", ["volume", "series"])
-def test_any_term_is_that_of_the_place(
-    browser: Browser, stack: tuple[np.ndarray, tuple[str, ...]], tmp_path: Path, form: str
-) -> None:
+def test_any_term_is_that_of_the_place(browser: Browser, stack: tuple, tmp_path: Path, form: str) -> None:
     """Of many terms the least one, which is sent when it is opened, multiplies to what it adds; and steps lead on."""
     words = stack[1]
     if form == "series":
         shape = Shape(height=1, width=40, channels=1, depth="float32", form="series")
         rows = write_ucr(tmp_path / "Waves") / "Waves_TEST.tsv"
-        words = ("open", "--no-browser", str(untrained(tmp_path / "model.safetensors", shape)), str(rows))
-    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, f"{address}#layer=1") as page:
+        words = (untrained(tmp_path / "model.safetensors", shape), rows)
+    with page_of(*words) as address, visit(browser, f"{address}#layer=1") as page:
         expect(page.locator(".row-button")).to_have_count(9)
         page.get_by_role("button", name=f"other {FILTERS - 8} channels").click()
         button = page.locator(".row-button").last
@@ -138,7 +129,7 @@ def test_filters_of_groups_name_the_channels_they_read(browser: Browser, tmp_pat
     line = "conv 8 3, conv 8 3 groups=4, flatten, dense classes"
     model = untrained(tmp_path / "model.safetensors", Shape(height=8, width=10, channels=1), line)
     with (
-        opened(tmp_path / "even.png", "open", "--no-browser", str(model)) as address,
+        page_of(model, tmp_path / "even.png") as address,
         visit(browser, f"{address}#tab=filters&layer=1&channel=5") as page,
     ):
         expect(page.locator(".filter-chosen caption")).to_have_text("weights for input channel 4")
@@ -146,14 +137,14 @@ def test_filters_of_groups_name_the_channels_they_read(browser: Browser, tmp_pat
         expect(page.locator(".filter-chosen caption")).to_have_text("weights for input channel 5")
 
 
-def test_maps_of_a_volume_are_seen_frame_by_frame(browser: Browser, stack: tuple[np.ndarray, tuple[str, ...]]) -> None:
+def test_maps_of_a_volume_are_seen_frame_by_frame(browser: Browser, stack: tuple) -> None:
     """A map is one frame high, painted with that frame's values, and the slider turns all maps to another."""
     values, words = stack
-    model = load_model(words[2])
+    model = load_model(words[0])
     seen = torch.tensor((values / 255 - 0.4) / 0.25, dtype=torch.float32)[None, None]
     first = list(model.network.children())[:3]
     maps = torch.nn.Sequential(*first)(seen)[0].detach().numpy()  # of relu1: (4, frames, height, width)
-    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, f"{address}#layer=2&range=layer") as page:
+    with page_of(*words) as address, visit(browser, f"{address}#layer=2&range=layer") as page:
         sheet = page.locator(".layer-panel > .atlas canvas")
         for frame in (3, FRAMES):
             expect(

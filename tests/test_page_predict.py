@@ -2,17 +2,17 @@
 
 import base64
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import WIDER, Browser, chromium, expect, faults, opened, visit
+from browser import WIDER, Browser, expect, faults, opened, visit
 from drawn import TINY, draw_folder, picture, white_charts
 from drawn_page import spatial_run
 from drawn_series import write_ucr
 from PIL import Image
 from playwright.sync_api import Page, Route
+from test_serve_predictor import serving
 
 import striate
 
@@ -22,12 +22,6 @@ DROP = """([name, bytes]) => {
   for (const kind of ["dragover", "drop"])
     document.body.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true, cancelable: true }));
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def test_pictures_are_answered(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +84,7 @@ def test_series_are_called_series(browser: Browser, tmp_path: Path, monkeypatch:
     """The page of a model of series asks for series, and says what it sees and was tested on in the report's words."""
     white_charts(monkeypatch)
     run = striate.train(write_ucr(tmp_path / "Waves"), out=str(tmp_path), epochs=1, quiet=True, workers=0).folder
-    with opened(run, "serve", "--port", "0") as address, visit(browser, address) as page:
+    with serving(run) as (_, _, server), visit(browser, f"{server.origin}/") as page:
         expect(page.get_by_text("Drop series here")).to_be_visible()
         about = page.get_by_text("A model for classification")
         expect(about).to_contain_text("It sees 40 values, 1 channel.")
@@ -103,7 +97,7 @@ def test_a_mask_is_drawn_on_its_picture(browser: Browser, tmp_path: Path) -> Non
     run = spatial_run(tmp_path, "segmentation")
     deep = picture(0, 1, side=32).astype(np.uint16) * 257
     (tmp_path / "deep.tif").write_bytes(tiff_of(deep))
-    with opened(run, "serve", "--port", "0") as address, visit(browser, address) as page:
+    with serving(run) as (_, _, server), visit(browser, f"{server.origin}/") as page:
         page.locator("input[type=file]").set_input_files(tmp_path / "deep.tif")
         image = page.locator("#answers img")
         expect(image).to_be_visible()

@@ -1,22 +1,14 @@
 """Answer and truth on the page, in a real browser, and its words for what is no picture."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
-from browser import Browser, Page, chromium, expect, faults, opened, visit
+from browser import Browser, Page, expect, faults, page_of, visit
 from drawn_page import spatial_run
 from PIL import Image
 
 from striate.data.wording import NOUNS, worded
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def pixels_of(page: Page, address: str) -> np.ndarray:
@@ -42,7 +34,7 @@ def expect_truth(page: Page, place: str) -> None:
 
 def test_the_truth_is_on_the_pictures(browser: Browser, tmp_path: Path) -> None:
     """In Mistakes and in the opened picture."""
-    with opened(spatial_run(tmp_path, "detection")) as address, visit(browser, address + "#tab=mistakes") as page:
+    with page_of(spatial_run(tmp_path, "detection")) as address, visit(browser, address + "#tab=mistakes") as page:
         expect(page.locator(".mistakes-card")).to_have_count(6)
         expect_truth(page, ".mistakes")
         page.get_by_role("button", name="Show on the picture").click()
@@ -53,7 +45,7 @@ def test_the_answer_alone_where_labels_are_gone(browser: Browser, tmp_path: Path
     """Without labels there is no tick box, no legend and no complaint."""
     run = spatial_run(tmp_path, "detection")
     (tmp_path / "pictures/all.json").unlink()
-    with opened(run) as address, visit(browser, address + "#tab=mistakes") as page:
+    with page_of(run) as address, visit(browser, address + "#tab=mistakes") as page:
         with page.expect_response("**/truth") as told:
             expect(page.locator(".mistakes-card")).to_have_count(6)
         assert told.value.json() == {"known": False, "legend": ""}
@@ -70,6 +62,6 @@ def test_the_page_has_the_words_of_the_report(browser: Browser, tmp_path: Path) 
       useNouns(nouns);
       return worded(text);
     }"""
-    with opened(spatial_run(tmp_path, "segmentation")) as address, visit(browser, address) as page:
+    with page_of(spatial_run(tmp_path, "segmentation")) as address, visit(browser, address) as page:
         for form, nouns in NOUNS.items():
             assert page.evaluate(script, [text, nouns]) == worded(text, form)

@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs with white charts: half of the time of a small training goes into drawing real ones."""
+    from drawn import white_charts
+
+    white_charts(monkeypatch)
+
+
 @pytest.fixture(scope="session")
 def browser() -> "Iterator[Browser]":
     """One browser for all pages of a process: to start it takes longer than many a test."""

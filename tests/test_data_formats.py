@@ -398,6 +398,7 @@ def test_dicom_without_its_package_says_what_to_install(monkeypatch: pytest.Monk
             ask(bytes(128) + b"DICM" + bytes(40))
 
 
+@pytest.mark.usefixtures("quick")
 def test_five_channels_from_file_to_answer(tmp_path: Path) -> None:
     """Two channels picked out of five of an OME file: trained on, looked at, predicted, all by the same pick."""
     import striate

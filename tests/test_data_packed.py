@@ -266,6 +266,7 @@ def test_damage_is_told(tmp_path: Path) -> None:
         assert seen >= 60
 
 
+@pytest.mark.usefixtures("quick")
 def test_from_a_packed_set_to_predictions(tmp_path: Path) -> None:
     """A set is learned from, scored by part and predicted, each picture under its name."""
     pictures, labels = np.stack([picture(n % 2, n) for n in range(24)]), np.arange(24) % 2

@@ -211,6 +211,7 @@ def test_boxes_leave_the_file_as_maps(tmp_path: Path) -> None:
     assert np.abs(asked(tmp_path / "m.onnx", pictures) - model.logits(pictures).numpy()).max() < 1e-4
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_command_and_what_the_file_says_of_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A trained run: the file passes ONNX's own check, holds class names and preparation, and no code."""
     folder = draw_folder(tmp_path / "data", {"across": 14, "down": 14})

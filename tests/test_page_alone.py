@@ -69,6 +69,7 @@ def test_a_browser_that_changes_pixels_is_not_trusted(browser: Browser, tmp_path
     context.close()
 
 
+@pytest.mark.usefixtures("quick")
 def test_files_are_answered_as_by_predict(browser: Browser, tmp_path: Path) -> None:
     """A trained run's command; pictures of other sizes, in colour and half transparent, and a text, with their maps."""
     source = draw_folder(tmp_path / "pictures", {"across": 8, "down": 8})
@@ -173,6 +174,7 @@ def test_too_many_weights_and_no_numbers_are_refused(tmp_path: Path, monkeypatch
     assert not (tmp_path / "page.html").exists()
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_name_is_that_of_the_run_or_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run by its folder, wherever the command is; a model that lies anywhere by the page, without another's score."""
 

@@ -24,6 +24,7 @@ from striate.train.events import Epoch, Event, Note
 from striate.train.progress import Progress
 from striate.train.run import Run
 
+pytestmark = pytest.mark.usefixtures("quick")
 QUICK = {"network": TINY, "augment": "none", "precision": "fp32", "workers": 0, "quiet": True}
 
 

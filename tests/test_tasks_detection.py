@@ -279,6 +279,7 @@ def test_tiles_cover_a_picture_and_overlap() -> None:
         assert all(later - earlier <= 48 for earlier, later in pairwise(starts))
 
 
+@pytest.mark.usefixtures("quick")
 def test_resume_is_bit_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped after an epoch and resumed: the same weights, thresholds and predictions as in one go."""
     monkeypatch.setattr(single, "CHECKPOINT_SECONDS", 0)

@@ -135,6 +135,7 @@ def test_wishes_that_cannot_be() -> None:
             fitted([(1.0,), (2.0,)], balance=balance)
 
 
+@pytest.mark.usefixtures("quick")
 def test_numbers_have_no_labels_to_soften(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No smoothing is planned for auto, so that no step finds its loss twice; asked for, it is refused."""
     monkeypatch.setattr(single, "_fit", lambda training, *others: training)

@@ -126,6 +126,7 @@ def test_picture_and_mask_keep_their_form_on_the_grid(size: tuple[int, int]) -> 
     )
 
 
+@pytest.mark.usefixtures("quick")
 def test_weights_even_the_pixels_of_the_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training asked to balance: each class's factor times its share of the training masks' pixels is the same."""
     monkeypatch.setattr(single, "_fit", lambda training, *others: training)
@@ -423,6 +424,7 @@ def test_the_page_shows_areas(trained: tuple[Path, Path]) -> None:
         assert errors == sorted(errors, reverse=True)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
     """Stopped after the first of four epochs and gone on with, bit for bit as one that was never stopped; not with
     another mask."""

@@ -101,6 +101,7 @@ def test_probabilities_by_hand(grading: Path) -> None:
     assert [task.target_of(row) for row in said] == ["1", "0"]
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_run_in_folds_adds_up(grading: Path) -> None:
     """Answers are read back from predictions.csv, so several runs are one."""
     options = {"network": "conv 4 3, relu, globalavgpool, dense classes", "epochs": 1, "symmetry": "none", "workers": 0}

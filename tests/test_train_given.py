@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn import TINY, draw_folder, read_table, white_charts
+from drawn import TINY, draw_folder, read_table
 from drawn_training import facts
 from safetensors.torch import load_file, save_file
 from test_train_run import assert_same_weights
@@ -28,14 +28,10 @@ from striate.train.given import CONVERT, read_given
 from striate.train.plan import make_plan
 from striate.train.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("quick")
 DEEPER = "conv 4 3 bias=no, batchnorm, relu, conv 8 3, relu, globalavgpool, dense classes"
 OPTIONS = {"batch_size": 8, "workers": 0, "precision": "fp32", "quiet": True, "augment": "none"}
 RESNET = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "pretrained.py"))["resnet18"]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    white_charts(monkeypatch)
 
 
 def learned(folder: Path, **options: object) -> striate.Run:

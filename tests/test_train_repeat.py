@@ -25,6 +25,7 @@ from striate.train.events import Epoch, Event, Note
 from striate.train.run import Run, train
 from striate.train.settings import Settings, read_settings
 
+pytestmark = pytest.mark.usefixtures("quick")
 COUNTS = {"across": 18, "down": 16, "größer": 11}
 OPTIONS = {"network": TINY, "epochs": 2, "batch_size": 8, "lr": 0.05, "workers": 0, "precision": "fp32"}
 
@@ -32,11 +33,6 @@ OPTIONS = {"network": TINY, "epochs": 2, "batch_size": 8, "lr": 0.05, "workers":
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_folder(tmp_path_factory.mktemp("data") / "pictures", COUNTS)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    white_charts(monkeypatch)
 
 
 @pytest.fixture(scope="module")

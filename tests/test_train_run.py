@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from drawn import TINY, draw_folder, picture, read_table, tree, white_charts
+from drawn import TINY, draw_folder, picture, read_table, tree
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -43,11 +43,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "down" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
     (folder / ".hidden").write_text("")
     return folder
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    white_charts(monkeypatch)
 
 
 @pytest.fixture(scope="module")

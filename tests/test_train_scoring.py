@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import TINY, draw_folder, read_table, white_charts
+from drawn import TINY, draw_folder, read_table
 
 import striate
 from striate.cli import main
@@ -14,12 +14,8 @@ from striate.evaluate.scores import classification_scores
 from striate.train.events import Event, Note
 from striate.train.run import train
 
+pytestmark = pytest.mark.usefixtures("quick")
 OPTIONS = {"network": TINY, "epochs": 3, "batch_size": 8, "lr": 0.05, "workers": 0, "precision": "fp32"}
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    white_charts(monkeypatch)
 
 
 def told(events: list[Event]) -> str:

@@ -167,6 +167,7 @@ def test_the_check_says_what_makes_sense(tmp_path: Path) -> None:
     assert tree(source) == before
 
 
+@pytest.mark.usefixtures("quick")
 def test_recipes_and_sizes_that_do_not_fit(tmp_path: Path) -> None:
     """A series cannot be turned; a length of one's own is taken; series are not found in folders of pictures."""
     shape = Shape(height=1, width=40, channels=1, form="series")

@@ -144,6 +144,7 @@ def test_usual_recipes() -> None:
     assert auto_recipe(3, "dihedral") == parse("shift 0.125, dihedral, fill reflect")
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_trial_is_kept_beside_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second start asks no network; other pictures in the training part do, and so does another seed."""
     pictures, targets = drawn_set("dots", 1)

@@ -29,6 +29,7 @@ from striate.train.run import train
 from striate.train.watch import Watching
 
 RICH = "conv 4 3, batchnorm, relu, dropout 0.3, maxpool 2, residual(conv 4 3, batchnorm), globalavgpool, dense classes"
+pytestmark = pytest.mark.usefixtures("quick")
 OPTIONS = {"network": RICH, "epochs": 6, "batch_size": 4, "lr": 0.05, "workers": 0, "precision": "fp32", "quiet": True}
 NAMES = [f"drawn/{number}" for number in range(100)]
 

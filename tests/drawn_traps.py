@@ -1,5 +1,6 @@
 """Clean sets of small pictures for the tests of `check`, and what it takes to examine a folder."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,10 +52,10 @@ def draw(
     return root
 
 
-def examine(folder: Path, store: Path, **options: object) -> Check:
-    """What is found in a folder, through a store of 16 pixels."""
+def examine(folder: Path, store: Path, seconds: float = math.inf, **options: object) -> Check:
+    """What is found in a folder, through a store of 16 pixels; in 0 seconds without comparing looks."""
     found = read_source(folder, **options)
-    return check_store(found, build_store(found.samples, store, Shape(height=16, width=16, channels=3)))
+    return check_store(found, build_store(found.samples, store, Shape(height=16, width=16, channels=3)), seconds)
 
 
 def kinds(check: Check, *levels: str) -> set[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from drawn_traps import CLASSES, draw, examine, kinds, one
+from drawn_traps import CLASSES, draw, examine, glance, kinds, one
 from PIL import Image
 
 import striate
@@ -120,7 +120,7 @@ def test_pictures_of_another_kind(tmp_path: Path) -> None:
         assert one(check, kind).count <= 2, kind
     deep = np.asarray(Image.open(folder / "disc/img_0005.png").convert("L")).astype(np.uint16) * 257
     Image.fromarray(deep).save(folder / "disc/img_9002.png")
-    assert one(examine(folder, tmp_path / "store"), "mixed-depth").groups == (("disc/img_9002.png",),)
+    assert one(glance(folder, tmp_path / "store"), "mixed-depth").groups == (("disc/img_9002.png",),)
 
 
 def test_classes_that_are_too_small_or_named_alike(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_classes_that_are_too_small_or_named_alike(tmp_path: Path) -> None:
     (folder / "Disc").mkdir()
     for path in sorted(folder.glob("disc/*"))[:20]:
         path.rename(folder / "Disc" / path.name)
-    check = examine(folder, tmp_path / "store")
+    check = glance(folder, tmp_path / "store")
     assert one(check, "single").level == "problem"
     assert "zebra" in one(check, "single").what
     assert one(check, "imbalance").figures["ratio"] == 13
@@ -148,7 +148,7 @@ def test_words_and_zeros_of_a_table(tmp_path: Path) -> None:
     labels = ["NA", "grade 1", "grade 01", "grade 10"]
     lines = [f"{path},{labels[number % 4]}" for number, path in enumerate(paths)]
     (tmp_path / "t.csv").write_text("\n".join(["path,label", *lines]))
-    check = examine(tmp_path / "t.csv", tmp_path / "store")
+    check = glance(tmp_path / "t.csv", tmp_path / "store")
     lost = one(check, "no-label")
     assert (lost.level, lost.count) == ("caution", len(paths[::4]))
     assert "'NA' is no label" in lost.what

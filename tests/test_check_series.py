@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_traps import CLASSES, draw, examine, kinds, one
+from drawn_traps import CLASSES, draw, glance, kinds, one
 
 from striate.check import shortcut
 from striate.check.series import evidence
@@ -66,12 +66,12 @@ def film(kind: str, number: int) -> str:
 def test_a_series_that_looks_like_one_is_a_problem(tmp_path: Path, name: object, groups: int | None) -> None:
     """The option that is suggested gives the very groups, and train accepts it."""
     folder = draw(tmp_path / "set", name=name, change=lit(5))
-    found = one(examine(folder, tmp_path / "store"), "series")
+    found = one(glance(folder, tmp_path / "store"), "series")
     assert found.level == "problem"
     assert found.figures["share"] > 2 * found.figures["chance"]
     assert found.figures["option"] in found.change
     option = re.fullmatch(r"--group '?(.*?)'?", found.figures["option"]).group(1)
-    grouped = examine(folder, tmp_path / "store", group=option)
+    grouped = glance(folder, tmp_path / "store", group=option)
     assert "series" not in kinds(grouped)
     if groups is not None:
         assert found.figures["groups"] == groups
@@ -91,18 +91,18 @@ def test_a_series_that_looks_like_one_is_a_problem(tmp_path: Path, name: object,
 def test_counters_and_chance_are_silent(tmp_path: Path, name: object) -> None:
     """Numbers, whatever word goes before, the class with a number, hashes, two numbers and dates say nothing when the
     pictures do not."""
-    assert "series" not in kinds(examine(draw(tmp_path / "set", name=name), tmp_path / "store"))
+    assert "series" not in kinds(glance(draw(tmp_path / "set", name=name), tmp_path / "store"))
 
 
 def test_a_name_that_says_patient_is_a_caution(tmp_path: Path) -> None:
     """Without evidence in the pictures a plain word, or tiles counted anew in each group, is told all the same."""
     named = draw(tmp_path / "named", name=lambda kind, n: f"{kind}/patient{n % 17}-{n}.png")
-    assert one(examine(named, tmp_path / "store"), "series").level == "caution"
+    assert one(glance(named, tmp_path / "store"), "series").level == "caution"
     twelve = draw(tmp_path / "twelve", 42, name=lambda kind, n: f"{kind}/patient_{n // 12}_{n % 12:02}.png")
-    found = one(examine(twelve, tmp_path / "store"), "series")
+    found = one(glance(twelve, tmp_path / "store"), "series")
     assert found.figures["option"] == r"--group '(patient_\d+)_\d+\.\w+$'"  # and not tens of the last number
     counted = draw(tmp_path / "counted", name=patient)
-    assert one(examine(counted, tmp_path / "store"), "series").level == "caution"
+    assert one(glance(counted, tmp_path / "store"), "series").level == "caution"
 
 
 def test_groups_in_several_parts_and_classes_are_told(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_groups_in_several_parts_and_classes_are_told(tmp_path: Path) -> None:
         number //= len(CLASSES)
         return f"{'test' if number % 5 == 4 else 'train'}/{kind}/p{number // 5}_{number % 5}.png"
 
-    found = one(examine(draw(tmp_path / "set", name=name, change=lit(5)), tmp_path / "store"), "series")
+    found = one(glance(draw(tmp_path / "set", name=name, change=lit(5)), tmp_path / "store"), "series")
     assert found.figures["across_parts"] == 8
     assert found.figures["across_classes"] == 8
     assert "more than one of the given parts: 8" in found.what
@@ -126,7 +126,7 @@ def test_patients_are_found_whatever_labels_their_pictures_have(tmp_path: Path) 
         chosen = np.flatnonzero(random.random(12) < 0.4)
         lines.append(f"{number // 5:08}_{number % 5:03}.png,{';'.join(f'l{label}' for label in chosen)}")
     (tmp_path / "set" / "labels.csv").write_text("\n".join(lines))
-    found = one(examine(tmp_path / "set" / "labels.csv", tmp_path / "store"), "series")
+    found = one(glance(tmp_path / "set" / "labels.csv", tmp_path / "store"), "series")
     assert found.level == "problem"
     assert found.figures["groups"] == 24
     assert found.figures["across_classes"] == 0
@@ -155,6 +155,6 @@ def test_patients_are_seen_where_pictures_have_several_labels(tmp_path: Path, mo
     lines += [f"{path}," + ",".join(map(str, row)) for path, row in zip(paths, marks, strict=True)]
     table = tmp_path / "set" / "labels.csv"
     table.write_text("\n".join(lines), encoding="utf-8")
-    found = one(examine(table, tmp_path / "store"), "series")
+    found = one(glance(table, tmp_path / "store"), "series")
     assert (found.level, found.figures["across_classes"]) == ("problem", 0)
     assert "the most alike one is of the same group" in found.what

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_traps import draw, examine, kinds, one
+from drawn_traps import draw, examine, glance, kinds, one
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from striate.check.alike import Alike
 from striate.check.case import Case
-from striate.check.finding import Check
 from striate.check.shortcut import _lower, _moved, _ranks, shortcuts
 from striate.data.facts import FACTS
 from striate.data.sample import Sample
@@ -84,19 +83,14 @@ def cut_out(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
     return np.clip(seen, 0, 255).astype(np.uint8)
 
 
-def examined(folder: Path, store: Path) -> Check:
-    """What is found without comparing looks, which no shortcut asks for and which takes most of the time."""
-    return examine(folder, store, seconds=0)
-
-
 def test_the_outline_of_what_is_cut_out_is_no_mark(tmp_path: Path) -> None:
     """How far bodies reach tells the classes on all sides of the picture; a mark on one side is still one."""
-    assert "mark" not in kinds(examined(draw(tmp_path / "set", change=cut_out), tmp_path / "store"))
+    assert "mark" not in kinds(glance(draw(tmp_path / "set", change=cut_out), tmp_path / "store"))
 
     def marked(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
         return lined(kind, number, cut_out(kind, number, picture))
 
-    assert "mark" in kinds(examined(draw(tmp_path / "marked", change=marked), tmp_path / "store"))
+    assert "mark" in kinds(glance(draw(tmp_path / "marked", change=marked), tmp_path / "store"))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -117,7 +111,7 @@ def test_a_clean_set_has_no_shortcut(tmp_path: Path, seed: int) -> None:
 def test_a_planted_difference_is_found(tmp_path: Path, change: object, family: str, kind: str) -> None:
     """Light, a frame, a mark in a corner, a line near the border, a tint, a patch, a letter, more light with more ink:
     the family and the class are named."""
-    found = one(examined(draw(tmp_path / "set", change=change), tmp_path / "store"), "shortcut")
+    found = one(glance(draw(tmp_path / "set", change=change), tmp_path / "store"), "shortcut")
     assert found.figures["by"] in ({family, "mark"} if family == "border" else {family})
     assert found.figures["class"] == kind
     assert repr(kind) in found.what
@@ -134,7 +128,7 @@ def test_near_brightnesses_are_told_apart(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         grey = random.normal(660 + 60 * (number % 2), 10, (32, 32)).astype(np.uint16)
         Image.fromarray(grey).save(path)
-    found = one(examined(tmp_path / "set", tmp_path / "store"), "shortcut")
+    found = one(glance(tmp_path / "set", tmp_path / "store"), "shortcut")
     told = re.search(r"mean brightness ([\d.]+) % of the scale against ([\d.]+) %", found.what)
     assert sorted(map(float, told.groups())) == pytest.approx([100 * 660 / 65535, 100 * 720 / 65535], abs=0.01)
 
@@ -152,11 +146,11 @@ def test_files_that_betray_the_class(tmp_path: Path) -> None:
     for path in folders[3].glob("disc/*"):
         Image.open(path).save(path, quality=95)
     for folder, family in zip(folders, ("format", "size", "format", "format"), strict=True):
-        check = examined(folder, tmp_path / "store")
+        check = glance(folder, tmp_path / "store")
         found = one(check, "shortcut")
         assert (found.figures["by"], found.level, found.figures["class"]) == (family, "problem", "disc")
     assert "JPEG of quality 95, 3 channels, uint8 against JPEG of quality 80" in found.what
-    assert "JPEG of quality 80, 1 channel, uint8" in one(examined(folders[2], tmp_path / "store"), "format").what
+    assert "JPEG of quality 80, 1 channel, uint8" in one(glance(folders[2], tmp_path / "store"), "format").what
 
 
 def test_heavier_files_of_the_same_pixels(tmp_path: Path) -> None:
@@ -164,7 +158,7 @@ def test_heavier_files_of_the_same_pixels(tmp_path: Path) -> None:
     folder = draw(tmp_path / "set")
     for path in folder.glob("disc/*"):
         Image.open(path).save(path, compress_level=0)
-    found = one(examined(folder, tmp_path / "store"), "shortcut")
+    found = one(glance(folder, tmp_path / "store"), "shortcut")
     assert (found.figures["by"], found.level, found.figures["class"]) == ("bytes", "problem", "disc")
 
 
@@ -179,7 +173,7 @@ def test_more_ink_is_no_shortcut(tmp_path: Path) -> None:
         drawn[y : y + high, x : x + 14] = random.integers(180, 255)
         return drawn
 
-    assert "light" not in kinds(examined(draw(tmp_path / "set", change=inked), tmp_path / "store"))
+    assert "light" not in kinds(glance(draw(tmp_path / "set", change=inked), tmp_path / "store"))
 
 
 def test_print_on_one_paper_is_no_light(tmp_path: Path) -> None:
@@ -192,12 +186,12 @@ def test_print_on_one_paper_is_no_light(tmp_path: Path) -> None:
         page[random.integers(2) :: step, 3:] = random.uniform(20, 90)
         return np.clip(page + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
 
-    assert "light" not in kinds(examined(draw(tmp_path / "set", 20, change=printed, side=64), tmp_path / "store"))
+    assert "light" not in kinds(glance(draw(tmp_path / "set", 20, change=printed, side=64), tmp_path / "store"))
 
 
 def test_small_classes_are_not_judged(tmp_path: Path) -> None:
     """Nine pictures of a class prove nothing, however different they are."""
-    assert "shortcut" not in kinds(examined(draw(tmp_path / "set", 9, change=brighter), tmp_path / "store"))
+    assert "shortcut" not in kinds(glance(draw(tmp_path / "set", 9, change=brighter), tmp_path / "store"))
 
 
 @pytest.mark.parametrize("count", [2, 20, 41, 160])
@@ -240,4 +234,4 @@ def test_a_busy_class_is_no_heavy_one(tmp_path: Path, ending: str) -> None:
         return np.clip(picture + random.normal(0, spread, picture.shape), 0, 255).astype(np.uint8)
 
     folder = draw(tmp_path / "set", change=busy, name=f"{{}}/{{:04}}.{ending}".format, side=64)
-    assert "bytes" not in kinds(examined(folder, tmp_path / "store"))
+    assert "bytes" not in kinds(glance(folder, tmp_path / "store"))

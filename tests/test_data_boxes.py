@@ -409,7 +409,7 @@ def test_ids_of_coco_may_be_text_here_and_numbers_there(tmp_path: Path) -> None:
 
 
 def test_ids_of_coco_may_be_whole_floats(tmp_path: Path) -> None:
-    """pandas writes 3.0 for 3 where a column has a gap: no picture had lost its boxes and stayed as an empty one."""
+    """pandas writes 3.0 for 3 where a column has a gap; such boxes had been lost, their pictures empty."""
     record = {
         "images": [{"id": n, "file_name": f"{n}.jpg"} for n in (1, 2)],
         "categories": [{"id": 1.0, "name": "cell"}],

@@ -120,6 +120,39 @@ def test_every_bad_box_is_told_and_the_good_ones_stay(tmp_path: Path) -> None:
     ]
 
 
+def test_a_renamed_xml_file_is_of_the_picture_that_is_called_like_it(tmp_path: Path) -> None:
+    """The name inside is that of before: it counts only where no picture has the file's own."""
+    for name in ("a", "b", "c"):
+        draw(tmp_path / f"{name}.jpg")
+    for file, inside, kind in (("a", "b.jpg", "cat"), ("b", "b.jpg", "dog"), ("other", "c.jpg", "owl")):
+        write(tmp_path / f"{file}.xml", voc((kind, 1, 1, 9, 9), name=inside))
+    found = read_boxes(tmp_path)
+    assert {path: rows[0][0] for path, rows in boxes_of(found).items()} == {
+        "a.jpg": "cat",
+        "b.jpg": "dog",
+        "c.jpg": "owl",
+    }
+    assert not found.left_out
+
+
+@pytest.mark.parametrize("names", ["xmin,ymin,width,height", "x,y,w,h", "left,top,width,height"])
+def test_a_table_may_have_sides_for_the_second_corner(tmp_path: Path, names: str) -> None:
+    """They had been passed over, and the table learned as classes; beside four corners they are the picture's."""
+    for name in "ab":
+        draw(tmp_path / f"{name}.png")
+    text = f"path,label,{names}\na.png,cell,1,2,10,20\na.png,dot,30,20,5,5\nb.png,cell,3,4,-5,6\nb.png,dot,0,0,8,9\n"
+    write(tmp_path / "boxes.csv", text)
+    found = read_source(tmp_path)
+    assert boxes_of(found) == {
+        "a.png": [("cell", 1, 2, 11, 22), ("dot", 30, 20, 35, 25)],
+        "b.png": [("dot", 0, 0, 8, 9)],
+    }
+    assert mended(found) == ["boxes.csv, line 4: a width and height of -5 and 6, dropped"]
+    both = "path,label,xmin,ymin,xmax,ymax,width,height\na.png,cell,2,4,22,44,80,60\n"
+    write(tmp_path / "boxes.csv", both)
+    assert boxes_of(read_boxes(tmp_path)) == {"a.png": [("cell", 1, 2, 11, 22)]}
+
+
 def test_thousands_of_boxes_on_one_picture(tmp_path: Path) -> None:
     """The same box twice is found among 1,500 in the time of a few comparisons for each, not of one with all others."""
     draw(tmp_path / "a.png", 600, 600)
@@ -375,6 +408,34 @@ def test_ids_of_coco_may_be_text_here_and_numbers_there(tmp_path: Path) -> None:
     assert told == ["dust: its id 3 is also that of cell", "c.jpg: its id 8 is also that of b.jpg"]
 
 
+def test_ids_of_coco_may_be_whole_floats(tmp_path: Path) -> None:
+    """pandas writes 3.0 for 3 where a column has a gap; such boxes had been lost, their pictures empty."""
+    record = {
+        "images": [{"id": n, "file_name": f"{n}.jpg"} for n in (1, 2)],
+        "categories": [{"id": 1.0, "name": "cell"}],
+        "annotations": [{"image_id": n, "category_id": 1, "bbox": [1, 2, 10, 20]} for n in (1.0, 2, 2.5)],
+    }
+    for number in (1, 2):
+        draw(tmp_path / f"{number}.jpg")
+    found = read_boxes(write(tmp_path / "all.json", record))
+    assert boxes_of(found) == {f"{n}.jpg": [("cell", 1, 2, 11, 22)] for n in (1, 2)}
+    assert reasons(found) == {"all.json": "annotation 3: it is of a picture that images does not list"}
+
+
+def test_a_training_without_boxes_says_where_they_are(tmp_path: Path) -> None:
+    """Annotations that belong to no picture are named in the refusal."""
+    record = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "categories": [{"id": 1, "name": "cell"}],
+        "annotations": [{"image_id": "a.jpg", "category_id": 1, "bbox": [1, 2, 10, 20]}],
+    }
+    draw(tmp_path / "a.jpg")
+    found = read_boxes(write(tmp_path / "all.json", record))
+    told = r"no box on any picture; not used: all\.json \(annotation 1: it is of a picture that images does not list\)"
+    with pytest.raises(StriateError, match=told):
+        Detection.of(found, [sample.target for sample in found.samples], {})
+
+
 def test_broken_json_is_an_error_with_its_file(tmp_path: Path) -> None:
     """One file holds all labels, so a damaged one ends the reading, in words, wherever it ends."""
     draw(tmp_path / "a.jpg")
@@ -438,6 +499,22 @@ def test_names_of_a_data_yaml_are_as_written(tmp_path: Path, written: str, names
     write(tmp_path / "labels/a.txt", "".join(f"{number} 0.5 0.5 0.{number + 1} 0.5\n" for number in range(4)))
     write(tmp_path / "data.yaml", f"train: images\nval: images\nnames: {written}\n")
     assert [name for name, *_ in boxes_of(read_boxes(tmp_path))["images/a.jpg"]] == names
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [("classes.txt", "square\n\ndisc\n\n"), ("data.yaml", "train: .\nval: .\nnames: {0: square, 2: disc}\n")],
+)
+def test_a_number_without_a_name_is_no_class(tmp_path: Path, file: str, text: str) -> None:
+    """An empty line or a number left out has its place, so that the names behind it keep theirs; its boxes are told."""
+    draw(tmp_path / "a.jpg")
+    write(tmp_path / "a.txt", "".join(f"{kind} 0.5 0.5 0.5 0.{kind + 4}\n" for kind in range(4)))
+    write(tmp_path / file, text)
+    found = read_boxes(tmp_path)
+    assert found.samples[0].target.names == ("square", "disc")
+    assert mended(found) == [
+        f"a.txt, line {kind + 1}: class {kind} has no name (the first is 0, the last 2), dropped" for kind in (1, 3)
+    ]
 
 
 @pytest.mark.parametrize(

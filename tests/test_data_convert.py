@@ -1,5 +1,6 @@
 """Pictures with boxes written in another format: none is lost, mixed up, or says more than was known."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -72,3 +73,47 @@ def test_pictures_without_a_part_are_kept_and_parts_too(
     expected = {n: part or (None if known else "train") for n, part in enumerate(parts)}
     assert {int(np.round(s.target.corners[0, 0])): s.part for s in after.samples} == expected
     assert ("1 picture without a part: written for training" in capsys.readouterr().err) is not known
+
+
+def test_regions_of_no_class_make_none(tmp_path: Path) -> None:
+    """labelme's __ignore__ is a crowd of every class in COCO, and is told from classes in a table and XML too."""
+    shapes = [
+        {"label": name, "shape_type": "rectangle", "points": [[n, 1], [n + 9, 9]]}
+        for n, name in enumerate(("disc", "__ignore__", "square"))
+    ]
+    Image.new("L", (40, 30)).save(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps({"shapes": shapes, "imagePath": "a.png"}))
+    source = read_boxes(tmp_path)
+    assert source.classes == ["disc", "square"]
+    write_boxes(source, "coco", tmp_path / "coco")
+    record = json.loads((tmp_path / "coco/annotations.json").read_text())
+    assert [item["name"] for item in record["categories"]] == ["disc", "square"]
+    written = [(item["category_id"], item["bbox"][0], item["iscrowd"]) for item in record["annotations"]]
+    assert written == [(1, 0, 0), (1, 1, 1), (2, 1, 1), (2, 2, 0)]
+    assert len({item["id"] for item in record["annotations"]}) == 4
+    for kind in ("voc", "table", "labelme"):
+        write_boxes(source, kind, tmp_path / kind)
+        after = read_boxes(tmp_path / kind)
+        assert after.classes == ["disc", "square"]
+        assert after.samples[0].target.ignored.tolist() == [False, True, False]
+    table = tmp_path / "table/boxes.csv"
+    table.write_text(table.read_text().replace(",1\n", ",0\n"))  # as by a program that knows its name alone
+    assert read_boxes(tmp_path / "table").samples[0].target.ignored.tolist() == [False, True, False]
+
+
+def test_all_that_is_not_written_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Five reasons are printed, and every one stands in a table beside the result, which is read as before."""
+    things = [{"bbox": [1, 1, 5, 5]}, *({"bbox": [1, 1, 0, n]} for n in range(7))]
+    source = coco(tmp_path / "source", {"a.png": things})
+    Image.new("L", (40, 30)).save(source / "bare.png")
+    out = tmp_path / "out"
+    assert cli.main(["convert", str(source), "--to", "coco", "--out", str(out), "--workers", "0"]) == 0
+    assert f"and 3 more; all are in {out / 'left-out.csv'}" in capsys.readouterr().err
+    with (out / "left-out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["path"], row["status"]) for row in rows] == [("bare.png", "left out"), *[("a.png", "mended")] * 7]
+    assert rows[7]["reason"] == "annotations.json, annotation 8: no area (1, 1, 1, 7), dropped"
+    assert not read_boxes(out).left_out
+    coco(tmp_path / "good", {"a.png": [{"bbox": [1, 1, 5, 5]}]})
+    write_boxes(read_boxes(tmp_path / "good"), "voc", tmp_path / "clean")
+    assert not (tmp_path / "clean/left-out.csv").exists()

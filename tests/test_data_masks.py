@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from striate.data.header import Unreadable
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
@@ -328,6 +328,37 @@ def test_blurred_edges_are_cut_at_the_middle(tmp_path: Path) -> None:
     assert found.samples[0].target.kind == "binary"
     assert "values between 0 and 255 are cut at the middle" in found.labels
     assert np.array_equal(read_labels(found.samples[2].target, 80, 80), soft > 127)
+
+
+def test_blurred_edges_on_small_pictures_are_no_classes(tmp_path: Path) -> None:
+    """A seventh of the pixels lies on edges, where outlines are long; cut, they are the sharp mask but at corners."""
+    sharp = np.zeros((40, 48), np.uint8)
+    sharp[4:14, 4:14] = sharp[20:34, 8:20] = sharp[9:30, 30:42] = 255
+    for number in range(3):
+        draw(tmp_path / f"images/{number}.png", np.zeros((40, 48), np.uint8))
+        mask = Image.fromarray(np.roll(sharp, number, 1)).filter(ImageFilter.GaussianBlur(1.2))
+        draw(tmp_path / f"masks/{number}.png", np.asarray(mask))
+    assert np.isin(np.asarray(mask), (0, 255)).mean() < 0.86
+    found = read(tmp_path)
+    assert found.names == ("background", "foreground")
+    assert (read_labels(found.samples[0].target, 40, 48) != (sharp > 0)).sum() < 20
+
+
+@pytest.mark.parametrize("top", [200, 255])
+def test_small_areas_of_many_classes_are_no_blurred_edges(tmp_path: Path, top: int) -> None:
+    """Twenty small classes beside a frequent one, or nearly nothing beside what is not known, stay classes: black and
+    white they are for the most part, but their areas lie on no slope."""
+    for number in range(2):
+        mask = np.zeros((60, 100), np.uint8)
+        mask[30:] = top
+        step, wide = (9, 20) if top == 200 else (1, 3)  # to 189, on a tenth of it; or small numbers, and 255
+        for value in range(1, 21):
+            mask[3 * value - 3 : 3 * value - 1, 10 : 10 + wide] = step * (value + number)
+        draw(tmp_path / f"images/{number}.png", np.zeros((60, 100), np.uint8))
+        draw(tmp_path / f"masks/{number}.png", mask)
+    found = read(tmp_path)
+    assert len(found.names) == 22 + (top == 200)
+    assert found.samples[0].target.ignore == (None if top == 200 else UNKNOWN)
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])

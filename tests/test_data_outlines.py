@@ -324,7 +324,7 @@ def test_classes_of_yolo_may_be_written_as_decimals(tmp_path: Path) -> None:
     assert np.array_equal(read_labels(found.samples[0].target, HEIGHT, WIDTH), box(1, 4, 1, 5))
     assert found.names == ("background", "dot")
     assert {item.reason.partition(": ")[2] for item in found.mended} == {
-        "class 0.5, and there are 2 names (the first is 0)"
+        "class 0.5 has no name (the first is 0, the last 1)"
     }
 
 

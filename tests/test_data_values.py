@@ -45,3 +45,16 @@ def test_a_jpeg_is_black_and_white_or_refused() -> None:
         else:
             with pytest.raises(Unreadable, match="a JPEG blurs values"):
                 mask_values(out.getvalue())
+
+
+@pytest.mark.parametrize("quality", [30, 95])
+def test_a_coloured_jpeg_is_no_black_and_white(quality: int) -> None:
+    """Red and blue had both become white; the same areas in white, saved as colours, are still read."""
+    for colours, is_well in (([[0, 0, 0], [255, 0, 0], [0, 0, 255]], False), ([[0] * 3, [255] * 3, [255] * 3], True)):
+        out = io.BytesIO()
+        Image.fromarray(np.array(colours, np.uint8)[drawn()]).save(out, "JPEG", quality=quality)
+        if is_well:
+            assert np.array_equal(mask_values(out.getvalue()), 255 * (drawn() > 0))
+        else:
+            with pytest.raises(Unreadable, match=r"a JPEG blurs colours.*save masks as PNG"):
+                mask_values(out.getvalue())

@@ -74,6 +74,15 @@ def test_confusion_is_blue_where_right_and_orange_where_wrong(classes: int) -> N
     assert _near(hopeless, style.BLUE) == 0
 
 
+def test_a_few_wrong_of_many_are_not_said_to_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """0 % and 100 % stand where it is so; what is nearly so has a digit more, and what is nearer yet is said to be."""
+    monkeypatch.setattr(charts.style, "to_png", lambda figure: [text.get_text() for text in figure.axes[0].texts])
+    matrix = np.array([[99_660, 340, 0], [3, 99_960, 37], [0, 0, 7]])
+    cells = [text.split("\n")[1] for text in charts.confusion(matrix, ["a", "b", "c"])]
+    assert cells == ["99.7 %", "0.3 %", "<0.1 %", ">99.9 %", "<0.1 %", "100 %"]
+    assert charts.confusion(np.array([[2, 1], [0, 1]]), ["a", "b"]) == ["2\n67 %", "1\n33 %", "1\n100 %"]
+
+
 def test_confusion_of_a_hundred_classes_has_room_for_every_name() -> None:
     """The names on the left edge are a hundred separate lines of letters."""
     picture = _read(charts.confusion(np.eye(100, dtype=int), [f"class {k:02}" for k in range(100)]))

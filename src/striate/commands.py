@@ -152,14 +152,14 @@ def export(options: argparse.Namespace) -> int:
 
 def convert(options: argparse.Namespace) -> int:
     from striate.data.annotated import read_boxes
-    from striate.data.convert import write_boxes
+    from striate.data.convert import LOST, write_boxes
 
     found = write_boxes(read_boxes(Path(options.source), workers=options.workers), options.to, Path(options.out))
     boxes = sum(len(sample.target.names) for sample in found.samples)
     print(f"{found.labels}: {len(found.samples):,} pictures with {boxes:,} boxes in {options.out}")
     for note in found.notes:
         print(note, file=sys.stderr)
-    _tell_left_out([(item.path, item.reason) for item in (*found.left_out, *found.mended)])
+    _tell_left_out([(item.path, item.reason) for item in (*found.left_out, *found.mended)], Path(options.out) / LOST)
     return DONE
 
 
@@ -272,10 +272,11 @@ def _warm(workers: int = 1) -> None:
     warm(workers)
 
 
-def _tell_left_out(items: Sequence[tuple[str, str]]) -> None:
+def _tell_left_out(items: Sequence[tuple[str, str]], listed: Path | None = None) -> None:
+    """The first few of these pictures; `listed` has all."""
     if items:
         print(f"left out {len(items):,}:", file=sys.stderr)
         for path, reason in items[:SHOWN]:
             print(f"  {printable(path)}: {reason}", file=sys.stderr)
         if len(items) > SHOWN:
-            print(f"  and {len(items) - SHOWN:,} more", file=sys.stderr)
+            print(f"  and {len(items) - SHOWN:,} more{f'; all are in {listed}' if listed else ''}", file=sys.stderr)

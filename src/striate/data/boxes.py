@@ -18,7 +18,7 @@ from striate.data.guard import load_each, rest
 from striate.data.header import Header
 from striate.data.load import Loaded, Want
 from striate.data.raster import file_orientation
-from striate.data.sample import Boxes, Found, LeftOut, Runs, Sample
+from striate.data.sample import IGNORE, Boxes, Found, LeftOut, Runs, Sample
 from striate.files import readable
 
 SLIP = 0.01  # pixels: what rounding in a file may move a corner
@@ -119,6 +119,11 @@ def size_of(height: object, width: object) -> tuple[int, int] | None:
     return (height, width) if all(isinstance(side, int) and 0 < side < 10**6 for side in (height, width)) else None
 
 
+def negative(width: float, height: float) -> str:
+    """The problem of a box that is written with such sides; "" where there is none."""
+    return f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
+
+
 def class_name(written: object) -> str:
     return readable(unicodedata.normalize("NFC", str(written)).strip())
 
@@ -208,7 +213,7 @@ def _boxes(name: str, note: Noted, loaded: Loaded, mended: list[LeftOut]) -> Box
             kept.append((thing, corners))
     if note.things and not kept:
         return f"{note.file}: all its boxes were dropped, so what it shows is not known"
-    ignored = np.array([thing.ignored for thing, _ in kept], bool)
+    ignored = np.array([thing.ignored or thing.name == IGNORE for thing, _ in kept], bool)
     return Boxes(
         names=tuple(thing.name for thing, _ in kept),
         corners=np.array([corners for _, corners in kept], np.float64).reshape(-1, 4),

@@ -1,15 +1,15 @@
 """A table with a box per line: path, class and corners in pixels; what `striate predict` writes for a detector.
 
 The columns are `path, label, x0, y0, x1, y1`; those that TensorFlow's converters write (`filename, width, height,
-class, xmin, ymin, xmax, ymax`) are known too, and `x1, y1, x2, y2`. Where no corner is above 1 and some are fractions,
-corners are shares of the sides. `ignored` (0 or 1), `part` and `confidence` may follow. A line with a path and nothing
-else is a picture without objects.
+class, xmin, ymin, xmax, ymax`) are known too, and `x1, y1, x2, y2`, or the upper left corner with width and height.
+Where no corner is above 1 and some are fractions, corners are shares of the sides. `ignored` (0 or 1), `part` and
+`confidence` may follow. A line with a path and nothing else is a picture without objects.
 """
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Labelled, Noted, Thing, class_name, written_number
+from striate.data.boxes import Labelled, Noted, Thing, class_name, negative, written_number
 from striate.data.columns import COLUMNS, cell_at, find_column, read_lines
 from striate.data.folder import PART_NAMES
 from striate.data.targets import NOTHING
@@ -20,6 +20,10 @@ HEADER = ("path", "label", "x0", "y0", "x1", "y1")
 _CORNERS = tuple(
     tuple(names.split())
     for names in ("x0 y0 x1 y1", "xmin ymin xmax ymax", "x_min y_min x_max y_max", "x1 y1 x2 y2")  # x1: where no x0 is
+) + tuple(  # width and height may be those of the picture where there is more
+    (*start.split(), *sides.split())
+    for sides in ("w h", "width height")
+    for start in ("xmin ymin", "x_min y_min", "left top", "x y")
 )
 
 
@@ -42,7 +46,9 @@ def _columns(header: Sequence[str]) -> dict[str, int] | None:
         return None
     columns = {word: number for word, number in found.items() if number is not None}
     columns |= dict(zip(HEADER[2:], map(names.index, corners), strict=True))
-    return columns | {word: names.index(word) for word in ("width", "height", "ignored") if word in names}
+    columns |= {"sides": columns["x1"]} if corners[2][0] == "w" else {}
+    others = {"width", "height", "ignored"}.intersection(names).difference(corners)
+    return columns | {word: names.index(word) for word in others}
 
 
 def read_box_table(file: Path) -> list[Noted]:
@@ -80,6 +86,9 @@ def _thing(number: int, row: dict[str, str]) -> Thing:
         said = ", ".join(row[word] or "nothing" for word in HEADER[2:])
         return Thing(place=place, name=name, problem=f"four corners are numbers, and these are {said}")
     problem = "it has no class" if name.lower() in NOTHING else ""
+    if "sides" in row:  # columns are x, y, width and height
+        x, y, *sides = corners
+        corners, problem = (x, y, x + sides[0], y + sides[1]), problem or negative(*sides)
     ignored = row.get("ignored", "").lower() in ("1", "true")
     return Thing(place=place, name=name, corners=corners, ignored=ignored, problem=problem)
 

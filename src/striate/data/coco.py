@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.boxes import Labelled, Noted, Thing, class_name, size_of
+from striate.data.boxes import Labelled, Noted, Thing, class_name, negative, size_of
 from striate.data.content import read_text, text_if_any
 from striate.data.folder import PART_NAMES, is_hidden, sort_key
 from striate.data.painted import checked_runs, painted, unpacked
-from striate.data.sample import LeftOut, Runs
+from striate.data.sample import IGNORE, LeftOut, Runs
 from striate.errors import StriateError
 
 _FIELDS = ("images", "annotations", "categories")
@@ -123,8 +123,9 @@ def tables_of(file: Path) -> Tables:
 
 
 def id_of(value: object) -> str | None:
-    """An id as text; None for what is none."""
-    return str(value) if isinstance(value, int | str) else None
+    """An id as text, of 3.0 too, which pandas makes of 3 in a column with a gap; None for what is none."""
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    return str(whole) if isinstance(whole, int | str) else None
 
 
 def _by_id(listed: list, name: str, lost: list[str]) -> dict[str, Mapping]:
@@ -146,8 +147,7 @@ def _thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None
         x, y, width, height = (float(value) for value in item.get("bbox") or _bounds(item["segmentation"], size))
     except (KeyError, TypeError, ValueError, OverflowError, IndexError):
         return Thing(place=place, name=name, problem="a box has the four numbers x, y, width, height")
-    problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
-    corners = (x, y, x + width, y + height)
+    corners, problem = (x, y, x + width, y + height), negative(width, height)
     return Thing(place=place, name=name, corners=corners, ignored=held.is_crowd(item), problem=problem)
 
 
@@ -181,8 +181,9 @@ def coco_record(pictures: Sequence[Labelled], classes: Sequence[str]) -> dict:
         images.append({"id": number, "file_name": path, "height": height, "width": width})
         for name, (x0, y0, x1, y1), crowd, confidence in boxes.each():
             box = [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)]
-            item = {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[name], "bbox": box}
             score = {} if confidence is None else {"score": round(confidence, 6)}
-            annotations.append({**item, "area": round(box[2] * box[3], 3), "iscrowd": int(crowd), **score})
+            for kind in numbers.values() if name == IGNORE else (numbers[name],):  # of no class: a crowd of each
+                item = {"id": len(annotations) + 1, "image_id": number, "category_id": kind, "bbox": box}
+                annotations.append({**item, "area": round(box[2] * box[3], 3), "iscrowd": int(crowd), **score})
     categories = [{"id": number, "name": name} for name, number in numbers.items()]
     return {"images": images, "annotations": annotations, "categories": categories}

@@ -18,6 +18,7 @@ from striate.errors import StriateError, counted
 
 _PICTURES = {"voc": "JPEGImages", "coco": "images", "yolo": "images", "labelme": "", "table": ""}
 _WORDS = {"train": "train", "validation": "val", "test": "test"}  # what other programs call the parts
+LOST = "left-out.csv"  # what is not in the result as it was in the source, where there is such
 _FOR_ALL = ("coco", "yolo", "labelme")  # whose parts are files or folders, so that no picture can be without
 
 
@@ -26,7 +27,7 @@ def write_boxes(found: Found, kind: str, out: Path) -> Found:
 
     Pictures are copied as they are; in a folder of its own for each part where the format wants it. Names that several
     pictures have get their folders' names before them, and a number where that is the name of another. Returns what
-    was written, with what the format has no word for in `left_out`, `mended` and `notes`.
+    was written, with what the format has no word for in `left_out`, `mended` and `notes`; LOST has the first two.
     """
     if out.exists() and any(out.iterdir()):
         raise StriateError("boxes are written into a new folder", received=out, where="--out")
@@ -39,6 +40,10 @@ def write_boxes(found: Found, kind: str, out: Path) -> Found:
     for sample, name in placed:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(sample.source, out / name)
+    told = (("left out", found.left_out), ("mended", found.mended))
+    rows = [(item.path, item.label, item.part, status, item.reason) for status, items in told for item in items]
+    if rows:
+        files.write_csv(out / LOST, ("path", "label", "part", "status", "reason"), rows)
     return found
 
 

@@ -8,7 +8,6 @@ from striate.data.coco import beside, json_files, read_json
 from striate.data.content import text_if_any
 from striate.errors import StriateError
 
-IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong
 _WITH_AREA = ("rectangle", "polygon", "mask", "circle", "linestrip", "oriented_rectangle")
 
 
@@ -66,7 +65,7 @@ def _thing(place: str, shape: object) -> Thing:
     except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         return Thing(place=place, name=name, problem="a shape has points of two numbers")
     flags = shape.get("flags")
-    ignored = name == IGNORE or bool(isinstance(flags, Mapping) and flags.get("ignored"))
+    ignored = bool(isinstance(flags, Mapping) and flags.get("ignored"))
     return Thing(place=place, name=name, corners=(x0, y0, x1, y1), ignored=ignored)
 
 

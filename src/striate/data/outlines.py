@@ -17,12 +17,12 @@ from striate.data.folder import sort_key, with_parts
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
 from striate.data.labelmap import misfit
-from striate.data.labelme import IGNORE, find_labelme, read_labelme
+from striate.data.labelme import find_labelme, read_labelme
 from striate.data.load import Want
 from striate.data.painted import runs_of
 from striate.data.pixels import turned_size
 from striate.data.raster import file_orientation
-from striate.data.sample import Found, LeftOut, Mask, Runs, Sample, class_order
+from striate.data.sample import IGNORE, Found, LeftOut, Mask, Runs, Sample, class_order
 from striate.data.values import mask_values
 from striate.errors import StriateError
 

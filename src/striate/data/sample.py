@@ -10,6 +10,7 @@ import numpy as np
 from striate.data.content import read_file
 
 PARTS = ("train", "validation", "test")
+IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong, and of no class
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 
 
@@ -199,4 +200,5 @@ class Found:
     @property
     def classes(self) -> list[str]:
         """Class names in the order of their outputs."""
-        return class_order(name for sample in self.samples for name in names_of(sample.target))
+        names = (name for sample in self.samples for name in names_of(sample.target))
+        return class_order(name for name in names if self.kind != "boxes" or name != IGNORE)

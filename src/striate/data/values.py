@@ -21,19 +21,22 @@ def mask_values(source: bytes | np.ndarray) -> np.ndarray:
 
     Transparency counts only where nothing else tells pixels apart. A JPEG's values are not exact: they become 0 or
     255, whichever is nearer. Raises Unreadable for what is no picture, has fractions, or more channels than a colour,
-    and for a JPEG with flat areas of other values.
+    and for a JPEG with colours, or flat areas of other values.
     """
     if isinstance(source, np.ndarray):
         return _joined(source if source.ndim == 3 else source[:, :, None])
     kind = recognise(source[:START])
     if kind == "JPEG":
-        return _black_or_white(decode(source).max(axis=2))
+        return _black_or_white(decode(source))
     raw = _written(source, kind) if kind in _INDEXED else None
     return _joined(decode(source) if raw is None else raw)
 
 
-def _black_or_white(values: np.ndarray) -> np.ndarray:
-    """Values (H, W) of a JPEG, each 0 or 255: two values with blurred edges, no area between them."""
+def _black_or_white(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (H, W, C) of a JPEG, each 0 or 255: two greys with blurred edges, no area between them."""
+    if (np.ptp(pixels, axis=2) > _BETWEEN).any():  # what was grey has hardly a colour, however much it was packed
+        raise Unreadable("a JPEG blurs colours, so that its classes cannot be told: save masks as PNG", "values")
+    values = pixels.max(axis=2)
     steps = np.abs(np.diff(values.astype(np.int16), axis=0))[:, 1:], np.abs(np.diff(values.astype(np.int16)))[1:]
     flat = (np.maximum(*steps) < _FLAT) & (np.abs(values[1:, 1:] - 127.5) < _BETWEEN)
     if flat.mean() > _FEW:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -36,20 +37,29 @@ _HEADER = re.compile(  # the second as Roboflow writes it
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Seen:
-    """What one mask holds: its different values in rising order (not all of many), and of how many pixels each is the
-    value."""
+    """What one mask holds: its different values in rising order (not all of many), of how many pixels each is the
+    value, and of how many with a lower and a higher one beside them, as on a slope."""
 
     values: np.ndarray
     counts: np.ndarray
+    slopes: np.ndarray
 
     @classmethod
     def of(cls, values: np.ndarray) -> "Seen":
         if values.max() < MOST_SEEN:
             counts = np.bincount(values.ravel())
             kinds = np.flatnonzero(counts)
-            return cls(values=kinds, counts=counts[kinds])
+            between = values[1:-1, 1:-1][_on_slopes(values)] if len(kinds) > 2 else kinds[:0]
+            slopes = np.bincount(between, minlength=len(counts))
+            return cls(values=kinds, counts=counts[kinds], slopes=slopes[kinds])
         kinds, counts = np.unique(values, return_counts=True)
-        return cls(values=kinds[:MOST_SEEN], counts=counts[:MOST_SEEN])
+        return cls(values=kinds[:MOST_SEEN], counts=counts[:MOST_SEEN], slopes=np.zeros_like(counts[:MOST_SEEN]))
+
+
+def _on_slopes(values: np.ndarray) -> np.ndarray:
+    """Which of the inner pixels of (H, W) have a lower and a higher value above, below, left or right."""
+    inner, beside = values[1:-1, 1:-1], [values[:-2, 1:-1], values[2:, 1:-1], values[1:-1, :-2], values[1:-1, 2:]]
+    return (reduce(np.minimum, beside) < inner) & (inner < reduce(np.maximum, beside))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +89,7 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object, are_objects: 
     are_objects: what wrote them numbers objects, so that other values than 0 are classes only if `classes` lists them.
     Two values are background and foreground. 255 beside small numbers is "not known", as in VOC, unless there are
     hardly any of these. Numbers that run from 1, nearly without a gap, to another end in every mask, are objects. Many
-    greys, nearly all of them black or white, are two values with blurred edges.
+    greys, nearly all of them black or white, or most and the others slopes, are two values with blurred edges.
     """
     counts: Counter[int] = Counter()
     for mask in masks:
@@ -88,7 +98,7 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object, are_objects: 
     if classes.names and _names_fit(values, classes):
         return _as_listed(values, classes)
     top = max(values, default=0)
-    if len(values) > _LEAST_SOFT and top < COLOUR and _are_soft(counts, top):
+    if len(values) > _LEAST_SOFT and top < COLOUR and _are_soft(masks, counts, top):
         note = f"values between 0 and {top} are cut at the middle"
         return Vocabulary(kind="binary", names=TWO, values=(0, top), note=note)
     if (are_objects and top) or _are_numbers(masks, values):
@@ -108,10 +118,14 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object, are_objects: 
     return Vocabulary(kind="index", names=_names(values), values=tuple(values), ignore=ignore)
 
 
-def _are_soft(counts: Counter[int], top: int) -> bool:
-    """Whether nearly all pixels are 0 or `top`, and `top` is no class among others like it."""
-    others = max(count for value, count in counts.items() if value not in (0, top))
-    return counts[0] + counts[top] > _SOFT * counts.total() and counts[top] > _MUCH * others
+def _are_soft(masks: Sequence[Seen], counts: Counter[int], top: int) -> bool:
+    """Whether nearly all pixels are 0 or `top`, or most and the others lie on slopes, as classes do not; and
+    `top` is no class among others like it, nor "not known" beside small numbers."""
+    others = {value: count for value, count in counts.items() if value not in (0, top)}
+    slopes = sum(int(mask.slopes[(mask.values > 0) & (mask.values < top)].sum()) for mask in masks)
+    least, much = (_SOFT, _MUCH) if 2 * slopes < sum(others.values()) else (0.5, 1)
+    is_apart = counts[top] > much * max(others.values()) and 2 * max(others) > top
+    return is_apart and counts[0] + counts[top] > least * counts.total()
 
 
 def are_photographs(values: Sequence[int] | np.ndarray) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name
+from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, negative
 from striate.data.content import read_text, text_if_any
 from striate.data.folder import is_hidden, list_pictures, parts_of, sort_key
 from striate.data.sample import LeftOut
@@ -165,7 +165,8 @@ def _texts(folder: Path, pattern: str = "**/*.txt") -> Iterator[Path]:
 
 
 def _names(file: Path) -> list[str]:
-    return [name for line in read_text(file).splitlines() if (name := class_name(line))]
+    """The class of every line; "" for an empty one, which has its number too."""
+    return [class_name(line) for line in read_text(file).rstrip().splitlines()]
 
 
 def _darknet(folder: Path, found: Path, pictures: Pictures) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
@@ -282,7 +283,7 @@ def _thing(number: int, words: Sequence[str], names: Sequence[str], most: int | 
     except ValueError:
         return Thing(place=place, problem="a line is numbers: class cx cy w h")
     if not (0 <= kind < len(names) and kind.is_integer() and names[kind := int(kind)]):
-        return Thing(place=place, problem=f"class {words[0]}, and there are {len(names)} names (the first is 0)")
+        return Thing(place=place, problem=f"class {words[0]} has no name (the first is 0, the last {len(names) - 1})")
     if is_outline(words):
         xs, ys = values[::2], values[1::2]
         corners = min(xs), min(ys), max(xs), max(ys)
@@ -293,8 +294,7 @@ def _thing(number: int, words: Sequence[str], names: Sequence[str], most: int | 
         return Thing(place=place, name=names[kind], problem=problem)
     x, y, width, height = values[:4]
     corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    problem = f"a width and height of {width:g} and {height:g}" if width < 0 or height < 0 else ""
-    problem = problem or ("a box, and no outline" if outlines else "")
+    problem = negative(width, height) or ("a box, and no outline" if outlines else "")
     return Thing(place=place, name=names[kind], corners=corners, problem=problem)
 
 

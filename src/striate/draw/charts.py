@@ -163,10 +163,18 @@ def _cell_texts(axes: "Axes", matrix: np.ndarray, share: np.ndarray) -> None:
         colour = style.PAPER if deep else style.INK
         text = f"{matrix[row, column]:,}"
         if count <= 12:
-            text += f"\n{100 * share[row, column]:.0f} %"
+            text += f"\n{_percent(share[row, column])} %"
         written = axes.text(column, row, text, ha="center", va="center", fontsize=size, color=colour)
         # Inside the axes anyway; measuring them all would take most of the time.
         written.set_in_layout(False)
+
+
+def _percent(share: float) -> str:
+    """0 and 100 where it is so alone: of millions of pixels a few are wrong."""
+    value = 100 * share
+    if 99.9 < value < 100:
+        return ">99.9"
+    return "<0.1" if value < 0.1 else f"{round(value, int(not 0.5 <= value < 99.5)):g}"
 
 
 def _class_ticks(axes: "Axes", classes: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from striate.data.coco import coco_record
 from striate.data.prepare import Shape
 from striate.data.sample import Boxes, Found, class_order, text_of
 from striate.draw.boxes import draw_boxes, recall_curves
-from striate.errors import StriateError
+from striate.errors import StriateError, first_few
 from striate.evaluate.boxes import best_threshold, detection_scores, hit_or_miss, recall_precision
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
@@ -71,7 +71,9 @@ class Detection(Task):
     def of(cls, found: Found, targets: Sequence[Boxes], options: Mapping[str, object]) -> Self:
         classes = class_order(name for target in targets for name in _real(target).names)
         if not classes:
-            raise StriateError("a detector learns from boxes", received="no box on any picture", where=found.root)
+            lost = [item.said for item in (*found.left_out, *found.mended)]
+            received = f"no box on any picture{'; not used: ' if lost else ''}{first_few(lost, 3)}"
+            raise StriateError("a detector learns from boxes", received=received, where=found.root)
         return cls(tuple(classes))
 
     def fitted(self, targets: Sequence[Boxes]) -> Self:

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from striate.data.sample import Sample, Target, class_order
 from striate.errors import StriateError
@@ -22,6 +23,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,(\d{1,2}|\d{4,})")  # a decimal one for certain
 _SPACED = re.compile(r"[+-]?[1-9]\d{0,2}([ \u00a0\u202f'\u2019]\d{3})+([.,]\d+)?")  # 1 234,5 and 1'234.5
 _WORDS = dict.fromkeys(("true", "t", "yes", "y", "x"), "1") | dict.fromkeys(("false", "f", "no", "n"), "0")
+_MARKS = frozenset(("1", "0", "-1", *NOTHING))
 _SEPARATORS = ("|", ";", ",")
 _LOOKED_AT = 1000  # lines in which decimal commas are looked for
 _MOSTLY = 0.9  # of the lines; the others are left out
@@ -204,6 +206,7 @@ def are_marks(lines: Sequence[Cells]) -> bool:
     return _most(all(map(_may_mark, cells)) for cells in lines)
 
 
+@lru_cache(10_000)
 def _mark(cell: str) -> str:
     """1, 0 or -1 as a word where a cell says so by its value, or yes or no by a word; else the cell as it is."""
     word = cell.lower()
@@ -212,7 +215,7 @@ def _mark(cell: str) -> str:
 
 
 def _may_mark(cell: str) -> bool:
-    return _mark(cell) in ("1", "0", "-1", *NOTHING)
+    return _mark(cell) in _MARKS
 
 
 def _misfit(lines: Sequence[Cells], names: Sequence[str], asked: str | None) -> tuple[int, str]:

@@ -5,6 +5,7 @@ import html
 import json
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,12 @@ from PIL import Image
 import striate
 from striate.check.doctor import check_store
 from striate.check.finding import Check, Finding
+from striate.check.inventory import apart
 from striate.check.words import told
 from striate.cli import main
+from striate.data.prepare import Shape
+from striate.data.sources import read_source
+from striate.data.store import build_store
 from striate.train.dataset import find, open_store
 from striate.train.settings import Settings
 
@@ -154,6 +159,22 @@ def test_words_and_zeros_of_a_table(tmp_path: Path) -> None:
     assert "'NA' is no label" in lost.what
     assert "write it otherwise" in lost.change
     assert "same name: 'grade 01' and 'grade 1'." in one(check, "class-names").what
+
+
+def test_numbers_that_may_be_slips_are_told(tmp_path: Path) -> None:
+    """1e30 among ages, and 999 where none was known, are told; long tails of honest counts and prices are not."""
+    rows = np.random.default_rng(0)
+    ages, prices = 20 + 1.5 * np.arange(30), rows.lognormal(3, 1.5, 30)
+    for slip, said in ((1e30, "1e+30"), (-999.0, "-999")):
+        found = read_source((rows.integers(0, 255, (30, 9, 9), np.uint8), np.c_[prices, [*ages[:4], slip, *ages[5:]]]))
+        check = check_store(found, build_store(found.samples, tmp_path / said, Shape(height=9, width=9, channels=1)))
+        told = one(check, "far-number")
+        assert (told.level, told.count, told.groups) == ("caution", 1, (("array/4",),))
+        assert told.what.startswith("1 number of '1' at least 20 times as far from the median, 4")
+        assert told.what.endswith(f"array/4 {said}.")
+    draws = (rows.exponential, partial(rows.lognormal, 0, 1.5), partial(rows.negative_binomial, 0.3, 0.01))
+    values = [draw(size=size) for draw in draws for size in (30, 100, 1000) for _ in range(50)]
+    assert not any(apart(np.abs(several - np.median(several))).any() for several in values)
 
 
 @pytest.mark.parametrize("bar", [0, 3])

@@ -1,5 +1,6 @@
 """Series from files of every kind: the same numbers as were written, and a reason for whatever cannot be used."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -201,6 +202,60 @@ def test_a_line_for_every_time(tmp_path: Path, dates: bool) -> None:
     assert {sample.source.shape for sample in again.samples} == {(1, 30, 3), (1, 29, 3)}
 
 
+def long_table(folder: Path, time: Callable[[int, int], object], name: str = "series") -> Path:
+    """Eight series of 15 lines, the values 0 to 14 in the order of their times; the file has them turned round."""
+    lines = [f"s{n},{time(n, k)},{k},{'ab'[n % 2]}" for n in range(8) for k in reversed(range(15))]
+    (folder / "long.csv").write_text("\n".join([f"{name},time,x,label", *lines]))
+    return folder / "long.csv"
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        lambda n, k: 2 * k, lambda n, k: f"{k / 8}", lambda n, k: f"{9 + k // 2:02}:{30 * (k % 2):02}",
+        lambda n, k: f"2020-09-{k + 1:02}", lambda n, k: f"{2019 + (k + 8) // 12}-{(k + 8) % 12 + 1:02}",
+        lambda n, k: f"2020-09-01T{10 - k % 2:02}:{k:02}:00{'+02:00' if k % 2 == 0 else '+01:00'}",
+    ],
+)  # fmt: skip
+def test_a_bad_time_costs_its_own_series_alone(tmp_path: Path, time: Callable[[int, int], object]) -> None:
+    """Numbers, dates, months and times of day, also of several zones, are times; a cell that is none of the kind, or
+    empty, leaves its series out and the order of all others as it is: one had sorted a whole file as text."""
+    odd = {(3, 7): "7x", (5, 2): "", (6, 2): "n/a"}
+    found = read_source(long_table(tmp_path, lambda n, k: odd.get((n, k), time(n, k))))
+    assert [sample.path for sample in found.samples] == [f"long/{n}" for n in (0, 1, 2, 4, 7)]
+    for sample in found.samples:
+        assert sample.source.ravel().tolist() == list(range(15))
+    lines = {n: 2 + 15 * n + 14 - k for n, k in odd}
+    assert [item.reason.partition(": ")[2] for item in found.left_out] == [
+        f"line {lines[n]}: {word!r} is no time" for (n, _), word in odd.items()
+    ]
+    assert found.notes == ()
+
+
+def test_times_of_no_known_kind_are_refused(tmp_path: Path) -> None:
+    """9:00 before 10:00, days before months, and numbers among dates are told with the line, not sorted as text."""
+    for time, cell, line in (
+        (lambda n, k: f"{9 + k // 2}:{30 * (k % 2):02}", "9:30", 15),
+        (lambda n, k: f"{1 + k}/9/2020", "15/9/2020", 2),
+        (lambda n, k: k if n < 4 else f"2020-09-{k + 1:02}", "2020-09-15", 62),
+    ):
+        with pytest.raises(StriateError, match=f"times are numbers, or dates .* received: '{cell}'.*, line {line}"):
+            read_source(long_table(tmp_path, time))
+
+
+def test_lines_of_one_time_are_told(tmp_path: Path) -> None:
+    """Two lines of a series with one time are both kept, in the order of the file, and it is said."""
+    found = read_source(long_table(tmp_path, lambda n, k: 3 if k == 4 and n < 3 else k))
+    assert found.samples[0].source.ravel().tolist() == [0, 1, 2, 4, 3, *range(5, 15)]
+    assert found.notes == ("3 series have several lines of one time, which follow each other as in the file.",)
+
+
+def test_a_line_for_every_time_without_a_name_for_its_series(tmp_path: Path) -> None:
+    """The refusal names the columns that are wanted, not those of pictures alone."""
+    with pytest.raises(StriateError, match=r"needs a column series beside time.*received: the columns trial, time"):
+        read_source(long_table(tmp_path, lambda n, k: k, "trial"))
+
+
 def test_the_label_column_in_doubt(tmp_path: Path) -> None:
     """Two columns of words and neither called label: one clear question, answered by --label-column."""
     rows = ["kind,place," + ",".join(f"t{n}" for n in range(9))]
@@ -315,6 +370,10 @@ def test_ts(tmp_path: Path) -> None:
     found = read_source(tmp_path / "two.ts")
     assert table(found) == [("walk", [[1, 2, 3], [4, 5, 6]]), ("run", [[1, 2, 2, 2], [4, 5, 6, 7]])]
     assert reasons(found) == ["line 9: 'x' is no number", "line 10: no class behind the last colon"]
+    bare = TS.replace(":run", "")  # its last channel had become the class
+    (tmp_path / "bare.ts").write_text(bare)
+    lost = read_source(tmp_path / "bare.ts").left_out
+    assert {("no class behind the last colon", "")} == {(i.reason.partition(": ")[2], i.label) for i in lost[:1]}
     (tmp_path / "timed.ts").write_text("@timeStamps true\n@classLabel true a b\n@data\n(0,1.5),(1,2),(2,3):a\n")
     assert table(read_source(tmp_path / "timed.ts")) == [("a", [[1.5, 2, 3]])]
     pairs = ",".join(f"(2020-01-01 0{n}:00:00,{n / 2})" for n in range(9))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from striate.data.sample import text_of
-from striate.data.sources import read_source
+from striate.data.sources import read_source, require_trainable
 from striate.data.targets import listed, meaning_of, number
 from striate.errors import StriateError
 
@@ -189,7 +189,19 @@ def test_a_line_for_every_label(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("yes", "no"),
-    [("1", "0"), ("yes", "no"), ("True", "False"), ("1.0", "0.0"), ('"1,0"', '"0,0"'), ("x", ""), ("1", "-1")],
+    [
+        ("1", "0"),
+        ("yes", "no"),
+        ("True", "False"),
+        ("1.0", "0.0"),
+        ('"1,0"', '"0,0"'),
+        ("x", ""),
+        ("1", "-1"),
+        ("1.00", "0.00"),
+        ("1.0", "-1.0"),
+        ("+1", "-1"),
+        ("T", "F"),
+    ],
 )
 def test_a_column_for_every_label(tmp_path: Path, yes: str, no: str) -> None:
     """Columns of yes and no are labels, in the order of the columns; where every line has one yes they are classes."""
@@ -216,6 +228,41 @@ def test_bad_marks_are_listed(tmp_path: Path) -> None:
         "5.png": "line 7: no value of cat",
         "6.png": "line 8: no value of cat",
     }
+
+
+@pytest.mark.parametrize("task", [None, "multilabel"])
+def test_marks_are_compared_by_value(tmp_path: Path, task: str | None) -> None:
+    """Marks as chest X-ray sets have them: 1.0, 0.0, -1.0 for uncertain and blanks are labels, never numbers to learn,
+    and what is not known leaves its line out with the reason."""
+    marks = np.random.default_rng(0).choice(["1.0", "0.0", "-1.0", ""], (30, 3), p=[0.4, 0.5, 0.05, 0.05])
+    file = table(tmp_path, lines(*marks.T, header="Path,square,disc,many"))
+    found = read_source(file, label_column="square,disc,many", task=task)
+    names = np.array(["disc", "many", "square"])  # by name in targets
+    known = [row[[1, 2, 0]] for row in marks if not {"-1.0", ""} & set(row)]
+    assert (found.task, found.names) == ("multilabel", ("square", "disc", "many"))
+    assert [sample.target for sample in found.samples] == [tuple(names[row == "1.0"]) for row in known]
+    told = " ".join(item.reason for item in found.left_out)
+    assert "'-1.0' in square is neither yes nor no" in told
+    assert "no value of " in told
+
+
+def test_the_cell_that_is_no_mark_is_named(tmp_path: Path) -> None:
+    """A refusal of columns of labels tells the first line and cell that do not fit, as the file counts its lines."""
+    marks = [["1", "0"] * 15, ["0", *["maybe"] * 29], ["1", "1.0"] * 15]
+    file = table(tmp_path, "# marks\n\n" + lines(*marks, header="id,square,disc,many"))
+    for task in (None, "multilabel", "classification"):
+        with pytest.raises(StriateError, match=r"received: 'maybe' in disc\. where: .*square,disc,many, line 5"):
+            read_source(file, label_column="square,disc,many", task=task)
+
+
+def test_numbers_with_units_are_told_from_classes(tmp_path: Path) -> None:
+    """Classes of one picture each that are ages with a unit: the remedy is not to add pictures of "20 years"."""
+    found = read_source(table(tmp_path, lines([f"{20 + n} years" for n in range(30)], header="id,age")))
+    with pytest.raises(StriateError, match="numbers, write them without a unit, with --task regression; for classes"):
+        require_trainable(found)
+    found = read_source(table(tmp_path, lines([f"cat {20 + n}" for n in range(30)])))
+    with pytest.raises(StriateError, match="what to do: add pictures"):
+        require_trainable(found)
 
 
 def test_numbers_in_file_names(tmp_path: Path) -> None:

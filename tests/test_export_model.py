@@ -13,6 +13,7 @@ import torch
 from drawn import draw_folder, picture, read_table
 from PIL import Image
 
+from striate.cli import main
 from striate.data.prepare import Preparation, Shape, fit
 from striate.data.sample import Boxes
 from striate.data.symbols import SYMBOLS
@@ -457,6 +458,21 @@ def test_many_drawings_of_one_name_are_numbered_quickly(tmp_path: Path, monkeypa
     monkeypatch.setattr(Path, "exists", lambda path, **more: asked.append(path) or exists(path, **more))
     assert model.draw_into(tmp_path, told) == tmp_path / "0-1000.png"
     assert len(asked) < 30
+
+
+def test_what_cannot_be_drawn_on_is_told_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """--draw of volumes is refused at once, not after the first answer, with which those for --out were lost."""
+    model = make_model()
+    shape = replace(model.preparation.shape, form="volume", frames=1)
+    line = "conv 4 3, globalmaxpool, dense classes"
+    network = build(line, shape.seen, model.task.make_head(line), seed=3).eval()
+    Model(network, model.task, replace(model.preparation, shape=shape)).save(tmp_path / MODEL_FILE)
+    monkeypatch.setattr(Model, "predict_each", lambda *_: pytest.fail("volumes were looked at"))
+    np.save(tmp_path / "a.npy", np.zeros((1, 8, 8), np.uint8))
+    assert main(["predict", str(tmp_path), str(tmp_path / "a.npy"), "--draw", str(tmp_path / "drawn")]) == 2
+    assert "answers are drawn on pictures. received: volume. where: --draw" in capsys.readouterr().err
 
 
 def test_patterns_and_films_are_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

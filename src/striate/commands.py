@@ -104,12 +104,14 @@ def predict(options: argparse.Namespace) -> int:
 
     told, refused, passed = [], [], []
     with ask(options.model, options.sources, options.workers, passed) as asked:  # decoded while torch is imported
-        from striate.export.answers import require_written
+        from striate.export.answers import require_drawn, require_written
         from striate.export.model import load_model
 
         model = load_model(options.model, options.device, options.precision)
         if options.out:  # thousands of answers are not to be lost for a name
             require_written(model.task, Path(options.out))
+        if options.draw:
+            require_drawn(model.preparation.shape.form)
         tiles = Settings(img_size=options.tiles).size if options.tiles else None
         for one in model.predict_each(asked, options.workers, tiles):
             told.append(replace(one, source=None))  # frames of a film would fill the memory

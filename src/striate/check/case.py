@@ -19,7 +19,7 @@ class Case:
     """One set of K pictures.
 
     samples, facts (K,) of FACTS and contents belong together row by row. left_out, hidden: what is not among them.
-    mended: labels of theirs that were changed or dropped.
+    mended: labels of theirs that were changed or dropped. names: of numbers, as of Found.
     alike: which of them are the same picture.
     """
 
@@ -31,6 +31,7 @@ class Case:
     alike: Alike = field(repr=False)
     mended: Sequence[LeftOut] = ()
     form: str = "picture"
+    names: Sequence[str] = ()
 
     @cached_property
     def one_label(self) -> bool:

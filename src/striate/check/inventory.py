@@ -11,7 +11,7 @@ from striate.check.case import MOST, Case
 from striate.check.finding import Finding
 from striate.data.content import FORMATS
 from striate.data.prepare import DEPTHS
-from striate.data.sample import LeftOut
+from striate.data.sample import LeftOut, number_text
 from striate.errors import counted, first_few
 
 SUFFIXES = {
@@ -22,6 +22,7 @@ FEW = 20  # pictures of a class, below which no score of it means much
 RATIOS = (10.0, 3.0)  # most frequent to rarest class: a caution, a note
 _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _NARROW = 0.02  # of a picture's own range
+SLIP, ENOUGH = 20.0, 20  # times as far from the median as all others; numbers below which that says nothing
 LISTED = 4  # kinds named in a sentence
 
 
@@ -37,6 +38,7 @@ def inventory(case: Case) -> Iterator[Finding]:
     if case.one_label:
         yield from _classes(case)
     yield from _constant(case)
+    yield from _slips(case)
 
 
 def _found(case: Case) -> Finding:
@@ -247,3 +249,40 @@ def _constant(case: Case) -> Iterator[Finding]:
         done="They are used.",
         change="Take them out of the folder, unless an empty picture is what the class means.",
     )
+
+
+def _slips(case: Case) -> Iterator[Finding]:
+    """Few numbers so much further from the median than all others that they may be slips of the pen."""
+    if not all(isinstance(sample.target, tuple) and sample.target for sample in case.samples):
+        return
+    for place, name in enumerate(case.names):
+        values = np.array([sample.target[place] for sample in case.samples])
+        if values.dtype.kind != "f" or len(values) < ENOUGH:
+            return
+        usual = float(np.median(values))
+        rows = np.flatnonzero(apart(np.abs(values / 2 - usual / 2)))  # halves do not overflow
+        listed = first_few([f"{case.path(row)} {number_text(values[row])}" for row in rows], 3)
+        yield from case.about(
+            rows,
+            kind="far-number",
+            level="caution",
+            what=f"{counted(len(rows), 'number')} of {name!r} at least {SLIP:.0f} times as far from the median, "
+            f"{number_text(usual)}, as all others: {listed}.",
+            done="Used; what is learned of all others suffers, as all are brought to one scale.",
+            change="If they are slips or stand for a missing number, correct them in the table or take the lines out.",
+        )
+
+
+def apart(away: np.ndarray) -> np.ndarray:
+    """(K,) of bool: which of these distances from a median are beyond a gap that honest numbers do not have.
+
+    The gap is SLIP times what is before it, twice as much among ENOUGH, and more where the others reach far themselves,
+    in units of their own median: so long tails, as of prices, seldom have one. At most a tenth of all is beyond.
+    """
+    order = np.sort(away[away > 0])
+    if len(order) < ENOUGH:
+        return np.zeros(len(away), bool)
+    before, behind = order[:-1], order[1:]
+    wide = behind / np.maximum(SLIP * (1 + ENOUGH / len(order)), before / np.median(order)) > before
+    wide[: int(0.9 * len(order)) - 1] = False
+    return away > (before[wide.argmax()] if wide.any() else np.inf)

@@ -88,7 +88,7 @@ def rows_of_ts(file: Path, text: str, asked: Asked) -> Iterator[Row]:
                 raise StriateError("a .ts file to learn from has classes", received="@classLabel false", where=file)
             continue
         *parts, label = _COLON.split(line) if "(" in line else line.split(":")
-        if not parts:
+        if not parts or ("," in label and label.strip().lower() not in head.get("@classlabel", "").split()):
             yield _wrong(number, "no class behind the last colon")
             continue
         pairs = [[pair.rpartition(",")[2] for pair in _PAIR.findall(part)] for part in parts]

@@ -20,6 +20,8 @@ COLUMNS = {
     "part": ("part", "split", "set", "subset"),
     "group": ("group", "patient", "patient_id", "subject", "subject_id", "slide", "slide_id"),
 }
+SERIES = ("series", "series_id", "sequence", "sequence_id", "recording", "sample_id", "id")  # where a line is a time
+TIMES = ("time", "timestamp", "step", "t")
 csv.field_size_limit(MOST_TEXT)  # of the whole file; by itself the module refuses texts of more than 131,072 letters
 _DELIMITERS = "\t;,|"
 _LOOKED_AT = 100  # lines from which the separator is read
@@ -138,16 +140,18 @@ def read_layout(
         columns = asked_columns(file, None, len(first), asked.label_column) or _beside(file, first, path)
         names = [f"column {number}" for number in columns]
         return Layout(header=None, path=path, meaning=meaning_of(rows, columns, names, asked.task))
-    return named_layout(file, rows, path, asked)
+    return named_layout(file, lines, path, asked)
 
 
-def named_layout(file: Path, rows: list[list[str]], path: int, asked: Asked) -> Layout:
+def named_layout(file: Path, lines: Sequence[Line], path: int, asked: Asked) -> Layout:
     """Which column is what in a table whose first line has names; path: the column of what is learned from."""
+    rows = [cells for _, cells in lines]
     names = rows[0]
     labels, part, group, taken = titled(file, names, asked)
     labels = labels or _label_columns(file, rows, {path, *taken})
     _require_one(file, rows, asked.label_column, *labels)
-    meaning = meaning_of(rows[1:], labels, [names[number] for number in labels], asked.task)
+    titles = [names[number] for number in labels]
+    meaning = meaning_of(rows[1:], labels, titles, asked.task, numbers=[number for number, _ in lines[1:]])
     return Layout(header=names, path=path, meaning=meaning, part=part, group=group)
 
 
@@ -288,6 +292,9 @@ def _no_columns(
     file: Path, first: Sequence[str], rule: str = "a table needs a column path and a column label"
 ) -> StriateError:
     remedy = f"{_REMEDY}; {with_folder(file)}"
+    if find_column(first, TIMES) is not None and find_column(first, SERIES) is None:
+        rule = "a table with a line for every time needs a column series beside time, and each series several lines"
+        remedy = f"call the column series that says of which series a line is; for pictures, {remedy}"
     return StriateError(rule, received=f"the columns {first_few(first)}", where=file, remedy=remedy)
 
 

@@ -6,12 +6,15 @@ import io
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from striate.data.columns import (
     COLUMNS,
+    SERIES,
+    TIMES,
     asked_columns,
     cell_at,
     find_column,
@@ -23,6 +26,7 @@ from striate.data.columns import (
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import part_named
 from striate.data.targets import Asked
+from striate.data.targets import number as number_in
 from striate.errors import StriateError
 
 FEWEST = 8  # numbers in a line, below which a table is none of series
@@ -31,8 +35,6 @@ MISSING = frozenset(("", "?", "nan", "na", "n/a", "null", "none", "-"))
 SLIPS = 0.1  # of the cells of a column of numbers may be words: their lines are left out
 LEAST = 3  # values of a series
 _LOOKED_AT = 20  # lines
-_SERIES = ("series", "series_id", "sequence", "sequence_id", "recording", "sample_id", "id")  # where a line is a time
-_TIMES = ("time", "timestamp", "step", "t")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +42,8 @@ class Row:
     """One series as a file has it.
 
     values: (L, C) float64, NaN where one is missing. labels: the cells of the label, "" where one is empty, by the
-    names of their columns. problem: why the line cannot be used, "" if it can. read: as of Found.
+    names of their columns. problem: why the line cannot be used, "" if it can. read: as of Found. again: whether it is
+    made of several lines with one time.
     """
 
     line: int
@@ -50,6 +53,7 @@ class Row:
     part: str | None = None
     problem: str = ""
     read: dict | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +103,60 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
         rule = "a table has as many columns of values as the one that the model learned from"
         raise StriateError(rule, received=f"{read['length']} where those were {asked.read['length']}", where=file)
     made = (_row(line, cells, columns, read) for line, cells in rows)
-    yield from _joined(series, times, list(made)) if is_long else made
+    yield from _joined(file, series, times, list(made)) if is_long else made
 
 
 def _places(names: Sequence[str]) -> tuple[int | None, int | None]:
     """The columns that say of which series and of what time a line is."""
-    return find_column(names, _SERIES), find_column(names, _TIMES)
+    return find_column(names, SERIES), find_column(names, TIMES)
 
 
-def _joined(series: Sequence[str], times: Sequence[str], rows: list[Row]) -> Iterator[Row]:
+def _joined(file: Path, series: Sequence[str], times: Sequence[str], rows: list[Row]) -> Iterator[Row]:
     """The series of which every line has the values of one time, in the order of their times."""
-    try:
-        moments = numbers_of(times)
-    except ValueError:  # dates
-        moments = np.array(times)
-    lines: dict[str, list[Row]] = {name: [] for name in series}
-    for place in np.argsort(moments, kind="stable"):
-        lines[series[place]].append(rows[place])
-    for several in lines.values():
-        first = min(several, key=lambda row: row.line)
+    moments = _moments(file, times, [row.line for row in rows])
+    lines: dict[str, list[int]] = {name: [] for name in series}
+    for place, name in enumerate(series):
+        lines[name].append(place)
+    for places in lines.values():
+        several = [rows[place] for place in places]
+        first = several[0]
         other = next((row.line for row in several if (row.labels, row.part) != (first.labels, first.part)), 0)
         problem = f"line {other} of this series has another label" if other else ""
         problem = next((f"line {row.line}: {row.problem}" for row in several if row.problem), problem)
-        values = first.values if problem else np.concatenate([row.values.T for row in several])
-        yield replace(first, values=values, problem=problem)
+        untimed = (f"line {rows[n].line}: {times[n]!r} is no time" for n in places if moments[n] is None)
+        problem = problem or next(untimed, "")
+        ordered = [] if problem else sorted(places, key=moments.__getitem__)
+        values = np.concatenate([rows[n].values.T for n in ordered]) if ordered else first.values
+        yield replace(first, values=values, problem=problem, again=len({moments[n] for n in ordered}) < len(ordered))
+
+
+def _moments(file: Path, times: Sequence[str], lines: Sequence[int]) -> list[float | datetime | None]:
+    """What is written in a column of times, all by the one way in which most are; None for a cell that is not."""
+    said, best = sum(time.lower() not in MISSING for time in times), [None] * len(times)
+    for read in (number_in, _date, _clock):
+        best = min(best, [read(time) for time in times], key=lambda moments: moments.count(None))
+        if len(times) - best.count(None) > (1 - SLIPS) * said:
+            return best
+    odd = next((n for n, moment in enumerate(best) if moment is None and times[n].lower() not in MISSING), 0)
+    raise StriateError(
+        "times are numbers, or dates or times of day as ISO 8601 writes them",
+        received=repr(times[odd]), where=f"{file}, line {lines[odd]}", remedy="as in 0.5, 2026-01-31 09:30 or 09:30:00",
+    )  # fmt: skip
+
+
+def _date(cell: str) -> datetime | None:
+    for form in (cell, f"{cell}-01"):  # also of a month
+        try:
+            moment = datetime.fromisoformat(form)
+        except ValueError:
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None
+
+
+def _clock(cell: str) -> datetime | None:
+    """A time of day."""
+    return _date(f"1970-01-01T{cell}") if ":" in cell else None
 
 
 def word_of(text: str) -> str:

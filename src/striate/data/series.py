@@ -128,9 +128,10 @@ def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, la
     words = [tuple(str(int(float(cell))) if is_whole(cell) else cell for cell in cells) for cells in told]
     names = next((tuple(row.labels) for _, _, row in rows if row.labels), ("label",))
     usable = [number for number, (_, _, row) in enumerate(rows) if not row.problem]
-    meaning = meaning_of([words[n] for n in usable], range(len(names)), names, task) if labelled else None
+    lines, columns = [rows[n][2].line for n in usable], range(len(names))
+    meaning = meaning_of([words[n] for n in usable], columns, names, task, numbers=lines) if labelled else None
     if meaning and meaning.task == NUMBERS:  # as they are written: 12.000 says what points are, and 12 does not
-        words, meaning = told, meaning_of([told[n] for n in usable], range(len(names)), names, NUMBERS)
+        words, meaning = told, meaning_of([told[n] for n in usable], columns, names, NUMBERS)
     for (part, path, row), cells in zip(rows, words, strict=True):
         target, problem = meaning.target(cells) if meaning else ("", "")
         if problem := row.problem or problem:
@@ -138,8 +139,11 @@ def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, la
             left_out.append(LeftOut(path=path, reason=f"line {row.line}: {problem}", label=label, part=part or ""))
         else:
             samples.append(Sample(path=path, source=row.values, target=target, group=row.group, part=part or None))
-    about = {"task": meaning.task, "names": meaning.outputs, "notes": meaning.notes} if meaning else {}
-    return all_series(Found(root=root, kind="table", samples=samples, left_out=left_out, **about))
+    about = {"task": meaning.task, "names": meaning.outputs} if meaning else {}
+    notes, again = meaning.notes if meaning else (), sum(row.again for _, _, row in rows)
+    if again:
+        notes += (f"{again:,} series have several lines of one time, which follow each other as in the file.",)
+    return all_series(Found(root=root, kind="table", samples=samples, left_out=left_out, notes=notes, **about))
 
 
 def _files(source: Path) -> dict[str, Path]:

@@ -23,7 +23,7 @@ from striate.data.records import is_records, read_records
 from striate.data.sample import Found, Sample, class_order
 from striate.data.series import is_series, read_series
 from striate.data.table import no_path, read_table
-from striate.data.targets import LABELS, NUMBERS, Asked
+from striate.data.targets import LABELS, NUMBERS, Asked, unit_words
 from striate.data.texts import read_texts
 from striate.data.wording import worded
 from striate.errors import StriateError, first_few
@@ -155,7 +155,7 @@ def _found_in(path: Path, labels: str | Path | None, label_regex: str | None, as
         if is_series(path):
             return read_series(path, asked)
         if is_records(path):
-            return read_records(path), asked.group
+            return read_records(path, asked.read), asked.group
     if path.is_dir() and labels is not None:
         file = Path(labels)
         return label_by_table(path, file if file.exists() else path / file, asked)
@@ -228,7 +228,7 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         raise StriateError(rule, received=received, where=found.root, remedy=remedy)
     if few := class_order(name for name, count in counts.items() if count < 2):
         rule = "every class needs at least two usable pictures"
-        remedy = "add pictures to these classes or take them out"
+        remedy = f"{unit_words(few)}add pictures to these classes or take them out"
         raise StriateError(rule, received=f"one picture of {first_few(few)}", where=found.root, remedy=remedy)
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
     if unseen := class_order(counts.keys() - learned):

@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from striate.data.sample import Sample, Target, class_order
 from striate.errors import StriateError
@@ -21,7 +22,8 @@ _WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,(\d{1,2}|\d{4,})")  # a decimal one for certain
 _SPACED = re.compile(r"[+-]?[1-9]\d{0,2}([ \u00a0\u202f'\u2019]\d{3})+([.,]\d+)?")  # 1 234,5 and 1'234.5
-_YES, _NO = ("1", "1.0", "1,0", "true", "yes", "y", "x"), ("0", "0.0", "0,0", "false", "no", "n")
+_WORDS = dict.fromkeys(("true", "t", "yes", "y", "x"), "1") | dict.fromkeys(("false", "f", "no", "n"), "0")
+_MARKS = frozenset(("1", "0", "-1", *NOTHING))
 _SEPARATORS = ("|", ";", ",")
 _LOOKED_AT = 1000  # lines in which decimal commas are looked for
 _MOSTLY = 0.9  # of the lines; the others are left out
@@ -91,7 +93,7 @@ class Meaning:
         return (str(int(match[1])) if match else word), ""
 
     def _marked(self, cells: Cells) -> tuple[Target, str]:
-        names = [name for name, cell in zip(self.names, cells, strict=True) if cell.lower() in _YES]
+        names = [name for name, cell in zip(self.names, cells, strict=True) if _mark(cell) == "1"]
         if len(names) > 1:
             return "", f"marked as {' and '.join(names)}"
         return (names[0], "") if names else ("", "no label")
@@ -99,10 +101,10 @@ class Meaning:
     def _marks(self, cells: Cells) -> tuple[Target, str]:
         present = []
         for name, cell in zip(self.names, cells, strict=True):
-            word = cell.lower()
-            if word in _YES:
+            word = _mark(cell)
+            if word == "1":
                 present.append(name)
-            elif not (word in _NO or (word in _BLANK and self.blank) or (word == "-1" and self.minus)):
+            elif not (word == "0" or (word in _BLANK and self.blank) or (word == "-1" and self.minus)):
                 return "", f"{cell!r} in {name} is neither yes nor no" if word not in NOTHING else f"no value of {name}"
         return tuple(class_order(present)), ""
 
@@ -124,10 +126,15 @@ class Meaning:
 
 
 def meaning_of(
-    lines: Sequence[Cells], columns: Sequence[int], names: Sequence[str], asked: str | None, typed: bool = False
+    lines: Sequence[Cells],
+    columns: Sequence[int],
+    names: Sequence[str],
+    asked: str | None,
+    typed: bool = False,
+    numbers: Sequence[int] = (),
 ) -> Meaning:
     """What these columns of all lines mean; asked: the task, where a person said it; typed: cells come of an array,
-    whose numbers have decimal points.
+    whose numbers have decimal points; numbers: of the lines in their file.
 
     Several columns are classes where most lines mark just one with a 1, labels where they mark any, else numbers. One
     column holds numbers where most cells are such, and more than 10 distinct with decimals, or more than 20 whole ones
@@ -147,9 +154,11 @@ def meaning_of(
         notes = map(_guess, names, zip(*several, strict=True), made["commas"])
         made["notes"] = tuple(filter(None, notes))
     if made is None:
-        rule = f"the columns of labels fit the task{f' {asked}' if asked else ''}"
+        rule = f"the columns of labels fit {f'the task {asked}' if asked else 'one task'}"
         remedy = "numbers for regression; 0 and 1 for multilabel; one column of words for classification"
-        raise StriateError(rule, received=", ".join(names), where="--label-column", remedy=remedy)
+        place, received = _misfit(several, names, asked)
+        where = f"--label-column {','.join(names)}, line {numbers[place] if numbers else place + 1}"
+        raise StriateError(rule, received=received, where=where, remedy=remedy)
     return Meaning(columns=columns, names=names, **made)
 
 
@@ -194,16 +203,37 @@ def _no_label(word: str) -> str:
 
 def are_marks(lines: Sequence[Cells]) -> bool:
     """Whether the cells of most lines say yes or no."""
-    marks = {*_YES, *_NO, *NOTHING, "-1"}
-    return _most({cell.lower() for cell in cells} <= marks for cells in lines)
+    return _most(all(map(_may_mark, cells)) for cells in lines)
+
+
+@lru_cache(10_000)
+def _mark(cell: str) -> str:
+    """1, 0 or -1 as a word where a cell says so by its value, or yes or no by a word; else the cell as it is."""
+    word = cell.lower()
+    value = None if word in _WORDS else number(word)
+    return str(int(value)) if value in (1, 0, -1) else _WORDS.get(word, word)
+
+
+def _may_mark(cell: str) -> bool:
+    return _mark(cell) in _MARKS
+
+
+def _misfit(lines: Sequence[Cells], names: Sequence[str], asked: str | None) -> tuple[int, str]:
+    """The first line that fits no task, and its cell: one that is neither a number nor a mark, if there is any."""
+    for is_fit in (lambda cell: asked is None and number(cell) is not None, lambda cell: False):
+        for place, cells in enumerate(lines):
+            for name, cell in zip(names, cells, strict=True):
+                if not (_may_mark(cell) or is_fit(cell)):
+                    return place, f"{cell!r} in {name}"
+    return 0, f"marks in {', '.join(names)}"  # of which most lines have none or several, where one was asked for
 
 
 def _of_many(lines: list[list[str]], asked: str | None, decimal: bool | None) -> dict | None:
-    is_marks, known = are_marks(lines), [[cell.lower() for cell in cells] for cells in lines if any(cells)]
-    if asked in (None, CLASS) and is_marks and _most(sum(cell in _YES for cell in cells) == 1 for cells in known):
+    marks = [[_mark(cell) for cell in cells] for cells in lines if any(cells)] if are_marks(lines) else []
+    if asked in (None, CLASS) and _most(cells.count("1") == 1 for cells in marks):
         return {"task": CLASS, "kind": "marked"}
-    if asked in (None, LABELS) and is_marks:
-        said_no = any(cell in _NO for cells in known for cell in cells)
+    if asked in (None, LABELS) and marks:
+        said_no = any("0" in cells for cells in marks)
         return {"task": LABELS, "kind": "marks", "blank": not said_no, "minus": not said_no}
     commas = tuple(_comma(column, decimal) for column in zip(*lines, strict=True))
     measured = (  # lines that lack a number do not count, and are listed later
@@ -221,7 +251,7 @@ def _of_one(cells: list[str], name: str, asked: str | None, decimal: bool | None
     comma = _comma(known, decimal)
     if asked == NUMBERS or (asked is None and _are_measures(known, name, comma)):
         return {"task": NUMBERS, "kind": "numbers", "commas": (comma,)}
-    if asked == LABELS and known and all(cell.lower() in (*_YES, *_NO) for cell in known):
+    if asked == LABELS and known and all(_mark(cell) in ("1", "0") for cell in known):
         return {"task": LABELS, "kind": "marks", "blank": False}
     separator = _separator(known, asked) if asked in (None, LABELS) else None
     if asked == LABELS or separator is not None:
@@ -302,6 +332,13 @@ def _separator(cells: Sequence[str], asked: str | None) -> str | None:
         if together and (sure or known > 0 or (known == 0 and separator in "|;")):
             return separator
     return None
+
+
+def unit_words(names: Sequence[str]) -> str:
+    """The beginning of a remedy for classes of a picture each that are numbers, or such as "20 years"."""
+    if not all(re.fullmatch(r"[+-]?\d+([.,]\d+)?( ?[^\W\d_]+| ?%)?", name) for name in names):
+        return ""
+    return "for numbers, write them without a unit, with --task regression; for classes, "
 
 
 def number_words(task: str, samples: Sequence[Sample]) -> str:

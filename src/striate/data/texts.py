@@ -21,8 +21,7 @@ def read_texts(file: Path, asked: Asked) -> tuple[Found, str | None]:
     without a label is left out. Raises StriateError where a column is missing or in doubt.
     """
     lines = read_lines(file, asked.columns)
-    rows = [cells for _, cells in lines]
-    layout = named_layout(file, rows, _text_column(file, rows[0], asked.text), asked)
+    layout = named_layout(file, lines, _text_column(file, lines[0][1], asked.text), asked)
     samples, left_out = [], []
     for number, row in enumerate(rows_of(lines, layout)):
         path, problem = f"{file.stem}/{number}", row.problem if row.name else "no text"

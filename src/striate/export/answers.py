@@ -54,6 +54,12 @@ def write_answers(task: Task, told: Sequence[tuple[str, object, tuple[int, int] 
         task.save(out, said if out.suffix else _with_own_names(said))
 
 
+def require_drawn(form: str) -> None:
+    """Raise StriateError unless answers can be drawn on samples of this form, one of prepare.FORMS."""
+    if form != "picture":
+        raise StriateError("answers are drawn on pictures", received=form, where="--draw", remedy="see striate open")
+
+
 def _with_own_names(told: Sequence[tuple[str, *tuple[object, ...]]]) -> Iterator[tuple[str, *tuple[object, ...]]]:
     """The same without folders, and with a number behind a name that another picture has but for its ending."""
     taken = set()

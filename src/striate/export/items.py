@@ -159,13 +159,12 @@ def _series(path: Path, shape: Shape, about: Mapping) -> Iterator[tuple[str, Sou
         if len(known) == 1:
             yield from items(known[0].load(), shape)
             return
-    if is_records(path):
-        yield from ((sample.path, sample.source) for sample in read_records(path).samples)
-        return
-    if not is_series(path) and is_packed(path):
+    is_recorded = is_records(path)
+    if not (is_recorded or is_series(path)) and is_packed(path):
         yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
         return
-    found, _ = read_series(path, Asked(read=about.get("series")), labelled=False)
+    read = about.get("series")
+    found = read_records(path, read) if is_recorded else read_series(path, Asked(read=read), labelled=False)[0]
     yield from ((sample.path, sample.source) for sample in found.samples)
     yield from ((item.path, Unreadable(item.reason, "values")) for item in found.left_out)
 

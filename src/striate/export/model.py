@@ -26,7 +26,7 @@ from striate.device import PRECISIONS, choose_device, evaluated, memory_format
 from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement
-from striate.export.answers import Prediction, draw_answer, write_answers
+from striate.export.answers import Prediction, draw_answer, require_drawn, write_answers
 from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
@@ -316,10 +316,7 @@ class Model:
     def draw_into(self, folder: Path, prediction: Prediction) -> Path:
         """Write the picture of a prediction, at its own size and with what was predicted drawn on it, into `folder`
         as a PNG file of its name, with a number where that is taken."""
-        if (form := self.preparation.shape.form) != "picture":
-            raise StriateError(
-                "answers are drawn on pictures", received=form, where="--draw", remedy="see striate open"
-            )
+        require_drawn(self.preparation.shape.form)
         return draw_answer(self.task, self.preparation.shape.pick, prediction, folder)
 
 

@@ -11,7 +11,7 @@ proportions get Wilson's interval for as many pictures as theirs are worth, and 
 pictures or clusters what is drawn again spreads too little, so its interval is widened as Student's is.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -50,7 +50,7 @@ def clustered(hits: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
 
     Wilson's interval for n / D pictures with Student's quantile; D = 1 + (a - 1) r is the design effect (Kish 1965) of
     the mean cluster size a that a picture finds itself in, and of the correlation r within clusters by analysis of
-    variance (Fleiss, Levin and Paik 2003), which is taken for 1 where all pictures are hits or none is.
+    variance (Fleiss, Levin and Paik 2003), which is drawn towards 1 where few clusters hold the rarer outcome.
     """
     from scipy.special import stdtrit
 
@@ -92,7 +92,10 @@ def worth(weights: np.ndarray, clusters: Clusters) -> np.ndarray:
 
 
 def _correlation(hits: np.ndarray, clusters: np.ndarray) -> float:
-    """How alike hits (n,) are within clusters, 0 to 1: intraclass correlation from a one-way analysis of variance."""
+    """How alike hits (n,) are within clusters, 0 to 1: intraclass correlation from a one-way analysis of variance.
+
+    The clusters that hold the rarer outcome are all that tells it, so half a cluster more says 1.
+    """
     numbers, sizes = np.unique(clusters, return_inverse=True, return_counts=True)[1:]
     n, m = len(hits), len(sizes)
     if m == 1:
@@ -102,7 +105,9 @@ def _correlation(hits: np.ndarray, clusters: np.ndarray) -> float:
     within = float(np.sum(sizes * shares * (1 - shares)) / (n - m))
     size = (n - np.sum(sizes**2) / n) / (m - 1)
     whole = between + (size - 1) * within
-    return min(max((between - within) / whole, 0.0), 1.0) if whole > 0 else 1.0
+    found = min(max((between - within) / whole, 0.0), 1.0) if whole > 0 else 1.0
+    telling = min(int(np.sum(shares < 1)), int(np.sum(shares > 0)))
+    return (telling * found + 0.5) / (telling + 0.5)
 
 
 def mixture(parts: Sequence[tuple[float, Mapping[str, float]]]) -> tuple[float, float, float]:
@@ -114,6 +119,19 @@ def mixture(parts: Sequence[tuple[float, Mapping[str, float]]]) -> tuple[float, 
     below = sum((weight * (score["value"] - score["low"])) ** 2 for weight, score in parts) ** 0.5
     above = sum((weight * (score["high"] - score["value"])) ** 2 for weight, score in parts) ** 0.5
     return value, value - below, value + above
+
+
+def over_classes(score: dict, each: Iterable[dict]) -> dict:
+    """`score`, the mean of the scores of `each` class, with an interval at least as wide as what follows from theirs.
+
+    A class with one picture is right or wrong in every redraw, which makes the mean look surer than it is.
+    """
+    known = [one for one in each if one["value"] is not None]
+    if score["low"] is None or not known:
+        return score
+    ends = [one if one["low"] is not None else dict.fromkeys(("value", "low", "high"), one["value"]) for one in known]
+    _, low, high = mixture([(1 / len(ends), one) for one in ends])
+    return scored(score["value"], min(score["low"], low), max(score["high"], high))
 
 
 def percentile(replicates: np.ndarray) -> tuple[float, float]:
@@ -138,6 +156,18 @@ def widened(
     wider, (low, high) = _wider(max(worth, 2.0)), percentile(replicates)
     ends = min(value + wider * (low - value), value), max(value + wider * (high - value), value)
     return float(np.clip(ends[0], least, most)), float(np.clip(ends[1], least, most))
+
+
+def of_sizes(value: float, replicates: np.ndarray, worth: float) -> tuple[float, float]:
+    """The interval of a mean or root mean square of sizes of `worth` pictures or clusters, both ends above 0.
+
+    Normal in its logarithm with Student's quantile: sizes have a long tail, of which few pictures show too little.
+    """
+    known = replicates[~np.isnan(replicates)]
+    if not value > 0 or worth <= 1 or not known.size or known.min() <= 0:
+        return widened(value, replicates, worth, 0)
+    factor = float(np.exp(_wider(max(worth, 2.0)) * NormalDist().inv_cdf(0.5 + LEVEL / 2) * np.log(known).std()))
+    return value / factor, value * factor
 
 
 def _wider(count: float) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from striate.evaluate import intervals, metrics
-from striate.evaluate.intervals import Clusters, bootstrapped, plain, ranked, share_score
+from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, plain, ranked, share_score
 from striate.evaluate.scores import MOST_AUROC_CELLS
 
 COMMON = "always the labels that most training pictures have"
@@ -87,6 +87,7 @@ def label_scores(
     counts = _counts(truth, said, clusters)
     sizes = _sizes(truth, said, clusters)
     each = {"f1": [metrics.f1(*one) for one in counts], **_ordering(truth, chances, clusters)}
+    per_label = _per_label(truth, said, clusters, each, sizes)
     means = {
         name: _SCORED[name](*map(metrics.mean_of_known, pair), intervals.effective_size(sizes[name]))
         for name, pair in each.items()
@@ -97,12 +98,12 @@ def label_scores(
         "main": "macro_f1",
         "baseline": plain(metrics.macro_f1(*_sums(truth, np.broadcast_to(common, truth.shape)))),
         "baseline_is": COMMON,
-        "macro_f1": means["f1"],
+        "macro_f1": over_classes(means["f1"], [one["f1"] for one in per_label]),
         "micro_f1": bootstrapped(*(_micro(*one) for one in counts), intervals.worth(truth.sum(axis=1), clusters)),
-        "map": means["ap"],
+        "map": over_classes(means["ap"], [one["ap"] for one in per_label]),
         "auroc": means["auroc"],
         "all_right": share_score((said == truth).all(axis=1), clusters),
-        "per_class": dict(zip(names, _per_label(truth, said, clusters, each, sizes), strict=True)),
+        "per_class": dict(zip(names, per_label, strict=True)),
     }
 
 

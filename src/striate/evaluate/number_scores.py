@@ -14,7 +14,7 @@ from striate.evaluate.intervals import Clusters, plain, scored, share_score
 from striate.evaluate.metrics import mean_of_known
 
 LEVEL = 0.9  # share of new pictures whose number a prediction interval is to hold
-NAMES = {"mae": (0, np.inf), "rmse": (0, np.inf), "r2": (-np.inf, 1), "pearson": (-1, 1), "spearman": (-1, 1)}  # ranges
+NAMES = {"mae": None, "rmse": None, "r2": (-np.inf, 1), "pearson": (-1, 1), "spearman": (-1, 1)}  # ranges; None: sizes
 MEAN, PREVIOUS = "always the mean of the training part", "the value before"
 
 
@@ -152,4 +152,6 @@ def _covered(truth: np.ndarray, predicted: np.ndarray, reach: np.ndarray | None,
 
 
 def _record(name: str, value: float, replicates: np.ndarray, worth: float) -> dict:
-    return scored(value, *intervals.widened(value, replicates, worth, *NAMES[name]))
+    if limits := NAMES[name]:
+        return scored(value, *intervals.widened(value, replicates, worth, *limits))
+    return scored(value, *intervals.of_sizes(value, replicates, worth))

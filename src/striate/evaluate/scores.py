@@ -1,12 +1,12 @@
 """Every score of a classifier on one part, each with its 95 % interval, as scores.json holds it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from striate.errors import StriateError, first_few
 from striate.evaluate import intervals, metrics
-from striate.evaluate.intervals import Clusters, bootstrapped, ranked, scored, share_score
+from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, ranked, scored, share_score
 from striate.evaluate.named import floor_of, interval, label, main_of, number
 
 # Pictures x classes up to which the AUROC (of labels also the average precision) is computed anew for every resample.
@@ -31,6 +31,7 @@ def classification_scores(
     _check(truth, probabilities, len(classes))
     hits = _Hits(truth, probabilities.argmax(axis=1), len(classes), intervals.real_clusters(clusters))
     areas = _auroc(truth, probabilities, hits.clusters)
+    per_class = {name: _of_class(k, hits, areas) for k, name in enumerate(classes)}
     return {
         "n": len(truth),
         **intervals.told_clusters(hits.clusters),
@@ -39,9 +40,9 @@ def classification_scores(
         "baseline_is": f"always {classes[majority]!r}",
         "majority": classes[majority],
         "accuracy": hits.share(np.ones(len(truth), bool)),
-        **_means_over_classes(hits, areas),
+        **_means_over_classes(hits, areas, per_class.values()),
         **_of_probabilities(truth, probabilities, hits.clusters),
-        "per_class": {name: _of_class(k, hits, areas) for k, name in enumerate(classes)},
+        "per_class": per_class,
         "confusion": hits.matrix.tolist(),
     }
 
@@ -98,12 +99,14 @@ def _check(truth: np.ndarray, probabilities: np.ndarray, classes: int) -> None:
         raise StriateError(rule, received=int(unknown[0]), remedy=remedy)
 
 
-def _means_over_classes(hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> dict:
-    """areas: as of `_auroc`."""
+def _means_over_classes(hits: "_Hits", areas: tuple[np.ndarray, np.ndarray], each: Collection[dict]) -> dict:
+    """areas: as of `_auroc`; each: the scores of every class by itself."""
     size = hits.worth * intervals.effective_size(hits.counts[1])
+    balanced = bootstrapped(*(metrics.balanced_accuracy(*counts[:2]) for counts in hits.both), size)
+    f1 = bootstrapped(*map(metrics.mean_of_known, hits.f1), size)
     return {
-        "balanced_accuracy": bootstrapped(*(metrics.balanced_accuracy(*each[:2]) for each in hits.both), size),
-        "macro_f1": bootstrapped(*map(metrics.mean_of_known, hits.f1), size),
+        "balanced_accuracy": over_classes(balanced, [one["recall"] for one in each]),
+        "macro_f1": over_classes(f1, [one["f1"] for one in each]),
         "auroc": ranked(*map(metrics.macro_auroc, areas), size),
     }
 

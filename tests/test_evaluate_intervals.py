@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from striate.evaluate import intervals, metrics
+from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.scores import classification_scores
 
 
@@ -100,10 +100,10 @@ def test_redrawn_clusters_keep_together() -> None:
     """Means over redrawn clusters spread like those over the clusters' own means; margins come in whole clusters."""
     rng = np.random.default_rng(7)
     values, clusters = rng.normal(size=50), np.repeat(np.arange(50), 4)
-    drawn = intervals.resampled_means(values.repeat(4)[:, None], 4000, clusters=clusters)[:, 0]
+    drawn = redraws.resampled_means(values.repeat(4)[:, None], 4000, clusters=clusters)[:, 0]
     assert drawn.std() == pytest.approx(values.std() / 50**0.5, rel=0.05)
     truth = np.repeat([0, 1], 100)
-    correct, actual, predicted = intervals.clustered_margins(truth, np.zeros(200, int), 2, clusters)
+    correct, actual, predicted = redraws.clustered_margins(truth, np.zeros(200, int), 2, clusters)
     assert not (actual % 4).any()
     assert (actual.sum(axis=1) == 200).all()
     assert (correct[:, 1] == 0).all()
@@ -137,18 +137,18 @@ def test_the_bootstrap_of_balanced_accuracy_holds_its_truth() -> None:
         right = rng.binomial(counts, recalls)
         wrong = counts - right
         matrix = np.diag(right) + np.roll(np.diag(wrong), 1, axis=1)
-        correct, actual, _ = intervals.resampled_margins(matrix, seed=trial)
+        correct, actual, _ = redraws.resampled_margins(matrix, seed=trial)
         low, high = intervals.percentile(metrics.balanced_accuracy(correct, actual))
         covered += low <= recalls.mean() <= high
     assert abs(covered / 300 - 0.95) < 0.04
 
 
-@pytest.mark.parametrize("n", [400, intervals.MOST_SAMPLES + 1])
+@pytest.mark.parametrize("n", [400, redraws.MOST_SAMPLES + 1])
 def test_redrawn_means_spread_as_theory_says(n: int) -> None:
     """Drawn one by one or from the normal limit, means have the covariance of the columns over n."""
     rng = np.random.default_rng(3)
     columns = rng.exponential(size=(n, 2)) @ np.array([[1.0, 0.5], [0.0, 1.0]])
-    drawn = intervals.resampled_means(columns, 4000)
+    drawn = redraws.resampled_means(columns, 4000)
     assert drawn.mean(axis=0) == pytest.approx(columns.mean(axis=0), rel=0.02)
     assert np.cov(drawn, rowvar=False) * n == pytest.approx(np.cov(columns, rowvar=False), rel=0.12)
 
@@ -157,8 +157,8 @@ def test_redrawn_auroc_is_that_of_the_redrawn_pictures() -> None:
     """Weighting a picture twice gives the AUROC of a set that holds it twice, ties included."""
     rng = np.random.default_rng(4)
     scores, positive = rng.integers(0, 8, 30), rng.random(30) < 0.4
-    areas = intervals.resampled_auroc(metrics.tie_levels(scores)[None], positive[None], 20)[:, 0]
-    weights = np.concatenate(list(intervals.resampled_weights(30, 20))).astype(int)
+    areas = redraws.resampled_auroc(metrics.tie_levels(scores)[None], positive[None], 20)[:, 0]
+    weights = np.concatenate(list(redraws.resampled_weights(30, 20))).astype(int)
     expected = [metrics.auroc(scores.repeat(row), positive.repeat(row)) for row in weights]
     assert areas == pytest.approx(expected)
     assert (weights.sum(axis=1) == 30).all()
@@ -167,7 +167,7 @@ def test_redrawn_auroc_is_that_of_the_redrawn_pictures() -> None:
 def test_redrawn_margins_belong_to_tables_of_the_same_size() -> None:
     """Every redrawn table holds as many pictures, and a cell that was empty stays empty."""
     matrix = np.array([[5, 2, 0], [0, 4, 0], [0, 0, 0]])
-    correct, actual, predicted = intervals.resampled_margins(matrix)
+    correct, actual, predicted = redraws.resampled_margins(matrix)
     assert (actual.sum(axis=1) == 11).all()
     assert (predicted.sum(axis=1) == 11).all()
     assert (actual[:, 2] == 0).all()
@@ -191,8 +191,8 @@ def test_effective_size_of_equal_classes_is_their_sum() -> None:
 def test_the_same_seed_draws_the_same() -> None:
     """Intervals never change from one evaluation to the next; another seed gives other tables."""
     columns, matrix = np.random.default_rng(0).normal(size=(50, 3)), np.array([[9, 3], [4, 8]])
-    assert np.array_equal(intervals.resampled_means(columns), intervals.resampled_means(columns))
-    first, again, other = (intervals.resampled_margins(matrix, seed)[0] for seed in (0, 0, 1))
+    assert np.array_equal(redraws.resampled_means(columns), redraws.resampled_means(columns))
+    first, again, other = (redraws.resampled_margins(matrix, seed)[0] for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -215,7 +215,7 @@ def test_means_are_scores() -> None:
 def test_few_widen_as_students_interval() -> None:
     """The interval of a mean is Student's own, by SciPy, also of five numbers; of one alone there is none."""
     values = stats.norm.ppf((np.arange(5) + 0.5) / 5)
-    again = intervals.resampled_means(values[:, None], 20_000)[:, 0]
+    again = redraws.resampled_means(values[:, None], 20_000)[:, 0]
     wanted = stats.t.interval(0.95, 4, values.mean(), values.std(ddof=1) / 5**0.5)
     found = intervals.widened(values.mean(), again, 5)
     assert found == pytest.approx(wanted, abs=0.1 * wanted[1])
@@ -236,7 +236,7 @@ def test_redrawn_means_of_many_pictures_keep_what_never_varies() -> None:
     """Beyond what is drawn one by one, absent columns stay 0, equal ones equal, small ones beside large ones right."""
     random = np.random.default_rng(0)
     rare, large = (random.random(5000) < 0.002).astype(float), random.normal(0, 1e9, 5000)
-    drawn = intervals.resampled_means(np.stack([rare, np.zeros(5000), rare, large], axis=1))
+    drawn = redraws.resampled_means(np.stack([rare, np.zeros(5000), rare, large], axis=1))
     assert not drawn[:, 1].any()
     assert drawn[:, 0] == pytest.approx(drawn[:, 2], rel=1e-9)
     assert drawn[:, 0].std() == pytest.approx(rare.std() / 5000**0.5, rel=0.1)
@@ -245,7 +245,7 @@ def test_redrawn_means_of_many_pictures_keep_what_never_varies() -> None:
 def test_weights_of_few_clusters_come_in_blocks_of_bounded_size() -> None:
     """Blocks are cut by pictures and not by clusters, so that 20 clusters of 20,000 pictures take 16 MB at a time."""
     clusters = np.arange(20_000) % 20
-    blocks = [block.shape for block in intervals.resampled_weights(20_000, 150, clusters=clusters)]
+    blocks = [block.shape for block in redraws.resampled_weights(20_000, 150, clusters=clusters)]
     assert sum(rows for rows, _ in blocks) == 150
     assert max(rows * width for rows, width in blocks) <= 2_000_000
 
@@ -257,7 +257,7 @@ def test_an_auroc_of_few_is_covered() -> None:
     for _ in range(100):
         chances = (random.normal(0, 1, 60) + 2.2 * y)[None]
         levels = np.stack([metrics.tie_levels(chances[0])])
-        drawn = intervals.resampled_auroc(levels, y[None])[:, 0]
+        drawn = redraws.resampled_auroc(levels, y[None])[:, 0]
         value = roc_auc_score(y, chances[0])
         ends = intervals.ranked(value, drawn, 10), dict(zip(("low", "high"), intervals.percentile(drawn), strict=True))
         held += [one["low"] <= true <= one["high"] for one in ends]
@@ -287,7 +287,7 @@ def test_a_mean_over_classes_is_as_unsure_as_its_rarest_class() -> None:
         for k, start in enumerate([0, 100, 110]):
             answers[start : start + sizes[k] - hits[k]] = (k + 1) % 3
         scores = classification_scores(truth, np.eye(3)[answers], ["a", "b", "c"], 0)
-        margins = intervals.resampled_margins(np.histogram2d(truth, answers, bins=np.arange(4) - 0.5)[0].astype(int))
+        margins = redraws.resampled_margins(np.histogram2d(truth, answers, bins=np.arange(4) - 0.5)[0].astype(int))
         with np.errstate(invalid="ignore"):
             low, high = intervals.percentile(np.nanmean(margins[0] / margins[1], axis=1))
         ours = scores["balanced_accuracy"]
@@ -302,7 +302,7 @@ def test_root_mean_squares_of_few_errors_are_covered() -> None:
     rng, covered = np.random.default_rng(14), Counter()
     for _ in range(400):
         errors = rng.laplace(0, 1, 10)
-        drawn = np.sqrt(intervals.resampled_means(errors[:, None] ** 2)[:, 0])
+        drawn = np.sqrt(redraws.resampled_means(errors[:, None] ** 2)[:, 0])
         value = float(np.sqrt(np.mean(errors**2)))
         for name, (low, high) in {
             "ours": intervals.of_sizes(value, drawn, 10), "percentiles": intervals.percentile(drawn)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from striate.data.labelmap import UNKNOWN
-from striate.evaluate import intervals, metrics
+from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored
 from striate.evaluate.metrics import share
 
@@ -192,7 +192,7 @@ class _Sums:
     def drawn(self, columns: np.ndarray, known: np.ndarray) -> np.ndarray:
         """(R, M) the means of columns (N, M) over the pictures of a mask (N,), drawn again."""
         clusters = None if self.clusters is None else self.clusters[known]
-        return intervals.resampled_means(columns[known], clusters=clusters)
+        return redraws.resampled_means(columns[known], clusters=clusters)
 
     def summed(self, of: Callable[[np.ndarray], np.ndarray], worth: float) -> dict[str, float | None]:
         """{"value", "low", "high"} of a score of counts (..., K, 7), summed over pictures that are worth so many."""

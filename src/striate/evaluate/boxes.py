@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from striate.data.sample import Boxes
-from striate.evaluate import intervals
+from striate.evaluate import intervals, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored
 
 MOST = 100  # boxes of a picture that count, as in COCO
@@ -201,7 +201,7 @@ def _counts(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[
 
 def _shares(counts: np.ndarray, clusters: Clusters) -> dict:
     """Precision, recall and F1 of counts (N, 3) with intervals over pictures, or clusters (N,) of them."""
-    drawn = intervals.resampled_means(counts, clusters=clusters) * len(counts)
+    drawn = redraws.resampled_means(counts, clusters=clusters) * len(counts)
     worth = intervals.clusters_worth(clusters, len(counts)) / len(counts)
     whole, found = counts.sum(axis=0), {}
     for name, over in (("precision", (2,)), ("recall", (1,)), ("f1", (1, 2))):

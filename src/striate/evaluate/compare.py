@@ -14,7 +14,7 @@ import numpy as np
 
 from striate import files
 from striate.errors import StriateError, aligned
-from striate.evaluate import intervals
+from striate.evaluate import intervals, redraws
 from striate.evaluate.named import interval, label, main_of
 
 LEAST, LEAST_KIN = 10, 5  # pictures that two runs must have in common, and groups of them that belong together
@@ -112,7 +112,7 @@ def _difference(first: Told, other: Told, part: str) -> str:
 
 def _ends(differences: np.ndarray, kin: np.ndarray) -> tuple[float, float]:
     """The 95 % interval of the mean, from drawing what belongs together again."""
-    drawn = intervals.resampled_means(differences[:, None], clusters=kin)[:, 0]
+    drawn = redraws.resampled_means(differences[:, None], clusters=kin)[:, 0]
     return intervals.widened(differences.mean(), drawn, intervals.clusters_worth(kin, len(kin)))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from striate.evaluate import intervals, metrics
+from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, plain, ranked, share_score
 from striate.evaluate.scores import MOST_AUROC_CELLS
 
@@ -44,7 +44,7 @@ def average_precision(truth: np.ndarray, probabilities: np.ndarray, weights: np.
         return np.full(1 if weights is None else len(weights), np.nan)
     weights = np.ones((1, len(truth))) if weights is None else weights
     levels = metrics.tie_levels(-np.asarray(probabilities, np.float64))
-    every, hits = intervals.sums_by_level(weights, levels, np.asarray(truth, bool))
+    every, hits = redraws.sums_by_level(weights, levels, np.asarray(truth, bool))
     said = np.cumsum(every, axis=1)
     precision = np.divide(np.cumsum(hits, axis=1), said, out=np.zeros_like(said), where=said > 0)
     return metrics.share((hits * precision).sum(axis=1), hits.sum(axis=1))
@@ -82,10 +82,8 @@ def label_scores(
     truth = np.asarray(truth, bool).reshape(-1, len(names))
     chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
     metrics.require_finite(chances, "probability")
-    clusters = intervals.real_clusters(clusters)
-    said = np.asarray(said, bool).reshape(truth.shape)
-    counts = _counts(truth, said, clusters)
-    sizes = _sizes(truth, said, clusters)
+    clusters, said = intervals.real_clusters(clusters), np.asarray(said, bool).reshape(truth.shape)
+    counts, sizes = _counts(truth, said, clusters), _sizes(truth, said, clusters)
     each = {"f1": [metrics.f1(*one) for one in counts], **_ordering(truth, chances, clusters)}
     per_label = _per_label(truth, said, clusters, each, sizes)
     means = {
@@ -137,7 +135,7 @@ def _counts(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> tuple[tu
         nothing = np.zeros(truth.shape[1])
         return (nothing,) * 3, (nothing[None],) * 3
     columns = np.concatenate([truth & said, truth, said], axis=1).astype(np.float64)
-    both, known, told = np.split(np.clip(intervals.resampled_means(columns, clusters=clusters), 0, 1), 3, axis=1)
+    both, known, told = np.split(np.clip(redraws.resampled_means(columns, clusters=clusters), 0, 1), 3, axis=1)
     return _sums(truth, said), (np.minimum(both, np.minimum(known, told)), known, told)
 
 
@@ -161,12 +159,12 @@ def _ordering(truth: np.ndarray, chances: np.ndarray, clusters: Clusters) -> dic
             np.stack([slope(column, known) for known, column in pairs], axis=1)
             for slope in (metrics.auroc_slopes, precision_slopes)
         ]
-        again = [intervals.resampled_means(one, clusters=clusters) for one in slopes]
+        again = [redraws.resampled_means(one, clusters=clusters) for one in slopes]
         return {"auroc": (areas, areas + again[0]), "ap": (precisions, precisions + again[1])}
     levels = np.stack([metrics.tie_levels(column) for column in chances.T])
-    redrawn = intervals.resampled_auroc(levels, truth.T, clusters=clusters)
+    redrawn = redraws.resampled_auroc(levels, truth.T, clusters=clusters)
     blocks = [
         np.stack([average_precision(*pair, weights) for pair in pairs], axis=1)
-        for weights in intervals.resampled_weights(n, clusters=clusters)
+        for weights in redraws.resampled_weights(n, clusters=clusters)
     ]
     return {"auroc": (areas, redrawn), "ap": (precisions, np.concatenate(blocks))}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate.evaluate import intervals, metrics
+from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, plain, scored, share_score
 from striate.evaluate.metrics import mean_of_known
 
@@ -92,7 +92,7 @@ def _scores(
     moments = [np.abs(errors), errors**2, y, y**2, p, p**2, y * p]
     moments += [ranks, ranks**2, guessed, guessed**2, ranks * guessed]
     columns, scale = np.concatenate(moments, axis=1), size**2
-    drawn = intervals.resampled_means(columns, clusters=clusters)
+    drawn = redraws.resampled_means(columns, clusters=clusters)
     values = _of_means(columns.mean(axis=0)[None], scale)
     return {name: row[0] for name, row in values.items()}, _of_means(drawn, scale)
 

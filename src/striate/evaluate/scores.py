@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from striate.errors import StriateError, first_few
-from striate.evaluate import intervals, metrics
+from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, ranked, scored, share_score
 from striate.evaluate.named import floor_of, interval, label, main_of, number
 
@@ -120,7 +120,7 @@ def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: Cl
     columns = np.zeros((len(truth), metrics.CALIBRATION_BINS + 1))
     columns[np.arange(len(truth)), bins] = confidence - correct
     columns[:, -1] = metrics.sample_log_loss(truth, probabilities)
-    drawn = intervals.resampled_means(columns, clusters=clusters)
+    drawn = redraws.resampled_means(columns, clusters=clusters)
     error, worth = metrics.calibration_error(confidence, correct), float(intervals.worth(np.ones(len(truth)), clusters))
     errors = np.abs(drawn[:, :-1]).sum(axis=1)
     # Noise adds to a sum of absolute gaps, so redrawn errors lie too high; they are centred on the value.
@@ -138,11 +138,11 @@ def _auroc(truth: np.ndarray, probabilities: np.ndarray, clusters: Clusters) -> 
     if not n:
         return areas, np.full((1, classes), np.nan)
     positive = truth == np.arange(classes)[:, None]
-    if n * classes <= MOST_AUROC_CELLS and n <= intervals.MOST_SAMPLES:
+    if n * classes <= MOST_AUROC_CELLS and n <= redraws.MOST_SAMPLES:
         levels = np.stack([metrics.tie_levels(column) for column in probabilities.T])
-        return areas, intervals.resampled_auroc(levels, positive, clusters=clusters)
+        return areas, redraws.resampled_auroc(levels, positive, clusters=clusters)
     slopes = np.stack([metrics.auroc_slopes(*pair) for pair in zip(probabilities.T, positive, strict=True)], axis=1)
-    return areas, areas + intervals.resampled_means(slopes, clusters=clusters)
+    return areas, areas + redraws.resampled_means(slopes, clusters=clusters)
 
 
 def _of_class(k: int, hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> dict:
@@ -169,9 +169,9 @@ class _Hits:
         self.matrix = matrix = metrics.confusion(truth, predicted, classes)
         self.counts = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
         if clusters is None:
-            self.both = self.counts, intervals.resampled_margins(matrix)
+            self.both = self.counts, redraws.resampled_margins(matrix)
         else:
-            self.both = self.counts, intervals.clustered_margins(truth, predicted, classes, clusters)
+            self.both = self.counts, redraws.clustered_margins(truth, predicted, classes, clusters)
         self.f1 = tuple(metrics.f1(*each) for each in self.both)
 
     def share(self, among: np.ndarray) -> dict:

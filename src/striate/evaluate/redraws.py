@@ -1,0 +1,134 @@
+"""Pictures, or whole clusters of them, drawn again with replacement, which is what `intervals` are taken from.
+
+Work is bounded for a million pictures: counts are redrawn as a table (exact, whatever the number of pictures), and for
+large sets means are redrawn from their normal limit. The drawing is seeded: the same predictions always give the same.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from striate.evaluate import metrics
+
+RESAMPLES = 1000
+# Above this many samples a redrawn mean is normal to any precision that a report shows.
+MOST_SAMPLES = 4000
+_CHUNK_CELLS = 2_000_000
+
+Clusters = np.ndarray | None  # (N,) the same number for pictures that belong together; None where each stands alone
+
+
+def resampled_margins(matrix: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Redrawn confusion tables, summed: correct, actual and predicted pictures per class, each (R, K).
+
+    Drawing the cells of the table (K, K) by a multinomial is drawing the pictures with replacement.
+    """
+    classes, total = len(matrix), int(matrix.sum())
+    rows, columns = np.nonzero(matrix)
+    rng = np.random.default_rng(seed)
+    correct, actual, predicted = np.zeros((3, RESAMPLES, classes))
+    if not total:
+        return correct, actual, predicted
+    shares = matrix[rows, columns] / total
+    for part in _chunks(RESAMPLES, len(rows)):
+        counts = rng.multinomial(total, shares, size=part.stop - part.start)
+        correct[part] = _sum_by(np.where(rows == columns, counts, 0), rows, classes)
+        actual[part] = _sum_by(counts, rows, classes)
+        predicted[part] = _sum_by(counts, columns, classes)
+    return correct, actual, predicted
+
+
+def clustered_margins(
+    truth: np.ndarray, predicted: np.ndarray, classes: int, clusters: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same from class numbers (N,), with whole clusters, of `real_clusters`, drawn again."""
+    from scipy.sparse import csr_array
+
+    count, right = int(clusters.max()) + 1, truth == predicted
+
+    def table(rows: np.ndarray, kinds: np.ndarray) -> csr_array:
+        return csr_array((np.ones(len(rows)), (kinds, rows)), shape=(classes, count))
+
+    tables = table(clusters[right], truth[right]), table(clusters, truth), table(clusters, predicted)
+    drawn = [[(sums @ weights.T).T for sums in tables] for weights in resampled_weights(count)]
+    correct, actual, named = (np.concatenate(blocks) for blocks in zip(*drawn, strict=True))
+    return correct, actual, named
+
+
+def resampled_means(columns: np.ndarray, resamples: int = RESAMPLES, clusters: Clusters = None) -> np.ndarray:
+    """Means (R, M) of the columns (N, M) over pictures, or clusters (any numbers or names (N,)), drawn again.
+
+    Up to `MOST_SAMPLES` pictures are drawn one by one; more are drawn from the normal limit, with the
+    covariance of the columns kept: what never varies, or only with others, does so to rounding.
+    """
+    if clusters is not None:
+        numbers = np.unique(clusters, return_inverse=True)[1]
+        every = np.column_stack([columns, np.ones(len(columns))]).T
+        sums = resampled_means(np.stack([np.bincount(numbers, column) for column in every], axis=1), resamples)
+        return sums[:, :-1] / sums[:, -1:]
+    n = len(columns)
+    if n <= MOST_SAMPLES:
+        return np.concatenate([weights @ columns for weights in resampled_weights(n, resamples)]) / n
+    mean, size = columns.mean(axis=0), columns.std(axis=0) * (np.ptp(columns, axis=0) > 0)
+    standard = (columns - mean) / np.where(size > 0, size, np.inf)
+    values, vectors = np.linalg.eigh(standard.T @ standard / n)
+    values = np.where(values > 1e-12 * values[-1], values, 0)  # else of columns that depend on others: rounding
+    normal = np.random.default_rng(0).standard_normal((resamples, columns.shape[1]))
+    return mean + (normal * np.sqrt(values / n)) @ vectors.T * size
+
+
+def resampled_weights(n: int, resamples: int = RESAMPLES, clusters: Clusters = None) -> Iterator[np.ndarray]:
+    """How often each of n pictures was drawn, in blocks (r, n) of float64 that add up to `resamples` rows.
+
+    clusters: those of `real_clusters`, which are drawn whole.
+    """
+    several = n if clusters is None else int(clusters.max()) + 1
+    rng = np.random.default_rng(0)
+    for part in _chunks(resamples, n):
+        count = part.stop - part.start
+        drawn = rng.integers(0, several, size=(count, several)) + np.arange(count)[:, None] * several
+        drawn = np.bincount(drawn.ravel(), minlength=count * several).reshape(count, several)
+        drawn = drawn.astype(np.float64)
+        yield drawn if clusters is None else drawn[:, clusters]
+
+
+def resampled_auroc(
+    levels: np.ndarray, positive: np.ndarray, resamples: int = RESAMPLES, clusters: Clusters = None
+) -> np.ndarray:
+    """AUROC (R, K) of every class over pictures, or `real_clusters`, drawn again; NaN where one side is empty.
+
+    levels: (K, N), the ranks of each class's scores from `tie_levels`; positive: (K, N) of bool. All
+    classes see the same draws, so that a mean over classes has the right spread.
+    """
+    blocks = [
+        np.stack([_weighted_auroc(weights, *pair) for pair in zip(levels, positive, strict=True)], axis=1)
+        for weights in resampled_weights(levels.shape[1], resamples, clusters)
+    ]
+    return np.concatenate(blocks)
+
+
+def _weighted_auroc(weights: np.ndarray, levels: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    every, ups = sums_by_level(weights, levels, positive)
+    downs = every - ups
+    won = np.sum(ups * (np.cumsum(downs, axis=1) - 0.5 * downs), axis=1)
+    return metrics.share(won, ups.sum(axis=1) * downs.sum(axis=1))
+
+
+def sums_by_level(weights: np.ndarray, levels: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How often pictures of each of L levels (N,), and positive ones, were drawn by weights (R, N): (R, L) twice."""
+    order = np.argsort(levels, kind="stable")
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(levels[order]) > 0)))
+    drawn = weights[:, order]
+    return np.add.reduceat(drawn, starts, axis=1), np.add.reduceat(drawn * positive[order], starts, axis=1)
+
+
+def _sum_by(counts: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
+    cells = np.arange(len(counts))[:, None] * classes + groups
+    flat = np.bincount(cells.ravel(), weights=counts.ravel(), minlength=len(counts) * classes)
+    return flat.reshape(len(counts), classes)
+
+
+def _chunks(resamples: int, width: int) -> Iterator[slice]:
+    step = max(1, min(resamples, _CHUNK_CELLS // max(width, 1)))
+    for start in range(0, resamples, step):
+        yield slice(start, min(start + step, resamples))

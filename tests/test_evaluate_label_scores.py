@@ -10,8 +10,8 @@ from scipy import stats
 
 from striate.errors import StriateError
 from striate.evaluate import metrics
-from striate.evaluate.intervals import resampled_auroc, resampled_means, resampled_weights
 from striate.evaluate.label_scores import average_precision, best_thresholds, label_scores, precision_slopes
+from striate.evaluate.redraws import resampled_auroc, resampled_means, resampled_weights
 from striate.evaluate.scores import headline
 
 NAMES = ("a", "b", "c")

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.errors import StriateError
-from striate.evaluate.intervals import percentile, resampled_means
+from striate.evaluate.intervals import percentile
 from striate.evaluate.number_scores import MEAN, PREVIOUS, half_widths, number_scores
+from striate.evaluate.redraws import resampled_means
 from striate.evaluate.scores import headline
 
 

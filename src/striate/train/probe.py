@@ -23,7 +23,7 @@ from striate.network.summary import total_operations
 from striate.network.weights import whiten_all
 from striate.tasks.classification import Classification
 from striate.tasks.multilabel import Multilabel
-from striate.train.loop import Training, shrunk
+from striate.train.loop import SETTLING, Training, settle, shrunk
 from striate.train.plan import Facts, auto_line, make_plan
 from striate.train.settings import Settings
 
@@ -32,7 +32,7 @@ WIDE = 1e11  # operations from which a probe is twice as wide, in batches twice 
 WIDE_EACH = 1.5e8  # if there are as many for each picture
 EPOCHS, STEPS = 20, 300  # the larger of the two bounds the training: small sets are learned by then
 STEP = 1e8  # operations that a step is worth besides its arithmetic: what it takes to begin one
-SETTLING = 128  # pictures per batch from which the norms' figures are taken in the end
+BATCH = 128  # pictures of which the norms' figures are taken in the end
 
 
 @dataclass(frozen=True)
@@ -91,15 +91,8 @@ def _trained(training: Training) -> Network:
     for _ in training.run():
         pass
     network, batches, share = training.average.network, training.batches, training.plan.sizes[-1][1]
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.reset_running_stats()
-            layer.momentum = None  # a plain mean over the batches
-    network.train()
-    with torch.no_grad():
-        for batch in islice(batches.epoch(SETTLING, seed=training.plan.seed, epoch=training.place.epoch), 4):
-            network(standardise(shrunk(batch.pictures, share), batches.preparation))
-    return network.eval()
+    taken = islice(batches.epoch(BATCH, seed=training.plan.seed, epoch=training.place.epoch), SETTLING // BATCH)
+    return settle(network, (standardise(shrunk(batch.pictures, share), batches.preparation) for batch in taken))
 
 
 @torch.inference_mode()

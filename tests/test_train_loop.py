@@ -440,5 +440,5 @@ def test_after_few_steps_norms_have_the_figures_of_the_pictures() -> None:
     long = tiny_training(tiny_plan(network=RICH, epochs=20))
     for _ in long.run():
         pass
-    assert same(weights(long), long._settled(60).state_dict())
+    assert same(weights(long), long.settled(60).state_dict())
     assert int(weights(long)["batchnorm1.num_batches_tracked"]) == 0  # which only a norm measured anew has

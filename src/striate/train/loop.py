@@ -7,7 +7,7 @@ of work done, 0 to 1: a budget of epochs advances it by equal steps, a budget of
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -91,7 +91,7 @@ class Training:
             yield from self._epoch()
         for bias in self._first:  # as the network was built: what was learned is not called fixed
             bias.requires_grad_()
-        self.average.network.load_state_dict(self.best or self._settled(self.place.step).state_dict())
+        self.average.network.load_state_dict(self.best or self.settled(self.place.step).state_dict())
 
     def _epoch(self) -> Iterator[Event]:
         plan, place, started = self.plan, self.place, time.monotonic()
@@ -128,7 +128,7 @@ class Training:
                 break
         if moved:  # at the end of every epoch, so that a checkpoint and a stopped training lack no step
             self.average.update(self.network, moved)
-        kept = self._settled(step, progress)
+        kept = self.settled(step, progress)
         validated = self.validate(progress, kept)
         weights = self.average.network.state_dict().values()
         ends = [float(end) for tensor in weights for end in torch.aminmax(tensor)]  # 20 times as fast as isfinite
@@ -198,14 +198,21 @@ class Training:
             return max(self.clock.left(), 0.0)
         return (1 - progress) / max(advance, 1e-9) * self._step_seconds
 
-    def _settled(self, step: int, progress: float = 1.0) -> nn.Module:
-        """The averaged network; after few steps one whose norms are measured anew, at the size now trained on."""
+    def settled(self, step: int, progress: float = 1.0, size: int = 0) -> nn.Module:
+        """The averaged network; after few steps a copy, its norms measured anew at the size now trained on. size: of
+        the batches, if not as trained with."""
         if step >= LAGGING:
             return self.average.network
-        size, some = self.plan.batch_size, {"seed": self.plan.seed, "epoch": self.place.epoch}
-        taken = islice(self.batches.epoch(size, **some), max(SETTLING // size, 1))
-        seen = (standardise(self._resized(one.pictures, progress), self.batches.preparation) for one in taken)
-        return settle(copy.deepcopy(self.average.network), seen)
+        network, size = copy.deepcopy(self.average.network).eval(), size or self.plan.batch_size
+        norms = [layer for layer in network.modules() if isinstance(layer, BATCHNORMS)]
+        for norm in norms:
+            norm.train().reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches
+        batches = self.batches.epoch(size, seed=self.plan.seed, epoch=self.place.epoch)
+        with torch.no_grad():
+            for batch in islice(batches, max(SETTLING // size, 1) if norms else 0):
+                network(standardise(self._resized(batch.pictures, progress), self.batches.preparation))
+        return network.eval()
 
     @torch.inference_mode()
     def validate(self, progress: float = 1.0, network: nn.Module | None = None) -> tuple[float | None, float | None]:
@@ -233,18 +240,6 @@ class Training:
     def _patience_is_out(self) -> bool:
         waited = self.place.epoch - self.place.best_epoch
         return self.plan.patience is not None and self.place.best_loss is not None and waited >= self.plan.patience
-
-
-def settle(network: nn.Module, seen: Iterable[Tensor]) -> nn.Module:
-    """The network, with its norms' figures measured anew as a plain mean over the batches `seen`."""
-    norms = [layer for layer in network.eval().modules() if isinstance(layer, BATCHNORMS)]
-    for norm in norms:
-        norm.train().reset_running_stats()
-        norm.momentum = None
-    with torch.no_grad():
-        for x in seen if norms else ():
-            network(x)
-    return network.eval()
 
 
 def _learning(member: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ arithmetic, so that the same pictures and seed give the same answers whatever el
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from striate.network.summary import total_operations
 from striate.network.weights import whiten_all
 from striate.tasks.classification import Classification
 from striate.tasks.multilabel import Multilabel
-from striate.train.loop import SETTLING, Training, settle, shrunk
+from striate.train.loop import Training, shrunk
 from striate.train.plan import Facts, auto_line, make_plan
 from striate.train.settings import Settings
 
@@ -83,16 +82,10 @@ def quick_network(
     with repeatable(device), threads_for(step):
         whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu"), side))
         network = network.to(device, memory_format=torch.channels_last)
-        return _trained(Training(network, task, plan, batches, None, "fp32"))
-
-
-def _trained(training: Training) -> Network:
-    """The averaged network, its norms' figures measured anew in the end: in so few steps running ones lag behind."""
-    for _ in training.run():
-        pass
-    network, batches, share = training.average.network, training.batches, training.plan.sizes[-1][1]
-    taken = islice(batches.epoch(BATCH, seed=training.plan.seed, epoch=training.place.epoch), SETTLING // BATCH)
-    return settle(network, (standardise(shrunk(batch.pictures, share), batches.preparation) for batch in taken))
+        training = Training(network, task, plan, batches, None, "fp32")
+        for _ in training.run():
+            pass
+        return training.settled(0, size=BATCH)
 
 
 @torch.inference_mode()

@@ -68,3 +68,11 @@ def test_warping_stands_in_the_line() -> None:
     assert parse(str(recipe)) == recipe
     assert recipe.moves
     assert not recipe.interpolates
+
+
+@pytest.mark.parametrize("rest", [", zoom 0.1", ""])
+def test_a_series_has_no_height_to_be_shifted_along(rest: str) -> None:
+    """A shift of a half with a constant fill leaves ones in the middle of a series as they are, to the bit nearly."""
+    moved = augment(torch.ones(40, 1, 1, 90), parse(f"shift 0.4{rest}, fill constant"), seed=0, epoch=0, sample_ids=IDS)
+    torch.testing.assert_close(moved[..., 44:46], torch.ones(40, 1, 1, 2))
+    assert (moved == 0).any()

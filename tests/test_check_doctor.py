@@ -23,6 +23,7 @@ from striate.cli import main
 from striate.data.prepare import Shape
 from striate.data.sources import read_source
 from striate.data.store import build_store
+from striate.errors import StriateError
 from striate.train.dataset import find, open_store
 from striate.train.settings import Settings
 
@@ -288,3 +289,18 @@ def test_words_fit_the_line(tmp_path: Path) -> None:
     text = told(examine(folder, tmp_path / "store"), 72)
     assert max(map(len, text.splitlines())) <= 72
     assert text.splitlines()[-1].startswith("0 problems, ")
+
+
+def test_a_check_that_cannot_be_kept_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing more can be written beside the store, findings are those of a store that can be written to."""
+    folder = draw(tmp_path / "set", 12)
+    expected = examine(folder, tmp_path / "one")
+
+    def full(*given: object, **named: object) -> None:
+        raise StriateError("a file could not be written")
+
+    examine(folder, tmp_path / "two")
+    for kept in (tmp_path / "two").glob("*/check-*.json"):
+        kept.unlink()
+    monkeypatch.setattr("striate.files.write_json", full)
+    assert examine(folder, tmp_path / "two") == expected

@@ -223,8 +223,12 @@ def test_help_and_slips_load_nothing_heavy(words: list[str]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_summary_shows_names_lines_and_models(capsys: pytest.CaptureFixture) -> None:
+def test_summary_shows_names_lines_and_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A catalogue name at its own size, a line at a size of one's own, with the totals worked out elsewhere."""
+    (tmp_path / "hela").mkdir()  # pictures, of which the name is no less a network's
+    monkeypatch.chdir(tmp_path)
     assert main(["summary", "hela"]) == 0
     assert "9,868,586 parameters" in capsys.readouterr().out
     line = "conv 4 3 padding=valid, flatten, dense classes"

@@ -12,6 +12,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from striate import files
 from striate.data import load as module
 from striate.data import store as module_of_stores
 from striate.data.header import Unreadable
@@ -249,3 +250,17 @@ def test_survey(tmp_path: Path) -> None:
     assert (seen.channels, seen.depth) == (3, "uint16")
     assert survey(samples, limit=2) == survey(samples[::-1], limit=2)
     assert survey([]).typical_size == (0, 0)
+
+
+def test_what_is_being_written_beside_is_left_alone(pictures: list[Sample], tmp_path: Path) -> None:
+    """A small file that another training writes just now stays, and appears; what a killed one left long ago goes."""
+    index, left = tmp_path / "s/other/index.json", tmp_path / "s/killed"
+    left.mkdir(parents=True)
+    for name in (".index.json.abc.tmp", ".pictures.npy.abc.tmp"):
+        (left / name).touch()
+    os.utime(left / ".index.json.abc.tmp", times=(0, 0))
+    with files.open_new(index) as file:
+        file.write(b"{}")
+        build_store(pictures, tmp_path / "s", SHAPE)
+    assert index.read_bytes() == b"{}"
+    assert list(left.iterdir()) == []

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from striate.network.blocks import Dropout, GlobalAvgPool, GlobalMaxPool, Residual, SamePad, Scale
+from striate.network.blocks import AVGPOOLS, Dropout, GlobalAvgPool, GlobalMaxPool, Residual, SamePad, Scale
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +108,20 @@ def test_layers_describe_themselves() -> None:
     """Printing a network shows the values of these layers."""
     shown = [repr(layer) for layer in (Dropout(0.2), Scale(0.5), SamePad((4, 4), (1, 1), (1, 1)))]
     assert shown == ["Dropout(rate=0.2)", "Scale(factor=0.5)", "SamePad(kernel=(4, 4), stride=(1, 1))"]
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_means_of_windows_in_bf16(axes: int) -> None:
+    """Average pools of series, pictures and volumes give in bf16, forward and back, what fp32 gives, rounded."""
+    x = torch.randn(2, 3, *(6,) * axes).bfloat16()
+    pool, results = AVGPOOLS[axes - 1](2), []
+    for dtype in (torch.float32, torch.bfloat16):
+        source = x.to(dtype).requires_grad_()
+        out = pool(source)
+        assert out.dtype == dtype
+        out.pow(2).sum().backward()
+        results.append((out.detach().float(), source.grad.float()))
+    for full, half in zip(*results, strict=True):
+        torch.testing.assert_close(half, full, rtol=0.02, atol=0.002)
+    windows = x.float().reshape(2, 3, *(3, 2) * axes)
+    torch.testing.assert_close(results[0][0], windows.mean(dim=tuple(range(3, 3 + 2 * axes, 2))))

@@ -186,3 +186,22 @@ def test_counts_for_people() -> None:
     """Thousands with a comma, then M, G and T with two places."""
     shown = [count_text(n) for n in (999, 12_345, 1_234_567, 2_500_000_000, 3 * 10**12)]
     assert shown == ["999", "12,345", "1.23 M", "2.50 G", "3.00 T"]
+
+
+def test_an_ensemble_of_one_sees_what_its_member_sees() -> None:
+    """The notation allows one member; its fields are those of the layers alone."""
+    alone, one = (build(line, (1, 9, 9), 2) for line in ("conv 4 3, conv 2 3", "ensemble 1 (conv 4 3, conv 2 3)"))
+    assert [row.field for row in summarise(one, (1, 9, 9))] == [row.field for row in summarise(alone, (1, 9, 9))]
+
+
+def test_a_skip_that_is_coarser_along_one_axis() -> None:
+    """A field is as high and wide as the pixels that the gradient of a middle value reaches: 7 x 12."""
+    line = "conv 4 3x5 stride=2x1, skip(avgpool 1x2, conv 4 3), conv 2 1, globalavgpool, dense classes"
+    made = build(line, (1, 40, 40), 2).double()
+    x = torch.randn(1, 1, 40, 40, dtype=torch.double, requires_grad=True)
+    names = [name for name, _ in made.named_children()]
+    nn.Sequential(*list(made.children())[: names.index("conv2") + 1])(x)[0, :, 10, 20].sum().backward()
+    reached = x.grad[0, 0].nonzero()
+    sides = (reached.max(dim=0).values - reached.min(dim=0).values + 1).tolist()
+    field = next(row.field for row in summarise(made.float(), (1, 40, 40)) if row.name == "conv2")
+    assert field == tuple(sides)

@@ -105,3 +105,15 @@ def test_bf16_is_tried_on_a_whole_batch_of_small_pictures(
     monkeypatch.setattr(assemble.machine, "choose_precision", lambda *asked: seen.append(asked[3]) or ("fp32", ""))
     assemble._precision_of(plan, build(LINE, (1, side, side), 2), batches, job)
     assert tuple(seen[0].shape) == (checked, 1, crop or side, crop or side)
+
+
+@pytest.mark.parametrize(("line", "times"), [(LINE, 0), (f"whiten 8 2, {LINE}", 1)])
+def test_pictures_are_prepared_for_whitening_alone(line: str, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to 500 pictures are scaled where first filters are made from them, and otherwise none."""
+    scaled, whole = [], assemble.scale
+    monkeypatch.setattr(assemble, "scale", lambda *given: scaled.append(len(given[0])) or whole(*given))
+    job = job_of()
+    job.given = None
+    plan = make_plan(Settings(network=line, epochs=1), facts())
+    assemble.network_of(plan, job)
+    assert len(scaled) == times

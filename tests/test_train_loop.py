@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from drawn_training import tiny_plan, tiny_training
@@ -281,7 +282,7 @@ def test_patience_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> Non
     """With patience 2 the training ends two epochs after the best one, and keeps that epoch's weights."""
     losses, kept = iter([0.9, 0.5, 0.7, 0.6, 0.1]), []
 
-    def validate(self: Training, progress: float) -> tuple[float, float]:
+    def validate(self: Training, progress: float, network: object) -> tuple[float, float]:
         kept.append({name: value.clone() for name, value in weights(self).items()})
         return next(losses), 0.5
 
@@ -296,7 +297,7 @@ def test_patience_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_without_patience_the_last_weights_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """The schedule ends at a learning rate of 0, so the last average is kept, not a lucky epoch."""
     losses = iter([0.1, 0.9, 0.9])
-    monkeypatch.setattr(Training, "validate", lambda self, progress: (next(losses), 0.5))
+    monkeypatch.setattr(Training, "validate", lambda *given: (next(losses), 0.5))
     training = tiny_training(tiny_plan(epochs=3))
     assert len(epochs_of(list(training.run()))) == 3
     assert training.best == {}
@@ -421,3 +422,23 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> Non
     assert has_checkpoint(tmp_path)
     with pytest.raises(StriateError, match="a run to resume has a whole checkpoint"):
         load_checkpoint(tmp_path)
+
+
+def test_after_few_steps_norms_have_the_figures_of_the_pictures() -> None:
+    """After 3 steps a norm's figures are NumPy's mean and variance of what it is given, and are in the model that is
+    validated; after 60 they are the running ones."""
+    short = tiny_training(tiny_plan(network="conv 4 3, batchnorm, relu, globalavgpool, dense classes", batch_size=24))
+    for event in short.run():
+        if isinstance(event, Epoch):
+            told = event.validation_loss
+    network, seen = short.average.network.eval(), next(short.batches.in_order()).pictures
+    maps = network.conv1(standardise(seen, short.batches.preparation)).detach().numpy()
+    norm = network.batchnorm1
+    np.testing.assert_allclose(norm.running_mean, maps.mean(axis=(0, 2, 3)), atol=1e-5)
+    np.testing.assert_allclose(norm.running_var, maps.var(axis=(0, 2, 3), ddof=1), rtol=1e-4)
+    assert told == pytest.approx(short.validate()[0], rel=1e-5)
+    long = tiny_training(tiny_plan(network=RICH, epochs=20))
+    for _ in long.run():
+        pass
+    assert same(weights(long), long.settled(60).state_dict())
+    assert int(weights(long)["batchnorm1.num_batches_tracked"]) == 0  # which only a norm measured anew has

@@ -16,6 +16,9 @@ from striate.train.settings import Settings, read_settings, settings_from, to_to
     ("options", "told"),
     [
         ({"epochs": 0}, "epochs lies between 1 and 1,000,000. received: 0. where: --epochs"),
+        ({"augment": "rotat 10"}, "did you mean 'rotate'?"),
+        ({"network": "conv 3 x"}, "conv 3 x"),
+        ({"network": "hella"}, "did you mean 'hela'?"),
         ({"epochs": 2.5}, "epochs is a whole number. received: 2.5"),
         ({"epochs": "3"}, "epochs is a whole number. received: '3'"),
         ({"epochs": True}, "epochs is a whole number. received: True"),
@@ -89,7 +92,7 @@ def test_limits_are_allowed() -> None:
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=20)
 
 
-WORDS = {"network": TEXTS, "group": st.none() | TEXTS, "name": st.none() | TEXTS, "out": TEXTS}
+WORDS = {"device": TEXTS, "group": st.none() | TEXTS, "name": st.none() | TEXTS, "out": TEXTS}
 NUMBERS = {"minutes": st.none() | st.floats(0.1, 1e5), "seed": st.integers(0, 2**62), "test": st.floats(0, 0.4)}
 
 

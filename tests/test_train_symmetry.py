@@ -200,3 +200,11 @@ def test_pictures_that_all_belong_together_get_the_usual_symmetry() -> None:
     assert not suspects(alone).pictures
     two = replace(alone, kin=np.arange(len(pictures)) % 2)
     assert suspects(two, operations=1e9).pictures
+
+
+def test_one_picture_teaches_nothing() -> None:
+    """Tiny pictures of which all but one belong together: no network is taught by the one that is left."""
+    pictures = np.random.default_rng(0).integers(0, 255, (24, 4, 4, 1), dtype=np.uint8)
+    known = labelled(*with_preparation(pictures, np.arange(24) % 2), ("one", "two"))
+    symmetry, why = choose_symmetry(replace(known, kin=np.arange(24) // 23), np.arange(24), operations=4e9)
+    assert (symmetry, "belong together" in why) == ("none", True)

@@ -224,7 +224,7 @@ def summary(options: argparse.Namespace) -> int:
     from striate.network.summary import summary_text
 
     form = "picture"
-    if files.exists(options.network):
+    if options.network.strip() not in CATALOG and files.exists(options.network):
         model = load_model(options.network)
         made, form = model.network, model.preparation.shape.form
     else:

@@ -124,6 +124,8 @@ def _symmetries(recipe: Recipe, *, square: bool) -> tuple[tuple[int, int], ...]:
 
 
 def _shift(recipe: Recipe, draws: torch.Tensor, side: int) -> torch.Tensor:
+    if side == 1:  # of a series, say: there is nowhere to go
+        return torch.zeros_like(draws)
     if recipe.interpolates:
         return recipe.shift * side * _both_ways(draws)
     most = math.floor(recipe.shift * side + 0.5)

@@ -1,5 +1,6 @@
 """The examination of a set of pictures before anything is learned from them."""
 
+import contextlib
 import hashlib
 import math
 from collections import Counter
@@ -68,7 +69,8 @@ def remembered(
         return files.read_json(place)
     except StriateError:
         values = make()
-        files.write_json(place, values, durable=False)
+        with contextlib.suppress(StriateError):  # the next start has to find it again then
+            files.write_json(place, values, durable=False)
         return values
 
 

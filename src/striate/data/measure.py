@@ -11,8 +11,9 @@ STD_FLOOR = 1e-3  # of the scaled range, so that constant pictures divide by som
 _CHUNK_BYTES = 64_000_000
 _SAMPLED = 4_000_000  # float values per channel from which percentiles are read
 _TAIL = 0.001
-_FAR = 8  # times the range of all other values: so far off a value of its own is no part of what is to be seen
-_EDGE = 0.01  # of all others, and no more than have such a value, are cut off with it: resizing blurs its edges
+_RANKED = 20_000  # pixels, evenly spaced by their rank, that stand for all where heaps far off are sought
+_NEAR = 0.1  # of the range: where what is to be seen is no wider, nearly all of the range is empty
+_END = 0.25  # of the way from there to an end of the range: what lies so close to the end is its heap
 
 
 def measure(pictures: np.ndarray, indices: Sequence[int] | np.ndarray, shape: Shape) -> Preparation:
@@ -20,8 +21,9 @@ def measure(pictures: np.ndarray, indices: Sequence[int] | np.ndarray, shape: Sh
 
     8-bit: low 0 and high 255. 16-bit and float: the 0.1 and 99.9 percentiles (the whole range where
     these coincide), so that hot pixels do not flatten everything; scaled values beyond them are kept as far as
-    REACH. A least or greatest value that stands alone (saturated pixels, a scale bar, what fills up a mosaic) is no
-    bound, however frequent: cut off, it stays apart from the others, which differences among far values would not.
+    REACH. A heap of values at an end, far from all others (saturated pixels, a scale bar, a dark surround, what fills
+    up a mosaic), is no bound, however frequent: cut off, it stays apart from the others, which differences among far
+    values would not. A tail, which thins out towards its end, is one.
     Of series the whole range counts, since a peak of one value may be what they are about. mean and std are of the
     values so scaled and cut, std at least 0.001. Integer figures are exact; float percentiles are read from evenly
     spaced pixels, 4 million per channel. The frames of a volume share the figures of their channels.
@@ -78,22 +80,49 @@ def _bounds(values: np.ndarray, counts: np.ndarray, tail: float) -> tuple[float,
     """The percentile values of one channel, from its values in order and how often each occurs."""
     values, counts = values[counts > 0], counts[counts > 0]
     below, total = np.cumsum(counts), counts.sum()
-
-    def at(first: float, last: float) -> tuple[float, float]:
-        """The least and greatest value when so many pixels are cut off at each end."""
-        low, high = np.searchsorted(below, first, side="right"), np.searchsorted(below, total - last, side="left")
-        return float(values[min(low, len(values) - 1)]), float(values[high])
-
-    low, high = at(tail * total, tail * total)
-    alone = np.where(counts[[0, -1]] > tail * total, counts[[0, -1]], 0) if tail else np.zeros(2)
-    others = np.minimum(alone, _EDGE * (total - alone.sum()))
-    least, most = at(*np.maximum(alone + others, tail * total))
-    if most > least:
-        low = least if least - low > _FAR * (most - least) else low
-        high = most if high - most > _FAR * (most - least) else high
+    if tail:
+        ranks = (np.arange(_RANKED) + 0.5) / _RANKED * total
+        least, most = _without_heaps(values[np.searchsorted(below, ranks)].astype(np.float64), round(tail * _RANKED))
+        kept = (values >= least) & (values <= most)
+        if not kept.all():
+            return _bounds(values[kept], counts[kept], tail)
+    low = float(values[min(np.searchsorted(below, tail * total, side="right"), len(values) - 1)])
+    high = float(values[np.searchsorted(below, total - tail * total, side="left")])
     if high <= low:  # nearly all values are one: what differs would be lost outside such bounds
         low, high = float(values[0]), float(values[-1])
     return low, high if high > low else low + 1
+
+
+def _without_heaps(ranked: np.ndarray, few: int) -> tuple[float, float]:
+    """Between which values the others lie, where at one end of `ranked` or at both there is a heap far from them.
+
+    They fill no more than a tenth of the range, and show more than a heap: more pixels times their range. What lies
+    between are edges that resizing has blurred, which go on among the others: as many of these are cut off with them.
+    """
+    low, high = ranked[few], ranked[-1 - few]
+    near = _NEAR * (high - low)
+    middle = ranked[np.searchsorted(ranked, (low + near, high - near)).sum() // 2]
+    for start, end in ((low, low + near), (high - near, high), (middle - near / 2, middle + near / 2)):
+        first, last = np.searchsorted(ranked, start), np.searchsorted(ranked, end, side="right")
+        others, (under, least) = ranked[first:last], _heap(ranked[:first], start, few)
+        over, most = _heap(-ranked[last:][::-1], -end, few)
+        if 4 * (under + over + few) > len(others):
+            continue
+        if len(others) * (others[-1 - over - few] - others[under + few]) > max(least, most):
+            return others[under] if first > few else -np.inf, others[-1 - over] if len(ranked) - last > few else np.inf
+    return -np.inf, np.inf
+
+
+def _heap(far: np.ndarray, border: float, few: int) -> tuple[int, float]:
+    """Of values in order, all below `border`: how many lie between it and the heap at their low end, and this heap's
+    pixels times their range. A tail has far more between than at its end: as if so many were that no others remain."""
+    if len(far) <= few:
+        return 0, 0.0
+    heap = np.searchsorted(far, far[few] + _END * (border - far[few]), side="right") - few
+    between = len(far) - few - heap
+    if 4 * between > 5 * heap:
+        return _RANKED, 0.0
+    return between, heap * (far[max(heap - 1 - between, few)] - far[few])
 
 
 def _from_values(pictures: np.ndarray, indices: np.ndarray, channels: int, tail: float) -> tuple[np.ndarray, ...]:

@@ -31,6 +31,7 @@ from striate.errors import StriateError, first_few
 
 _INDEX = "index.json"
 _UNUSED_SECONDS, _MOST_BYTES = 30 * 86_400, 50_000_000_000  # of stores that are kept
+_MOMENT = 600  # seconds
 _FACTS = Layout(name="facts.npy", dtype=FACTS)
 _PASSING = ("permission", "package", "time", "crash", "memory")  # codes of what may end while the file stays as it is
 
@@ -225,8 +226,11 @@ def _store(
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Delete what killed builds left; one that is still being written holds a lock on its file."""
+    """Delete what killed builds left: a table that is being written is locked, and all else written in a moment."""
     for leftover in folder.glob("*/.*.tmp"):
+        with contextlib.suppress(OSError):
+            if ".npy." not in leftover.name and leftover.stat().st_mtime > time.time() - _MOMENT:
+                continue
         with contextlib.suppress(OSError), leftover.open("rb") as file:
             with contextlib.suppress(ImportError):
                 import fcntl

@@ -12,8 +12,17 @@ from torch.nn import functional as F
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 MAXPOOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
-AVGPOOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 BATCHNORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+class AvgPool3d(nn.AvgPool3d):
+    """torch's, in bf16 too, for which that has no kernel on a processor."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float()).bfloat16() if x.dtype == torch.bfloat16 else super().forward(x)
+
+
+AVGPOOLS = (nn.AvgPool1d, nn.AvgPool2d, AvgPool3d)
 
 
 class SamePad(nn.Module):

@@ -170,7 +170,6 @@ def _window(layer: Layer, shape: Shape) -> tuple[list[nn.Module], Shape]:
         made = blocks.AVGPOOLS[dimensions - 1](kernel, stride, padding, count_include_pad=False)
     elif layer.kind == "conv":
         groups = _require_groups(layer, shape, kernel)
-
         kind, has_bias = blocks.CONVOLUTIONS[dimensions - 1], layer.get("bias") == "yes"
         made = kind(shape[0], maps, kernel, stride, padding, dilation, groups, bias=has_bias)
     elif dimensions == 2:  # whiten, the only one left

@@ -163,7 +163,7 @@ def _fields(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, tuple
             known = [end for end in ends if end is not None]
             if len(known) < len(ends):
                 return None
-            return _Reach(tuple(map(max, *(end.sees for end in known))), known[0].step)
+            return _Reach(tuple(map(max, zip(*(end.sees for end in known), strict=True))), known[0].step)
         if isinstance(module, blocks.Skip):
             inner = walk(module.body, f"{name}.body", reach)
             return None if reach is None or inner is None else _beside(reach, inner)
@@ -178,8 +178,7 @@ def _fields(network: nn.Module, input_shape: tuple[int, ...]) -> dict[str, tuple
 
 def _beside(outer: _Reach, inner: _Reach) -> _Reach:
     """Of a skip: what comes back from a coarser grid is interpolated between two neighbours of it."""
-    coarser = inner.step != outer.step
-    sees = (i + j * coarser for i, j in zip(inner.sees, inner.step, strict=True))
+    sees = (i + j * (j != o) for i, j, o in zip(inner.sees, inner.step, outer.step, strict=True))
     return _Reach(tuple(map(max, sees, outer.sees)), outer.step)
 
 

@@ -18,6 +18,7 @@ from striate.errors import StriateError, counted
 from striate.export.model import Model
 from striate.export.passes import Way
 from striate.network.auto import series_line, text_line, volume_line
+from striate.network.blocks import Whiten2d
 from striate.network.build import Network, build
 from striate.network.quick import multiply_filters
 from striate.network.summary import count_text, total_operations
@@ -68,9 +69,10 @@ def network_of(plan: Plan, job: Job) -> Network:
     data, preparation = job.data, job.preparation
     network = build(plan.line, data.store.shape.seen, data.task.make_head(plan.line), plan.seed)
     data.task.require_output(network.output_shape)
-    rows, most = data.rows("train"), WHITENED // math.prod(data.store.pictures.shape[1:])
-    sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // min(500, max(most // 2, 1)))]])
-    whiten_all(network, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
+    if any(isinstance(layer, Whiten2d) for layer in network.modules()):
+        rows, most = data.rows("train"), WHITENED // math.prod(data.store.pictures.shape[1:])
+        sample = np.asarray(data.store.pictures[rows[:: max(1, len(rows) // min(500, max(most // 2, 1)))]])
+        whiten_all(network, standardise(scale(sample, preparation, torch.device("cpu")), preparation))
     if job.given:
         job.tell(Note(f"Weights   {job.given.give(network, data.task.classes)}"))
     return network.to(job.device, memory_format=machine.memory_format(len(network.input_shape) + 1))

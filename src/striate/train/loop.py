@@ -4,10 +4,12 @@ It knows a network, batches and the task protocol, and neither files nor screens
 of work done, 0 to 1: a budget of epochs advances it by equal steps, a budget of minutes by the clock.
 """
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ from striate.augment.recipe import parse
 from striate.data.batches import Batch, Batches, standardise
 from striate.device import Threads, in_bf16, memory_format, seeded
 from striate.errors import StriateError
-from striate.network.blocks import Whiten2d
+from striate.network.blocks import BATCHNORMS, Whiten2d
 from striate.tasks.task import Task, logits_of, members_of
 from striate.train.checkpoint import Place
 from striate.train.clock import Clock
@@ -27,6 +29,8 @@ from striate.train.optimize import Average, Masters, Optimizer
 from striate.train.plan import Plan
 
 WARM_UP = 0.15  # share of the schedule in which the learning rate rises
+LAGGING = 50  # steps within which the running figures of norms lag behind the weights
+SETTLING = 512  # pictures that the norms' figures are measured on anew
 
 
 @dataclass
@@ -87,8 +91,7 @@ class Training:
             yield from self._epoch()
         for bias in self._first:  # as the network was built: what was learned is not called fixed
             bias.requires_grad_()
-        if self.best:
-            self.average.network.load_state_dict(self.best)
+        self.average.network.load_state_dict(self.best or self.settled(self.place.step).state_dict())
 
     def _epoch(self) -> Iterator[Event]:
         plan, place, started = self.plan, self.place, time.monotonic()
@@ -125,7 +128,8 @@ class Training:
                 break
         if moved:  # at the end of every epoch, so that a checkpoint and a stopped training lack no step
             self.average.update(self.network, moved)
-        validated = self.validate(progress)
+        kept = self.settled(step, progress)
+        validated = self.validate(progress, kept)
         weights = self.average.network.state_dict().values()
         ends = [float(end) for tensor in weights for end in torch.aminmax(tensor)]  # 20 times as fast as isfinite
         finite = math.isfinite(validated[0] or 0) and all(map(math.isfinite, ends))
@@ -135,7 +139,7 @@ class Training:
         self.place = replace(
             place, epoch=place.epoch + 1, step=step, progress=progress, seconds=place.seconds + seconds
         )
-        self._remember_best(validated[0])
+        self._remember_best(validated[0], kept)
         yield Epoch(
             epoch=self.place.epoch, seconds=self.place.seconds, learning_rate=plan.lr * factor,
             train_loss=losses / seen, train_hits=hits / seen, validation_loss=validated[0],
@@ -194,13 +198,29 @@ class Training:
             return max(self.clock.left(), 0.0)
         return (1 - progress) / max(advance, 1e-9) * self._step_seconds
 
+    def settled(self, step: int, progress: float = 1.0, size: int = 0) -> nn.Module:
+        """The averaged network; after few steps a copy, its norms measured anew at the size now trained on. size: of
+        the batches, if not as trained with."""
+        if step >= LAGGING:
+            return self.average.network
+        network, size = copy.deepcopy(self.average.network).eval(), size or self.plan.batch_size
+        norms = [layer for layer in network.modules() if isinstance(layer, BATCHNORMS)]
+        for norm in norms:
+            norm.train().reset_running_stats()
+            norm.momentum = None  # a plain mean over the batches
+        batches = self.batches.epoch(size, seed=self.plan.seed, epoch=self.place.epoch)
+        with torch.no_grad():
+            for batch in islice(batches, max(SETTLING // size, 1) if norms else 0):
+                network(standardise(self._resized(batch.pictures, progress), self.batches.preparation))
+        return network.eval()
+
     @torch.inference_mode()
-    def validate(self, progress: float = 1.0) -> tuple[float | None, float | None]:
-        """Mean loss and hits of the averaged weights on the validation part, at the size now trained on, in the
-        precision trained in."""
+    def validate(self, progress: float = 1.0, network: nn.Module | None = None) -> tuple[float | None, float | None]:
+        """Mean loss and hits of `network`, or the averaged weights, on the validation part, at the size now trained on,
+        in the precision trained in."""
         if self.validation is None:
             return None, None
-        network, losses, hits = self.average.network.eval(), 0.0, 0.0
+        network, losses, hits = (network or self.average.network).eval(), 0.0, 0.0
         if self.precision == "bf16":
             network, _ = in_bf16(network)
         for batch in self.validation.in_order():
@@ -210,12 +230,12 @@ class Training:
             hits += self.task.hits(logits, batch.targets)
         return losses / len(self.validation), hits / len(self.validation)
 
-    def _remember_best(self, loss: float | None) -> None:
+    def _remember_best(self, loss: float | None, kept: nn.Module) -> None:
         if loss is None or (self.place.best_loss is not None and loss >= self.place.best_loss):
             return
         self.place = replace(self.place, best_loss=loss, best_epoch=self.place.epoch)
         if self.plan.patience is not None:
-            self.best = {name: tensor.clone() for name, tensor in self.average.network.state_dict().items()}
+            self.best = {name: tensor.clone() for name, tensor in kept.state_dict().items()}
 
     def _patience_is_out(self) -> bool:
         waited = self.place.epoch - self.place.best_epoch

@@ -6,7 +6,6 @@ arithmetic, so that the same pictures and seed give the same answers whatever el
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +31,7 @@ WIDE = 1e11  # operations from which a probe is twice as wide, in batches twice 
 WIDE_EACH = 1.5e8  # if there are as many for each picture
 EPOCHS, STEPS = 20, 300  # the larger of the two bounds the training: small sets are learned by then
 STEP = 1e8  # operations that a step is worth besides its arithmetic: what it takes to begin one
-SETTLING = 128  # pictures per batch from which the norms' figures are taken in the end
+BATCH = 128  # pictures of which the norms' figures are taken in the end
 
 
 @dataclass(frozen=True)
@@ -83,23 +82,10 @@ def quick_network(
     with repeatable(device), threads_for(step):
         whiten_all(network, _seen(pictures[rows[:: max(1, len(rows) // 200)]], preparation, torch.device("cpu"), side))
         network = network.to(device, memory_format=torch.channels_last)
-        return _trained(Training(network, task, plan, batches, None, "fp32"))
-
-
-def _trained(training: Training) -> Network:
-    """The averaged network, its norms' figures measured anew in the end: in so few steps running ones lag behind."""
-    for _ in training.run():
-        pass
-    network, batches, share = training.average.network, training.batches, training.plan.sizes[-1][1]
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.reset_running_stats()
-            layer.momentum = None  # a plain mean over the batches
-    network.train()
-    with torch.no_grad():
-        for batch in islice(batches.epoch(SETTLING, seed=training.plan.seed, epoch=training.place.epoch), 4):
-            network(standardise(shrunk(batch.pictures, share), batches.preparation))
-    return network.eval()
+        training = Training(network, task, plan, batches, None, "fp32")
+        for _ in training.run():
+            pass
+        return training.settled(0, size=BATCH)
 
 
 @torch.inference_mode()

@@ -10,9 +10,11 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import get_args
 
+from striate.augment.recipe import parse
 from striate.data.header import Pick
 from striate.errors import StriateError, nearest
 from striate.files import readable
+from striate.network.catalog import line_of
 from striate.tasks.table import TASKS
 
 OPTIMIZERS = ("sgd", "adam", "adamw", "muon")
@@ -120,6 +122,10 @@ class Settings:
     def __post_init__(self) -> None:
         self._require_values()
         self._require_agreement()
+        if self.network.strip() != "auto":
+            line_of(self.network)  # misspelt, it is refused before all pictures are read
+        if self.augment != "auto":
+            parse(self.augment)
         if self.channels is not None:
             object.__setattr__(self, "channels", _channels(self.channels))
         for name in ("labels", "weights"):  # a run may be resumed from another folder

@@ -31,7 +31,7 @@ MOST_OPERATIONS = 4 * OPERATIONS  # where there are minutes enough
 SHARE_OF_TIME = 0.01  # of a budget of minutes, at the speed of large steps; small steps and asking take as much again
 SHARE = 0.2  # of a training's own operations
 LEAST_OPERATIONS = 4e9  # with fewer nothing can be learned
-LEAST_PICTURES = 20
+LEAST_PICTURES, LEAST_TAUGHT = 20, 2
 LEAST_ASKED, ASKED = 50, 400  # held-out pictures of each network
 MOST_NUMBERED = 600  # pictures with numbers that are looked at,
 NUMBERS_SHARE, FIGURED = 0.03, 3e-7  # for this share of a budget of minutes; seconds for a pixel
@@ -143,14 +143,16 @@ def choose_symmetry(
     usual, custom = usual_symmetry(pictures.shape[3], () if numbers else classes)
     if numbers and (targets < 0).any() and (targets > 0).any():  # a mirror image may turn the sign round
         usual, custom = "none", "as usual for numbers of both signs"
-    if few := _too_little(lesson, rows, operations >= LEAST_OPERATIONS or numbers):
+    same = np.zeros(len(rows), int) if numbers else np.unique(targets[rows], axis=0, return_inverse=True)[1].ravel()
+    half = fold_of(same, lesson.kin[rows], 2, seed)
+    if few := _too_little(half, operations >= LEAST_OPERATIONS or numbers):
         return usual, f"{custom}; {few} to find out"
     turn = QUARTER_TURN if pictures.shape[1] == pictures.shape[2] else UPSIDE_DOWN
     if numbers:
         who, sure, (known, kinds, whole) = "a straight line", LINE_SURE, _by_line(lesson, rows, turn, seed)
     else:
         who, sure = "quick networks", SURE
-        known, kinds, whole = _by_networks(lesson, rows, turn, operations, seed)
+        known, kinds, whole = _by_networks(lesson, rows, half, turn, operations, seed)
     gain = known[IDENTITY]
     told = gain.mean(axis=0) > sure * gain.std(axis=0) / len(gain) ** 0.5
     if not told.any():
@@ -168,11 +170,11 @@ def choose_symmetry(
     return "dihedral" if after.kept and learned >= LEARNED else "mirror", said
 
 
-def _too_little(lesson: Lesson, rows: np.ndarray, is_long: bool) -> str:
+def _too_little(half: np.ndarray, is_long: bool) -> str:
     """What there is too little of to learn and ask, in words; "" where there is enough."""
-    if len(rows) < LEAST_PICTURES:
+    if len(half) < LEAST_PICTURES:
         return "too few pictures"
-    if len(np.unique(lesson.kin[rows])) < 2:
+    if np.bincount(half, minlength=2).min() < LEAST_TAUGHT:
         return "too few pictures that do not belong together"
     return "" if is_long else "too short a training"
 
@@ -188,20 +190,19 @@ def _by_line(lesson: Lesson, rows: np.ndarray, turn: Element, seed: int) -> Know
     return {element: values.reshape(-1, 1) for element, values in each.items()}, kinds[:, None], np.ones(1)
 
 
-def _by_networks(lesson: Lesson, rows: np.ndarray, turn: Element, operations: float, seed: int) -> Known:
+def _by_networks(lesson: Lesson, rows: np.ndarray, half: np.ndarray, turn: Element, budget: float, seed: int) -> Known:
     """What the networks know, in nats over the classes' shares, of each asked picture as it is, mirrored and after
     `turn`: three arrays (N, 1); the pictures' classes (N, 1); and how much there is to be known (1,). Of L labels
     (N, L) and (L,); those that a picture has are numbered L and more there."""
     targets, count = lesson.targets, len(lesson.classes)
     labels = targets.dtype == bool
-    half = fold_of(np.unique(targets[rows], axis=0, return_inverse=True)[1].ravel(), lesson.kin[rows], 2, seed)
-    most = max(round(ASKED * min(operations / OPERATIONS, 1)), LEAST_ASKED)
+    most = max(round(ASKED * min(budget / OPERATIONS, 1)), LEAST_ASKED)
     known: dict[Element, list[np.ndarray]] = {IDENTITY: [], MIRRORED: [], turn: []}
     kinds = []
     for number in (0, 1):
         taught, asked = rows[half != number], rows[half == number]
         asked = asked[:: -(-len(asked) // most)]
-        network = quick_network(lesson, taught, operations=operations / 2, seed=seed)
+        network = quick_network(lesson, taught, operations=budget / 2, seed=seed)
         truth = targets[asked].reshape(len(asked), -1, 1).astype(np.int64)
         there = targets[taught].sum(axis=0) if labels else np.bincount(targets[taught], minlength=count)
         shares = (np.stack([len(taught) - there, there], axis=-1) if labels else there[None]) + 1.0

@@ -91,6 +91,30 @@ def test_one_colour_picture_does_not_turn_four_channels_away(tmp_path: Path) -> 
     assert "field/map.png (3 channels where the other pictures have 4)" in odd.what
 
 
+@pytest.mark.parametrize("few", [4, 12])
+def test_one_stain_is_no_picture_of_two(tmp_path: Path, few: int) -> None:
+    """Of pictures with one and with two channels those of the commoner number stay, none is copied, and the advice
+    that goes with the finding brings all of them in."""
+    random = np.random.default_rng(0)
+    for kind in ("mut", "wild"):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+        for number in range(8 + few):
+            shape = (1, 8, 8) if number >= 8 else (2, 8, 8)
+            pixels = random.integers(0, 4000, shape).astype(np.uint16)
+            tifffile.imwrite(tmp_path / f"set/{kind}/{number}.tif", pixels, imagej=True, metadata={"axes": "CYX"})
+    settings = Settings(out=str(tmp_path / "runs"))
+    found = find(tmp_path / "set", settings)
+    check = check_store(found, open_store(found, settings, lambda event: None)[1])
+    odd, kept = one(check, "other-channels"), max(8, few)
+    assert check.classes == {kind: {"": kept} for kind in ("mut", "wild")}
+    said = "1 channel where the other pictures have 2" if few < 8 else "2 channels where the other pictures have 1"
+    assert (odd.level, odd.figures["reasons"]) == ("caution", {said: 2 * min(8, few)})
+    assert "--channels 0, takes" in odd.change
+    settings = Settings(out=str(tmp_path / "runs"), channels="0,")
+    store = open_store(found, settings, lambda event: None)[1]
+    assert (len(store.kept), store.shape.channels) == (2 * (8 + few), 1)
+
+
 def test_a_pointer_is_no_picture(tmp_path: Path) -> None:
     """What Git LFS leaves where the picture was not fetched is a caution, and says what to do."""
     folder = draw(tmp_path / "set", 10)

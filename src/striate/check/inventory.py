@@ -75,16 +75,21 @@ _REASONS = (  # how the reason begins or what it holds, one word for programs, w
     ("not a picture", "not-a-picture", "not a picture, whatever the name says"),
     ("not the picture itself", "not-a-picture", "only the name of a picture that lies elsewhere"),
     ("is not supported", "unsupported", "of a kind that Striate does not read"),
-    ("channels where", "other-channels", "of another number of channels than the rest"),
+    ("channels? where", "other-channels", "of another number of channels than the rest"),
     ("is no label", "no-label", "without a class, by a word that usually says that it is missing"),
     ("", "left-out", "not used"),
 )
+_MENDS = {
+    "no-label": "If the word names a class, write it otherwise, for example in full.",
+    "other-channels": "If the first channel shows the same in all pictures, --channels 0, takes that one of each.",
+    "left-out": "Each reason says what to mend: the file, or the line of the table.",
+}
 
 
 def _left_out(case: Case) -> Iterator[Finding]:
     kinds: defaultdict[int, list[LeftOut]] = defaultdict(list)
     for item in case.left_out:
-        kinds[next(n for n, (words, _, _) in enumerate(_REASONS) if words in item.reason)].append(item)
+        kinds[next(n for n, (words, _, _) in enumerate(_REASONS) if re.search(words, item.reason))].append(item)
     for number, items in sorted(kinds.items()):
         _, kind, words = _REASONS[number]
         reasons = Counter(item.reason for item in items)
@@ -95,9 +100,7 @@ def _left_out(case: Case) -> Iterator[Finding]:
             what=f"{counted(len(items), 'file')} {is_are} {words}: {_examples(items)}.",
             count=len(items),
             done="Left out; data.csv lists each with its reason.",
-            change="Fetch or save these files anew, or take them out of the folder."
-            if kind != "no-label"
-            else "If the word names a class, write it otherwise, for example in full.",
+            change=_MENDS.get(kind, "Fetch or save these files anew, or take them out of the folder."),
             groups=tuple((item.path,) for item in items[:MOST]),
             figures={"reasons": dict(reasons.most_common(100))},
         )
@@ -184,7 +187,7 @@ def _classes(case: Case) -> Iterator[Finding]:
             kind="single", level="problem", count=len(single),
             what=f"{counted(len(single), 'class')} of one picture only: {first_few(single)}.",
             done="Training will stop here: what is learned from cannot also be tested on.",
-            change="Add pictures to such a class, or take its folder out.",
+            change="Add pictures to such a class, or take it out.",
             groups=case.some(row for row, sample in enumerate(case.samples) if sample.label in single),
         )  # fmt: skip
     if len(counts) == 1:
@@ -202,7 +205,7 @@ def _classes(case: Case) -> Iterator[Finding]:
     yield from case.about(
         [row for row, sample in enumerate(case.samples) if any(sample.label in names for names in several)],
         kind="class-names", level="caution", what=f"Classes with nearly the same name: {first_few(pairs)}.",
-        done="They are kept apart.", change="If they are one class, put their pictures into one folder.",
+        done="They are kept apart.", change="If they are one class, give them one name: of the folder, or in the table.",
     )  # fmt: skip
 
 

@@ -76,6 +76,19 @@ def number(value: float | None, name: str) -> str:
     return f"{value:{form}}".rstrip(".").replace("-", "−")
 
 
+def to_beat(record: Mapping) -> tuple[float | None, str]:
+    """The baseline of a record, and in words; where the interval of the accuracy lies above it, but not above what
+    always answering the commonest class of the part itself would score, as can be of few groups, that instead."""
+    floor, main = record.get("baseline"), main_of(record)
+    low = record[main]["low"]
+    if main == "accuracy" and None not in (floor, low):
+        shares = [(one["n"] / record["n"], name) for name, one in record.get("per_class", {}).items()]
+        share, name = max(shares, default=(0.0, ""))
+        if floor < low <= share:
+            return share, f"always {name!r} (the commonest here)"
+    return floor, floor_of(record)
+
+
 def row_of(per_class: Mapping[str, Mapping[str, object]]) -> str:
     """What has a score each beside the whole: a class, a label, or one of several numbers that are learned."""
     row = next(iter(per_class.values()), {})

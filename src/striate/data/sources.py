@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence, ValuesView
+from contextlib import closing
 from dataclasses import replace
 from importlib import import_module
 from os import PathLike
@@ -15,8 +16,10 @@ from striate.data.columns import with_folder
 from striate.data.content import START, open_file, recognise
 from striate.data.folder import BESIDE_PARTS, LAYOUT, PART_NAMES, other_labels, read_folder
 from striate.data.grouping import regroup
+from striate.data.guard import load_each
 from striate.data.header import Unreadable
 from striate.data.labels import fitting_table, label_by_pattern, label_by_table
+from striate.data.load import Want
 from striate.data.packed import is_packed, read_packed
 from striate.data.pairs import are_pictures_and_masks
 from striate.data.records import is_records, read_records
@@ -26,12 +29,13 @@ from striate.data.table import no_path, read_table
 from striate.data.targets import LABELS, NUMBERS, Asked
 from striate.data.texts import read_texts
 from striate.data.wording import worded
-from striate.errors import StriateError, first_few
+from striate.errors import StriateError, counted, first_few
 
 __all__ = ["read_digits", "read_source", "require_trainable"]
 
 Source = Path | str | tuple[np.ndarray | Sequence[np.ndarray], Sequence[object]] | None
 
+_LOOKED_AT = 1000  # files, for the words of a refusal
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _KINDS = "a folder of class folders, a CSV or TSV table or a file of many pictures"
 
@@ -222,6 +226,10 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         _require_some(found, samples)
         return
     counts = Counter(sample.target for sample in samples)
+    if samples and readable is None and (len(counts) < 2 or min(counts.values()) < 2):
+        found = _looked_at(found)
+        require_trainable(found, range(len(found.samples)))
+        return
     if len(counts) < 2:
         rule = "training needs at least two classes" if samples else "training needs readable pictures"
         received, remedy = _what_was_found(found, counts), _two_classes(found)
@@ -235,6 +243,15 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         rule = "every class needs pictures in the training part"
         remedy = "are class folders spelt alike in every part?" if learned else "give training pictures too"
         raise StriateError(rule, received=f"none of {first_few(unseen)}", where=found.root, remedy=remedy)
+
+
+def _looked_at(found: Found) -> Found:
+    """`found` without the files whose beginnings are those of no picture."""
+    files = [(n, one.source) for n, one in enumerate(found.samples[:_LOOKED_AT]) if isinstance(one.source, Path)]
+    with closing(load_each(files, Want(header=True), 1)) as looked:
+        lost = {n: found.samples[n].left_out(one.problem.reason) for n, one in looked if one.problem}
+    kept = [sample for n, sample in enumerate(found.samples) if n not in lost]
+    return replace(found, samples=kept, left_out=[*found.left_out, *lost.values()])
 
 
 def _require_some(found: Found, samples: Sequence[Sample]) -> None:
@@ -252,7 +269,7 @@ def _require_some(found: Found, samples: Sequence[Sample]) -> None:
 def _what_was_found(found: Found, counts: Counter) -> str:
     said = "no picture"
     for name, count in counts.items():
-        said = f"{count:,} pictures of the one class {name!r}"
+        said = f"{counted(count, 'picture')} of the one class {name!r}"
     return f"{said}; left out: {first_few([item.said for item in found.left_out])}" if found.left_out else said
 
 

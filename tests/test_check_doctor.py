@@ -163,6 +163,23 @@ def test_classes_that_are_too_small_or_named_alike(tmp_path: Path) -> None:
     assert one(check, "imbalance").figures["ratio"] == 13
     assert one(check, "few").figures["counts"] == {"bar": 3}
     assert "'Disc' and 'disc'" in one(check, "class-names").what
+    (folder / "labels.csv").write_text("file,kind,day,by\nbar/a.png,x,1,me\n")
+    for path in [*folder.iterdir()]:
+        if path.name not in ("disc", "labels.csv"):
+            shutil.rmtree(path)
+    assert "--labels labels.csv" in one(examine(folder, tmp_path / "store"), "one-class").change
+
+
+def test_pictures_that_a_grouping_misses_are_told(tmp_path: Path) -> None:
+    """Some names are written another way, so that an expression gives the patient of two in three: the others are
+    counted and named, and of groups that all have, or none, nothing is said."""
+    folder = draw(tmp_path / "set", 12, name=lambda kind, n: f"{kind}/{'P' if n % 3 == 0 else 'p'}0{n % 6}_{n}.png")
+    missed = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("P*.png"))
+    found = one(examine(folder, tmp_path / "store", group=r"/(p\d+)_"), "ungrouped")
+    assert (found.level, found.count, sorted(path for (path,) in found.groups)) == ("caution", len(missed), missed)
+    assert found.what.startswith(f"{len(missed)} of 36 pictures have no group, such as bar/P00_0.png, ")
+    for group in (r"(?i)/(p\d+)_", None):
+        assert "ungrouped" not in kinds(examine(folder, tmp_path / "store", group=group))
 
 
 def test_words_and_zeros_of_a_table(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from striate.check.case import MOST, Case
 from striate.check.finding import Finding
 from striate.data.content import FORMATS
+from striate.data.folder import other_labels
 from striate.data.prepare import DEPTHS
 from striate.data.sample import LeftOut
 from striate.errors import counted, first_few
@@ -30,6 +31,7 @@ def inventory(case: Case) -> Iterator[Finding]:
     yield _found(case)
     yield from _left_out(case)
     yield from _mended(case)
+    yield from _ungrouped(case)
     yield from _wrong_names(case)
     if case.form == "picture":
         yield from _pages(case)
@@ -122,6 +124,20 @@ def _mended(case: Case) -> Iterator[Finding]:
         )
 
 
+def _ungrouped(case: Case) -> Iterator[Finding]:
+    rows = [row for row, sample in enumerate(case.samples) if sample.group is None]
+    if len(rows) < len(case.samples):
+        yield from case.about(
+            rows,
+            kind="ungrouped",
+            level="caution",
+            what=f"{len(rows):,} of {counted(len(case.samples), 'picture')} have no group, "
+            f"such as {first_few([case.path(row) for row in rows], 2)}.",
+            done="Each stands alone: if several are of one group, they may be learned from and tested on.",
+            change="If they have groups too, let --group match their paths, or fill in the table's column.",
+        )
+
+
 def _examples(items: Sequence[LeftOut]) -> str:
     return first_few([item.said for item in items], 2)
 
@@ -194,7 +210,9 @@ def _classes(case: Case) -> Iterator[Finding]:
         yield Finding(
             kind="one-class", level="problem", count=len(case.samples),
             what=f"All pictures are of one class, {case.classes[0]!r}.",
-            done="Training will stop here.", change="Give the folder in which the class folders are.",
+            done="Training will stop here.",
+            change="Give the folder in which the class folders are, or "
+            f"{other_labels(item.path for item in case.left_out)}.",
         )  # fmt: skip
     yield from _imbalance({name: count for name, count in counts.items() if count > 1})
     near: defaultdict[str, list[str]] = defaultdict(list)
@@ -205,7 +223,7 @@ def _classes(case: Case) -> Iterator[Finding]:
     yield from case.about(
         [row for row, sample in enumerate(case.samples) if any(sample.label in names for names in several)],
         kind="class-names", level="caution", what=f"Classes with nearly the same name: {first_few(pairs)}.",
-        done="They are kept apart.", change="If they are one class, give them one name: of the folder, or in the table.",
+        done="They are kept apart.", change="If they are one, give them one name, of the folder or in the table.",
     )  # fmt: skip
 
 

@@ -95,11 +95,10 @@ def _left_out(case: Case) -> Iterator[Finding]:
     for number, items in sorted(kinds.items()):
         _, kind, words = _REASONS[number]
         reasons = Counter(item.reason for item in items)
-        is_are = "is" if len(items) == 1 else "are"
         yield Finding(
             kind=kind,
             level="note" if kind == "left-out" else "caution",
-            what=f"{counted(len(items), 'file')} {is_are} {words}: {_examples(items)}.",
+            what=f"{counted(len(items), 'file')} {'is' if len(items) == 1 else 'are'} {words}: {_examples(items)}.",
             count=len(items),
             done="Left out; data.csv lists each with its reason.",
             change=_MENDS.get(kind, "Fetch or save these files anew, or take them out of the folder."),
@@ -126,16 +125,12 @@ def _mended(case: Case) -> Iterator[Finding]:
 
 def _ungrouped(case: Case) -> Iterator[Finding]:
     rows = [row for row, sample in enumerate(case.samples) if sample.group is None]
-    if len(rows) < len(case.samples):
-        yield from case.about(
-            rows,
-            kind="ungrouped",
-            level="caution",
-            what=f"{len(rows):,} of {counted(len(case.samples), 'picture')} have no group, "
-            f"such as {first_few([case.path(row) for row in rows], 2)}.",
-            done="Each stands alone: if several are of one group, they may be learned from and tested on.",
-            change="If they have groups too, let --group match their paths, or fill in the table's column.",
-        )
+    yield from case.about(
+        rows if len(rows) < len(case.samples) else [], kind="ungrouped", level="caution",
+        what=f"{len(rows):,} of {counted(len(case.samples), 'picture')} have no group.",
+        done="Each stands alone: if several are of one group, they may be learned from and tested on.",
+        change="If they have groups too, let --group match their paths, or fill in the table's column.",
+    )  # fmt: skip
 
 
 def _examples(items: Sequence[LeftOut]) -> str:
@@ -211,8 +206,7 @@ def _classes(case: Case) -> Iterator[Finding]:
             kind="one-class", level="problem", count=len(case.samples),
             what=f"All pictures are of one class, {case.classes[0]!r}.",
             done="Training will stop here.",
-            change="Give the folder in which the class folders are, or "
-            f"{other_labels(item.path for item in case.left_out)}.",
+            change=f"Give the folder of the class folders, or {other_labels(item.path for item in case.left_out)}.",
         )  # fmt: skip
     yield from _imbalance({name: count for name, count in counts.items() if count > 1})
     near: defaultdict[str, list[str]] = defaultdict(list)

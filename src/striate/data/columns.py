@@ -10,7 +10,6 @@ from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES, MOST_TEXT, read_text
 from striate.data.folder import part_named
-from striate.data.grouping import PARENT
 from striate.data.sample import LeftOut, Target, text_of
 from striate.data.targets import NOTHING, Asked, Meaning, are_marks, meaning_of
 from striate.errors import StriateError, first_few, nearest
@@ -156,7 +155,7 @@ def titled(file: Path, names: list[str], asked: Asked) -> tuple[tuple[int, ...],
     """The columns of the label (none if no name says it), of the part and of the group, and all that these take."""
     known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
     group = find_column(names, (asked.group,)) if asked.group else known["group"]
-    if group is None and asked.group not in (None, PARENT) and re.fullmatch(r"[\w -]+", asked.group):
+    if group is None and re.fullmatch(r"(?!parent$)[\w -]+", asked.group or ""):
         rule, remedy = "--group must be a column of the table, 'parent' or an expression", nearest(asked.group, names)
         raise StriateError(rule, received=repr(asked.group), where=file, remedy=remedy)
     labels = asked_columns(file, names, len(names), asked.label_column)

@@ -98,8 +98,7 @@ def fit(picture: np.ndarray, shape: Shape, channels: int = 0) -> np.ndarray:
     Depth is never lost: 8-bit values in a deeper set are stretched (x 257 to 16 bits), grey becomes
     RGB by copying, RGB becomes grey by 0.2989 R + 0.5870 G + 0.1140 B, alpha must be gone already.
     Resizing is antialiased (triangle filter) and stretches to the asked size, unless `shape.mirrored`. A text is cut or
-    filled up to it. The frames (H, W, D x C) of a volume are stretched to the asked number as well; channels: C, where
-    it may be another than the shape's.
+    filled up to it. The frames (H, W, D x C) of a volume, C `channels` each, are stretched to the asked number as well.
     """
     size = shape.height, shape.width
     if shape.form == "text":
@@ -112,9 +111,8 @@ def fit(picture: np.ndarray, shape: Shape, channels: int = 0) -> np.ndarray:
     frames, rest = divmod(picture.shape[2], channels)
     if rest or (shape.form == "series" and frames > 1):
         raise ValueError(f"{counted(picture.shape[2], 'channel')} where {shape.channels} are expected")
-    flat = _channels(picture.reshape(len(picture), -1, channels), shape.channels)
-    flat = _depth(flat, shape.depth).reshape(*picture.shape[:2], -1)
-    return _resize(_stretched(flat, frames, shape.frames), *size)
+    flat = _depth(_channels(picture.reshape(len(picture), -1, channels), shape.channels), shape.depth)
+    return _resize(_stretched(flat.reshape(*picture.shape[:2], -1), frames, shape.frames), *size)
 
 
 def size_in(shape: Shape, height: int, width: int) -> tuple[int, int]:

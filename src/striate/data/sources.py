@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence, ValuesView
-from contextlib import closing
 from dataclasses import replace
 from importlib import import_module
 from os import PathLike
@@ -35,7 +34,6 @@ __all__ = ["read_digits", "read_source", "require_trainable"]
 
 Source = Path | str | tuple[np.ndarray | Sequence[np.ndarray], Sequence[object]] | None
 
-_LOOKED_AT = 1000  # files, for the words of a refusal
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _KINDS = "a folder of class folders, a CSV or TSV table or a file of many pictures"
 
@@ -227,16 +225,14 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         return
     counts = Counter(sample.target for sample in samples)
     if samples and readable is None and (len(counts) < 2 or min(counts.values()) < 2):
-        found = _looked_at(found)
-        require_trainable(found, range(len(found.samples)))
+        require_trainable(found := _looked_at(found), range(len(found.samples)))
         return
     if len(counts) < 2:
         rule = "training needs at least two classes" if samples else "training needs readable pictures"
         received, remedy = _what_was_found(found, counts), _two_classes(found)
         raise StriateError(rule, received=received, where=found.root, remedy=remedy)
     if few := class_order(name for name, count in counts.items() if count < 2):
-        rule = "every class needs at least two usable pictures"
-        remedy = "add pictures to these classes or take them out"
+        rule, remedy = "every class needs at least two usable pictures", "add pictures to these or take them out"
         raise StriateError(rule, received=f"one picture of {first_few(few)}", where=found.root, remedy=remedy)
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
     if unseen := class_order(counts.keys() - learned):
@@ -246,11 +242,10 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
 
 
 def _looked_at(found: Found) -> Found:
-    """`found` without the files whose beginnings are those of no picture."""
-    files = [(n, one.source) for n, one in enumerate(found.samples[:_LOOKED_AT]) if isinstance(one.source, Path)]
-    with closing(load_each(files, Want(header=True), 1)) as looked:
-        lost = {n: found.samples[n].left_out(one.problem.reason) for n, one in looked if one.problem}
-    kept = [sample for n, sample in enumerate(found.samples) if n not in lost]
+    """`found` without those of its first thousand files whose beginnings are those of no picture."""
+    seen = load_each([(s, s.source) for s in found.samples[:1000] if isinstance(s.source, Path)], Want(header=True), 1)
+    lost = {sample.path: sample.left_out(one.problem.reason) for sample, one in seen if one.problem}
+    kept = [sample for sample in found.samples if sample.path not in lost]
     return replace(found, samples=kept, left_out=[*found.left_out, *lost.values()])
 
 
@@ -267,9 +262,8 @@ def _require_some(found: Found, samples: Sequence[Sample]) -> None:
 
 
 def _what_was_found(found: Found, counts: Counter) -> str:
-    said = "no picture"
-    for name, count in counts.items():
-        said = f"{counted(count, 'picture')} of the one class {name!r}"
+    one = (f"{counted(count, 'picture')} of the one class {name!r}" for name, count in counts.items())
+    said = next(one, "no picture")
     return f"{said}; left out: {first_few([item.said for item in found.left_out])}" if found.left_out else said
 
 

@@ -171,8 +171,8 @@ def _problem(one: Loaded, shape: Shape, fixed: bool) -> Unreadable | None:
         if not fixed and shape.channels == 1 and one.channels == 3:
             wider = replace(wider, channels=3)
         if one.channels != wider.channels and {one.channels, wider.channels} != {1, 3}:
-            what = f"{counted(one.channels, 'channel')} where the other pictures have {shape.channels}"
-            return Unreadable(what, "values")
+            have = counted(one.channels, "channel")
+            return Unreadable(f"{have} where the other pictures have {shape.channels}", "values")
         if wider != shape:
             raise _Wider(wider)
     return one.problem

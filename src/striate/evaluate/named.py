@@ -77,13 +77,11 @@ def number(value: float | None, name: str) -> str:
 
 
 def to_beat(record: Mapping) -> tuple[float | None, str]:
-    """The baseline of a record, and in words; where the interval of the accuracy lies above it, but not above what
-    always answering the commonest class of the part itself would score, as can be of few groups, that instead."""
-    floor, main = record.get("baseline"), main_of(record)
-    low = record[main]["low"]
-    if main == "accuracy" and None not in (floor, low):
-        shares = [(one["n"] / record["n"], name) for name, one in record.get("per_class", {}).items()]
-        share, name = max(shares, default=(0.0, ""))
+    """The baseline and its words; where the accuracy's interval lies above it, but not above what always answering the
+    commonest class of the part itself would score, which few groups may bring about, that instead."""
+    floor, low, per_class = record.get("baseline"), record[main_of(record)]["low"], record.get("per_class")
+    if main_of(record) == "accuracy" and per_class and None not in (floor, low):
+        share, name = max((one["n"] / record["n"], name) for name, one in per_class.items())
         if floor < low <= share:
             return share, f"always {name!r} (the commonest here)"
     return floor, floor_of(record)

@@ -80,6 +80,7 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
     if share := test.get("learned"):
         many = f"{100 * share:.0f} %" if share >= 0.01 else "Some"
         said.append(f"{many} of these pictures were learned from, and a score on those says nothing of new ones.")
+    said += filter(None, [test.get("note")])
     if test.get("openings", 1) > 1:
         by = f" (earlier by {first_few(list(opened_by))})" if opened_by else ""
         said.append(

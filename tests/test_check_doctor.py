@@ -18,7 +18,7 @@ from striate.check.doctor import check_store
 from striate.check.finding import Check, Finding
 from striate.check.words import told
 from striate.cli import main
-from striate.train.dataset import find, open_store
+from striate.train.dataset import Division, find, open_store, read_dataset
 from striate.train.settings import Settings
 
 
@@ -180,6 +180,10 @@ def test_pictures_that_a_grouping_misses_are_told(tmp_path: Path) -> None:
     assert found.what == f"{len(missed)} of 36 pictures have no group."
     for group in (r"(?i)/(p\d+)_", None):
         assert "ungrouped" not in kinds(examine(folder, tmp_path / "store", group=group))
+    told, asked = [], Settings(out=str(tmp_path / "runs"), group=r"/(p\d+)_")
+    read_dataset(folder, asked, told.append, Division())
+    (split,) = (event.text for event in told if getattr(event, "text", "").startswith("Split "))
+    assert split.endswith(" in 4 groups")
 
 
 def test_words_and_zeros_of_a_table(tmp_path: Path) -> None:
@@ -288,8 +292,10 @@ def test_the_next_command_reads_the_pictures_alike(
     monkeypatch.chdir(tmp_path)
     draw(tmp_path / "my set", 12)
     asked = ["my set", "--label-regex", r"(\d)\.png$", "--img-size", "24"]
-    assert main(["check", *asked, "--quick", "-q"]) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("next: striate "))
+    assert main(["check", *asked, "--quick"]) == 0
+    told = capsys.readouterr()
+    assert "Labels    from " in told.out + told.err
+    (line,) = (line for line in told.out.splitlines() if line.startswith("next: striate "))
     assert shlex.split(line.removeprefix("next: striate ")) == ["train", *asked]
 
 

@@ -234,6 +234,7 @@ def test_the_column_of_labels_must_be_plain(tmp_path: Path) -> None:
     (folder / "deep/empty").mkdir(parents=True)
     assert "holds pictures. received: none" in refused(folder / "deep", labels=folder / "t.csv")
     assert "must name pictures of the folder. received: x, a" in refused(folder, labels=folder / "t.csv")
+    assert "give their folder, or a line per picture" in refused(folder, labels=folder / "t.csv")  # and not per well
     assert "the table must be readable" in refused(folder, labels=folder / "gone.csv")
 
 

@@ -330,10 +330,9 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
         tell(Note(f"Left out  {len(data.left_out):,}: {shown}; all are listed in data.csv"))
     if data.found.hidden:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
-    sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)
-    given = [part for part in PARTS if any(sample.part == part for sample in data.found.samples)]
     groups = len({sample.group for sample in data.samples} - {None})
-    sizes += f" in {counted(groups, 'group')}" if groups else ""
+    sizes = ", ".join(f"{p} {len(data.rows(p)):,}" for p in PARTS) + f" in {counted(groups, 'group')}" * (groups > 0)
+    given = [part for part in PARTS if any(sample.part == part for sample in data.found.samples)]
     tell(Note(f"Split     {sizes}{fold}" + (f" ({', '.join(given)} as given)" if given else "")))
     if held := len(data.rows(TWIN)):
         tell(Note(f"Twins     {held:,} look-alikes of training pictures held out, to show what they would score"))

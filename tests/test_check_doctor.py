@@ -24,7 +24,7 @@ from striate.data.prepare import Shape
 from striate.data.sources import read_source
 from striate.data.store import build_store
 from striate.errors import StriateError
-from striate.train.dataset import find, open_store
+from striate.train.dataset import Division, find, open_store, read_dataset
 from striate.train.settings import Settings
 
 
@@ -97,6 +97,30 @@ def test_one_colour_picture_does_not_turn_four_channels_away(tmp_path: Path) -> 
     assert "field/map.png (3 channels where the other pictures have 4)" in odd.what
 
 
+@pytest.mark.parametrize("few", [4, 12])
+def test_one_stain_is_no_picture_of_two(tmp_path: Path, few: int) -> None:
+    """Of pictures with one and with two channels those of the commoner number stay, none is copied, and the advice
+    that goes with the finding brings all of them in."""
+    random = np.random.default_rng(0)
+    for kind in ("mut", "wild"):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+        for number in range(8 + few):
+            shape = (1, 8, 8) if number >= 8 else (2, 8, 8)
+            pixels = random.integers(0, 4000, shape).astype(np.uint16)
+            tifffile.imwrite(tmp_path / f"set/{kind}/{number}.tif", pixels, imagej=True, metadata={"axes": "CYX"})
+    settings = Settings(out=str(tmp_path / "runs"))
+    found = find(tmp_path / "set", settings)
+    check = check_store(found, open_store(found, settings, lambda event: None)[1])
+    odd, kept = one(check, "other-channels"), max(8, few)
+    assert check.classes == {kind: {"": kept} for kind in ("mut", "wild")}
+    said = "1 channel where the other pictures have 2" if few < 8 else "2 channels where the other pictures have 1"
+    assert (odd.level, odd.figures["reasons"]) == ("caution", {said: 2 * min(8, few)})
+    assert "--channels 0, takes" in odd.change
+    settings = Settings(out=str(tmp_path / "runs"), channels="0,")
+    store = open_store(found, settings, lambda event: None)[1]
+    assert (len(store.kept), store.shape.channels) == (2 * (8 + few), 1)
+
+
 def test_a_pointer_is_no_picture(tmp_path: Path) -> None:
     """What Git LFS leaves where the picture was not fetched is a caution, and says what to do."""
     folder = draw(tmp_path / "set", 10)
@@ -145,6 +169,27 @@ def test_classes_that_are_too_small_or_named_alike(tmp_path: Path) -> None:
     assert one(check, "imbalance").figures["ratio"] == 13
     assert one(check, "few").figures["counts"] == {"bar": 3}
     assert "'Disc' and 'disc'" in one(check, "class-names").what
+    (folder / "labels.csv").write_text("file,kind,day,by\nbar/a.png,x,1,me\n")
+    for path in [*folder.iterdir()]:
+        if path.name not in ("disc", "labels.csv"):
+            shutil.rmtree(path)
+    assert "--labels labels.csv" in one(examine(folder, tmp_path / "store"), "one-class").change
+
+
+def test_pictures_that_a_grouping_misses_are_told(tmp_path: Path) -> None:
+    """Some names are written another way, so that an expression gives the patient of two in three: the others are
+    counted and named, and of groups that all have, or none, nothing is said."""
+    folder = draw(tmp_path / "set", 12, name=lambda kind, n: f"{kind}/{'P' if n % 3 == 0 else 'p'}0{n % 6}_{n}.png")
+    missed = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("P*.png"))
+    found = one(examine(folder, tmp_path / "store", group=r"/(p\d+)_"), "ungrouped")
+    assert (found.level, found.count, sorted(path for (path,) in found.groups)) == ("caution", len(missed), missed)
+    assert found.what == f"{len(missed)} of 36 pictures have no group."
+    for group in (r"(?i)/(p\d+)_", None):
+        assert "ungrouped" not in kinds(examine(folder, tmp_path / "store", group=group))
+    told, asked = [], Settings(out=str(tmp_path / "runs"), group=r"/(p\d+)_")
+    read_dataset(folder, asked, told.append, Division())
+    (split,) = (event.text for event in told if getattr(event, "text", "").startswith("Split "))
+    assert split.endswith(" in 4 groups")
 
 
 def test_words_and_zeros_of_a_table(tmp_path: Path) -> None:
@@ -269,8 +314,10 @@ def test_the_next_command_reads_the_pictures_alike(
     monkeypatch.chdir(tmp_path)
     draw(tmp_path / "my set", 12)
     asked = ["my set", "--label-regex", r"(\d)\.png$", "--img-size", "24"]
-    assert main(["check", *asked, "--quick", "-q"]) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("next: striate "))
+    assert main(["check", *asked, "--quick"]) == 0
+    told = capsys.readouterr()
+    assert "Labels    from " in told.out + told.err
+    (line,) = (line for line in told.out.splitlines() if line.startswith("next: striate "))
     assert shlex.split(line.removeprefix("next: striate ")) == ["train", *asked]
 
 

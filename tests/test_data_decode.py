@@ -190,6 +190,7 @@ def test_a_wrong_checksum_is_refused() -> None:
         (b"", "empty file"),
         (b"<!DOCTYPE html><html></html>", "HTML page"),
         (b"name,label\n1,2\n", "text"),
+        ("Datei;Behandlung\nmöwe.png;gekühlt\n".encode("cp1252"), "text, not a picture"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS pointer"),
         (b"%PDF-1.7\n", "format PDF is not supported"),
         (b"PK\x03\x04" + bytes(40), "format ZIP is not supported"),

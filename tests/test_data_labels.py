@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from striate.data.columns import Row
 from striate.data.labels import _Index, _Join, _pictures, _take
@@ -233,6 +234,7 @@ def test_the_column_of_labels_must_be_plain(tmp_path: Path) -> None:
     (folder / "deep/empty").mkdir(parents=True)
     assert "holds pictures. received: none" in refused(folder / "deep", labels=folder / "t.csv")
     assert "must name pictures of the folder. received: x, a" in refused(folder, labels=folder / "t.csv")
+    assert "give their folder, or a line per picture" in refused(folder, labels=folder / "t.csv")  # and not per well
     assert "the table must be readable" in refused(folder, labels=folder / "gone.csv")
 
 
@@ -276,7 +278,10 @@ def test_a_table_that_does_not_fit_is_named_in_the_remedy(tmp_path: Path) -> Non
     folder = touch(tmp_path, "1.png", "2.png")
     (folder / "notes.csv").write_text("day,weather\nMonday,rain\n")
     assert "--labels notes.csv or, from their names, --label-regex" in refused(folder)
-    only = touch(tmp_path / "one", "images/1.png", "images/2.png")
+    only = tmp_path / "one"
+    (only / "images").mkdir(parents=True)
+    for number in (1, 2):
+        Image.new("L", (4, 4), number).save(only / f"images/{number}.png")
     (only / "t.csv").write_text("day,weather\nMonday,rain\n")
     with pytest.raises(StriateError, match=r"2 pictures of the one class 'images'.*--labels t.csv"):
         require_trainable(read_source(only))

@@ -96,10 +96,10 @@ def test_an_even_picture_stays_even(height: int, width: int, to_height: int, to_
     assert (fit(picture, shape(to_height, to_width, 1)) == value).all()
 
 
-@pytest.mark.parametrize(("channels", "wanted"), [(2, 3), (4, 3), (3, 4), (2, 1)])
+@pytest.mark.parametrize(("channels", "wanted"), [(2, 3), (4, 3), (3, 4), (1, 2), (1, 4), (2, 1)])
 def test_channels_that_cannot_be_matched_are_refused(channels: int, wanted: int) -> None:
-    """There is no honest way from 2 channels to 3, so it is an error with both numbers."""
-    with pytest.raises(ValueError, match=f"{channels} channels where {wanted} are expected"):
+    """There is no honest way from 2 channels to 3, nor from one stain to two, so it is an error with both numbers."""
+    with pytest.raises(ValueError, match=rf"^{channels} channels? where {wanted} (is|are) expected"):
         fit(np.zeros((4, 4, channels), np.uint8), shape(4, 4, wanted))
 
 

@@ -184,6 +184,14 @@ def test_too_few_to_train(tmp_path: Path) -> None:
     require_trainable(found)
     with pytest.raises(StriateError, match="readable pictures"):
         require_trainable(found, [])
+    for name, data in (("a/x.txt", b"words\n"), ("b/y.png", b"")):
+        (tmp_path / "none" / name).parent.mkdir(parents=True)
+        (tmp_path / "none" / name).write_bytes(data)
+    with pytest.raises(StriateError, match=r"readable pictures.*no picture; left out: a/x.txt \(.*y.png \(empty"):
+        require_trainable(read_source(tmp_path / "none"))
+    (tmp_path / "none/a/1.png").write_bytes((tmp_path / "set/cat/1.png").read_bytes())
+    with pytest.raises(StriateError, match=r"two classes.*1 picture of the one class 'a'; .*b/y.png \(empty"):
+        require_trainable(read_source(tmp_path / "none"))
 
 
 def test_groups(tmp_path: Path) -> None:
@@ -196,6 +204,9 @@ def test_groups(tmp_path: Path) -> None:
     assert read_source(tmp_path, group=r"\d\.png").samples[0].group == "1.png"
     assert "regular expression" in refused(tmp_path, group="(")
     assert "match at least one" in refused(tmp_path, group="patient")
+    assert "which begins with its folders: for example --group '/(" in refused(tmp_path, group=r"^(\d)")
+    by_path = {s.path: s.group for s in read_source(tmp_path, group=r"^(cat)|(do)g").samples}
+    assert by_path == {"cat/p1/1.png": "cat", "dog/p1/2.png": "do", "dog/3.png": "do"}  # the bracket that matched
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
@@ -286,6 +297,8 @@ def test_group_column_and_bad_tables(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "t.csv").write_text("path,label,animal\na.png,x,rex\n")
     assert read_source(tmp_path / "t.csv", group="animal").samples[0].group == "rex"
+    assert "a column of the table" in (said := refused(tmp_path / "t.csv", group="animals"))
+    assert "did you mean 'animal'?" in said
     (tmp_path / "t.csv").write_text("path,colour\na.png,x\n")
     assert read_source(tmp_path / "t.csv").samples[0].target == "x"
     (tmp_path / "t.csv").write_text("path,colour,age\na.png,x,7\n")

@@ -1,5 +1,6 @@
 """Volumes: the frames of a stack, whatever file they come from, side by side as the channels of one picture."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from striate.data import raster
 from striate.data.batches import scale, standardise
 from striate.data.decode import decode, look
 from striate.data.header import Pick, Unreadable
+from striate.data.load import Want, load
 from striate.data.measure import measure
 from striate.data.prepare import Shape, fit
+from striate.data.sample import Sample
 from striate.data.sources import read_source
 from striate.data.store import build_store
 from striate.data.survey import survey
@@ -140,6 +143,21 @@ def test_frames_are_stretched_along_their_own_axis() -> None:
     np.testing.assert_array_equal(fit(coloured, rgb), coloured)
     with pytest.raises(ValueError, match="4 channels where 3"):
         fit(decode(volume(3, 4), 0, WHOLE), rgb)
+
+
+def test_grey_and_coloured_volumes_in_one_set(tmp_path: Path) -> None:
+    """Six grey frames beside colour are six frames with three equal channels, and not two of three; of two channels
+    they are not, though their number can be divided by two."""
+    grey, colour, two = (volume(n, 6, 8, channels=channels) for n, channels in enumerate((1, 3, 2)))
+    samples = [Sample(path=f"array/{n}", source=one, target="x") for n, one in enumerate((grey, colour, two))]
+    shape = Shape(height=8, width=9, channels=3, form="volume", frames=6)
+    store = build_store(samples, tmp_path, shape)
+    copied = np.repeat(grey.reshape(6, 8, 9, 1), 3, axis=3)
+    for made, frames in zip(store.pictures, (copied, colour), strict=True):
+        np.testing.assert_array_equal(made.reshape(8, 9, 6, 3), frames.transpose(1, 2, 0, 3))
+    assert [item.reason for item in store.left_out] == ["2 channels where the other pictures have 3"]
+    asked = Want(shape=replace(shape, channels=2, frames=3))
+    assert str(load(grey, asked).problem) == "1 channel where 2 are expected"
 
 
 def test_a_network_sees_five_axes(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from striate.evaluate.facts import Figure, HeatmapPicture, MistakePicture, Repor
 from striate.evaluate.named import number as score_text
 from striate.evaluate.number_scores import number_scores
 from striate.evaluate.report import MOST_LEFT_OUT, report
-from striate.evaluate.scores import classification_scores
+from striate.evaluate.scores import classification_scores, headline
 
 EVIL = "<script>alert('x')</script> & \"quoted\""
 VOID = {"meta", "link", "img", "rect", "circle", "line"}
@@ -186,6 +186,19 @@ def test_a_score_no_better_than_the_baseline_is_called_so() -> None:
     truth = np.array([0, 0, 0, 1])
     record = classification_scores(truth, np.tile([0.9, 0.1], (4, 1)), ["a", "b"], 0)
     assert "Not shown to be better" in report(dataclasses.replace(_facts(), scores={"test": record}))
+
+
+def test_a_score_no_better_than_the_commonest_of_its_part_is_called_so() -> None:
+    """Few groups may hold other classes than the training part: 20 pictures of which 13 are 'a' and all are called so
+    are 65 % right, whose interval lies above the 35 % of always 'b', and is no better than always 'a'."""
+    truth = np.array([0] * 13 + [1] * 7)
+    record = classification_scores(truth, np.tile([0.9, 0.1], (20, 1)), ["a", "b"], 1)
+    assert record["baseline"] == 0.35 < record["accuracy"]["low"] < record["accuracy"]["value"] == 0.65
+    page = report(dataclasses.replace(_facts(), scores={"test": record}))
+    assert "Not shown to be better than always &#x27;a&#x27; (the commonest here)" in page
+    assert headline(record).endswith("; always 'a' (the commonest here) would score 65.0 %")
+    good = classification_scores(truth, np.eye(2)[truth], ["a", "b"], 1)
+    assert headline(good).endswith("; always 'b' would score 35.0 %")
 
 
 @pytest.mark.parametrize("scores", [{}, {"test": classification_scores([], [], ["a", "b"], 0)}])

@@ -10,10 +10,12 @@ import pytest
 from drawn import draw_folder
 from PIL import Image
 
+from striate.cli import main
 from striate.data.decode import decode, read
 from striate.data.header import Pick
 from striate.data.prepare import Preparation, Shape, fit
 from striate.errors import StriateError
+from striate.evaluate.scores import warnings
 from striate.export.model import Model, load_model
 from striate.export.underway import MODEL_FILE, Underway, ask
 from striate.network.build import build
@@ -26,7 +28,8 @@ def saved(folder: Path, side: int = 8) -> Path:
     """A model file with random weights for grey pictures."""
     figures = {"low": (0.0,), "high": (255.0,), "mean": (0.4,), "std": (0.25,)}
     preparation = Preparation(shape=Shape(height=side, width=side, channels=1), **figures)
-    Model(build(LINE, (1, side, side), 3), Classification(("a", "b", "c")), preparation).save(folder / MODEL_FILE)
+    task, about = Classification(("a", "b", "c")), {"majority": "a"}
+    Model(build(LINE, (1, side, side), 3), task, preparation, about=about).save(folder / MODEL_FILE)
     return folder
 
 
@@ -38,6 +41,21 @@ def test_the_answers_are_those_of_predict(tmp_path: Path) -> None:
     with ask(place, str(pictures), 2) as asked:
         assert isinstance(asked, Underway)
         assert list(model.predict_each(asked)) == model.predict(str(pictures))
+
+
+def test_pictures_of_another_depth_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same picture in 8 and in 16 bits need not be the same to a model: the terminal and an evaluation say so."""
+    pictures, place = draw_folder(tmp_path / "pictures", {"a": 2, "b": 1}), saved(tmp_path)
+    assert main(["predict", str(place), str(pictures)]) == 0
+    assert "Mind" not in capsys.readouterr().err
+    model = load_model(place)
+    assert model.evaluate(pictures)["note"] == ""
+    for name in ("a/deep.png", "b/deep.png"):
+        Image.fromarray(np.full((8, 8), 4000, np.uint16)).save(pictures / name)
+    assert main(["predict", str(place), str(pictures)]) == 0
+    said = "2 pictures of another depth brought to the model's uint8 by the range of the type"
+    assert f"Mind      {said}" in capsys.readouterr().err
+    assert [one.startswith(said) for one in warnings({"test": model.evaluate(pictures)})] == [True]
 
 
 def test_it_begins_before_it_is_waited_for(tmp_path: Path) -> None:

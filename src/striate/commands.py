@@ -131,6 +131,8 @@ def predict(options: argparse.Namespace) -> int:
         print(f"{len(told) - len(refused):,} pictures in {options.out}", file=sys.stderr)
     if others:
         print(printable(f"passed over {others}"), file=sys.stderr)
+    if note := getattr(asked, "note", ""):
+        print(f"Mind      {note}", file=sys.stderr)
     _tell_left_out(refused)
     if len(refused) == len(told):
         raise StriateError("predict needs at least one readable picture", received=f"{len(told):,} unreadable ones")

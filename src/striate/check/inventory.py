@@ -10,6 +10,7 @@ import numpy as np
 from striate.check.case import MOST, Case
 from striate.check.finding import Finding
 from striate.data.content import FORMATS
+from striate.data.folder import other_labels
 from striate.data.prepare import DEPTHS
 from striate.data.sample import LeftOut, number_text
 from striate.errors import counted, first_few
@@ -31,6 +32,7 @@ def inventory(case: Case) -> Iterator[Finding]:
     yield _found(case)
     yield from _left_out(case)
     yield from _mended(case)
+    yield from _ungrouped(case)
     yield from _wrong_names(case)
     if case.form == "picture":
         yield from _pages(case)
@@ -77,29 +79,31 @@ _REASONS = (  # how the reason begins or what it holds, one word for programs, w
     ("not a picture", "not-a-picture", "not a picture, whatever the name says"),
     ("not the picture itself", "not-a-picture", "only the name of a picture that lies elsewhere"),
     ("is not supported", "unsupported", "of a kind that Striate does not read"),
-    ("channels where", "other-channels", "of another number of channels than the rest"),
+    ("channels? where", "other-channels", "of another number of channels than the rest"),
     ("is no label", "no-label", "without a class, by a word that usually says that it is missing"),
     ("", "left-out", "not used"),
 )
+_MENDS = {
+    "no-label": "If the word names a class, write it otherwise, for example in full.",
+    "other-channels": "If the first channel shows the same in all pictures, --channels 0, takes that one of each.",
+    "left-out": "Each reason says what to mend: the file, or the line of the table.",
+}
 
 
 def _left_out(case: Case) -> Iterator[Finding]:
     kinds: defaultdict[int, list[LeftOut]] = defaultdict(list)
     for item in case.left_out:
-        kinds[next(n for n, (words, _, _) in enumerate(_REASONS) if words in item.reason)].append(item)
+        kinds[next(n for n, (words, _, _) in enumerate(_REASONS) if re.search(words, item.reason))].append(item)
     for number, items in sorted(kinds.items()):
         _, kind, words = _REASONS[number]
         reasons = Counter(item.reason for item in items)
-        is_are = "is" if len(items) == 1 else "are"
         yield Finding(
             kind=kind,
             level="note" if kind == "left-out" else "caution",
-            what=f"{counted(len(items), 'file')} {is_are} {words}: {_examples(items)}.",
+            what=f"{counted(len(items), 'file')} {'is' if len(items) == 1 else 'are'} {words}: {_examples(items)}.",
             count=len(items),
             done="Left out; data.csv lists each with its reason.",
-            change="Fetch or save these files anew, or take them out of the folder."
-            if kind != "no-label"
-            else "If the word names a class, write it otherwise, for example in full.",
+            change=_MENDS.get(kind, "Fetch or save these files anew, or take them out of the folder."),
             groups=tuple((item.path,) for item in items[:MOST]),
             figures={"reasons": dict(reasons.most_common(100))},
         )
@@ -119,6 +123,16 @@ def _mended(case: Case) -> Iterator[Finding]:
             groups=tuple((path,) for path in pictures[:MOST]),
             figures={"reasons": {f"{item.path}: {item.reason}": 1 for item in case.mended[:100]}},
         )
+
+
+def _ungrouped(case: Case) -> Iterator[Finding]:
+    rows = [row for row, sample in enumerate(case.samples) if sample.group is None]
+    yield from case.about(
+        rows if len(rows) < len(case.samples) else [], kind="ungrouped", level="caution",
+        what=f"{len(rows):,} of {counted(len(case.samples), 'picture')} have no group.",
+        done="Each stands alone: if several are of one group, they may be learned from and tested on.",
+        change="If they have groups too, let --group match their paths, or fill in the table's column.",
+    )  # fmt: skip
 
 
 def _examples(items: Sequence[LeftOut]) -> str:
@@ -186,14 +200,15 @@ def _classes(case: Case) -> Iterator[Finding]:
             kind="single", level="problem", count=len(single),
             what=f"{counted(len(single), 'class')} of one picture only: {first_few(single)}.",
             done="Training will stop here: what is learned from cannot also be tested on.",
-            change="Add pictures to such a class, or take its folder out.",
+            change="Add pictures to such a class, or take it out.",
             groups=case.some(row for row, sample in enumerate(case.samples) if sample.label in single),
         )  # fmt: skip
     if len(counts) == 1:
         yield Finding(
             kind="one-class", level="problem", count=len(case.samples),
             what=f"All pictures are of one class, {case.classes[0]!r}.",
-            done="Training will stop here.", change="Give the folder in which the class folders are.",
+            done="Training will stop here.",
+            change=f"Give the folder of the class folders, or {other_labels(item.path for item in case.left_out)}.",
         )  # fmt: skip
     yield from _imbalance({name: count for name, count in counts.items() if count > 1})
     near: defaultdict[str, list[str]] = defaultdict(list)
@@ -204,7 +219,7 @@ def _classes(case: Case) -> Iterator[Finding]:
     yield from case.about(
         [row for row, sample in enumerate(case.samples) if any(sample.label in names for names in several)],
         kind="class-names", level="caution", what=f"Classes with nearly the same name: {first_few(pairs)}.",
-        done="They are kept apart.", change="If they are one class, put their pictures into one folder.",
+        done="They are kept apart.", change="If they are one, give them one name, of the folder or in the table.",
     )  # fmt: skip
 
 

@@ -51,8 +51,7 @@ def _colours(case: Case) -> Iterator[Finding]:
     channels = case.facts["channels"]
     kinds, counts = np.unique(channels, return_counts=True)
     usual = kinds[counts.argmax()]
-    names = [{1: "grey", 3: "colour"}.get(int(kind), f"{kind}-channel") for kind in kinds]
-    listed = " and ".join(f"{n:,} {name}" for name, n in zip(names, counts, strict=True))
+    listed = " and ".join(f"{n:,} {'grey' if kind == 1 else 'colour'}" for kind, n in zip(kinds, counts, strict=True))
     yield from case.about(
         np.flatnonzero(channels != usual),
         kind="mixed-colour",

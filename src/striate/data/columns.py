@@ -159,6 +159,9 @@ def titled(file: Path, names: list[str], asked: Asked) -> tuple[tuple[int, ...],
     """The columns of the label (none if no name says it), of the part and of the group, and all that these take."""
     known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
     group = find_column(names, (asked.group,)) if asked.group else known["group"]
+    if group is None and re.fullmatch(r"(?!parent$)[\w -]+", asked.group or ""):
+        rule, remedy = "--group must be a column of the table, 'parent' or an expression", nearest(asked.group, names)
+        raise StriateError(rule, received=repr(asked.group), where=file, remedy=remedy)
     labels = asked_columns(file, names, len(names), asked.label_column)
     if not labels and known["label"] is not None:
         labels = (known["label"],)

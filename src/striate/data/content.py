@@ -181,8 +181,9 @@ def _as_text(start: bytes) -> str | None:
     try:
         return start.decode("utf-8")
     except UnicodeDecodeError as error:
-        # a letter may be cut at the end of what was read
-        return start[: error.start].decode("utf-8") if len(start) - error.start < 4 and error.start else None
+        if len(start) - error.start < 4 and error.start:  # a letter may be cut at the end of what was read
+            return start[: error.start].decode("utf-8")
+        return start.decode("cp1252", "replace") if sum(byte < 128 for byte in start) > 0.8 * len(start) else None
 
 
 def _without_waiting(path: str, flags: int) -> int:

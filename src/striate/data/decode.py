@@ -30,7 +30,7 @@ from striate.data.raster import decode_frames, decode_image, look_image, open_im
 from striate.data.tiff import decode_all, decode_tiff, look_tiff
 from striate.errors import in_short
 
-VERSION = 4  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
+VERSION = 5  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
 
 _TWICE = ("TIFF", "NPY", "DICOM")  # header and pixels are read apart
 

@@ -8,20 +8,22 @@ from striate.data.sample import Found
 from striate.errors import StriateError
 
 PARENT = "parent"
+_EXAMPLE = r"for example --group '/(patient\d+)_'"
 
 
 def regroup(found: Found, group: str) -> Found:
     """`found` with the group of each sample read from its path.
 
     group: "parent" takes the folders below the class folder ("patient7/day2"; one name below two classes
-    is one group); anything else is a regular expression searched in the relative path, where its first
-    bracket is the group, or the whole match when it has none. A sample without a group stands alone.
+    is one group); anything else is a regular expression searched in the relative path, where the first bracket
+    that matches is the group, or the whole match when it has none. A sample without a group stands alone.
     """
     paths = [sample.path for sample in found.samples]
     names = _parents(found.kind, paths) if group == PARENT else _matched(group, paths)
     samples = [replace(sample, group=name or None) for sample, name in zip(found.samples, names, strict=True)]
     if samples and all(sample.group is None for sample in samples):
-        rule, remedy = "--group must match at least one picture", "try the expression on this path"
+        rule = "--group must match at least one picture"
+        remedy = f"try the expression on this path, which begins with its folders: {_EXAMPLE}"
         raise StriateError(rule, received=repr(group), where=found.samples[0].path, remedy=remedy)
     return replace(found, samples=samples)
 
@@ -39,7 +41,6 @@ def _matched(pattern: str, paths: list[str]) -> list[str | None]:
         expression = re.compile(pattern)
     except re.error as error:
         rule = "--group must be 'parent', a column of the table or a regular expression"
-        remedy = r"for example --group '^(patient\d+)_'"
-        raise StriateError(rule, received=repr(pattern), where=f"--group: {error}", remedy=remedy) from None
+        raise StriateError(rule, received=repr(pattern), where=f"--group: {error}", remedy=_EXAMPLE) from None
     found = map(expression.search, paths)
-    return [match[1 if expression.groups else 0] if match else None for match in found]
+    return [match and next(filter(None, match.groups() if expression.groups else [match[0]]), None) for match in found]

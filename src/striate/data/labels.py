@@ -239,7 +239,7 @@ def _name_column(file: Path, index: _Index, first: list[str], others: list[list[
     if not most:
         rule = "a column of the table must name pictures of the folder"
         received = f"{first_few(looked[0])}; a picture is called {first_few(index.paths, 1)}"
-        raise StriateError(rule, received=received, where=file, remedy="give the folder that holds these pictures")
+        raise StriateError(rule, received=received, where=file, remedy="give their folder, or a line per picture")
     best = [column for column, found in enumerate(hits) if 2 * len(found) > most]
     strict = [column for column in best if sum(how < _BY_NUMBER for how in hits[column].values()) * 2 > most]
     titles = [first[column].casefold() for column in strict or best]

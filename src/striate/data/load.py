@@ -129,7 +129,7 @@ def _note(works: Sequence[_Work], want: Want) -> None:
             noted = facts_of_all(*zip(*((work.picture, work.header, work.size) for work in works), strict=True))
         layers, depth = works[0].picture.shape[2], works[0].picture.dtype.name
         for number, work in enumerate(works):
-            frames = work.header.pages if want.noted and want.shape.form == "volume" else 1
+            frames = work.header.pages if want.shape.form == "volume" else 1
             work.known.update(channels=layers // frames, depth=depth)
             if noted is not None:
                 work.known["facts"] = noted[number]
@@ -164,7 +164,7 @@ def _decoded(work: _Work, want: Want) -> None:
 
 def _fitted(work: _Work, want: Want) -> None:
     if work.loaded is None:
-        work.loaded = Loaded(picture=fit(work.picture, want.shape), **work.known)
+        work.loaded = Loaded(picture=fit(work.picture, want.shape, work.known["channels"]), **work.known)
 
 
 def hash_of(data: bytes | np.ndarray) -> str:

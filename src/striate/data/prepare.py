@@ -13,6 +13,7 @@ from PIL import Image
 
 from striate.data.header import Pick
 from striate.data.symbols import as_channels
+from striate.errors import counted
 
 DEPTHS = ("uint8", "uint16", "float32")
 FORMS = {"picture": 2, "series": 1, "text": 1, "volume": 3}  # what a sample can be, and its axes besides channels
@@ -91,13 +92,13 @@ class Preparation:
         return cls(shape=Shape(**values["shape"]), **figures)
 
 
-def fit(picture: np.ndarray, shape: Shape) -> np.ndarray:
+def fit(picture: np.ndarray, shape: Shape, channels: int = 0) -> np.ndarray:
     """`picture` (H, W, C) of uint8, uint16 or float32 as (height, width, channels) of `shape.depth`.
 
     Depth is never lost: 8-bit values in a deeper set are stretched (x 257 to 16 bits), grey becomes
     RGB by copying, RGB becomes grey by 0.2989 R + 0.5870 G + 0.1140 B, alpha must be gone already.
     Resizing is antialiased (triangle filter) and stretches to the asked size, unless `shape.mirrored`. A text is cut or
-    filled up to it. The frames (H, W, D x C) of a volume are stretched to the asked number as well.
+    filled up to it. The frames (H, W, D x C) of a volume, C `channels` each, are stretched to the asked number as well.
     """
     size = shape.height, shape.width
     if shape.form == "text":
@@ -106,10 +107,12 @@ def fit(picture: np.ndarray, shape: Shape) -> np.ndarray:
         prepared = _depth(_channels(picture, shape.channels), shape.depth)
         prepared = _resize(prepared, *size_in(shape, *picture.shape[:2]))
         return continued(prepared, *size) if shape.mirrored else prepared
-    frames, rest = divmod(picture.shape[2], shape.channels)
+    channels = channels if channels and shape.form == "volume" else shape.channels
+    frames, rest = divmod(picture.shape[2], channels)
     if rest or (shape.form == "series" and frames > 1):
-        raise ValueError(f"{picture.shape[2]} channels where {shape.channels} are expected")
-    return _resize(_stretched(_depth(picture, shape.depth), frames, shape.frames), *size)
+        raise ValueError(f"{counted(picture.shape[2], 'channel')} where {shape.channels} are expected")
+    flat = _depth(_channels(picture.reshape(len(picture), -1, channels), shape.channels), shape.depth)
+    return _resize(_stretched(flat.reshape(*picture.shape[:2], -1), frames, shape.frames), *size)
 
 
 def size_in(shape: Shape, height: int, width: int) -> tuple[int, int]:
@@ -154,10 +157,10 @@ def _channels(picture: np.ndarray, wanted: int) -> np.ndarray:
     if wanted == 1 and have == 3:
         grey = picture.astype(np.float32) @ GREY
         return _as_type(grey, picture.dtype)[:, :, None]
-    if have == 1:
+    if have == 1 and wanted == 3:  # colour; the channels of a stain each are not one another's copies
         return np.repeat(picture, wanted, axis=2)
     hint = " (in an array channels come last)" if len(picture) in (1, wanted) else ""
-    raise ValueError(f"{have} channels where {wanted} are expected{hint}")
+    raise ValueError(f"{counted(have, 'channel')} where {wanted} {'is' if wanted == 1 else 'are'} expected{hint}")
 
 
 def _depth(picture: np.ndarray, depth: str) -> np.ndarray:

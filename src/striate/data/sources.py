@@ -15,8 +15,10 @@ from striate.data.columns import with_folder
 from striate.data.content import START, open_file, recognise
 from striate.data.folder import BESIDE_PARTS, LAYOUT, PART_NAMES, other_labels, read_folder
 from striate.data.grouping import regroup
+from striate.data.guard import load_each
 from striate.data.header import Unreadable
 from striate.data.labels import fitting_table, label_by_pattern, label_by_table
+from striate.data.load import Want
 from striate.data.packed import is_packed, read_packed
 from striate.data.pairs import are_pictures_and_masks
 from striate.data.records import is_records, read_records
@@ -26,7 +28,7 @@ from striate.data.table import no_path, read_table
 from striate.data.targets import LABELS, NUMBERS, Asked, unit_words
 from striate.data.texts import read_texts
 from striate.data.wording import worded
-from striate.errors import StriateError, first_few
+from striate.errors import StriateError, counted, first_few
 
 __all__ = ["read_digits", "read_source", "require_trainable"]
 
@@ -222,19 +224,30 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         _require_some(found, samples)
         return
     counts = Counter(sample.target for sample in samples)
+    if samples and readable is None and (len(counts) < 2 or min(counts.values()) < 2):
+        require_trainable(found := _looked_at(found), range(len(found.samples)))
+        return
     if len(counts) < 2:
         rule = "training needs at least two classes" if samples else "training needs readable pictures"
         received, remedy = _what_was_found(found, counts), _two_classes(found)
         raise StriateError(rule, received=received, where=found.root, remedy=remedy)
     if few := class_order(name for name, count in counts.items() if count < 2):
         rule = "every class needs at least two usable pictures"
-        remedy = f"{unit_words(few)}add pictures to these classes or take them out"
+        remedy = f"{unit_words(few)}add pictures to these or take them out"
         raise StriateError(rule, received=f"one picture of {first_few(few)}", where=found.root, remedy=remedy)
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
     if unseen := class_order(counts.keys() - learned):
         rule = "every class needs pictures in the training part"
         remedy = "are class folders spelt alike in every part?" if learned else "give training pictures too"
         raise StriateError(rule, received=f"none of {first_few(unseen)}", where=found.root, remedy=remedy)
+
+
+def _looked_at(found: Found) -> Found:
+    """`found` without those of its first thousand files whose beginnings are those of no picture."""
+    seen = load_each([(s, s.source) for s in found.samples[:1000] if isinstance(s.source, Path)], Want(header=True), 1)
+    lost = {sample.path: sample.left_out(one.problem.reason) for sample, one in seen if one.problem}
+    kept = [sample for sample in found.samples if sample.path not in lost]
+    return replace(found, samples=kept, left_out=[*found.left_out, *lost.values()])
 
 
 def _require_some(found: Found, samples: Sequence[Sample]) -> None:
@@ -250,9 +263,8 @@ def _require_some(found: Found, samples: Sequence[Sample]) -> None:
 
 
 def _what_was_found(found: Found, counts: Counter) -> str:
-    said = "no picture"
-    for name, count in counts.items():
-        said = f"{count:,} pictures of the one class {name!r}"
+    one = (f"{counted(count, 'picture')} of the one class {name!r}" for name, count in counts.items())
+    said = next(one, "no picture")
     return f"{said}; left out: {first_few([item.said for item in found.left_out])}" if found.left_out else said
 
 

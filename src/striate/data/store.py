@@ -27,7 +27,7 @@ from striate.data.load import HASH, Loaded, Want, hash_of
 from striate.data.prepare import DEPTHS, Shape
 from striate.data.rows import Layout, Rows, written
 from striate.data.sample import LeftOut, Sample
-from striate.errors import StriateError, first_few
+from striate.errors import StriateError, counted, first_few
 
 _INDEX = "index.json"
 _UNUSED_SECONDS, _MOST_BYTES = 30 * 86_400, 50_000_000_000  # of stores that are kept
@@ -171,9 +171,9 @@ def _problem(one: Loaded, shape: Shape, fixed: bool) -> Unreadable | None:
         wider = replace(shape, depth=max(shape.depth, one.depth, key=DEPTHS.index))
         if not fixed and shape.channels == 1 and one.channels == 3:
             wider = replace(wider, channels=3)
-        if one.channels not in (1, wider.channels) and (one.channels, wider.channels) != (3, 1):
-            what = f"{one.channels} channels where the other pictures have {shape.channels}"
-            return Unreadable(what, "values")
+        if one.channels != wider.channels and {one.channels, wider.channels} != {1, 3}:
+            have = counted(one.channels, "channel")
+            return Unreadable(f"{have} where the other pictures have {shape.channels}", "values")
         if wider != shape:
             raise _Wider(wider)
     return one.problem

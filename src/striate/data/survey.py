@@ -55,8 +55,9 @@ class Survey:
 
     @property
     def channels(self) -> int:
-        """1 if all are grey, else what most others have: one stray RGB file must not turn all of four channels away."""
-        return min(self.channel_counts.keys() - {1}, key=lambda n: (-self.channel_counts[n], n), default=1)
+        """That with which most can be used: colour takes grey ones too, any other number those that have it alone."""
+        counts = self.channel_counts
+        return min(counts, key=lambda n: (-counts[n] - (n == 3) * counts[1], n), default=1)
 
     @property
     def depth(self) -> str:

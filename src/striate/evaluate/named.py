@@ -76,6 +76,17 @@ def number(value: float | None, name: str) -> str:
     return f"{value:{form}}".rstrip(".").replace("-", "−")
 
 
+def to_beat(record: Mapping) -> tuple[float | None, str]:
+    """The baseline and its words; where the accuracy's interval lies above it, but not above what always answering the
+    commonest class of the part itself would score, which few groups may bring about, that instead."""
+    floor, low, per_class = record.get("baseline"), record[main_of(record)]["low"], record.get("per_class")
+    if main_of(record) == "accuracy" and per_class and None not in (floor, low):
+        share, name = max((one["n"] / record["n"], name) for name, one in per_class.items())
+        if floor < low <= share:
+            return share, f"always {name!r} (the commonest here)"
+    return floor, floor_of(record)
+
+
 def row_of(per_class: Mapping[str, Mapping[str, object]]) -> str:
     """What has a score each beside the whole: a class, a label, or one of several numbers that are learned."""
     row = next(iter(per_class.values()), {})

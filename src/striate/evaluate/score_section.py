@@ -9,7 +9,7 @@ from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.facts import Figure, ReportFacts
 from striate.evaluate.markup import Html, cards, element, join, quiet
-from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number, row_of, scores_of
+from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number, row_of, scores_of, to_beat
 from striate.evaluate.scores import in_groups
 
 _MEANINGS = {
@@ -53,10 +53,9 @@ def hero(facts: ReportFacts) -> Html:
 
 
 def _against_baseline(record: dict, main: str) -> Html:
-    floor, score = record.get("baseline"), record[main]
+    (floor, without), score = to_beat(record), record[main]
     if floor is None or score["low"] is None:
         return Html("")
-    without = floor_of(record)
     bar = markup.interval_bar(score, floor, shorten(without, 44)) if is_share(main) else Html("")
     told = "" if bar else f" ({number(floor, main)})"
     kind, verdict = "bad", f"Not shown to be better than {without}{told}: more pictures or a longer training may help."

@@ -7,7 +7,7 @@ import numpy as np
 from striate.errors import StriateError, first_few
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, ranked, scored, share_score
-from striate.evaluate.named import floor_of, interval, label, main_of, number
+from striate.evaluate.named import interval, label, main_of, number, to_beat
 
 # Pictures x classes up to which the AUROC (of labels also the average precision) is computed anew for every resample.
 MOST_AUROC_CELLS = 10_000
@@ -51,9 +51,9 @@ def headline(scores: dict) -> str:
     """One line that says how good it is: "91.2 % [86.1, 94.6], n = 180; always 'cat' would score 55.0 %"."""
     if not scores["n"]:
         return "not scored: no pictures in this part"
-    main, floor = main_of(scores), scores["baseline"]
+    main, (floor, without) = main_of(scores), to_beat(scores)
     said = "" if main == "accuracy" else f"{label(main, scores)} "
-    beside = "" if floor is None else f"; {floor_of(scores)} would score {number(floor, main)}"
+    beside = "" if floor is None else f"; {without} would score {number(floor, main)}"
     return f"{said}{interval(scores[main], main)}, n = {scores['n']:,}{in_groups(scores)}{beside}"
 
 
@@ -81,6 +81,7 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
     if share := test.get("learned"):
         many = f"{100 * share:.0f} %" if share >= 0.01 else "Some"
         said.append(f"{many} of these pictures were learned from, and a score on those says nothing of new ones.")
+    said += filter(None, [test.get("note")])
     if test.get("openings", 1) > 1:
         by = f" (earlier by {first_few(list(opened_by))})" if opened_by else ""
         said.append(

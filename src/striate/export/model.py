@@ -199,7 +199,7 @@ class Model:
         part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns,
         label_regex and group, as for train; groups, copies and, after --split blocks, what is near in time widen
         intervals. The result is a part's record in scores.json and "left_out", of {path, reason}, boxes and areas too;
-        "openings" says how often most of them were opened as the run's test part, "learned" what share it learned from.
+        "openings" how often most were opened as the run's test part, "learned" the share learned from, "note".
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
@@ -229,7 +229,7 @@ class Model:
         scores |= seal.seen_before(contents, self.learned)
         if self.run and (opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores)):
             scores["openings"] = opened
-        return {**scores, "left_out": left}
+        return {**scores, "note": asked.note, "left_out": left}
 
     def _labelled(self, source: str | Path | tuple, **labels_from: str | Path | None) -> Found:
         """Samples of the form and for the task that the model was trained for."""

@@ -15,6 +15,7 @@ from striate.data.guard import load_each
 from striate.data.load import Loaded, Source, Want
 from striate.data.prepare import Shape
 from striate.data.sample import LeftOut
+from striate.errors import counted
 from striate.export.items import items
 
 HEADER = "striate"  # the part of a model file's header that is ours
@@ -25,7 +26,7 @@ class Underway:
     """What a model is asked about, on its way: decoded from now on, in bounded memory, for pictures of `shape`."""
 
     def __init__(self, named: Iterable[tuple[str, Source]], shape: Shape, workers: int) -> None:
-        self.shape, self._sources = shape, deque()
+        self.shape, self._sources, self._others = shape, deque(), 0
         self._loaded = load_each(self._noted(named), Want(shape=shape), workers)
 
     def _noted(self, named: Iterable[tuple[str, Source]]) -> Iterator[tuple[str, Source]]:
@@ -35,7 +36,15 @@ class Underway:
 
     def __iter__(self) -> Iterator[tuple[str, Source, Loaded]]:
         for name, loaded in self._loaded:
+            self._others += loaded.picture is not None and loaded.depth != self.shape.depth
             yield name, self._sources.popleft(), loaded
+
+    @property
+    def note(self) -> str:
+        """What to know of the answers so far, if anything."""
+        said = f"{counted(self._others, 'picture')} of another depth brought to the model's {self.shape.depth} by the"
+        said += " range of the type, which is wrong where it learned from a part of its own (12 bits in 16)."
+        return said if self._others else ""
 
     def close(self) -> None:
         self._loaded.close()

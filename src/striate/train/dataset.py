@@ -22,7 +22,7 @@ from striate.data.split import VALIDATED, folds, kin_of, require_folds, split, t
 from striate.data.store import Store, build_store
 from striate.data.survey import Survey, survey
 from striate.data.wording import extent, worded
-from striate.errors import StriateError, first_few
+from striate.errors import StriateError, counted, first_few
 from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, task_kind
@@ -330,7 +330,8 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
         tell(Note(f"Left out  {len(data.left_out):,}: {shown}; all are listed in data.csv"))
     if data.found.hidden:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
-    sizes = ", ".join(f"{part} {len(data.rows(part)):,}" for part in PARTS)
+    groups = len({sample.group for sample in data.samples} - {None})
+    sizes = ", ".join(f"{p} {len(data.rows(p)):,}" for p in PARTS) + f" in {counted(groups, 'group')}" * (groups > 0)
     given = [part for part in PARTS if any(sample.part == part for sample in data.found.samples)]
     tell(Note(f"Split     {sizes}{fold}" + (f" ({', '.join(given)} as given)" if given else "")))
     if held := len(data.rows(TWIN)):

@@ -47,6 +47,8 @@ def check(source: Source, *, quick: bool = False, quiet: bool = False, **options
         _, store = open_store(found, settings, (lambda event: None) if quiet else progress)
         if not quiet:
             labels = "" if quick else ", and for wrong labels, which takes up to some minutes (--quick does without)"
+            if found.labels:
+                progress(Note(f"Labels    from {found.labels}"))
             in_words_of(found.form, progress)(Note(f"Looking   at {len(store.kept):,} pictures{labels}"))
         result = check_store(found, store)
         if not quick and (doubts := _doubts(found, store, result, settings)):

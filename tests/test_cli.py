@@ -436,8 +436,16 @@ def test_a_run_without_scores_is_told_from_what_is_none(
         assert main(words) == 2
         assert f"a run has scores once it has ended. received: {tmp_path / 'cut'}" in (told := said(capsys))
         assert f"--resume {tmp_path / 'cut'}" in told
-    assert main(["evaluate", str(folders[1].parent / "slip")]) == 2
-    assert f"give a run: {folders[1]}" in said(capsys)
+    (folders[1].parent / "empty").mkdir(exist_ok=True)
+    for words in (
+        ["evaluate", "slip"],
+        ["evaluate", ""],
+        ["predict", "slip", "x"],
+        ["predict", "", "x"],
+        ["predict", "empty", "x"],
+    ):
+        assert main([words[0], str(folders[1].parent / words[1]), *words[2:]]) == 2
+        assert f"give a run: {folders[1]}" in said(capsys)
 
 
 def test_predictions_are_not_made_for_a_place_that_takes_none(

@@ -237,8 +237,8 @@ def scores_of(run: Path) -> Mapping:
 
 
 def runs_beside(path: Path, name: str) -> str:
-    """The folders beside `path` that have a file of this name, as what to give instead."""
-    runs = [str(inner.parent) for inner in sorted(path.parent.glob(f"*/{name}"))]
+    """The folders in and beside `path` that have a file of this name, as what to give instead."""
+    runs = [str(file.parent) for place in (path, path.parent) for file in sorted(place.glob(f"*/{name}"))]
     return f"a run: {first_few(runs)}" if runs else "a folder such as runs/train"
 
 

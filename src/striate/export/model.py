@@ -331,7 +331,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)
     if not file.is_file():
-        remedy = f"give {runs_beside(file, MODEL_FILE)}"
+        remedy = f"give {runs_beside(Path(path), MODEL_FILE)}"
         raise StriateError("a model is a run folder or a model file", received=str(path), remedy=remedy)
     tensors, header = read_tensors(file)
     try:

@@ -12,8 +12,9 @@ import pytest
 from drawn import TINY, draw_folder, picture
 from PIL import Image
 
-from striate import cli
+from striate import cli, files
 from striate.cli import main
+from striate.export.model import Model
 from striate.train import run as run_module
 from striate.train.settings import Settings
 
@@ -127,9 +128,15 @@ def test_help_is_in_groups(capsys: pytest.CaptureFixture) -> None:
         (["train", "x", "--data", "y"], "pictures come from one place. received: x and y"),
         (["predict"], "arguments are required: MODEL, SOURCE"),
         (["predict", "nowhere", "x.png"], "a model is a run folder or a model file. received: nowhere"),
-        (["evaluate", "nowhere"], "nowhere"),
+        (
+            ["evaluate", "nowhere"],
+            "scores are those of a run folder. received: nowhere. what to do: give a folder such",
+        ),
+        (["compare", "runs/a", "runs/b"], "scores are those of a run folder. received: runs/a"),
         (["summary", "hella"], "did you mean 'hela'?"),
         (["summary", "konv 3, relu"], "did you mean 'conv'?"),
+        (["summary", "runs/nope"], "a model is a run folder or a model file. received: runs/nope"),
+        (["summary", "nope.safetensors"], "a model is a run folder or a model file. received: nope.safetensors"),
         (["filter", "nowhere.png"], "the picture must be readable"),
     ],
 )
@@ -221,6 +228,24 @@ def test_help_and_slips_load_nothing_heavy(words: list[str]) -> None:
         "new = set(sys.modules) - before\nassert len(new) < 150, (len(new), sorted(new))\n"
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("work", ["x = torch.ones(300, 300)\n while True: (x @ x).clone()", "time.sleep(0)"])
+def test_the_process_ends_soundly_whatever_still_runs(work: str) -> None:
+    """Threads that are in torch, or none: what was said comes out, what is to be tidied is, a second Ctrl-C changes
+    nothing, and the exit code is the command's, where torch's threads had aborted the interpreter's end."""
+    imports = "torch, " if "torch" in work else ""
+    done = light(
+        f"import atexit, os, signal, sys, threading, time, {imports}striate.cli as cli\n"
+        f"def work():\n {work}\n"
+        "def busy(options):\n"
+        " for _ in range(2): threading.Thread(target=work, daemon=True).start()\n"
+        " time.sleep(0.2); print('said'); raise KeyboardInterrupt\n"
+        "atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), time.sleep(0.1), print('tidied')))\n"
+        "cli.commands.open_, sys.argv = busy, ['striate', 'open', 'x']\n"
+        "sys.exit(cli.main())"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "said\ntidied\n", "striate: stopped\n")
 
 
 def test_summary_shows_names_lines_and_models(
@@ -403,6 +428,40 @@ def test_evaluate_without_a_folder_heeds_its_options_or_refuses_them(
     assert "received: --labels, --label-column" in said(capsys)
     assert main(["evaluate", f"{run}/model.safetensors"]) == 2
     assert "striate evaluate MODEL FOLDER" in said(capsys)
+
+
+def test_a_run_without_scores_is_told_from_what_is_none(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """One in training or cut short says how to go on; a slip is answered with the runs that lie beside it."""
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "settings.toml").write_text("")
+    for words in (["evaluate", str(tmp_path / "cut")], ["compare", str(folders[1]), str(tmp_path / "cut")]):
+        assert main(words) == 2
+        assert f"a run has scores once it has ended. received: {tmp_path / 'cut'}" in (told := said(capsys))
+        assert f"--resume {tmp_path / 'cut'}" in told
+    (folders[1].parent / "empty").mkdir(exist_ok=True)
+    for words in (
+        ["evaluate", "slip"],
+        ["evaluate", ""],
+        ["predict", "slip", "x"],
+        ["predict", "", "x"],
+        ["predict", "empty", "x"],
+    ):
+        assert main([words[0], str(folders[1].parent / words[1]), *words[2:]]) == 2
+        assert f"give a run: {folders[1]}" in said(capsys)
+
+
+def test_predictions_are_not_made_for_a_place_that_takes_none(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file where a folder is needed is told before a picture is looked at; nothing is made where all is well."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(Model, "predict_each", lambda *_: pytest.fail("predicted"))
+    assert main(["predict", str(folders[1]), str(folders[0]), "--out", str(tmp_path / "file" / "x.csv")]) == 2
+    assert "a file could not be written. received: Not a directory" in said(capsys)
+    files.require_place(tmp_path / "new" / "deep")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_columns_that_mirroring_negates_need_numbers(

@@ -118,6 +118,15 @@ def test_help_is_the_true_one(command: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert not missing, "run docs/refresh.py docs/commands.md"
 
 
+def test_pages_show_what_works() -> None:
+    """Commands that are shown with their output end well, but for the slips of getting-started.md; docs/refresh.py
+    would write down whatever they say."""
+    told = {page.name for page in PAGES if re.search(r"^striate: ", page.read_text(encoding="utf-8"), re.MULTILINE)}
+    assert told == {"getting-started.md"}
+    compared = re.findall(r"^\$ striate compare .*\n(?!\$|```)", (ROOT / "docs/evaluate.md").read_text(), re.MULTILINE)
+    assert len(compared) == 1
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link names a file, and its part after # a heading of that file."""

@@ -200,7 +200,7 @@ def test_words_that_make_no_comparison(tmp_path: Path, capsys: pytest.CaptureFix
     a, b = run_of(tmp_path / "a", np.ones(20)), run_of(tmp_path / "b", np.zeros(20))
     with pytest.raises(StriateError, match="a comparison is of two runs or more"):
         compared([a])
-    with pytest.raises(StriateError, match="must be readable"):
+    with pytest.raises(StriateError, match=f"are those of a run folder.*give a run: {a}, {b}"):
         compared([a, tmp_path / "none"])
     assert main(["compare", str(a), str(b), "--part", "test"]) == 0
     assert "a test score by which something was chosen is too good" in capsys.readouterr().out

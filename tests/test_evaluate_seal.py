@@ -24,12 +24,23 @@ def opened(run: Path, numbers: range) -> int:
 
 def test_each_opening_is_written_down(tmp_path: Path) -> None:
     """Time, command, n and score of every opening, in order; the marks are those of the pictures."""
+    files.write_json(tmp_path / "r" / "scores.json", {})
     assert [opened(tmp_path / "r", range(5)) for _ in range(3)] == [1, 2, 3]
     known = json.loads((tmp_path / "r" / "openings.json").read_text())
     assert [item["by"] for item in known["openings"]] == ["train"] * 3
     assert {"time", "by", "n", "accuracy"} == known["openings"][0].keys()
     assert known["pictures"] == 5
     assert known["marks"] == sorted(content[: seal.LETTERS] for content in contents(range(5)))
+
+
+def test_a_run_that_was_cut_short_before_it_told_its_score_opens_once(tmp_path: Path) -> None:
+    """The very same score of the same run, of which nobody had been told; any other is another opening."""
+    assert [opened(tmp_path / "r", range(5)) for _ in range(3)] == [1, 1, 1]
+    for scores, by in (({**SCORES, "accuracy": {"value": 0.6}}, "train"), (SCORES, "evaluate x"), (SCORES, "train")):
+        count = len(json.loads((tmp_path / "r" / "openings.json").read_text())["openings"])
+        assert seal.open_seal(tmp_path / "r", contents(range(5)), by, scores) == count + 1
+    assert seal.open_seal(tmp_path / "r", contents(range(5)), "evaluate x", SCORES) == 5
+    assert seal.open_seal(tmp_path / "r", contents(range(5)), "evaluate x", SCORES) == 6
 
 
 @pytest.mark.parametrize("size", [40, 5000])

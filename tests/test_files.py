@@ -194,6 +194,26 @@ def test_what_may_be_lost_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
 
+def test_a_look_at_a_run_does_not_refuse_its_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks whether a run is held locks it for a moment, which is waited for; who holds it longer is told of."""
+
+    def look(seconds: float) -> subprocess.Popen:
+        code = (
+            "import fcntl, os, sys, time; fcntl.flock(os.open(sys.argv[1], 0), fcntl.LOCK_SH); print('', flush=True)\n"
+        )
+        words = [sys.executable, "-c", f"{code}time.sleep({seconds})", str(tmp_path)]
+        looking = subprocess.Popen(words, stdout=subprocess.PIPE)
+        looking.stdout.readline()
+        return looking
+
+    with monkeypatch.context() as patch, look(0.05):
+        patch.setattr(files, "LOOK", 20)  # a busy machine may not end it at once
+        with files.held(tmp_path):
+            assert files.is_held(tmp_path)
+    with look(1), pytest.raises(StriateError, match="one process at a time"), files.held(tmp_path):
+        pass
+
+
 def test_where_folders_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On Windows a folder is neither flushed nor locked, and files are written and runs held all the same."""
     plain = os.open

@@ -36,6 +36,7 @@ from striate.export.page import introduced
 from striate.inside.trace import plain
 from striate.serve import door, predictor, start
 from striate.serve.predictor import Line, PredictionServer, Predictor
+from striate.serve.reply import Refusal
 from striate.serve.start import curl_line
 
 FORM = "multipart/form-data; boundary=fence"
@@ -324,7 +325,10 @@ def test_addresses_methods_and_sizes(client: Client, monkeypatch: pytest.MonkeyP
     for method, path, right in (("GET", "/predict", "POST"), ("PUT", "/predict", "POST"), ("POST", "/model", "GET")):
         assert client.refused(405, path, b"" if method != "GET" else None, method)["remedy"] == f"use {right}"
         assert client.ask(path, None, method)[1]["allow"] == right
-    assert client.ask("/health", None, "HEAD")[0::2] == (405, b"")
+    assert client.ask("/predict", None, "HEAD")[0::2] == (405, b"")
+    for path in ("/health", "/", "/model"):  # uptime checks ask so (RFC 9110, 9.3.2: as GET, without the body)
+        status, headers, body = client.ask(path, None, "HEAD")
+        assert (status, body, headers["content-length"]) == (200, b"", client.ask(path)[1]["content-length"])
     monkeypatch.setattr(door, "LARGEST_BODY", 1_000_000)
     assert client.refused(413, "/predict", bytes(3_000_000))["rule"] == "too large: at most 1 MB"
     monkeypatch.setattr(predictor, "MOST_PICTURES", 2)
@@ -451,6 +455,73 @@ def test_requests_that_wait_share_a_batch(run: Path, monkeypatch: pytest.MonkeyP
         line.ask(["bad"])
     assert line.ask([6]) == [12]
     line.close()
+
+
+def test_what_waits_when_the_line_closes_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is being answered is; who waits behind it, and who comes later, gets 503 and no traceback."""
+    line, begun, busy = Line(striate.load(run)), threading.Event(), threading.Event()
+    monkeypatch.setattr(
+        striate.Model, "predict_loaded", lambda self, loaded: begun.set() or (busy.wait(20) and [f"{loaded[0]} told"])
+    )
+    told: dict[str, object] = {}
+
+    def ask(name: str) -> None:
+        try:
+            told[name] = line.ask([name] * line._model.batch)
+        except Refusal as refusal:
+            told[name] = refusal.status
+
+    threads = [threading.Thread(target=ask, args=(name,)) for name in ("first", "second")]
+    threads[0].start()
+    assert begun.wait(20)
+    threads[1].start()
+    while not line._waiting:
+        time.sleep(0.01)
+    threads.append(threading.Thread(target=line.close))
+    threads[2].start()
+    while not line._thread._shutdown:
+        time.sleep(0.01)
+    ask("third")
+    busy.set()
+    for thread in threads:
+        thread.join(20)
+    assert told == {"first": ["first told"], "second": 503, "third": 503}
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_who_says_it_twice_waits_for_nobody(
+    run: Path, sign: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """A second Ctrl-C or SIGTERM ends the farewell to whoever sends slowly, and `striate.serve` returns."""
+    monkeypatch.setattr(start, "FAREWELL", 60)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    served = PredictionServer.serve_forever
+
+    def serve_forever(self: PredictionServer) -> None:
+        threading.Thread(target=visit, args=(self,)).start()
+        served(self, 0.02)
+
+    def visit(server: PredictionServer) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as wire:
+            head = f"POST /predict HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 9"
+            wire.sendall(f"{head}\r\n\r\nhalf".encode())
+            while not server.held:
+                time.sleep(0.01)
+            for _ in range(2):
+                os.kill(os.getpid(), sign)
+                time.sleep(0.2)
+
+    monkeypatch.setattr(PredictionServer, "serve_forever", serve_forever)
+    before, begun = signal.signal(sign, signal.default_int_handler), time.monotonic()
+    try:
+        striate.serve(run, port=port)
+    except KeyboardInterrupt:
+        pytest.fail("the second one was not expected")
+    finally:
+        signal.signal(sign, before)
+    assert time.monotonic() - begun < 20
+    assert capsys.readouterr().err == ""
 
 
 def test_the_command_until_it_is_told_to_stop(run: Path, tmp_path: Path) -> None:

@@ -221,6 +221,29 @@ def test_a_body_is_never_the_next_request(server: Server) -> None:
         assert b"smuggled" not in reply
 
 
+def test_two_lengths_are_none(server: Server) -> None:
+    """Of two that differ a server in front may go by the other one; twice the same is one (RFC 9110, 8.6)."""
+    ours = f"Host: 127.0.0.1:{server.server_port}\r\nCookie: {server.cookie}={server.token}\r\n"
+    inner = f"GET /api/smuggled HTTP/1.1\r\n{ours}\r\n"
+    for method, first, status in (("POST", 3, b"400"), ("GET", 0, b"200"), ("POST", "0" * 20 + "3", b"400")):
+        lengths = f"Content-Length: {first}\r\nContent-Length: {3 + len(inner)}\r\n"
+        reply = raw(server, f"{method} /api/x HTTP/1.1\r\n{ours}{lengths}\r\nabc{inner}")
+        assert reply.startswith(b"HTTP/1.1 " + status)
+        assert reply.count(b"HTTP/1.1 ") == 1
+    same = "Connection: close\r\n" + "Content-Length: 3\r\n" * 2
+    assert b'"body": 3' in raw(server, f"POST /api/x HTTP/1.1\r\n{ours}{same}\r\nabc")
+
+
+def test_a_length_of_any_digits_is_answered(server: Server, capfd: pytest.CaptureFixture) -> None:
+    """Python reads no number of more than 4,300 digits; zeros in front change nothing; the terminal stays quiet."""
+    start = f"POST /api/x HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nConnection: close\r\n"
+    start += f"Cookie: {server.cookie}={server.token}\r\nContent-Length: "
+    assert raw(server, f"{start}{'9' * 5000}\r\n\r\n").startswith(b"HTTP/1.1 413")
+    assert b'"body": 3' in raw(server, f"{start}{'0' * 5000}3\r\n\r\nabc")
+    assert b'"body": 0' in raw(server, f"{start}000\r\n\r\n")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "text", ["\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x00\x01\x02\r\n\r\n", "GET /\r\n\r\n"]
 )

@@ -4,7 +4,10 @@ import argparse
 import atexit
 import gc
 import io
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields
 from typing import NoReturn
@@ -33,9 +36,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 done, 2 the user can mend it, 130 stopped by Ctrl-C."""
+    """Run one command, by default the process's own; 0 done, 2 the user can mend it, 130 stopped by Ctrl-C."""
     atexit.register(gc.freeze)  # or torch's modules are searched for garbage before the end: a sixth of a prediction
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    code = _run(list(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
+        if any(thread.daemon for thread in threading.enumerate()):  # of `open`: back from torch while the interpreter
+            atexit._run_exitfuncs()  # is taken apart, they would abort the process
+            sys.stdout.flush()
+            os._exit(code)
+    return code
+
+
+def _run(words: list[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without a letter shows its number
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -73,7 +73,7 @@ def evaluate(options: argparse.Namespace) -> int:
             rule = "without FOLDER, evaluate shows what a run folder says of itself"
             remedy = "name the labelled pictures, as in striate evaluate MODEL FOLDER"
             raise StriateError(rule, received=first_few(asked) or "a file", where=options.model, remedy=remedy)
-        judged = scores = dict(files.read_json(Path(options.model) / "scores.json"))
+        judged = scores = dict(files.scores_of(Path(options.model)))
         shown = {part: scores[part] for part in ("test", "validation", "train") if options.part in (None, part)}
         scores = scores[options.part] if options.part else scores
     else:
@@ -226,7 +226,8 @@ def summary(options: argparse.Namespace) -> int:
     from striate.network.summary import summary_text
 
     form = "picture"
-    if options.network.strip() not in CATALOG and files.exists(options.network):
+    meant = files.exists(options.network) or "/" in options.network or Path(options.network).suffix == ".safetensors"
+    if meant and options.network.strip() not in CATALOG:
         model = load_model(options.network)
         made, form = model.network, model.preparation.shape.form
     else:

@@ -14,14 +14,16 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from striate.errors import StriateError
+from striate.errors import StriateError, first_few
 
 MANIFEST = "manifest.json"
-ELSEWHERE = "choose another place with --out"
+LOOK = 0.2  # seconds: more than `is_held` takes, which locks a folder too
+ELSEWHERE = "choose another place (--out)"
 
 
 def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -109,6 +111,14 @@ def cannot_write(path: Path, error: OSError) -> StriateError:
     return StriateError("a file could not be written", received=reason, where=path, remedy=remedy)
 
 
+def require_place(folder: Path) -> None:
+    """Raise unless files can be written into `folder`, which need not be there: better before a long job than after."""
+    try:
+        tempfile.TemporaryFile(dir=_existing(folder)).close()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def require_space(folder: Path, needed_bytes: int) -> None:
     """Raise unless `folder`'s disk has `needed_bytes` free: better before a long job than in it."""
     free = shutil.disk_usage(_existing(folder)).free
@@ -145,7 +155,10 @@ def new_run_folder(out: Path, name: str | None) -> Path:
 def held(folder: Path) -> Iterator[None]:
     """Hold a run folder for this process alone, without what a killed one left half-written in it."""
     with _opened(folder) as handle:
-        if not _locked(handle, alone=True):
+        until = time.monotonic() + LOOK
+        while not (is_ours := _locked(handle, alone=True)) and time.monotonic() < until:
+            time.sleep(0.01)
+        if not is_ours:
             rule, received = "a run is trained by one process at a time", "another one that is still at it"
             raise StriateError(rule, received=received, where=folder, remedy="wait for it or stop it")
         for leftover in folder.rglob(".*.tmp"):
@@ -211,6 +224,22 @@ def exists(path: str | Path) -> bool:
         return Path(path).exists()
     except (OSError, ValueError):
         return False
+
+
+def scores_of(run: Path) -> Mapping:
+    """What scores.json of a run folder says, which is there once the run has ended."""
+    if (run / "scores.json").is_file():
+        return read_json(run / "scores.json")
+    rule, remedy = "scores are those of a run folder", f"give {runs_beside(run, 'scores.json')}"
+    if (run / "settings.toml").is_file():
+        rule, remedy = "a run has scores once it has ended", f"wait, or go on with what was cut short: --resume {run}"
+    raise StriateError(rule, received=run, remedy=remedy)
+
+
+def runs_beside(path: Path, name: str) -> str:
+    """The folders in and beside `path` that have a file of this name, as what to give instead."""
+    runs = [str(file.parent) for place in (path, path.parent) for file in sorted(place.glob(f"*/{name}"))]
+    return f"a run: {first_few(runs)}" if runs else "a folder such as runs/train"
 
 
 def read_json(path: Path) -> Mapping:

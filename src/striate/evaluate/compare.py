@@ -45,7 +45,7 @@ def compared(runs: Sequence[str | Path], part: str = "validation") -> str:
 
 
 def _read(run: Path, part: str) -> Told:
-    scores = dict(files.read_json(run / "scores.json"))
+    scores = dict(files.scores_of(run))
     try:
         asked = tomllib.loads((run / "settings.toml").read_text(encoding="utf-8"))["settings"]
         groups = {row["path"]: row["group"] for row in files.read_csv(run / "data.csv")}

@@ -70,10 +70,11 @@ def _with_own_names(told: Sequence[tuple[str, *tuple[object, ...]]]) -> Iterator
 
 
 def require_written(task: Task, out: Path) -> None:
-    """Raise StriateError for a name that the task's answers are not written under."""
+    """Raise StriateError for a name that the task's answers are not written under, or where nothing can be written."""
     if out.suffix.lower() not in task.written:
         rule = f"answers of {task.name} are written as {' or '.join(task.written.values())}"
         raise StriateError(rule, received=out, where="--out", remedy="give another name")
+    files.require_place(out.parent if out.suffix else out)
 
 
 def draw_answer(task: Task, pick: Pick, told: Prediction, folder: Path) -> Path:

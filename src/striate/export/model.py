@@ -32,6 +32,7 @@ from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import answer_in_tiles
 from striate.export.underway import MODEL_FILE, Underway, model_file
+from striate.files import runs_beside
 from striate.network.build import Network
 from striate.tasks.task import Task, make_task
 
@@ -55,7 +56,7 @@ class Model:
         where that is already known. It is no part of the model file.
     """
 
-    network: nn.Module
+    network: nn.Module = field(repr=False)
     task: Task
     preparation: Preparation
     mirror: bool = False
@@ -327,8 +328,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)
     if not file.is_file():
-        runs = [str(inner.parent) for inner in sorted(file.parent.glob(f"*/{MODEL_FILE}"))]
-        remedy = f"give a run: {first_few(runs)}" if runs else "give a folder such as runs/train"
+        remedy = f"give {runs_beside(Path(path), MODEL_FILE)}"
         raise StriateError("a model is a run folder or a model file", received=str(path), remedy=remedy)
     tensors, header = read_tensors(file)
     try:

@@ -110,7 +110,7 @@ class Caller(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         # A body nobody read would be taken for the next request, so only a read one keeps the connection.
-        self._unread = self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers
+        self._unread = self._length() != "0" or "Transfer-Encoding" in self.headers
         self._held = 0
         try:
             self._send(self._reply())
@@ -166,24 +166,29 @@ class Caller(BaseHTTPRequestHandler):
         return Request(self.command, path, query, self._body(), name, self._gone, headers, self._hold)
 
     def _body(self) -> bytes:
-        if self.command == "GET":
+        if self.command in ("GET", "HEAD"):
             return b""
-        length = self.headers.get("Content-Length", "")
+        length = self._length("")
         if not length.isdecimal() or "Transfer-Encoding" in self.headers:
             received, remedy = length or "no Content-Length", "send Content-Length, as curl --data-binary does"
-            raise Refusal(411, "a body says how long it is", received=received, remedy=remedy)
-        if int(length) > LARGEST_BODY:
-            received, remedy = f"{int(length):,} bytes", "send it in several requests"
+            raise Refusal(400 if "," in length else 411, "a body says how long it is", received=received, remedy=remedy)
+        size = left = int(length.lstrip("0")[:18] or 0)  # more digits are too many anyway, and int() has a limit
+        if size > LARGEST_BODY:
+            received, remedy = f"{size:,} bytes", "send it in several requests"
             raise Refusal(413, f"too large: at most {LARGEST_BODY // 1_000_000} MB", received=received, remedy=remedy)
-        parts, left = [], int(length)
+        parts = []
         while left and (part := self.rfile.read1(min(left, 1 << 20))):
             self._hold(len(part))  # as it comes, so that who announces much and sends nothing takes nobody's place
             parts.append(part)
             left -= len(part)
         self._unread = left > 0
         if left:
-            raise Refusal(400, "a body is as long as it says", received=f"{int(length) - left:,} of {length} bytes")
+            raise Refusal(400, "a body is as long as it says", received=f"{size - left:,} of {size:,} bytes")
         return b"".join(parts)
+
+    def _length(self, default: str = "0") -> str:
+        """What Content-Length says: all that it says, since of two a server in front may go by the other one."""
+        return ", ".join(sorted(set(self.headers.get_all("Content-Length", [default]))))
 
     def _hold(self, size: int) -> None:
         if self.server.held + size > MOST_HELD:

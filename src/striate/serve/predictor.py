@@ -31,6 +31,7 @@ from striate.serve.sent import FORM, files_sent, plain_ending
 DECODERS = 4  # processes that decode, one for each request at a time
 MOST_PICTURES, PICTURES_BYTES = 1000, 256_000_000  # of one request, and what they may take when they are prepared
 LARGEST_TEXT = 4_000_000  # bytes of series and texts; read in this process, 1.5 MB a second and 27 times as much memory
+STOPPING = "the server has been told to stop, and answers no more"
 PAGE = ("predict.html", "predict.js", "predict.css", "answers.js", "dom.js", "style.css", "icon.svg")
 
 
@@ -46,11 +47,17 @@ class Line:
         """Predictions for what is decoded, in order."""
         mine = Future()
         self._waiting.append((loaded, mine))
-        self._thread.submit(self._next)  # once for each request; some will find theirs answered with others
+        try:
+            self._thread.submit(self._next)  # once for each request; some will find theirs answered with others
+        except RuntimeError as closed:
+            raise Refusal(503, STOPPING) from closed
         return mine.result()
 
     def close(self) -> None:
+        """Answer what is being answered, and refuse the others."""
         self._thread.shutdown(cancel_futures=True)
+        while self._waiting:
+            self._waiting.popleft()[1].set_exception(Refusal(503, STOPPING))
 
     def _next(self) -> None:
         taken, together = [], []
@@ -195,7 +202,7 @@ class _Client(Caller):
             )
             raise Refusal(404, "there is no such address", received=self.path[:200], remedy=f"there are {there}")
         method = _ROUTES[path][0]
-        if self.command != method:
+        if self.command != method and (self.command, method) != ("HEAD", "GET"):
             rule = f"/{path[0]} is asked with {method}"
             raise Refusal(405, rule, received=self.command, remedy=f"use {method}", Allow=method)
         return self.server.answer(self.asked(path, query))

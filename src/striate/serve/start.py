@@ -66,18 +66,18 @@ def serve(
     anybody in reach can ask. device, precision: as of `striate.load`.
     """
     predictor = Predictor(load_model(place, device, precision), Path(place))
-    with PredictionServer(predictor, host, port) as server, _until_told():
-        print(f"Serving   {place} at {server.origin}/ (a page for people)")
-        print(f"Try       {curl_line(Path(place), predictor.model, server.origin)}")
-        if not server.is_private:
-            print(
-                f"Mind      anybody who reaches this machine ({host}) can ask: there is no password and no encryption"
-            )
-        print("Ctrl-C stops it", flush=True)
-        server.serve_forever()
-    deadline = time.monotonic() + FAREWELL
-    while server.held > 0 and time.monotonic() < deadline:  # requests that are being answered
-        time.sleep(0.05)
+    with _until_told():  # whoever says it twice waits for nobody
+        with PredictionServer(predictor, host, port) as server, _until_told():
+            print(f"Serving   {place} at {server.origin}/ (a page for people)")
+            print(f"Try       {curl_line(Path(place), predictor.model, server.origin)}")
+            if not server.is_private:
+                who = f"anybody who reaches this machine ({host})"
+                print(f"Mind      {who} can ask: there is no password and no encryption")
+            print("Ctrl-C stops it", flush=True)
+            server.serve_forever()
+        deadline = time.monotonic() + FAREWELL
+        while server.held > 0 and time.monotonic() < deadline:  # requests that are being answered
+            time.sleep(0.05)
     predictor.line.close()
 
 

@@ -40,7 +40,7 @@ class Settings:
     """What a person asked for; None and "auto" are decided from the data (see plan.py)."""
 
     network: str = option(
-        "auto", NETWORK, "auto, a name (hela, digits, binary100, pilotnet, lenet5) or a line of layers"
+        "auto", NETWORK, "auto, a name (hela, digits, lenet5, vgg16, resnet18, ...) or a line of layers"
     )
     img_size: str | None = option(
         None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"

@@ -92,3 +92,15 @@ def test_numbers_of_a_table_are_said_by_their_columns(browser: Browser, tmp_path
     with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
         expect(page.locator(".ledger-head")).to_be_visible()
         assert {cell: page.evaluate(say, list(cell)) for cell in cells} == cells
+
+
+def test_one_line_is_called_what_it_is(browser: Browser, tmp_path: Path) -> None:
+    """A series of one channel has no grey, its filters have one channel, and the Playground filters its drawing."""
+    np.save(tmp_path / "one.npy", np.random.default_rng(0).normal(100, 30, (1, 40, 1)).astype("float32"))
+    words = asked(tmp_path, Shape(height=1, width=40, channels=1, depth="float32", form="series"), tmp_path / "one.npy")
+    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+        expect(page.locator(".field-panel caption")).to_contain_text("channel 0, positions")
+        open_tab(page, "filters")
+        expect(page.get_by_text("4 filters over 1 channel", exact=False)).not_to_contain_text("channels")
+        open_tab(page, "playground")
+        expect(page.get_by_text("pixels of the series as the page draws it, not its values")).to_be_visible()

@@ -141,7 +141,10 @@ def test_long_names_of_classes_leave_room(browser: Browser, address: str) -> Non
             assert not page.evaluate(WIDER)
             assert page.locator(".predictions .bar-name").first.bounding_box()["width"] > 90
             assert page.locator(".verdict").get_attribute("title") == CLASSES[0]
-            page.goto(page.url.split("#")[0] + "#tab=mistakes")
+            for tab, there in {"see": ".vector", "explain": ".explain-limit", "mistakes": ".mistakes-pair"}.items():
+                page.goto(page.url.split("#")[0] + f"#layer=5&tab={tab}")
+                expect(page.locator(there).first).to_be_visible()
+                assert not page.evaluate(WIDER), tab
             expect(page.locator(".mistakes-pair")).to_have_count(20)
             room = page.locator(".mistakes .panel").first.bounding_box()
             for pair in page.locator(".mistakes-pair").all():

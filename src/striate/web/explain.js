@@ -92,12 +92,12 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     h("div", { class: "spread" }, legend, h("label", { class: "field" }, "Opacity", slider)),
     h("p", { class: "quiet" }, worded("The map is clear at zero and covers the picture more the further a value is from zero.")));
   const mapPanel = panel("The map itself", h("div", { class: "explain-map" }, alone, facts), seeLink);
-  const trouble = h("div", {});
+  const trouble = h("div", { class: "trouble" });
   const columns = h("div", { class: "explain-columns" }, h("div", { class: "explain-left" }, picturePanel, mapPanel), trust.element);
   const body = h("div", { class: "explain" },
     h("section", { class: "panel", "aria-label": "What to explain" },
-      h("div", { class: "toolbar" }, Object.values(controls).map((one) => one.element))),
-    trouble, columns);
+      h("div", { class: "toolbar" }, Object.values(controls).map((one) => one.element)), trouble),
+    columns);
   const stage = h("div", {});
   root.append(stage);
   let spot = null;

@@ -104,3 +104,15 @@ def test_one_line_is_called_what_it_is(browser: Browser, tmp_path: Path) -> None
         expect(page.get_by_text("4 filters over 1 channel", exact=False)).not_to_contain_text("channels")
         open_tab(page, "playground")
         expect(page.get_by_text("pixels of the series as the page draws it, not its values")).to_be_visible()
+
+
+def test_maps_of_long_pictures_are_no_hairlines(browser: Browser, tmp_path: Path) -> None:
+    """In the sheet a map of 8×240 numbers has a screen's pixel for each, where its length would fit a square beside."""
+    Image.new("L", (240, 8)).save(tmp_path / "long.png")
+    words = asked(tmp_path, Shape(height=8, width=240, channels=1), tmp_path / "long.png")
+    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+        page.goto(page.url.split("#")[0] + "#layer=2")
+        expect(page.get_by_role("heading", name="conv2 Conv2d").first).to_be_visible()
+        mark = page.locator(".layer-panel > .atlas .mark-map").bounding_box()
+        assert mark["height"] >= 8 + 6
+        assert mark["width"] >= 240 + 6

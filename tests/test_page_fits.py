@@ -108,8 +108,8 @@ def test_one_line_is_called_what_it_is(browser: Browser, tmp_path: Path) -> None
 
 def test_maps_of_long_pictures_are_no_hairlines(browser: Browser, tmp_path: Path) -> None:
     """In the sheet a map of 8×240 numbers has a screen's pixel for each, where its length would fit a square beside."""
-    Image.new("L", (240, 8)).save(tmp_path / "long.png")
-    words = asked(tmp_path, Shape(height=8, width=240, channels=1), tmp_path / "long.png")
+    Image.new("L", (250, 18)).save(tmp_path / "long.png")
+    words = asked(tmp_path, Shape(height=18, width=250, channels=1), tmp_path / "long.png")
     with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
         page.goto(page.url.split("#")[0] + "#layer=2")
         expect(page.get_by_role("heading", name="conv2 Conv2d").first).to_be_visible()

@@ -94,21 +94,25 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def visit(browser: Browser, address: str, *, width: int = 1280) -> Iterator[Page]:
-    """A page at this address. At its end nothing may have left its origin, and nothing may have been complained of."""
+def visit(browser: Browser, address: str, *, width: int = 1280, refused: bool = False) -> Iterator[Page]:
+    """A page at this address. At its end nothing may have left its origin, and nothing may have been complained of.
+
+    refused: the server may answer that it cannot, of which the browser complains by itself.
+    """
     origin, faults = "{0.scheme}://{0.netloc}/".format(urlsplit(address)), []
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme="light")
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     # What the content security policy refuses comes as an error of the console.
     page.on("console", lambda said: faults.append(said.text) if said.type in ("error", "warning") else None)
+    is_fault = (lambda text: "Failed to load resource" not in text) if refused else bool
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("websocket", lambda socket: faults.append(socket.url))
     context.on("request", lambda sent: None if sent.url.startswith((origin, "blob:")) else faults.append(sent.url))
     page.goto(address)
     yield page
     context.close()
-    assert not faults, faults
+    assert not [*filter(is_fault, faults)], faults
 
 
 def state(page: Page) -> dict[str, str]:

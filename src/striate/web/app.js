@@ -2,7 +2,7 @@
 
 import { cancelled, createApi } from "./api.js";
 import { useTables } from "./colour.js";
-import { button, empty, fill, h, inWords, mark, note, useNouns, worded } from "./dom.js";
+import { button, empty, fill, h, inWords, mark, note, percent, useNouns, worded } from "./dom.js";
 import { createChooser } from "./pictures.js";
 import { createStore } from "./state.js";
 import { createTruth } from "./truth.js";
@@ -49,14 +49,12 @@ function predictionBars(trace, model) {
     return [h("strong", { class: "said" }, trace.said), known && ![trace.said, "mask"].includes(truth) ? h("span", { class: "quiet" }, `in truth ${truth}`) : null];
   }
   const right = known ? trace.truth === trace.predictions[0].label : null;
-  const bars = trace.predictions.slice(0, SHOWN).map(({ label, probability }) => {
-    const percent = 100 * probability;
-    return h("li", { class: label === trace.truth ? "truth" : null, title: `${label}: ${percent} %` },
+  const bars = trace.predictions.slice(0, SHOWN).map(({ label, probability }) =>
+    h("li", { class: label === trace.truth ? "truth" : null, title: `${label}: ${100 * probability} %` },
       h("span", { class: "bar-name" }, label),
-      h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${percent}%` } })),
-      h("span", { class: "bar-value" }, `${percent >= 99.95 || percent < 10 ? percent.toFixed(1) : percent.toFixed(0)} %`));
-  });
-  const verdict = right === null ? null : h("span", { class: `verdict ${right ? "good" : "bad"}` },
+      h("span", { class: "bar", "aria-hidden": "true" }, h("i", { style: { width: `${100 * probability}%` } })),
+      h("span", { class: "bar-value" }, percent(probability))));
+  const verdict = right === null ? null : h("span", { class: `verdict ${right ? "good" : "bad"}`, title: trace.truth },
     right ? "✓ right" : `✗ in truth ${trace.truth}`);
   return [h("ol", { class: "predictions", "aria-label": "Prediction, most probable first" }, bars), verdict];
 }
@@ -170,22 +168,27 @@ function header(parts, { api, model, trace }) {
   return async ({ picture }) => {
     if (picture === shown) return;
     shown = picture;
+    const nameless = worded(`picture ${picture}`);
     parts.thumb.hidden = !picture;
     parts.name.textContent = picture ? "…" : worded("Choose a picture");
     fill(parts.prediction);
     if (!picture) return;
     parts.thumb.src = `/api/pictures/${picture}/image`;
     if (!model.network) { // a run that is still training: there is nothing to ask yet
-      parts.name.textContent = `picture ${picture}`;
+      parts.name.textContent = nameless;
       return void fill(parts.prediction, note(model.note));
     }
     try {
       const answer = await trace(picture);
       if (shown !== picture) return;
-      parts.name.textContent = answer.name ?? worded(`picture ${picture}`);
+      parts.name.textContent = answer.name ?? nameless;
       parts.name.title = parts.name.textContent;
       fill(parts.prediction, predictionBars(answer, model), model.spatial ? drawnButton(api, picture, answer) : null);
-    } catch (error) { if (!cancelled(error) && shown === picture) fill(parts.prediction, note(error.message, "error")); }
+    } catch (error) {
+      if (cancelled(error) || shown !== picture) return;
+      parts.name.textContent = parts.name.title = nameless;
+      fill(parts.prediction, note(error.message, "error"));
+    }
   };
 }
 

@@ -70,7 +70,9 @@ function layout(wide, view) {
   const wished = (view.side ?? (single ? 44 : n <= 16 ? 120 : n <= 64 ? 84 : 56)) * ratio;
   const available = Math.max(40, Math.floor(wide * ratio));
   const gap = Math.round((view.gap ?? (single ? 3 : 6)) * ratio);
-  const longest = Math.min(wished, view.perRow ? Math.max(available / view.perRow - gap, 2 * width) : available);
+  // A strip of a map would be a hair high within the square of others.
+  const drawn = height > 1 ? wished * Math.sqrt(Math.max(1, width / height / 4)) : wished;
+  const longest = Math.min(drawn, view.perRow ? Math.max(available / view.perRow - gap, 2 * width) : available);
   const step = width > Math.min(available, longest * (n === 1 ? 1 : 1.5)) ? Math.ceil(width / longest) : 1;
   const columns = Math.ceil(width / step), rows = Math.ceil(height / step);
   const least = single ? Math.round(24 * ratio) : 1;

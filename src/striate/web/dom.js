@@ -10,6 +10,7 @@
    check(label, value, onChange)                         a tick box -> {element, set}
    panel(title, ...children)    a titled card; empty(title, text) an empty state; note(text, "error" | "info" | "good")
    digits(v), exact(v)          4 significant digits; every digit. Non-finite numbers come as "NaN", "Infinity"
+   percent(share)               with a decimal where a whole number would read 0, 100 or too coarse
    number(v)                    <data> with digits(v) shown and the exact value in its title and value
    signedBar(value, most)       a bar from the middle to the right (plus) or left (minus)
    shapeText([3, 8, 8])         "3 × 8 × 8"
@@ -106,6 +107,7 @@ export function digits(value, places = 4) {
   return sign(rounded.includes("e") ? String(Number(rounded)) : rounded);
 }
 
+export const percent = (share) => `${(100 * share).toFixed(share >= 0.995 || share < 0.0995 ? 1 : 0)} %`;
 export const exact = (value) => String(Number(value));
 export const number = (value, props) =>
   h("data", { class: "number", value: exact(value), title: exact(value), ...props }, digits(value));

@@ -71,8 +71,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
   let state = null, shown = "", seen = null, gone = false, predictions = [];
   const methods = model.methods ?? [];
   const controls = {
-    class: select("Evidence for", [], "", (value) => go({ class: value === "" ? null : Number(value),
-      versus: state.versus === Number(value) ? null : state.versus })),
+    class: select("Evidence for", [], "", (value) => go({ class: value === "" ? null : Number(value) })),
     versus: select("against", [], "", (value) => go({ versus: value === "" ? null : Number(value) })),
     method: select("Method", methods.map(({ name, label }) => [name, label]), methods[0]?.name, (value) => go({ method: value })),
     layer: select("Layer", [], "", (value) => go({ heat: value || null })),
@@ -93,10 +92,12 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     h("div", { class: "spread" }, legend, h("label", { class: "field" }, "Opacity", slider)),
     h("p", { class: "quiet" }, worded("The map is clear at zero and covers the picture more the further a value is from zero.")));
   const mapPanel = panel("The map itself", h("div", { class: "explain-map" }, alone, facts), seeLink);
+  const trouble = h("div", { class: "trouble" });
+  const columns = h("div", { class: "explain-columns" }, h("div", { class: "explain-left" }, picturePanel, mapPanel), trust.element);
   const body = h("div", { class: "explain" },
     h("section", { class: "panel", "aria-label": "What to explain" },
-      h("div", { class: "toolbar" }, Object.values(controls).map((one) => one.element))),
-    h("div", { class: "explain-columns" }, h("div", { class: "explain-left" }, picturePanel, mapPanel), trust.element));
+      h("div", { class: "toolbar" }, Object.values(controls).map((one) => one.element)), trouble),
+    columns);
   const stage = h("div", {});
   root.append(stage);
   let spot = null;
@@ -120,7 +121,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     predictions = said.map((one) => ({ ...one, class: one.class ?? model.classes.indexOf(one.label) }));
     const chances = predictions.map((one) => [String(one.class), `${one.label} · ${model.shares ? `${(100 * one.probability).toFixed(1)} %` : digits(one.probability)}`]);
     controls.class.options([["", `${model.one_label ? "the most likely" : "what is told"}: ${model.classes[target] ?? ""}`], ...chances]);
-    controls.versus.options([["", "nothing else"], ...chances]);
+    controls.versus.options([["", "nothing else"], ...chances.filter(([key]) => Number(key) !== (state.class ?? target))]);
     const maps = layers.filter(({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1));
     controls.layer.options([["", "the last with a map"],
       ...maps.map(({ index, name, output_shape: shape }) => [String(index), `${name} · ${shapeText(shape)}`])]);
@@ -169,27 +170,35 @@ export function mount(root, { api, model, go, trace, announce, store }) {
   }
 
   async function load(asked) {
+    let known = null;
     picturePanel.classList.add("busy");
     trust.wait();
     try {
-      const known = await trace(state.picture);
+      const found = await trace(state.picture);
       if (gone || asked !== shown) return;
+      known = found;
+      if (state.versus !== null && state.versus === (state.class ?? known.target)) return void go({ versus: null });
       fill(stage, body);
+      if (columns.hidden) fill(trouble, h("p", { class: "quiet" }, "The map is worked out …"));
       showControls(known);
       const [picture, heat] = await Promise.all([
         api.binary(`/api/pictures/${encodeURIComponent(state.picture)}/input`),
         api.binary(`/api/heatmap/${asked}`, { slot: "heatmap" })]);
       if (gone || asked !== shown) return;
       picturePanel.classList.remove("busy");
+      columns.hidden = false;
+      fill(trouble);
       showHeat(drawPicture(picture), heat, known.layers);
-      const found = await api.json(`/api/trust/${asked}`, { slot: "trust" });
-      if (!gone && asked === shown) trust.show(found, heat, seen.scale);
+      const judged = await api.json(`/api/trust/${asked}`, { slot: "trust" });
+      if (!gone && asked === shown) trust.show(judged, heat, seen.scale);
     } catch (error) {
       if (cancelled(error) || gone || asked !== shown) return;
       picturePanel.classList.remove("busy");
-      if (!stage.contains(body)) fill(stage, note(error.message, "error"));
-      else if (seen?.asked === asked) trust.fail(error.message);
-      else { fill(facts, note(error.message, "error")); trust.fail("There is no map to judge."); }
+      if (seen?.asked === asked) return trust.fail(error.message);
+      // The map that is drawn is the answer to the question before.
+      seen = null;
+      columns.hidden = true;
+      fill(known ? trouble : stage, note(error.message, "error"));
     }
   }
 

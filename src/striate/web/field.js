@@ -11,7 +11,7 @@ import { numberGrid } from "./numbers.js";
 
 const SIDE = 232, PATCH = 5, ROW = 40, THIN = 3, LANES = 12;
 const INKS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b58900", "#1d2433"];  // those of draw/lines.py
-const NAMES = { 1: ["grey"], 3: ["red", "green", "blue"] };
+const NAMES = { 1: ["grey"], 3: ["red", "green", "blue"] }; // of pictures; lines have none
 
 /* Rows `from` to `to` of every channel. */
 function rowsOf({ shape, data, header }, from, to) {
@@ -74,6 +74,7 @@ export function createField({ onPick, onActual }) {
   const element = h("section", { class: "panel field-panel" },
     h("div", {}, h("h2", {}, worded("What the pixel sees")), about), stage, frameRow, text, actual.element,
     h("div", { class: "spread" }, h("h3", {}, "What the network gets"), channelRow), grid);
+  const names = () => input.shape[1] / frames > 1 ? NAMES[input.shape[0]] : undefined;
   let input = null, box = null, channel = 0, frames = 1, current = 0, touched = null;
 
   stage.addEventListener("click", (event) => {
@@ -92,8 +93,7 @@ export function createField({ onPick, onActual }) {
     const [top, rows] = middle(y0, y1, height), [left, columns] = middle(x0, x1, width);
     const at = (y, x) => input.data[(channel * input.shape[1] + current * height + y) * width + x];
     const cut = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(top + i, left + j)));
-    const names = NAMES[input.shape[0]];
-    fill(grid, numberGrid(`${names?.[channel] ?? `channel ${channel}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${height === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
+    fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${height === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
       within: isHere && y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => isHere && top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));
   }
 
@@ -101,8 +101,8 @@ export function createField({ onPick, onActual }) {
     const count = input.shape[0];
     channelRow.hidden = count === 1;
     fill(channelRow, Array.from({ length: Math.min(count, 8) }, (_, index) =>
-      button(NAMES[count]?.[index]?.[0].toUpperCase() ?? String(index), () => { channel = index; channels(); numbers(); channelRow.children[index].focus(); },
-        { "aria-pressed": String(index === channel), "aria-label": NAMES[count]?.[index] ?? `channel ${index}` })));
+      button(names()?.[index]?.[0].toUpperCase() ?? String(index), () => { channel = index; channels(); numbers(); channelRow.children[index].focus(); },
+        { "aria-pressed": String(index === channel), "aria-label": names()?.[index] ?? `channel ${index}` })));
   }
 
   /* The box on the frame that is seen, and from which frame to which it reaches. */

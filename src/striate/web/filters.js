@@ -48,7 +48,7 @@ export function mount(root, context) {
   let layers = null, weights = null, shown = "", state = null, turn = 0;
 
   const inputsShown = () => Math.min(weights.shape[1], MOST_INPUTS);
-  const openInSee = () => go({ tab: "see", layer: state.layer, channel: state.channel, y: null, x: null, term: String(Number(state.kernel || 0)) });
+  const openInSee = () => go({ tab: "see", layer: state.layer, channel: state.channel, y: null, x: null, term: String(state.kernel) });
   const pick = (index) => go({ channel: Math.floor(index / inputsShown()), kernel: String(index % inputsShown()) });
 
   function rows() {
@@ -80,7 +80,7 @@ export function mount(root, context) {
 
   function showChosen() {
     const [outputs, inputs, height, width] = weights.shape;
-    const output = Math.min(outputs - 1, state.channel), input = Math.min(inputs - 1, Number(state.kernel) || 0);
+    const output = Math.min(outputs - 1, state.channel), input = state.kernel;
     const { groups } = layers.find(({ index }) => index === state.layer), channelOf = (i) => Math.floor(output * groups / outputs) * inputs + i;
     const at = (y, x) => weights.data[((output * inputs + input) * height + y) * width + x];
     const grid = Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => at(y, x)));
@@ -101,7 +101,7 @@ export function mount(root, context) {
     viewControl.set(state.view ?? "");
     robustControl.set(state.robust === "1");
     orderControl.set(state.sort === "norm" ? "norm" : "");
-    about.textContent = `${shapeText(weights.shape)}: ${weights.shape[0]} filters over ${weights.shape[1]} channels` +
+    about.textContent = `${shapeText(weights.shape)}: ${weights.shape[0]} filters over ${weights.shape[1]} channel${weights.shape[1] > 1 ? "s" : ""}` +
       (weights.shape[1] > MOST_INPUTS ? `, the first ${MOST_INPUTS} channels of each are drawn` : "");
     if (rgb && state.view !== "planes") paintColours(found); else paintPlanes(found);
   }
@@ -119,7 +119,8 @@ export function mount(root, context) {
       const layer = (layers.findLast(({ index }) => index <= (given.layer ?? 0)) ?? layers[0]).index;
       const answer = await api.binary(`/api/filters/${layer}`, { slot: "filters" });
       if (mine !== turn) return;
-      state = { ...given, layer, channel: Math.min(given.channel ?? 0, answer.shape[0] - 1) };
+      state = { ...given, layer, channel: Math.min(given.channel ?? 0, answer.shape[0] - 1),
+        kernel: Math.min(answer.shape[1] - 1, Number(given.kernel) || 0) };
       weights = answer;
       layerControl.set(layer);
       const paintAs = [layer, state.sort, state.robust, state.view].join();

@@ -74,7 +74,7 @@ export function createLedger({ api, go, announce, onLeave }) {
   function sumTable(explanation, place, first) {
     const { terms, addends } = explanation;
     const strongest = foldTerms(terms, null, all).strongest;
-    const open = !first ? null : place.term === "none" ? null : place.term === "" ? strongest : Number(place.term);
+    const open = !first ? null : place.term === "none" ? null : terms[place.term] ? Number(place.term) : strongest;
     const { shown, rest, sum } = foldTerms(terms, open, all);
     const several = new Set(terms.map((term) => term.source)).size > 1;
     const nameOf = (term) => several ? `${term.source < 0 ? worded("picture") : place.trace.layers[term.source].name}, ${term.label}` : term.label;

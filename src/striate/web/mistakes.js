@@ -2,13 +2,18 @@
 
    State of its own in the address: show ("" = wrong, unsure, all), pair ("truth-predicted", numbers of two classes). */
 
-import { button, digits, empty, fill, h, inWords, note, panel, segmented, worded } from "./dom.js";
+import { button, digits, empty, fill, h, inWords, note, panel, percent, segmented, worded } from "./dom.js";
 import { createTruth } from "./truth.js";
 
 const AT_ONCE = 48;
 const LARGEST_TABLE = 16; // classes up to which the whole table of truth and prediction is shown
 const MOST_PAIRS = 24;
-const percent = (share) => `${share >= 0.9995 || share < 0.0995 ? (100 * share).toFixed(1) : (100 * share).toFixed(0)} %`;
+// What is said where a filter leaves nothing.
+const NOTHING = {
+  wrong: ["Nothing wrong", "The network was right on every test picture. “Right but unsure” shows where it came close."],
+  unsure: ["Nothing right", "The network was wrong on every test picture."],
+  pair: ["No such pictures", "No test picture of this class was given this answer."],
+};
 
 /* How often each class was taken for each other, by numbers of classes: Map "truth-predicted" -> count. */
 function countPairs(rows) {
@@ -61,7 +66,8 @@ function mountPlain(root, { api, model, store }) {
     return h("li", { class: "mistakes-card" },
       h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${[said, told].filter(Boolean).join(", ")}` },
         h("img", { loading: "lazy", alt: "", width: side, height: side, src: source(id), data: { id } })),
-      h("p", { class: error > 0 ? "mistakes-wrong" : "mistakes-right" }, said),
+      // Numbers and areas are hardly ever met exactly, so that all of them would be red.
+      h("p", { class: !model.shares || truth === "mask" ? null : error > 0 ? "mistakes-wrong" : "mistakes-right" }, said),
       h("p", { class: "quiet" }, told ? [told, h("br")] : null, `error ${digits(error)}`),
       h("p", { class: "mistakes-links" },
         h("a", { href: links[0], "aria-label": `Explain ${name}` }, "Explain"), h("a", { href: links[1], "aria-label": `See ${name} in the network` }, "See")));
@@ -99,7 +105,7 @@ function mountClasses(root, { api, model, go, store }) {
   root.append(stage);
 
   const choose = (pair) => go({ pair });
-  const visible = () => state.pair ? rows.filter(({ pair }) => pair === state.pair) : state.show === "all" ? rows
+  const visible = (chosen) => chosen ? rows.filter(({ pair }) => pair === chosen) : state.show === "all" ? rows
     : state.show === "unsure" ? rows.filter(({ pair }) => right(pair)).reverse() : rows.filter(({ pair }) => !right(pair));
 
   function card({ id, name, truth, predicted, confidence, pair }) {
@@ -135,17 +141,18 @@ function mountClasses(root, { api, model, go, store }) {
 
   function paint() {
     if (!rows.length) return;
-    const found = visible();
-    const wrong = rows.filter(({ pair }) => !right(pair)).length;
     const [t, p] = (state.pair || "").split("-");
+    const chosen = classes[t] !== undefined && classes[p] !== undefined ? state.pair : null;
+    const found = visible(chosen);
+    const wrong = rows.filter(({ pair }) => !right(pair)).length;
     const titles = { all: worded(`All ${rows.length} test pictures, wrong ones first`), unsure: `${rows.length - wrong} right, the least sure first` };
-    title.textContent = state.pair ? `${classes[t]} ${t === p ? "recognised" : `taken for ${classes[p]}`}: ${found.length}`
+    title.textContent = chosen ? `${classes[t]} ${t === p ? "recognised" : `taken for ${classes[p]}`}: ${found.length}`
       : titles[state.show] ?? `${wrong} wrong, the surest first`;
-    for (const one of stage.querySelectorAll("[data-pair]")) one.setAttribute("aria-pressed", String(one.dataset.pair === state.pair));
-    toggle.set(state.pair ? null : state.show ?? "");
-    clear.hidden = !state.pair;
+    for (const one of stage.querySelectorAll("[data-pair]")) one.setAttribute("aria-pressed", String(one.dataset.pair === chosen));
+    toggle.set(chosen ? null : state.show ?? "");
+    clear.hidden = !chosen;
     fill(list, found.length ? h("ul", { class: "mistakes-list" }, found.slice(0, limit).map(card))
-      : empty("Nothing wrong", worded("The network was right on every test picture. “Right but unsure” shows where it came close.")));
+      : empty(...(NOTHING[chosen ? "pair" : state.show] ?? NOTHING.wrong).map(worded)));
     more.hidden = found.length <= limit;
     more.textContent = `Show ${Math.min(AT_ONCE, found.length - limit)} more`;
   }

@@ -2,6 +2,7 @@
 
    createChooser({api, model, choose(id), upload(file)}) -> {element, open()} */
 
+import { cancelled } from "./api.js";
 import { button, fill, h, note, segmented, worded } from "./dom.js";
 
 const AT_ONCE = 60;
@@ -46,7 +47,11 @@ export function createChooser({ api, model, choose, upload }) {
       fill(filter, parts.length > 1 ? segmented("Part", [["", `all ${all}`], ...parts.map(([name, n]) => [name, `${name} ${n}`])], part,
         (chosen) => { part = chosen; load(true); }).element : null);
       if (held) filter.querySelector("[aria-pressed=true]")?.focus();
-    } catch (error) { fill(grid, note(error.message, "error")); more.hidden = true; }
+    } catch (error) {
+      if (cancelled(error)) return;
+      fill(grid, note(error.message, "error"));
+      more.hidden = true;
+    }
   }
   return { element: dialog, open() {
     if (document.body.dataset.form !== "picture") file.removeAttribute("accept");

@@ -179,7 +179,7 @@ export function mount(root, { api, go, announce, model }) {
   function recompute() {
     job = work(pixels, settingsOf(state, presets));
     const { plane } = job;
-    fill(inputTitle, `${plane.width} × ${plane.height} pixels as the page shows them, in 8 bits`);
+    fill(inputTitle, `${plane.width} × ${plane.height} pixels ${["series", "text"].includes(model.form) ? `of the ${model.nouns[0]} as the page draws it, not its values` : "as the page shows them"}, in 8 bits`);
     hint();
     fill(sizes, sizeNote(job));
     fill(pooledBox, !job.pooled ? null : job.pooled.values.length ? [h("h3", {}, "After max pooling"),

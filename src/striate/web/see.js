@@ -68,6 +68,7 @@ export function mount(root, context) {
     if (mine !== turn) return null;
     if (shown !== picture) {
       shown = picture;
+      mapsPath = "";
       sheet.networkRange(trace.layers[0].maximum !== undefined);
       strip.draw(trace, small);
       const [, ...sides] = inputShape(trace.layers);
@@ -121,8 +122,11 @@ export function mount(root, context) {
       await show(state, mine);
     } catch (error) {
       if (cancelled(error) || mine !== turn) return;
-      if (!shown) return void fill(root, empty("Nothing to see yet", error.message));
-      ledger.refuse(error.message);
+      // What is drawn is of the picture before, until this one's maps are there.
+      if (shown !== state.picture || !mapsPath) {
+        shown = "";
+        fill(root, empty(worded("Nothing to see of this picture"), error.message));
+      } else ledger.refuse(error.message);
       if (!error.status) throw error;
     }
   }

@@ -62,7 +62,8 @@ function scales(place, maps) {
       return kept.get(channel);
     };
   }
-  if (place.range === "locked" && place.high) return new Scale({ low: Number(place.low), high: Number(place.high), signed });
+  const [low, high] = [place.low, place.high].map(Number);
+  if (place.range === "locked" && place.high && Number.isFinite(high - low)) return new Scale({ low, high, signed });
   const layers = place.trace.layers;
   if (place.range === "network" && layers[0].maximum !== undefined) {
     return new Scale(bounds({ minimum: Math.min(...layers.map((one) => one.minimum)), maximum: Math.max(...layers.map((one) => one.maximum)) }, signed));

@@ -101,6 +101,17 @@ def test_pictures_are_the_files(tmp_path: Path, pictures: Path) -> None:
         assert np.array_equal(pixels_of(gallery.png(item["id"]))[:, :, 0], stored)
 
 
+@pytest.mark.parametrize("name", ["data.csv", "predictions.csv"])
+@pytest.mark.parametrize("damage", [b"\xff\xfe\x00\x01", b"a,b\n1,2\n"])
+def test_damaged_tables_are_said(tmp_path: Path, pictures: Path, name: str, damage: bytes) -> None:
+    """A table that is no text, or of other columns, is named instead of ending in a traceback."""
+    run = make_run(tmp_path / "run", pictures, scored=SCORED)
+    (run / name).write_bytes(damage)
+    status, said = refused(lambda: Gallery(run).entries)
+    assert status == 404
+    assert "data.csv or predictions.csv of this run is damaged" in said
+
+
 def test_a_missing_picture_is_said_for_itself(tmp_path: Path, pictures: Path) -> None:
     """What is gone is 404 and what is broken is 422, with the name; the others are there, and one of them is first."""
     gallery = Gallery(make_run(tmp_path / "run", pictures))

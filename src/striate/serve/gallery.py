@@ -79,7 +79,10 @@ class Gallery:
         if self.run is None or not (self.run / "data.csv").is_file():
             return {}
         tables = (self.run / name for name in ("data.csv", "predictions.csv"))
-        return _entries_at(*((table, table.stat().st_mtime_ns) for table in tables if table.is_file()))
+        try:
+            return _entries_at(*((table, table.stat().st_mtime_ns) for table in tables if table.is_file()))
+        except (ValueError, KeyError, TypeError) as error:  # no text, or of other columns than ours
+            raise Refusal(404, f"data.csv or predictions.csv of this run is damaged: {error}") from error
 
     def page(self, part: str, offset: int, limit: int) -> dict:
         """`limit` pictures of a part ("" all) from `offset` on, and how many every part has."""

@@ -93,9 +93,9 @@ class Training:
     def _history(self) -> list[dict]:
         try:
             rows = files.read_csv(self.run / "history.csv")
-        except (OSError, TypeError):
+            return [{name: number_of(text) for name, text in row.items()} for row in rows]
+        except (OSError, TypeError, ValueError):  # none yet, or no table of ours
             return []
-        return [{name: number_of(text) for name, text in row.items()} for row in rows]
 
     def _index(self) -> dict:
         empty = {"layers": [], "filters": None, "snapshots": [], "picture": ""}

@@ -240,10 +240,10 @@ def noted(pictures: list[np.ndarray], labels: list[str], format: str) -> Case:
 def test_a_class_of_larger_things_is_no_heavy_one() -> None:
     """Grainy bodies in the middle of plain ground, small or large, make files that differ by how much there is to pack
     alone; twice the bytes for the same are told."""
-    random, (y, x) = np.random.default_rng(0), np.mgrid[:160, :160] - 79.5
-    pictures, labels = [], ["small", "large"] * 30
+    random, (y, x) = np.random.default_rng(0), np.mgrid[:224, :224] - 112
+    pictures, labels = [], ["small", "large"] * 20
     for label in labels:
-        reach = random.uniform(16, 29) if label == "small" else random.uniform(38, 56)
+        reach = random.uniform(22, 41) if label == "small" else random.uniform(54, 78)
         pictures.append(np.where(np.hypot(y, x) < reach, random.normal(130, 20, y.shape), 235).astype(np.uint8))
     case = noted(pictures, labels, "PNG")
     assert "bytes" not in {found.figures["by"] for found in shortcuts(case)}

@@ -15,12 +15,15 @@ from drawn_traps import CLASSES, draw, examine, glance, kinds, one
 from PIL import Image
 
 import striate
+from striate.check import doctor
 from striate.check.doctor import check_store
 from striate.check.finding import Check, Finding
 from striate.check.inventory import apart
 from striate.check.words import told
 from striate.cli import main
+from striate.data.facts import FACTS
 from striate.data.prepare import Shape
+from striate.data.sample import Boxes, Sample
 from striate.data.sources import read_source
 from striate.data.store import build_store
 from striate.errors import StriateError
@@ -42,6 +45,36 @@ def test_copies_conflicts_and_what_becomes_of_them(tmp_path: Path) -> None:
     assert {names[row] for row in check.set_aside} == set(pairs[1])
     assert one(check, "two-labels").level == "problem"
     assert kinds(check) == {"duplicates", "two-labels"}
+
+
+def examined(targets: list, contents: list[str]) -> Check:
+    """What is found of pictures with these targets and bytes."""
+    samples = [Sample(path=f"{row:03}", source=Path(), target=target) for row, target in enumerate(targets)]
+    facts = np.zeros(len(samples), FACTS)
+    facts["height"] = facts["width"] = 8
+    return doctor.examine(samples, [], facts, contents, looks=False)
+
+
+def test_one_file_with_several_numbers_is_set_aside() -> None:
+    """Numbers of one file that differ by more than a tenth of the spread of all contradict, those rounded otherwise do
+    not, and stay in one part."""
+    values = np.random.default_rng(0).normal(20, 10, (40, 2)).round(3).tolist()
+    pairs = [(3.141, 7.0), (3.1, 7.0), (30.0, 7.0), (70.0, 7.0)]
+    check = examined([tuple(value) for value in values] + pairs, [*map(str, range(40)), "a", "a", "b", "b"])
+    found = one(check, "two-labels")
+    assert (found.level, found.groups) == ("problem", (("042", "043"),))
+    assert "several labels (such as '30; 7' and '70; 7')" in found.what
+    assert set(check.set_aside) == {42, 43}
+    assert one(check, "duplicates").groups == (("040", "041"),)
+
+
+def test_one_file_with_other_objects_is_set_aside() -> None:
+    """Boxes that name other objects contradict; the same objects a little elsewhere do not."""
+    boxes = [Boxes(names=names, corners=np.full((len(names), 4), at)) for at, names in enumerate(("ab", "ba", "a"))]
+    check = examined([boxes[0], boxes[1], boxes[0], boxes[2]], ["x", "x", "y", "y"])
+    assert one(check, "two-labels").groups == (("002", "003"),)
+    assert set(check.set_aside) == {2, 3}
+    assert one(check, "duplicates").groups == (("000", "001"),)
 
 
 def test_leaks_between_given_parts(tmp_path: Path) -> None:

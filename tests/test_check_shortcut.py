@@ -1,5 +1,6 @@
 """Shortcuts: a class that files, light, colour or border betray is found, and honest differences are not."""
 
+import io
 import re
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from sklearn.metrics import roc_auc_score
 from striate.check.alike import Alike
 from striate.check.case import Case
 from striate.check.shortcut import _lower, _moved, _ranks, shortcuts
-from striate.data.facts import FACTS
+from striate.data.decode import look
+from striate.data.facts import FACTS, facts_of_all
 from striate.data.sample import Sample
 
 
@@ -224,7 +226,44 @@ def test_moved_is_the_area_under_the_curve() -> None:
     assert _moved(_ranks(values), mine) == pytest.approx(2 * roc_auc_score(mine, values) - 1)
 
 
-@pytest.mark.parametrize("ending", ["bmp", "png", "jpg"])
+def noted(pictures: list[np.ndarray], labels: list[str], format: str) -> Case:
+    """Grey pictures with the facts of the files that Pillow makes of them."""
+    facts = []
+    for picture in pictures:
+        Image.fromarray(picture).save(file := io.BytesIO(), format)
+        facts.append(facts_of_all([picture[..., None]], [look(file.getvalue())], [len(file.getvalue())]))
+    samples = [Sample(path=str(row), source=Path(), target=label) for row, label in enumerate(labels)]
+    known = {"left_out": [], "hidden": 0, "contents": [str(row) for row in range(len(samples))]}
+    return Case(samples=samples, facts=np.concatenate(facts), alike=Alike(copies=[], near=[], pairs=[]), **known)
+
+
+def test_a_class_of_larger_things_is_no_heavy_one() -> None:
+    """Grainy bodies in the middle of plain ground, small or large, make files that differ by how much there is to pack
+    alone; twice the bytes for the same are told."""
+    random, (y, x) = np.random.default_rng(0), np.mgrid[:224, :224] - 112
+    pictures, labels = [], ["small", "large"] * 20
+    for label in labels:
+        reach = random.uniform(22, 41) if label == "small" else random.uniform(54, 78)
+        pictures.append(np.where(np.hypot(y, x) < reach, random.normal(130, 20, y.shape), 235).astype(np.uint8))
+    case = noted(pictures, labels, "PNG")
+    assert "bytes" not in {found.figures["by"] for found in shortcuts(case)}
+    case.facts["bytes"][1::2] *= 2
+    assert "bytes" in {found.figures["by"] for found in shortcuts(case)}
+
+
+def test_the_way_that_stripes_run_is_nothing_of_the_border() -> None:
+    """Along a stripe the outermost line has the value of its phase, across it the mean, and so has any line inside."""
+    random, (y, x) = np.random.default_rng(3), np.mgrid[:40, :40]
+    pictures, labels = [], ["down", "across"] * 60
+    for label in labels:
+        place = (x if label == "down" else y) + random.uniform(0, 9)
+        grey = 128 + 50 * np.sin(2 * np.pi * place / random.uniform(5, 7)) + random.normal(0, 30, y.shape)
+        pictures.append(np.clip(grey, 0, 255).astype(np.uint8))
+    case = noted(pictures, labels, "BMP")
+    assert not shortcuts(case)
+
+
+@pytest.mark.parametrize("ending", ["bmp", "png", "jpg", "webp"])
 def test_a_busy_class_is_no_heavy_one(tmp_path: Path, ending: str) -> None:
     """Plain and busy pictures differ much in the bytes that they need, and in none where nothing is packed."""
 

@@ -402,7 +402,7 @@ def test_evaluate_scores_a_folder_or_repeats_the_run(
 ) -> None:
     """With a folder the model is scored on it, as JSON too; without one the run's own scores are shown."""
     data, run = folders
-    assert main(["evaluate", str(run), str(data), "--out", str(tmp_path / "s.json")]) == 0
+    assert main(["evaluate", str(run), str(data), "-j", "0", "--out", str(tmp_path / "s.json")]) == 0
     scores = json.loads((tmp_path / "s.json").read_text())
     assert scores["n"] == 24
     assert capsys.readouterr().out

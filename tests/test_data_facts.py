@@ -1,10 +1,12 @@
 """What is noted of a picture: against NumPy on all of its pixels, and exact where a check relies on it."""
 
+import io
 import zlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from striate.data.decode import look
 from striate.data.facts import FACTS, THUMB, TINT, facts_of_all
@@ -24,6 +26,17 @@ def drawn(height: int, width: int, channels: int, dtype: str) -> np.ndarray:
     ]
     values = np.stack(planes, axis=2) * 0.15 + 0.5
     return (values * {"uint8": 255, "uint16": 65535, "float32": 1}[dtype]).astype(dtype)
+
+
+def within(grey: np.ndarray) -> list[float]:
+    """Means of the rows and columns a third and two thirds down and across, without their outer eighths."""
+    height, width = grey.shape
+    rows, columns = (np.repeat(grey, 8, axis=axis) for axis in (0, 1))  # eighths of a pixel, of which one may be cut
+    y, x = slice(height, 7 * height), slice(width, 7 * width)
+    return [
+        columns[height // 3, x].mean(), rows[y, 2 * width // 3].mean(),
+        columns[2 * height // 3, x].mean(), rows[y, width // 3].mean(),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -49,6 +62,7 @@ def test_small_pictures_are_measured_whole(shape: tuple[int, int, int], dtype: s
         "std": grey.std(),
         "detail": np.mean([np.abs(np.diff(grey, axis=axis)).mean() for axis in (0, 1)]),
         "border": [grey[0].mean(), grey[:, -1].mean(), grey[-1].mean(), grey[:, 0].mean()],
+        "within": within(grey),
     }
     tall, wide = max(1, shape[0] // 10), max(1, shape[1] // 10)
     parts = grey[:tall, :wide], grey[:tall, -wide:], grey[-tall:, -wide:], grey[-tall:, :wide]
@@ -90,6 +104,7 @@ def test_large_pictures_keep_their_extremes() -> None:
     np.testing.assert_allclose(facts["mean"], deep.mean(), rtol=0.02)
     np.testing.assert_allclose(facts["std"], deep.std(), rtol=0.05)
     np.testing.assert_allclose(facts["border"][0], deep[0].mean(), rtol=1e-4)
+    np.testing.assert_allclose(facts["within"], within(deep[..., 0].astype(float)), rtol=0.01)
 
 
 def test_a_narrow_spread_far_from_zero_is_kept() -> None:
@@ -101,12 +116,30 @@ def test_a_narrow_spread_far_from_zero_is_kept() -> None:
 
 
 def test_what_packing_takes() -> None:
-    """Bytes per pixel of the differences between rows, of a PNG alone: a JPEG tells it otherwise, an array never."""
+    """Bytes per pixel of the differences between rows, of formats that are packed so or not at all."""
     picture = drawn(20, 24, 3, "uint8")
+    picture[:] = np.sort(picture, axis=0)  # so that the row above is nearer than the pixel before
     header = look(picture)
-    rows = np.concatenate([picture[:1], picture[1:] - picture[:-1]])
-    told = [facts_of(picture, replace(header, format=kind), 1)["packed"] for kind in ("PNG", "JPEG", "array")]
-    np.testing.assert_allclose(told, [len(zlib.compress(rows.tobytes(), 1)) / 480, 0, 0], rtol=1e-6)
+    kinds = ("PNG", 0), ("TIFF", 1), ("TIFF", 5), ("JPEG", 900), ("WEBP", 0), ("GIF", 0), ("array", 0)
+    told = [facts_of(picture, replace(header, format=kind, coarse=way), 1)["packed"] for kind, way in kinds]
+    each = len(zlib.compress(np.diff(picture, axis=0).tobytes(), 1)) / (19 * 24)
+    np.testing.assert_allclose(told, [each, each, 0, 0, 0, 0, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["stripes across", "stripes down", "a patch in the middle", "noise"])
+def test_what_packing_takes_is_what_a_png_takes(kind: str) -> None:
+    """Of a picture larger than what is packed of it, within a tenth of the bytes that Pillow writes."""
+    random, (y, x) = np.random.default_rng(0), np.mgrid[:240, :240]
+    grey = {
+        "stripes across": 128 + 60 * np.sin(y) + random.normal(0, 5, y.shape),
+        "stripes down": 128 + 60 * np.sin(x) + random.normal(0, 5, y.shape),
+        "a patch in the middle": np.where(np.hypot(y - 120, x - 120) < 40, random.normal(120, 20, y.shape), 230),
+        "noise": random.uniform(0, 255, y.shape),
+    }[kind].astype(np.uint8)
+    Image.fromarray(grey).save(file := io.BytesIO(), "PNG")
+    header = replace(look(grey), format="PNG")
+    told = facts_of(grey[..., None], header, 1)["packed"] * grey.size
+    assert told == pytest.approx(len(file.getvalue()), rel=0.1)
 
 
 def test_one_pixel() -> None:

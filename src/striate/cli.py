@@ -153,6 +153,7 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", choices=parts, metavar="PART", help=f"{words}: train, validation or test")
     _label_options(parser)
     parser.add_argument("--out", metavar="FILE.json", help="also write the scores as JSON")
+    parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that decode pictures")
     _machine_options(parser)
 
 

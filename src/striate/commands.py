@@ -80,7 +80,7 @@ def evaluate(options: argparse.Namespace) -> int:
         from striate.export.model import load_model
 
         model = load_model(options.model, options.device, options.precision)
-        scores = model.evaluate(options.source, options.part, **labels_from)
+        scores = model.evaluate(options.source, options.part, options.workers, **labels_from)
         shown, judged = {options.part or "all": scores}, {"test": scores}
     print(score_table(shown))
     for warning in warnings(judged):

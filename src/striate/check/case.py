@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.check.alike import Alike
 from striate.check.finding import Finding
-from striate.data.sample import LeftOut, Sample, class_order
+from striate.data.sample import LeftOut, Sample, class_order, names_of
 
 MOST = 1000  # groups of paths that one finding lists
 
@@ -47,6 +47,13 @@ class Case:
         """(K,) the number of each picture's class in `classes`."""
         numbers = {name: number for number, name in enumerate(self.classes)}
         return np.array([numbers[sample.label] for sample in self.samples], np.int64)
+
+    @cached_property
+    def spread(self) -> np.ndarray:
+        """(n,) the standard deviation of each number to be learned; none for other targets."""
+        numbers = [sample.target for sample in self.samples if isinstance(sample.target, tuple)]
+        whole = len(numbers) == len(self.samples) and not any(map(names_of, numbers)) and any(numbers)
+        return np.std(numbers, axis=0) if whole else np.zeros(0)
 
     @cached_property
     def kinds(self) -> np.ndarray:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from striate.check.case import Case
 from striate.check.finding import Finding
-from striate.data.sample import class_order
+from striate.data.sample import class_order, text_of
 from striate.errors import counted
 
+SAME = 0.1  # of the standard deviation of all numbers: those of one picture that differ by less do not contradict
 LEAK = 0.02  # of a part: fewer look-alikes, without any copy, are a caution only
 
 
@@ -15,17 +18,17 @@ def copies(case: Case) -> Iterator[Finding]:
     exact, near = _ordered(case.alike.copies), _ordered(case.alike.near)
     known = {frozenset(rows) for rows in exact}
     looser = [rows for rows in near if frozenset(rows) not in known]
-    yield from _duplicates(case, [rows for rows in exact if len(_classes(case, rows)) == 1])
+    yield from _duplicates(case, [rows for rows in exact if len(_said(case, rows)) == 1])
     yield from _near(case, looser)
     yield from _conflicts(case, exact, looser)
     yield from _leaks(case, near)
 
 
 def set_aside(case: Case) -> dict[int, str]:
-    """Rows whose very file is there under more than one class, with the reason."""
+    """Rows whose very file is there under more than one class, or with other numbers or objects, with the reason."""
     aside = {}
     for rows in case.alike.copies:
-        if len(names := _classes(case, rows)) > 1:
+        if len(names := _said(case, rows)) > 1:
             aside |= {int(row): f"the same file stands under {' and '.join(map(repr, names))}" for row in rows}
     return aside
 
@@ -37,6 +40,14 @@ def _ordered(groups: Iterable[Iterable[int]]) -> list[list[int]]:
 def _classes(case: Case, rows: Sequence[int]) -> list[str]:
     """Under which they stand, in order."""
     return class_order(case.samples[row].label for row in rows)
+
+
+def _said(case: Case, rows: Sequence[int]) -> list[str]:
+    """All that contradicts itself about one file: its classes, its numbers, which objects it has."""
+    targets = [case.samples[row].target for row in rows]
+    if len(case.spread) and (np.ptp(targets, axis=0) <= SAME * case.spread).all():
+        targets = targets[:1]
+    return class_order(map(text_of, targets))
 
 
 def _parts(case: Case, rows: Sequence[int]) -> set[str]:
@@ -83,25 +94,29 @@ def _near(case: Case, looser: Sequence[Sequence[int]]) -> Iterator[Finding]:
 
 
 def _conflicts(case: Case, exact: Sequence[Sequence[int]], looser: Sequence[Sequence[int]]) -> Iterator[Finding]:
-    for kind, groups, same, level, done in (
-        ("two-labels", exact, "the same file", "problem", "All of them were set aside: none is learned or tested."),
+    what = "classes" if case.one_label else "labels"
+    for kind, groups, said, same, level, done in (
         (
-            "two-labels-near", looser, "what looks like the same picture", "caution",
+            "two-labels", exact, _said, "the same file", "problem",
+            "All of them were set aside: none is learned or tested.",
+        ),
+        (
+            "two-labels-near", looser, _classes, "what looks like the same picture", "caution",
             "They are used, since look-alikes may differ in what matters. "
             + _stay(case, looser, "Each group stays", "so that none is learned and tested"),
         ),
     ):  # fmt: skip
-        torn = [rows for rows in groups if len(_classes(case, rows)) > 1]
+        torn = [rows for rows in groups if len(said(case, rows)) > 1]
         if torn:
             held = sum(map(len, torn))
             yield Finding(
                 kind=kind,
                 level=level,
                 what=f"{counted(held, 'picture')} in {counted(len(torn), 'group')} where {same} stands under several "
-                f"classes (such as {' and '.join(map(repr, _classes(case, torn[0])))}).",
+                f"{what} (such as {' and '.join(map(repr, said(case, torn[0])))}).",
                 count=held,
                 done=done,
-                change="Decide which class is right and delete the others.",
+                change="Decide which is right and delete the others.",
                 groups=case.groups(torn),
                 figures={"groups": len(torn)},
             )

@@ -147,7 +147,7 @@ def _size(looked: _Looked) -> Columns:
 def _bytes(looked: _Looked) -> Columns:
     """log(bytes of the file for each byte that its content takes when we pack it): no matter of busy or plain.
 
-    The same for all JPEG files, whose tables say outright how coarsely they were packed.
+    The same for files that are packed by other means than ours: of JPEG and TIFF the format says how.
     """
     return np.log(looked.facts["bytes"] / _content(looked))[:, None]
 
@@ -218,9 +218,12 @@ def _blocks(values: np.ndarray) -> Columns:
 
 
 def _framed(looked: _Looked, told: Told) -> bool:
-    """Whether the border is right on FURTHER more of the way from guessing to certainty than all inside of it."""
-    inside = Table(_beside_middle(looked, _blocks(looked.values)[:, RINGS > 0]))
-    return not len(inside.values) or 2 * (told.right - _told(inside, looked.labels, told.label).right) >= FURTHER
+    """Whether the border is right on FURTHER more of the way from guessing to certainty than all inside of it, blocks
+    and lines, which tell of fine stripes what blocks do not."""
+    inside = _blocks(looked.values)[:, RINGS > 0], looked.facts["within"] / looked.scale[:, None]
+    tables = [Table(_beside_middle(looked, columns)) for columns in inside]
+    rights = [_told(table, looked.labels, told.label).right for table in tables if len(table.values)]
+    return 2 * (told.right - max(rights, default=0)) >= FURTHER
 
 
 def _marked(looked: _Looked, kind: int) -> bool:
@@ -309,8 +312,8 @@ def _of_formats(looked: _Looked, mine: np.ndarray) -> str:
     def commonest(facts: np.ndarray) -> str:
         kinds, counts = np.unique(facts[["format", "channels", "depth", "coarse"]], return_counts=True)
         kind, channels, depth, coarse = kinds[counts.argmax()].tolist()
-        quality = f" of quality {_quality(coarse)}" if coarse else ""
-        return f"{names[kind]}{quality}, {counted(channels, 'channel')}, {DEPTHS[depth]}"
+        how = {"JPEG": f" of quality {_quality(coarse)}", "TIFF": f" of compression {coarse}"}.get(names[kind], "")
+        return f"{names[kind]}{how if coarse > 1 else ''}, {counted(channels, 'channel')}, {DEPTHS[depth]}"
 
     return f" (mostly {commonest(looked.facts[mine])} against {commonest(looked.facts[~mine])})"
 

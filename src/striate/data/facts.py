@@ -13,14 +13,15 @@ from striate.data.prepare import DEPTHS, GREY
 
 THUMB, TINT = 32, 8  # sides in pixels
 _TINT = slice(THUMB, THUMB + TINT)  # rows and columns of `_means`, and below the single ones
-_FIRST, _LAST, _HEAD, _TAIL, _ALL = range(THUMB + TINT, THUMB + TINT + 5)
-_AROUND = (  # top, right, bottom, left, then the corners in the same sense from the top left on
-    np.array([_FIRST, _ALL, _LAST, _ALL, _HEAD, _HEAD, _TAIL, _TAIL]),
-    np.array([_ALL, _LAST, _ALL, _FIRST, _HEAD, _TAIL, _TAIL, _HEAD]),
+_FIRST, _LAST, _HEAD, _TAIL, _ALL, _THIRD, _OTHER, _INNER = range(THUMB + TINT, THUMB + TINT + 8)
+_AROUND = (  # top, right, bottom, left, the same within, then the corners in the same sense from the top left on
+    np.array([_FIRST, _ALL, _LAST, _ALL, _THIRD, _INNER, _OTHER, _INNER, _HEAD, _HEAD, _TAIL, _TAIL]),
+    np.array([_ALL, _LAST, _ALL, _FIRST, _INNER, _OTHER, _INNER, _THIRD, _HEAD, _TAIL, _TAIL, _HEAD]),
 )
 _LUMA, _HALF = GREY / GREY.sum(), np.float32(0.5)
 _SMALL, _BAND = 64, 1 << 16  # a side, and pixels worked on at a time
-_PIECE = 96  # side in pixels of the piece that is packed
+_PACKED = 1 << 14  # pixels, of rows spread over the picture, that are packed
+_OTHERWISE = ("JPEG", "WEBP", "GIF", "array")  # formats that pack by other means than we can, or not in a file
 FACTS = np.dtype(
     [
         ("bytes", np.int64),  # of the file
@@ -35,9 +36,10 @@ FACTS = np.dtype(
         ("mean", np.float32),
         ("std", np.float32),
         ("detail", np.float32),  # mean difference between neighbours, as stored
-        ("packed", np.float32),  # bytes per pixel that packing a piece of the content takes, but for JPEGs and arrays
-        ("coarse", np.int32),  # sum of a JPEG's first quantisation table
+        ("packed", np.float32),  # bytes per pixel that packing the content takes; 0 where files are packed otherwise
+        ("coarse", np.int32),  # sum of a JPEG's first quantisation table, or the number of a TIFF's compression
         ("border", np.float32, 4),  # mean of the outermost pixels: top, right, bottom, left
+        ("within", np.float32, 4),  # of the like rows and columns a third further in, without their outer eighths
         ("corners", np.float32, 4),  # mean of the outermost tenth: top left, top right, bottom right, bottom left
         ("thumb", np.uint8, (THUMB, THUMB)),  # grey, stretched to the picture's own range
         ("tint", np.uint8, (TINT, TINT, 3)),  # colour, on the scale of the depth (of its own range, if not 8-bit)
@@ -69,8 +71,8 @@ def facts_of_all(pictures: Sequence[np.ndarray], headers: Sequence[Header], size
     mean, facts["std"], facts["detail"] = _statistics(measured)
     facts["mean"] = facts["low"] + mean
     around = low[:, 0] + means[:, *_AROUND]
-    facts["border"] = around[:, :4] if whole else np.stack([_edges(grey) for grey in greys])
-    facts["corners"] = around[:, 4:]
+    lines = around[:, :8] if whole else np.stack([_lines(grey) for grey in greys])
+    facts["border"], facts["within"], facts["corners"] = lines[:, :4], lines[:, 4:], around[:, 8:]
     stretch = np.float32(255) / np.maximum(facts["high"] - facts["low"], np.float32(1e-12))[:, None, None]
     facts["thumb"] = means[:, :THUMB, :THUMB] * stretch + _HALF  # a mean is never out of range
     facts["tint"] = _tint(stack, means[:, _TINT, _TINT], low, stretch)
@@ -128,23 +130,32 @@ def _statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return mean, np.sqrt(np.add.reduce(flat, axis=1) / np.float32(flat.shape[1])), sum(detail) / max(len(detail), 1)
 
 
-def _edges(grey: np.ndarray) -> np.ndarray:
-    """The means of the outermost rows and columns: top, right, bottom, left."""
-    return np.array([float(edge.sum()) / edge.size for edge in (grey[0], grey[:, -1], grey[-1], grey[:, 0])])
+def _lines(grey: np.ndarray) -> np.ndarray:
+    """The means of the outermost rows and columns, top, right, bottom, left, and of such within."""
+    height, width = grey.shape
+    rows, columns = (slice(side // 8, side - side // 8) for side in grey.shape)
+    outer = grey[0], grey[:, -1], grey[-1], grey[:, 0]
+    inner = grey[height // 3, columns], grey[rows, -(width // 3)], grey[-(height // 3), columns], grey[rows, width // 3]
+    return np.array([float(line.sum()) / line.size for line in outer + inner])
 
 
 def _packed(pictures: np.ndarray, headers: Sequence[Header]) -> list[float]:
-    """Bytes per pixel of a piece from the middle, row less row above, deflated; 0 for a JPEG (see `coarse`) and for an
-    array, whose bytes say nothing."""
-    top, left = (max(0, side - _PIECE) // 2 for side in pictures.shape[1:3])
-    pieces = np.array(pictures[:, top : top + _PIECE, left : left + _PIECE])
-    rows = pieces.view(np.uint32) if pieces.dtype == np.float32 else pieces
-    rows[:, 1:] -= rows[:, :-1].copy()  # differences that wrap lose nothing
-    pixels = rows[0, :, :, 0].size
+    """Bytes per pixel of rows from all over the picture, each less the row above or less the pixels before, whichever
+    is nearer to zero, as PNG does, deflated; 0 for files that are packed by other means."""
+    height, width = pictures.shape[1:3]
+    count = min(height - 1, max(16, _PACKED // width))
+    at = np.linspace(min(1, height - 1), height - 1, max(count, 1)).astype(int)
+    values = pictures.view(np.uint32) if pictures.dtype == np.float32 else pictures
+    rows = values[:, at]
+    up, left = rows - values[:, at - 1], rows.copy()  # differences that wrap lose nothing
+    left[:, :, 1:] -= rows[:, :, :-1]
+    sums = [np.minimum(less, 0 - less).sum(axis=(2, 3), dtype=np.int64) for less in (up, left)]
+    least = np.where((sums[0] <= sums[1])[:, :, None, None], up, left)
     return [
-        0.0 if header.format in ("JPEG", "array") else len(zlib.compress(piece, 1)) / pixels
-        for piece, header in zip(rows, headers, strict=True)
-    ]
+        0.0 if one.format in _OTHERWISE or (one.format == "TIFF" and one.coarse > 1)
+        else len(zlib.compress(packed, 1)) / (width * len(at))
+        for packed, one in zip(least, headers, strict=True)
+    ]  # fmt: skip
 
 
 def _tint(pictures: np.ndarray, grey: np.ndarray, low: np.ndarray, stretch: np.ndarray) -> np.ndarray:
@@ -179,12 +190,13 @@ def _means(values: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=256)
 def _weights(length: int) -> np.ndarray:
-    """(45, length): the weights that give the means over 32 equal stretches of `length` pixels, over 8, the first
-    pixel, the last, the first tenth, the last, and all."""
+    """(48, length): the weights that give the means over 32 equal stretches of `length` pixels, over 8, the first
+    pixel, the last, the first tenth, the last, all, a pixel after a third, one after two, all but the outer eighths."""
     pixels, tenth = np.arange(length), max(1, length // 10)
     starts = [*np.linspace(0, length, THUMB, endpoint=False), *np.linspace(0, length, TINT, endpoint=False)]
-    starts = np.array([*starts, 0, length - 1, 0, length - tenth, 0])
-    lengths = np.array([length / THUMB] * THUMB + [length / TINT] * TINT + [1, 1, tenth, tenth, length])
+    starts = np.array([*starts, 0, length - 1, 0, length - tenth, 0, length // 3, 2 * length // 3, length / 8])
+    lengths = [length / THUMB] * THUMB + [length / TINT] * TINT + [1, 1, tenth, tenth, length, 1, 1, 0.75 * length]
+    lengths = np.array(lengths)
     ends = starts + lengths
     covered = np.minimum(ends[:, None], pixels + 1) - np.maximum(starts[:, None], pixels)
     return (np.maximum(covered, 0) / lengths[:, None]).astype(np.float32)

@@ -48,7 +48,8 @@ class Header:
     """Size in pixels (after the EXIF orientation), channels (1 grey, 3 RGB, or n), depth ("uint8",
     "uint16" or "float32"), format ("PNG", "JPEG", ..., "array") and pages of a picture not yet decoded.
 
-    coarse: the sum of a JPEG's first quantisation table, which grows as its quality falls; 0 for all else.
+    coarse: the sum of a JPEG's first quantisation table, which grows as its quality falls, or the number of a
+        TIFF's compression, 1 for none; 0 for all else.
     """
 
     height: int

@@ -135,7 +135,7 @@ class _Page:
             if page.samplesperpixel - (list(page.extrasamples) in ([1], [2])) != colours:  # others Pillow would drop
                 raise self._unsupported()
             try:
-                return look_image(self._alone(), "TIFF")
+                return replace(look_image(self._alone(), "TIFF"), coarse=int(page.compression))
             except UnidentifiedImageError:
                 raise self._unsupported() from None
         if page.dtype is None or page.dtype.kind not in "uif" or (page.dtype.kind != "f" and self.bits == 24):
@@ -143,7 +143,8 @@ class _Page:
         channels = 3 if int(page.photometric) == _PALETTE else samples * inner - (self._alpha is not None)
         name = page.dtype.name if page.dtype.name in ("uint8", "uint16") else "float32"
         height, width = turned_size(height, width, page.tags.valueof(274))
-        return Header(height=height, width=width, channels=channels, depth=name, format="TIFF")
+        coarse = int(page.compression)
+        return Header(height=height, width=width, channels=channels, depth=name, format="TIFF", coarse=coarse)
 
     def decode(self) -> np.ndarray:
         """The upright pixels (H, W, C)."""

@@ -90,7 +90,7 @@ def test_one_line_is_called_what_it_is(browser: Browser, tmp_path: Path) -> None
     """A series of one channel has no grey, its filters have one channel, and the Playground filters its drawing."""
     np.save(tmp_path / "one.npy", np.random.default_rng(0).normal(100, 30, (1, 40, 1)).astype("float32"))
     words = asked(tmp_path, Shape(height=1, width=40, channels=1, depth="float32", form="series"), tmp_path / "one.npy")
-    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+    with page_of(*words) as address, visit(browser, address) as page:
         expect(page.locator(".field-panel caption")).to_contain_text("channel 0, positions")
         open_tab(page, "filters")
         expect(page.get_by_text("4 filters over 1 channel", exact=False)).not_to_contain_text("channels")
@@ -102,7 +102,7 @@ def test_maps_of_long_pictures_are_no_hairlines(browser: Browser, tmp_path: Path
     """In the sheet a map of 8×240 numbers has a screen's pixel for each, where its length would fit a square beside."""
     Image.new("L", (250, 18)).save(tmp_path / "long.png")
     words = asked(tmp_path, Shape(height=18, width=250, channels=1), tmp_path / "long.png")
-    with opened(Path(words[-1]), *words[:-1]) as address, visit(browser, address) as page:
+    with page_of(*words) as address, visit(browser, address) as page:
         page.goto(page.url.split("#")[0] + "#layer=2")
         expect(page.get_by_role("heading", name="conv2 Conv2d").first).to_be_visible()
         mark = page.locator(".layer-panel > .atlas .mark-map").bounding_box()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import SETTLED, WIDER, Browser, Locator, Page, chromium, expect, opened, state, visit
+from browser import SETTLED, WIDER, Browser, Locator, Page, expect, page_of, state, visit
 from drawn_page import spatial_run
 from PIL import Image
 from playwright.sync_api import Route
@@ -20,12 +20,6 @@ LINE = "conv 4 3, relu, conv 5 3, relu, flatten, dense classes"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A model with random weights for twenty classes with long names."""
     place = tmp_path_factory.mktemp("refusals")
@@ -34,7 +28,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     task, shape = make_task("classification", {"classes": CLASSES}), Shape(height=12, width=12, channels=1)
     figures = Preparation(shape=shape, low=(0.0,), high=(255.0,), mean=(0.4,), std=(0.25,))
     Model(build(LINE, shape.seen, task.make_head(LINE), seed=3).eval(), task, figures).save(place / "model.safetensors")
-    with opened(place / "noise.png", "open", "--no-browser", place / "model.safetensors") as address:
+    with page_of(place / "model.safetensors", place / "noise.png") as address:
         yield address
 
 
@@ -60,7 +54,7 @@ def scored(page: Page, answers: dict[int, int], chances: float = 0.9982) -> None
 def test_a_picture_that_is_gone_leaves_nothing_of_the_one_before(browser: Browser, tmp_path: Path) -> None:
     """Neither maps nor numbers nor a heatmap stand under the name of a picture that cannot be read."""
     run = spatial_run(tmp_path, "segmentation")
-    with opened(run) as address, visit(browser, address, refused=True) as page:
+    with page_of(run) as address, visit(browser, address, refused=True) as page:
         expect(page.locator(SETTLED["see"])).to_be_visible()
         listed = page.request.get(page.url.split("?")[0].split("#")[0] + "api/pictures").json()["pictures"]
         here, gone = listed[0], listed[1]

@@ -60,8 +60,8 @@ class Detection(Task):
     @classmethod
     def side(cls, found: Found) -> int:
         """As many as give the smallest objects SMALLEST pixels, from `longest` to LARGEST_SIDE."""
-        shares = [_shares(_real(sample.target)) * _form(sample.target) for sample in found.samples]
-        sides = np.sqrt(np.concatenate([(box[:, 2:] - box[:, :2]).prod(axis=1) for box in shares] or [np.zeros(0)]))
+        boxes = [_real(sample.target).corners / min(sample.target.size) for sample in found.samples]
+        sides = np.sqrt(np.concatenate([(box[:, 2:] - box[:, :2]).prod(axis=1) for box in boxes] or [np.zeros(0)]))
         if not len(sides):
             return cls.longest
         wanted = SMALLEST / max(float(np.percentile(sides, 100 * FEW)), 1e-6)
@@ -319,12 +319,6 @@ def _shares(target: Boxes) -> np.ndarray:
     """The corners (N, 4) as shares of the sides of their picture."""
     height, width = target.size
     return target.corners / (width, height, width, height)
-
-
-def _form(target: Boxes) -> np.ndarray:
-    """(4,) width and height of the picture, twice, as multiples of its shorter side."""
-    height, width = target.size
-    return np.array([width, height, width, height]) / min(height, width)
 
 
 def _on(picture: np.ndarray, boxes: Boxes) -> np.ndarray:

@@ -11,9 +11,9 @@ from striate.data.prepare import Shape
 from striate.data.shown import box_of, shown
 from striate.data.wording import extent, worded
 from striate.draw import maps as drawing
+from striate.errors import say
 from striate.evaluate.markup import element, join, picture
 from striate.inside.capture import Layer
-from striate.inside.elementwise import say
 from striate.inside.stages import stage_ends
 from striate.inside.trace import Explanation, Trace
 from striate.inside.written import layer_table, ledger_table, place_text, span_text

@@ -53,8 +53,7 @@ def table(header: Sequence[object], rows: Sequence[Sequence[object]], *, words: 
     """A table that scrolls by itself; the first `words` columns are text, the others figures."""
 
     def line(cells: Sequence[object], tag: str) -> Html:
-        kinds = [None if column < words else "figure" for column in range(len(cells))]
-        written = (element(tag, cell, class_=kind) for cell, kind in zip(cells, kinds, strict=True))
+        written = (element(tag, cell, class_=None if n < words else "figure") for n, cell in enumerate(cells))
         return element("tr", *written)
 
     head = element("thead", line(header, "th")) if header else Html("")

@@ -64,10 +64,8 @@ class Graph:
         """Mirrored or not along the last axis, then turned by so many quarters in the last two."""
         mirrored, quarters = element
         name, tensor = x
-        if mirrored:
-            name = self._flipped(name, tensor.ndim - 1)
         axes = [*range(tensor.ndim - 2), tensor.ndim - 1, tensor.ndim - 2]
-        if quarters in (1, 2):
+        if bool(mirrored) != (quarters in (1, 2)):  # of both, one would undo the other
             name = self._flipped(name, tensor.ndim - 1)
         if quarters in (1, 3):
             name = self.node("Transpose", name, perm=axes)

@@ -152,14 +152,13 @@ def test_rank_correlation_is_scipys() -> None:
 
 
 def test_the_edge_filter_is_sobels() -> None:
-    """Ours by hand for pictures, SciPy's along one, two and three axes."""
-    random = np.random.default_rng(0)
-    picture = random.random((9, 12))
+    """Ours by hand for pictures; a slope of 3 is worth 2 · 3, four times as much for each axis beside its own."""
+    picture = np.random.default_rng(0).random((9, 12))
     np.testing.assert_allclose(sobel(picture), filters.sobel(picture, padding="reflect"), atol=1e-12)
     for shape in ((20,), (7, 9), (5, 6, 7)):
-        values = random.random(shape)
-        slopes = [scipy.ndimage.sobel(values, axis, mode="mirror") for axis in range(len(shape))]
-        np.testing.assert_allclose(sobel(values), np.sqrt(sum(slope**2 for slope in slopes)), atol=1e-12)
+        inner = (slice(1, -1),) * len(shape)
+        for slope in np.indices(shape, np.float64):
+            np.testing.assert_allclose(sobel(3 * slope)[inner], 6 * 4 ** (len(shape) - 1))
 
 
 def test_curves_worked_by_hand() -> None:

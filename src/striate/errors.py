@@ -39,6 +39,11 @@ def counted(number: float, noun: str) -> str:
     return f"{number:,g} {noun if number == 1 else several}" if number < 1e6 else f"{number:,.0f} {several}"
 
 
+def say(value: float) -> str:
+    """A number for people: four significant digits and a true minus."""
+    return f"{value:.4g}".replace("-", "−")
+
+
 def first_few(items: Sequence[object], count: int = 5) -> str:
     """The first few of many, joined by commas, with how many more there are."""
     shown = ", ".join(str(item) for item in items[:count])

@@ -9,7 +9,7 @@ from striate.draw import style
 from striate.draw.pixels import three_channels
 
 GROWN = 320  # dots to which smaller pictures are enlarged, so that outlines do not cover what they surround
-_FIRST = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#0072b2", "#f0e442")  # Okabe and Ito
+_FIRST = (style.AMBER, style.SKY, style.GREEN, style.PINK, style.ORANGE, style.BLUE, style.YELLOW)
 _TURN = 0.61803398875  # of the circle of hues: no two of these are near each other for long
 _TINT = 0.35
 
@@ -44,8 +44,10 @@ def with_areas(
     rim = outlines(told, both=True) & shown
     drawn[rim] = colours[rim]
     if truth is not None:
+        from scipy.ndimage import binary_dilation
+
         edge = outlines(_grown(truth, times))
-        drawn[_thicker(edge)] = 0
+        drawn[binary_dilation(edge)] = 0
         drawn[edge] = 255
     return drawn
 
@@ -59,11 +61,6 @@ def outlines(labels: np.ndarray, *, both: bool = False) -> np.ndarray:
         rim[mine] |= differ
         rim[other] |= differ & both
     return rim
-
-
-def _thicker(edge: np.ndarray) -> np.ndarray:
-    wide = np.pad(edge, 1)
-    return wide[:-2, 1:-1] | wide[2:, 1:-1] | wide[1:-1, :-2] | wide[1:-1, 2:]
 
 
 def _grown(pixels: np.ndarray, times: int) -> np.ndarray:

@@ -9,8 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 from striate.draw import style
 from striate.draw.pixels import fitted, three_channels
 
-# Okabe and Ito's eight without black, brightest first; classes beyond them begin again.
-COLOURS = ((240, 228, 66), (86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0), (0, 114, 178))
+# The brightest first; classes beyond them begin again.
+_ORDER = (style.YELLOW, style.SKY, style.AMBER, style.GREEN, style.PINK, style.ORANGE, style.BLUE)
+COLOURS = tuple(map(style.rgb, _ORDER))
 LEAST = 480  # pixels of the longer side, so that words can be read
 _LETTER = 12  # pixels, of a picture of LEAST
 _DASH = 4

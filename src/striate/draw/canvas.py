@@ -7,6 +7,7 @@ import numpy as np
 
 from striate.draw import style
 from striate.draw.colours import Scale
+from striate.errors import say
 
 if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
@@ -43,7 +44,7 @@ class Canvas:
         if scale.signed:
             marks[0.5] = (0.0, "center")
         for share, (value, side) in marks.items():
-            self.write(number(value), x + share * width, y + 26, width / 3, ha=side, color=style.MUTED)
+            self.write(say(value), x + share * width, y + 26, width / 3, ha=side, color=style.MUTED)
 
     def png(self) -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -81,11 +82,6 @@ def outline(tile: np.ndarray, box: tuple[float, float, float, float], colour: st
 def columns_for(count: int) -> int:
     """In how many columns so many small tiles stand."""
     return min(16, max(1, math.ceil(math.sqrt(2.5 * count))))
-
-
-def number(value: float) -> str:
-    """For people: four significant digits and a true minus."""
-    return f"{value:.4g}".replace("-", "−")
 
 
 def _cut(line: str, widest: float, text: "Text", measure: "RendererBase") -> str:

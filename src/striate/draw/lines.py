@@ -6,8 +6,8 @@ from PIL import Image, ImageDraw
 from striate.draw import style
 from striate.draw.pixels import diverging
 
-# Okabe and Ito's colours on white, strongest first; channels beyond them begin anew.
-PALETTE = (style.BLUE, style.ORANGE, style.GREEN, "#cc79a7", "#56b4e9", "#b58900", "#1d2433")
+# Strongest on white first, with a darker yellow; channels beyond them begin anew.
+PALETTE = (style.BLUE, style.ORANGE, style.GREEN, style.PINK, style.SKY, "#b58900", style.INK)
 WIDTH, HEIGHT, SIDE = 480, 200, 96  # pixels of a series, and of a kernel
 TOGETHER, LANES = 3, 16  # channels
 COLUMNS, ROWS, LETTER = 48, 8, 15  # of a text; size of a letter in pixels
@@ -65,13 +65,10 @@ def letters(text: str, heat: np.ndarray | None = None) -> np.ndarray:
     """(H, W, 3) uint8: a text in lines of COLUMNS letters, at most ROWS of them; heat: (n,), the ground of each."""
     font, text = style.font("DejaVuSansMono.ttf", LETTER), text[: COLUMNS * ROWS] or " "
     wide, tall = LETTER * 3 // 5, LETTER + 5
-    rows = -(-len(text) // COLUMNS)
-    ground = np.full((rows * tall, COLUMNS * wide, 3), 255, np.uint8)
+    cells = np.zeros((-(-len(text) // COLUMNS), COLUMNS))
     if heat is not None:
-        for place, colour in enumerate(_pale(np.asarray(heat, np.float64)[: len(text)])):
-            row, column = divmod(place, COLUMNS)
-            ground[row * tall : (row + 1) * tall, column * wide : (column + 1) * wide] = colour
-    image = Image.fromarray(ground)
+        cells.flat[: min(len(text), len(heat))] = heat[: len(text)]
+    image = Image.fromarray(_pale(cells).repeat(tall, axis=0).repeat(wide, axis=1))
     pen = ImageDraw.Draw(image)
     for place, letter in enumerate(text):
         row, column = divmod(place, COLUMNS)

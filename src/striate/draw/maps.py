@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from striate.draw import pixels, style
-from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, columns_for, number, outline
+from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, columns_for, outline
 from striate.draw.colours import Scale, scale_of
+from striate.errors import say
 
 Box = tuple[int, int, int, int]  # half-open (y0, y1, x0, x1)
 
@@ -62,7 +63,7 @@ def layer_sheet(
             box = (0, maps.shape[2], across, across + 1) if is_line else (down, down + 1, across, across + 1)
             times = max(tile.shape[:2]) / max(maps.shape[1:])
             canvas.paste(_marked(tile, box, times), x - FRAME, y - FRAME)
-        value = f": {number(float(shown[place, 0, 0]))}" if maps[0].size == 1 else ""
+        value = f": {say(float(shown[place, 0, 0]))}" if maps[0].size == 1 else ""
         canvas.write(f"{place + first}{value}", x + tile.shape[1] / 2, y + len(tile) + 6, side + GAP / 2, ha="center")
     return canvas.png()
 
@@ -100,7 +101,7 @@ def network_sheet(
     for row, shown, step in zip(kept, tiles, steps, strict=False):
         y += step
         canvas.write(row.name, MARGIN, y, _NAME, fontweight="bold")
-        ends = f"{number(float(np.min(row.maps)))} to {number(float(np.max(row.maps)))}"
+        ends = f"{say(float(np.min(row.maps)))} to {say(float(np.max(row.maps)))}"
         canvas.write(f"{row.note}\n{ends}", MARGIN, y + LINE, _NAME, color=style.MUTED)
         for column, (tile, words) in enumerate(shown):
             x = left + column * step_x
@@ -115,7 +116,7 @@ def _strongest_tiles(row: Row, count: int) -> list[tuple[np.ndarray, str]]:
     tiles = []
     for channel in strongest(maps)[:count]:
         words = row.channels[channel] if row.channels else str(channel)
-        value = f"\n{number(float(maps[channel, 0, 0]))}" if maps[0].size == 1 else ""
+        value = f"\n{say(float(maps[channel, 0, 0]))}" if maps[0].size == 1 else ""
         tile = _filled(scale.paint(maps[channel]), _TILE // 2 if value else _TILE)
         tiles.append((_banded(tile, is_line), words + value))
     return tiles

@@ -5,8 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
-# The two ends of the diverging map, and the whole numbers are those of style.BLUE and style.ORANGE.
-_BELOW, _ABOVE = np.array([0, 114, 178]), np.array([213, 94, 0])
+from striate.draw import style
+
+_BELOW, _ABOVE = style.rgb(style.BLUE), style.rgb(style.ORANGE)  # the two ends of the diverging map
 
 
 def to_uint8(picture: np.ndarray, low: float = 0.5, high: float = 99.5) -> np.ndarray:

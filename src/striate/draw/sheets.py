@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.draw import lines, pixels, style
-from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, columns_for, number
+from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, columns_for
+from striate.errors import say
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +82,7 @@ def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formu
     shown = pixels.diverging(feature_map, reach) if signed else grey
     _panel(panels[1], shown, f"feature map, {_size(feature_map)}")
     scale = f" · {_legend(reach)}" if signed else ", black to white"
-    panels[1].set_xlabel(f"{number(low)} to {number(high)}{scale}", fontsize=8, color=style.MUTED)
+    panels[1].set_xlabel(f"{say(low)} to {say(high)}{scale}", fontsize=8, color=style.MUTED)
     if formula:
         figure.supxlabel(style.legible(style.shorten(formula, 120)), fontsize=8.5, color=style.INK)
     return style.to_png(figure)

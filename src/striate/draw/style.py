@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 # Two dots for each point of the page, so that charts stay sharp on dense screens and in print.
 DOTS_PER_INCH = 200
 INK, MUTED, GRID, PAPER = "#1d2433", "#667085", "#e4e7ec", "#ffffff"
-# From Okabe and Ito's palette: blue for what is right or learned from, orange for wrong or held back.
+# Okabe and Ito's palette without black; blue for what is right or learned from, orange for wrong or held back.
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+AMBER, SKY, PINK, YELLOW = "#e69f00", "#56b4e9", "#cc79a7", "#f0e442"
 MARK = "#e6007e"  # of a chosen pixel: in no scale, so it is seen on every map
 # Tried in this order for letters that DejaVu Sans lacks; only those that are installed are used.
 _FONTS = (

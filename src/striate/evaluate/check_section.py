@@ -12,7 +12,6 @@ from striate.check.finding import LEVELS, Check, Finding
 from striate.data.sample import Found, LeftOut
 from striate.data.shown import shown
 from striate.data.store import Store
-from striate.draw.pixels import picture_png
 from striate.errors import counted
 from striate.evaluate import markup
 from striate.evaluate.facts import ReportFacts
@@ -60,7 +59,6 @@ def _card(finding: Finding, pictures: Mapping[str, np.ndarray]) -> Html:
 
 
 def _shown(path: str, picture: np.ndarray) -> Html:
-    image = markup.picture(picture_png(picture, SIDE), path, name="tiny", dense=1)
     folder, _, name = path.rpartition("/")
     lines = (element("p", line, class_=kind, title=path) for line, kind in ((folder, None), (name, "path")) if line)
-    return element("div", element("div", image, class_="frame"), *lines)
+    return element("div", markup.framed(picture, path, SIDE), *lines)

@@ -5,6 +5,9 @@ import html
 import struct
 from collections.abc import Sequence
 
+import numpy as np
+
+from striate.draw.pixels import picture_png
 from striate.evaluate import named
 
 MOST_OPEN = 30
@@ -50,8 +53,7 @@ def table(header: Sequence[object], rows: Sequence[Sequence[object]], *, words: 
     """A table that scrolls by itself; the first `words` columns are text, the others figures."""
 
     def line(cells: Sequence[object], tag: str) -> Html:
-        kinds = [None if column < words else "figure" for column in range(len(cells))]
-        written = (element(tag, cell, class_=kind) for cell, kind in zip(cells, kinds, strict=True))
+        written = (element(tag, cell, class_=None if n < words else "figure") for n, cell in enumerate(cells))
         return element("tr", *written)
 
     head = element("thead", line(header, "th")) if header else Html("")
@@ -77,6 +79,11 @@ def figure(png: bytes, alt: str, caption: str, *, name: str) -> Html:
     return element("figure", picture(png, alt, name=name), element("figcaption", caption))
 
 
+def framed(pixels: np.ndarray, alt: str, side: int) -> Html:
+    """A uint8 picture (H, W, 1 or 3), its longer side brought to `side` dots, in a frame."""
+    return element("div", picture(picture_png(pixels, side), alt, name="tiny", dense=1), class_="frame")
+
+
 def folded(title: str, body: Html, count: int) -> Html:
     """The body under its title; of more than MOST_OPEN items, folded away until the reader asks for it."""
     if count <= MOST_OPEN:
@@ -91,25 +98,22 @@ def interval(score: dict, name: str) -> Html:
     return join(told, " ", element("span", "[", ends, class_="range")) if ends else told
 
 
-def interval_bar(score: dict, floor: float | None, floor_name: str) -> Html:
+def interval_bar(score: dict, floor: float, floor_name: str) -> Html:
     """A drawing of a share with its interval on a line from 0 to 100 %, and the baseline to beat."""
     value, low, high = (1000 * score[end] for end in ("value", "low", "high"))
     ends = f"{low / 10:.1f} – {high / 10:.1f} %"
-    said = f"{value / 10:.1f} %, 95 % interval {ends}"
+    x, label = 1000 * floor, f"{floor_name}: {100 * floor:.1f} %"
+    anchor = "start" if x < 500 else "end"
+    said = f"{value / 10:.1f} %, 95 % interval {ends}; {label}"
     parts = [
         '<line class="axis" x1="0" y1="40" x2="1000" y2="40"/>',
         *(f'<line class="tick" x1="{x}" y1="34" x2="{x}" y2="46"/>' for x in range(0, 1001, 250)),
         f'<rect class="band" x="{low:.1f}" y="30" width="{max(high - low, 4):.1f}" height="20" rx="6"/>',
         f'<circle class="dot" cx="{value:.1f}" cy="40" r="9"/>',
         f'<text class="strong" x="{min(max((low + high) / 2, 85), 915):.1f}" y="16">{ends}</text>',
+        f'<line class="floor" x1="{x:.1f}" y1="22" x2="{x:.1f}" y2="58"/>',
+        f'<text class="faint {anchor}" x="{x:.1f}" y="78">{safe(label)}</text>',
     ]
-    if floor is not None:
-        x = 1000 * floor
-        label = f"{floor_name}: {100 * floor:.1f} %"
-        said += f"; {label}"
-        anchor = "start" if x < 500 else "end"
-        parts.append(f'<line class="floor" x1="{x:.1f}" y1="22" x2="{x:.1f}" y2="58"/>')
-        parts.append(f'<text class="faint {anchor}" x="{x:.1f}" y="78">{safe(label)}</text>')
     head = f'<svg class="interval" viewBox="-12 0 1024 84" role="img" aria-label="{safe(said)}">'
     return Html(f"{head}{''.join(parts)}</svg>")
 

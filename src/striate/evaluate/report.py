@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 
 from striate.data.wording import worded_page
-from striate.draw.canvas import number
-from striate.draw.pixels import picture_png
-from striate.errors import counted
+from striate.errors import counted, say
 from striate.evaluate import markup
 from striate.evaluate.check_section import check_section
 from striate.evaluate.facts import MistakePicture, ReportFacts
@@ -114,8 +112,8 @@ def _mistakes(facts: ReportFacts) -> Html:
     shown = []
     for mistake in facts.mistakes:
         alt = f"{mistake.truth} taken for {mistake.predicted}"
-        image = markup.picture(picture_png(mistake.picture, 512 if facts.legend else 256), alt, name="tiny", dense=1)
-        shown.append(element("li", element("div", image, class_="frame"), _answer(mistake)))
+        image = markup.framed(mistake.picture, alt, 512 if facts.legend else 256)
+        shown.append(element("li", image, _answer(mistake)))
     intro = f"The worst answers on the test part first; a wrong label often hides here. {facts.legend}".strip()
     size = "mistakes large" if facts.legend else "mistakes"
     return cards(join(element("p", intro), element("ul", *shown, class_=size)))
@@ -136,9 +134,8 @@ def _heatmaps(facts: ReportFacts) -> Html:
     for shown in facts.heatmaps:
         alt = f"Evidence for {shown.explained} on a picture of {shown.truth}"
         pair = ((shown.picture, "The picture"), (shown.overlay, alt))
-        images = (markup.picture(picture_png(array, 256), words, name="tiny", dense=1) for array, words in pair)
-        frames = element("div", *(element("div", image, class_="frame") for image in images), class_="pair")
-        range_ = f"strongest {number(shown.maximum)}, sum {number(shown.total)}"
+        frames = element("div", *(markup.framed(array, words, 256) for array, words in pair), class_="pair")
+        range_ = f"strongest {say(shown.maximum)}, sum {say(shown.total)}"
         words = join(_answer(shown), quiet(range_), quiet(shown.verdict or _UNTESTED))
         items.append(element("li", frames, words, class_="right" if shown.right else None))
     against, towards = facts.heatmap_ends

@@ -1,6 +1,6 @@
 """The nodes of an ONNX graph, and every layer of the notation as some of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from math import prod, sqrt
 from typing import NamedTuple
 
@@ -64,10 +64,8 @@ class Graph:
         """Mirrored or not along the last axis, then turned by so many quarters in the last two."""
         mirrored, quarters = element
         name, tensor = x
-        if mirrored:
-            name = self._flipped(name, tensor.ndim - 1)
         axes = [*range(tensor.ndim - 2), tensor.ndim - 1, tensor.ndim - 2]
-        if quarters in (1, 2):
+        if bool(mirrored) != (quarters in (1, 2)):  # of both, one would undo the other
             name = self._flipped(name, tensor.ndim - 1)
         if quarters in (1, 3):
             name = self.node("Transpose", name, perm=axes)
@@ -94,12 +92,9 @@ def layers(graph: Graph, several: Iterable[nn.Module], x: Value) -> Value:
     return x
 
 
-def _residual(graph: Graph, layer: blocks.Residual, x: Value) -> str:
-    return graph.node("Add", *(layers(graph, [part], x).name for part in (layer.body, layer.shortcut)))
-
-
-def _ensemble(graph: Graph, layer: blocks.Ensemble, x: Value) -> str:
-    return graph.node("Mean", *(layers(graph, [member], x).name for member in layer.children()))
+def _inside(graph: Graph, layer: nn.Module, x: Value) -> Iterator[str]:
+    """What each of the layers inside makes of the same value."""
+    return (layers(graph, [part], x).name for part in layer.children())
 
 
 def _skip(graph: Graph, layer: blocks.Skip, x: Value) -> str:
@@ -117,10 +112,6 @@ def _conv(graph: Graph, layer: nn.Conv2d, x: Value) -> str:
     inputs = [graph.constant(one) for one in (layer.weight, layer.bias) if one is not None]
     more = {"dilations": list(layer.dilation), "group": layer.groups}
     return graph.node("Conv", x.name, *inputs, **_window(layer, x.tensor), **more)
-
-
-def _maxpool(graph: Graph, layer: nn.MaxPool2d, x: Value) -> str:
-    return graph.node("MaxPool", x.name, **_window(layer, x.tensor))
 
 
 def _avgpool(graph: Graph, layer: nn.AvgPool2d, x: Value) -> str:
@@ -190,11 +181,11 @@ def _plain(kind: str, **own: str) -> Callable:
 
 _WRITERS: list[tuple[type | tuple[type, ...], Callable[[Graph, nn.Module, Value], str]]] = [
     (nn.Sequential, lambda graph, layer, x: layers(graph, layer, x).name),
-    (blocks.Residual, _residual),
+    (blocks.Residual, lambda graph, layer, x: graph.node("Add", *_inside(graph, layer, x))),
     (blocks.Skip, _skip),
-    (blocks.Ensemble, _ensemble),
+    (blocks.Ensemble, lambda graph, layer, x: graph.node("Mean", *_inside(graph, layer, x))),
     (blocks.CONVOLUTIONS, _conv),
-    (blocks.MAXPOOLS, _maxpool),
+    (blocks.MAXPOOLS, lambda graph, layer, x: graph.node("MaxPool", x.name, **_window(layer, x.tensor))),
     (blocks.AVGPOOLS, _avgpool),
     (blocks.SamePad, _pad),
     (nn.Linear, _dense),

@@ -11,10 +11,9 @@ from striate.data.prepare import Shape
 from striate.data.shown import box_of, shown
 from striate.data.wording import extent, worded
 from striate.draw import maps as drawing
-from striate.errors import StriateError
+from striate.errors import say
 from striate.evaluate.markup import element, join, picture
 from striate.inside.capture import Layer
-from striate.inside.elementwise import say
 from striate.inside.stages import stage_ends
 from striate.inside.trace import Explanation, Trace
 from striate.inside.written import layer_table, ledger_table, place_text, span_text
@@ -85,15 +84,7 @@ class Look:
     def place(self, layer: int | str, channel: int | None = None, *position: int) -> Place:
         """The number meant: as given, or the largest (by size) of the layer, of the channel, or at the position."""
         maps = np.abs(np.nan_to_num(self.maps(layer)))
-        asked = (channel, *(position or (None,) * (maps.ndim - 1)))
-        fits = (n is None or 0 <= n < size for n, size in zip(asked, maps.shape, strict=False))
-        if len(asked) != maps.ndim or not all(fits):
-            raise StriateError(
-                "a number of this layer has a channel and places in the ranges "
-                + ", ".join(f"0 to {size - 1}" for size in maps.shape),
-                received=", ".join("any" if n is None else str(n) for n in asked),
-                where=self.layers[self.trace.index(layer)].name,
-            )
+        asked = self.trace.place(layer, (channel, *(position or (None,) * (maps.ndim - 1))))
         part = maps[tuple(slice(None) if n is None else slice(n, n + 1) for n in asked)]
         best = np.unravel_index(part.argmax(), part.shape)
         return tuple(int(b) if n is None else n for b, n in zip(best, asked, strict=True))

@@ -176,32 +176,29 @@ class Passes:
         """The logits of a batch at a time; lanes: how many run side by side, which share the threads."""
         starts = range(0, len(pictures), way.size)
         if lanes == 1:
-            yield from (self._filled(way, pictures[start : start + way.size]) for start in starts)
+            yield from (self._pass(way, pictures[start : start + way.size]) for start in starts)
             return
         before = torch.get_num_threads()
         pool = ThreadPoolExecutor(lanes, "lane", torch.set_num_threads, (before // lanes,))
         try:
-            yield from pool.map(lambda start: self._filled(way, pictures[start : start + way.size]), starts)
+            yield from pool.map(lambda start: self._pass(way, pictures[start : start + way.size]), starts)
         finally:
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(before)  # of the threads that begin from now on
 
-    def _filled(self, way: Way, pictures: np.ndarray) -> Tensor:
+    @torch.inference_mode()
+    def _pass(self, way: Way, pictures: np.ndarray) -> Tensor:
         """The logits of at most one batch."""
         full = np.zeros((way.size, *pictures.shape[1:]), pictures.dtype)
         full[: len(pictures)] = pictures
-        return self._pass(way, full)[: len(pictures)]
-
-    @torch.inference_mode()
-    def _pass(self, way: Way, pictures: np.ndarray) -> Tensor:
         network, layout = way.network.eval(), memory_format(len(self.preparation.shape.seen) + 1)
         device = next(network.parameters()).device
-        x = standardise(scale(pictures, self.preparation, device), self.preparation)
+        x = standardise(scale(full, self.preparation, device), self.preparation)
         mean = 0.0
         for element in self.views:
             seen = turned(x, element).to(way.dtype).contiguous(memory_format=layout)
             mean = mean + self.task.turned_back(logits_of(network, seen).float(), element) / len(self.views)
-        return mean.double().cpu()
+        return mean[: len(pictures)].double().cpu()
 
 
 def _folded(network: nn.Module) -> nn.Module:

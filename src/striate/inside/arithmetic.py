@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from striate.errors import say
 from striate.inside import elementwise
-from striate.inside.elementwise import Ledger, Place, Term, say
+from striate.inside.elementwise import Ledger, Place, Term
 from striate.inside.field import Fields
 from striate.inside.operations import MOVES, Source, every
 from striate.inside.reach import NOTHING, blends, per_axis, reach

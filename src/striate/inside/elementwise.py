@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from striate.errors import say
 from striate.inside.field import Fields
 from striate.inside.operations import Call, Source
 
@@ -62,11 +63,6 @@ class Place:
     call: Call
     at: tuple[int, ...]
     full: bool
-
-
-def say(value: float) -> str:
-    """A number for people, to 4 significant digits."""
-    return f"{value:.4g}".replace("-", "−")
 
 
 def single(place: Place, source: Source, number: int, weight: float | None = None) -> Term:

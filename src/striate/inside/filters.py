@@ -9,26 +9,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from striate.errors import StriateError, nearest
 from striate.inside import kernels
-from striate.inside.kernels import gabor, gaussian, kernel, kernel_names
-
-__all__ = [
-    "FilterResult",
-    "convolve",
-    "filter_picture",
-    "gabor",
-    "gaussian",
-    "kernel",
-    "kernel_names",
-    "output_size",
-    "pool",
-    "size_formula",
-    "sobel",
-    "to_grey",
-    "weighted_sum",
-]
+from striate.inside.kernels import gabor, gaussian, kernel, kernel_names  # noqa: F401 - as `filters.gabor` too
 
 Padding = str | int
 PADDINGS = ("valid", "same", "reflect")
@@ -71,8 +56,7 @@ def output_size(width: int, filter: int, padding: Padding, stride: int, dilation
     With dilation D the filter spans D · (F - 1) + 1 pixels, which then stand for F. "valid" is P = 0;
     "same" and "reflect" give W / S rounded up. An integer `padding` is P.
     """
-    span = _span(filter, stride, dilation)
-    before, after = _margins(width, span, padding, stride)
+    span, before, after = _laid(width, filter, padding, stride, dilation)
     if span > width + before + after:
         raise StriateError(
             "a filter must not be larger than the picture under it",
@@ -138,13 +122,10 @@ def pool(picture: np.ndarray, size: int, stride: int | None = None, how: str = "
     if how not in ("max", "average"):
         raise StriateError("pooling is max or average", received=how, remedy=nearest(how, ("max", "average")))
     values, stride = _picture(picture), size if stride is None else stride
-    rows, columns = (output_size(side, size, "valid", stride) for side in values.shape[:2])
-    out = np.full((rows, columns, *values.shape[2:]), -np.inf if how == "max" else 0.0)
-    combine = np.maximum if how == "max" else np.add
-    for row, column in np.ndindex(size, size):
-        taken = values[row : row + (rows - 1) * stride + 1 : stride]
-        combine(out, taken[:, column : column + (columns - 1) * stride + 1 : stride], out=out)
-    return out if how == "max" else out / size**2
+    for side in values.shape[:2]:
+        output_size(side, size, "valid", stride)  # which says what is wrong with these
+    patches = sliding_window_view(values.astype(np.float64), (size, size), axis=(0, 1))[::stride, ::stride]
+    return patches.max(axis=(-2, -1)) if how == "max" else patches.mean(axis=(-2, -1))
 
 
 def filter_picture(
@@ -171,8 +152,7 @@ def filter_picture(
 def size_formula(width: int, filter: int, padding: Padding, stride: int, dilation: int = 1) -> str:
     """`output_size` worked in numbers: "((480 − 3 + 2·0)/1) + 1 = 478"; ⌊ ⌋ where it is rounded down."""
     size = output_size(width, filter, padding, stride, dilation)
-    span = _span(filter, stride, dilation)
-    before, after = _margins(width, span, padding, stride)
+    span, before, after = _laid(width, filter, padding, stride, dilation)
     added = f"2·{before}" if before == after else f"({before} + {after})"
     whole = (width - span + before + after) % stride == 0
     left, right = ("(", ")") if whole else ("⌊", "⌋")
@@ -199,22 +179,19 @@ def _weights(kernel: np.ndarray, picture: np.ndarray) -> np.ndarray:
     )
 
 
-def _span(filter: int, stride: int, dilation: int) -> int:
+def _laid(width: int, filter: int, padding: Padding, stride: int, dilation: int) -> tuple[int, int, int]:
+    """How many pixels a filter spans, and how many are added before and after one side."""
     for name, value in {"filter size": filter, "stride": stride, "dilation": dilation}.items():
         if value < 1 or value != int(value):
             raise StriateError(f"{name} is a whole number of pixels, 1 or more", received=value)
-    return dilation * (filter - 1) + 1
-
-
-def _margins(width: int, span: int, padding: Padding, stride: int) -> tuple[int, int]:
-    """Pixels added before and after one side."""
+    span = dilation * (filter - 1) + 1
     if padding == "valid":
-        return 0, 0
+        return span, 0, 0
     if padding in ("same", "reflect"):
         total = max((-(-width // stride) - 1) * stride + span - width, 0)
-        return total // 2, total - total // 2
+        return span, total // 2, total - total // 2
     if isinstance(padding, int) and padding >= 0:
-        return padding, padding
+        return span, padding, padding
     raise StriateError(
         "padding is valid, same, reflect or a whole number of pixels, 0 or more",
         received=padding,
@@ -223,7 +200,7 @@ def _margins(width: int, span: int, padding: Padding, stride: int) -> tuple[int,
 
 
 def _pad(picture: np.ndarray, filter: tuple[int, ...], padding: Padding, stride: int, dilation: int) -> np.ndarray:
-    margins = [_margins(picture.shape[axis], _span(filter[axis], stride, dilation), padding, stride) for axis in (0, 1)]
+    margins = [_laid(picture.shape[axis], filter[axis], padding, stride, dilation)[1:] for axis in (0, 1)]
     if not any(map(any, margins)):
         return picture
     reflect = padding == "reflect"

@@ -34,7 +34,9 @@ def kernel(name_or_text: str, **parameters: float) -> np.ndarray:
     if ";" in name_or_text or not words or not words[0][0].isalpha():
         return _written_out(name_or_text)
     name = words[0].lower()
-    given = {**_parameters(words[1:]), **parameters}
+    pairs = (word.partition("=") for word in words[1:])
+    written = {key: _number(value, "write name=number, as in gabor wavelength=8") for key, _, value in pairs}
+    given = written | parameters
     if name == "sobel":
         raise StriateError(
             "sobel is the length of two filters' answers, not one filter",
@@ -116,11 +118,6 @@ def _written_out(text: str) -> np.ndarray:
         lengths = ", ".join(str(len(row)) for row in rows)
         raise StriateError("every row of a filter has the same length", received=lengths, remedy=remedy)
     return np.array([[_number(word, remedy) for word in row] for row in rows])
-
-
-def _parameters(words: list[str]) -> dict[str, float]:
-    pairs = [word.partition("=") for word in words]
-    return {name: _number(value, "write name=number, as in gabor wavelength=8") for name, _, value in pairs}
 
 
 def _number(word: str, remedy: str) -> float:

@@ -127,10 +127,24 @@ class Trace:
             raise StriateError(f"layers have the numbers 0 to {len(known) - 1}", received=layer)
         return int(layer)
 
+    def place(self, layer: int | str, at: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """`at` as (channel, *position) in a layer, checked; None stands for any."""
+        facts = self.layers[self.index(layer)]
+        shape = facts.output_shape or (1,)
+        fits = (n is None or 0 <= n < size for n, size in zip(at, shape, strict=False))
+        if len(at) != len(shape) or not all(fits):
+            raise StriateError(
+                "a number of this layer has a channel and places in the ranges "
+                + ", ".join(f"0 to {size - 1}" for size in shape),
+                received=", ".join("any" if n is None else str(n) for n in at),
+                where=facts.name,
+            )
+        return tuple(n if n is None else int(n) for n in at)
+
     def explain(self, layer: int | str, channel: int = 0, *position: int, full: bool = False) -> Explanation:
         """The arithmetic of one number. With more than 64 terms only the largest carry patch and kernel, or `full`."""
         index = self.index(layer)
-        at, facts, call = self._place(index, (channel, *position)), self.layers[index], self.recording.arguments[index]
+        at, facts, call = self.place(index, (channel, *position)), self.layers[index], self.recording.arguments[index]
         where = at if facts.output_shape else ()
         stored = float(_array(self.recording.values[index][where]))
         found = {"layer": index, "name": facts.name, "kind": facts.kind, "at": at, "stored": stored}
@@ -171,7 +185,7 @@ class Trace:
         (*spatial) float32, for this picture only; 0 outside `field`. The first call runs the network once more.
         """
         index = self.index(layer)
-        at = self._place(index, (channel, *position))
+        at = self.place(index, (channel, *position))
         with torch.inference_mode(False), torch.enable_grad():
             picture = self._graph.picture
             value = self._graph.values[index][at if self.layers[index].output_shape else ()]
@@ -183,22 +197,10 @@ class Trace:
             )
         return _array(gradient.abs().sum(0))
 
-    def _place(self, index: int, at: tuple[int, ...]) -> tuple[int, ...]:
-        """`at` as (channel, *position) in a layer, checked."""
-        shape = self.layers[index].output_shape or (1,)
-        if len(at) != len(shape) or not all(0 <= place < size for place, size in zip(at, shape, strict=True)):
-            ranges = ", ".join(f"0 to {size - 1}" for size in shape)
-            raise StriateError(
-                f"a number of this layer has a channel and places in the ranges {ranges}",
-                received=", ".join(map(str, at)),
-                where=self.layers[index].name,
-            )
-        return tuple(int(place) for place in at)
-
     def _seen(self, layer: int | str, position: tuple[int, ...]) -> dict[int, Seen]:
         index = self.index(layer)
         is_number = len(position) == len(self.layers[index].output_shape) == 1
-        return self._fields.seen(index, self._place(index, position if is_number else (0, *position))[not is_number :])
+        return self._fields.seen(index, self.place(index, position if is_number else (0, *position))[not is_number :])
 
     def _on_picture(self, seen: dict[int, Seen]) -> tuple[int, ...]:
         axes = self.recording.picture.ndim - 1

@@ -130,8 +130,16 @@ def _rivals(picture: Tensor, map: Map, seed: int) -> list[Map]:
 
 def _with_verdict(found: Trust, map: Map, gains: Map, target: str) -> Trust:
     faults, doubts = _weighed(found, map, gains)
+    verdict = (
+        f"Shows where evidence for {target} came from: the map changes with the weights, and its insertion less its "
+        "deletion beats random maps and an edge filter; it is no proof that the network reasons as you do."
+    )
+    if faults:
+        verdict = f"This does not explain {target}: the map {faults[0]}."
+    elif doubts:
+        verdict = f"Weak evidence for what speaks for {target}: the map {', and '.join(doubts)}."
     warnings = tuple(f"The map {text}." for text in (*faults, *doubts))
-    return replace(found, failed=bool(faults), verdict=_verdict(target, faults, doubts), warnings=warnings)
+    return replace(found, failed=bool(faults), verdict=verdict, warnings=warnings)
 
 
 def _weighed(found: Trust, map: Map, gains: Map) -> tuple[list[str], list[str]]:
@@ -155,17 +163,6 @@ def _weighed(found: Trust, map: Map, gains: Map) -> tuple[list[str], list[str]]:
     return faults, doubts
 
 
-def _verdict(target: str, faults: list[str], doubts: list[str]) -> str:
-    if faults:
-        return f"This does not explain {target}: the map {faults[0]}."
-    if doubts:
-        return f"Weak evidence for what speaks for {target}: the map {', and '.join(doubts)}."
-    return (
-        f"Shows where evidence for {target} came from: the map changes with the weights, and its insertion less its "
-        "deletion beats random maps and an edge filter; it is no proof that the network reasons as you do."
-    )
-
-
 def rank_correlation(first: Map, second: Map) -> float:
     """Spearman's, -1 to 1, of two maps of the same shape; equal values share their mean rank. NaN if one is even."""
     ranks = [_ranks(np.asarray(values, np.float64).ravel()) for values in (first, second)]
@@ -183,15 +180,9 @@ def _ranks(values: Map) -> Map:
 
 def sobel(grey: Map) -> Map:
     """How steep a picture (*spatial) is at each place, in any direction: an edge filter that knows no network."""
-    total = np.zeros_like(grey)
-    for along in range(grey.ndim):
-        slope = grey
-        for axis in range(grey.ndim):
-            padded = np.pad(slope, [(int(axis == a),) * 2 for a in range(grey.ndim)], mode="reflect")
-            before, here, after = (np.take(padded, np.arange(k, k + grey.shape[axis]), axis) for k in range(3))
-            slope = after - before if axis == along else before + 2 * here + after
-        total += slope**2
-    return np.sqrt(total)
+    from scipy import ndimage
+
+    return ndimage.generic_gradient_magnitude(grey, ndimage.sobel, mode="mirror")
 
 
 @torch.inference_mode(False)

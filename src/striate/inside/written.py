@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from striate.errors import aligned
-from striate.inside.elementwise import Term, say
+from striate.errors import aligned, say
+from striate.inside.elementwise import Term
 from striate.inside.trace import Explanation, Trace
 
 SHOWN = 8  # terms of a sum; the rest stand in one row

@@ -3,6 +3,12 @@
 from striate.errors import StriateError
 
 
+def normed(filters: int, window: int | str, norm: str = "batchnorm", then: str = "silu") -> str:
+    """A convolution with its norm, which makes up for a bias, and its activation; window: all that stands behind the
+    number of filters."""
+    return f"conv {filters} {window} bias=no, {norm}, {then}"
+
+
 def auto_line(channels: int, height: int, width: int, base: int) -> str:
     """Our own network for pictures of this size, `base` filters wide at first.
 
@@ -16,9 +22,7 @@ def auto_line(channels: int, height: int, width: int, base: int) -> str:
     stages, number = [], 0
     while number < 5 and (side >= 6 or number < 1) and side >= 2:
         filters = base * min(2**number, 4)
-        stages.append(
-            f"conv {filters} 3 bias=no, maxpool 2, batchnorm, silu, residual(conv {filters} 3 bias=no, batchnorm, silu)"
-        )
+        stages.append(f"conv {filters} 3 bias=no, maxpool 2, batchnorm, silu, residual({normed(filters, 3)})")
         side, number = side // 2, number + 1
     if not stages:
         rule = "auto needs pictures of at least 3×3 pixels"
@@ -32,10 +36,8 @@ def series_line(channels: int, height: int, width: int, base: int) -> str:
     The fully convolutional network of Wang, Yan and Oates 2017: three convolutions of 8, 5 and 3 values, which keep
     the length of the series, and the mean of every map. `whiten` and pools, which win on pictures, lose here.
     """
-    first, second, third = (
-        f"conv {filters} {kernel} bias=no, batchnorm, relu" for filters, kernel in ((base, 8), (2 * base, 5), (base, 3))
-    )
-    return f"{first}, {second}, {third}, globalavgpool, dense classes"
+    stages = (normed(*each, then="relu") for each in ((base, 8), (2 * base, 5), (base, 3)))
+    return f"{', '.join(stages)}, globalavgpool, dense classes"
 
 
 def text_line(channels: int, height: int, width: int, base: int) -> str:
@@ -44,10 +46,10 @@ def text_line(channels: int, height: int, width: int, base: int) -> str:
     Convolutions of 7 and 3 letters with pools of 3 (Zhang, Zhao and LeCun 2015, with fewer of them and a norm after
     each), and the largest value of every map: whether a group of letters is there, wherever it stands.
     """
-    stages = [f"conv {4 * base} 7 bias=no, batchnorm, relu"]
+    stages = [normed(4 * base, 7, then="relu")]
     side = width
     while len(stages) < 4 and side >= 9:
-        stages.append(f"maxpool 3, conv {4 * base} 3 bias=no, batchnorm, relu")
+        stages.append(f"maxpool 3, {normed(4 * base, 3, then='relu')}")
         side //= 3
     return f"{', '.join(stages)}, globalmaxpool, dropout 0.5, dense classes"
 
@@ -60,7 +62,7 @@ def volume_line(channels: int, height: int, width: int, base: int, frames: int =
     side, stages = min(height, width), []
     while len(stages) < 4 and (side >= 4 or not stages):
         filters = base * 2 ** len(stages) // 4
-        inner = f", residual(conv {filters} 3 bias=no, batchnorm, relu)" if stages else ""
+        inner = f", residual({normed(filters, 3, then='relu')})" if stages else ""
         pool = f", maxpool {2 if frames >= 2 else '1x2x2'}" if side >= 2 else ""
         stages.append(f"conv {filters} 3 bias=no{pool}, batchnorm, relu{inner}")
         side, frames = side // 2, frames // 2

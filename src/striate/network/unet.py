@@ -1,6 +1,7 @@
 """The network that `auto` stands for where every pixel gets an answer: a U-Net on our blocks, as one line."""
 
 from striate.errors import StriateError
+from striate.network.auto import normed
 
 MOST_LEVELS = 4  # halvings, one inside the other; the first is that of the stem
 LEAST_SIDE = 8  # pixels of the smallest maps
@@ -30,12 +31,8 @@ def unet_line(channels: int, height: int, width: int, base: int) -> str:
     for level in reversed(range(levels - 1)):
         block = _level(2 * base, level)
         line = f"{block}, skip(maxpool 2, {line}), {block}"
-    return f"skip({_block(2 * base, '4 stride=2')}, {line}, conv {FINE} 1), conv classes 3"
+    return f"skip({normed(2 * base, '4 stride=2', 'groupnorm')}, {line}, conv {FINE} 1), conv classes 3"
 
 
 def _level(base: int, level: int) -> str:
-    return _block(base * min(2**level, WIDEST), "3")
-
-
-def _block(filters: int, window: str) -> str:
-    return f"conv {filters} {window} bias=no, groupnorm, silu"
+    return normed(base * min(2**level, WIDEST), 3, "groupnorm")

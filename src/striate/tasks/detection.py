@@ -21,6 +21,7 @@ from striate.errors import StriateError, first_few
 from striate.evaluate.boxes import best_threshold, detection_scores, hit_or_miss, recall_precision
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
+from striate.network.auto import normed
 from striate.tasks import centres
 from striate.tasks.task import Floor, Task
 
@@ -60,8 +61,8 @@ class Detection(Task):
     @classmethod
     def side(cls, found: Found) -> int:
         """As many as give the smallest objects SMALLEST pixels, from `longest` to LARGEST_SIDE."""
-        shares = [_shares(_real(sample.target)) * _form(sample.target) for sample in found.samples]
-        sides = np.sqrt(np.concatenate([(box[:, 2:] - box[:, :2]).prod(axis=1) for box in shares] or [np.zeros(0)]))
+        boxes = [_real(sample.target).corners / min(sample.target.size) for sample in found.samples]
+        sides = np.sqrt(np.concatenate([(box[:, 2:] - box[:, :2]).prod(axis=1) for box in boxes] or [np.zeros(0)]))
         if not len(sides):
             return cls.longest
         wanted = SMALLEST / max(float(np.percentile(sides, 100 * FEW)), 1e-6)
@@ -97,18 +98,16 @@ class Detection(Task):
 
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
         """Maps at a quarter, an eighth, ... of the picture's size, put together again at a quarter (as in a U-Net)."""
-        block = "conv {0} 3 bias=no, batchnorm, silu"
-        residual, plain = f"residual({block})", "conv {0} 1 bias=no, batchnorm, silu"
         depth = next((steps for steps in (3, 2, 1) if min(height, width) >= 2 ** (steps + 4)), 0)
         inner = ""
         for step in range(depth, 0, -1):
-            down = f"{block.replace('3 bias', '3 stride=2 padding=1 bias')}, {residual}".format(base * (step + 1))
-            deepest = f", {residual}".format(base * (step + 1)) if step == depth else ""
-            back = "" if step == depth else f", {inner}, {plain}, {residual}".format(base * (step + 1))
-            inner = f"skip({down}{deepest}{back}, {plain.format(base * step)})"
-        stem = f"conv {base} 8 stride=4 bias=no, batchnorm, silu, {residual.format(base)}"
-        mixed = f", {inner}, {plain}, {residual}".format(base) if inner else ""
-        return f"{stem}{mixed}, conv classes 1"
+            wide = base * (step + 1)
+            down, residual = normed(wide, "3 stride=2 padding=1"), f"residual({normed(wide, 3)})"
+            smaller = f"{inner}, {normed(wide, 1)}, " if inner else ""
+            inner = f"skip({down}, {residual}, {smaller}{residual}, {normed(base * step, 1)})"
+        stem, residual = normed(base, "8 stride=4"), f"residual({normed(base, 3)})"
+        smaller = f"{inner}, {normed(base, 1)}, {residual}, " if inner else ""
+        return f"{stem}, {residual}, {smaller}conv classes 1"
 
     @property
     def outputs(self) -> int:
@@ -319,12 +318,6 @@ def _shares(target: Boxes) -> np.ndarray:
     """The corners (N, 4) as shares of the sides of their picture."""
     height, width = target.size
     return target.corners / (width, height, width, height)
-
-
-def _form(target: Boxes) -> np.ndarray:
-    """(4,) width and height of the picture, twice, as multiples of its shorter side."""
-    height, width = target.size
-    return np.array([width, height, width, height]) / min(height, width)
 
 
 def _on(picture: np.ndarray, boxes: Boxes) -> np.ndarray:

@@ -17,6 +17,7 @@ from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.evaluate.number_scores import half_widths, number_scores
+from striate.network.auto import normed
 from striate.tasks.task import Floor, Task
 
 Targets = Sequence[tuple[float, ...]]  # the numbers of every picture
@@ -98,7 +99,7 @@ class Regression(Task):
         filters, side, layers = min(base, 32), min(height, width), []
         for number in range(1 + max(0, int(np.log2(max(side, 1) / 24)))):
             wide = filters * 2 ** max(number - 1, 0) // (2 if number == 0 else 1)
-            layers += ["maxpool 2"] * (number > 0) + [_conv(wide, 5 if number == 0 else 3)] * (2 if number == 1 else 1)
+            layers += ["maxpool 2"] * (number > 0) + [normed(wide, 5 if number == 0 else 3)] * (2 if number == 1 else 1)
             side //= 2 if number else 1
         pool = f"avgpool {side // 4}, " if side >= 8 else ""
         return f"{', '.join(layers)}, {pool}flatten, dropout 0.2, dense classes, scale 0.125"
@@ -225,7 +226,3 @@ class Regression(Task):
                 title=f"Errors of {name}",
             )
         return found
-
-
-def _conv(filters: int, size: int) -> str:
-    return f"conv {filters} {size} bias=no, batchnorm, silu"

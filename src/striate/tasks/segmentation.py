@@ -128,11 +128,6 @@ class Segmentation(Task):
         """All ways in which pictures were turned while training: outlines gain by each."""
         return (SQUARE if square else RECTANGLE) if self.turns and mirror else super().views(mirror, square)
 
-    def turned_back(self, logits: Tensor, element: tuple[int, int]) -> Tensor:
-        mirrored, quarters = element
-        logits = torch.rot90(logits, -quarters, (2, 3))
-        return self.unmirrored(logits) if mirrored else logits
-
     def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Cross-entropy of the known pixels, and 1 minus the mean Dice of the classes there (Milletari et al. 2016)."""
         truth = _fitting(encoded, logits).long()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from striate.augment.geometry import IDENTITY, MIRRORED
@@ -175,7 +176,9 @@ class Task(ABC):
 
     def turned_back(self, logits: Tensor, element: tuple[int, int]) -> Tensor:
         """The logits of pictures after one of `views` as they stand for the pictures themselves."""
-        return self.unmirrored(logits) if element == MIRRORED else logits
+        mirrored, quarters = element
+        logits = torch.rot90(logits, -quarters, (2, 3)) if quarters else logits
+        return self.unmirrored(logits) if mirrored else logits
 
     def unmirrored(self, logits: Tensor) -> Tensor:
         """The logits of mirrored pictures (left-right) as they stand for the pictures themselves."""

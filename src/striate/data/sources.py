@@ -189,7 +189,7 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     if problem is not None:
         raise problem
     if masked:
-        rule = "masks have the names and sizes of their pictures"
+        rule = "masks have the names and sizes of their pictures, and values that tell classes (no colours in a JPEG)"
         received = f"{' and '.join(found.classes)} that do not fit"
         remedy = "--task segmentation says what is wrong; --task classification learns them as two classes"
         raise StriateError(rule, received=received, where=path, remedy=remedy)

@@ -87,15 +87,17 @@ class Batches:
         return len(self.rows)
 
     def steps(self, batch_size: int) -> int:
-        """Whole batches in one epoch; what is left over waits for the next epoch's order."""
+        """Whole batches in one epoch; what is left over begins the next one."""
         return max(len(self) // batch_size, 1)
 
     def epoch(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of one epoch in its random order, from batch `start` on."""
-        order = self._order(seed, epoch)
+        steps, size = self.steps(batch_size), min(batch_size, len(self))
+        round_, first = divmod(epoch * steps * size, len(self))
+        both = np.concatenate([self._order(seed, round_), self._order(seed, round_ + 1)])
+        order = both[first : first + steps * size]
         again = _earlier(order) * len(self.pictures)
-        size = min(batch_size, len(self))
-        for step in range(start, self.steps(batch_size)):
+        for step in range(start, steps):
             some = slice(step * size, (step + 1) * size)
             yield self._take(order[some], again[some])
 
@@ -105,9 +107,10 @@ class Batches:
         for first in range(0, len(self), batch_size):
             yield self._take(np.arange(first, min(first + batch_size, len(self))), 0)
 
-    def _order(self, seed: int, epoch: int) -> np.ndarray:
-        # The epoch is the counter's highest word: drawing counts the lowest up, so no two epochs share a number.
-        random = np.random.Generator(np.random.Philox(key=seed & (2**63 - 1), counter=[0, 0, 0, epoch]))
+    def _order(self, seed: int, round_: int) -> np.ndarray:
+        """All samples once, or as many drawn evenly, in a random order."""
+        # The round is the counter's highest word: drawing counts the lowest up, so no two rounds share a number.
+        random = np.random.Generator(np.random.Philox(key=seed & (2**63 - 1), counter=[0, 0, 0, round_]))
         if self.balance is None:
             return random.permutation(len(self))
         kinds, numbers, counts = np.unique(self.balance, return_inverse=True, return_counts=True)

@@ -55,7 +55,7 @@ class Settings:
         None, NETWORK, "begin with these weights: a run, a model file, or a .safetensors file of another program",
         meta="MODEL",
     )  # fmt: skip
-    epochs: int | None = option(None, BUDGET, "how often every training picture is seen", meta="N")
+    epochs: int | None = option(None, BUDGET, "how often all training pictures are seen", meta="N")
     minutes: float | None = option(None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M")
     patience: int | None = option(
         None, BUDGET, "stop when validation has not improved for N epochs, and keep the best", meta="N"

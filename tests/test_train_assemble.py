@@ -1,5 +1,6 @@
 """What stands at the beginning of a training: the speed that is planned by, the time that is set aside."""
 
+import re
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -66,7 +67,10 @@ def test_a_budget_that_scores_alone_use_up_is_told(monkeypatch: pytest.MonkeyPat
     assemble._clock(SimpleNamespace(minutes=9, mirror=False), build(LINE, (1, 8, 8), 2), job, "fp32")
     assert not said
     assemble._clock(SimpleNamespace(minutes=1, mirror=False), build(LINE, (1, 8, 8), 2), job, "fp32")
-    assert "more than is left of the budget" in said[0].text
+    assert re.search(r"scores and report take about \d+ s .*, and (59|60) s of the budget are left; give", said[0].text)
+    job.started -= 65
+    assemble._clock(SimpleNamespace(minutes=1, mirror=False), build(LINE, (1, 8, 8), 2), job, "fp32")
+    assert re.search(r"the 60 s of the budget were used up [56] s before the first step; give more", said[1].text)
 
 
 @pytest.mark.parametrize(("asked", "gain", "expected"), [("auto", 5, "bf16"), ("auto", 1, "fp32"), ("fp32", 5, "fp32")])

@@ -17,10 +17,13 @@ import striate
 from striate import files
 from striate.cli import main
 from striate.errors import StriateError
+from striate.evaluate.named import to_beat
 from striate.evaluate.scores import classification_scores
+from striate.tasks.classification import Classification
 from striate.train import dataset, repeat, single
 from striate.train.checkpoint import Place, save_checkpoint
 from striate.train.dataset import Division, Job
+from striate.train.describe import spread_sentence
 from striate.train.events import Epoch, Event, Note
 from striate.train.run import Run, train
 from striate.train.settings import Settings, read_settings
@@ -59,7 +62,8 @@ def test_every_picture_is_tested_once(folded: Run) -> None:
 
 
 def test_the_pooled_score_is_that_of_all_answers(folded: Run) -> None:
-    """predictions.csv holds every out-of-fold answer of the runs, and its score is the run's test score."""
+    """predictions.csv holds every out-of-fold answer of the runs, and its score is the run's test score; but not of
+    scores of order, since the answers of several networks have none: these are means over the folds."""
     rows = read_table(folded.folder / "predictions.csv")
     assert list(rows[0])[-4:] == ["part", "truth", "kin", "run"]
     by_run = {name: read_table(folded.folder / name / "predictions.csv") for name in "123"}
@@ -70,8 +74,15 @@ def test_the_pooled_score_is_that_of_all_answers(folded: Run) -> None:
     truth = np.array([names.index(row["truth"]) for row in rows])
     chances = np.array([[float(row[f"p_{name}"]) for name in names] for row in rows])
     expected = classification_scores(truth, chances, names, 0)
-    for name in ("accuracy", "auroc", "log_loss"):
-        assert folded.test[name]["value"] == pytest.approx(expected[name]["value"])
+    for name in ("accuracy", "macro_f1", "calibration_error", "log_loss"):
+        assert folded.test[name] == pytest.approx(expected[name])
+    assert folded.test["auroc"]["value"] == pytest.approx(folded.scores["spread"]["auroc"]["mean"])
+    each = [json.loads((folded.folder / name / "scores.json").read_text())["test"] for name in by_run]
+    areas = [one["per_class"]["down"]["auroc"]["value"] for one in each]
+    assert folded.test["per_class"]["down"]["auroc"]["value"] == pytest.approx(np.mean(areas))
+    assert folded.test["per_class"]["down"]["f1"]["value"] == pytest.approx(
+        expected["per_class"]["down"]["f1"]["value"]
+    )
     assert folded.test["n"] == folded.test["answers"] == sum(COUNTS.values())
 
 
@@ -107,6 +118,18 @@ def test_repeats_keep_the_parts_and_change_the_seed(data: Path, tmp_path: Path) 
     assert (first / "data.csv").read_bytes() == (plain.folder / "data.csv").read_bytes()
     assert (first / "predictions.csv").read_bytes() == (plain.folder / "predictions.csv").read_bytes()
     assert (first / "predictions.csv").read_bytes() != (second / "predictions.csv").read_bytes()
+    each = [json.loads((several.folder / name / "scores.json").read_text()) for name in "12"]
+    for part in ("test", "validation", "train"):
+        for name in ("accuracy", "macro_f1", "auroc", "calibration_error"):
+            told, known = each[0][part][name], [one[part][name]["value"] for one in each]
+            assert several.scores[part][name]["value"] == pytest.approx(np.mean(known))
+            assert several.scores[part][name]["low"] <= np.mean(known) <= several.scores[part][name]["high"]
+            assert told.keys() == several.scores[part][name].keys()
+        counts = {name: one["n"] for name, one in several.scores[part]["per_class"].items()}
+        assert counts == {name: one["n"] for name, one in plain.scores[part]["per_class"].items()}
+    page = (several.folder / "report.html").read_text()
+    assert f"Most frequent mistakes in {2 * plain.test['n']} answers" in page
+    assert "Scores are means over the runs" in page
     assert several.test["n"] == plain.test["n"]
     assert several.test["answers"] == 2 * plain.test["n"]
     assert several.test["openings"] == 1
@@ -138,6 +161,71 @@ def test_a_run_that_knows_no_intervals_does_not_end_the_others() -> None:
         over = repeat._over_runs(told, [(0, dataset.Division(fold=fold, folds=3)) for fold in (1, 2, 3)])["spread"]
         assert over["coverage"]["mean"] == pytest.approx(0.85)
         assert over["rmse"]["mean"] == 0.5
+
+
+def test_scores_that_add_up_over_no_pictures_are_means_over_the_runs() -> None:
+    """Two networks order the pictures rightly, each on a scale of its own: their AUROC is 1, that of their answers
+    thrown together is not. And the accuracy to beat is a share of pictures, however many answers each has."""
+    truth, names = np.repeat([0, 1], 20), ["a", "b"]
+    high = np.where(truth == 1, 0.99, 0.9)
+    chances = [np.stack([1 - sure, sure], axis=1) for sure in (high, high - 0.85)]
+    each = [classification_scores(truth, one, names, 0) for one in chances]
+    rows = np.tile(np.arange(40), 2)
+    data = SimpleNamespace(
+        task=Classification(("a", "b")), kin=np.arange(40), targets_of=lambda rows: [names[truth[row]] for row in rows]
+    )
+    said = repeat._Answers(rows, [*chances[0], *chances[1]])
+    pooled = repeat._record(said, {"majority": "a"}, data)
+    told = repeat._told({"1": {"test": each[0]}, "2": {"test": each[1]}}, "test", None)
+    whole = repeat._over(pooled, told, None)
+    assert pooled["auroc"]["value"] < 0.8
+    assert whole["auroc"] == pytest.approx(each[0]["auroc"])
+    assert whole["macro_f1"]["value"] == pytest.approx(
+        (each[0]["macro_f1"]["value"] + each[1]["macro_f1"]["value"]) / 2
+    )
+    assert [one["n"] for one in whole["per_class"].values()] == [20, 20]
+    assert (whole["n"], whole["answers"]) == (40, 80)
+    assert to_beat(whole)[0] == 0.5
+
+
+def test_leaks_of_repeats_are_left_out_of_the_means(data: Path, tmp_path: Path) -> None:
+    """Given parts with a copy in training: without it the score is the mean of what the runs scored without it."""
+    shutil.copytree(data, tmp_path / "d" / "train")
+    draw_folder(tmp_path / "d" / "test", dict.fromkeys(COUNTS, 24))
+    for path in (tmp_path / "d" / "test").glob("*/[01]*.png"):  # drawn for training
+        path.unlink()
+    shutil.copy(tmp_path / "d" / "train" / "down" / "03.png", tmp_path / "d" / "test" / "down" / "copy.png")
+    run = train(tmp_path / "d", out=str(tmp_path), name="r", quiet=True, repeats=2, **OPTIONS)
+    each = [json.loads((run.folder / name / "scores.json").read_text())["test"] for name in "12"]
+    assert (run.test["leaked"], run.test["without_leaks"]["n"]) == (1, run.test["n"] - 1)
+    for name in ("accuracy", "auroc", "macro_f1"):
+        known = [one["without_leaks"][name]["value"] for one in each]
+        assert run.test["without_leaks"][name]["value"] == pytest.approx(np.mean(known))
+
+
+def test_intervals_of_means_are_those_of_simulated_ones() -> None:
+    """Of folds, which have other pictures each, chance evens out: three sds of 0.1 leave 0.1 / sqrt(3). Repeats see
+    the same pictures, so nothing evens out between them. What one run cannot say is left out, or has no interval."""
+    one, sd = {"value": 0.5, "low": 0.5 - 1.96 * 0.1, "high": 0.5 + 1.96 * 0.1}, 0.1
+    simulated = np.random.default_rng(0).normal(0.5, sd, (100_000, 3)).mean(axis=1)
+    folds = repeat._mean([[one] * 3])
+    assert (folds["low"], folds["high"]) == pytest.approx(tuple(np.percentile(simulated, [2.5, 97.5])), abs=2e-3)
+    assert repeat._mean([[one]] * 3) == pytest.approx(one)
+    assert repeat._mean([[one] * 3] * 2) == pytest.approx(folds)
+    unknown = dict.fromkeys(one)
+    assert repeat._mean([[one, unknown], [unknown]]) == pytest.approx(one)
+    assert repeat._mean([[one | {"low": None, "high": None}], [one]]) == {"value": 0.5, "low": None, "high": None}
+    assert repeat._mean([[unknown], []]) == unknown
+
+
+def test_names_of_scores_keep_their_letters_in_a_sentence() -> None:
+    """Only words are small: "accuracy", but R², RMSE and F1."""
+    told = {"r2": "R²", "rmse": "RMSE", "map50": "mAP50", "iou": "IoU", "auroc": "AUROC", "dice": "Dice"}
+    told |= {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "pearson": "Pearson's correlation"}
+    for name, word in told.items():
+        over = {"mean": 0.5, "sd": 0.1, "lowest": 0.4, "highest": 0.6}
+        said = spread_sentence({"test": {"main": name}, "spread": {name: over}, "runs": [1, 2]})
+        assert said.startswith(f"Test {word} of 2 runs: ")
 
 
 def test_nothing_is_decoded_twice(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,8 +118,9 @@ def runs(
     figure = style.new_figure(8, float(np.clip(0.9 + 0.26 * len(scores), 1.6, 9)))
     axes = style.plain_axes(figure.add_subplot(), grid="x")
     known = {name: score for name, score in scores.items() if score["value"] is not None}
-    if whole["value"] is not None:
+    if whole["low"] is not None:
         axes.axvspan(whole["low"], whole["high"], color=style.BLUE, alpha=0.12, linewidth=0)
+    if whole["value"] is not None:
         axes.axvline(whole["value"], color=style.BLUE, linewidth=1.4)
     for place, score in enumerate(known.values()):
         axes.plot([score["low"], score["high"]], [place, place], color=style.MUTED, linewidth=1.6)
@@ -128,7 +129,7 @@ def runs(
     axes.set_ylim(len(known) - 0.4, -0.6)
     if name == "Accuracy":
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
-    _title(axes, f"Test {name[:1].lower()}{name[1:]} of every run; blue: over all of them")
+    _title(axes, f"{name} of every run on its test part; blue: over all of them")
     return style.to_png(figure)
 
 

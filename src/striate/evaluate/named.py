@@ -54,6 +54,13 @@ def label(name: str, record: Container[str] = ()) -> str:
     return _NAMES[name][0] if name in _NAMES else name.replace("_", " ").capitalize()
 
 
+def in_sentence(name: str, record: Container[str] = ()) -> str:
+    """`label` as it stands within a sentence: words small, abbreviations and people's names as they are."""
+    word = label(name, record)
+    keeps = word.startswith(("Dice", "Pearson", "Spearman")) or not word.split()[0][1:].islower()
+    return word if keeps else word[0].lower() + word[1:]
+
+
 def is_share(name: str) -> bool:
     return name in _NAMES and _NAMES[name][1]
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from striate.draw.style import shorten
 from striate.errors import counted
-from striate.evaluate import markup
+from striate.evaluate import markup, named
 from striate.evaluate.facts import Figure, ReportFacts
 from striate.evaluate.markup import Html, cards, element, join, quiet
 from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number, row_of, scores_of, to_beat
@@ -111,7 +111,7 @@ def _runs(facts: ReportFacts) -> Html:
         return Html("")
     parts, test = ("test", "validation", "train"), facts.scores.get("test", {})
     main = main_of(test)
-    word = label(main, test).lower()
+    word = named.in_sentence(main, test)
     rows = [
         (one["run"], one["seed"], one["fold"] or "–", *(number(one[part].get(main), main) for part in parts))
         for one in facts.runs
@@ -161,7 +161,8 @@ def _confusions(record: dict) -> Html:
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSED]
     cells = [divmod(int(cell), len(matrix)) for cell in order if wrong.flat[cell]]
     rows = [(names[t], names[p], f"{matrix[t, p]:,} of {matrix[t].sum():,}") for t, p in cells]
-    title = element("h3", "Most frequent mistakes")
+    many = f" in {record['answers']:,} answers" if record.get("answers", 0) > record["n"] else ""
+    title = element("h3", f"Most frequent mistakes{many}")
     if not rows:
         return join(title, quiet("None in this part."))
     return join(title, markup.table(("is", "was called", ""), rows, words=2))

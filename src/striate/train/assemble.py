@@ -182,9 +182,12 @@ def _clock(plan: Plan, network: Network, job: Job, precision: str) -> Clock | No
         seconds += each + _answering(model, data, wide, model.passes.half)[1] / wide * (large + 1)
     else:
         seconds += each * large
-    if seconds + LEAST_REPORT > 60 * plan.minutes - (time.monotonic() - job.started):
-        told = f"scores alone take about {seconds:.0f} s with this network, more than is left of the budget"
-        job.tell(Note(f"Mind      {told}"))
+    left, needed = job.started + 60 * plan.minutes - time.monotonic(), seconds + LEAST_REPORT
+    if needed > left:
+        told = f"scores and report take about {needed:.0f} s with this network, and {left:.0f} s of the budget are left"
+        if left <= 0:
+            told = f"the {60 * plan.minutes:.0f} s of the budget were used up {-left:.0f} s before the first step"
+        job.tell(Note(f"Mind      {told}; give more --minutes"))
     return Clock(job.started + 60 * plan.minutes, scoring=1.05 * seconds, report=LEAST_REPORT)
 
 

@@ -15,7 +15,7 @@ from striate.device import fingerprint
 from striate.errors import first_few
 from striate.evaluate.check_section import head_of
 from striate.evaluate.facts import Figure, MistakePicture, ReportFacts
-from striate.evaluate.named import label, main_of, number
+from striate.evaluate.named import in_sentence, main_of, number
 from striate.evaluate.scores import headline, warnings
 from striate.export.model import Model
 from striate.network.summary import summary_text
@@ -68,7 +68,9 @@ def report_facts(
 def summary_facts(folder: Path, job: Job, scores: dict, spread: bytes, figures: Mapping[str, Figure]) -> ReportFacts:
     """Several trainings as one report; spread: their scores as a PNG file; figures: of the task, over all answers."""
     data, settings = job.data, job.settings
+    of = "of all answers, those of order (like AUROC) means" if settings.folds else "means"
     how = f"The folder of each run has a report of its own. The model here is that of run {scores['model']}."
+    how += f" Scores are {of} over the runs; figures and the matrix count all answers."
     split = f"{settings.folds} folds, class by class: each is the test part once, and what belongs together is in one."
     if not settings.folds:
         split = f"{_split_sentence(data, settings)} All runs have the same parts; seed, weights and order differ."
@@ -110,7 +112,7 @@ def spread_sentence(scores: dict) -> str:
     said = {name: number(value, main) for name, value in over.items() if value is not None}
     sd = f", standard deviation {said['sd'].removesuffix(' %')}" if "sd" in said else ""
     ends = f"from {said['lowest'].removesuffix(' %')} to {said['highest']}"
-    return f"Test {label(main, scores['test']).lower()} of {len(scores['runs'])} runs: mean {said['mean']}{sd}, {ends}."
+    return f"Test {in_sentence(main, scores['test'])} of {len(scores['runs'])} runs: mean {said['mean']}{sd}, {ends}."
 
 
 def next_commands(folder: Path) -> list[tuple[str, str]]:

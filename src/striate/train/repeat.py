@@ -16,6 +16,7 @@ import numpy as np
 from striate import files
 from striate.draw import charts
 from striate.errors import StriateError
+from striate.evaluate.intervals import mixture, scored
 from striate.evaluate.named import label, main_of, scores_of
 from striate.evaluate.scores import headline
 from striate.export.model import load_model
@@ -31,6 +32,7 @@ from striate.train.single import CHECKPOINTS, Run
 from striate.train.suspects import with_doubts
 
 SUMMARY = 3.0  # seconds kept for what the runs say together
+OF_ORDER = ("auroc", "ap", "map", "pearson", "spearman")  # scores that rank pictures, which networks do each in its way
 
 
 def begin(job: Job) -> Run:
@@ -151,8 +153,9 @@ def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopp
     answers = {part: _answers(done, part, data) for part in ("test", "validation", "train")}
     tested = answers["test"]
     floor = load_model(done[0]).about
-    scores = {part: _record(said, floor, data) for part, said in answers.items()}
-    scores["test"] |= _without_leaks(tested, floor, data)
+    folds, scores = job.settings.folds, {part: _record(said, floor, data) for part, said in answers.items()}
+    scores = {part: _over(record, _told(each, part, folds), folds) for part, record in scores.items()}
+    scores["test"] |= _without_leaks(tested, floor, data, each)
     scores |= _over_runs(each, wanted)
     open_test(folder, job, scores["test"])
     middle = folder / scores["model"]
@@ -172,15 +175,46 @@ def _sum_up(folder: Path, job: Job, wanted: list[tuple[int, Division]], *, stopp
 
 def _record(said: _Answers, floor: Mapping[str, object], data: Dataset) -> dict:
     """The scores of one part, over all answers; n counts pictures, and answers to one picture belong together."""
-    record = data.task.scores(data.targets_of(said.rows), said.answers, floor, data.kin[said.rows])
-    return {**record, "n": len(set(said.rows.tolist())), "answers": len(said.rows)}
+    record, known = data.task.scores(data.targets_of(said.rows), said.answers, floor, data.kin[said.rows]), {*said.rows}
+    counts = data.task.counts(data.targets_of(sorted(known)))
+    for name, one in record.get("per_class", {}).items():
+        one["n"] = counts.get(name, one["n"])
+    return {**record, "n": len(known), "answers": len(said.rows)}
 
 
-def _without_leaks(said: _Answers, floor: Mapping[str, object], data: Dataset) -> dict:
+def _told(each: dict[str, dict], part: str, folds: int | None) -> list[list[dict]]:
+    """What every run scored on a part, in groups of runs that were tested on other pictures."""
+    told, many = [one[part] for one in each.values()], folds if folds and part == "test" else 1
+    return [told[first : first + many] for first in range(0, len(told), many)]
+
+
+def _over(record: dict, told: list[list[dict]], folds: int | None) -> dict:
+    """A record over all answers, with means over what the runs `told`: of folds of the scores of order, since answers
+    of several networks have none (Forman and Scholz 2010); of repeats of all, which are then as those of one run."""
+    names = [name for name in scores_of(record) if not folds or name in OF_ORDER]
+    out = record | {name: _mean([[one[name] for one in group if name in one] for group in told]) for name in names}
+    if "per_class" in record:
+        rows = {kind: [[one["per_class"][kind] for one in group] for group in told] for kind in record["per_class"]}
+        out["per_class"] = {kind: _over(record["per_class"][kind], of, folds) for kind, of in rows.items()}
+    return out
+
+
+def _mean(groups: list[list[dict]]) -> dict[str, float | None]:
+    """The mean of scores, with its interval: chance evens out within a group, but not between groups, which saw the
+    same pictures; the mean of their ends holds however alike they are."""
+    ends = [[{end: np.nan if at is None else at for end, at in one.items()} for one in group] for group in groups]
+    known = [[one for one in group if not np.isnan(one["value"])] for group in ends]
+    each = [mixture([(1 / len(group), one) for one in group]) for group in known if group]
+    return scored(*np.mean(each, axis=0)) if each else scored(np.nan)
+
+
+def _without_leaks(said: _Answers, floor: Mapping[str, object], data: Dataset, each: dict) -> dict:
     hidden = data.scored_rows("test")[data.leaked("test")]
     if not len(hidden):
         return {"leaked": 0}
-    return {"leaked": len(hidden), "without_leaks": _record(said.of(~np.isin(said.rows, hidden)), floor, data)}
+    told = [[one["test"]["without_leaks"]] for one in each.values()]  # of repeats: with folds `data` is all test
+    clean = _record(said.of(~np.isin(said.rows, hidden)), floor, data)
+    return {"leaked": len(hidden), "without_leaks": _over(clean, told, None)}
 
 
 def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dict:
@@ -202,8 +236,7 @@ def _over_runs(each: dict[str, dict], wanted: list[tuple[int, Division]]) -> dic
             out["spread"][name] = {"mean": float(known.mean()), "sd": sd, **ends}
     splits = [one["random_split"] for one in each.values() if "random_split" in one]
     if splits:
-        mean = {key: float(np.mean([one["accuracy"][key] for one in splits])) for key in ("value", "low", "high")}
-        share = float(np.mean([one["share"] for one in splits]))
+        mean, share = _mean([[one["accuracy"]] for one in splits]), float(np.mean([one["share"] for one in splits]))
         out["random_split"] = {"accuracy": mean, "n": sum(one["n"] for one in splits), "share": share}
     return out
 

@@ -21,4 +21,7 @@ def main(folder: str, epochs: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2 or "--help" in sys.argv:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 100)

@@ -34,5 +34,8 @@ def main(folder: str | None, name: str, side: str, epochs: int) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     words = sys.argv[1:] + [None, "resnet18", "224", "30"][len(sys.argv) - 1 :]
     main(words[0], words[1], words[2], int(words[3]))

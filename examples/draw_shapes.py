@@ -43,5 +43,8 @@ def main(folder: Path, count: int, side: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2 or "--help" in sys.argv:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     numbers = [int(word) for word in sys.argv[2:]] + [100, 32][len(sys.argv) - 2 :]
     main(Path(sys.argv[1]), *numbers)

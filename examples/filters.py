@@ -25,4 +25,7 @@ def main(picture: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2 or "--help" in sys.argv:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ".")

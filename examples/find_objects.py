@@ -33,4 +33,7 @@ def main(folder: str, new: str, epochs: int | None) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3 or "--help" in sys.argv:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else None)

@@ -187,5 +187,8 @@ def main(epochs: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     numbers = [int(word) for word in sys.argv[1:]]
     main(numbers[0] if numbers else 30, numbers[1] if len(numbers) > 1 else 0)

@@ -24,4 +24,7 @@ def main(epochs: int) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)

@@ -18,17 +18,14 @@ import striate
 MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])  # of the pictures it was trained on
 
 
-class Block(nn.Module):
-    """Two 3×3 convolutions and a shortcut around them."""
-
+class Block(nn.Module):  # two 3×3 convolutions and a shortcut around them
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
         stride = after // before
         self.conv1, self.bn1 = nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after)
         self.conv2, self.bn2 = nn.Conv2d(after, after, 3, 1, 1, bias=False), nn.BatchNorm2d(after)
-        self.relu, self.downsample = nn.ReLU(), nn.Identity()
-        if stride > 1:
-            self.downsample = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+        shortcut = (nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after)) if stride > 1 else ()
+        self.relu, self.downsample = nn.ReLU(), nn.Sequential(*shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))) + self.downsample(x))
@@ -57,4 +54,7 @@ def main(weights: str, picture: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3 or "--help" in sys.argv:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     main(sys.argv[1], sys.argv[2])

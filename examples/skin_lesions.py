@@ -38,4 +38,7 @@ def main(pictures: str, table: str, epochs: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3 or "--help" in sys.argv:
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 30)

@@ -68,10 +68,10 @@ def test_what_a_recipe_does_is_known() -> None:
     [
         (
             "rotat 10",
-            "no change or recipe has this name. received: rotat. what to do: did you mean 'rotate'?",
+            "no change or recipe has this name. received: rotat. where: --augment. what to do: did you mean 'rotate'?",
         ),
         ("hello", "did you mean 'hela'?"),
-        ("rotate", "rotate takes one number. received: rotate. where: rotate."),
+        ("rotate", "rotate takes one number. received: rotate. where: --augment rotate."),
         ("rotate ten", "rotate takes a number. received: ten."),
         ("rotate 190", "rotate is a number from 0 to 180. received: 190.0."),
         ("zoom 1", "zoom is a number from 0 to 0.9. received: 1.0."),
@@ -83,19 +83,20 @@ def test_what_a_recipe_does_is_known() -> None:
         ("", "a recipe is a list of changes parted by commas. received: ''."),
         (
             "fill mirror",
-            "no such fill. received: mirror. what to do: choose one of nearest, reflect, constant.",
+            "no such fill. received: mirror. where: --augment. what to do: choose one of nearest, reflect, constant.",
         ),
         ("fill constant 2", "fill constant is a number from 0 to 1. received: 2.0."),
         ("fill", "fill takes one of its words"),
-        ("hela, hflip", "the name of a recipe stands alone. received: hela. where: hela, hflip."),
+        ("hela, hflip", "the name of a recipe stands alone. received: hela. where: --augment hela, hflip."),
         ("dihedral, vflip", "dihedral holds both flips already. received: vflip, dihedral."),
     ],
 )
 def test_mistakes_are_explained(text: str, message: str) -> None:
-    """Each mistake names the rule and what was received."""
+    """Each mistake names the rule, what was received and the option."""
     with pytest.raises(StriateError) as caught:
         parse(text)
     assert message in str(caught.value)
+    assert ". where: --augment" in str(caught.value)
 
 
 def test_a_value_needs_its_fill() -> None:

@@ -323,7 +323,11 @@ def test_predict_prints_and_writes(folders: tuple[Path, Path], tmp_path: Path, c
     (tmp_path / "bad.png").write_bytes(b"x")
     table = tmp_path / "t.csv"
     assert main(["predict", str(run), str(data / "b" / "01.png"), str(tmp_path / "bad.png"), f"out={table}"]) == 0
-    assert "bad.png" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "bad.png" in told
+    assert told.startswith(f"1 picture in {table}\n")
+    assert main(["predict", str(run), str(tmp_path / "bad.png")]) == 2
+    assert capsys.readouterr().err.endswith("received: 0 of 1.\n")
     with table.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["path", "predicted", "confidence", "p_a", "p_b"]
@@ -436,10 +440,11 @@ def test_a_run_without_scores_is_told_from_what_is_none(
     """One in training or cut short says how to go on; a slip is answered with the runs that lie beside it."""
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "settings.toml").write_text("")
-    for words in (["evaluate", str(tmp_path / "cut")], ["compare", str(folders[1]), str(tmp_path / "cut")]):
+    cut = str(tmp_path / "cut")
+    for words in (["evaluate", cut], ["compare", str(folders[1]), cut], ["predict", cut, "x.png"], ["summary", cut]):
         assert main(words) == 2
-        assert f"a run has scores once it has ended. received: {tmp_path / 'cut'}" in (told := said(capsys))
-        assert f"--resume {tmp_path / 'cut'}" in told
+        assert f"a run has a model and scores once it has ended. received: {cut}" in (told := said(capsys))
+        assert f"striate train --resume {cut}" in told
     (folders[1].parent / "empty").mkdir(exist_ok=True)
     for words in (
         ["evaluate", "slip"],

@@ -164,6 +164,13 @@ def test_a_picture_beside_its_feature_map(low: float) -> None:
     assert _read(sheets.side_by_side(np.zeros((2, 200, 1), np.uint8), np.zeros((1, 1)), "flat")).size
 
 
+def test_a_picture_of_other_numbers_stands_beside_its_map_as_greys() -> None:
+    """Numbers from 0 to 255, as `to_grey` gives them, look as the same in 8 bits do, and no pixel is clipped."""
+    picture = np.tile(np.arange(256.0), (40, 1))
+    sheets_ = [sheets.side_by_side(one, picture, "") for one in (picture, picture.astype(np.uint8)[:, :, None])]
+    assert sheets_[0] == sheets_[1]
+
+
 def test_greys_of_a_feature_map_are_those_that_are_said() -> None:
     """Below it stands from where to where black to white goes: beside one strong place the others are nearly black."""
     map = np.tile(np.linspace(0.0, 1.0, 30), (30, 1))

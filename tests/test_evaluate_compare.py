@@ -195,6 +195,17 @@ def test_labels_in_any_order_are_the_same_truth(tmp_path: Path) -> None:
     assert "on 60 validation pictures of both" in compared([tmp_path / "a", tmp_path / "b"])
 
 
+def test_the_score_of_labels_has_its_own_name(tmp_path: Path) -> None:
+    """Classes and labels share a score, which is called the mean over labels where `micro_f1` stands beside it."""
+    runs = [run_of(tmp_path / name, np.ones(20), kind="macro_f1") for name in "ab"]
+    assert "validation, F1, mean over classes" in compared(runs)
+    for run in runs:
+        record = json.loads((run / "scores.json").read_text())
+        both = {part: {**record[part], "micro_f1": record[part]["macro_f1"]} for part in ("validation", "test")}
+        (run / "scores.json").write_text(json.dumps({**record, **both}))
+    assert "validation, F1, mean over labels" in compared(runs)
+
+
 def test_words_that_make_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One run alone, a folder that is none, a run without its table; and the warning beside the test part."""
     a, b = run_of(tmp_path / "a", np.ones(20)), run_of(tmp_path / "b", np.zeros(20))
@@ -204,6 +215,9 @@ def test_words_that_make_no_comparison(tmp_path: Path, capsys: pytest.CaptureFix
         compared([a, tmp_path / "none"])
     assert main(["compare", str(a), str(b), "--part", "test"]) == 0
     assert "a test score by which something was chosen is too good" in capsys.readouterr().out
+    c = run_of(tmp_path / "c", np.ones(20), kind="rmse")
+    with pytest.raises(StriateError, match=f"learn the same: one score counts. received: {a} by Accuracy, {c} by RMSE"):
+        compared([a, c])
     (b / "predictions.csv").unlink()
     with pytest.raises(StriateError, match=r"a run to compare has readable settings\.toml"):
         compared([a, b])

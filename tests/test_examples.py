@@ -1,5 +1,6 @@
 """Every example does what it says, on small pictures drawn here."""
 
+import ast
 import contextlib
 import csv
 import json
@@ -68,6 +69,19 @@ def test_examples_are_short() -> None:
     assert lines.pop("hela.py") <= 40
     assert lines.pop("one_file.py") <= 250
     assert max(lines.values()) <= 60
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.py")))
+def test_an_example_tells_how_it_is_called(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Asked for help, or with one word fewer than it cannot do without, it prints its first lines and ends with 2."""
+    usage = ast.get_docstring(ast.parse((EXAMPLES / name).read_text(encoding="utf-8")), clean=False)
+    words = re.search(rf"python {name}(( [A-Z]\S*|,? \w+\.npz| hela)*)", usage)[1].split()
+    for given in (["--help"], *([words[1:]] if words else [])):
+        with pytest.raises(SystemExit) as end:
+            run_example(name, *given)
+        assert end.value.code == 2
+        assert capsys.readouterr().err.strip() == usage.strip()
+    assert not any(here.iterdir())
 
 
 def test_hela(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

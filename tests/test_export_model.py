@@ -359,6 +359,10 @@ def test_a_part_alone_is_evaluated(tmp_path: Path) -> None:
         draw_folder(tmp_path / part, {"a": count, "b": count})
     assert make_model().evaluate(tmp_path, "test")["n"] == 4
     assert make_model().evaluate(tmp_path)["n"] == 10
+    (tmp_path / "train" / "a" / "notes.txt").write_text("no picture")
+    told = "received: validation; there is train, test. where: .* without --part all 10 are scored.$"
+    with pytest.raises(StriateError, match=told):
+        make_model().evaluate(tmp_path, "validation")
 
 
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:

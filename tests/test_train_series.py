@@ -111,6 +111,7 @@ def test_looking_inside(run: striate.Run, tmp_path: Path, capsys: pytest.Capture
     assert re.search(r"^series {2,}1×40 {2,}1$", table, re.MULTILINE)
     assert cli.main(["predict", str(run.folder), str(file), "--out", str(tmp_path / "p.csv")]) == 0
     assert len(read_table(tmp_path / "p.csv")) == 20
+    assert capsys.readouterr().err.startswith(f"20 series in {tmp_path / 'p.csv'}\n")
     assert cli.main(["evaluate", str(run.folder), str(file)]) == 0
 
 

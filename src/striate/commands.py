@@ -100,42 +100,43 @@ def compare(options: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     _warm(min(options.workers, 1))
+    from striate.data.wording import worded
     from striate.export.underway import ask
 
-    told, refused, passed = [], [], []
+    told, passed = [], []
     with ask(options.model, options.sources, options.workers, passed) as asked:  # decoded while torch is imported
         from striate.export.answers import require_drawn, require_written
         from striate.export.model import load_model
 
         model = load_model(options.model, options.device, options.precision)
+        form = model.preparation.shape.form
         if options.out:  # thousands of answers are not to be lost for a name
             require_written(model.task, Path(options.out))
         if options.draw:
-            require_drawn(model.preparation.shape.form)
+            require_drawn(form)
         tiles = Settings(img_size=options.tiles).size if options.tiles else None
         for one in model.predict_each(asked, options.workers, tiles):
             told.append(replace(one, source=None))  # frames of a film would fill the memory
-            if one.reason:
-                refused.append((one.path, one.reason))
-            elif not options.out:
+            if not (one.reason or options.out):
                 sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
                 print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
             if options.draw and not one.reason:
                 model.draw_into(Path(options.draw), one)
+    refused = [(one.path, one.reason) for one in told if one.reason]
     others = f"{counted(len(passed), 'other')}: {first_few([item.said for item in passed], 3)}" if passed else ""
     if not told:
         words = "; ".join([", ".join(options.sources), *([others] if others else [])])
         raise StriateError("predict needs pictures", received=words, remedy="give files or folders")
     if options.out:
         model.save_predictions(options.out, told)
-        print(f"{len(told) - len(refused):,} pictures in {options.out}", file=sys.stderr)
+        print(worded(counted(len(told) - len(refused), "picture"), form), "in", options.out, file=sys.stderr)
     if others:
         print(printable(f"passed over {others}"), file=sys.stderr)
     if note := getattr(asked, "note", ""):
         print(f"Mind      {note}", file=sys.stderr)
     _tell_left_out(refused)
     if len(refused) == len(told):
-        raise StriateError("predict needs at least one readable picture", received=f"{len(told):,} unreadable ones")
+        raise StriateError(worded("predict needs at least one readable picture", form), received=f"0 of {len(told):,}")
     return DONE
 
 
@@ -257,8 +258,7 @@ def filter_(options: argparse.Namespace) -> int:
     name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
     stem = Path(options.out) / f"{path.stem}-{name}"
     title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"
-    grey = pixels.to_uint8(result.grey[:, :, None], 0, 100)
-    sheet = sheets.side_by_side(grey, result.feature_map, title, result.formula)
+    sheet = sheets.side_by_side(result.grey, result.feature_map, title, result.formula)
     shown = pixels.to_uint8(result.feature_map, 0, 100)
     files.write_bytes(stem.with_name(stem.name + ".png"), pixels.picture_png(shown))
     files.write_bytes(stem.with_name(stem.name + ".tif"), tiff_bytes(result.feature_map))

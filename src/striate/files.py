@@ -230,16 +230,18 @@ def scores_of(run: Path) -> Mapping:
     """What scores.json of a run folder says, which is there once the run has ended."""
     if (run / "scores.json").is_file():
         return read_json(run / "scores.json")
-    rule, remedy = "scores are those of a run folder", f"give {runs_beside(run, 'scores.json')}"
-    if (run / "settings.toml").is_file():
-        rule, remedy = "a run has scores once it has ended", f"wait, or go on with what was cut short: --resume {run}"
-    raise StriateError(rule, received=run, remedy=remedy)
+    raise without(run, "scores.json", "scores are those of a run folder")
 
 
-def runs_beside(path: Path, name: str) -> str:
-    """The folders in and beside `path` that have a file of this name, as what to give instead."""
+def without(path: Path, name: str, rule: str) -> StriateError:
+    """What to raise where `path` is no run with a file of this name: with the folders in and beside it that have one,
+    or how a run that has not ended goes on."""
+    if (path / "settings.toml").is_file() and not is_complete(path):
+        rule, remedy = "a run has a model and scores once it has ended", f"striate train --resume {path}"
+        return StriateError(rule, received=path, remedy=f"wait, or go on with what was cut short: {remedy}")
     runs = [str(file.parent) for place in (path, path.parent) for file in sorted(place.glob(f"*/{name}"))]
-    return f"a run: {first_few(runs)}" if runs else "a folder such as runs/train"
+    given = f"give a run: {first_few(runs)}" if runs else "give a folder such as runs/train"
+    return StriateError(rule, received=path, remedy=given)
 
 
 def read_json(path: Path) -> Mapping:

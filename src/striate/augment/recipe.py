@@ -78,13 +78,14 @@ class Recipe:
             _require_within(name, getattr(self, name), largest)
         _require_within("fill constant", self.value, 1.0)
         if self.fill not in FILLS:
-            raise StriateError("no such fill", received=self.fill, remedy=nearest(self.fill, FILLS))
+            remedy = nearest(self.fill, FILLS)
+            raise StriateError("no such fill", received=self.fill, where="--augment", remedy=remedy)
         if self.value and self.fill != "constant":
-            raise StriateError("only fill constant takes a value", received=f"fill {self.fill} {self.value}")
+            received = f"fill {self.fill} {self.value}"
+            raise StriateError("only fill constant takes a value", received=received, where="--augment")
         if self.dihedral and (self.hflip or self.vflip):
-            raise StriateError(
-                "dihedral holds both flips already", received=str(self), remedy="leave hflip and vflip out"
-            )
+            rule, remedy = "dihedral holds both flips already", "leave hflip and vflip out"
+            raise StriateError(rule, received=str(self), where="--augment", remedy=remedy)
 
     @property
     def interpolates(self) -> bool:
@@ -133,14 +134,15 @@ def parse(text: str) -> Recipe:
         found = _item(item.replace("=", " ").split(), text)
         for name in found:
             if name in given:
-                raise StriateError("each change stands once in a recipe", received=name, where=text)
+                raise StriateError("each change stands once in a recipe", received=name, where=f"--augment {text}")
         given |= found
     return Recipe(**given)
 
 
 def _item(words: list[str], line: str) -> dict[str, float | bool | str]:
     if not words:
-        raise StriateError("a recipe is a list of changes parted by commas", received=repr(line), remedy=_EXAMPLE)
+        rule = "a recipe is a list of changes parted by commas"
+        raise StriateError(rule, received=repr(line), where="--augment", remedy=_EXAMPLE)
     name, rest = words[0], words[1:]
     if name in SWITCHES and not rest:
         return {name: True}
@@ -151,24 +153,26 @@ def _item(words: list[str], line: str) -> dict[str, float | bool | str]:
     if name == "fill" and len(rest) == 1:
         return {"fill": rest[0]}
     if name in RECIPES:
-        raise StriateError("the name of a recipe stands alone", received=name, where=line, remedy=_EXAMPLE)
+        rule, where = "the name of a recipe stands alone", f"--augment {line}"
+        raise StriateError(rule, received=name, where=where, remedy=_EXAMPLE)
     known = [*LARGEST, *SWITCHES, "fill"]
     if name not in known:
-        raise StriateError("no change or recipe has this name", received=name, remedy=nearest(name, [*known, *RECIPES]))
+        remedy = nearest(name, [*known, *RECIPES])
+        raise StriateError("no change or recipe has this name", received=name, where="--augment", remedy=remedy)
     wants = "no number" if name in SWITCHES else "one of its words" if name == "fill" else "one number"
-    raise StriateError(f"{name} takes {wants}", received=" ".join(words), where=line, remedy=_EXAMPLE)
+    raise StriateError(f"{name} takes {wants}", received=" ".join(words), where=f"--augment {line}", remedy=_EXAMPLE)
 
 
 def _number(word: str, name: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise StriateError(f"{name} takes a number", received=word, remedy=_EXAMPLE) from None
+        raise StriateError(f"{name} takes a number", received=word, where="--augment", remedy=_EXAMPLE) from None
 
 
 def _require_within(name: str, amount: float, largest: float) -> None:
     if not 0 <= amount <= largest:
-        raise StriateError(f"{name} is a number from 0 to {_number_text(largest)}", received=amount)
+        raise StriateError(f"{name} is a number from 0 to {_number_text(largest)}", received=amount, where="--augment")
 
 
 def _number_text(value: float) -> str:

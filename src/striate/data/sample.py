@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from striate.data.content import read_file
+from striate.errors import StriateError
 
 PARTS = ("train", "validation", "test")
 IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong, and of no class
@@ -202,3 +203,13 @@ class Found:
         """Class names in the order of their outputs."""
         names = (name for sample in self.samples for name in names_of(sample.target))
         return class_order(name for name in names if self.kind != "boxes" or name != IGNORE)
+
+    def of_part(self, part: str | None) -> "Found":
+        """The same with the samples of this part alone, of which there must be one; None for all of them."""
+        samples = [sample for sample in self.samples if part in (None, sample.part)]
+        if self.samples and not samples:
+            there = [name for name in PARTS if any(sample.part == name for sample in self.samples)]
+            received = f"{part}; there {'is ' + ', '.join(there) if there else 'are no parts'}"
+            rule, remedy = "the part asked for is there", f"without --part all {len(self.samples):,} are scored"
+            raise StriateError(rule, received=received, where=self.root, remedy=remedy)
+        return replace(self, samples=samples)

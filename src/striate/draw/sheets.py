@@ -63,9 +63,10 @@ def kernels(weights: np.ndarray, title: str = "") -> bytes:
 
 
 def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formula: str = "") -> bytes:
-    """A uint8 picture (H, W, 1 or 3) and what a filter makes of it (h, w), with sizes, range and formula.
+    """A picture (H, W[, 1 or 3]) and what a filter makes of it (h, w), with sizes, range and formula.
 
-    A map with values below 0 is blue below and orange above 0; one without is grey from low to high.
+    A map with values below 0 is blue below and orange above 0; one without is grey from low to high, as a picture is
+    that has not 8 bits.
     """
     feature_map = np.asarray(feature_map, dtype=np.float64)
     known = feature_map[np.isfinite(feature_map)]
@@ -77,7 +78,7 @@ def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formu
     figure = style.new_figure(9, 1.2 + 4.2 * float(np.clip(max(h / w for h, w, *_ in shapes), 0.2, 2)))
     panels = figure.subplots(1, 2)
     figure.suptitle(style.legible(title), x=0.016, ha="left", fontsize=12, color=style.INK)
-    _panel(panels[0], pixels.three_channels(picture), f"picture, {_size(picture)}")
+    _panel(panels[0], pixels.three_channels(pixels.to_uint8(picture, 0, 100)), f"picture, {_size(picture)}")
     grey = pixels.three_channels(pixels.to_uint8(feature_map, 0, 100))
     shown = pixels.diverging(feature_map, reach) if signed else grey
     _panel(panels[1], shown, f"feature map, {_size(feature_map)}")

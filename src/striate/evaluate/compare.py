@@ -38,6 +38,10 @@ def compared(runs: Sequence[str | Path], part: str = "validation") -> str:
     if len(runs) < 2:
         raise StriateError("a comparison is of two runs or more", received=len(runs), where="striate compare")
     told = [_read(Path(run), part) for run in runs]
+    mains = {one.name: label(main_of(one.scores[part]), one.scores[part]) for one in told}
+    if len(set(mains.values())) > 1:
+        received = ", ".join(f"{name} by {main}" for name, main in mains.items())
+        raise StriateError("runs that are compared learn the same: one score counts", received=received)
     lines = _table(told) + [""] + [_difference(told[0], other, part) for other in told[1:]]
     if part == "test":
         lines.append("Choose by the validation part: a test score by which something was chosen is too good.")
@@ -81,9 +85,9 @@ def _table(told: Sequence[Told]) -> list[str]:
     rows += [[name, *(str(one.asked.get(name, "–")) for one in told)] for name in differing]
     rows.append(["seconds", *(f"{one.scores['seconds']:.0f}" for one in told)])
     for part in ("validation", "test"):
-        main = main_of(told[0].scores[part])
-        scores = (one.scores[part].get(main) for one in told)
-        rows.append([f"{part}, {label(main)}", *("–" if score is None else interval(score, main) for score in scores)])
+        main = main_of(first := told[0].scores[part])
+        cells = (interval(one.scores[part][main], main) if main in one.scores[part] else "–" for one in told)
+        rows.append([f"{part}, {label(main, first)}", *cells])
     return aligned([[cell if len(cell) <= MOST else f"{cell[: MOST - 3]}..." for cell in row] for row in rows])
 
 

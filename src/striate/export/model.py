@@ -32,7 +32,7 @@ from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import answer_in_tiles
 from striate.export.underway import MODEL_FILE, Underway, model_file
-from striate.files import runs_beside
+from striate.files import without
 from striate.network.build import Network
 from striate.tasks.task import Task, make_task
 
@@ -204,10 +204,9 @@ class Model:
         """
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
-        found = self._labelled(source, **labels_from)
-        samples = [s for s in found.samples if part is None or s.part == part]
+        found = self._labelled(source, part, **labels_from)
         left = [{"path": item.path, "reason": item.reason} for item in (*found.left_out, *found.mended)]
-        known = [(s, *self.task.known(s.target)) for s in samples]
+        known = [(s, *self.task.known(s.target)) for s in found.samples]
         left += [{"path": s.path, "reason": why} for s, _, why in known if why]
         samples = [replace(s, target=target) for s, target, _ in known if target is not None]
         asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers)
@@ -218,8 +217,7 @@ class Model:
         if strange or not scored:
             raise StriateError(
                 "an evaluation needs at least one readable picture of a known class",
-                received=(first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none")
-                + (f"; {len(samples):,} in the part {part}" if part else ""),
+                received=first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none",
                 where=found.root,
                 remedy=f"the model knows {', '.join(self.classes[:10])}",
             )
@@ -232,8 +230,8 @@ class Model:
             scores["openings"] = opened
         return {**scores, "note": asked.note, "left_out": left}
 
-    def _labelled(self, source: str | Path | tuple, **labels_from: str | Path | None) -> Found:
-        """Samples of the form and for the task that the model was trained for."""
+    def _labelled(self, source: str | Path | tuple, part: str | None, **labels_from: str | Path | None) -> Found:
+        """Samples of the form and for the task that the model was trained for, all or those of one part."""
         from striate.data.sources import read_source
 
         form, known = self.preparation.shape.form, {"text": self.about.get("text"), "read": self.about.get("series")}
@@ -242,7 +240,7 @@ class Model:
         if found.form != form:
             rule, received = (worded("pictures", name) for name in (form, found.form))
             raise StriateError(f"this model was trained on {rule}", received=received, where=found.root)
-        return in_time(found) if self.about.get("split") == "blocks" else found
+        return (in_time(found) if self.about.get("split") == "blocks" else found).of_part(part)
 
     def look(self, picture: str | Path | np.ndarray) -> "Look":
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.
@@ -328,8 +326,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)
     if not file.is_file():
-        remedy = f"give {runs_beside(Path(path), MODEL_FILE)}"
-        raise StriateError("a model is a run folder or a model file", received=str(path), remedy=remedy)
+        raise without(Path(path), MODEL_FILE, "a model is a run folder or a model file")
     tensors, header = read_tensors(file)
     try:
         network = Network(header["line"], tuple(header["input_shape"]))

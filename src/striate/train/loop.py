@@ -30,7 +30,7 @@ from striate.train.plan import Plan
 
 WARM_UP = 0.15  # share of the schedule in which the learning rate rises
 LAGGING = 50  # steps within which the running figures of norms lag behind the weights
-SETTLING = 512  # pictures that the norms' figures are measured on anew
+SETTLING = 4  # batches that the norms' figures are measured on anew
 
 
 @dataclass
@@ -210,7 +210,7 @@ class Training:
             norm.momentum = None  # a plain mean over the batches
         batches = self.batches.epoch(size, seed=self.plan.seed, epoch=self.place.epoch)
         with torch.no_grad():
-            for batch in islice(batches, max(SETTLING // size, 1) if norms else 0):
+            for batch in islice(batches, SETTLING if norms else 0):
                 network(standardise(self._resized(batch.pictures, progress), self.batches.preparation))
         return network.eval()
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageFilter
 from striate.data.header import Unreadable
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
 from striate.data.masks import read, recognises
+from striate.data.sources import read_source
 from striate.data.vocabulary import class_list, read_classes
 from striate.errors import StriateError
 
@@ -466,3 +467,43 @@ def test_a_palette_for_each_file_is_refused(tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / "others" / f"{number}.png").replace(tmp_path / "masks" / f"{number}.png")
     assert read(tmp_path).names == ("background", "class 1", "class 2")
+
+
+@pytest.mark.parametrize("ends", [("_mask", "_mask_1"), ("_mask_1", "_mask_2"), ("_mask1", "_mask2")])
+def test_numbered_masks_of_one_picture_are_one_mask(tmp_path: Path, ends: tuple[str, str]) -> None:
+    """What any of the files marks is marked, where the second one had been background; the only mask of a picture
+    beside is what it was."""
+    for number in range(3):
+        draw(tmp_path / f"a ({number}).png", picture(number))
+        for place, end in enumerate(ends if number else ends[:1]):
+            draw(tmp_path / f"a ({number}){end}.png", two_values(number + 3 * place))
+    found = read(tmp_path)
+    assert not found.left_out
+    assert "several masks joined on 2 pictures" in found.labels
+    for number, sample in enumerate(found.samples):
+        expected = (two_values(number) > 0) | ((two_values(number + 3) > 0) & bool(number))
+        assert np.array_equal(read_labels(sample.target, SIDE, SIDE + 2), expected)
+
+
+@pytest.mark.parametrize(
+    ("of_picture", "of_mask"),
+    [("{c}/images/{n}.png", "{c}/masks/{n}.png"), ("{c}/{c} ({n}).png", "{c}/{c} ({n})_mask.png")],
+)
+def test_masks_are_no_pictures_of_their_class(tmp_path: Path, of_picture: str, of_mask: str) -> None:
+    """Masks of other sizes beside the pictures of each class are left out; they had been learned, and scored, as half
+    of the pictures. What is called a mask and is a photograph stays, and so do classes of that name."""
+    for kind in ("ill", "well"):
+        for number in range(3):
+            draw(tmp_path / "a" / of_picture.format(c=kind, n=number), picture(number))
+            draw(tmp_path / "a" / of_mask.format(c=kind, n=number), np.repeat(two_values(number), 2, axis=0))
+            draw(tmp_path / "b" / of_picture.format(c=kind, n=number), picture(number))
+            draw(tmp_path / "b" / of_mask.format(c=kind, n=number), np.repeat(picture(number + 5), 2, axis=0))
+            draw(tmp_path / f"c/{'no ' * (kind == 'well')}mask/{number}.png", two_values(number))
+    found = read_source(tmp_path / "a", task="classification")
+    assert [s.path for s in found.samples] == [of_picture.format(c=k, n=n) for k in ("ill", "well") for n in range(3)]
+    assert sorted(item.path for item in found.left_out) == sorted(
+        of_mask.format(c=k, n=n) for k in ("ill", "well") for n in range(3)
+    )
+    assert found.left_out[0].reason.startswith(f"a mask of {of_picture.format(c='ill', n=0)}; --task segmentation")
+    assert len(read_source(tmp_path / "b").samples) == 12
+    assert len(read_source(tmp_path / "c").samples) == 6

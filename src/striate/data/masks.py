@@ -1,8 +1,10 @@
 """A folder of pictures and masks becomes samples: FOLDER/images and FOLDER/masks, x.png and x_mask.png, or one folder
 per picture with one mask file per object."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from striate.errors import StriateError, counted, first_few
 LAYOUT = "FOLDER/images/001.png and FOLDER/masks/001.png"
 PALETTES = 200  # masks whose palettes are compared
 LOOKED_AT, ENOUGH = 8, 4  # pictures by which a folder is recognised, and the masks of each, of which one is not empty
+FEW, MOSTLY = 8, 0.95  # values that hold most pixels of what was drawn, and not photographed
 _OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
 
 
@@ -92,6 +95,27 @@ def read(path: Path) -> Found:
     )
 
 
+def without_masks(found: Found) -> Found:
+    """Class folders without the masks of their own pictures, which names tell; some of these are looked at, and must
+    be drawn in a few values."""
+    classes, masks = defaultdict(list), {}
+    for sample in found.samples if may_hold_masks(found.root) else ():
+        classes[sample.target].append(sample)
+    for pairs in map(pair, classes.values()):
+        masks |= {item.path: item.left_out(reason) for item, reason in pairs.over if pairs.masks}
+        for path, several in pairs.masks.items():
+            reason = f"a mask of {path}; --task segmentation learns masks"
+            masks |= {item.path: item.left_out(reason) for item in several}
+    files = [(sample.path, sample.source) for sample in found.samples if sample.path in masks]
+    some = load_each(files[:: len(files) // LOOKED_AT + 1], Want(values=True), WORKERS)
+    counts = [np.sort(Seen.of(one.picture).counts) for _, one in some if not one.problem]
+    if not counts or any(each[-FEW:].sum() < MOSTLY * each.sum() for each in counts):
+        return found
+    kept = [sample for sample in found.samples if sample.path not in masks]
+    left_out = sorted([*found.left_out, *masks.values()], key=lambda item: sort_key(item.path))
+    return replace(found, samples=kept, left_out=left_out)
+
+
 def _no_masks(path: Path, flat: Found | None, looked: "_Looked") -> StriateError:
     """Why there is nothing to learn areas from, and what else there is."""
     rule, kind = "pictures to segment have a mask of their own size, or outlines", boxes_kind(path)
@@ -129,8 +153,8 @@ def _look(pairs: Pairs) -> _Looked:
         are_objects = path in pairs.objects
         well = _well(several, sizes[path], are_objects, looked, wrong)
         if not are_objects:
-            for values in well:
-                looked.seen[path] = Seen.of(values)
+            if joined := list(well):  # of a picture that cannot be read they may have any size
+                looked.seen[path] = Seen.of(reduce(np.maximum, joined if sizes[path] else joined[:1]))
         elif packed := packed_objects(well):
             looked.packed[path] = packed
     bare = [sample for sample in pairs.pictures if sample.path not in looked.sources and sample.path not in wrong]
@@ -244,4 +268,6 @@ def _told(samples: list[Sample], looked: _Looked, vocabulary: Vocabulary) -> str
     empty = sum(set(looked.seen[s.path].values.tolist()) == {first} for s in samples if s.path in looked.seen)
     if empty:
         parts.append(f"nothing marked on {counted(empty, 'picture')}")
+    several = sum(len(s.target.sources) > 1 for s in samples if s.path in looked.seen)
+    parts += [f"several masks joined on {counted(several, 'picture')}"] if several else []
     return "; ".join(part for part in parts if part)

@@ -24,14 +24,14 @@ _MASK_NAME = re.compile(  # a picture's name with what Cellpose, ilastik and oth
 _PICTURE_NAME = re.compile(r"(.+?)[ _.-]+(?:image|img|raw)", re.IGNORECASE)
 _MAY_BE_CLASSES = re.compile(r"raw|inputs?|photos?|frames?|(?:1st)?[ _]?manual|targets?", re.IGNORECASE)
 _SECOND_CHOICE = re.compile(r"object|instance|colou?r", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+$")
+_NUMBER = re.compile(r"[ _.-]?\d+$")
 
 
 @dataclass(slots=True)
 class Pairs:
-    """pictures: those with masks, with their part. masks: the files that go with each, by its path. objects: paths of
-    pictures whose masks are one object each. lone: pictures without a mask. over: masks not used, with the reason.
-    rivals: two masks of one picture that lie in folders of which none is to be preferred, as those of two classes."""
+    """pictures: those with masks, with their part. masks: the files of each, by path: one mask together or, of those
+    in objects, one object each. lone: pictures without a mask. over: masks not used, with the reason. rivals: two masks
+    of one picture that lie in folders of which none is to be preferred, as those of two classes."""
 
     pictures: list[Sample] = field(default_factory=list)
     masks: dict[str, list[Sample]] = field(default_factory=dict)
@@ -129,14 +129,15 @@ class _Join:
     def _take(self, picture: _File, masks: list[_File], objects: bool) -> None:
         masks.sort(key=lambda mask: (bool(_SECOND_CHOICE.search(mask.sample.path)), mask.sample.path))
         path, first = picture.sample.path, masks[0].sample
-        if objects or (len(masks) > 1 and len({_NUMBER.sub("", mask.sample.path) for mask in masks}) == 1):
-            self.pairs.objects.add(path)
-        else:
+        self.pairs.objects |= {path} if objects else set()
+        plain = {(mask.folders, _NUMBER.sub("", mask.stem)) for mask in masks}  # x_mask and x_mask_1 are one mask
+        are_all = objects or (len(plain) == 1 and len({mask.stem for mask in masks}) == len(masks))
+        if not are_all:
             reason = f"another mask of its picture is used: {first.path}"
             self.pairs.over += [(mask.sample, reason) for mask in masks[1:]]
             equal = (m for m in masks if m.folders != masks[0].folders and not _SECOND_CHOICE.search(m.sample.path))
             self.pairs.rivals = self.pairs.rivals or tuple(f"{first.path} and {mask.sample.path}" for mask in equal)
-        self.pairs.masks[path] = [mask.sample for mask in masks] if path in self.pairs.objects else [first]
+        self.pairs.masks[path] = [mask.sample for mask in masks] if are_all else [first]
         self.met |= {file.folders for file in (picture, *masks)}
         self._gone |= {id(file) for file in (picture, *masks)}
 

@@ -54,11 +54,11 @@ class Runs:
 class Mask:
     """Where the class of every pixel of one picture is written.
 
-    names: the classes. sources: files or arrays (H, W). kind: what they hold: "index" (one; `values` says which number
-        stands for which class), "binary" (one; names[1] from half of values[1] on), "numbers" (one; 0, or the number
-        of an object of class names[1]), "objects" (one per object of class names[1], not zero where it is), or
-        "polygons" (none: `polygons` has a class name for each object, and its rings, (N, 2) float64 corners x, y in
-        pixels, or runs; painted in this order).
+    names: the classes. sources: files or arrays (H, W), of which the highest value counts. kind: what they hold:
+        "index" (`values` says which number stands for which class), "binary" (names[1] from half of values[1] on),
+        "numbers" (0, or the number of an object of class names[1]), "objects" (not zero where it is: one file per
+        object of class names[1]), or "polygons" (none: `polygons` has a class name for each object, and its rings,
+        (N, 2) float64 corners x, y in pixels, or runs; painted in this order).
     values: per class, in the order of `names`; those of colours as in `mask_values`. ignore: the value, or the class
         name of polygons, that stands for "not known". size: height and width that polygons refer to.
     orientation: the EXIF orientation of the picture where the mask lacks it, else 1.

@@ -19,6 +19,7 @@ from striate.data.guard import load_each
 from striate.data.header import Unreadable
 from striate.data.labels import fitting_table, label_by_pattern, label_by_table
 from striate.data.load import Want
+from striate.data.masks import without_masks
 from striate.data.packed import is_packed, read_packed
 from striate.data.pairs import are_pictures_and_masks
 from striate.data.records import is_records, read_records
@@ -175,7 +176,7 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     """Class folders; where there are none, the pictures with the labels of the one table beside them."""
     problem, found = None, None
     try:
-        found = read_folder(path)
+        found = without_masks(read_folder(path))
     except StriateError as error:
         problem = error
     given = (asked.label_column and "--label-column", asked.columns and "--columns")

@@ -714,6 +714,27 @@ def test_table_of_boxes(tmp_path: Path) -> None:
     assert boxes_of(read_boxes(tmp_path)) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
 
 
+@pytest.mark.parametrize(
+    ("head", "clean", "ill", "wrong"),
+    [
+        ("patientId,x,y,width,height,Target", "b,,,,,0", "a,2,3,10,5,1", "c,,,,,1"),
+        ("image_id,class_name,x_min,y_min,x_max,y_max", "b,No finding,NaN,NaN,NaN,NaN", "a,1,2,3,12,8", "c,1,,,,"),
+    ],
+)
+def test_a_class_without_any_box_says_that_nothing_is_there(
+    tmp_path: Path, head: str, clean: str, ill: str, wrong: str
+) -> None:
+    """The healthy of RSNA's and VinDr's tables are pictures without objects, and had been left out; a line without
+    corners of a class that has boxes elsewhere is still a mistake."""
+    for name in "abc":
+        draw(tmp_path / f"{name}.png")
+    write(tmp_path / "boxes.csv", f"{head}\n{clean}\n{ill}\n{wrong}\n")
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {"a.png": [("1", 2, 3, 12, 8)], "b.png": []}
+    assert found.classes == ["1"]
+    assert [item.path for item in found.left_out] == ["c.png"]
+
+
 def test_tables_of_boxes_are_called_by_their_parts(tmp_path: Path) -> None:
     """train_labels.csv and test_labels.csv are these parts, a column goes before the name, and one table is no part."""
     for name, rows in (("train", "a.jpg,cell,1,2,3,4,\nb.jpg,,,,,,val\n"), ("test", "c.jpg,cell,1,2,3,4,\n")):

@@ -504,6 +504,8 @@ def test_masks_are_no_pictures_of_their_class(tmp_path: Path, of_picture: str, o
     assert sorted(item.path for item in found.left_out) == sorted(
         of_mask.format(c=k, n=n) for k in ("ill", "well") for n in range(3)
     )
-    assert found.left_out[0].reason.startswith(f"a mask of {of_picture.format(c='ill', n=0)}; --task segmentation")
+    assert {item.reason for item in found.left_out} == {
+        "a mask of a picture of its class; --task segmentation learns masks"
+    }
     assert len(read_source(tmp_path / "b").samples) == 12
     assert len(read_source(tmp_path / "c").samples) == 6

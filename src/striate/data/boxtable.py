@@ -60,21 +60,18 @@ def read_box_table(file: Path) -> list[Noted]:
     rows: dict[str, list[tuple[int, dict[str, str]]]] = {}
     for number, cells in lines[1:]:
         values = {word: cell_at(cells, column) for word, column in columns.items()}
+        values["corners"] = "".join(values[word] for word in HEADER[2:] if values[word].lower() not in NOTHING)
         if values["path"]:
             rows.setdefault(values["path"], []).append((number, values))
     corners = [decimal(row[word]) for listed in rows.values() for _, row in listed for word in HEADER[2:]]
     written = [value for value in corners if value is not None]
     shares = max(written, default=2.0) <= 1 and not all(value.is_integer() for value in written)
-    boxed = {row["label"] for listed in rows.values() for _, row in listed if _has_corners(row)} - {""}
+    boxed = {row["label"] for listed in rows.values() for _, row in listed if row["corners"]} - {""}
     return [_note(file, path, listed, shares, boxed) for path, listed in rows.items()]
 
 
-def _has_corners(row: dict[str, str]) -> bool:
-    return any(row[word].lower() not in NOTHING for word in HEADER[2:])
-
-
 def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]], shares: bool, boxed: set[str]) -> Noted:
-    things = [_thing(number, row) for number, row in rows if _has_corners(row) or row["label"] in boxed]
+    things = [_thing(number, row) for number, row in rows if row["corners"] or row["label"] in boxed]
     words = {row.get("part", "") for _, row in rows} - {""}
     parts = {PART_NAMES.get(word.lower()) for word in words}
     problem = ""

@@ -98,22 +98,21 @@ def read(path: Path) -> Found:
 def without_masks(found: Found) -> Found:
     """Class folders without the masks of their own pictures, which names tell; some of these are looked at, and must
     be drawn in a few values."""
-    classes, masks = defaultdict(list), {}
+    classes, masks = defaultdict(list), set()
     for sample in found.samples if may_hold_masks(found.root) else ():
         classes[sample.target].append(sample)
     for pairs in map(pair, classes.values()):
-        masks |= {item.path: item.left_out(reason) for item, reason in pairs.over if pairs.masks}
-        for path, several in pairs.masks.items():
-            reason = f"a mask of {path}; --task segmentation learns masks"
-            masks |= {item.path: item.left_out(reason) for item in several}
-    files = [(sample.path, sample.source) for sample in found.samples if sample.path in masks]
-    some = load_each(files[:: len(files) // LOOKED_AT + 1], Want(values=True), WORKERS)
+        masks |= {mask.path for several in pairs.masks.values() for mask in several}
+        masks |= {mask.path for mask, _ in pairs.over if pairs.masks}
+    files = [sample for sample in found.samples if sample.path in masks]
+    first = files[:: len(files) // LOOKED_AT + 1]
+    some = load_each(((sample.path, sample.source) for sample in first), Want(values=True), WORKERS)
     counts = [np.sort(Seen.of(one.picture).counts) for _, one in some if not one.problem]
     if not counts or any(each[-FEW:].sum() < MOSTLY * each.sum() for each in counts):
         return found
-    kept = [sample for sample in found.samples if sample.path not in masks]
-    left_out = sorted([*found.left_out, *masks.values()], key=lambda item: sort_key(item.path))
-    return replace(found, samples=kept, left_out=left_out)
+    lost = [sample.left_out("a mask of a picture of its class; --task segmentation learns masks") for sample in files]
+    left_out = sorted([*found.left_out, *lost], key=lambda item: sort_key(item.path))
+    return replace(found, samples=[s for s in found.samples if s.path not in masks], left_out=left_out)
 
 
 def _no_masks(path: Path, flat: Found | None, looked: "_Looked") -> StriateError:

@@ -122,6 +122,10 @@ def _read_path(
 
 def _of_form(found: Found, form: str) -> Found:
     """What was found, as the form that was asked for: stacks of pictures may be volumes."""
+    sides = getattr(found.samples[0].source, "shape", ()) if found.samples else ()
+    if (form, found.form) == ("auto", "picture") and len(sides) == 3 and 4 < sides[0] == sides[1] == sides[2]:
+        note = f"{sides[2]} channels, as many as rows and columns: if they are frames, --form volume"
+        return replace(found, notes=(*found.notes, note))
     if form in ("auto", found.form):
         return found
     if (form, found.form) == ("volume", "picture") and found.task not in READERS:

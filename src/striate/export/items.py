@@ -154,13 +154,13 @@ def _row(values: np.ndarray) -> Source:
 
 
 def _series(path: Path, shape: Shape, about: Mapping) -> Iterator[tuple[str, Source]]:
-    if not is_series(path) and path.is_file() and path.suffix.lower() in (".npy", ".npz"):
+    if not is_series(path, sure=True) and path.is_file() and path.suffix.lower() in (".npy", ".npz"):
         known = arrays_of(path)
         if len(known) == 1:
             yield from items(known[0].load(), shape)
             return
     is_recorded = is_records(path)
-    if not (is_recorded or is_series(path)) and is_packed(path):
+    if not (is_recorded or is_series(path, sure=True)) and is_packed(path):
         yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
         return
     read = about.get("series")
@@ -187,4 +187,4 @@ def _texts(source: str | PathLike, name: str, about: Mapping) -> Iterable[tuple[
         lines = read_text(path, "a file of texts").splitlines()
         yield from ((f"{path.stem}/{n}", symbols_of(line)) for n, line in enumerate(lines) if line.strip())
     else:
-        yield from list_texts(path, column)
+        yield from list_texts(path, about.get("text") or "", about.get("columns") or "")

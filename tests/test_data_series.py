@@ -623,5 +623,14 @@ def test_a_table_of_texts_is_told_how_its_column_is_named(tmp_path: Path) -> Non
 def test_series_without_a_label_are_told_how_to_name_it(tmp_path: Path) -> None:
     """Of decimals in every column none is plainly the label: the option that says which is named."""
     found = read_source(written(tmp_path, numbers()))
-    with pytest.raises(StriateError, match="say which column holds the label: --label-column"):
+    with pytest.raises(StriateError, match=r"readable series.*received: no series; .*say which column holds the label"):
         require_trainable(found)
+
+
+def test_folders_of_text_are_told_what_a_series_is(tmp_path: Path) -> None:
+    """Text files in class folders are no pictures; that series and texts are lines of a table is said."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        written(tmp_path / name, numbers(1))
+    with pytest.raises(StriateError, match="series and texts are lines of a table"):
+        require_trainable(read_source(tmp_path))

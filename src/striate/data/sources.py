@@ -225,8 +225,8 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         return
     if len(counts) < 2:
         rule = "training needs at least two classes" if samples else "training needs readable pictures"
-        received, remedy = _what_was_found(found, counts), _two_classes(found)
-        raise StriateError(rule, received=received, where=found.root, remedy=remedy)
+        received, remedy = worded(_what_was_found(found, counts), found.form), _two_classes(found)
+        raise StriateError(worded(rule, found.form), received=received, where=found.root, remedy=remedy)
     if few := class_order(name for name, count in counts.items() if count < 2):
         rule = "every class needs at least two usable pictures"
         remedy = f"{unit_words(few)}add pictures to these or take them out"
@@ -267,6 +267,8 @@ def _two_classes(found: Found) -> str:
         return "--label-regex must find at least two different classes"
     if found.kind == "table" and not found.samples and any("no such file" in item.reason for item in found.left_out):
         return f"write paths from the folder of the table; {with_folder(Path(found.root))}"
+    if {item.reason for item in found.left_out} == {"text, not a picture"} and not found.samples:
+        return f"arrange it as {LAYOUT}; series and texts are lines of a table, whose column of texts --text names"
     if found.form == "series" and not found.samples:
         return "say which column holds the label: --label-column, by name or number from 0"
     if found.kind not in ("classes", "parts"):

@@ -363,6 +363,19 @@ def test_what_points_are_is_told_where_it_is_guessed(tmp_path: Path) -> None:
     assert found.notes == ("'.' in cells is taken as between thousands: 1.037 is 1037.",)
 
 
+def test_what_commas_are_is_told_where_it_is_guessed(tmp_path: Path) -> None:
+    """A comma before three digits in every cell is decimal or not: it is said, and decimal points in the next column
+    make thousands of them, as decimal commas do of points; it had been a thousandth without a word."""
+    prices, areas = [f'"{1000 + 137 * n:,}"' for n in range(30)], [f"{n / 8:.2f}" for n in range(30)]
+    found = read_source(table(tmp_path, lines(prices)))
+    assert found.samples[1].target == (1.137,)
+    assert found.notes == ("',' in value is taken as the decimal mark: 1,000 is 1.",)
+    found = read_source(table(tmp_path, lines(prices, areas, header="id,price,area")), label_column="price")
+    assert [sample.target[0] for sample in found.samples] == [1000 + 137 * n for n in range(30)]
+    assert found.notes == ("',' in price is taken as between thousands: 1,000 is 1000.",)
+    assert read_source(table(tmp_path, lines([*prices[1:], '"0,5"']))).notes == ()
+
+
 def test_titles_of_several_words_say_what_was_measured(tmp_path: Path) -> None:
     """A column "Age (years)" holds ages, also where each is met often; under other titles classes are told."""
     ages = [20 + n % 25 for n in range(100)]

@@ -169,7 +169,7 @@ def _pages(case: Case) -> Iterator[Finding]:
         level="note",
         what=f"{counted(len(rows), 'file')} of several pages, slices or frames, {pages:,} in all.",
         done="One page of each is used, the first unless --page says another.",
-        change="--page N takes page N (from 0); to use several, save them as files of their own and group them.",
+        change="--page N takes page N (from 0); --form volume takes all of a file together.",
         figures={"pages": pages},
     )
 

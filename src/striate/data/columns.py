@@ -27,6 +27,7 @@ _DELIMITERS = "\t;,|"
 _LOOKED_AT = 100  # lines from which the separator is read
 _TITLES = frozenset(word for several in COLUMNS.values() for word in several)
 _COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n?|\n))+")  # and empty lines
+_DOUBT = "there must be no doubt which column of a table holds the label"
 _REMEDY = "begin it with a line of column names: path,label (and part or group if wanted)"
 
 Line = tuple[int, list[str]]  # its number in the file, counted from 1, and its cells without blanks around them
@@ -196,15 +197,19 @@ def _delimiter(file: Path, text: str) -> str:
     return best
 
 
-def _parse(file: Path, text: str, delimiter: str, *, strict: bool = False) -> list[Line]:
-    """strict: refuse a quote that is never closed, which would swallow the rest of the table."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict)
+def _parse(file: Path, text: str, delimiter: str, **how: object) -> list[Line]:
+    """how: as of csv; strict refuses a quote that is never closed, which would swallow the rest of the table."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, **how)
     try:
         lines = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
         return [(number, cells) for number, cells in lines if any(cells)]
     except csv.Error as error:
-        where = f"{file}, line {reader.line_num}"
-        raise StriateError("the table must be proper CSV", received=error, where=where) from None
+        lines = _parse(file, text, delimiter, quoting=csv.QUOTE_NONE) if how.get("strict") and delimiter == "\t" else []
+        if len({len(cells) for _, cells in lines}) == 1:  # so that quotes are no more than marks
+            return lines
+        rule, where = "the table must be proper CSV", f"{file}, line {reader.line_num}"
+        remedy = "write a quote inside a quoted cell twice"
+        raise StriateError(rule, received=error, where=where, remedy=remedy) from None
 
 
 def find_column(header: Sequence[str], words: Sequence[str]) -> int | None:
@@ -245,12 +250,9 @@ def asked_columns(file: Path, header: list[str] | None, width: int, asked: str |
             column = int(word)
         if column is None:
             known = [name for name in header or () if name]
-            raise StriateError(
-                "--label-column names a column of the table, or several with commas between them",
-                received=word,
-                where=file,
-                remedy=nearest(word, known) if known else f"give its number, 0 to {width - 1}, or name all: --columns",
-            )
+            rule = "--label-column names a column of the table, or several with commas between them"
+            remedy = nearest(word, known) if known else f"give its number, 0 to {width - 1}, or name all: --columns"
+            raise StriateError(rule, received=word, where=file, remedy=remedy)
         found.append(column)
     return tuple(found)
 
@@ -263,7 +265,8 @@ def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None]) ->
         return tuple(rest)
     if not rest:
         raise _no_columns(file, first, "a table needs a column label")
-    raise in_doubt(file, [first[n] for n in rest])
+    are_paths = [Path(cell_at(rows[-1], n)).suffix.lower() in IMAGE_SUFFIXES for n in rest]
+    raise in_doubt(file, [first[n] for _, n in sorted(zip(are_paths, rest, strict=True))])
 
 
 def _require_one(file: Path, rows: list[list[str]], asked: str | None, *columns: int) -> None:
@@ -273,28 +276,21 @@ def _require_one(file: Path, rows: list[list[str]], asked: str | None, *columns:
         same = [n for n, title in enumerate(titles) if title == titles[column]]
         said = {tuple(cell_at(cells, n) for cells in rows) for n in same}
         if len(said) > 1 and str(column) not in _words(asked):
-            raise StriateError(
-                "there must be no doubt which column of a table holds the label",
-                received=f"{rows[0][column]!r} as the title of the columns {first_few(same)}",
-                where=file,
-                remedy=f"give the number of one: --label-column {column}",
-            )
+            received = f"{rows[0][column]!r} as the title of the columns {first_few(same)}"
+            remedy = f"give the number of one: --label-column {column}"
+            raise StriateError(_DOUBT, received=received, where=file, remedy=remedy)
 
 
 def in_doubt(file: Path, names: Sequence[str]) -> StriateError:
     """That any of these columns may hold the label."""
-    return StriateError(
-        "there must be no doubt which column of a table holds the label",
-        received=f"the columns {first_few(names, 10)}",
-        where=file,
-        remedy=f"name it, for example --label-column {names[0]!r}, or several with commas between them",
-    )
+    remedy = f"name it, for example --label-column {names[0]!r}, or several with commas between them"
+    return StriateError(_DOUBT, received=f"the columns {first_few(names, 10)}", where=file, remedy=remedy)
 
 
 def _no_columns(
     file: Path, first: Sequence[str], rule: str = "a table needs a column path and a column label"
 ) -> StriateError:
-    remedy = f"{_REMEDY}; {with_folder(file)}"
+    remedy = f"{_REMEDY}; {with_folder(file)}; a column of texts is named by --text"
     if find_column(first, TIMES) is not None and find_column(first, SERIES) is None:
         rule = "a table with a line for every time needs a column series beside time, and each series several lines"
         remedy = f"call the column series that says of which series a line is; for pictures, {remedy}"

@@ -182,7 +182,8 @@ class Found:
     labels: where the classes come from, in words, when it is neither folders nor the table given.
     form: what each sample is, one of prepare.FORMS. notes: what was done to use samples as they are, in sentences.
     read: of a table of series the columns of "labels", those "apart" from the values (by number where they have no
-        names) and the "length", None where lines differ: for the model, which reads other tables so too.
+        names), the "length", None where lines differ, and "index" where one before all others counted the lines: for
+        the model, which reads other tables so too.
     """
 
     root: str

@@ -159,7 +159,7 @@ def _require_agreement(path: Path, labels: object, label_regex: object, label_co
 def _found_in(path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked) -> tuple[Found, str | None]:
     """What is found at a path, and the group asked for unless it named a column that was used."""
     if labels is None and label_regex is None and asked.form in ("auto", "series"):
-        if is_series(path):
+        if is_series(path, asked.form == "series"):
             return read_series(path, asked)
         if is_records(path):
             return read_records(path, asked.read), asked.group
@@ -200,7 +200,7 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
         raise StriateError(rule, received=received, where=path, remedy=remedy)
     if _is_unlabelled(found):
         rule = "the folders of parts hold one folder per class"
-        remedy = f"arrange it as {LAYOUT}, or {_other_labels(found)}"
+        remedy = f"arrange it as {LAYOUT}, or {other_labels(item.path for item in found.left_out)}"
         raise StriateError(rule, received=f"pictures directly in {first_few(found.classes)}", where=path, remedy=remedy)
     if of_table:
         rule = f"{of_table} is for a table"
@@ -211,10 +211,6 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
 def _is_unlabelled(found: Found) -> bool:
     """Whether folders that look like classes are parts (train, test) whose pictures have no class folder."""
     return len(found.classes) > 1 and all(name.lower() in PART_NAMES for name in found.classes)
-
-
-def _other_labels(found: Found) -> str:
-    return other_labels(item.path for item in found.left_out)
 
 
 def require_trainable(found: Found, readable: Collection[int] | None = None) -> None:
@@ -234,8 +230,8 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         return
     if len(counts) < 2:
         rule = "training needs at least two classes" if samples else "training needs readable pictures"
-        received, remedy = _what_was_found(found, counts), _two_classes(found)
-        raise StriateError(rule, received=received, where=found.root, remedy=remedy)
+        received, remedy = worded(_what_was_found(found, counts), found.form), _two_classes(found)
+        raise StriateError(worded(rule, found.form), received=received, where=found.root, remedy=remedy)
     if few := class_order(name for name, count in counts.items() if count < 2):
         rule = "every class needs at least two usable pictures"
         remedy = f"{unit_words(few)}add pictures to these or take them out"
@@ -259,12 +255,10 @@ def _require_some(found: Found, samples: Sequence[Sample]) -> None:
     """What every task needs: pictures to learn from, and one more."""
     learned = [sample for sample in samples if sample.part in (None, "train")]
     if len(samples) < 2 or not learned:
-        raise StriateError(
-            "training needs at least two pictures, one of them outside validation and test",
-            received=f"{len(samples):,} with a target, {len(learned):,} of them to learn from",
-            where=found.root,
-            remedy="; ".join(f"{item.path}: {item.reason}" for item in found.left_out[:3]),
-        )
+        rule = "training needs at least two pictures, one of them outside validation and test"
+        received = f"{len(samples):,} with a target, {len(learned):,} of them to learn from"
+        remedy = "; ".join(f"{item.path}: {item.reason}" for item in found.left_out[:3])
+        raise StriateError(rule, received=received, where=found.root, remedy=remedy)
 
 
 def _what_was_found(found: Found, counts: Counter) -> str:
@@ -278,6 +272,10 @@ def _two_classes(found: Found) -> str:
         return "--label-regex must find at least two different classes"
     if found.kind == "table" and not found.samples and any("no such file" in item.reason for item in found.left_out):
         return f"write paths from the folder of the table; {with_folder(Path(found.root))}"
+    if {item.reason for item in found.left_out} == {"text, not a picture"} and not found.samples:
+        return f"arrange it as {LAYOUT}; series and texts are lines of a table, whose column of texts --text names"
+    if found.form == "series" and not found.samples:
+        return "say which column holds the label: --label-column, by name or number from 0"
     if found.kind not in ("classes", "parts"):
         return "give readable pictures of at least two labels"
     if found.kind == "classes" and found.samples:
@@ -285,7 +283,7 @@ def _two_classes(found: Found) -> str:
         inner = class_order(place[1] for place in places if len(place) > 2)
         if inner:
             return f"if {first_few(inner)} in {places[0][0]!r} are the classes, give that folder instead"
-        return f"arrange it as {LAYOUT}, or {_other_labels(found)}"
+        return f"arrange it as {LAYOUT}, or {other_labels(item.path for item in found.left_out)}"
     beside = [item.path for item in found.left_out if item.reason.startswith(BESIDE_PARTS)]
     return f"arrange it as {LAYOUT}{f'; passed over: {first_few(beside)}' if beside else ''}"
 

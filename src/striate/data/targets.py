@@ -21,6 +21,7 @@ MEASURES = {"age", "angle", "count", "counts", "steering", "speed", "height", "w
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,(\d{1,2}|\d{4,})")  # a decimal one for certain
+_POINT = re.compile(r"[+-]?\d+\.\d{1,2}")  # as well
 _SPACED = re.compile(r"[+-]?[1-9]\d{0,2}([ \u00a0\u202f'\u2019]\d{3})+([.,]\d+)?")  # 1 234,5 and 1'234.5
 _WORDS = dict.fromkeys(("true", "t", "yes", "y", "x"), "1") | dict.fromkeys(("false", "f", "no", "n"), "0")
 _MARKS = frozenset(("1", "0", "-1", *NOTHING))
@@ -144,8 +145,9 @@ def meaning_of(
     """
     columns, names = tuple(columns), tuple(unicodedata.normalize("NFC", name) for name in names)
     several = [[line[c].strip() if c < len(line) else "" for c in columns] for line in lines]
-    beside = (cell for line in lines[:_LOOKED_AT] for cell in line if "," in cell)
-    decimal = None if typed else any(map(_COMMA.fullmatch, beside))
+    beside = [cell for line in lines[:_LOOKED_AT] for cell in line if "," in cell or "." in cell]
+    marks = (mark for mark, form in ((",", _COMMA), (".", _POINT)) if any(map(form.fullmatch, beside)))
+    decimal = None if typed else next(marks, "")
     if len(columns) > 1:
         made = _of_many(several, asked, decimal)
     else:
@@ -228,7 +230,7 @@ def _misfit(lines: Sequence[Cells], names: Sequence[str], asked: str | None) -> 
     return 0, f"marks in {', '.join(names)}"  # of which most lines have none or several, where one was asked for
 
 
-def _of_many(lines: list[list[str]], asked: str | None, decimal: bool | None) -> dict | None:
+def _of_many(lines: list[list[str]], asked: str | None, decimal: str | None) -> dict | None:
     marks = [[_mark(cell) for cell in cells] for cells in lines if any(cells)] if are_marks(lines) else []
     if asked in (None, CLASS) and _most(cells.count("1") == 1 for cells in marks):
         return {"task": CLASS, "kind": "marked"}
@@ -246,7 +248,7 @@ def _of_many(lines: list[list[str]], asked: str | None, decimal: bool | None) ->
     return None
 
 
-def _of_one(cells: list[str], name: str, asked: str | None, decimal: bool | None) -> dict | None:
+def _of_one(cells: list[str], name: str, asked: str | None, decimal: str | None) -> dict | None:
     known = [cell for cell in cells if cell.lower() not in NOTHING]
     comma = _comma(known, decimal)
     if asked == NUMBERS or (asked is None and _are_measures(known, name, comma)):
@@ -265,27 +267,23 @@ def _most(hits: object) -> bool:
     return bool(found) and sum(found) > _MOSTLY * len(found)
 
 
-def _comma(cells: Sequence[str], decimal: bool | None) -> str:
-    """What commas are in a column, as in `number`. decimal: whether the table has decimal ones; None where points are
-    decimal for certain."""
-    if decimal is not None and _are_thousands(cells, ".", ",", decimal):
+def _comma(cells: Sequence[str], decimal: str | None) -> str:
+    """What commas are in a column, as in `number`. decimal: the decimal mark of other cells, "" if none tells it; None
+    where points are decimal for certain."""
+    if decimal is not None and _are_thousands(cells, ".", ",", decimal == ","):
         return ","
-    return "" if _are_thousands(cells, ",", ".", False) else "."
+    return "" if _are_thousands(cells, ",", ".", decimal == ".") else "."
 
 
 def _are_thousands(cells: Sequence[str], mark: str, point: str, said: bool) -> bool:
     """Whether `mark` stands between thousands: all have three digits behind, and not all cells are so.
 
-    Of points, which are decimal ones elsewhere, a decimal comma must say so (said: there is one in another column), or
-    a second point in one number; 7 or 900 beside 1.137 may be a number whose zeros are not written.
+    The other mark must say so (said: it is the decimal one in another column), or a second one in one number; 7 or 900
+    beside 1.137 may be a number whose zeros are not written.
     """
-    held, form = [], re.compile(rf"[+-]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+(\{point}\d+)?")
-    plain = []
-    for cell in cells:
-        if mark in cell:
-            held.append(cell)
-        elif number(cell) is not None:
-            plain.append(cell)
+    form = re.compile(rf"[+-]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+(\{point}\d+)?")
+    held = [cell for cell in cells if mark in cell]
+    plain = [cell for cell in cells if mark not in cell and number(cell) is not None]
     said = said or (plain and mark == ",") or any(point in cell for cell in plain)
     sure = said or any(point in cell or cell.count(mark) > 1 for cell in held)
     return bool(held and sure) and all(map(form.fullmatch, held))
@@ -293,11 +291,12 @@ def _are_thousands(cells: Sequence[str], mark: str, point: str, said: bool) -> b
 
 def _guess(name: str, cells: Sequence[str], comma: str) -> str:
     """How points or commas before three digits were taken in a column that could mean the other thing too, in words."""
-    mark, digits = ("," if comma == "" else "."), "{1,3}" if comma == "." else "+"
     known = [cell for cell in cells if number(cell, comma) is not None]
+    mark = "," if comma != "," and any("," in cell for cell in known) else "."
+    digits = "{1,3}" if comma == "." else "+"
     held = [cell for cell in known if mark in cell]
     form = re.compile(rf"[+-]?([1-9]\d{{0,2}}\{mark}\d{{3}}|\d{digits})")
-    if not held or (len(held) == len(known) and comma == ".") or not all(map(form.fullmatch, known)):
+    if not held or (len(held) == len(known) and mark == comma == ".") or not all(map(form.fullmatch, known)):
         return ""
     what = "the decimal mark" if comma == "." else "between thousands"
     return f"{mark!r} in {name} is taken as {what}: {held[0]} is {number(held[0], comma):.15g}."

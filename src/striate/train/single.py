@@ -256,6 +256,7 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
         **data.task.floor(data.targets_of(data.rows("train"))),
         "recipe": training.plan.recipe,
         **({"text": job.settings.text} if job.settings.text else {}),
+        **({"columns": job.settings.columns} if job.settings.columns else {}),
         **({"series": data.found.read} if data.found.read else {}),
         **({"split": job.settings.split} if job.settings.split == "blocks" else {}),
     }

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageFilter
 
 from striate.data.header import Unreadable
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
 from striate.data.masks import read, recognises
+from striate.data.sources import read_source
 from striate.data.vocabulary import class_list, read_classes
 from striate.errors import StriateError
 
@@ -314,6 +316,23 @@ def test_one_stray_pixel_makes_no_class_unknown(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert (found.names, found.samples[0].target.ignore) == (("background", "class 77", "class 255"), None)
     assert (read_labels(found.samples[0].target, SIDE, 100) == 2).sum() == 250
+
+
+def test_masks_of_stacks_are_of_the_page_of_their_pictures(tmp_path: Path) -> None:
+    """Slice 2 had been learned against mask 0; a mask of one page is for all, one of other pages is left out."""
+    random, stacks = np.random.default_rng(1), {}
+    for number, pages in enumerate((4, 4, 1, 3)):
+        stacks[number] = random.integers(0, 2, (pages, SIDE, SIDE), np.uint8)
+        for folder, stack in (("images", random.integers(0, 255, (4, SIDE, SIDE), np.uint8)), ("masks", stacks[number])):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            axes = {"axes": "ZYX"}
+            tifffile.imwrite(tmp_path / folder / f"{number}.tif", stack, imagej=True, metadata=axes)
+    found = read_source(tmp_path, page=2)
+    assert [(item.path, item.reason) for item in found.left_out] == [
+        ("images/3.tif", "its mask masks/3.tif has 3 pages, it has 4")
+    ]
+    for number, sample in enumerate(found.samples):
+        assert np.array_equal(read_labels(sample.target, SIDE, SIDE), stacks[number][2 if number < 2 else 0])
 
 
 def test_blurred_edges_are_cut_at_the_middle(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from striate.data.boxes import KINDS
 from striate.data.content import START, read_file, recognise
 from striate.data.folder import read_flat, sort_key
 from striate.data.guard import load_each
+from striate.data.header import Header, Pick
 from striate.data.labelmap import misfit, packed_objects, strangers, value_text
 from striate.data.load import Loaded, Want
 from striate.data.outlines import WORKERS, has_outlines, read_outlines
@@ -50,8 +51,8 @@ def recognises(path: Path) -> bool:
     return enough and not any(are_photographs(seen.values) for seen in looked.seen.values())
 
 
-def read(path: Path) -> Found:
-    """The samples of a folder whose pictures have masks.
+def read(path: Path, page: int = 0) -> Found:
+    """The samples of a folder whose pictures have masks; page: of files with several.
 
     Every mask is looked at once, because what its values stand for is decided over all of them (see `vocabulary`).
     Where there is no mask, outlines in COCO, labelme or YOLO files are read.
@@ -61,14 +62,14 @@ def read(path: Path) -> Found:
     if not pairs.masks and has_outlines(path):
         return read_outlines(path)
     _require_one_mask(pairs, path)
-    looked = _look(pairs)
+    looked = _look(pairs, page)
     if flat is None or not looked.sources:
         raise _no_masks(path, flat, looked)
     _require_one_palette(looked, path)
     parts, clashes = listed_parts(path, "Segmentation")
     classes = _listed_classes(path, flat.left_out)
     vocabulary = decide(list(looked.seen.values()), classes, path, _are_objects(looked)) if looked.seen else _OBJECTS
-    samples, strange = _samples(pairs, looked, vocabulary)
+    samples, strange = _samples(pairs, looked, vocabulary, page)
     left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
     left_out += [sample.left_out(clashes[stem]) for sample in samples if (stem := Path(sample.path).stem) in clashes]
     samples = [
@@ -119,15 +120,15 @@ class _Looked:
     left_out: list[LeftOut] = field(default_factory=list)
 
 
-def _look(pairs: Pairs) -> _Looked:
+def _look(pairs: Pairs, page: int = 0) -> _Looked:
     """Every mask, opened once; a picture with one that cannot be used is left out."""
-    headers = load_each(((sample.path, sample.source) for sample in pairs.pictures), Want(header=True), WORKERS)
-    sizes = {path: loaded.header and (loaded.header.height, loaded.header.width) for path, loaded in headers}
+    pick, pictures = Pick(page=page), ((sample.path, sample.source) for sample in pairs.pictures)
+    heads = {path: loaded.header for path, loaded in load_each(pictures, Want(header=True, pick=pick), WORKERS)}
     files = (((sample, mask), mask.source) for sample in pairs.pictures for mask in pairs.masks[sample.path])
     looked, wrong = _Looked(), {}
-    for path, several in groupby(load_each(files, Want(values=True), WORKERS), key=lambda item: item[0][0].path):
+    for path, several in groupby(load_each(files, Want(values=True, pick=pick), WORKERS), key=lambda item: item[0][0].path):
         are_objects = path in pairs.objects
-        well = _well(several, sizes[path], are_objects, looked, wrong)
+        well = _well(several, heads[path], are_objects, looked, wrong)
         if not are_objects:
             for values in well:
                 looked.seen[path] = Seen.of(values)
@@ -143,7 +144,7 @@ def _look(pairs: Pairs) -> _Looked:
 
 def _well(
     masks: Iterable[tuple[tuple[Sample, Sample], Loaded]],
-    size: tuple[int, int] | None,
+    head: Header | None,
     are_objects: bool,
     looked: _Looked,
     wrong: dict[str, LeftOut],
@@ -151,9 +152,12 @@ def _well(
     """The values of one picture's masks that can be used, turned as it is shown; what cannot is noted in `looked` or,
     for all, in `wrong`."""
     for (sample, mask), loaded in masks:
-        path, values = sample.path, loaded.picture
+        path, values, size = sample.path, loaded.picture, head and (head.height, head.width)
         if loaded.problem:
             wrong[path] = sample.left_out(f"its mask {mask.path}: {loaded.problem.reason}")
+            continue
+        if head and loaded.header and loaded.header.pages not in (1, head.pages):
+            wrong[path] = sample.left_out(f"its mask {mask.path} has {loaded.header.pages} pages, it has {head.pages}")
             continue
         if size and values.shape != size:
             turn = looked.orientation[path] = file_orientation(sample.source)
@@ -195,7 +199,7 @@ def _require_one_palette(looked: _Looked, where: Path) -> None:
                 raise StriateError(rule, received=received, where=where, remedy="save masks as RGB or with one palette")
 
 
-def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[list[Sample], list[LeftOut]]:
+def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary, page: int) -> tuple[list[Sample], list[LeftOut]]:
     """The pictures with their masks, and those whose mask holds a value that no class has."""
     samples, strange = [], []
     known = [*vocabulary.values, *([] if vocabulary.ignore is None else [vocabulary.ignore])]
@@ -216,6 +220,7 @@ def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[lis
             ignore=used.ignore,
             orientation=looked.orientation.get(sample.path, 1),
             packed=looked.packed.get(sample.path),
+            page=page,
         )
         samples.append(replace(sample, target=mask))
     return samples, strange

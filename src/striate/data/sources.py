@@ -44,8 +44,8 @@ class Reader(Protocol):
     def recognises(self, path: Path) -> bool:
         """Whether a folder or file plainly holds targets of this kind, by a look at names and first lines."""
 
-    def read(self, path: Path) -> Found:
-        """Its samples, and what is wrong with others."""
+    def read(self, path: Path, page: int = 0) -> Found:
+        """Its samples, and what is wrong with others; page: of files with several."""
 
 
 # By task, in the order in which they are asked: the module that reads its targets, a Reader.
@@ -64,6 +64,7 @@ def read_source(
     form: str = "auto",
     text: str | None = None,
     read: Mapping | None = None,
+    page: int = 0,
 ) -> Found:
     """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
     arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
@@ -73,10 +74,11 @@ def read_source(
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
     label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
     that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
-    where that is not plain either. text: the column of texts. read: as of Asked. StriateError where nothing is there.
+    where that is not plain either. text: the column of texts. read, page: as of Asked. StriateError where nothing is there.
     """
     source, is_given = _given(source)
-    asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text, read=read)
+    places = {"label_column": label_column, "columns": columns, "group": group, "text": text}
+    asked = Asked(task=task, form=form, read=read, page=page, **places)
     if source is None or is_given:
         if any(option is not None for option in (labels, label_regex, label_column, columns, text)):
             where = "arrays" if is_given else "no FOLDER"
@@ -115,7 +117,7 @@ def _read_path(
     if asked.text is not None:
         return read_texts(path, asked)
     is_plain = asked.form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
-    found = _read_other(path, asked.task) if asked.task in READERS or (asked.task is None and is_plain) else None
+    found = _read_other(path, asked) if asked.task in READERS or (asked.task is None and is_plain) else None
     return _found_in(path, labels, label_regex, asked) if found is None else (found, group)
 
 
@@ -130,13 +132,13 @@ def _of_form(found: Found, form: str) -> Found:
     raise StriateError(rule, received=f"{what} for {found.task}", where=found.root, remedy="leave --form out")
 
 
-def _read_other(path: Path, task: str | None) -> Found | None:
+def _read_other(path: Path, asked: Asked) -> Found | None:
     """What the reader of another task finds: of the one asked for, or of the first that recognises the source."""
     for name, module in READERS.items():
-        if task in (None, name):
+        if asked.task in (None, name):
             reader: Reader = import_module(module)
-            if task == name or reader.recognises(path):
-                return reader.read(path)
+            if asked.task == name or reader.recognises(path):
+                return reader.read(path, asked.page)
     return None
 
 

@@ -36,7 +36,7 @@ Cells = Sequence[str]
 class Asked:
     """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
     that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts.
-    read: how the series were read that a model learned from, as of Found."""
+    read: how the series were read that a model learned from, as of Found. page: of stacks with masks."""
 
     task: str | None = None
     label_column: str | None = None
@@ -45,6 +45,7 @@ class Asked:
     form: str = "auto"
     text: str | None = None
     read: Mapping | None = None
+    page: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,6 +235,7 @@ class Model:
         from striate.data.sources import read_source
 
         form, known = self.preparation.shape.form, {"text": self.about.get("text"), "read": self.about.get("series")}
+        known["page"] = self.preparation.shape.page
         asked = {"form": form if form in ("series", "volume") else "auto", **known, **labels_from}
         found = read_source(source, task=self.task.targets or self.task.name, **asked)
         if found.form != form:

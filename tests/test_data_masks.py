@@ -323,7 +323,8 @@ def test_masks_of_stacks_are_of_the_page_of_their_pictures(tmp_path: Path) -> No
     random, stacks = np.random.default_rng(1), {}
     for number, pages in enumerate((4, 4, 1, 3)):
         stacks[number] = random.integers(0, 2, (pages, SIDE, SIDE), np.uint8)
-        for folder, stack in (("images", random.integers(0, 255, (4, SIDE, SIDE), np.uint8)), ("masks", stacks[number])):
+        pictures = random.integers(0, 255, (4, SIDE, SIDE), np.uint8)
+        for folder, stack in (("images", pictures), ("masks", stacks[number])):
             (tmp_path / folder).mkdir(exist_ok=True)
             axes = {"axes": "ZYX"}
             tifffile.imwrite(tmp_path / folder / f"{number}.tif", stack, imagej=True, metadata=axes)

@@ -130,7 +130,8 @@ def _filled(mask: Mask, height: int | None, width: int | None, numbers: Sequence
 
 
 def _read(source: Path | np.ndarray, mask: Mask, height: int | None, width: int | None) -> np.ndarray:
-    loaded = load(source, Want(values=True, pick=Pick(page=mask.page)))  # in this process: the reader has had it opened in another before
+    wanted = Want(values=True, pick=Pick(page=mask.page))
+    loaded = load(source, wanted)  # in this process: the reader has had it opened in another before
     if loaded.problem:
         raise Unreadable(f"its mask: {loaded.problem.reason}", loaded.problem.code)
     values = upright(loaded.picture, mask.orientation)

@@ -126,7 +126,8 @@ def _look(pairs: Pairs, page: int = 0) -> _Looked:
     heads = {path: loaded.header for path, loaded in load_each(pictures, Want(header=True, pick=pick), WORKERS)}
     files = (((sample, mask), mask.source) for sample in pairs.pictures for mask in pairs.masks[sample.path])
     looked, wrong = _Looked(), {}
-    for path, several in groupby(load_each(files, Want(values=True, pick=pick), WORKERS), key=lambda item: item[0][0].path):
+    each = load_each(files, Want(values=True, pick=pick), WORKERS)
+    for path, several in groupby(each, key=lambda item: item[0][0].path):
         are_objects = path in pairs.objects
         well = _well(several, heads[path], are_objects, looked, wrong)
         if not are_objects:

@@ -74,7 +74,7 @@ def read_source(
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
     label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
     that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
-    where that is not plain either. text: the column of texts. read, page: as of Asked. StriateError where nothing is there.
+    where that is not plain either. text: the column of texts. read, page: as of Asked. Raises StriateError.
     """
     source, is_given = _given(source)
     places = {"label_column": label_column, "columns": columns, "group": group, "text": text}

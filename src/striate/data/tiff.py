@@ -119,7 +119,8 @@ class _Page:
     def for_pillow(self) -> bool:
         page, photometric, compression = self.page, int(self.page.photometric), int(self.page.compression)
         ours = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) and compression in _BYTES + _JPEG_2000
-        if ours and isinstance(page.bitspersample, int) and self.bits >= (8 if photometric != _PALETTE else 2 - self.written):
+        least = 2 - self.written if photometric == _PALETTE else 8
+        if ours and isinstance(page.bitspersample, int) and self.bits >= least:
             return False
         if self.bits > 8 or compression not in _BYTES + _PILLOWS:
             raise self._unsupported()
@@ -142,7 +143,8 @@ class _Page:
                 raise self._unsupported() from None
         if page.dtype is None or page.dtype.kind not in "buif" or (page.dtype.kind != "f" and self.bits == 24):
             raise self._unsupported()
-        channels = 3 - 2 * self.written if int(page.photometric) == _PALETTE else samples * inner - (self._alpha is not None)
+        coloured = int(page.photometric) == _PALETTE and not self.written
+        channels = 3 if coloured else samples * inner - (self._alpha is not None)
         name = page.dtype.name if page.dtype.name in ("uint8", "uint16") else "float32"
         height, width = turned_size(height, width, page.tags.valueof(274))
         coarse = int(page.compression)

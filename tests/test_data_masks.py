@@ -265,6 +265,72 @@ def test_numbers_of_objects_are_told_from_classes(tmp_path: Path) -> None:
     assert read(tmp_path).samples[0].target.kind == "index"
 
 
+def cells(*numbers: int) -> np.ndarray:
+    """A mask (80, 120) with an area of ten pixels for each number."""
+    mask = np.zeros((80, 120), np.int32)
+    for place, number in enumerate(numbers):
+        row, column = divmod(place, 20)
+        mask[4 * row : 4 * row + 2, 6 * column : 6 * column + 5] = number
+    return mask
+
+
+def draw_masks(folder: Path, masks: list[np.ndarray]) -> None:
+    for number, mask in enumerate(masks):
+        for place in ("images", "masks"):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(folder / f"images/{number}.tif", np.zeros(mask.shape, np.uint8))
+        tifffile.imwrite(folder / f"masks/{number}.tif", mask.astype(np.uint16))
+
+
+OBJECTS = {
+    "few cells": [cells(*range(1, 2 + count)) for count in (2, 3, 5, 4, 2, 3)],
+    "as many on every field": [cells(*range(1, 101)) for _ in range(3)],
+    "tiles of one large image": [cells(*range(first, first + 40)) for first in (1, 30, 120, 300)],
+    "tracks with gaps": [cells(*range(1 + number, 1200, 90)) for number in range(6)],
+    "an edge that is not known": [np.where(np.arange(120) < 1, 65535, cells(*range(1, n))) for n in (9, 12, 14)],
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_values_that_are_one_area_each_are_objects(tmp_path: Path, name: str) -> None:
+    """They had become classes such as "the second cell", or been refused as smoothed."""
+    draw_masks(tmp_path, OBJECTS[name])
+    found = read(tmp_path)
+    assert found.names == ("background", "foreground")
+    for mask, sample in zip(OBJECTS[name], found.samples, strict=True):
+        objects, labels = read_objects(sample.target, 80, 120), read_labels(sample.target, 80, 120)
+        assert np.array_equal(objects, mask)
+        assert np.array_equal(labels, np.where(mask == 65535, UNKNOWN, mask > 0))
+
+
+NO_OBJECTS = {
+    "a tumour in an organ": [np.kron([[1, 1, 1], [1, 1 + n % 2, 1]], np.ones((9, 9))) for n in range(6)],
+    "nuclei in cells": [np.pad(np.kron(np.eye(3) + 1 + n % 2, np.ones((9, 9))), 9) for n in range(6)],
+    "layers, the last one rare": [np.repeat(np.arange(5 + (n == 3)), 9)[:, None] * np.ones(30) for n in range(6)],
+    "many scattered classes": [
+        np.random.default_rng(n).permutation(np.arange(9600) % 90).reshape(80, 120) for n in (1, 2)
+    ],
+}
+
+
+@pytest.mark.parametrize("name", NO_OBJECTS)
+def test_classes_stay_classes(tmp_path: Path, name: str) -> None:
+    """Holes, several areas and one number of values on most masks are those of classes."""
+    draw_masks(tmp_path, NO_OBJECTS[name])
+    assert read(tmp_path).samples[0].target.kind == "index"
+
+
+def test_a_list_says_that_values_are_objects(tmp_path: Path) -> None:
+    """Nine of them on every mask may be either: it is told, and the one line `objects` decides."""
+    draw_masks(tmp_path, [np.roll(cells(*range(1, 10)), number, 1) for number in range(4)])
+    assert "each is one area: if every value is one object, write the line objects into" in read(tmp_path).labels
+    (tmp_path / "classes.txt").write_text("objects\n")
+    found = read(tmp_path)
+    assert found.names == ("background", "foreground")
+    assert not found.left_out
+    assert read_objects(found.samples[0].target, 80, 120).max() == 9
+
+
 def _all_but(end: int, *gone: int) -> np.ndarray:
     """A mask of the values 1 to `end` without some of them."""
     mask = np.zeros((SIDE, SIDE + 2), np.uint8)

@@ -1,7 +1,7 @@
 """Where pictures and labels come from: a folder, a table, packed files, arrays or the digits become `Found`."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Collection, Iterator, Sequence, ValuesView
 from dataclasses import replace
 from importlib import import_module
 from os import PathLike
@@ -53,37 +53,26 @@ READERS: dict[str, str] = {"detection": "striate.data.annotated", "segmentation"
 
 
 def read_source(
-    source: Source,
-    *,
-    task: str | None = None,
-    group: str | None = None,
-    labels: str | Path | None = None,
-    label_regex: str | None = None,
-    label_column: str | None = None,
-    columns: str | None = None,
-    form: str = "auto",
-    text: str | None = None,
-    read: Mapping | None = None,
-    page: int = 0,
+    source: Source, *, labels: str | Path | None = None, label_regex: str | None = None, **said: object
 ) -> Found:
     """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
-    arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
+    arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn. said: as of Asked.
 
     task: what the targets are for; found out by default. group: None, "parent", a column of the table, or a regular
     expression (see `grouping.regroup`). labels: a table with the labels of the folder's pictures (see
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
     label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
     that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
-    where that is not plain either. text: the column of texts. read, page: as of Asked. Raises StriateError.
+    where that is not plain either. text: the column of texts. Raises StriateError.
     """
     source, is_given = _given(source)
-    places = {"label_column": label_column, "columns": columns, "group": group, "text": text}
-    asked = Asked(task=task, form=form, read=read, page=page, **places)
+    asked = Asked(**said)
+    task, group = asked.task, asked.group
     if source is None or is_given:
-        if any(option is not None for option in (labels, label_regex, label_column, columns, text)):
+        if any(one is not None for one in (labels, label_regex, asked.label_column, asked.columns, asked.text)):
             where = "arrays" if is_given else "no FOLDER"
             raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
-        found = read_digits() if source is None else read_arrays(*source, task=task, form=form)
+        found = read_digits() if source is None else read_arrays(*source, task=task, form=asked.form)
     elif not isinstance(source, str | PathLike):
         rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
@@ -92,7 +81,7 @@ def read_source(
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
-    found = _of_form(found, form)
+    found = _of_form(found, asked.form)
     return found if group is None else regroup(found, group)
 
 

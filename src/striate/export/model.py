@@ -41,6 +41,8 @@ if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner wi
     from striate.export.whole import Written
     from striate.inside.heatmap import Heatmap
 
+Sources = str | Path | np.ndarray | Sequence[str | Path | np.ndarray]
+
 
 @dataclass(frozen=True)
 class Model:
@@ -139,12 +141,7 @@ class Model:
         """(N, outputs) of the network for prepared pictures (N, H, W, C), at least one, on the processor."""
         return torch.cat(list(self.passes.logits(pictures)))
 
-    def predict(
-        self,
-        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
-        workers: int = 2,
-        tiles: Size | None = None,
-    ) -> list[Prediction]:
+    def predict(self, sources: Sources, workers: int = 2, tiles: Size | None = None) -> list[Prediction]:
         """Predictions for pictures, in order: files, folders (every picture in them), or arrays (H, W[, C]).
 
         A picture that cannot be read gets a prediction without a class and with the reason; the rest go on. tiles:
@@ -154,10 +151,7 @@ class Model:
         return list(self.predict_each(sources, workers, tiles))
 
     def predict_each(
-        self,
-        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray] | Underway,
-        workers: int = 2,
-        tiles: Size | None = None,
+        self, sources: Sources | Underway, workers: int = 2, tiles: Size | None = None
     ) -> Iterable[Prediction]:
         """The same, one after the other and in bounded memory; also for what is on its way already."""
         if tiles is not None and not self.task.spatial:

@@ -331,6 +331,35 @@ def test_a_list_says_that_values_are_objects(tmp_path: Path) -> None:
     assert read_objects(found.samples[0].target, 80, 120).max() == 9
 
 
+def test_the_cell_tracking_challenge_is_read(tmp_path: Path) -> None:
+    """Frames and masks of one number in each of two films, gold before silver; markers for tracking are no masks."""
+    truth = {}
+    for film in ("01", "02"):
+        for frame in range(4):
+            truth[film, frame] = np.roll(cells(3, 7, 20), (4 * frame, 9 * int(film)), (0, 1)).astype(np.uint8)
+            draw(tmp_path / f"{film}/t{frame:03}.tif", np.zeros((80, 120), np.uint8))
+            for place, mask in (("GT/TRA/man_track", 1), ("ST/SEG/man_seg", 5), ("GT/SEG/man_seg", truth[film, frame])):
+                if frame != 2 or "GT/SEG" not in place:
+                    draw(tmp_path / f"{film}_{place}{frame:03}.tif", np.full((80, 120), mask, np.uint8))
+        truth[film, 2] = np.full((80, 120), 5)
+    found = read_source(tmp_path)
+    assert len(found.samples) == 8
+    for sample in found.samples:
+        film, frame = sample.path[:2], int(sample.path[-5])
+        assert np.array_equal(read_objects(sample.target, 80, 120), truth[film, frame])
+
+
+def test_a_folder_of_masks_beside_that_of_its_pictures_is_no_class(tmp_path: Path) -> None:
+    """Few frames have masks: it is refused, where pictures had been learned against their masks."""
+    for frame in range(30):
+        draw(tmp_path / f"01/t{frame:03}.tif", picture(frame))
+        draw(tmp_path / f"01_GT/TRA/man_track{frame:03}.tif", two_values(frame))
+    for frame in range(2):
+        draw(tmp_path / f"01_GT/SEG/man_seg{frame:03}.tif", two_values(frame))
+    with pytest.raises(StriateError, match="01 and 01_GT that do not fit"):
+        read_source(tmp_path)
+
+
 def _all_but(end: int, *gone: int) -> np.ndarray:
     """A mask of the values 1 to `end` without some of them."""
     mask = np.zeros((SIDE, SIDE + 2), np.uint8)

@@ -29,8 +29,7 @@ class Pick:
     """Which part of a file is the picture.
 
     page: the number of a page, slice or frame, from 0. channels: which channels, in this order; () for all.
-    volume: all pages, with the channels of one behind those of the other. written: the numbers of a TIFF as they are,
-    neither turned round where white is zero nor made colours.
+    volume: all pages, with the channels of one behind those of the other. written: a TIFF's numbers, as in a mask.
     """
 
     page: int = 0

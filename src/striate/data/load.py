@@ -29,8 +29,7 @@ class Want:
     """What is wanted of a source: its header alone; with a shape, the picture made to fit; else as it is decoded.
 
     noted: its facts and the hash of its contents too. pick: page and channels, where there is no shape to say so.
-    values: the numbers of a mask as they are written (see `mask_values`), in place of a picture; of its only page where
-    it has no others.
+    values: the numbers of a mask as they are written (see `mask_values`), in place of a picture; its only page if so.
     """
 
     shape: Shape | None = None

@@ -82,15 +82,10 @@ def read(path: Path, page: int = 0) -> Found:
     left_out += [item.left_out("no mask goes with it") for item in pairs.lone]
     left_out += [item.left_out(reason) for item, reason in pairs.over]
     return Found(
-        root=flat.root,
-        kind="masks",
-        task="segmentation",
-        samples=sorted(samples, key=lambda sample: sort_key(sample.path)),
-        left_out=sorted(left_out, key=lambda item: sort_key(item.path)),
-        hidden=flat.hidden,
-        labels=_told(samples, looked, vocabulary),
-        names=vocabulary.names,
-    )
+        root=flat.root, kind="masks", task="segmentation", samples=sorted(samples, key=lambda one: sort_key(one.path)),
+        left_out=sorted(left_out, key=lambda item: sort_key(item.path)), hidden=flat.hidden,
+        labels=_told(samples, looked, vocabulary), names=vocabulary.names,
+    )  # fmt: skip
 
 
 def _no_masks(path: Path, flat: Found | None, looked: "_Looked") -> StriateError:
@@ -174,8 +169,9 @@ def _well(
 
 
 def _are_objects(looked: _Looked) -> bool:
-    """Whether all masks are Cellpose's, which numbers cells and knows no classes."""
-    return all("_cp_masks." in looked.sources[path][0].name for path in looked.seen)
+    """Whether all masks are Cellpose's or the Cell Tracking Challenge's, which number cells and know no classes."""
+    names = (looked.sources[path][0].name for path in looked.seen)
+    return all("_cp_masks." in name or name.startswith("man_seg") for name in names)
 
 
 def _require_one_mask(pairs: Pairs, where: Path) -> None:
@@ -214,15 +210,10 @@ def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary, page: int) -
             strange.append(sample.left_out(strangers(others)))
             continue
         mask = Mask(
-            kind=used.kind,
-            names=used.names,
-            sources=looked.sources[sample.path],
-            values=used.values,
-            ignore=used.ignore,
-            orientation=looked.orientation.get(sample.path, 1),
-            packed=looked.packed.get(sample.path),
-            page=page,
-        )
+            kind=used.kind, names=used.names, sources=looked.sources[sample.path], values=used.values,
+            ignore=used.ignore, orientation=looked.orientation.get(sample.path, 1),
+            packed=looked.packed.get(sample.path), page=page,
+        )  # fmt: skip
         samples.append(replace(sample, target=mask))
     return samples, strange
 

@@ -63,8 +63,7 @@ class Mask:
         name of polygons, that stands for "not known". size: height and width that polygons refer to.
     orientation: the EXIF orientation of the picture where the mask lacks it, else 1.
     packed: height, width and the zlib-packed int32 object numbers of "objects", upright, from when all files were read
-        last.
-    page: of masks with several pages, as asked for of pictures.
+        last. page: of files with several, as is asked for of pictures.
     """
 
     kind: str

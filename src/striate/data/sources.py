@@ -182,7 +182,7 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     if masked:
         rule = "masks have the names and sizes of their pictures, and values that tell classes (no colours in a JPEG)"
         received = f"{' and '.join(found.classes)} that do not fit"
-        remedy = "--task segmentation says what is wrong; --task classification learns them as two classes"
+        remedy = "--task segmentation says what is wrong; --task classification learns them as classes"
         raise StriateError(rule, received=received, where=path, remedy=remedy)
     if _is_unlabelled(found):
         rule = "the folders of parts hold one folder per class"

@@ -24,9 +24,7 @@ MODEL_FILE = "model.safetensors"
 
 class Underway:
     """What a model is asked about, on its way: decoded from now on, in bounded memory, for pictures of `shape`.
-
-    cut: how many were answered in tiles of their own accord.
-    """
+    cut: how many of them were answered in tiles without being asked."""
 
     def __init__(self, named: Iterable[tuple[str, Source]], shape: Shape, workers: int) -> None:
         self.shape, self._sources, self._others, self.cut = shape, deque(), 0, 0

@@ -260,9 +260,27 @@ def test_numbers_with_units_are_told_from_classes(tmp_path: Path) -> None:
     found = read_source(table(tmp_path, lines([f"{20 + n} years" for n in range(30)], header="id,age")))
     with pytest.raises(StriateError, match="numbers, write them without a unit, with --task regression; for classes"):
         require_trainable(found)
+    found = read_source(table(tmp_path, lines(range(30), header="id,plate")), task="classification")
+    with pytest.raises(StriateError, match="for numbers, --task regression; for classes, add"):
+        require_trainable(found)
     found = read_source(table(tmp_path, lines([f"cat {20 + n}" for n in range(30)])))
     with pytest.raises(StriateError, match="what to do: add pictures"):
         require_trainable(found)
+
+
+@pytest.mark.parametrize(
+    ("title", "values", "task"),
+    [
+        ("cell_count", 19, "regression"),
+        ("cell_count", 5, "classification"),
+        ("age_group", 8, "classification"),
+        ("plate", 19, "classification"),
+    ],
+)
+def test_few_whole_numbers_are_measures_by_their_title(tmp_path: Path, title: str, values: int, task: str) -> None:
+    """Nineteen counts of cells had been classes."""
+    counts = [n % values for n in range(30)]
+    assert read_source(table(tmp_path, lines(counts, header=f"id,{title}"))).task == task
 
 
 def test_numbers_in_file_names(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="pictures, folders, films, or camera")
     words = "write a table (FILE.csv), or another form that the model's task has"
     parser.add_argument("--out", metavar="FILE", help=words)
-    words = "cut larger pictures into overlapping tiles of SIZE pixels (480x640: high x wide)"
+    words = "cut larger pictures into overlapping tiles of SIZE pixels (480x640: high x wide): boxes and masks"
     parser.add_argument("--tiles", metavar="SIZE", help=words)
     parser.add_argument("--draw", metavar="FOLDER", help="write every picture with what is predicted drawn on it")
     parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that decode pictures")

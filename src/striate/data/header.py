@@ -29,12 +29,13 @@ class Pick:
     """Which part of a file is the picture.
 
     page: the number of a page, slice or frame, from 0. channels: which channels, in this order; () for all.
-    volume: all pages, with the channels of one behind those of the other.
+    volume: all pages, with the channels of one behind those of the other. written: a TIFF's numbers, as in a mask.
     """
 
     page: int = 0
     channels: tuple[int, ...] = ()
     volume: bool = False
+    written: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))  # JSON makes a list of it

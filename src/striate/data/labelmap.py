@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 from PIL import Image
 
-from striate.data.header import Unreadable
+from striate.data.header import Pick, Unreadable
 from striate.data.load import Want, load
 from striate.data.painted import painted
 from striate.data.pixels import turned_size, upright
@@ -130,8 +130,9 @@ def _filled(mask: Mask, height: int | None, width: int | None, numbers: Sequence
 
 
 def _read(mask: Mask, height: int | None, width: int | None) -> Iterator[np.ndarray]:
+    wanted = Want(values=True, pick=Pick(page=mask.page))
     for source in mask.sources:
-        loaded = load(source, Want(values=True))  # in this process: the reader has had it opened in another before
+        loaded = load(source, wanted)  # in this process: the reader has had it opened in another before
         if loaded.problem:
             raise Unreadable(f"its mask: {loaded.problem.reason}", loaded.problem.code)
         values = upright(loaded.picture, mask.orientation)

@@ -63,7 +63,7 @@ class Mask:
         name of polygons, that stands for "not known". size: height and width that polygons refer to.
     orientation: the EXIF orientation of the picture where the mask lacks it, else 1.
     packed: height, width and the zlib-packed int32 object numbers of "objects", upright, from when all files were read
-        last.
+        last. page: of files with several, as is asked for of pictures.
     """
 
     kind: str
@@ -75,6 +75,7 @@ class Mask:
     size: tuple[int, int] | None = None
     orientation: int = 1
     packed: tuple[int, int, bytes] | None = None
+    page: int = 0
 
 
 # A class name; the names of all classes that are there (several labels); numbers in the user's units; boxes; a mask.

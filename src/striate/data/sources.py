@@ -1,7 +1,7 @@
 """Where pictures and labels come from: a folder, a table, packed files, arrays or the digits become `Found`."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Collection, Iterator, Sequence, ValuesView
 from dataclasses import replace
 from importlib import import_module
 from os import PathLike
@@ -45,8 +45,8 @@ class Reader(Protocol):
     def recognises(self, path: Path) -> bool:
         """Whether a folder or file plainly holds targets of this kind, by a look at names and first lines."""
 
-    def read(self, path: Path) -> Found:
-        """Its samples, and what is wrong with others."""
+    def read(self, path: Path, page: int = 0) -> Found:
+        """Its samples, and what is wrong with others; page: of files with several."""
 
 
 # By task, in the order in which they are asked: the module that reads its targets, a Reader.
@@ -54,35 +54,26 @@ READERS: dict[str, str] = {"detection": "striate.data.annotated", "segmentation"
 
 
 def read_source(
-    source: Source,
-    *,
-    task: str | None = None,
-    group: str | None = None,
-    labels: str | Path | None = None,
-    label_regex: str | None = None,
-    label_column: str | None = None,
-    columns: str | None = None,
-    form: str = "auto",
-    text: str | None = None,
-    read: Mapping | None = None,
+    source: Source, *, labels: str | Path | None = None, label_regex: str | None = None, **said: object
 ) -> Found:
     """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
-    arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
+    arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn. said: as of Asked.
 
     task: what the targets are for; found out by default. group: None, "parent", a column of the table, or a regular
     expression (see `grouping.regroup`). labels: a table with the labels of the folder's pictures (see
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
     label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
     that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
-    where that is not plain either. text: the column of texts. read: as of Asked. StriateError where nothing is there.
+    where that is not plain either. text: the column of texts. Raises StriateError.
     """
     source, is_given = _given(source)
-    asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text, read=read)
+    asked = Asked(**said)
+    task, group = asked.task, asked.group
     if source is None or is_given:
-        if any(option is not None for option in (labels, label_regex, label_column, columns, text)):
+        if any(one is not None for one in (labels, label_regex, asked.label_column, asked.columns, asked.text)):
             where = "arrays" if is_given else "no FOLDER"
             raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
-        found = read_digits() if source is None else read_arrays(*source, task=task, form=form)
+        found = read_digits() if source is None else read_arrays(*source, task=task, form=asked.form)
     elif not isinstance(source, str | PathLike):
         rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
@@ -91,7 +82,7 @@ def read_source(
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
-    found = _of_form(found, form)
+    found = _of_form(found, asked.form)
     return found if group is None else regroup(found, group)
 
 
@@ -116,7 +107,7 @@ def _read_path(
     if asked.text is not None:
         return read_texts(path, asked)
     is_plain = asked.form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
-    found = _read_other(path, asked.task) if asked.task in READERS or (asked.task is None and is_plain) else None
+    found = _read_other(path, asked) if asked.task in READERS or (asked.task is None and is_plain) else None
     return _found_in(path, labels, label_regex, asked) if found is None else (found, group)
 
 
@@ -135,13 +126,13 @@ def _of_form(found: Found, form: str) -> Found:
     raise StriateError(rule, received=f"{what} for {found.task}", where=found.root, remedy="leave --form out")
 
 
-def _read_other(path: Path, task: str | None) -> Found | None:
+def _read_other(path: Path, asked: Asked) -> Found | None:
     """What the reader of another task finds: of the one asked for, or of the first that recognises the source."""
     for name, module in READERS.items():
-        if task in (None, name):
+        if asked.task in (None, name):
             reader: Reader = import_module(module)
-            if task == name or reader.recognises(path):
-                return reader.read(path)
+            if asked.task == name or reader.recognises(path):
+                return reader.read(path, asked.page)
     return None
 
 
@@ -196,7 +187,7 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     if masked:
         rule = "masks have the names and sizes of their pictures, and values that tell classes (no colours in a JPEG)"
         received = f"{' and '.join(found.classes)} that do not fit"
-        remedy = "--task segmentation says what is wrong; --task classification learns them as two classes"
+        remedy = "--task segmentation says what is wrong; --task classification learns them as classes"
         raise StriateError(rule, received=received, where=path, remedy=remedy)
     if _is_unlabelled(found):
         rule = "the folders of parts hold one folder per class"

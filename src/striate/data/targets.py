@@ -28,7 +28,7 @@ _MARKS = frozenset(("1", "0", "-1", *NOTHING))
 _SEPARATORS = ("|", ";", ",")
 _LOOKED_AT = 1000  # lines in which decimal commas are looked for
 _MOSTLY = 0.9  # of the lines; the others are left out
-_FEW_FRACTIONS, _FEW_WHOLE, _SINGLE = 10, 20, 0.1  # distinct values up to which numbers are classes; share met once
+_FEW_FRACTIONS, _FEW_WHOLE, _FEW_TITLED, _SINGLE = 10, 20, 5, 0.1  # distinct values that are classes; share met once
 
 Cells = Sequence[str]
 
@@ -37,7 +37,7 @@ Cells = Sequence[str]
 class Asked:
     """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
     that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts.
-    read: how the series were read that a model learned from, as of Found."""
+    read: how the series were read that a model learned from, as of Found. page: of stacks with masks."""
 
     task: str | None = None
     label_column: str | None = None
@@ -46,6 +46,7 @@ class Asked:
     form: str = "auto"
     text: str | None = None
     read: Mapping | None = None
+    page: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +139,9 @@ def meaning_of(
     whose numbers have decimal points; numbers: of the lines in their file.
 
     Several columns are classes where most lines mark just one with a 1, labels where they mark any, else numbers. One
-    column holds numbers where most cells are such, and more than 10 distinct with decimals, or more than 20 whole ones
-    of which a tenth is met only once, or which are called an age, a count or the like; it holds lists where cells are
-    cut into labels that are met in other cells too; else it holds the class. Raises StriateError where the task that
-    was asked for cannot be.
+    column holds numbers where most cells are such, and more than 10 distinct with decimals, more than 20 whole ones of
+    which a tenth is met only once, or more than 5 called an age, a count or the like; lists where cells are cut into
+    labels met in other cells too; else the class. Raises StriateError where the task that was asked for cannot be.
     """
     columns, names = tuple(columns), tuple(unicodedata.normalize("NFC", name) for name in names)
     several = [[line[c].strip() if c < len(line) else "" for c in columns] for line in lines]
@@ -310,8 +310,9 @@ def _are_measures(cells: Sequence[str], name: str, comma: str) -> bool:
     if not all(value.is_integer() for value in values):
         return len(values) > _FEW_FRACTIONS
     single = sum(count == 1 for count in values.values())
-    is_titled = not MEASURES.isdisjoint(re.findall(r"[^\W\d_]+", name.casefold()))  # "Age (years)", "cell_count"
-    return len(values) > _FEW_WHOLE and (single >= _SINGLE * len(values) or is_titled)
+    words = {*re.findall(r"[^\W\d_]+", name.casefold())}  # "Age (years)", "cell_count"
+    is_titled = words & MEASURES and not words & {"group", "class", "category", "bin", "grade", "stage", "level"}
+    return len(values) > (_FEW_TITLED if is_titled else _FEW_WHOLE) and (is_titled or single >= _SINGLE * len(values))
 
 
 def _separator(cells: Sequence[str], asked: str | None) -> str | None:
@@ -335,9 +336,9 @@ def _separator(cells: Sequence[str], asked: str | None) -> str | None:
 
 def unit_words(names: Sequence[str]) -> str:
     """The beginning of a remedy for classes of a picture each that are numbers, or such as "20 years"."""
-    if not all(re.fullmatch(r"[+-]?\d+([.,]\d+)?( ?[^\W\d_]+| ?%)?", name) for name in names):
-        return ""
-    return "for numbers, write them without a unit, with --task regression; for classes, "
+    found = [re.fullmatch(r"[+-]?\d+([.,]\d+)?( ?[^\W\d_]+| ?%)?", name) for name in names]
+    unit = "write them without a unit, with " if any(match and match[2] for match in found) else ""
+    return f"for numbers, {unit}--task regression; for classes, " if all(found) else ""
 
 
 def number_words(task: str, samples: Sequence[Sample]) -> str:

@@ -35,7 +35,7 @@ from striate.train.unseen import without_unseen
 if TYPE_CHECKING:  # a check needs no model
     from striate.train.given import Given
 
-PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text")  # what to read
+PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page")  # what to read
 COMPARING = 0.1  # of a budget in minutes may go into seeking pictures that look alike
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 FEW_SCORED = 20  # the same where every picture has many answers

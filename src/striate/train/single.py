@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 import striate
 from striate import device as machine
 from striate import files
@@ -258,6 +260,7 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
         **({"text": job.settings.text} if job.settings.text else {}),
         **({"columns": job.settings.columns} if job.settings.columns else {}),
         **({"series": data.found.read} if data.found.read else {}),
+        **({"scales": _scales(data)} if data.task.by_pixel else {}),
         **({"split": job.settings.split} if job.settings.split == "blocks" else {}),
     }
     network = training.average.network.eval()
@@ -267,6 +270,12 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
     model = calibrated(model, data)
     scores = write_results(folder, model, training, history, job)
     return Run(folder, scores, model, training.stop)
+
+
+def _scales(data: Dataset) -> list[float]:
+    """The least and the median share of their size that training pictures were brought to."""
+    shares = np.array(data.store.shape.stored[:2]) / data.sizes[data.rows("train")]
+    return np.quantile(shares.min(axis=1).clip(max=1), (0, 0.5)).tolist()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import striate
 from striate import commands, files
 from striate.commands import DONE, INTERRUPTED, MENDABLE
 from striate.errors import StriateError, nearest
-from striate.train.settings import Settings
+from striate.train.settings import CHECK_SETTINGS, Settings
 
 _TITLES = {
     "network": "network",
@@ -140,7 +140,7 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help=words)
     parser.add_argument("--strict", action="store_true", help="exit with 2 if there is a problem")
     for item in fields(Settings):
-        if item.name in commands.CHECK_SETTINGS:
+        if item.name in CHECK_SETTINGS:
             _setting(parser, item)
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but what was found")
 

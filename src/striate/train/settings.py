@@ -3,9 +3,10 @@
 Nothing here imports torch, so that `striate --help` answers at once.
 """
 
+import inspect
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import get_args
@@ -24,6 +25,10 @@ SPLITS = ("content", "blocks")
 BALANCES = ("auto", "none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16")
 LEAST_MINUTES = 0.2  # of each of several runs
+CHECK_SETTINGS = (
+    "task", "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page", "channels", "img_size",
+    "seed", "device", "workers", "out",
+)  # fmt: skip
 
 
 def option(default: object, group: str, text: str, *flags: str, meta: str = "", choices: Collection[str] = ()) -> Field:
@@ -213,6 +218,17 @@ def settings_from(options: dict[str, object]) -> Settings:
         if name not in known:
             raise StriateError("a setting is one that train knows", received=name, remedy=nearest(name, known))
     return Settings(**options)
+
+
+def name_options(function: Callable, names: Collection[str]) -> None:
+    """Let a function's signature and help name these fields of Settings, in place of its last parameter **options."""
+    known, told = [one for one in fields(Settings) if one.name in names], inspect.signature(function)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    each = [inspect.Parameter(one.name, kind, default=one.default, annotation=one.type) for one in known]
+    function.__signature__ = told.replace(parameters=[*list(told.parameters.values())[:-1], *each])
+    heads = (f"{one.name} {'|'.join(one.metadata['choices'])}".rstrip() for one in known)
+    lines = (f"{head}: {one.metadata['help']}" for head, one in zip(heads, known, strict=True))
+    function.__doc__ = "\n".join([f"{inspect.getdoc(function)}\n", *lines])
 
 
 def to_toml(tables: dict[str, dict[str, object]]) -> str:

@@ -61,11 +61,11 @@ class Heatmap:
 
 def heatmap(
     network: nn.Module,
-    picture: Tensor,
+    picture: Tensor | np.ndarray,
     method: str = "hirescam",
     *,
     layer: int | str | None = None,
-    score: Score = 0,
+    score: Score | None = None,
     versus: Score | None = None,
     baseline: Baseline | None = None,
     **settings: object,
@@ -74,7 +74,8 @@ def heatmap(
 
     method: a key of METHODS. layer: name or index for the class activation maps; by default the last that has more than
         one place and feeds the score, of an ensemble that of all members. score: a class (index of the output), or a
-        function from the output for one picture to one number. versus: explain the difference to this instead.
+        function from the output for one picture to one number; by default the class with the highest output.
+    versus: explain the difference to this instead.
     A closing Softmax or Sigmoid module is left out, so that the score is a logit.
     baseline: of occlusion and integrated_gradients: a number (0), "mean" (of each channel) or a picture.
     settings: window, stride (pixels, also per axis) or places (how many) of occlusion; steps of integrated_gradients.
@@ -96,7 +97,7 @@ def heatmap(
         maximum=float(values.max()),
         total=float(values.sum()),
         warning=" ".join(warning for warning in warnings if warning),
-        request={**given, "method": method, "score": score, "versus": versus},
+        request={**given, "method": method, "score": question.score, "versus": versus},
         **facts,
     )
 

@@ -237,9 +237,7 @@ def trace(network: nn.Module, picture: Tensor | np.ndarray, names: Any = None) -
     >>> seen = striate.trace(network, picture)          # doctest: +SKIP
     >>> print(seen.explain("conv1", 5, 10, 12).formula)   # doctest: +SKIP
     """
-    tensor = torch.as_tensor(picture)
-    tensor = tensor if tensor.is_floating_point() else tensor.float()
-    return Trace(capture(network, tensor), network, None if names is None else tuple(names))
+    return Trace(capture(network, picture), network, None if names is None else tuple(names))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -24,6 +24,7 @@ from striate.errors import StriateError
 from striate.inside import operations
 from striate.inside.operations import MOVES, SILENT, Call, Source, changed, every
 
+Picture = Tensor | np.ndarray
 PICTURE = -1  # the index under which layers name the picture as their input
 
 
@@ -67,7 +68,7 @@ class Recording:
     output: Tensor
 
 
-def capture(network: nn.Module, picture: Tensor | np.ndarray, *, gradients: bool = False) -> Recording:
+def capture(network: nn.Module, picture: Picture, *, gradients: bool = False) -> Recording:
     """Run one picture through any network in eval mode and float32, and record every operation.
 
     picture: (C, L), (C, H, W) or (C, D, H, W), or the same with a batch axis of 1. A network in another

@@ -4,12 +4,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from striate.errors import StriateError
-from striate.inside.capture import at_rest, capture, in_float32
+from striate.inside.capture import Picture, at_rest, capture, in_float32
 from striate.inside.operations import every
 
 Score = int | Callable[[Tensor], Tensor]
@@ -66,7 +65,7 @@ class Question:
 
 @contextlib.contextmanager
 def ask(
-    network: nn.Module, picture: Tensor | np.ndarray, score: Score | None = None, versus: Score | None = None
+    network: nn.Module, picture: Picture, score: Score | None = None, versus: Score | None = None
 ) -> Iterator[Question]:
     """A question to the network at rest (see `at_rest`); by default about the class that it names.
 

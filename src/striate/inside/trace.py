@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from striate.errors import StriateError, nearest
 from striate.inside.arithmetic import ledger
-from striate.inside.capture import PICTURE, Layer, Recording, capture
+from striate.inside.capture import PICTURE, Layer, Picture, Recording, capture
 from striate.inside.elementwise import ACTIVATIONS, NORMS, Term
 from striate.inside.field import Fields, Seen, box
 from striate.inside.operations import unknown
@@ -228,7 +228,7 @@ class Trace:
         return reader.index, tuple(at[1:])
 
 
-def trace(network: nn.Module, picture: Tensor | np.ndarray, names: Any = None) -> Trace:
+def trace(network: nn.Module, picture: Picture, names: Any = None) -> Trace:
     """Run one picture through any torch network, and keep every number on the way.
 
     picture: (C, H, W), (C, L) or (C, D, H, W), or the same with a batch axis of 1, prepared as the network wants it.

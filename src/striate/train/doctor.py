@@ -19,8 +19,8 @@ from striate.device import choose_device
 from striate.evaluate.check_section import head_of
 from striate.evaluate.facts import ReportFacts
 from striate.evaluate.report import report
-from striate.train.dataset import Source, find, in_use, in_words_of, open_store
-from striate.train.events import Note
+from striate.train.dataset import Source, find, in_use, open_store
+from striate.train.events import Note, in_words_of
 from striate.train.listed import set_aside, write_listed
 from striate.train.probe import Lesson
 from striate.train.progress import Progress
@@ -32,9 +32,8 @@ def check(source: Source, *, quick: bool = False, quiet: bool = False, **options
     """What is found in labelled pictures; it is also written into OUT/check-NAME: check.html, check.json and data.csv.
 
     source: as for `striate.train`. quick: leaves out the search for wrong labels, which trains small networks.
-    options: those of `striate.train` that say how pictures are read, as listed below. The decoded pictures and the
-    result are kept under OUT/.store, where a training with the same options and a second check find them. Raises
-    StriateError where there are no pictures.
+    options: as listed below. The decoded pictures and the result are kept under OUT/.store, where a training with the
+    same options and a second check find them. Raises StriateError where there are no pictures.
 
     >>> striate.check("cells").of("problem")               # doctest: +SKIP
     """

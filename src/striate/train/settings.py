@@ -45,7 +45,7 @@ class Settings:
     """What a person asked for; None and "auto" are decided from the data (see plan.py)."""
 
     network: str = option(
-        "auto", NETWORK, "auto, a name (hela, digits, lenet5, vgg16, resnet18, ...) or a line of layers"
+        "auto", NETWORK, "auto, a name (hela, digits, binary100, pilotnet, vgg16, resnet18, ...) or a line of layers"
     )
     img_size: str | None = option(
         None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"
@@ -53,24 +53,16 @@ class Settings:
     channels: str | None = option(
         None, NETWORK, "1 for grey, 3 for colour, or which of a picture's channels: 0,2 (one alone: 2,)", meta="N"
     )
-    members: int | None = option(
-        None, NETWORK, "an ensemble of N such networks, which answer together; without it auto decides", meta="N"
-    )
+    members: int | None = option(None, NETWORK, "an ensemble of N such networks; without it auto decides", meta="N")
     weights: str | None = option(
         None, NETWORK, "begin with these weights: a run, a model file, or a .safetensors file of another program",
         meta="MODEL",
     )  # fmt: skip
     epochs: int | None = option(None, BUDGET, "how often all training pictures are seen", meta="N")
     minutes: float | None = option(None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M")
-    patience: int | None = option(
-        None, BUDGET, "stop when validation has not improved for N epochs, and keep the best", meta="N"
-    )
-    task: str | None = option(
-        None, DATA, "what is learned, where the data leave it open: " + ", ".join(TASKS), choices=TASKS
-    )
-    form: str = option(
-        "auto", DATA, "what is learned from, where the data leave it open: picture, series, volume", choices=FORMS
-    )
+    patience: int | None = option(None, BUDGET, "stop N epochs after the best on validation, and keep that", meta="N")
+    task: str | None = option(None, DATA, "what is learned, where the data leave it open", choices=TASKS)
+    form: str = option("auto", DATA, "what is learned from, where the data leave it open", choices=FORMS)
     text: str | None = option(None, DATA, "learn from the texts in this column of a table", meta="COLUMN")
     page: int = option(0, DATA, "page, slice or frame of files that hold several, from 0", meta="N")
     test: float = option(0.2, DATA, "share of the pictures for the test part", meta="SHARE")
@@ -206,8 +198,7 @@ _RANGES = {
     "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
     "patience": (1, 1_000_000), "test": (0, 0.9), "val": (0, 0.9), "batch_size": (1, 65_536),
     "lr": (1e-8, 100), "momentum": (0, 0.9999), "weight_decay": (0, 10), "smoothing": (0, 0.9),
-    "seed": (0, 2**62), "workers": (0, 256), "page": (0, 65_535),
-    "members": (1, 100),
+    "seed": (0, 2**62), "workers": (0, 256), "page": (0, 65_535), "members": (1, 100),
 }  # fmt: skip
 
 
@@ -226,8 +217,7 @@ def name_options(function: Callable, names: Collection[str]) -> None:
     kind = inspect.Parameter.KEYWORD_ONLY
     each = [inspect.Parameter(one.name, kind, default=one.default, annotation=one.type) for one in known]
     function.__signature__ = told.replace(parameters=[*list(told.parameters.values())[:-1], *each])
-    heads = (f"{one.name} {'|'.join(one.metadata['choices'])}".rstrip() for one in known)
-    lines = (f"{head}: {one.metadata['help']}" for head, one in zip(heads, known, strict=True))
+    lines = (f"{one.name} {'|'.join(one.metadata['choices'])}".rstrip() + f": {one.metadata['help']}" for one in known)
     function.__doc__ = "\n".join([f"{inspect.getdoc(function)}\n", *lines])
 
 

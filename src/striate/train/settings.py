@@ -66,15 +66,9 @@ class Settings:
     text: str | None = option(None, DATA, "learn from the texts in this column of a table", meta="COLUMN")
     page: int = option(0, DATA, "page, slice or frame of files that hold several, from 0", meta="N")
     test: float = option(0.2, DATA, "share of the pictures for the test part", meta="SHARE")
-    val: float | None = option(
-        None, DATA, "share of the pictures for the validation part; a tenth, and less of many, without it", meta="SHARE"
-    )
-    repeats: int | None = option(
-        None, DATA, "train N times, with the seeds from --seed on, and report mean and spread", meta="N"
-    )
-    folds: int | None = option(
-        None, DATA, "divide the pictures into K folds, and train K times with each as the test part once", meta="K"
-    )
+    val: float | None = option(None, DATA, "share of the validation part; else a tenth, and less of many", meta="SHARE")
+    repeats: int | None = option(None, DATA, "train N times, with seeds from --seed on: mean and spread", meta="N")
+    folds: int | None = option(None, DATA, "train K times, each of K folds the test part once", meta="K")
     split: str = option(
         "content", DATA, "by content, or in blocks of the order given (video, series): train first, test last",
         choices=SPLITS,

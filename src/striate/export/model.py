@@ -142,7 +142,7 @@ class Model:
         return torch.cat(list(self.passes.logits(pictures)))
 
     def predict(self, sources: Sources, workers: int = 2, tiles: Size | None = None) -> list[Prediction]:
-        """Predictions for pictures, in order: files, folders (every picture in them), or arrays (H, W[, C]).
+        """Predictions, in order, for files, patterns, folders, films, "camera", Pillow's images or arrays (H, W[, C]).
 
         A picture that cannot be read gets a prediction without a class and with the reason; the rest go on. tiles:
         height and width in pixels; larger pictures are cut into overlapping tiles of this size, each of which is seen

@@ -33,8 +33,8 @@ from striate.train import plan as planning
 from striate.train.assemble import LEAST_REPORT, answered_in_time, auto_of, network_of, speed_of, training_of
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
-from striate.train.dataset import Dataset, Division, Job, Source, in_words_of, read_dataset, write_data
-from striate.train.events import Began, Epoch, Note, Watch, write_history
+from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
+from striate.train.events import Began, Epoch, Note, Watch, in_words_of, write_history
 from striate.train.given import read_given
 from striate.train.illustrate import SHARE
 from striate.train.loop import Training

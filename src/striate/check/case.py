@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.check.alike import Alike
 from striate.check.finding import Finding
-from striate.data.sample import LeftOut, Sample, class_order, names_of
+from striate.data.sample import LeftOut, Sample, class_order
 
 MOST = 1000  # groups of paths that one finding lists
 
@@ -52,7 +52,7 @@ class Case:
     def spread(self) -> np.ndarray:
         """(n,) the standard deviation of each number to be learned; none for other targets."""
         numbers = [sample.target for sample in self.samples if isinstance(sample.target, tuple)]
-        whole = len(numbers) == len(self.samples) and not any(map(names_of, numbers)) and any(numbers)
+        whole = len(numbers) == len(self.samples) and not any(isinstance(one, str) for each in numbers for one in each)
         return np.std(numbers, axis=0) if whole else np.zeros(0)
 
     @cached_property

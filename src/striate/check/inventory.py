@@ -12,7 +12,7 @@ from striate.check.finding import Finding
 from striate.data.content import FORMATS
 from striate.data.folder import other_labels
 from striate.data.prepare import DEPTHS
-from striate.data.sample import LeftOut, number_text
+from striate.data.sample import LeftOut, number_text, unknown_in
 from striate.errors import counted, first_few
 
 SUFFIXES = {
@@ -32,6 +32,7 @@ def inventory(case: Case) -> Iterator[Finding]:
     yield _found(case)
     yield from _left_out(case)
     yield from _mended(case)
+    yield from _unknown(case)
     yield from _ungrouped(case)
     yield from _wrong_names(case)
     if case.form == "picture":
@@ -123,6 +124,19 @@ def _mended(case: Case) -> Iterator[Finding]:
             groups=tuple((path,) for path in pictures[:MOST]),
             figures={"reasons": {f"{item.path}: {item.reason}": 1 for item in case.mended[:100]}},
         )
+
+
+def _unknown(case: Case) -> Iterator[Finding]:
+    each = [unknown_in(sample.target) for sample in case.samples]
+    counts = Counter(name for names in each for name in names)
+    listed = first_few([f"{name} ({count:,})" for name, count in counts.most_common()], 20)
+    yield from case.about(
+        [row for row, names in enumerate(each) if names], kind="unknown-labels", level="caution",
+        what=f"Of some of {counted(len(each), 'picture')} it is not known whether they have the label: {listed}.",
+        done="There it counts in no loss and in no score.",
+        change="If a blank or -1 says no, or yes, write 0 or 1 for it into the table.",
+        figures={"counts": dict(counts)},
+    )  # fmt: skip
 
 
 def _ungrouped(case: Case) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Where pictures and labels come from: a folder, a table, packed files, arrays or the digits become `Found`."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence, ValuesView
 from dataclasses import replace
@@ -25,7 +26,7 @@ from striate.data.records import is_records, read_records
 from striate.data.sample import Found, Sample, class_order
 from striate.data.series import is_series, read_series
 from striate.data.table import no_path, read_table
-from striate.data.targets import LABELS, NUMBERS, Asked, unit_words
+from striate.data.targets import LABELS, NUMBERS, Asked
 from striate.data.texts import read_texts
 from striate.data.wording import worded
 from striate.errors import StriateError, counted, first_few
@@ -233,13 +234,20 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         raise StriateError(rule, received=received, where=found.root, remedy=remedy)
     if few := class_order(name for name, count in counts.items() if count < 2):
         rule = "every class needs at least two usable pictures"
-        remedy = f"{unit_words(few)}add pictures to these or take them out"
+        remedy = f"{_unit_words(few)}add pictures to these or take them out"
         raise StriateError(rule, received=f"one picture of {first_few(few)}", where=found.root, remedy=remedy)
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
     if unseen := class_order(counts.keys() - learned):
         rule = "every class needs pictures in the training part"
         remedy = "are class folders spelt alike in every part?" if learned else "give training pictures too"
         raise StriateError(rule, received=f"none of {first_few(unseen)}", where=found.root, remedy=remedy)
+
+
+def _unit_words(names: Sequence[str]) -> str:
+    """The beginning of a remedy for classes of a picture each that are numbers, or such as "20 years"."""
+    if not all(re.fullmatch(r"[+-]?\d+([.,]\d+)?( ?[^\W\d_]+| ?%)?", name) for name in names):
+        return ""
+    return "for numbers, write them without a unit, with --task regression; for classes, "
 
 
 def _looked_at(found: Found) -> Found:

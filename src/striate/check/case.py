@@ -20,18 +20,19 @@ class Case:
 
     samples, facts (K,) of FACTS and contents belong together row by row. left_out, hidden: what is not among them.
     mended: labels of theirs that were changed or dropped. names: of numbers, as of Found.
-    alike: which of them are the same picture.
+    alike: which of them are the same picture. perhaps: as of Found.
     """
 
     samples: Sequence[Sample]
     left_out: Sequence[LeftOut]
     facts: np.ndarray
     contents: Sequence[str]
-    hidden: int
+    hidden: int = 0
     alike: Alike = field(repr=False)
     mended: Sequence[LeftOut] = ()
     form: str = "picture"
     names: Sequence[str] = ()
+    perhaps: tuple[str, int] | None = None
 
     @cached_property
     def one_label(self) -> bool:

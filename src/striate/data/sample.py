@@ -206,6 +206,7 @@ class Found:
     form: str = "picture"
     notes: tuple[str, ...] = ()
     read: dict | None = None
+    perhaps: tuple[str, int] | None = None
 
     @property
     def classes(self) -> list[str]:

@@ -18,7 +18,7 @@ from striate.data.folder import BESIDE_PARTS, LAYOUT, PART_NAMES, other_labels, 
 from striate.data.grouping import regroup
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
-from striate.data.labels import fitting_table, label_by_pattern, label_by_table
+from striate.data.labels import fitting_table, label_by_pattern, label_by_table, naming_table
 from striate.data.load import Want
 from striate.data.packed import is_packed, read_packed
 from striate.data.pairs import are_pictures_and_masks
@@ -36,6 +36,7 @@ __all__ = ["read_digits", "read_source", "require_trainable"]
 Source = Path | str | tuple[np.ndarray | Sequence[np.ndarray], Sequence[object]] | None
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_OF_PICTURES = re.compile(r"[ _-]?(images?|imgs?|pictures|photos|input)$")
 _KINDS = "a folder of class folders, a CSV or TSV table or a file of many pictures"
 
 
@@ -182,7 +183,8 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     given = (asked.label_column and "--label-column", asked.columns and "--columns")
     of_table = next(filter(None, given), f"--task {asked.task}" if asked.task in (LABELS, NUMBERS) else "")
     masked = found is not None and asked.task is None and are_pictures_and_masks(found.classes)
-    if found is not None and len(found.classes) > 1 and not (_is_unlabelled(found) or of_table or masked):
+    named_by = naming_table(path, found) if found is not None and asked.task is None else None
+    if found is not None and len(found.classes) > 1 and not (_is_unlabelled(found) or of_table or masked or named_by):
         return found, asked.group
     fitting = fitting_table(path, asked)
     if fitting is not None:
@@ -194,6 +196,10 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
         received = f"{' and '.join(found.classes)} that do not fit"
         remedy = "--task segmentation says what is wrong; --task classification learns them as two classes"
         raise StriateError(rule, received=received, where=path, remedy=remedy)
+    if named_by:
+        rule = "folders that only number what they hold are no classes beside a table that names the pictures"
+        remedy = f"--labels {named_by}, with --label-column; --task classification learns the folders as classes"
+        raise StriateError(rule, received=f"{first_few(found.classes, 3)} and {named_by}", where=path, remedy=remedy)
     if _is_unlabelled(found):
         rule = "the folders of parts hold one folder per class"
         remedy = f"arrange it as {LAYOUT}, or {_other_labels(found)}"
@@ -205,8 +211,8 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
 
 
 def _is_unlabelled(found: Found) -> bool:
-    """Whether folders that look like classes are parts (train, test) whose pictures have no class folder."""
-    return len(found.classes) > 1 and all(name.lower() in PART_NAMES for name in found.classes)
+    """Whether folders that look like classes are parts (train, test_images) whose pictures have no class folder."""
+    return len(found.classes) > 1 and all(_OF_PICTURES.sub("", name.lower()) in PART_NAMES for name in found.classes)
 
 
 def _other_labels(found: Found) -> str:

@@ -168,11 +168,9 @@ def _ordering(
             slopes[:, sure, k] = each * n / max(sure.sum(), 1)
         again = [redraws.resampled_means(one, clusters=clusters) for one in slopes]
         return {"auroc": (areas, areas + again[0]), "ap": (precisions, precisions + again[1])}
-    levels = [metrics.tie_levels(column) for _, column, _ in trios]
     drawn = []
     for weights in redraws.resampled_weights(n, clusters=clusters):
-        ranked_by = zip(trios, levels, strict=True)
-        above = [redraws.weighted_auroc(weights[:, sure], level, has) for (has, _, sure), level in ranked_by]
+        above = [redraws.weighted_auroc(weights[:, sure], metrics.tie_levels(c), has) for has, c, sure in trios]
         precise = [average_precision(has, column, weights[:, sure]) for has, column, sure in trios]
         drawn.append(np.stack([above, precise], axis=-1))
     redrawn = np.concatenate(drawn, axis=1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.data.prepare import Shape
-from striate.data.sample import UNKNOWN, Found, Target, class_order, names_of
+from striate.data.sample import UNKNOWN, Found, class_order, names_of
 from striate.draw import number_charts
 from striate.errors import StriateError
 from striate.evaluate.facts import Figure
@@ -111,14 +111,6 @@ class Multilabel(Task):
     def read(self, row: Mapping[str, str]) -> np.ndarray:
         said = row["predicted"].split("; ")
         return np.array([(float(row[f"p_{name}"]), name in said) for name in self.classes])
-
-    def known(self, target: Target) -> tuple[Target | None, str]:
-        told, said = super().known(target)
-        unknown = told is not None and all(UNKNOWN + name in told for name in self.classes)
-        return (None, "no value of the model's labels") if unknown else (told, said)
-
-    def floor(self, targets: Targets) -> dict[str, object]:
-        return {}
 
     def scores(self, targets: Targets, answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
         told = self._told(answers)

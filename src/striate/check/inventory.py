@@ -143,7 +143,6 @@ def _unknown(case: Case) -> Iterator[Finding]:
 
 
 def _ungrouped(case: Case) -> Iterator[Finding]:
-    """Pictures without a group beside others, or all of them where a column, or a DICOM file, may say what it is."""
     rows = [row for row, sample in enumerate(case.samples) if sample.group is None]
     yield from case.about(
         rows if len(rows) < len(case.samples) else [], kind="ungrouped", level="caution",

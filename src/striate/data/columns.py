@@ -29,7 +29,6 @@ _TITLES = frozenset(word for several in COLUMNS.values() for word in several)
 _COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n?|\n))+")  # and empty lines
 _REMEDY = "begin it with a line of column names: path,label (and part or group if wanted)"
 
-# Of columns, without blanks and signs, that say what belongs together and not what is on the picture.
 _KEPT = re.compile(r"(patient|subject|person|donor|animal|mouse|lesion|case|study|exam|visit|scan)(id|no|number)")
 
 Line = tuple[int, list[str]]  # its number in the file, counted from 1, and its cells without blanks around them
@@ -228,7 +227,7 @@ def _bare(title: str) -> str:
 
 
 def _perhaps(rows: list[list[str]], taken: set[int]) -> tuple[str, int] | None:
-    """The first other column that is called like one of groups and has values again, and how many it has."""
+    """The first other column whose name says what belongs together and that has values again; how many it has."""
     for number, title in enumerate(rows[0]):
         if number not in taken and _KEPT.fullmatch(_bare(title)):
             values = list(filter(None, (group_at(cells, number) for cells in rows[1:])))

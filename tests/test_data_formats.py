@@ -33,7 +33,9 @@ from PIL import Image
 
 from striate.data.decode import decode, look
 from striate.data.header import Pick, Unreadable
+from striate.data.load import Want, load
 from striate.data.prepare import Preparation, Shape
+from striate.data.sources import read_source
 
 STACK = RANDOM.integers(0, 65536, (2, 3, 5, 9, 7), dtype=np.uint16)  # T, Z, C, Y, X
 
@@ -345,6 +347,20 @@ def test_npy() -> None:
     assert "truncated" in refused(npy(RGB16)[:-1])
     lying = npy(GREY8).replace(b"(13, 17)", b"(9999, 9999)")
     assert refused(lying)
+
+
+def test_the_patient_of_dicom_files(tmp_path: Path) -> None:
+    """Files of one PatientID are one group, also across classes; those without one stand alone; no name is kept."""
+    pytest.importorskip("pydicom", reason="pip install 'striate[dicom]'")
+    for place, name in (("a/1", "Ann"), ("a/2", ""), ("b/1", "Ann"), ("b/2", "Bob")):
+        file = tmp_path / f"{place}.dcm"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(dicom(GREY8, **({"PatientID": name} if name else {})))
+    one, none, again, other = (sample.group for sample in read_source(tmp_path, group="PatientID").samples)
+    assert one == again != other
+    assert (none, "Ann" in one) == (None, False)
+    facts = load(tmp_path / "a/1.dcm", Want(noted=True, shape=Shape(height=8, width=8, channels=1))).facts
+    assert f"{facts['patient']:016x}" == one
 
 
 def test_dicom() -> None:

@@ -1,5 +1,6 @@
 """DICOM through pydicom: values in the unit of the modality, bright as in MONOCHROME2, no window applied."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -81,7 +82,9 @@ def _header(data: "Dataset") -> Header:
     depth, channels = (f"uint{bits}" if whole else "float32"), int(data.SamplesPerPixel)
     if kind == "PALETTE COLOR":
         depth, channels = f"uint{int(data.RedPaletteColorLookupTableDescriptor[2])}", 3
-    return Header(height=height, width=width, channels=channels, depth=depth, format="DICOM", pages=pages)
+    patient = str(data.get("PatientID") or "").encode()  # a hash, so that no store holds names
+    who = int.from_bytes(hashlib.blake2b(patient, digest_size=7).digest(), "big") if patient else 0
+    return Header(height=height, width=width, channels=channels, depth=depth, format="DICOM", pages=pages, patient=who)
 
 
 def _is_scaled(data: "Dataset") -> bool:

@@ -11,6 +11,7 @@ from striate.data.content import read_file
 from striate.errors import StriateError
 
 PARTS = ("train", "validation", "test")
+UNKNOWN = "?"  # before the name of a label of which is not known whether the picture has it
 IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong, and of no class
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 
@@ -78,16 +79,24 @@ class Mask:
     page: int = 0
 
 
-# A class name; the names of all classes that are there (several labels); numbers in the user's units; boxes; a mask.
+# A class name; the names of all classes that are there (several labels), and after UNKNOWN of those that may be;
+# numbers in the user's units; boxes; a mask.
 Target = str | tuple[str, ...] | tuple[float, ...] | Boxes | Mask
 
 
 def names_of(target: Target) -> tuple[str, ...]:
-    """The classes that a target speaks of, in its order and each once; none for numbers."""
+    """The classes that a target says are there, in its order and each once; none for numbers."""
     if isinstance(target, str):
         return (target,)
-    named = target if isinstance(target, tuple) else target.names
-    return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
+    if not isinstance(target, tuple):
+        return tuple(dict.fromkeys(target.names))
+    return tuple(dict.fromkeys(name for name in target if isinstance(name, str) and not name.startswith(UNKNOWN)))
+
+
+def unknown_in(target: Target) -> tuple[str, ...]:
+    """The labels of which a target says that it is not known whether the picture has them."""
+    named = target if isinstance(target, tuple) else ()
+    return tuple(name.removeprefix(UNKNOWN) for name in named if isinstance(name, str) and name.startswith(UNKNOWN))
 
 
 def class_order(names: Iterable[str]) -> list[str]:
@@ -97,7 +106,7 @@ def class_order(names: Iterable[str]) -> list[str]:
 
 
 def text_of(target: Target) -> str:
-    """A target in one cell of a table: "cat"; "cat; dog"; "0.25; 3"; "RBC 12, WBC 1", "0: 12, 1: 1"; "mask"."""
+    """A target in one cell of a table: "cat"; "?cow; dog"; "0.25; 3"; "RBC 12, WBC 1", "0: 12, 1: 1"; "mask"."""
     if isinstance(target, str):
         return target
     if isinstance(target, tuple):
@@ -199,6 +208,7 @@ class Found:
     form: str = "picture"
     notes: tuple[str, ...] = ()
     read: dict | None = None
+    perhaps: tuple[str, int] | None = None
 
     @property
     def classes(self) -> list[str]:

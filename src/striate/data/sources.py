@@ -1,5 +1,6 @@
 """Where pictures and labels come from: a folder, a table, packed files, arrays or the digits become `Found`."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence, ValuesView
 from dataclasses import replace
@@ -17,7 +18,7 @@ from striate.data.folder import BESIDE_PARTS, LAYOUT, PART_NAMES, other_labels, 
 from striate.data.grouping import regroup
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
-from striate.data.labels import fitting_table, label_by_pattern, label_by_table
+from striate.data.labels import fitting_table, label_by_pattern, label_by_table, naming_table
 from striate.data.load import Want
 from striate.data.masks import without_masks
 from striate.data.packed import is_packed, read_packed
@@ -26,7 +27,7 @@ from striate.data.records import is_records, read_records
 from striate.data.sample import Found, Sample, class_order
 from striate.data.series import is_series, read_series
 from striate.data.table import no_path, read_table
-from striate.data.targets import LABELS, NUMBERS, Asked, unit_words
+from striate.data.targets import LABELS, NUMBERS, Asked
 from striate.data.texts import read_texts
 from striate.data.wording import worded
 from striate.errors import StriateError, counted, first_few
@@ -36,6 +37,7 @@ __all__ = ["read_digits", "read_source", "require_trainable"]
 Source = Path | str | tuple[np.ndarray | Sequence[np.ndarray], Sequence[object]] | None
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_OF_PICTURES = re.compile(r"[ _-]?(images?|imgs?|pictures|photos|input)$")
 _KINDS = "a folder of class folders, a CSV or TSV table or a file of many pictures"
 
 
@@ -177,7 +179,8 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     given = (asked.label_column and "--label-column", asked.columns and "--columns")
     of_table = next(filter(None, given), f"--task {asked.task}" if asked.task in (LABELS, NUMBERS) else "")
     masked = found is not None and asked.task is None and are_pictures_and_masks(found.classes)
-    if found is not None and len(found.classes) > 1 and not (_is_unlabelled(found) or of_table or masked):
+    named_by = naming_table(path, found) if found is not None and asked.task is None else None
+    if found is not None and len(found.classes) > 1 and not (_is_unlabelled(found) or of_table or masked or named_by):
         return found, asked.group
     fitting = fitting_table(path, asked)
     if fitting is not None:
@@ -189,6 +192,10 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
         received = f"{' and '.join(found.classes)} that do not fit"
         remedy = "--task segmentation says what is wrong; --task classification learns them as classes"
         raise StriateError(rule, received=received, where=path, remedy=remedy)
+    if named_by:
+        rule = "folders that only number what they hold are no classes beside a table that names the pictures"
+        remedy = f"--labels {named_by}, with --label-column; --task classification learns the folders as classes"
+        raise StriateError(rule, received=f"{first_few(found.classes, 3)} and {named_by}", where=path, remedy=remedy)
     if _is_unlabelled(found):
         rule = "the folders of parts hold one folder per class"
         remedy = f"arrange it as {LAYOUT}, or {other_labels(item.path for item in found.left_out)}"
@@ -200,8 +207,8 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
 
 
 def _is_unlabelled(found: Found) -> bool:
-    """Whether folders that look like classes are parts (train, test) whose pictures have no class folder."""
-    return len(found.classes) > 1 and all(name.lower() in PART_NAMES for name in found.classes)
+    """Whether folders that look like classes are parts (train, test_images) whose pictures have no class folder."""
+    return len(found.classes) > 1 and all(_OF_PICTURES.sub("", name.lower()) in PART_NAMES for name in found.classes)
 
 
 def require_trainable(found: Found, readable: Collection[int] | None = None) -> None:
@@ -225,13 +232,20 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         raise StriateError(worded(rule, found.form), received=received, where=found.root, remedy=remedy)
     if few := class_order(name for name, count in counts.items() if count < 2):
         rule = "every class needs at least two usable pictures"
-        remedy = f"{unit_words(few)}add pictures to these or take them out"
+        remedy = f"{_unit_words(few)}add pictures to these or take them out"
         raise StriateError(rule, received=f"one picture of {first_few(few)}", where=found.root, remedy=remedy)
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
     if unseen := class_order(counts.keys() - learned):
         rule = "every class needs pictures in the training part"
         remedy = "are class folders spelt alike in every part?" if learned else "give training pictures too"
         raise StriateError(rule, received=f"none of {first_few(unseen)}", where=found.root, remedy=remedy)
+
+
+def _unit_words(names: Sequence[str]) -> str:
+    """The beginning of a remedy for classes of a picture each that are numbers, or such as "20 years"."""
+    found = [re.fullmatch(r"[+-]?\d+([.,]\d+)?( ?[^\W\d_]+| ?%)?", name) for name in names]
+    unit = "write them without a unit, with " if any(match and match[2] for match in found) else ""
+    return f"for numbers, {unit}--task regression; for classes, " if all(found) else ""
 
 
 def _looked_at(found: Found) -> Found:

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from striate.data.sample import Sample, Target, class_order
-from striate.errors import StriateError
+from striate.data.sample import UNKNOWN, Sample, Target, class_order
+from striate.errors import StriateError, first_few
 
 _BLANK = ("", "nan")
 _ERRORS = ("#nv", "#div/0!", "#value!", "#wert!", "#ref!", "#bezug!", "#name?", "#num!", "#zahl!", "#null!")  # Excel's
@@ -56,7 +56,7 @@ class Meaning:
     kind: "word" (the class), "marked" (a column per class, one has a 1), "marks" (a column per label), "list" (labels
     in one cell) or "numbers". columns: where they stand; names: what these are called. whole: words are whole numbers,
     some written as decimals. separator: of a list; "[" for JSON. commas: what commas are in each column of numbers, as
-    in `number`. blank, minus: whether a blank mark, or -1, says no. notes: what was guessed of numbers, in sentences.
+    in `number`. blank: of each column, whether a blank mark says no; minus: whether -1 does. notes: guesses, in words.
     """
 
     task: str
@@ -66,7 +66,7 @@ class Meaning:
     whole: bool = False
     separator: str = ""
     commas: tuple[str, ...] = ()
-    blank: bool = True
+    blank: tuple[bool, ...] = ()
     minus: bool = False
     notes: tuple[str, ...] = ()
 
@@ -101,14 +101,15 @@ class Meaning:
         return (names[0], "") if names else ("", "no label")
 
     def _marks(self, cells: Cells) -> tuple[Target, str]:
-        present = []
-        for name, cell in zip(self.names, cells, strict=True):
-            word = _mark(cell)
-            if word == "1":
-                present.append(name)
-            elif not (word == "0" or (word in _BLANK and self.blank) or (word == "-1" and self.minus)):
-                return "", f"{cell!r} in {name} is neither yes nor no" if word not in NOTHING else f"no value of {name}"
-        return tuple(class_order(present)), ""
+        told, words = [], list(map(_mark, cells))
+        for name, cell, word, blank in zip(self.names, cells, words, self.blank, strict=True):
+            if word not in _MARKS:
+                return "", f"{cell!r} in {name} is neither yes nor no"
+            is_no = word == "0" or (word in _BLANK and blank) or (word == "-1" and self.minus)
+            told += [] if is_no else [name if word == "1" else UNKNOWN + name]
+        if told and not {"0", "1"} & set(words):
+            return "", f"no value of {first_few(self.names)}"
+        return tuple(class_order(told)), ""
 
     def _list(self, cells: Cells) -> tuple[Target, str]:
         if cells[0] and cells[0].lower() in NOTHING:
@@ -220,6 +221,14 @@ def _may_mark(cell: str) -> bool:
     return _mark(cell) in _MARKS
 
 
+def _as_labels(marks: Sequence[Cells]) -> dict:
+    """Columns of marks as labels. Where no 0 says no, -1 and blanks do; else these say that it is not known, blanks not
+    in a column whose only mark is 1."""
+    said_no = any("0" in cells for cells in marks)
+    blank = tuple(not said_no or not {"0", "-1"} & set(column) for column in zip(*marks, strict=True))
+    return {"task": LABELS, "kind": "marks", "blank": blank, "minus": not said_no}
+
+
 def _misfit(lines: Sequence[Cells], names: Sequence[str], asked: str | None) -> tuple[int, str]:
     """The first line that fits no task, and its cell: one that is neither a number nor a mark, if there is any."""
     for is_fit in (lambda cell: asked is None and number(cell) is not None, lambda cell: False):
@@ -235,8 +244,7 @@ def _of_many(lines: list[list[str]], asked: str | None, decimal: str | None) -> 
     if asked in (None, CLASS) and _most(cells.count("1") == 1 for cells in marks):
         return {"task": CLASS, "kind": "marked"}
     if asked in (None, LABELS) and marks:
-        said_no = any("0" in cells for cells in marks)
-        return {"task": LABELS, "kind": "marks", "blank": not said_no, "minus": not said_no}
+        return _as_labels(marks)
     commas = tuple(_comma(column, decimal) for column in zip(*lines, strict=True))
     measured = (  # lines that lack a number do not count, and are listed later
         all(number(c, comma) is not None for c, comma in zip(cells, commas, strict=True))
@@ -253,8 +261,8 @@ def _of_one(cells: list[str], name: str, asked: str | None, decimal: str | None)
     comma = _comma(known, decimal)
     if asked == NUMBERS or (asked is None and _are_measures(known, name, comma)):
         return {"task": NUMBERS, "kind": "numbers", "commas": (comma,)}
-    if asked == LABELS and known and all(_mark(cell) in ("1", "0") for cell in known):
-        return {"task": LABELS, "kind": "marks", "blank": False}
+    if asked == LABELS and known and all(map(_may_mark, known)):
+        return _as_labels([[_mark(cell)] for cell in known])
     separator = _separator(known, asked) if asked in (None, LABELS) else None
     if asked == LABELS or separator is not None:
         return {"task": LABELS, "kind": "list", "separator": separator or "|"}
@@ -332,13 +340,6 @@ def _separator(cells: Sequence[str], asked: str | None) -> str | None:
         if together and (sure or known > 0 or (known == 0 and separator in "|;")):
             return separator
     return None
-
-
-def unit_words(names: Sequence[str]) -> str:
-    """The beginning of a remedy for classes of a picture each that are numbers, or such as "20 years"."""
-    found = [re.fullmatch(r"[+-]?\d+([.,]\d+)?( ?[^\W\d_]+| ?%)?", name) for name in names]
-    unit = "write them without a unit, with " if any(match and match[2] for match in found) else ""
-    return f"for numbers, {unit}--task regression; for classes, " if all(found) else ""
 
 
 def number_words(task: str, samples: Sequence[Sample]) -> str:

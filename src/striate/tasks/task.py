@@ -255,9 +255,9 @@ class Task(ABC):
         unknown = [name for name in names_of(target) if name not in self.classes]
         return (None, f"class {unknown[0]!r} is not one of the model's") if unknown else (target, "")
 
-    @abstractmethod
     def floor(self, targets: Sequence[Target]) -> dict[str, object]:
         """What an answer without looking would be, from the training part's targets: plain data for `scores`."""
+        return {}
 
     @abstractmethod
     def scores(self, targets: Sequence[Target], answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:

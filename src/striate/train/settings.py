@@ -74,7 +74,9 @@ class Settings:
         choices=SPLITS,
     )  # fmt: skip
     group: str | None = option(
-        None, DATA, "keep groups in one part: 'parent', a table's column, or a regular expression on the path"
+        None,
+        DATA,
+        "keep groups in one part: 'parent', 'PatientID', a column of the table, or an expression on the path",
     )
     labels: str | None = option(None, DATA, "a CSV or TSV table with the labels of FOLDER's pictures", meta="FILE")
     label_column: str | None = option(

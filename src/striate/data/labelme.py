@@ -42,7 +42,7 @@ def _read(file: Path, folder: Path, make: Callable[..., list[Thing]]) -> Noted:
         return Noted(picture=file.stem, file=shown, problem=f"{shown}: it has no list of shapes")
     written = str(data.get("imagePath") or file.stem).replace("\\", "/")
     near = beside(file, written)
-    picture = near if near and near != file else written
+    picture = near if near and near != file else (Path(shown).parent / written).as_posix()
     size = size_of(data.get("imageHeight"), data.get("imageWidth"))
     return Noted(picture=picture, file=shown, things=make(data["shapes"], size), size=size)
 

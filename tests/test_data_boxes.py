@@ -699,6 +699,26 @@ def test_labelme_shapes(tmp_path: Path) -> None:
     ]
 
 
+def test_pieces_of_a_group_of_labelme_are_one_box(tmp_path: Path) -> None:
+    """Polygons of one group and class are an object that is hidden in the middle: one box, as around its outlines read
+    as COCO; other classes, other groups and shapes without a group stay apart, and so does what is no group."""
+    draw(tmp_path / "labelme/a.jpg")
+    places = [("cat", 3, 1), ("cat", 20, 1), ("dog", 10, 1), ("cat", 12, 2), ("cat", 30, None), ("cat", 32, [1])]
+    shapes = [
+        {"label": name, "group_id": group, "points": [[x, 5], [x + 4, 5], [x, 5 + x // 2]]} for name, x, group in places
+    ]
+    write(tmp_path / "labelme/a.json", {"imagePath": "a.jpg", "shapes": shapes})
+    (cat, *rest) = boxes_of(read_boxes(tmp_path / "labelme"))["a.jpg"]
+    assert cat == ("cat", 3, 5, 24, 15)
+    assert rest == [(name, x, 5, x + 4, 5 + x // 2) for name, x, _ in places[2:]]
+    draw(tmp_path / "coco/a.jpg")
+    rings = [[value for point in shape["points"] for value in point] for shape in shapes]
+    item = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": rings[:2]}
+    image, kind = {"id": 1, "file_name": "a.jpg"}, {"id": 1, "name": "cat"}
+    write(tmp_path / "coco/a.json", {"images": [image], "annotations": [item], "categories": [kind]})
+    assert boxes_of(read_boxes(tmp_path / "coco"))["a.jpg"] == [cat]
+
+
 def test_table_of_boxes(tmp_path: Path) -> None:
     """The columns of TensorFlow's converters are read, with parts; a path without a class has no objects, and a size
     that is no number is none."""

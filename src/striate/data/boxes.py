@@ -8,7 +8,6 @@ cannot be, each with its reason.
 import math
 import os
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -90,9 +89,8 @@ class Pictures:
         return pictures
 
     def find(self, written: str | Path, part: str | None = None) -> Path | str:
-        """The file, or why there is none. A path from another machine is matched by as much of its end as fits; of
-        several pictures of one name the one is meant that lies in the folder of the `part` that the labels are of.
-        Where the folder that is written holds pictures here, it is no other folder that is meant."""
+        """The file, or why there is none. A path from another machine is matched by as much of its end as fits, in no
+        other folder than is written where that holds pictures; of several of one name that in the `part`'s is meant."""
         if isinstance(written, Path):
             return written if written.is_file() else "no such picture"
         if Path(written).is_absolute() and "\0" not in written and Path(written).is_file():
@@ -102,8 +100,7 @@ class Pictures:
             end = "/".join(words[first:])
             if named := self.by_end.get(end) or self.by_end.get(os.path.splitext(end)[0], []):  # noqa: PTH122
                 others = self.folders.intersection(words[first - 1 : first])
-                named = [end] if end in named else named
-                named = [path for path in named if others <= {*path.split("/")}]
+                named = [path for path in ([end] if end in named else named) if others <= {*path.split("/")}]
                 break
         if len(named) > 1:
             parts = parts_of(named)
@@ -181,12 +178,11 @@ def join(
     unlabelled: as for `settle`.
     """
     named, lost = {}, list(left_out)
-    placed = [(note, pictures.find(note.picture, note.part)) for note in notes]
-    ways = [_way(note, file, pictures) for note, file in placed]
-    claims = defaultdict(set)
-    for (_, file), way in zip(placed, ways, strict=True):
-        claims[file].add(way)
-    for (note, file), way in zip(placed, ways, strict=True):
+    placed = [(note, file := pictures.find(note.picture, note.part), _way(note, file, pictures)) for note in notes]
+    claims: dict[Path | str, set] = {}
+    for _, file, way in placed:
+        claims.setdefault(file, set()).add(way)
+    for note, file, way in placed:
         if way and any(one[0] > way[0] or (one != way and one[::2] == way[::2]) for one in claims[file]):
             file = "no such picture"  # the one of its name is meant by another note, or may be
         missing = isinstance(file, str)

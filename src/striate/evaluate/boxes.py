@@ -83,9 +83,9 @@ class _Matches:
         if self._empty:
             return
         fullest = max(Counter((i["image_id"], i["category_id"]) for i in true if not i["iscrowd"]).values(), default=0)
-        most = MOST if fullest <= MOST else MORE * fullest
         judge = COCOeval_faster(known, known.loadRes(said), "bbox", separate_eval=True, **quiet)
-        judge.params.areaRng, judge.params.areaRngLbl, judge.params.maxDets = [[0, 1e10]], ["all"], [most]
+        judge.params.maxDets = [MOST if fullest <= MOST else MORE * fullest]
+        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
         judge.evaluate()
         self._params, self._matched = judge._paramsEval, judge._evalImgs_cpp
 

@@ -321,11 +321,11 @@ def _united(kinds: np.ndarray, boxes: np.ndarray, sure: np.ndarray, cuts: np.nda
     tiles see it, and about as sure, are one in the place of the surest."""
     groups, boxes, cut = np.arange(len(boxes)), boxes.copy(), np.flatnonzero(np.isfinite(cuts[:, 0]))
     for place in cut:
-        low, high = np.maximum(cuts[place, :2], cuts[cut, :2]), np.minimum(cuts[place, 2:], cuts[cut, 2:])
-        seen = (np.clip(one, np.tile(low, 2), np.tile(high, 2)) for one in (boxes[place], boxes[cut]))
+        near = cut[(cut >= place) & (kinds[cut] == kinds[place]) & (2 * sure[cut] >= sure[place])]
+        low, high = np.maximum(cuts[place, :2], cuts[near, :2]), np.minimum(cuts[place, 2:], cuts[near, 2:])
+        seen = (np.clip(one, np.tile(low, 2), np.tile(high, 2)) for one in (boxes[place], boxes[near]))
         both, either = centres.shared(*map(torch.from_numpy, seen))
-        alike = (kinds[cut] == kinds[place]) & (np.abs(np.log2(sure[cut] / sure[place])) <= 1)
-        same = groups[cut[alike & (both > centres.SAME * either).numpy()]]
+        same = groups[near[(both > centres.SAME * either).numpy()]]
         groups[np.isin(groups, same)] = same.min(initial=groups[place])
     np.minimum.at(boxes[:, :2], groups, boxes[:, :2])
     np.maximum.at(boxes[:, 2:], groups, boxes[:, 2:])

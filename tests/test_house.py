@@ -194,7 +194,7 @@ def test_files_and_functions_stay_short() -> None:
                 if length > ceiling:
                     long.append(f"{name}: {node.name} has {length} lines")
     assert not long
-    assert total <= 32_600
+    assert total <= 33_100
 
 
 def test_no_rooms_without_a_meaning() -> None:

@@ -246,7 +246,7 @@ def _filter_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--stride", type=_whole, default=1, metavar="N", help="pixels from one step to the next")
     parser.add_argument("--padding", default="valid", metavar="HOW", help="valid, same, reflect, or a number of zeros")
-    parser.add_argument("--out", default=".", metavar="FOLDER", help="where the two pictures go (default: here)")
+    parser.add_argument("--out", default=".", metavar="FOLDER", help="where the pictures go (default: here)")
 
 
 def _plain(words: list[str], known: dict[str, str]) -> list[str]:

@@ -263,10 +263,12 @@ def filter_(options: argparse.Namespace) -> int:
     files.write_bytes(stem.with_name(stem.name + ".png"), pixels.picture_png(shown))
     files.write_bytes(stem.with_name(stem.name + ".tif"), tiff_bytes(result.feature_map))
     files.write_bytes(stem.with_name(stem.name + "-side-by-side.png"), sheet)
-    height, width = result.feature_map.shape
-    print(f"{path}: {result.grey.shape[1]}×{result.grey.shape[0]} to {width}×{height}: {result.formula}")
+    before, after = ("×".join(map(str, one.shape)) for one in (result.grey, result.feature_map))
+    print(f"{path}: {before} to {after} (height × width): {result.formula}")
     print(f"values from {result.feature_map.min():g} to {result.feature_map.max():g}")
     print(f"wrote {stem}.tif (the values), {stem}.png and {stem}-side-by-side.png")
+    if (pages := load_one(path, Want(header=True)).header.pages) > 1:
+        print(f"Mind      the file has {pages:,} pages, of which the first is filtered", file=sys.stderr)
     return DONE
 
 

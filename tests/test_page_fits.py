@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from browser import WIDER, Browser, expect, open_tab, page_of, visit
+from browser import HIGHER, WIDER, Browser, expect, open_tab, page_of, visit
 from PIL import Image
 
 from striate.data.prepare import Preparation, Shape
@@ -46,6 +46,17 @@ def test_wide_kernels_and_large_maps_have_room_at_any_width(browser: Browser, tm
                 open_tab(page, "explain")
                 expect(page.locator(".explain-trust table")).to_be_visible()
                 assert not page.evaluate(OUTSIDE, [".explain-trust td", ".scroll"])
+
+
+def test_the_document_does_not_scroll_beside_its_panels(browser: Browser, tmp_path: Path) -> None:
+    """What is said to a screen reader alone, of padding far down in the arithmetic, lies in the panel that scrolls."""
+    Image.new("L", (24, 24)).save(tmp_path / "black.png")
+    words = asked(tmp_path, Shape(height=24, width=24, channels=1), tmp_path / "black.png")
+    with page_of(*words) as address, visit(browser, f"{address}#layer=2&y=0&x=0") as page:
+        expect(page.locator(".term td.padding .unseen").first).to_be_attached()
+        page.set_viewport_size({"width": 1280, "height": 400})
+        assert page.locator(".ledger").evaluate("one => one.scrollHeight > one.clientHeight")
+        assert not page.evaluate(HIGHER)
 
 
 def test_a_series_has_positions_and_no_pixels(browser: Browser, tmp_path: Path) -> None:

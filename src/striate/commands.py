@@ -201,7 +201,8 @@ def look(options: argparse.Namespace) -> int:
     png, text = (stem.with_name(stem.name + suffix) for suffix in (".png", ".txt"))
     files.write_bytes(png, seen.sheet(layer, options.channel, *position))
     files.write_text(text, table + "\n")
-    print(f"{printable(seen.name)}: {seen.answer}\n\n{table}\n\nwrote {png} and {text}")
+    print(f"{printable(seen.name)}: {seen.answer}", *filter(None, [seen.note]), sep="\n")
+    print(f"\n{table}\n\nwrote {png} and {text}")
     place = f"{shlex.quote(options.model)} {shlex.quote(options.picture)}"
     if layer is None:
         deepest = next((item for item in reversed(seen.layers) if len(item.output_shape) == 3), seen.layers[-1])

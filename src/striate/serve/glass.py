@@ -103,12 +103,7 @@ class Glass:
 
     def _model_facts(self) -> dict:
         model = self.looking.model
-        shape, notes = model.preparation.shape, []
-        if (views := len(model.passes.views)) > 1:
-            others = "with the mirror image's" if views == 2 else f"over {views} turns and mirrorings"
-            notes.append(f"averaged {others}")
-        if model.temperature != 1:
-            notes.append(f"of logits divided by {model.temperature:.4g}")
+        shape = model.preparation.shape
         return {
             "network": model.network.text,
             "task": model.task.name,
@@ -118,7 +113,6 @@ class Glass:
             "form": shape.form,
             "nouns": NOUNS.get(shape.form),
             "parameters": sum(p.numel() for p in model.network.parameters()),
-            "note": f"Probabilities are {' and '.join(notes)}; logits are of the pass shown." if notes else "",
         }
 
     def pictures(self, request: Request) -> Reply:
@@ -162,7 +156,7 @@ class Glass:
         layers = [asdict(layer) | _extremes(values[layer.index]) for layer in look.trace.layers]
         entry, target = self.gallery.entry(picture), model.task.output_of(look.answer)
         about = {"name": entry.name, "truth": entry.truth, "said": model.task.say(look.answer), "target": target}
-        return json_reply({"layers": layers, "predictions": said, **about})
+        return json_reply({"layers": layers, "predictions": said, "note": look.note, **about})
 
     def strip(self, request: Request, picture: str) -> Reply:
         seen = self._look(picture).trace

@@ -183,6 +183,7 @@ function header(parts, { api, model, trace }) {
       if (shown !== picture) return;
       parts.name.textContent = answer.name ?? nameless;
       parts.name.title = parts.name.textContent;
+      parts.prediction.title = answer.note;
       fill(parts.prediction, predictionBars(answer, model), model.spatial ? drawnButton(api, picture, answer) : null);
     } catch (error) {
       if (cancelled(error) || shown !== picture) return;

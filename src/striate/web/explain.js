@@ -187,7 +187,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
       if (gone || asked !== shown) return;
       picturePanel.classList.remove("busy");
       columns.hidden = false;
-      fill(trouble);
+      fill(trouble, known.note ? h("p", { class: "quiet" }, known.note) : null);
       showHeat(drawPicture(picture), heat, known.layers);
       const judged = await api.json(`/api/trust/${asked}`, { slot: "trust" });
       if (!gone && asked === shown) trust.show(judged, heat, seen.scale);

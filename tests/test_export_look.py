@@ -93,9 +93,8 @@ def test_what_the_pass_alone_says_is_told(tmp_path: Path, capsys: pytest.Capture
     assert drawn_model().look(pixels).note == ""
     model.save(tmp_path / "model.safetensors")
     Image.fromarray(pixels).save(tmp_path / "one.png")
-    assert (
-        main(["look", *(f"{tmp_path}/{name}" for name in ("model.safetensors", "one.png")), f"--out={tmp_path}"]) == 0
-    )
+    words = [str(tmp_path / "model.safetensors"), str(tmp_path / "one.png"), "--out", str(tmp_path)]
+    assert main(["look", *words]) == 0
     assert capsys.readouterr().out.splitlines()[1] == look.note
 
 

@@ -60,16 +60,21 @@ def test_the_document_does_not_scroll_beside_its_panels(browser: Browser, tmp_pa
 
 
 def test_a_series_has_positions_and_no_pixels(browser: Browser, tmp_path: Path) -> None:
-    """Nobody looks for the pixel, the row or the column of a series; and its map is high enough to be seen."""
+    """Nobody looks for the pixel, the row or the column of a series; its map is high enough to be seen, as long as its
+    curve and right under it, and a line is no shorter than what is made from it."""
     np.save(tmp_path / "two.npy", np.random.default_rng(0).normal(100, 30, (1, 40, 2)).astype("float32"))
     words = asked(tmp_path, Shape(height=1, width=40, channels=2, depth="float32", form="series"), tmp_path / "two.npy")
     with page_of(*words) as address, visit(browser, address) as page:
         expect(page.get_by_role("heading", name="Layer conv1, channel 0, position 15")).to_be_visible()
         expect(page.get_by_text("Network input 2 × 40", exact=True)).to_be_visible()
+        expect(page.locator(".sweep-maps figure:visible")).to_have_count(2)
+        assert page.locator(".sweep-maps canvas").evaluate_all("all => all.map(one => one.clientWidth)") == [150, 150]
         read = page.locator("main").inner_text().lower()
         assert "channel 0, positions" in read
         open_tab(page, "explain")
         expect(page.locator(".explain-trust table")).to_be_visible()
+        curve, strip = (page.locator(name).bounding_box() for name in (".explain-drawn", ".explain-left .plane"))
+        assert (curve["x"], curve["width"]) == (strip["x"], strip["width"])
         read += page.locator("main").inner_text().lower() + " ".join(page.locator(".chart-tick").all_text_contents())
         assert "positions that are gone show" in read
         assert "% of positions" in read

@@ -231,9 +231,12 @@ class Glass:
     def trust(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)
         found = self.looking.trust(wish, look, request)
-        twin = as_plane(found.twin)
-        step = max(1, -(-max(twin.shape) // TWIN_SIDE))
-        return json_reply(asdict(found) | {"twin": twin[::step, ::step]})
+        twin = found.twin
+        if twin.ndim == 3:  # with the volume's own frames
+            twin = enlarge(twin, (self.looking.model.preparation.shape.frames, *twin.shape[1:]))
+        step = max(1, -(-max(twin.shape[-2:]) // TWIN_SIDE))
+        thin = (..., *[slice(None, None, step)] * min(twin.ndim, 2))
+        return json_reply(asdict(found) | {"twin": as_plane(twin[thin])})
 
     def overview(self, request: Request) -> Reply:
         return json_reply(self.training.overview())

@@ -43,7 +43,7 @@ function termGrids(term, go) {
     y: Math.max(0, origin[0] + step[0] * (patch.length / frames >> 1)), x: Math.max(0, origin[1] + step[1] * (patch[0].length >> 1)) }), { class: "plain" }) : null;
   return h("div", { class: "term" },
     h("div", { class: "grids" }, numberGrid("patch", patch, place),
-      kernel ? [h("span", { class: "operator", "aria-label": "times" }, "⊙"), numberGrid("kernel", kernel, { scale: scaleOf(kernel, true) }),
+      kernel ? [h("span", { class: "operator", "aria-label": "times" }, "⊙"), numberGrid("kernel", kernel, { scale: scaleOf(kernel, true), frames }),
         h("span", { class: "operator", "aria-label": "gives" }, "="), numberGrid("products", products, { ...place, scale: scaleOf(products, true) }),
         h("span", { class: "operator" }, "sum "), added(term.value)] : null),
     padding?.flat().some(Boolean) ? h("p", { class: "quiet" }, "Hatched cells are padding: they lie outside the map.") : null, source);

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from browser import HIGHER, WIDER, Browser, expect, open_tab, page_of, visit
+from browser import HIGHER, WIDER, Browser, expect, grid, open_tab, page_of, visit
 from PIL import Image
 
 from striate.data.prepare import Preparation, Shape
+from striate.data.symbols import symbols_of
 from striate.export.model import Model
 from striate.network.build import build
 from striate.tasks.task import make_task
@@ -124,3 +125,22 @@ def test_maps_of_long_pictures_are_no_hairlines(browser: Browser, tmp_path: Path
         mark = page.locator(".layer-panel > .atlas .mark-map").bounding_box()
         assert mark["height"] >= 8 + 6
         assert mark["width"] >= 240 + 6
+
+
+def test_a_text_can_be_read_and_its_channels_are_letters(browser: Browser, tmp_path: Path) -> None:
+    """Where a text is chosen its letters are large enough; any of the 96 channels can be looked at, by its letter, and
+    the arithmetic names it too."""
+    (tmp_path / "one.txt").write_text("a quick brown fox jumps over the lazy dog")
+    words = asked(tmp_path, Shape(height=1, width=40, channels=96, form="text"), tmp_path / "one.txt")
+    channel = int(symbols_of("x")[0, 0])
+    with page_of(*words) as address, visit(browser, f"{address}#layer=0&x=12") as page:
+        expect(page.locator(".row-button").first).to_be_visible()
+        labels = [one.split()[-2:] for one in page.locator(".row-button[data-term]").all_inner_texts()]
+        assert all(number == str(symbols_of(letter[1])[0, 0]) for number, letter in labels if "“" in letter)
+        assert any("“" in letter for _, letter in labels)
+        page.locator(".field-panel select").select_option(label=f"{channel} “x”")
+        expect(page.locator(".field-panel caption")).to_contain_text(f"channel {channel} “x”, positions")
+        numbers = grid(page.locator(".field-panel .numbers"))[0]  # of positions 15 to 19, and the x stands at 16
+        assert [value > 0 for value in numbers] == [False, True, False, False, False]
+        page.locator(".picture-button").click()
+        assert page.locator(".tile img").evaluate("one => one.clientWidth") >= 48 * 5  # a line of the drawing has 48

@@ -13,6 +13,7 @@ from striate.data.content import read_file
 from striate.data.header import Unreadable
 from striate.data.sample import Target
 from striate.data.shown import with_heat
+from striate.data.symbols import KNOWN
 from striate.data.wording import NOUNS
 from striate.draw import colours
 from striate.draw.pixels import picture_png
@@ -112,6 +113,7 @@ class Glass:
             "input_shape": (shape.channels, shape.height * shape.frames, shape.width),
             "form": shape.form,
             "nouns": NOUNS.get(shape.form),
+            "symbols": KNOWN if shape.form == "text" else "",
             "parameters": sum(p.numel() for p in model.network.parameters()),
         }
 

@@ -95,7 +95,7 @@ export function createTrust(label) {
         h("div", { class: "explain-gauges" },
           gauge("Like the twin's map", found.correlation, "Rank correlation. Near 1 would mean: what was learned does not matter."),
           gauge("Like an edge filter", found.edges, "Near 1 would mean: it draws the outlines, with or without a network."),
-          gauge(`Like the map of ${label(found.other)}`, found.agreement, "High: two different methods point to the same places."))),
+          gauge(`Like the map of ${label(found.other)}`, found.agreement, "High: two different methods point to the same places. Below 0: look at both. The verdict does not weigh it."))),
       h("div", { class: "explain-curves" },
         curveChart(worded("Deletion: score as the highest pixels go"), found.deletion, found.shares),
         curveChart("Insertion: score as they come back", found.insertion, found.shares)),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from striate.augment.recipe import parse
-from striate.data.header import Pick
+from striate.data.header import MOST_WORKERS, Pick
 from striate.errors import StriateError, nearest
 from striate.files import readable
 from striate.network.catalog import line_of
@@ -201,7 +201,7 @@ _RANGES = {
     "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
     "patience": (1, 1_000_000), "test": (0, 0.9), "val": (0, 0.9), "batch_size": (1, 65_536),
     "lr": (1e-8, 100), "momentum": (0, 0.9999), "weight_decay": (0, 10), "smoothing": (0, 0.9),
-    "seed": (0, 2**62), "workers": (0, 256), "page": (0, 65_535),
+    "seed": (0, 2**62), "workers": (0, MOST_WORKERS), "page": (0, 65_535),
     "members": (1, 100),
 }  # fmt: skip
 

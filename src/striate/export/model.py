@@ -31,7 +31,7 @@ from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import answer_in_tiles
-from striate.export.underway import MODEL_FILE, Underway, model_file
+from striate.export.underway import MODEL_FILE, Underway, by_range, model_file
 from striate.files import without
 from striate.network.build import Network
 from striate.tasks.task import Task, make_task
@@ -167,7 +167,7 @@ class Model:
         for one in self._predicted(sources):
             if tiles is not None and one.size is not None and (np.array(one.size) > tiles).any():
                 answer = answer_in_tiles(self.passes, self.answers, one.source, tiles)
-                one = self._named(one.path, one.source, answer, one.size)
+                one = self._named(one.path, one.source, answer, one.size, one.note)
             yield one
 
     def _predicted(self, asked: Underway) -> Iterator[Prediction]:
@@ -178,7 +178,7 @@ class Model:
 
     def predict_loaded(self, loaded: Iterable[tuple[str, Source, Loaded]]) -> Iterator[Prediction]:
         """Predictions for pictures that are decoded, as an `Underway` gives them."""
-        way, each = None, iter(loaded)  # how the first pictures are answered, all are
+        way, each, other = None, iter(loaded), by_range(self.preparation.shape)  # as the first are answered, all are
         while chunk := list(islice(each, self.passes.chunk(way))):
             good = [one for *_, one in chunk if one.picture is not None]
             sizes = np.array([one.size for one in good]) if self.task.spatial else None
@@ -190,7 +190,8 @@ class Model:
                 if one.problem:
                     yield Prediction(path=name, reason=str(one.problem), source=source)
                 else:
-                    yield self._named(name, source, next(said), next(own))
+                    note = "" if one.depth == self.preparation.shape.depth else f"A picture {other}"
+                    yield self._named(name, source, next(said), next(own), note)
 
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
@@ -302,10 +303,10 @@ class Model:
     def _per_class(self, answer: object) -> dict[str, float]:
         return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))
 
-    def _named(self, name: str, source: Source, answer: object, size: tuple[int, int] | None) -> Prediction:
+    def _named(self, name: str, source: Source, answer: object, size: tuple[int, int] | None, note: str) -> Prediction:
         return Prediction(
             path=name, predicted=self.task.target_of(answer), confidence=self.task.confidence(answer),
-            probabilities=self._per_class(answer), size=size, answer=answer, source=source,
+            probabilities=self._per_class(answer), size=size, answer=answer, source=source, note=note,
         )  # fmt: skip
 
     def save_predictions(self, path: str | Path, predictions: Iterable[Prediction]) -> None:

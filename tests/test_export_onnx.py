@@ -288,6 +288,30 @@ def test_the_command_and_what_the_file_says_of_itself(tmp_path: Path, capsys: py
     assert np.abs(asked(out, arrays) - stored).max() < 1e-5
 
 
+def test_a_text_is_asked_by_what_the_file_and_the_docs_say(tmp_path: Path) -> None:
+    """Letters, those that share a channel, capitals, white space, and places without a letter."""
+    shape = Shape(height=1, width=20, channels=96, form="text")
+    model = model_of("conv 8 3, relu, globalmaxpool, dense classes", shape)
+    model.export(tmp_path / "m.onnx")
+    session = runtime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    letters = session.get_modelmeta().custom_metadata_map["letters"]
+    text = "Été,  un\tœuf ~ 3\u00a0π"
+    pictures = np.zeros((1, 1, 20, 96), np.uint8)
+    for place, letter in enumerate("été, un œuf ~ 3 π"):
+        other = len(letters) + ((ord(letter) * 0x9E3779B1 & 0xFFFFFFFF) * 27 >> 32)
+        pictures[0, 0, place, letters.index(letter) if letter in letters else other] = 255
+    told = list(model.predict(text)[0].probabilities.values())
+    np.testing.assert_allclose(session.run(None, {"pictures": pictures})[0][0], told, atol=1e-5)
+
+
+def test_a_name_says_what_is_written(tmp_path: Path) -> None:
+    """What is neither an ONNX file nor a page is refused, as `predict --out` refuses what it does not write."""
+    for name in ("m.pt", "m.tflite", "m"):
+        with pytest.raises(StriateError, match=r"written as FILE.onnx or FILE.html. received: .*where: --out"):
+            model_of(LAYERS["valid"], GREY).export(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_the_packages_the_command_to_get_them_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file, and how to install what is missing."""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)

@@ -385,10 +385,19 @@ def test_predict_says_what_it_passes_over(
     for file in (new, tmp_path / "new" / "01.png"):
         file.unlink()
     assert main(["predict", str(folders[1]), str(tmp_path / "new")]) == 2
-    assert "4 others: " in said(capsys)
+    assert "predict needs pictures. received: 4 others: " in said(capsys)
     draw_folder(tmp_path, {"one": 1})
     assert main(["predict", str(folders[1]), str(tmp_path / "one"), sources[1]]) == 0
     assert f"passed over 1 other: {sources[1]} (an empty folder)" in capsys.readouterr().err
+    (tmp_path / "one" / "gone.png").symlink_to("nowhere")
+    (tmp_path / "one" / "folder.png").mkdir()
+    assert main(["predict", str(folders[1]), str(tmp_path / "one" / "*.png")]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1
+    assert f"passed over 1 other: {tmp_path / 'one' / 'folder.png'} (a folder)" in err
+    assert f"{tmp_path / 'one' / 'gone.png'}: " in err
+    assert main(["predict", str(folders[1]), str(tmp_path / "one" / "00.png"), "--tiles", "0"]) == 2
+    assert "received: 0. where: --tiles" in said(capsys)
 
 
 def test_predict_says_what_an_address_is(

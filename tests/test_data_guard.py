@@ -122,6 +122,14 @@ def test_the_number_of_workers_changes_nothing(tmp_path: Path) -> None:
     assert sum("None" not in row[-1] for row in told(0)) == 3
 
 
+@pytest.mark.parametrize("workers", [-1, 257])
+def test_a_number_of_workers_that_cannot_be(workers: int) -> None:
+    """It is refused, for every command that decodes, with its option; before a process is started."""
+    rule = f"workers lies between 0 and 256. received: {workers}. where: --workers"
+    with pytest.raises(StriateError, match=rule):
+        load_each([], WANT, workers)
+
+
 def test_bytes_headers_and_picks_pass(tmp_path: Path) -> None:
     """A worker takes the bytes of a file, whole pictures, headers and a choice of channels as well as `load` does."""
     pixels = np.random.default_rng(1).integers(0, 256, (700, 600, 3), dtype=np.uint8)

@@ -177,23 +177,79 @@ def test_areas_seen_from_all_sides(shape: Shape, tmp_path: Path) -> None:
     assert np.abs(asked(tmp_path / "m.onnx", pictures) - expected).max() < 1e-5
 
 
-@pytest.mark.parametrize("size", [(11, 30), (9, 9), (40, 20)], ids=["wide", "small", "high"])
+def lines_of_the_docs() -> tuple[list[str], str, str, str]:
+    """How docs/export.md asks an ONNX file: the lines that open a picture, and what follows for a picture of 8 bits,
+    for one of 16, and for masks."""
+    text = (Path(__file__).parents[1] / "docs/export.md").read_text(encoding="utf-8")
+    first, *others = re.findall(r"```python\n(.*?)```", text.partition("## For other programs")[2], re.DOTALL)[:3]
+    opening, plain = first.rsplit("\n\n", 1)
+    return opening.splitlines(keepends=True), f"\n{plain}", *others
+
+
+def drawn_as(kind: str, file: Path, high: int = 23, wide: int = 31) -> None:
+    """A picture file that is not simply pixels of 8 bits; blots of 6 by 5 places."""
+    blots = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 5, 4), np.uint8))
+    image, more = blots.resize((wide, high), Image.Resampling.BICUBIC), {}
+    if kind == "plain":
+        image = image.convert("RGB")
+    elif kind == "turned":
+        image, more = image.convert("RGB"), {"exif": Image.Exif()}
+        more["exif"][0x112] = 6
+    elif kind == "16 bits":
+        image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 200 + 300)
+    elif kind == "palette":
+        image = image.convert("RGB").quantize(7)
+        more = {"transparency": 3}
+    image.save(file, "PNG", **more)
+
+
+@pytest.mark.parametrize("kind", ["plain", "turned", "clear", "palette", "16 bits"])
+@pytest.mark.parametrize("shape", [GREY, COLOUR], ids=["grey", "colour"])
+def test_the_lines_of_the_docs_give_the_answers_of_predict(
+    shape: Shape, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever lies between a file and its pixels: EXIF, transparency, a palette, 16 bits."""
+    model = model_of(LAYERS["valid"], shape)
+    model.export(tmp_path / "model.onnx")
+    drawn_as(kind, tmp_path / "picture.png")
+    monkeypatch.chdir(tmp_path)
+    opening, plain, *_ = lines_of_the_docs()
+    exec("".join(opening) + plain, told := {})
+    np.testing.assert_allclose(
+        told["answers"][0], list(model.predict("picture.png")[0].probabilities.values()), atol=3e-3
+    )
+
+
+def test_the_lines_of_the_docs_for_16_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that learned from 16 bits is asked about all of them."""
+    model = model_of(LAYERS["valid"], replace(GREY, depth="uint16"))
+    model.export(tmp_path / "model.onnx")
+    drawn_as("16 bits", tmp_path / "picture.png")
+    monkeypatch.chdir(tmp_path)
+    opening, _, deep, _ = lines_of_the_docs()
+    shown = next(number for number, line in enumerate(opening) if "as it is displayed" in line)
+    exec("".join(opening[: shown + 1]) + deep, told := {})
+    np.testing.assert_allclose(
+        told["answers"][0], list(model.predict("picture.png")[0].probabilities.values()), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [("plain", (11, 30)), ("plain", (9, 9)), ("plain", (40, 20)), ("turned", (40, 20)), ("clear", (11, 30))],
+)
 def test_the_lines_of_the_docs_give_the_masks_of_predict(
-    size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, size: tuple[int, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pictures for masks are placed and filled up, which the command tells, and what lies on them is cut out again."""
     shape = Shape(height=16, width=24, channels=3, mirrored=True)
     model = model_of("conv 4 3, relu, maxpool 2, conv classes 3", shape, Segmentation(NAMES))
     takes = "pictures (N×16×24×3, uint8, placed, not stretched, and filled up by mirroring)"
     assert model.export(tmp_path / "model.onnx").takes == takes
-    random = np.random.default_rng(0)
-    small = Image.fromarray(random.integers(0, 256, (5, 6, 3), np.uint8))
-    small.resize(size[::-1], Image.Resampling.BICUBIC).save(tmp_path / "picture.png")
-    text = (Path(__file__).parents[1] / "docs/export.md").read_text(encoding="utf-8")
-    first, second = re.findall(r"```python\n(.*?)```", text.partition("## For other programs")[2], re.DOTALL)[:2]
+    drawn_as(kind, tmp_path / "picture.png", *(size[::-1] if kind == "turned" else size))
     monkeypatch.chdir(tmp_path)
-    told: dict = {}
-    exec("".join(first.splitlines(keepends=True)[:6]) + second, told)
+    opening, *_, masks = lines_of_the_docs()
+    exec("\n".join(["".join(opening), masks]), told := {})
     (one,) = model.predict("picture.png")
     assert told["mask"].shape == size == one.size
     assert len(np.unique(one.answer.labels)) > 1
@@ -230,6 +286,30 @@ def test_the_command_and_what_the_file_says_of_itself(tmp_path: Path, capsys: py
     arrays = np.stack([np.asarray(Image.open(file))[..., None] for file in files])
     assert arrays.shape[1:] == shape.stored
     assert np.abs(asked(out, arrays) - stored).max() < 1e-5
+
+
+def test_a_text_is_asked_by_what_the_file_and_the_docs_say(tmp_path: Path) -> None:
+    """Letters, those that share a channel, capitals, white space, and places without a letter."""
+    shape = Shape(height=1, width=20, channels=96, form="text")
+    model = model_of("conv 8 3, relu, globalmaxpool, dense classes", shape)
+    model.export(tmp_path / "m.onnx")
+    session = runtime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    letters = session.get_modelmeta().custom_metadata_map["letters"]
+    text = "Été,  un\tœuf ~ 3\u00a0π"
+    pictures = np.zeros((1, 1, 20, 96), np.uint8)
+    for place, letter in enumerate("été, un œuf ~ 3 π"):
+        other = len(letters) + ((ord(letter) * 0x9E3779B1 & 0xFFFFFFFF) * 27 >> 32)
+        pictures[0, 0, place, letters.index(letter) if letter in letters else other] = 255
+    told = list(model.predict(text)[0].probabilities.values())
+    np.testing.assert_allclose(session.run(None, {"pictures": pictures})[0][0], told, atol=1e-5)
+
+
+def test_a_name_says_what_is_written(tmp_path: Path) -> None:
+    """What is neither an ONNX file nor a page is refused, as `predict --out` refuses what it does not write."""
+    for name in ("m.pt", "m.tflite", "m"):
+        with pytest.raises(StriateError, match=r"written as FILE.onnx or FILE.html. received: .*where: --out"):
+            model_of(LAYERS["valid"], GREY).export(tmp_path / name)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_the_packages_the_command_to_get_them_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,8 @@ def test_pictures_of_another_depth_are_told(tmp_path: Path, capsys: pytest.Captu
     assert main(["predict", str(place), str(pictures)]) == 0
     said = "2 pictures of another depth brought to the model's uint8 by the range of the type"
     assert f"Mind      {said}" in capsys.readouterr().err
+    notes = [one.note for one in model.predict([pictures / "a/deep.png", pictures / "a/00.png"])]
+    assert notes == [f"A picture{model.evaluate(pictures)['note'].removeprefix('2 pictures')}", ""]
     assert [one.startswith(said) for one in warnings({"test": model.evaluate(pictures)})] == [True]
 
 

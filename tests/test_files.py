@@ -106,6 +106,37 @@ def test_text_json_and_tables(tmp_path: Path) -> None:
     assert (tmp_path / "t.csv").read_text() == 'path,x\n"a,b",1\n"say ""no""",2\n'
 
 
+def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """Whatever halves of line ends a cell has (macOS names files "Icon\\r"): by us, and by pandas, whose parser is
+    another; the lines of a table end with a line feed alone."""
+    cells = ["Icon\r", "a\nb", "a\r\nb", "\r", '"\r,"', "plain", "", "a,b"]
+    rows = [{"path": cell, "label": f"{number}{cell}"} for number, cell in enumerate(cells)]
+    files.write_csv(tmp_path / "t.csv", ("path", "label"), [row.values() for row in rows])
+    assert files.read_csv(tmp_path / "t.csv") == rows
+    assert (tmp_path / "t.csv").read_bytes().startswith(b'path,label\n"Icon\r","0Icon\r"\n')
+    pandas = pytest.importorskip("pandas")
+    assert pandas.read_csv(tmp_path / "t.csv", keep_default_na=False).to_dict("records") == rows
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pipes with names")
+def test_what_is_no_file_is_written_and_not_replaced(tmp_path: Path) -> None:
+    """A link stays and what it leads to gets the bytes, whether it was there or not; a pipe stays one and hands them
+    on, as a device does."""
+    target, link = tmp_path / "target", tmp_path / "link"
+    link.symlink_to("target")
+    for data in (b"new", b"newer"):
+        files.write_bytes(link, data)
+        assert link.is_symlink()
+        assert target.read_bytes() == data
+    os.mkfifo(pipe := tmp_path / "pipe")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    files.write_bytes(pipe, b"through")
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ["link", "pipe", "target"]
+
+
 def test_a_name_that_is_no_unicode_is_written_readably(tmp_path: Path) -> None:
     """Bytes of a file name that are no UTF-8 end in a file that every program can read."""
     files.write_text(tmp_path / "t.txt", os.fsdecode(b"caf\xe9.png"))

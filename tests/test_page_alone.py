@@ -97,6 +97,22 @@ def test_files_are_answered_as_by_predict(browser: Browser, tmp_path: Path) -> N
         assert faults(page) == page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
 
 
+def test_answers_that_go_are_told(browser: Browser, tmp_path: Path) -> None:
+    """Of one drop all answers stay, however many; when more come, twenty older ones do, and how many went is said."""
+    files = [tmp_path / f"{number:02}.png" for number in range(22)]
+    for file in files:
+        Image.new("L", (9, 9), 50).save(file)
+    with visit(browser, page_of(model_of(LAYERS["valid"], GREY), tmp_path)) as page:
+        page.get_by_text("Held against torch").wait_for()
+        names = page.locator("#answers h2")
+        page.locator("input[type=file]").set_input_files(files)
+        expect(names).to_have_text([file.name for file in reversed(files)])
+        expect(page.get_by_text("no longer shown")).to_be_hidden()
+        page.locator("input[type=file]").set_input_files(files[:2])
+        expect(names).to_have_text(["01.png", "00.png", *(file.name for file in reversed(files[2:]))])
+        expect(page.get_by_text("Earlier answers no longer shown: 2.")).to_be_visible()
+
+
 def test_a_drawing_is_answered(browser: Browser, tmp_path: Path) -> None:
     """One stroke, then another: one card, and nothing to draw on for a network that sees colour."""
     with visit(browser, page_of(model_of(LAYERS["valid"], GREY), tmp_path)) as page:

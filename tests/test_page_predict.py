@@ -25,7 +25,8 @@ DROP = """([name, bytes]) => {
 
 
 def test_pictures_are_answered(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two pictures and a text: bars as wide as the probabilities of `predict`, and a reason; then one is dropped."""
+    """Two pictures and a text: bars as wide as the probabilities of `predict`, and a reason; then one of 16 bits is
+    dropped, which is said of it."""
     white_charts(monkeypatch)
     source = draw_folder(tmp_path / "pictures", {"across": 8, "down": 8})
     more = {"epochs": 2, "quiet": True, "workers": 0, "out": str(tmp_path)}
@@ -46,8 +47,11 @@ def test_pictures_are_answered(browser: Browser, tmp_path: Path, monkeypatch: py
             shares = card.locator(".bar i").evaluate_all(script)
             np.testing.assert_allclose(shares, [one.probabilities[name] for name in names], atol=0.01)
         expect(page.locator("#answers > *").nth(2)).to_contain_text("text, not a picture")
-        page.evaluate(DROP, ["dropped.png", list(files[1].read_bytes())])
+        expect(page.locator("#answers .note.info")).to_have_count(0)
+        Image.fromarray(np.full((20, 20), 4000, np.uint16)).save(tmp_path / "deep.png")
+        page.evaluate(DROP, ["dropped.png", list((tmp_path / "deep.png").read_bytes())])
         expect(page.locator("#answers > *").first.locator("h2")).to_have_text("dropped.png")
+        expect(page.locator("#answers > *").first).to_contain_text("A picture of another depth brought to")
         expect(page.locator("#answers > *")).to_have_count(4)
         expect(page.locator("pre").first).to_have_text(f"curl -F picture=@PICTURE {address}predict")
         assert faults(page) == page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []

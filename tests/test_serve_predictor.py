@@ -156,10 +156,11 @@ def test_a_picture_has_the_numbers_of_predict(client: Client, model: striate.Mod
     wanted = [
         {
             "path": one.path.rpartition("/")[2], "predicted": one.predicted, "confidence": one.confidence,
-            "probabilities": one.probabilities, "said": one.predicted,
+            "probabilities": one.probabilities, "said": one.predicted, **({"note": one.note} if one.note else {}),
         }
         for one in expected
     ]  # fmt: skip
+    assert ["note" in one for one in wanted] == [True, False, False]  # 16 bits for a model of 8, as in `predict`
     assert client.predict(form(*((file.name, file.read_bytes()) for file in files)), Content_Type=FORM) == wanted
     for file, one in zip(files, wanted, strict=True):
         assert client.predict(file.read_bytes()) == [one | {"path": "picture"}]

@@ -1,6 +1,7 @@
 """Several trainings as one: the same pictures, every picture tested once, mean and spread, and resuming the rest."""
 
 import json
+import os
 import shutil
 import time
 from pathlib import Path
@@ -147,6 +148,16 @@ def test_answers_stand_as_their_run_wrote_them(tmp_path: Path) -> None:
     first, second = read_table(tmp_path / "predictions.csv")
     assert first == dict(zip((*columns, "run"), (*lines[0], "1"), strict=True))
     assert second == first | {"predicted": "6", "low": "", "high": "", "error": "0.5", "run": "2"}
+
+
+def test_answers_are_found_again_whatever_their_pictures_are_called(tmp_path: Path) -> None:
+    """Names with halves of line ends, and bytes that are no UTF-8, as folders of other systems have them."""
+    names = ["a.png", "Icon\r", "b\r\n.png", os.fsdecode(b"caf\xe9.png"), "été.png"]
+    files.write_csv(tmp_path / "predictions.csv", ("path", "part"), [(name, "test") for name in reversed(names)])
+    known = SimpleNamespace(names=names, task=SimpleNamespace(read=lambda row: row["path"]))
+    found = repeat._answers([tmp_path], "test", known)
+    assert found.rows.tolist() == [4, 3, 2, 1, 0]
+    assert found.answers == [files.readable(name) for name in reversed(names)]
 
 
 def test_a_run_that_knows_no_intervals_does_not_end_the_others() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from striate import files
 from striate.errors import StriateError, counted, first_few, printable
-from striate.train.settings import CHECK_SETTINGS, Settings
+from striate.train.settings import CHECK_SETTINGS, Settings, size_of
 
 DONE, MENDABLE, INTERRUPTED = 0, 2, 130
 SHOWN = 5  # pictures that were left out, of which the reason is printed
@@ -110,7 +110,7 @@ def predict(options: argparse.Namespace) -> int:
             require_written(model.task, Path(options.out))
         if options.draw:
             require_drawn(form)
-        tiles = Settings(img_size=options.tiles).size if options.tiles else None
+        tiles = size_of(options.tiles, "tiles") if options.tiles else None
         for one in model.predict_each(asked, options.workers, tiles):
             told.append(replace(one, source=None))  # frames of a film would fill the memory
             if not (one.reason or options.out):
@@ -121,8 +121,8 @@ def predict(options: argparse.Namespace) -> int:
     refused = [(one.path, one.reason) for one in told if one.reason]
     others = f"{counted(len(passed), 'other')}: {first_few([item.said for item in passed], 3)}" if passed else ""
     if not told:
-        words = "; ".join([", ".join(options.sources), *([others] if others else [])])
-        raise StriateError("predict needs pictures", received=words, remedy="give files or folders")
+        received = others or ", ".join(options.sources)
+        raise StriateError("predict needs pictures", received=received, remedy="give files or folders")
     if options.out:
         model.save_predictions(options.out, told)
         print(worded(counted(len(told) - len(refused), "picture"), form), "in", options.out, file=sys.stderr)

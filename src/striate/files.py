@@ -18,6 +18,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 from striate.errors import StriateError, first_few
 
@@ -37,9 +38,15 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 @contextlib.contextmanager
 def open_new(path: Path, *, durable: bool = True) -> Iterator[io.BufferedWriter]:
-    """A binary file that appears at `path` only when the block ends without an exception."""
+    """A binary file that appears at `path` only when the block ends without an exception; of a link where it leads to.
+    A device or a pipe is no file that could be replaced, and takes what is written as it comes."""
     path = Path(path)
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            with path.open("wb") as file:
+                yield file
+            return
+        path = Path(os.path.realpath(path)) if path.is_symlink() else path
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
@@ -90,9 +97,10 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    """A table with lines that end with \\n; cells with either half of a line end are quoted, as macOS's "Icon\\r"."""
+    lines: list[str] = []
+    csv.writer(SimpleNamespace(write=lines.append), lineterminator="\r\n").writerows(rows)
+    return "".join(line[:-2] + "\n" for line in lines)
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:

@@ -26,7 +26,7 @@ from typing import TypeVar
 import numpy as np
 
 from striate.data.facts import FACTS
-from striate.data.header import Header, Unreadable
+from striate.data.header import MOST_WORKERS, Header, Unreadable
 from striate.data.load import Loaded, Source, Want, load, load_all
 from striate.data.quiet import quiet
 from striate.data.worker import HELLO, LENGTHS, PATIENCE, seconds_for
@@ -193,6 +193,8 @@ def load_each(items: Iterable[tuple[Key, Source]], want: Want, workers: int) -> 
     workers: processes for files, which begin at once and work a bounded number and size ahead; 0 decodes in this
     process. Arrays never leave it.
     """
+    if not 0 <= workers <= MOST_WORKERS:
+        raise StriateError(f"workers lies between 0 and {MOST_WORKERS}", received=workers, where="--workers")
     if workers == 0:
         return _here(iter(items), want)
     begun = _ahead(iter(items), want, workers)

@@ -6,6 +6,7 @@ MAX_SIDE = 20_000  # pixels
 MAX_PIXELS = 100_000_000
 MAX_UNPACKED = 400_000_000  # bytes of pixels: what a header can make us allocate, several times over
 MAX_PAGES = 65_536  # pages or frames that are counted
+MOST_WORKERS = 256  # processes that decode
 
 
 class Unreadable(Exception):

@@ -24,7 +24,7 @@ class Prediction:
     other tasks. "" where the picture could not be read (see `reason`). confidence: the probability of what is
     predicted, 0..1, None where the task has none. probabilities: what is said of every output, in the model's order:
     a probability for classes. size: height and width of the picture where an answer is in its pixels. answer: as the
-    task gives it. source: what was asked about, a file or the pixels themselves.
+    task gives it. source: what was asked about, a file or the pixels themselves. note: what to know of the answer.
     """
 
     path: str
@@ -32,6 +32,7 @@ class Prediction:
     confidence: float | None = None
     probabilities: dict[str, float] = field(default_factory=dict)
     reason: str = ""
+    note: str = ""
     size: tuple[int, int] | None = None
     answer: object = field(default=None, repr=False, compare=False)
     source: Source | None = field(default=None, repr=False, compare=False)

@@ -41,7 +41,7 @@ def items(
 
     shape: what the model was trained for, whose form tells how sources are read. about: the model's, whose "text" is
     the column of texts in a table with "columns", and whose "series" says how a table of series is read.
-    passed: gains the files of folders that are no pictures, and empty folders.
+    passed: gains the files of folders that are no pictures, empty folders, and the folders of patterns.
     """
     if hasattr(sources, "__array__"):
         sources = as_array(sources, "predict")
@@ -83,7 +83,10 @@ def _of_path(
     if Path(source).is_dir():
         return _below(Path(source), passed)
     is_pattern = any(mark in str(source) for mark in "*?[") and not Path(source).exists()
-    return [(str(path), path) for path in (is_pattern and _matching(str(source))) or [Path(source)]]
+    found = _matching(str(source)) if is_pattern else []
+    if "**" not in str(source):  # which looks into folders
+        passed += [LeftOut(path=str(path), reason="a folder") for path in found if path.is_dir()]
+    return [(str(path), path) for path in found or [Path(source)] if not path.is_dir()]
 
 
 def _as_reason(error: StriateError) -> Unreadable:
@@ -122,9 +125,9 @@ def _below(folder: Path, passed: list[LeftOut]) -> Iterator[tuple[str, Source]]:
 
 
 def _matching(pattern: str) -> list[Path]:
-    """The files of a pattern such as `cells/*.tif`, where the shell has not looked for them."""
+    """What a pattern such as `cells/*.tif` stands for, where the shell has not looked."""
     anchor = Path(pattern).anchor
-    return sorted(path for path in Path(anchor or ".").glob(pattern[len(anchor) :]) if path.is_file())
+    return sorted(path for path in Path(anchor or ".").glob(pattern[len(anchor) :]))
 
 
 def _is_one(sources: object, shape: Shape) -> bool:

@@ -31,7 +31,7 @@ from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import Size, answer_in_tiles, tile_for
-from striate.export.underway import MODEL_FILE, Underway, model_file
+from striate.export.underway import MODEL_FILE, Underway, by_range, model_file
 from striate.files import without
 from striate.network.build import Network
 from striate.tasks.task import Task, logits_of, make_task
@@ -171,13 +171,13 @@ class Model:
         for one in self._whole(loaded):
             if tile := one.size and tile_for(one.size, tiles, self.preparation.shape, self.about.get("scales")):
                 answer = answer_in_tiles(self.passes, self.answers, one.source, tile)
-                one = self._named(one.path, one.source, answer, one.size)
+                one = self._named(one.path, one.source, answer, one.size, one.note)
                 if isinstance(loaded, Underway):
                     loaded.cut += tiles is None
             yield one
 
     def _whole(self, loaded: Iterable[tuple[str, Source, Loaded]]) -> Iterator[Prediction]:
-        way, each = None, iter(loaded)  # how the first pictures are answered, all are
+        way, each, other = None, iter(loaded), by_range(self.preparation.shape)  # as the first are answered, all are
         while chunk := list(islice(each, self.passes.chunk(way))):
             good = [one for *_, one in chunk if one.picture is not None]
             sizes = np.array([one.size for one in good]) if self.task.spatial else None
@@ -189,7 +189,8 @@ class Model:
                 if one.problem:
                     yield Prediction(path=name, reason=str(one.problem), source=source)
                 else:
-                    yield self._named(name, source, next(said), next(own))
+                    note = "" if one.depth == self.preparation.shape.depth else f"A picture {other}"
+                    yield self._named(name, source, next(said), next(own), note)
 
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
@@ -301,10 +302,10 @@ class Model:
     def _per_class(self, answer: object) -> dict[str, float]:
         return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))
 
-    def _named(self, name: str, source: Source, answer: object, size: tuple[int, int] | None) -> Prediction:
+    def _named(self, name: str, source: Source, answer: object, size: tuple[int, int] | None, note: str) -> Prediction:
         return Prediction(
             path=name, predicted=self.task.target_of(answer), confidence=self.task.confidence(answer),
-            probabilities=self._per_class(answer), size=size, answer=answer, source=source,
+            probabilities=self._per_class(answer), size=size, answer=answer, source=source, note=note,
         )  # fmt: skip
 
     def save_predictions(self, path: str | Path, predictions: Iterable[Prediction]) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import striate
 from striate import files
 from striate.data.prepare import Shape
+from striate.data.symbols import KNOWN
 from striate.errors import StriateError
 from striate.export.passes import Passes
 from striate.export.whole import PICTURES, Whole, Written, whole
@@ -26,8 +27,11 @@ def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Writt
     """Write a model; about: facts that go into the file.
 
     Input "pictures": (N, H, W, C) as the model prepares them, N free. Output: (N, K) or (N, K, h, w), see ENDINGS.
-    Raises StriateError where the extra is missing, the network is not a line of layers, or answers do not agree.
+    Raises StriateError where the name ends otherwise, the extra is missing, the network is not a line of layers, or
+    answers do not agree.
     """
+    if path.suffix.lower() != ".onnx":
+        raise StriateError("a model is written as FILE.onnx or FILE.html", received=path, where="--out")
     onnx, runtime = _packages()
     made = whole(passes)
     shape = passes.preparation.shape
@@ -83,5 +87,6 @@ def _facts(passes: Passes, about: Mapping[str, object]) -> dict[str, str]:
         "facts": asdict(passes.task),
         "preparation": passes.preparation.to_dict(),
         "about": {"striate": striate.__version__, **about},
+        **({"letters": KNOWN} if passes.preparation.shape.form == "text" else {}),
     }
     return {name: fact if isinstance(fact, str) else json.dumps(fact) for name, fact in told.items()}

@@ -22,6 +22,12 @@ HEADER = "striate"  # the part of a model file's header that is ours
 MODEL_FILE = "model.safetensors"
 
 
+def by_range(shape: Shape) -> str:
+    """What befell pictures of another depth than the model's."""
+    said = f"of another depth brought to the model's {shape.depth} by the range of the type, which is wrong where it"
+    return f"{said} learned from a part of its own (12 bits in 16)."
+
+
 class Underway:
     """What a model is asked about, on its way: decoded from now on, in bounded memory, for pictures of `shape`.
     cut: how many of them were answered in tiles without being asked."""
@@ -43,8 +49,7 @@ class Underway:
     @property
     def note(self) -> str:
         """What to know of the answers so far, if anything."""
-        depth = f"{counted(self._others, 'picture')} of another depth brought to the model's {self.shape.depth} by the"
-        depth += " range of the type, which is wrong where it learned from a part of its own (12 bits in 16)."
+        depth = f"{counted(self._others, 'picture')} {by_range(self.shape)}"
         cut = f"{counted(self.cut, 'picture')} much larger than those learned from cut into tiles of that size."
         return " ".join(said for said, count in ((depth, self._others), (cut, self.cut)) if count)
 

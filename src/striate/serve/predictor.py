@@ -149,8 +149,9 @@ class Predictor:
     def _record(self, told: Prediction) -> dict:
         if told.reason:
             return {"path": told.path, "reason": told.reason}
-        size = {} if told.size is None else {"size": told.size}
-        return {"path": told.path, **self.model.task.record(told.answer), **size}
+        more = {"size": told.size, "note": told.note or None}
+        known = {name: value for name, value in more.items() if value is not None}
+        return {"path": told.path, **self.model.task.record(told.answer), **known}
 
     def _drawn(self, told: Prediction, asked: tuple[str, Source, Loaded]) -> dict:
         """The picture with its answer for the eye, as a PNG file in base64; it is made small where it is decoded, so

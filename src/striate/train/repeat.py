@@ -135,7 +135,7 @@ class _Answers:
 
 
 def _answers(done: list[Path], part: str, data: Dataset) -> _Answers:
-    place = {name: row for row, name in enumerate(data.names)}
+    place = {files.readable(name): row for row, name in enumerate(data.names)}  # as tables have them
     rows, answers = [], []
     for child in done:
         for row in files.read_csv(child / "predictions.csv"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from striate.augment.recipe import parse
-from striate.data.header import Pick
+from striate.data.header import MOST_WORKERS, Pick
 from striate.errors import StriateError, nearest
 from striate.files import readable
 from striate.network.catalog import line_of
@@ -180,12 +180,7 @@ class Settings:
     @property
     def size(self) -> tuple[int, int] | None:
         """(height, width) asked for, or None."""
-        if self.img_size is None:
-            return None
-        parts = str(self.img_size).lower().split("x")
-        if len(parts) > 2 or not all(part.isdecimal() and 1 <= int(part) <= 4096 for part in parts):
-            _refuse("img_size", self.img_size, "a picture size is 64, or 66x200 for height x width, from 1 to 4096")
-        return int(parts[0]), int(parts[-1])
+        return None if self.img_size is None else size_of(self.img_size, "img_size")
 
 
 _PATHS = ("labels", "weights", "out")
@@ -194,8 +189,16 @@ _RANGES = {
     "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
     "patience": (1, 1_000_000), "test": (0, 0.9), "val": (0, 0.9), "batch_size": (1, 65_536),
     "lr": (1e-8, 100), "momentum": (0, 0.9999), "weight_decay": (0, 10), "smoothing": (0, 0.9),
-    "seed": (0, 2**62), "workers": (0, 256), "page": (0, 65_535), "members": (1, 100),
+    "seed": (0, 2**62), "workers": (0, MOST_WORKERS), "page": (0, 65_535), "members": (1, 100),
 }  # fmt: skip
+
+
+def size_of(asked: str | int, name: str) -> tuple[int, int]:
+    """(height, width) that an option of this name asks for."""
+    parts = str(asked).lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and 1 <= int(part) <= 4096 for part in parts):
+        _refuse(name, asked, "a picture size is 64, or 66x200 for height x width, from 1 to 4096")
+    return int(parts[0]), int(parts[-1])
 
 
 def settings_from(options: dict[str, object]) -> Settings:

@@ -184,7 +184,7 @@ async function start(app) {
       return panel(file.name, note(`This browser could not compute it: ${error.message}`, "error"));
     } finally { canvas.width = canvas.height = 0; } // gives its memory back
   };
-  const { zone, answers } = dropping(async (files, add) => {
+  const { zone, answers, gone } = dropping(async (files, add) => {
     for (const file of files) {
       await painted();
       add(await answerFile(file, classesOf(files.length)));
@@ -201,7 +201,7 @@ async function start(app) {
   fill(app, first, note("The network is held against torch …"));
   await painted();
   const { said, quick } = checked(model), pad = model.shape.channels === 1 ? drawing(model, quick, drawn) : null;
-  fill(app, first, h("div", { class: "given" }, zone, pad), answers, seen, said);
+  fill(app, first, h("div", { class: "given" }, zone, pad), answers, gone, seen, said);
 }
 
 const app = document.getElementById("predict");

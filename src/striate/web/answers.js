@@ -1,15 +1,15 @@
 /* What the pages that answer have in common: `striate serve`'s, and the exported one that computes by itself.
 
    head(model)                  the head of the page: its name, and what the model is, in a sentence
-   dropping(ask) -> {zone, answers}   where pictures are dropped or chosen, and what is said of them; ask(files, add) is called
+   dropping(ask) -> {zone, answers, gone}   where pictures are dropped or chosen, what is said of them, and how many answers had to go; ask(files, add) is called
                                 with them, and add(elements) puts answers above those before
    classesOf(count)             how many classes are shown of each of so many answers
    card(path, image, told, model, most)   a picture with what is said of it; told: {said, confidence, probabilities, intervals?},
                                 most: how many classes are shown */
 
-import { digits, fill, h, mark, worded } from "./dom.js";
+import { digits, fill, h, mark, note, worded } from "./dom.js";
 
-const NAMED = 10, SHOWN = 10, FEW = 3, MOST = 20; // classes in a sentence, of an answer, of one among many; answers that stay on the page
+const NAMED = 10, SHOWN = 10, FEW = 3, MOST = 20; // classes in a sentence, of an answer, of one among many; answers that stay when more are asked for
 
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
@@ -29,16 +29,21 @@ function bars({ probabilities, intervals }, { shares }, most) {
 export function card(path, image, told, model, most) {
   const sure = told.confidence === null ? "" : ` (${percent(told.confidence)})`;
   return h("section", { class: "panel answer" }, image,
-    h("div", {}, h("h2", {}, path), h("p", { class: "said" }, told.said + sure), bars(told, model, most)));
+    h("div", {}, h("h2", {}, path), h("p", { class: "said" }, told.said + sure), bars(told, model, most), told.note ? note(worded(told.note)) : null));
 }
 
 export function dropping(ask) {
-  const answers = h("div", { "aria-live": "polite", id: "answers" });
+  const answers = h("div", { "aria-live": "polite", id: "answers" }), gone = h("p", { class: "quiet", hidden: true });
   const add = (news) => {
-    fill(answers, news, [...answers.children].slice(0, MOST));
+    answers.prepend(...[news].flat());
     answers.classList.toggle("many", answers.children.length > FEW);
   };
+  let left = 0;
   const show = async (files) => {
+    const old = [...answers.children].slice(MOST); // all answers of one drop stay
+    for (const one of old) one.remove();
+    gone.hidden = !(left += old.length);
+    gone.textContent = `Earlier answers no longer shown: ${left}. The command striate predict writes all into one table.`;
     zone.classList.add("busy");
     await ask(files, add);
     zone.classList.remove("busy");
@@ -52,7 +57,7 @@ export function dropping(ask) {
     zone.classList.remove("over");
     if (event.dataTransfer.files.length) show([...event.dataTransfer.files]);
   });
-  return { zone, answers };
+  return { zone, answers, gone };
 }
 
 export function head({ name, task, classes, sees, test }) {

@@ -46,14 +46,14 @@ function forPrograms() {
 async function start(app) {
   const model = await (await fetch("model")).json();
   useNouns(model.nouns);
-  const { zone, answers } = dropping(async (files, add) => {
+  const { zone, answers, gone } = dropping(async (files, add) => {
     const shown = [];
     try {
       for (const portion of portions(files, model)) shown.push(...await ask(portion, model, files.length));
     } catch { shown.push(note("The server does not answer. Is striate serve still running?", "error")); }
     add(shown);
   });
-  fill(app, head(model), zone, answers, forPrograms());
+  fill(app, head(model), zone, answers, gone, forPrograms());
 }
 
 const app = document.getElementById("predict");

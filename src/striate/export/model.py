@@ -257,14 +257,16 @@ class Model:
             raise StriateError("the picture must be readable", received=one.problem, where=name)
         return self.look_at(one.picture, name)
 
-    def look_at(self, stored: np.ndarray, name: str) -> "Look":
-        """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it."""
+    def look_at(self, stored: np.ndarray, name: str, answer: object = None) -> "Look":
+        """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it; answer: the model's, where
+        it is known."""
         from striate.export.look import Look
         from striate.inside.trace import trace
 
         stored = np.array(stored)  # a picture's own pixels may be read-only, which torch does not like
-        with evaluated(self.network):
-            answer = self.answers(stored[None])[0]
+        if answer is None:
+            with evaluated(self.network):
+                answer = self.answers(stored[None])[0]
         seen = trace(self.network, self.input(stored), self.classes)
         sure = self.task.confidence(answer)
         said = self.task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")

@@ -28,7 +28,8 @@ from striate.network.build import Network
 from striate.network.summary import total_operations
 from striate.network.text import member_of
 from striate.train import plan as planning
-from striate.train.assemble import LEAST_REPORT, answered_in_time, auto_of, network_of, speed_of, training_of
+from striate.train.assemble import auto_of, network_of, speed_of, training_of
+from striate.train.budget import LEAST_REPORT, answer_in_time
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, in_words_of, read_dataset, write_data
@@ -96,10 +97,10 @@ def begin(job: Job) -> Run:
     plan = replace(plan, smoothing=plan.smoothing * job.data.task.smooths)
     plan = with_symmetry(plan, job, speed)
     network = network_of(plan, job)
-    plan = answered_in_time(plan, network, job, speed)
     files.require_space(Path(settings.out), _bytes_needed(network))
     training = training_of(plan, network, job)
-    _require_time(training, job)
+    answer_in_time(training, job)
+    plan = training.plan
     about = {**about_run(job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
@@ -107,17 +108,6 @@ def begin(job: Job) -> Run:
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
         return _fit(training, [], folder, job)
-
-
-def _require_time(training: Training, job: Job) -> None:
-    """Raise where scores and report alone would take the whole of a budget, with one in which half is for training."""
-    clock, minutes = training.clock, training.plan.minutes
-    if clock is None or clock.scoring + clock.report < 60 * minutes:
-        return
-    enough = math.ceil(10 * (2 * (clock.scoring + clock.report) + time.monotonic() - job.started) / 60) / 10
-    rule, received = "scores are part of a budget", f"{minutes:g} minutes, and scores of {clock.scoring:.0f} s"
-    remedy = f"give {enough:g} minutes, or a smaller network or fewer pixels (--img-size)"
-    raise StriateError(rule, received=received, where="--minutes", remedy=remedy)
 
 
 def planned(job: Job) -> tuple[Plan, float | None]:
@@ -238,7 +228,7 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
             if (begun := time.monotonic()) - written > HISTORY * cost:
                 write_history(folder / "history.csv", history)
                 written, cost = begun, time.monotonic() - begun
-            is_over = training.stop or (training.clock is not None and training.clock.left() <= 0)
+            is_over = training.stop or (training.clock is not None and training.place.progress >= 1)
             if not is_over and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()

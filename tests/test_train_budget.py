@@ -21,35 +21,38 @@ PLAN = tiny_plan(minutes=1, epochs=None)
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_the_clock_measures_the_way_that_scores_are_found(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch, as many as are answered in fp32, and where the training is in bf16 as many as are answered in it."""
-    seen, whole = [], passes.Passes.logits
+    """A batch as it is answered in fp32, and where the training is in bf16 a wide one in that; neither mirrored."""
+    seen, whole = [], passes.Passes.each
 
-    def listen(self: passes.Passes, pictures: np.ndarray, way: passes.Way | None = None) -> object:
-        seen.append((len(pictures), self.way_for(pictures).dtype))
-        return whole(self, pictures, way)
+    def listen(self: passes.Passes, way: passes.Way, pictures: np.ndarray) -> object:
+        seen.append((len(pictures), way.size, len(self.views), way.dtype))
+        return whole(self, way, pictures)
 
     monkeypatch.setattr(passes, "LARGE", 1.0)
-    monkeypatch.setattr(passes.Passes, "logits", listen)
-    clock = clock_of(PLAN, build(LINE, (1, 8, 8), 2), job_of(), precision)
-    large = 2 * [(64, torch.bfloat16)] * (precision == "bf16")
-    assert seen == 2 * [(32, torch.float32)] + 2 * [(63, torch.float32)] + large
+    monkeypatch.setattr(passes, "LARGEST_BATCH", 16)
+    monkeypatch.setattr(passes.Passes, "batch", 8)
+    monkeypatch.setattr(passes.Passes, "each", listen)
+    clock = clock_of(replace(PLAN, mirror=True), build(LINE, (1, 8, 8), 2), job_of(), precision)
+    assert set(seen) == {(8, 8, 1, torch.float32)} | ({(16, 16, 1, torch.bfloat16)} if precision == "bf16" else set())
     assert clock.scoring > 0
 
 
-def test_what_takes_long_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine so slow that a single batch takes a twentieth of the budget: one batch is all that is asked for."""
+@pytest.mark.parametrize("mirror", [False, True])
+def test_what_takes_long_is_looked_at_once(mirror: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine so slow that a single batch takes a twentieth of the budget: one batch is all that is asked for. Five
+    times (three parts, twins, and calibration) 80 pictures take as long as 12.5 batches, twice that where mirrored."""
     asked, now = [], [0.0]
 
-    def slow(self: passes.Passes, pictures: np.ndarray, way: passes.Way | None = None) -> object:
+    def slow(self: passes.Passes, way: passes.Way, pictures: np.ndarray) -> object:
         asked.append(len(pictures))
         now[0] += 3.0
         yield torch.zeros(len(pictures), 2, dtype=torch.float64)
 
-    monkeypatch.setattr(passes.Passes, "logits", slow)
+    monkeypatch.setattr(passes.Passes, "each", slow)
     monkeypatch.setattr(budget, "time", type("Time", (), {"monotonic": staticmethod(lambda: now[0])}))
-    clock = clock_of(PLAN, build(LINE, (1, 8, 8), 2), job_of(), "fp32")
+    clock = clock_of(replace(PLAN, mirror=mirror), build(LINE, (1, 8, 8), 2), job_of(), "fp32")
     assert asked == [32]
-    assert clock.scoring == pytest.approx(1.05 * 4 * 80 * 3 / 32 + 1.05 * 80 * 3 / 32, rel=0.3)
+    assert clock.scoring == pytest.approx(1.05 * 12.5 * 3 * (1 + mirror))
 
 
 def training_with(clock: Clock | None, **plan: object) -> object:

@@ -659,9 +659,8 @@ def test_a_budget_without_time_for_a_training_is_refused(
 ) -> None:
     """With half a second for each of some 40 scored pictures six seconds are too few: an error before a run
     is there, and the minutes it names leave as much for the training; a hundredth of a second is little enough."""
-    answering = budget._answering
-    slow = lambda model, data, rows, *others: answering(model, data, rows, 0)._replace(once=0, each=each)  # noqa: E731
-    monkeypatch.setattr(budget, "_answering", slow)
+    passing = budget._passing
+    monkeypatch.setattr(budget, "_passing", lambda *given: (each, passing(*given)[1]))
     monkeypatch.setattr(module, "_fit", lambda training, *others: training)
     given = {name: value for name, value in OPTIONS.items() if name != "epochs"}
     given |= {"out": tmp_path / "o", "quiet": True}

@@ -118,13 +118,13 @@ class Passes:
         wide = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)
         lanes = min(torch.get_num_threads(), LANES) if wide else 1
         if way.network is self.network or self.task.by_pixel:
-            yield from self._each(way, pictures, lanes)
+            yield from self.each(way, pictures, lanes)
             return
-        said = torch.cat(list(self._each(way, pictures, lanes)))
+        said = torch.cat(list(self.each(way, pictures, lanes)))
         again, _ = self._doubtful(said, self._error)
         if again.any():
             full = Way(self.network, self.wide)
-            said[again] = torch.cat(list(self._each(full, pictures[np.flatnonzero(again)], lanes)))
+            said[again] = torch.cat(list(self.each(full, pictures[np.flatnonzero(again)], lanes)))
         yield said
 
     @property
@@ -158,7 +158,7 @@ class Passes:
                 for some in rounds:
                     for way in ways:
                         begun = time.perf_counter()
-                        said.append(torch.cat(list(self._each(way, some))))
+                        said.append(torch.cat(list(self.each(way, some))))
                         best[way] = min(best[way], (time.perf_counter() - begun) / len(some))
         except RuntimeError:  # a layer without such kernels
             return math.inf
@@ -172,7 +172,7 @@ class Passes:
         right = again.mean() <= AGAIN and np.abs(sure - unsure)[~again].max() <= APART
         return error if right else math.inf
 
-    def _each(self, way: Way, pictures: np.ndarray, lanes: int = 1) -> Iterator[Tensor]:
+    def each(self, way: Way, pictures: np.ndarray, lanes: int = 1) -> Iterator[Tensor]:
         """The logits of a batch at a time; lanes: how many run side by side, which share the threads."""
         starts = range(0, len(pictures), way.size)
         if lanes == 1:

@@ -1,20 +1,22 @@
 """A budget in minutes: what is set aside of it for the scores and the report, as this machine takes for them.
 
-Looking costs time too. So it begins with a single batch, and what takes long is looked at once.
+Looking costs time too: a single batch is looked at, as it is and not turned.
 """
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from striate.data.sample import PARTS
 from striate.errors import StriateError
 from striate.export.model import Model
-from striate.export.passes import Way
+from striate.export.passes import AGAIN, LARGEST_BATCH, TRIED, Passes, Way
 from striate.network.build import Network
 from striate.train.clock import Clock
 from striate.train.dataset import TWIN, Dataset, Job
@@ -23,9 +25,8 @@ from striate.train.loop import Training
 from striate.train.plan import Plan
 
 SCORING = 0.15  # of a budget: what answers averaged over turned pictures may take
-MEASURING = 0.015  # of a budget: what takes longer is not timed a second time
-ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
-TRIED = 1.5e11  # and those that may be spent on timing a large request, which is answered in bf16
+MEASURING = 0.01  # of a budget: what takes longer is timed once,
+ROUNDS = 4  # and everything else so often at the most
 COMPARED = 4  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.2  # seconds that figures and report take at the least
 
@@ -40,21 +41,15 @@ def clock_of(plan: Plan, network: Network, job: Job, precision: str) -> Clock | 
     parts = [data.scored_rows(part) for part in (*PARTS, TWIN)]
     asked = data.task.calibrated + data.task.tunes  # how often validation pictures are answered before the scores
     requests = [*map(len, parts), *[len(data.rows("validation"))] * asked]
-    passes, rows = model.passes, max(parts, key=len)
-    few = min(len(rows), passes.within(ANSWERED), passes.many - 1)
-    look = _answering(model, data, rows[: min(few, passes.batch)], allowed)
-    if passes.batch < few and 2 * few * look.each < allowed:
-        look = _answering(model, data, rows[:few], allowed)
+    passes, plain, rows = model.passes, replace(model, mirror=False).passes, max(parts, key=len)
+    each, logits = _passing(plain, Way(network, passes.batch), data, rows[: passes.batch], allowed)
+    reading, judging = _reading(data, rows[: passes.batch], logits, allowed)
+    seconds = sum(requests) * (len(passes.views) * each + reading) + judging
     large = sum(count for count in requests if count >= passes.many and precision == "bf16")
-    seconds = look.each * (sum(requests) - large) + _judging(data, rows[: len(look.said)], look.said)
-    if large and passes.within(TRIED) >= passes.many:
-        look = _answering(model, data, rows[: passes.many], allowed)
-        seconds += look.once
-    elif large and data.task.by_pixel:
-        seconds += look.each  # of the trial
-        look = _answering(model, data, rows[: passes.wide], allowed, passes.half)
-        large += 1
-    seconds += look.each * large
+    if large:  # those are answered in bf16, after a trial, and in part again
+        half, _ = _passing(plain, passes.half, data, rows[: passes.wide], allowed)
+        tried, again = (passes.within(TRIED), 0.0) if data.task.by_pixel else (LARGEST_BATCH, AGAIN)
+        seconds += len(passes.views) * (tried * (each + half) + large * (half + again * each - each))
     return Clock(job.started + 60 * plan.minutes, scoring=1.05 * seconds, report=LEAST_REPORT)
 
 
@@ -80,34 +75,28 @@ def answer_in_time(training: Training, job: Job) -> None:
         job.tell(Note(f"Mind      {told}; give more --minutes"))
 
 
-class _Look(NamedTuple):
-    """How long a request took: seconds once, for what is tried and loaded at its first time, and for each picture; and
-    what was said of them."""
-
-    once: float
-    each: float
-    said: Sequence
+def _passing(passes: Passes, way: Way, data: Dataset, rows: np.ndarray, allowed: float) -> tuple[float, Tensor]:
+    """Seconds that a picture takes through the network, and the logits of all."""
+    pictures = np.asarray(data.store.pictures[rows])
+    seconds, logits = _timed(lambda: torch.cat(list(passes.each(way, pictures))), allowed)
+    return seconds / len(rows), logits
 
 
-def _answering(model: Model, data: Dataset, rows: np.ndarray, allowed: float, way: Way | None = None) -> _Look:
-    """A request for these pictures; where its first time takes more seconds than `allowed` it is the only one. way: as
-    of `Passes.logits`."""
+def _reading(data: Dataset, rows: np.ndarray, logits: Tensor, allowed: float) -> tuple[float, float]:
+    """Seconds that the answer on a picture takes, and the scores of all parts besides, whatever their size.
+    What scores need is loaded by then."""
+    task, truth = data.task, data.targets_of(rows)
+    seconds, said = _timed(lambda: list(task.decode(logits, data.sizes[rows])), allowed)
+    if task.spatial:  # what is drawn on pictures is compared and shown at their own size
+        seconds += COMPARED * _timed(lambda: task.errors(truth, said), allowed)[0]
+    return seconds / len(rows), len(PARTS) * _timed(lambda: task.scores(truth, said, task.floor(truth)), allowed)[0]
+
+
+def _timed(function: Callable[[], Any], allowed: float) -> tuple[float, Any]:
+    """Seconds that it takes, the least of a few times, and what it gives."""
     times: list[float] = []
-    while not times or (len(times) == 1 and times[0] < allowed):
+    while len(times) < ROUNDS and sum(times) < allowed:
         begun = time.monotonic()
-        said = model.answers(np.asarray(data.store.pictures[rows]), data.sizes[rows], way)
-        answered = time.monotonic()
-        if data.task.spatial:  # what is drawn on pictures is read, compared and shown at their own size
-            data.task.errors(data.targets_of(rows), said)
-        times.append(answered - begun + COMPARED * (time.monotonic() - answered))
-    return _Look(times[0] - times[-1], times[-1] / len(rows), said)
-
-
-def _judging(data: Dataset, rows: np.ndarray, said: Sequence) -> float:
-    """Seconds that the scores of all parts take, whatever the number of pictures. What they need is loaded by then."""
-    truth = data.targets_of(rows)
-    for _ in range(2):
-        begun = time.monotonic()
-        data.task.scores(truth, said, data.task.floor(truth))
-        seconds = time.monotonic() - begun
-    return len(PARTS) * seconds
+        found = function()
+        times.append(time.monotonic() - begun)
+    return min(times), found

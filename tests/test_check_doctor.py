@@ -5,6 +5,7 @@ import html
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -53,6 +54,23 @@ def examined(targets: list, contents: list[str]) -> Check:
     facts = np.zeros(len(samples), FACTS)
     facts["height"] = facts["width"] = 8
     return doctor.examine(samples, [], facts, contents, looks=False)
+
+
+def test_what_may_belong_together_is_told() -> None:
+    """An unused column of ids, or the patients of DICOM files, where no picture has a group; and of labels how often it
+    is not known whether pictures have them."""
+    samples = [Sample(path=f"{row:03}", source=Path(), target=("a", "?b")[: 1 + row % 2]) for row in range(6)]
+    facts = np.zeros(6, FACTS)
+    facts["height"] = facts["width"] = 8
+    asked = {"facts": facts, "contents": [str(row) for row in range(6)], "looks": False}
+    check = doctor.examine(samples, [], perhaps=("lesion_id", 4), **asked)
+    assert one(check, "unused-groups").what == "'lesion_id' has 4 values for 6 pictures."
+    assert "b (3)" in one(check, "unknown-labels").what
+    assert "unused-groups" not in kinds(doctor.examine(samples, [], **asked))
+    facts["patient"] = [7, 7, 8, 8, 9, 0]
+    assert "--group 'PatientID'" in one(doctor.examine(samples, [], **asked), "unused-groups").change
+    grouped = [replace(sample, group="x") for sample in samples]
+    assert "unused-groups" not in kinds(doctor.examine(grouped, [], **asked))
 
 
 def test_one_file_with_several_numbers_is_set_aside() -> None:

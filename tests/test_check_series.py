@@ -158,3 +158,19 @@ def test_patients_are_seen_where_pictures_have_several_labels(tmp_path: Path, mo
     found = one(glance(table, tmp_path / "store"), "series")
     assert (found.level, found.figures["across_classes"]) == ("problem", 0)
     assert "the most alike one is of the same group" in found.what
+
+
+@pytest.mark.parametrize("words", [("benign", "malignant", "normal"), ("m1", "m2", "m3")])
+def test_folders_of_classes_are_no_groups(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Where other things than the folders' names are learned, names that repeat these words say nothing of patients;
+    numbered ones may."""
+
+    def name(kind: str, number: int) -> str:
+        return f"{words[number % 3]}/{words[number % 3]} ({number // 3}).png"
+
+    draw(tmp_path / "set", 30, name=name)
+    paths = sorted(path.relative_to(tmp_path / "set").as_posix() for path in (tmp_path / "set").rglob("*.png"))
+    lines = ["path,labels", *(f"{path},{'a;b' if place % 2 else 'b;c'}" for place, path in enumerate(paths))]
+    table = tmp_path / "set" / "labels.csv"
+    table.write_text("\n".join(lines), encoding="utf-8")
+    assert ("series" in kinds(glance(table, tmp_path / "store"))) == (words[0] == "m1")

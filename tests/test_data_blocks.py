@@ -102,6 +102,37 @@ def test_a_test_part_of_one_class_is_told(tmp_path: Path) -> None:
     assert "All test pictures are of the class 'b': who always answers so has 100 %." in data.cautions
 
 
+def test_minutes_of_a_drive_in_blocks_are_no_leak(tmp_path: Path) -> None:
+    """Frames of one minute look alike, which is told of other splits. Blocks cut two minutes at the most, and it is no
+    caution; but it stays one where the minutes lie in no order, so that every block has some of each."""
+    random = np.random.default_rng(0)
+    for number in range(80):
+        file = tmp_path / "d" / f"{number % 2}" / f"drive_{number // 10:02}_{number % 10:02}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((24 * (number // 10) + random.integers(0, 40, (8, 8))).astype(np.uint8)).save(file)
+    settings = Settings(out=str(tmp_path / "runs"), split="blocks", workers=0)
+    data = read_dataset(str(tmp_path / "d"), settings, lambda event: None, Division())
+    (kept,) = (one for one in data.check.findings if one.kind == "series")
+    assert (kept.level, kept.count) == ("note", 80)
+    assert not any("kept together" in caution for caution in data.cautions)
+    told = replace(kept, level="problem", done="They were not kept together.")
+    parts = dict(zip(data.names, data.parts, strict=True))
+    assert told.in_blocks(parts) == kept
+    assert told.in_blocks(dict(zip(data.names, random.permutation(data.parts), strict=True))) == told
+
+
+def test_a_class_without_a_test_picture_is_told(tmp_path: Path) -> None:
+    """One of three classes lies in one group, which is learned from: no test score knows of it, and that is said."""
+    pictures = np.random.default_rng(0).integers(0, 256, (66, 8, 8), np.uint8)
+    names, groups = ["a", "b"] * 30 + ["c"] * 6, [f"g{n}" for n in range(60)] + ["c"] * 6
+    data = read_dataset((pictures, names, groups), Settings(out=str(tmp_path)), lambda event: None, Division())
+    told = [caution for caution in data.cautions if caution.startswith("No test picture shows")]
+    assert data.counts("test")["c"] == 0
+    assert told == ["No test picture shows c: the test scores say nothing of that."]
+    whole = read_dataset((pictures[:60], names[:60]), Settings(out=str(tmp_path)), lambda event: None, Division())
+    assert not any("No test picture" in caution for caution in whole.cautions)
+
+
 def test_an_empty_part_is_told(tmp_path: Path) -> None:
     """All pictures are of one group (those of one folder, with --group parent): the parts that were asked for cannot be
     had, and that is said; not so of those that were not asked for."""

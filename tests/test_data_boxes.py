@@ -699,6 +699,26 @@ def test_labelme_shapes(tmp_path: Path) -> None:
     ]
 
 
+def test_pieces_of_a_group_of_labelme_are_one_box(tmp_path: Path) -> None:
+    """Polygons of one group and class are an object that is hidden in the middle: one box, as around its outlines read
+    as COCO; other classes, other groups and shapes without a group stay apart, and so does what is no group."""
+    draw(tmp_path / "labelme/a.jpg")
+    places = [("cat", 3, 1), ("cat", 20, 1), ("dog", 10, 1), ("cat", 12, 2), ("cat", 30, None), ("cat", 32, [1])]
+    shapes = [
+        {"label": name, "group_id": group, "points": [[x, 5], [x + 4, 5], [x, 5 + x // 2]]} for name, x, group in places
+    ]
+    write(tmp_path / "labelme/a.json", {"imagePath": "a.jpg", "shapes": shapes})
+    (cat, *rest) = boxes_of(read_boxes(tmp_path / "labelme"))["a.jpg"]
+    assert cat == ("cat", 3, 5, 24, 15)
+    assert rest == [(name, x, 5, x + 4, 5 + x // 2) for name, x, _ in places[2:]]
+    draw(tmp_path / "coco/a.jpg")
+    rings = [[value for point in shape["points"] for value in point] for shape in shapes]
+    item = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": rings[:2]}
+    image, kind = {"id": 1, "file_name": "a.jpg"}, {"id": 1, "name": "cat"}
+    write(tmp_path / "coco/a.json", {"images": [image], "annotations": [item], "categories": [kind]})
+    assert boxes_of(read_boxes(tmp_path / "coco"))["a.jpg"] == [cat]
+
+
 def test_table_of_boxes(tmp_path: Path) -> None:
     """The columns of TensorFlow's converters are read, with parts; a path without a class has no objects, and a size
     that is no number is none."""
@@ -712,6 +732,27 @@ def test_table_of_boxes(tmp_path: Path) -> None:
         assert [s.part for s in found.samples] == ["validation", "train"]
     write(file, "image,x1,y1,x2,y2,class_name\na.jpg,1,2,3,4,cell\nb.jpg,,,,,\n")  # as keras-retinanet calls them
     assert boxes_of(read_boxes(tmp_path)) == {"a.jpg": [("cell", 1, 2, 3, 4)], "b.jpg": []}
+
+
+@pytest.mark.parametrize(
+    ("head", "clean", "ill", "wrong"),
+    [
+        ("patientId,x,y,width,height,Target", "b,,,,,0", "a,2,3,10,5,1", "c,,,,,1"),
+        ("image_id,class_name,x_min,y_min,x_max,y_max", "b,No finding,NaN,NaN,NaN,NaN", "a,1,2,3,12,8", "c,1,,,,"),
+    ],
+)
+def test_a_class_without_any_box_says_that_nothing_is_there(
+    tmp_path: Path, head: str, clean: str, ill: str, wrong: str
+) -> None:
+    """The healthy of RSNA's and VinDr's tables are pictures without objects, and had been left out; a line without
+    corners of a class that has boxes elsewhere is still a mistake."""
+    for name in "abc":
+        draw(tmp_path / f"{name}.png")
+    write(tmp_path / "boxes.csv", f"{head}\n{clean}\n{ill}\n{wrong}\n")
+    found = read_boxes(tmp_path)
+    assert boxes_of(found) == {"a.png": [("1", 2, 3, 12, 8)], "b.png": []}
+    assert found.classes == ["1"]
+    assert [item.path for item in found.left_out] == ["c.png"]
 
 
 def test_tables_of_boxes_are_called_by_their_parts(tmp_path: Path) -> None:
@@ -922,3 +963,59 @@ def test_the_check_tells_of_mended_boxes(tmp_path: Path) -> None:
     assert (finding.level, finding.count) == ("caution", 2)
     assert "2 labels of 2 pictures cannot be used as written: a.png (a.xml, object 2: no area" in finding.what
     assert "b.xml, object 2" in (tmp_path / f"out/check-{tmp_path.name}/check.html").read_text(encoding="utf-8")
+
+
+def in_folders(root: Path, kind: str, *lost: str, pictures: str = "images") -> Found:
+    """Boxes of cam0/0.jpg, cam0/1.jpg, cam1/0.jpg, cam1/1.jpg in one file or one for each, whose classes are called
+    like the pictures; all but those `lost` are there."""
+    names = [f"cam{folder}/{name}" for folder in (0, 1) for name in (0, 1)]
+    for name in set(names) - set(lost):
+        draw(root / pictures / f"{name}.jpg")
+    if kind == "table":
+        write(root / "b.csv", "path,label,x0,y0,x1,y1\n" + "".join(f"{name}.jpg,{name},1,2,9,8\n" for name in names))
+    images = [{"id": place, "file_name": f"{name}.jpg"} for place, name in enumerate(names)]
+    boxes = [{"id": place, "image_id": place, "category_id": place, "bbox": [1, 2, 8, 6]} for place in range(4)]
+    kinds = [{"id": place, "name": name} for place, name in enumerate(names)]
+    if kind == "coco":
+        write(root / "annotations/a.json", {"images": images, "annotations": boxes, "categories": kinds})
+    for name in names:
+        shape = {"label": name, "shape_type": "rectangle", "points": [[1, 2], [9, 8]]}
+        if kind == "labelme":
+            write(root / f"labels/{name}.json", {"shapes": [shape], "imagePath": f"{name[-1]}.jpg"})
+        if kind == "voc":
+            write(root / f"Annotations/{name}.xml", voc((name, 1, 2, 9, 8), name=f"{name[-1]}.jpg"))
+    return read_boxes(root)
+
+
+@pytest.mark.parametrize("kind", ["coco", "table", "labelme", "voc"])
+def test_pictures_of_one_name_are_told_by_their_folders(tmp_path: Path, kind: str) -> None:
+    """Boxes go to the picture in the folder that is written, or lies beside theirs alike; those of a picture that is
+    not here go to no other one of its name, whose boxes they had joined."""
+    found = in_folders(tmp_path / "all", kind)
+    assert {sample.path: sample.target.names for sample in found.samples} == {
+        f"images/{name}.jpg": (name,) for name in ("cam0/0", "cam0/1", "cam1/0", "cam1/1")
+    }
+    assert not found.left_out
+    for lost in (("cam1/0",), ("cam0/0", "cam0/1")):
+        found = in_folders(tmp_path / lost[0], kind, *lost)
+        assert all(sample.path == f"images/{sample.target.names[0]}.jpg" for sample in found.samples)
+        assert [len(sample.target.names) for sample in found.samples] == [1] * (4 - len(lost))
+        assert [item.path[-10:] for item in found.left_out] == [f"{name}.jpg"[-10:] for name in lost]
+        assert all("no such picture, and " in item.reason for item in found.left_out)
+
+
+def test_a_folder_of_another_name_holds_the_pictures_of_one_file_only_where_that_is_sure(tmp_path: Path) -> None:
+    """Pictures that were moved to a folder of another name are found; where two written ones may be meant, none is."""
+    draw(tmp_path / "new/0.jpg")
+    table = "path,label,x0,y0,x1,y1\nD:\\old\\0.jpg,cell,1,2,9,8\n"
+    write(tmp_path / "b.csv", table)
+    assert boxes_of(read_boxes(tmp_path)) == {"new/0.jpg": [("cell", 1, 2, 9, 8)]}
+    write(tmp_path / "b.csv", table + "E:/old/0.jpg,dot,3,2,9,8\n")
+    assert [sample.target.names for sample in read_boxes(tmp_path).samples] == [("cell", "dot")]
+    write(tmp_path / "b.csv", table + "D:/older/0.jpg,dot,3,2,9,8\n")
+    assert list(reasons(read_boxes(tmp_path))) == ["D:/old/0.jpg", "D:/older/0.jpg", "new/0.jpg"]
+    write(tmp_path / "b.csv", table + "new/0.jpg,dot,3,2,9,8\n")
+    assert boxes_of(read_boxes(tmp_path)) == {"new/0.jpg": [("dot", 3, 2, 9, 8)]}
+    draw(tmp_path / "old/1.jpg")
+    write(tmp_path / "b.csv", table)
+    assert not read_boxes(tmp_path).samples

@@ -273,6 +273,58 @@ def test_the_only_table_of_a_folder_is_used(tmp_path: Path) -> None:
     assert "--labels labels.tsv" in refused(folder)
 
 
+@pytest.mark.parametrize("name", ["imgs_part_{}", "images_00{}", "patient0000{}"])
+def test_folders_that_only_hold_pictures_are_no_classes(tmp_path: Path, name: str) -> None:
+    """Numbered folders beside a table that names their pictures are refused, or read with it where it is the only one;
+    they are classes where it is about others, where it has their names, or where that is said."""
+    folder = touch(tmp_path, *(f"{name.format(n % 3)}/p{n}.png" for n in range(9)))
+    table = folder / "metadata.csv"
+    table.write_text("id,dx,age\n" + "".join(f"p{n},{'ab'[n % 2]},{n}\n" for n in range(9)))
+    assert "--labels metadata.csv, with --label-column; --task classification" in refused(folder)
+    assert read_source(folder, task="classification").kind == "classes"
+    assert read_source(folder, label_column="dx").classes == ["a", "b"]
+    table.write_text("id,dx\n" + "".join(f"p{n},{'ab'[n % 2]}\n" for n in range(9)))
+    assert read_source(folder).labels == "metadata.csv id → dx"
+    table.write_text("id,dx,age\n" + "".join(f"p{n},{name.format(n % 3)},{n}\n" for n in range(9)))
+    assert read_source(folder).kind == "classes"
+    table.write_text("day,weather,wind\nMonday,rain,3\nTuesday,sun,4\n")
+    assert read_source(folder).kind == "classes"
+
+
+def test_folders_of_pictures_of_parts_are_no_classes(tmp_path: Path) -> None:
+    """train_images beside test_images are parts without classes, as train beside test is."""
+    assert "pictures directly in test_images, train_images" in refused(
+        touch(tmp_path, "train_images/1.png", "train_images/2.png", "test_images/3.png")
+    )
+
+
+def test_paths_from_above_the_folder_of_the_table(tmp_path: Path) -> None:
+    """A table whose paths begin with the name of the folder that it lies in, as CheXpert's do."""
+    folder = touch(tmp_path / "set", "train/1.png", "train/2.png")
+    (folder / "train.csv").write_text("Path,label\nset/train/1.png,a\nset/train/2.png,b\nother/train/2.png,b\n")
+    found = read_source(folder / "train.csv")
+    assert [(s.path, s.target) for s in found.samples] == [("train/1.png", "a"), ("train/2.png", "b")]
+    assert [item.reason for item in found.left_out] == ["line 4: no such file"]
+
+
+def test_columns_of_groups_in_any_spelling(tmp_path: Path) -> None:
+    """ "Patient ID" is patient_id, an exact name comes first, and ids of other things are neither groups by themselves
+    nor labels, but told where they come again."""
+    folder = touch(tmp_path, *(f"{n}.png" for n in range(4)))
+    rows = "".join(f"{n},{'ab'[n % 2]},p{n // 2},{n // 2}\n" for n in range(4))
+    (folder / "t.csv").write_text(f"image,label,Patient ID,lesion_id\n{rows}")
+    found = read_source(folder, labels="t.csv")
+    assert ([s.group for s in found.samples], found.perhaps) == (["p0", "p0", "p1", "p1"], None)
+    (folder / "t.csv").write_text(f"image,label,patient-id,patient_id\n{rows}")
+    assert [s.group for s in read_source(folder, labels="t.csv").samples] == ["0", "0", "1", "1"]
+    (folder / "t.csv").write_text(f"image,label,site,lesion_id\n{rows}")
+    found = read_source(folder, labels="t.csv")
+    assert ({s.group for s in found.samples}, found.perhaps) == ({None}, ("lesion_id", 2))
+    assert read_source(folder, labels="t.csv", group="lesion_id").perhaps is None
+    (folder / "t.csv").write_text("image,StudyID\n" + "".join(f"{n},{n % 2}\n" for n in range(4)))
+    assert "a table needs a column label" in refused(folder, labels="t.csv")
+
+
 def test_a_table_that_does_not_fit_is_named_in_the_remedy(tmp_path: Path) -> None:
     """Pictures without class folders: the message says which command would give them labels."""
     folder = touch(tmp_path, "1.png", "2.png")

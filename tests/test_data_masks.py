@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageFilter
 
 from striate.data.header import Unreadable
 from striate.data.labelmap import UNKNOWN, read_labels, read_objects
 from striate.data.masks import read, recognises
+from striate.data.sources import read_source
 from striate.data.vocabulary import class_list, read_classes
 from striate.errors import StriateError
 
@@ -263,6 +265,101 @@ def test_numbers_of_objects_are_told_from_classes(tmp_path: Path) -> None:
     assert read(tmp_path).samples[0].target.kind == "index"
 
 
+def cells(*numbers: int) -> np.ndarray:
+    """A mask (80, 120) with an area of ten pixels for each number."""
+    mask = np.zeros((80, 120), np.int32)
+    for place, number in enumerate(numbers):
+        row, column = divmod(place, 20)
+        mask[4 * row : 4 * row + 2, 6 * column : 6 * column + 5] = number
+    return mask
+
+
+def draw_masks(folder: Path, masks: list[np.ndarray]) -> None:
+    for number, mask in enumerate(masks):
+        for place in ("images", "masks"):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+        tifffile.imwrite(folder / f"images/{number}.tif", np.zeros(mask.shape, np.uint8))
+        tifffile.imwrite(folder / f"masks/{number}.tif", mask.astype(np.uint16))
+
+
+OBJECTS = {
+    "few cells": [cells(*range(1, 2 + count)) for count in (2, 3, 5, 4, 2, 3)],
+    "as many on every field": [cells(*range(1, 101)) for _ in range(3)],
+    "tiles of one large image": [cells(*range(first, first + 40)) for first in (1, 30, 120, 300)],
+    "tracks with gaps": [cells(*range(1 + number, 1200, 90)) for number in range(6)],
+    "an edge that is not known": [np.where(np.arange(120) < 1, 65535, cells(*range(1, n))) for n in (9, 12, 14)],
+}
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_values_that_are_one_area_each_are_objects(tmp_path: Path, name: str) -> None:
+    """They had become classes such as "the second cell", or been refused as smoothed."""
+    draw_masks(tmp_path, OBJECTS[name])
+    found = read(tmp_path)
+    assert found.names == ("background", "foreground")
+    for mask, sample in zip(OBJECTS[name], found.samples, strict=True):
+        objects, labels = read_objects(sample.target, 80, 120), read_labels(sample.target, 80, 120)
+        assert np.array_equal(objects, mask)
+        assert np.array_equal(labels, np.where(mask == 65535, UNKNOWN, mask > 0))
+
+
+NO_OBJECTS = {
+    "a tumour in an organ": [np.kron([[1, 1, 1], [1, 1 + n % 2, 1]], np.ones((9, 9))) for n in range(6)],
+    "nuclei in cells": [np.pad(np.kron(np.eye(3) + 1 + n % 2, np.ones((9, 9))), 9) for n in range(6)],
+    "layers, the last one rare": [np.repeat(np.arange(5 + (n == 3)), 9)[:, None] * np.ones(30) for n in range(6)],
+    "many scattered classes": [
+        np.random.default_rng(n).permutation(np.arange(9600) % 90).reshape(80, 120) for n in (1, 2)
+    ],
+}
+
+
+@pytest.mark.parametrize("name", NO_OBJECTS)
+def test_classes_stay_classes(tmp_path: Path, name: str) -> None:
+    """Holes, several areas and one number of values on most masks are those of classes."""
+    draw_masks(tmp_path, NO_OBJECTS[name])
+    assert read(tmp_path).samples[0].target.kind == "index"
+
+
+def test_a_list_says_that_values_are_objects(tmp_path: Path) -> None:
+    """Nine of them on every mask may be either: it is told, and the one line `objects` decides."""
+    draw_masks(tmp_path, [np.roll(cells(*range(1, 10)), number, 1) for number in range(4)])
+    assert "each is one area: if every value is one object, write the line objects into" in read(tmp_path).labels
+    (tmp_path / "classes.txt").write_text("objects\n")
+    found = read(tmp_path)
+    assert found.names == ("background", "foreground")
+    assert not found.left_out
+    assert read_objects(found.samples[0].target, 80, 120).max() == 9
+
+
+def test_the_cell_tracking_challenge_is_read(tmp_path: Path) -> None:
+    """Frames and masks of one number in each of two films, gold before silver; markers for tracking are no masks."""
+    truth = {}
+    for film in ("01", "02"):
+        for frame in range(4):
+            truth[film, frame] = np.roll(cells(3, 7, 20), (4 * frame, 9 * int(film)), (0, 1)).astype(np.uint8)
+            draw(tmp_path / f"{film}/t{frame:03}.tif", np.zeros((80, 120), np.uint8))
+            for place, mask in (("GT/TRA/man_track", 1), ("ST/SEG/man_seg", 5), ("GT/SEG/man_seg", truth[film, frame])):
+                if frame != 2 or "GT/SEG" not in place:
+                    draw(tmp_path / f"{film}_{place}{frame:03}.tif", np.full((80, 120), mask, np.uint8))
+        truth[film, 2] = np.full((80, 120), 5)
+    found = read_source(tmp_path)
+    assert len(found.samples) == 8
+    for sample in found.samples:
+        film, frame = sample.path[:2], int(sample.path[-5])
+        assert np.array_equal(read_objects(sample.target, 80, 120), truth[film, frame])
+
+
+def test_a_folder_of_masks_beside_that_of_its_pictures_is_no_class(tmp_path: Path) -> None:
+    """Few frames have masks: it is refused, where pictures had been learned against their masks."""
+    for frame in range(30):
+        draw(tmp_path / f"01/t{frame:03}.tif", picture(frame))
+        draw(tmp_path / f"01_GT/TRA/man_track{frame:03}.tif", two_values(frame))
+    for frame in range(2):
+        draw(tmp_path / f"01_GT/SEG/man_seg{frame:03}.tif", two_values(frame))
+    with pytest.raises(StriateError, match="01 and 01_GT that do not fit"):
+        read_source(tmp_path)
+
+
 def _all_but(end: int, *gone: int) -> np.ndarray:
     """A mask of the values 1 to `end` without some of them."""
     mask = np.zeros((SIDE, SIDE + 2), np.uint8)
@@ -314,6 +411,24 @@ def test_one_stray_pixel_makes_no_class_unknown(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert (found.names, found.samples[0].target.ignore) == (("background", "class 77", "class 255"), None)
     assert (read_labels(found.samples[0].target, SIDE, 100) == 2).sum() == 250
+
+
+def test_masks_of_stacks_are_of_the_page_of_their_pictures(tmp_path: Path) -> None:
+    """Slice 2 had been learned against mask 0; a mask of one page is for all, one of other pages is left out."""
+    random, stacks = np.random.default_rng(1), {}
+    for number, pages in enumerate((4, 4, 1, 3)):
+        stacks[number] = random.integers(0, 2, (pages, SIDE, SIDE), np.uint8)
+        pictures = random.integers(0, 255, (4, SIDE, SIDE), np.uint8)
+        for folder, stack in (("images", pictures), ("masks", stacks[number])):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            axes = {"axes": "ZYX"}
+            tifffile.imwrite(tmp_path / folder / f"{number}.tif", stack, imagej=True, metadata=axes)
+    found = read_source(tmp_path, page=2)
+    assert [(item.path, item.reason) for item in found.left_out] == [
+        ("images/3.tif", "its mask masks/3.tif has 3 pages, it has 4")
+    ]
+    for number, sample in enumerate(found.samples):
+        assert np.array_equal(read_labels(sample.target, SIDE, SIDE), stacks[number][2 if number < 2 else 0])
 
 
 def test_blurred_edges_are_cut_at_the_middle(tmp_path: Path) -> None:
@@ -466,3 +581,45 @@ def test_a_palette_for_each_file_is_refused(tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / "others" / f"{number}.png").replace(tmp_path / "masks" / f"{number}.png")
     assert read(tmp_path).names == ("background", "class 1", "class 2")
+
+
+@pytest.mark.parametrize("ends", [("_mask", "_mask_1"), ("_mask_1", "_mask_2"), ("_mask1", "_mask2")])
+def test_numbered_masks_of_one_picture_are_one_mask(tmp_path: Path, ends: tuple[str, str]) -> None:
+    """What any of the files marks is marked, where the second one had been background; the only mask of a picture
+    beside is what it was."""
+    for number in range(3):
+        draw(tmp_path / f"a ({number}).png", picture(number))
+        for place, end in enumerate(ends if number else ends[:1]):
+            draw(tmp_path / f"a ({number}){end}.png", two_values(number + 3 * place))
+    found = read(tmp_path)
+    assert not found.left_out
+    assert "several masks joined on 2 pictures" in found.labels
+    for number, sample in enumerate(found.samples):
+        expected = (two_values(number) > 0) | ((two_values(number + 3) > 0) & bool(number))
+        assert np.array_equal(read_labels(sample.target, SIDE, SIDE + 2), expected)
+
+
+@pytest.mark.parametrize(
+    ("of_picture", "of_mask"),
+    [("{c}/images/{n}.png", "{c}/masks/{n}.png"), ("{c}/{c} ({n}).png", "{c}/{c} ({n})_mask.png")],
+)
+def test_masks_are_no_pictures_of_their_class(tmp_path: Path, of_picture: str, of_mask: str) -> None:
+    """Masks of other sizes beside the pictures of each class are left out; they had been learned, and scored, as half
+    of the pictures. What is called a mask and is a photograph stays, and so do classes of that name."""
+    for kind in ("ill", "well"):
+        for number in range(3):
+            draw(tmp_path / "a" / of_picture.format(c=kind, n=number), picture(number))
+            draw(tmp_path / "a" / of_mask.format(c=kind, n=number), np.repeat(two_values(number), 2, axis=0))
+            draw(tmp_path / "b" / of_picture.format(c=kind, n=number), picture(number))
+            draw(tmp_path / "b" / of_mask.format(c=kind, n=number), np.repeat(picture(number + 5), 2, axis=0))
+            draw(tmp_path / f"c/{'no ' * (kind == 'well')}mask/{number}.png", two_values(number))
+    found = read_source(tmp_path / "a", task="classification")
+    assert [s.path for s in found.samples] == [of_picture.format(c=k, n=n) for k in ("ill", "well") for n in range(3)]
+    assert sorted(item.path for item in found.left_out) == sorted(
+        of_mask.format(c=k, n=n) for k in ("ill", "well") for n in range(3)
+    )
+    assert {item.reason for item in found.left_out} == {
+        "a mask of a picture of its class; --task segmentation learns masks"
+    }
+    assert len(read_source(tmp_path / "b").samples) == 12
+    assert len(read_source(tmp_path / "c").samples) == 6

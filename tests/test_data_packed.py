@@ -71,6 +71,15 @@ def test_medmnist(tmp_path: Path, save, column: bool) -> None:
     assert [name for name, _ in packed_pictures(tmp_path)][6:8] == ["validation/0", "validation/1"]
 
 
+@pytest.mark.parametrize(("shape", "told"), [((12, 6, 6, 6), True), ((12, 6, 6, 3), False), ((12, 6, 7, 6), False)])
+def test_cubes_may_be_volumes(tmp_path: Path, shape: tuple[int, ...], told: bool) -> None:
+    """As many channels as rows and columns are those of MedMNIST's 3-D sets, and --form volume is named."""
+    np.savez(tmp_path / "set.npz", images=np.zeros(shape, np.uint8), labels=LABELS)
+    notes = read_source(tmp_path / "set.npz").notes
+    assert [("6 channels" in note, "--form volume" in note) for note in notes] == [(True, True)] * told
+    assert not read_source(tmp_path / "set.npz", form="volume").notes
+
+
 @pytest.mark.parametrize(
     "names",
     [

@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from striate.data.prepare import Shape
 from striate.data.sample import Found
 from striate.data.series import as_series, is_series, read_series
-from striate.data.sources import read_source
+from striate.data.sources import read_source, require_trainable
 from striate.data.targets import Asked
 from striate.errors import StriateError
+from striate.export.items import items, items_sent
 
 RELATIONAL = """%% what it is
 @relation 'two'
@@ -468,3 +470,167 @@ def test_classes_are_those_of_the_waves(tmp_path: Path) -> None:
     """The drawn series themselves: two classes, equally many."""
     found = read_source(write_ucr(tmp_path))
     assert found.classes == sorted(WAVES)
+
+
+def numbers(rows: int = 12, width: int = 9) -> list[list[str]]:
+    """Cells with decimals, no two alike."""
+    return [[f"{value:.3f}" for value in row] for row in np.random.default_rng(3).normal(size=(rows, width))]
+
+
+def written(folder: Path, rows: list[list[str]], head: str = "", mark: str = ",", name: str = "s.csv") -> Path:
+    file = folder / name
+    file.write_text("".join(f"{line}\n" for line in [head, *map(mark.join, rows)] if line))
+    return file
+
+
+@pytest.mark.parametrize("classes", ["ab", "10"])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_line_that_counts_the_columns_is_no_series(tmp_path: Path, classes: str, first: int) -> None:
+    """What pandas writes above columns without names, with and without its index, shuffled too, or beside one name,
+    gives the series of the same table without that line; it had been a series of a class of its own."""
+    rows = [[classes[n % 2], *cells] for n, cells in enumerate(numbers())]
+    plain = read_source(written(tmp_path, rows, name="plain.csv"))
+    assert (len(plain.samples), plain.classes, plain.notes) == (12, sorted(classes), ())
+    head = ",".join(str(first + n) for n in range(10))
+    counted = read_source(written(tmp_path, rows, head))
+    assert (table(counted), counted.read, counted.left_out) == (table(plain), plain.read, [])
+    order = np.random.default_rng(0).permutation(12)
+    indexed = read_source(written(tmp_path, [[str(order[n]), *row] for n, row in enumerate(rows)], f",{head}"))
+    assert table(indexed) == table(plain)
+    assert indexed.notes == ("The first column counts the lines and is left out.",)
+    assert table(read_source(written(tmp_path, rows, f",{head}"[1:]), label_column=str(first))) == table(plain)
+    named = read_source(written(tmp_path, rows, "label," + ",".join(str(first + n) for n in range(9))))
+    assert table(named) == table(plain)
+    for name, cells in (("s.csv", rows), ("new.csv", [row[1:] for row in rows])):  # a model reads both, counted or not
+        for line in ("", ",".join(map(str, range(len(cells[0]))))):
+            again, _ = read_series(written(tmp_path, cells, line, name=name), Asked(read=named.read), labelled=False)
+            assert [sample.source.tobytes() for sample in again.samples] == [s.source.tobytes() for s in plain.samples]
+
+
+def test_a_series_that_rises_by_one_stays_one(tmp_path: Path) -> None:
+    """A first line of numbers that rise by one counts no columns where its class, or another such line, is below."""
+    ramp = [str(n) for n in range(1, 10)]
+    for rows in ([["a", *ramp], *(["ab"[n % 2], *row] for n, row in enumerate(numbers()))],
+                 [[str(n % 2), *(str(n + int(cell)) for cell in ramp)] for n in range(6)]):  # fmt: skip
+        found = read_source(written(tmp_path, rows))
+        assert [(sample.target, sample.source.shape) for sample in found.samples] == [(r[0], (1, 9, 1)) for r in rows]
+
+
+@pytest.mark.parametrize("place", [0, 9])
+@pytest.mark.parametrize("start", [0, 1, 1000])
+def test_a_column_that_counts_the_lines_is_no_label(tmp_path: Path, place: int, start: int) -> None:
+    """Without names too the class is the next or the last column; a model leaves the count out, with a label or none.
+    It had been learned as a number, and the class as a value."""
+    values = numbers()
+    rows = [[str(start + n), *row[:place], str(n % 2), *row[place:]] for n, row in enumerate(values)]
+    found = read_source(written(tmp_path, rows))
+    assert [sample.target for sample in found.samples] == [str(n % 2) for n in range(12)]
+    expected = np.array(values, np.float32)
+    assert found.notes == ("The first column counts the lines and is left out.",)
+    bare = [row[: place + 1] + row[place + 2 :] for row in rows]
+    for cells in (rows, bare, values) if place else (rows, values):  # else a count may be the class
+        again, _ = read_series(written(tmp_path, cells, name="new.csv"), Asked(read=found.read), labelled=False)
+        np.testing.assert_array_equal([sample.source[0, :, 0] for sample in again.samples], expected)
+    np.testing.assert_array_equal([sample.source[0, :, 0] for sample in found.samples], expected)
+    asked = read_source(written(tmp_path, rows), label_column=str(place + 1))
+    assert table(asked) == table(found)
+
+
+def test_a_column_of_one_number_is_no_label(tmp_path: Path) -> None:
+    """Recordings that begin with zeros, the class last: the class is what differs, the zeros are values. A column of
+    whole numbers that differ is the class as before, though the last could be one."""
+    rows = [["0.0", *row, str(n % 3)] for n, row in enumerate(numbers())]
+    found = read_source(written(tmp_path, rows))
+    assert [sample.target for sample in found.samples] == [str(n % 3) for n in range(12)]
+    assert {sample.source.shape for sample in found.samples} == {(1, 10, 1)}
+    rows = [[str(n % 2), *row, str(n % 3)] for n, row in enumerate(numbers())]
+    assert [sample.target for sample in read_source(written(tmp_path, rows)).samples] == [row[0] for row in rows]
+
+
+def test_classes_stay_as_they_are_written(tmp_path: Path) -> None:
+    """As in a table of pictures: 1_1 is not 11, 01 not 1, 1e3 and none are classes; whole numbers beside decimals are
+    the same ones, and a value with a mark that Python takes for a number leaves its line out."""
+    head = "class," + ",".join(f"t{n}" for n in range(9))
+    for names, told in (
+        (["1_1", "11", "1_2"], None), (["01", "02", "10"], None), (["1e3", "2", "3"], None),
+        (["none", "-", "up"], None),
+        (["1.0", "2", "-3."], ["1", "2", "-3"]), (["1.0000000e+00", "1.1000000E+01", "-2.0e+00"], ["1", "11", "-2"]),
+    ):  # fmt: skip
+        rows = [[names[n % 3], *row] for n, row in enumerate(numbers())]
+        for line in (head, ""):
+            found = read_source(written(tmp_path, rows, line))
+            assert [sample.target for sample in found.samples] == [(told or names)[n % 3] for n in range(12)]
+    rows[4][3] = "1_000"
+    assert reasons(read_source(written(tmp_path, rows))) == ["line 5: '1_000' is no number"]
+
+
+def test_one_line_is_a_table_for_a_model(tmp_path: Path) -> None:
+    """A model is asked about a single series in a file, of words where its class is or without; it had been refused."""
+    rows = [["ab"[n % 2], *row] for n, row in enumerate(numbers(width=5))]
+    found = read_source(written(tmp_path, rows), form="series")  # which says that five values are enough
+    assert found.read["length"] == 5
+    shape = Shape(height=1, width=5, channels=1, form="series")
+    for cells in (rows[:1], [rows[0][1:]]):
+        file = written(tmp_path, cells, name="new.csv")
+        assert not is_series(file)
+        ((name, values),) = items(file, shape, {"series": found.read})
+        assert name == "new/0"
+        np.testing.assert_array_equal(values[0, :, 0], np.array(rows[0][1:], np.float32))
+        ((name, sent),) = items_sent(file.read_bytes(), "new.csv", shape, {"series": found.read})
+        assert (name, sent.tobytes()) == ("new/0", values.tobytes())
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", " "])
+def test_the_separator_leaves_most_numbers(tmp_path: Path, mark: str) -> None:
+    """Lists of labels, a stray mark and decimal commas do not change where cells end."""
+    labels = ["walk", "run|walk" if mark == ";" else "walk;run", "run"]
+    rows = [[labels[n % 3], *row] for n, row in enumerate(numbers())]
+    plain = [[float(cell) for cell in row[1:]] for row in rows]
+    if mark != ",":
+        rows = [[row[0], *(cell.replace(".", ",") for cell in row[1:])] for row in rows]
+    elif mark != "\t":
+        rows[5][0] = "\t" + rows[5][0]
+    found = read_source(written(tmp_path, rows, mark=mark), label_column="0", task="multilabel")
+    assert [sample.target for sample in found.samples[:3]] == [("walk",), ("run", "walk"), ("run",)]
+    np.testing.assert_allclose([sample.source[0, :, 0] for sample in found.samples], plain, rtol=1e-6)
+    again, _ = read_series(
+        written(tmp_path, [row[1:] for row in rows], mark=mark), Asked(read=found.read), labelled=False
+    )
+    assert [sample.source.tobytes() for sample in again.samples] == [s.source.tobytes() for s in found.samples]
+
+
+def test_what_is_learned_has_the_name_of_its_attribute(tmp_path: Path) -> None:
+    """A number in an ARFF file is called as there, not "label"."""
+    head = "@relation x\n" + "".join(f"@attribute a{n} numeric\n" for n in range(9)) + "@attribute temp numeric\n@data"
+    found = read_source(written(tmp_path, numbers(30, 10), head, name="t.arff"))
+    assert (found.task, found.names) == ("regression", ("temp",))
+
+
+def test_columns_of_paths_are_no_example_of_a_label(tmp_path: Path) -> None:
+    """Where the label is in doubt, the column that is named as an example holds no pictures."""
+    rows = [[f"{side}{n}.jpg" for side in ("centre", "left", "right")] + [f"{n / 8}", f"{n}"] for n in range(5)]
+    file = written(tmp_path, rows, "centre,left,right,steering,speed")
+    with pytest.raises(StriateError, match="name it, for example --label-column 'steering'"):
+        read_source(file)
+
+
+def test_a_table_of_texts_is_told_how_its_column_is_named(tmp_path: Path) -> None:
+    """Words and labels without a path may be texts: --text is named beside the columns that pictures need."""
+    with pytest.raises(StriateError, match="a column of texts is named by --text"):
+        read_source(written(tmp_path, [["good", "it works well"], ["bad", "it broke after a week"]], "label,review"))
+
+
+def test_series_without_a_label_are_told_how_to_name_it(tmp_path: Path) -> None:
+    """Of decimals in every column none is plainly the label: the option that says which is named."""
+    found = read_source(written(tmp_path, numbers()))
+    with pytest.raises(StriateError, match=r"readable series.*received: no series; .*say which column holds the label"):
+        require_trainable(found)
+
+
+def test_folders_of_text_are_told_what_a_series_is(tmp_path: Path) -> None:
+    """Text files in class folders are no pictures; that series and texts are lines of a table is said."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        written(tmp_path / name, numbers(1))
+    with pytest.raises(StriateError, match="series and texts are lines of a table"):
+        require_trainable(read_source(tmp_path))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from striate.data.sample import text_of
+from striate.data.sample import names_of, text_of, unknown_in
 from striate.data.sources import read_source, require_trainable
 from striate.data.targets import listed, meaning_of, number
 from striate.errors import StriateError
@@ -219,31 +219,48 @@ def test_a_column_for_every_label(tmp_path: Path, yes: str, no: str) -> None:
 
 
 def test_bad_marks_are_listed(tmp_path: Path) -> None:
-    """A mark that is neither yes nor no, or missing beside a no, leaves its line out."""
+    """A cell that is no mark leaves its line out, and so does a line of which nothing is known."""
     columns = [["1", "0", "1"] * 10, ["1", "1", "0"] * 10]
-    columns[0][3], columns[1][5], columns[1][6] = "-1", "", "?"
+    columns[0][3] = "2"
+    columns[0][5], columns[1][5] = "-1", "n/a"
     found = read_source(table(tmp_path, lines(*columns, header="id,dog,cat")))
     assert {item.path: item.reason for item in found.left_out} == {
-        "3.png": "line 5: '-1' in dog is neither yes nor no",
-        "5.png": "line 7: no value of cat",
-        "6.png": "line 8: no value of cat",
+        "3.png": "line 5: '2' in dog is neither yes nor no",
+        "5.png": "line 7: no value of dog, cat",
     }
+
+
+@pytest.mark.parametrize("unknown", ["", "nan", "NA", "-1", "-1.0", "?"])
+def test_what_is_not_known_of_a_label(tmp_path: Path, unknown: str) -> None:
+    """A missing or uncertain mark beside 1 and 0 keeps its picture; a blank in a column of nothing but 1 says no; one
+    column alone leaves out the lines of which it says nothing; and the list of such labels is read as the same."""
+    dog, cat, none = ["1", "0", "1"] * 10, ["1", "1", "0"] * 10, ["", "1", ""] * 10
+    dog[3] = cat[4] = unknown
+    found = read_source(table(tmp_path, lines(dog, cat, none, header="id,dog,cat,none")))
+    assert (found.task, found.left_out, found.classes) == ("multilabel", [], ["cat", "dog", "none"])
+    assert [s.target for s in found.samples[2:6]] == [("dog",), ("?dog", "cat"), ("?cat", "none"), ("dog",)]
+    one = read_source(tmp_path / "t.csv", label_column="dog", task="multilabel")
+    assert [item.reason for item in one.left_out] == ["line 5: no value of dog"]
+    assert {s.target for s in one.samples} == {("dog",), ()}
+    listed = table(tmp_path, lines([text_of(s.target) for s in found.samples], header="path,label"))
+    assert [s.target for s in read_source(listed, task="multilabel").samples] == [s.target for s in found.samples]
 
 
 @pytest.mark.parametrize("task", [None, "multilabel"])
 def test_marks_are_compared_by_value(tmp_path: Path, task: str | None) -> None:
     """Marks as chest X-ray sets have them: 1.0, 0.0, -1.0 for uncertain and blanks are labels, never numbers to learn,
-    and what is not known leaves its line out with the reason."""
+    and what is not known is told as that."""
     marks = np.random.default_rng(0).choice(["1.0", "0.0", "-1.0", ""], (30, 3), p=[0.4, 0.5, 0.05, 0.05])
     file = table(tmp_path, lines(*marks.T, header="Path,square,disc,many"))
     found = read_source(file, label_column="square,disc,many", task=task)
     names = np.array(["disc", "many", "square"])  # by name in targets
-    known = [row[[1, 2, 0]] for row in marks if not {"-1.0", ""} & set(row)]
+    known = [row[[1, 2, 0]] for row in marks if {"1.0", "0.0"} & set(row)]
     assert (found.task, found.names) == ("multilabel", ("square", "disc", "many"))
-    assert [sample.target for sample in found.samples] == [tuple(names[row == "1.0"]) for row in known]
-    told = " ".join(item.reason for item in found.left_out)
-    assert "'-1.0' in square is neither yes nor no" in told
-    assert "no value of " in told
+    assert [names_of(sample.target) for sample in found.samples] == [tuple(names[row == "1.0"]) for row in known]
+    assert [unknown_in(sample.target) for sample in found.samples] == [
+        tuple(names[(row == "-1.0") | (row == "")]) for row in known
+    ]
+    assert any(unknown_in(sample.target) for sample in found.samples)
 
 
 def test_the_cell_that_is_no_mark_is_named(tmp_path: Path) -> None:
@@ -260,9 +277,27 @@ def test_numbers_with_units_are_told_from_classes(tmp_path: Path) -> None:
     found = read_source(table(tmp_path, lines([f"{20 + n} years" for n in range(30)], header="id,age")))
     with pytest.raises(StriateError, match="numbers, write them without a unit, with --task regression; for classes"):
         require_trainable(found)
+    found = read_source(table(tmp_path, lines(range(30), header="id,plate")), task="classification")
+    with pytest.raises(StriateError, match="for numbers, --task regression; for classes, add"):
+        require_trainable(found)
     found = read_source(table(tmp_path, lines([f"cat {20 + n}" for n in range(30)])))
     with pytest.raises(StriateError, match="what to do: add pictures"):
         require_trainable(found)
+
+
+@pytest.mark.parametrize(
+    ("title", "values", "task"),
+    [
+        ("cell_count", 19, "regression"),
+        ("cell_count", 5, "classification"),
+        ("age_group", 8, "classification"),
+        ("plate", 19, "classification"),
+    ],
+)
+def test_few_whole_numbers_are_measures_by_their_title(tmp_path: Path, title: str, values: int, task: str) -> None:
+    """Nineteen counts of cells had been classes."""
+    counts = [n % values for n in range(30)]
+    assert read_source(table(tmp_path, lines(counts, header=f"id,{title}"))).task == task
 
 
 def test_numbers_in_file_names(tmp_path: Path) -> None:
@@ -361,6 +396,19 @@ def test_what_points_are_is_told_where_it_is_guessed(tmp_path: Path) -> None:
     found = read_source(table(tmp_path, text), label_column="cells")
     assert [sample.target[0] for sample in found.samples] == counts
     assert found.notes == ("'.' in cells is taken as between thousands: 1.037 is 1037.",)
+
+
+def test_what_commas_are_is_told_where_it_is_guessed(tmp_path: Path) -> None:
+    """A comma before three digits in every cell is decimal or not: it is said, and decimal points in the next column
+    make thousands of them, as decimal commas do of points; it had been a thousandth without a word."""
+    prices, areas = [f'"{1000 + 137 * n:,}"' for n in range(30)], [f"{n / 8:.2f}" for n in range(30)]
+    found = read_source(table(tmp_path, lines(prices)))
+    assert found.samples[1].target == (1.137,)
+    assert found.notes == ("',' in value is taken as the decimal mark: 1,000 is 1.",)
+    found = read_source(table(tmp_path, lines(prices, areas, header="id,price,area")), label_column="price")
+    assert [sample.target[0] for sample in found.samples] == [1000 + 137 * n for n in range(30)]
+    assert found.notes == ("',' in price is taken as between thousands: 1,000 is 1000.",)
+    assert read_source(table(tmp_path, lines([*prices[1:], '"0,5"']))).notes == ()
 
 
 def test_titles_of_several_words_say_what_was_measured(tmp_path: Path) -> None:

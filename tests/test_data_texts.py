@@ -12,6 +12,7 @@ from striate.data.symbols import KNOWN, OTHERS, SYMBOLS, as_channels, spelled, s
 from striate.data.targets import Asked
 from striate.data.texts import list_texts, read_texts
 from striate.errors import StriateError
+from striate.export.items import items
 
 TABLE = """id,review,stars,split,writer
 1,"Good, really GOOD.",5,train,ann
@@ -64,6 +65,39 @@ def test_which_column_is_the_label(tmp_path: Path) -> None:
     with pytest.raises(StriateError, match="needs a column label"):
         read_texts(file, Asked(text="text"))
     assert len(list(list_texts(file, "text"))) == 1
+
+
+def test_a_table_without_names_is_asked_about_as_it_was_learned(tmp_path: Path) -> None:
+    """The names that were given for its columns hold for the same table, and one with a line of names needs none."""
+    file = tmp_path / "t.tsv"
+    file.write_text("ham\thello there\nspam\twin now\n")
+    found, _ = read_texts(file, Asked(text="text", columns="label, text"))
+    shape, about = Shape(height=1, width=9, channels=SYMBOLS, form="text"), {"text": "text", "columns": "label, text"}
+    learned = [sample.source.tobytes() for sample in found.samples]
+    assert [symbols.tobytes() for _, symbols in items(file, shape, about)] == learned
+    file.write_text("text\nhello there\nwin now\n")
+    assert [symbols.tobytes() for _, symbols in items(file, shape, about)] == learned
+    file.write_text("label\ttext\n\thello there\n\twin now\n")
+    assert [symbols.tobytes() for _, symbols in items(file, shape, about)] == learned
+    file.write_text("a\tb\tc\n1\t2\t3\n")
+    with pytest.raises(StriateError, match="--text names a column of the table"):
+        list(items(file, shape, about))
+
+
+def test_quotes_between_tabs_are_marks(tmp_path: Path) -> None:
+    """The form of the SMS Spam Collection: where tabs cut every line alike, a quote that breaks the rules of CSV is a
+    letter; where they do not, and between commas, the remedy is told."""
+    file = tmp_path / "sms.tsv"
+    rows = [("ham", 'he said "no"'), ("spam", '"Free entry in 2 a wkly comp'), ("ham", '"ok" then'), ("ham", "fine")]
+    file.write_text("".join(f"{label}\t{text}\n" for label, text in rows))
+    found, _ = read_texts(file, Asked(text="text", columns="label,text"))
+    assert [(s.target, spelled(as_channels(s.source, 40)).strip()) for s in found.samples] == [
+        (label, text.lower()) for label, text in rows
+    ]
+    for text in (file.read_text() + "ham\tone\ttwo\n", file.read_text().replace("\t", ",")):
+        file.write_text(text)
+        with pytest.raises(StriateError, match=r"proper CSV.*write a quote inside a quoted cell twice"):
+            read_texts(file, Asked(text="text", columns="label,text"))
 
 
 def test_texts_of_several_labels(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The numbers that a mask file holds: as they are written, whatever a viewer would make of them."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -30,6 +31,44 @@ def test_white_that_is_zero_is_a_matter_of_display() -> None:
     out = io.BytesIO()
     tifffile.imwrite(out, 255 * (drawn() > 0).astype(np.uint8), photometric="miniswhite")
     assert np.array_equal(mask_values(out.getvalue()), 255 * (drawn() > 0))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint16", "int32"])
+def test_labels_are_what_tifffile_wrote(dtype: str) -> None:
+    """It calls zero white in two-valued files, which had been turned round, as deeper ones had."""
+    labels = drawn(200).astype(dtype)
+    out = io.BytesIO()
+    tifffile.imwrite(out, labels, photometric="miniswhite")
+    assert np.array_equal(mask_values(out.getvalue()), labels * (255 if dtype == "bool" else 1))
+
+
+def test_two_values_that_others_wrote_are_as_they_are_shown() -> None:
+    """libtiff's programs turn the bits round where they call zero white."""
+    out = io.BytesIO()
+    tifffile.imwrite(out, drawn() == 0, photometric="miniswhite", software=False, metadata=None)
+    assert np.array_equal(mask_values(out.getvalue()), 255 * (drawn() > 0))
+
+
+@pytest.mark.parametrize(("bits", "top"), [(1, 1), (4, 9), (8, 200)])
+def test_a_tiff_with_a_palette_has_its_indices(bits: int, top: int) -> None:
+    """Of any depth, and not the colours, which are alike here."""
+    image, out = Image.fromarray(np.where(drawn() > 0, top, 0).astype(np.uint8), "P"), io.BytesIO()
+    image.putpalette(bytes(768))
+    image.save(out, "TIFF") if bits == 8 else out.write(palette_tiff(np.where(drawn() > 0, top, 0), bits))
+    assert np.array_equal(mask_values(out.getvalue()), np.where(drawn() > 0, top, 0))
+
+
+def palette_tiff(values: np.ndarray, bits: int) -> bytes:
+    """A TIFF of few bits with a palette, written by hand."""
+    height, width = values.shape
+    each = (values[:, :, None] >> np.arange(bits - 1, -1, -1)) & 1
+    pixels = np.packbits(each.reshape(height, -1).astype(np.uint8), axis=1).tobytes()
+    colours = 6 << bits
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, 3)]
+    start = 8 + 2 + 12 * 9 + 4
+    tags += [(273, 4, 1, start + colours), (277, 3, 1, 1), (279, 4, 1, len(pixels)), (320, 3, 3 << bits, start)]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return struct.pack("<2sHIH", b"II", 42, 8, 9) + entries + bytes(4) + bytes(colours) + pixels
 
 
 def test_a_jpeg_is_black_and_white_or_refused() -> None:

@@ -65,3 +65,9 @@ def test_counted_speaks_of_one_and_of_many() -> None:
     assert [counted(n, "epoch") for n in (0, 1, 2, 1200)] == ["0 epochs", "1 epoch", "2 epochs", "1,200 epochs"]
     assert counted(2.5, "minute") == "2.5 minutes"
     assert counted(1_234_567, "picture") == "1,234,567 pictures"
+
+
+def test_of_words_that_begin_alike_all_are_named() -> None:
+    """Half a name is no slip of the finger: whoever types it is shown the rest."""
+    assert nearest("res", ["res18", "other", "res50"]) == "choose one of res18, res50"
+    assert nearest("oth", ["res18", "other", "res50"]) == "did you mean 'other'?"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.data.sample import Boxes
-from striate.evaluate.boxes import best_threshold, detection_scores, matched, overlaps
+from striate.evaluate.boxes import best_threshold, detection_scores, matched, overlaps, recall_precision
 from striate.evaluate.intervals import wilson
 
 CLASSES = ["disc", "square", "never"]
@@ -42,7 +42,7 @@ def drawn(seed: int, pictures: int, crowds: bool = True) -> tuple[list[Boxes], l
     return truth, answers
 
 
-def by_pycocotools(truth: list[Boxes], answers: list[Boxes]) -> np.ndarray:
+def by_pycocotools(truth: list[Boxes], answers: list[Boxes], most: int = 100) -> np.ndarray:
     """(10, 101, K) precision, -1 where a class has no object."""
     coco = pytest.importorskip("pycocotools.coco", reason="pip install pycocotools")
     from pycocotools.cocoeval import COCOeval
@@ -68,6 +68,7 @@ def by_pycocotools(truth: list[Boxes], answers: list[Boxes]) -> np.ndarray:
         known.dataset = {"images": images, "annotations": true, "categories": categories, "info": {}}
         known.createIndex()
         judge = COCOeval(known, known.loadRes(items(answers)), "bbox")
+        judge.params.maxDets = [1, 10, most]
         judge.evaluate()
         judge.accumulate()
     return judge.eval["precision"][:, :, :, 0, 2]
@@ -90,6 +91,24 @@ def test_average_precision_is_that_of_pycocotools(seed: int, pictures: int) -> N
     for k, name in enumerate(CLASSES):
         assert ours["per_class"][name]["ap50_95"]["value"] == pytest.approx(mean(theirs[:, :, k]), abs=1e-6)
         assert ours["per_class"][name]["ap50"]["value"] == pytest.approx(mean(theirs[0, :, k]), abs=1e-6)
+
+
+def full(objects: int) -> tuple[Boxes, Boxes]:
+    """So many discs, ten beside each other; and answers that all find one, of which every other is there twice."""
+    places = [(10 * (n % 10), 10 * (n // 10)) for n in range(objects)]
+    told = [("disc", x, y, x + 8, y + 8, 0.3 + n / 2000) for n, (x, y) in enumerate([*places, *places[::2]])]
+    return boxes(*(("disc", x, y, x + 8, y + 8) for x, y in places)), boxes(*told, predicted=True)
+
+
+def test_pictures_of_many_objects_can_be_found_whole() -> None:
+    """Where one has more than 100 of a class, three times its objects count, and the score is pycocotools' with such a
+    maxDets; of 200 that are all found it had been 50 %. Up to 100 it stays COCO's."""
+    for objects, most in ((100, 100), (101, 303), (200, 600)):
+        truth, answers = zip(full(objects), full(20), strict=True)
+        everything = boxes(*(("disc", *row, 0.9) for row in truth[0].corners), predicted=True)
+        assert recall_precision(truth[:1], [everything], CLASSES)["disc"].mean() == 1
+        theirs = by_pycocotools([*truth], [*answers], most)[0, :, 0]
+        assert recall_precision(truth, answers, CLASSES)["disc"] == pytest.approx(theirs, abs=1e-6)
 
 
 def test_intervals_hold_the_value_and_are_the_same_again() -> None:

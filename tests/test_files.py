@@ -229,3 +229,17 @@ def test_where_folders_cannot_be_opened(tmp_path: Path, monkeypatch: pytest.Monk
     with files.held(tmp_path):
         assert not files.is_held(tmp_path)
     assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+def test_a_run_that_is_not_there_is_answered_with_those_in_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever types a name alone means a folder of runs/, where runs go by default; each is named once."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("b", "a"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "scores.json").write_text("{}")
+    for slip in ("nope", "runs/nope"):
+        said = str(files.without(Path(slip), "scores.json", "it is a run"))
+        assert said == f"it is a run. received: {slip}, which is not there. what to do: give a run: runs/a, runs/b."
+    assert "received: runs. what" in str(files.without(Path("runs"), "scores.json", "it is a run"))

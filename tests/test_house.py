@@ -1,6 +1,7 @@
 """The house itself: who may import whom, how long things may get, and a README that names every room."""
 
 import ast
+import dataclasses
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import striate
+from striate.train.settings import Settings
 
 ROOT = Path(striate.__file__).resolve().parent
 REPOSITORY = ROOT.parent.parent
@@ -278,3 +280,27 @@ def test_folders_that_are_functions_stay_so() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.split("\n")[:2] == ["(10,) True", "striate.train.run"]
+
+
+def test_folders_that_are_functions_say_what_they_take() -> None:
+    """Signature and help of the function that is called, with every option that the command has; torch stays unloaded
+    until one asks."""
+    code = (
+        "import inspect, sys, striate, striate.train.settings as settings\n"
+        "print('torch' in sys.modules)\n"
+        "for one in (striate.train, striate.check, striate.network, striate.serve):\n"
+        "    print(*inspect.signature(one).parameters)\n"
+        "print(one.__doc__.splitlines()[0], 'minutes: ' in striate.train.__doc__, 'minutes: ' in striate.check.__doc__)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded, *taken, said = out.splitlines()
+    train, check, network, serve = (line.split() for line in taken)
+    asked = [item.name for item in dataclasses.fields(Settings)]
+    assert loaded == "False"
+    assert train == ["source", "resume", "quiet", "watch", "started", *asked]
+    assert check[:3] == ["source", "quick", "quiet"]
+    assert {"group", "labels"} < set(check) < {"quick", *train}
+    assert network == ["name_or_line", "input_shape", "classes", "seed"]
+    assert serve[:2] == ["place", "port"]
+    assert said.startswith("Answer with the predictions of the model")
+    assert said.endswith("True False")

@@ -238,7 +238,7 @@ def test_covering_everything_costs_the_whole_difference(name: str) -> None:
     """One window over the whole picture: every pixel gets f(picture) - f(fill)."""
     network, picture = case(name)
     fill = torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
-    found = heatmap(network, picture, "occlusion", window=picture.shape[1:], baseline=fill)
+    found = heatmap(network, picture, "occlusion", window=picture.shape[1:], baseline=fill, score=0)
     with torch.no_grad():
         whole, covered = network(torch.stack([picture, fill]))[:, 0].tolist()
     np.testing.assert_allclose(found.map, whole - covered, atol=1e-6)
@@ -569,3 +569,27 @@ def test_the_public_name() -> None:
     """striate.heatmap is this function, and every method says what it is."""
     assert striate.heatmap is heatmap
     assert all(method.label and method.note for method in METHODS.values())
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "volume"])
+def test_without_a_score_the_class_that_the_network_names_is_explained(name: str) -> None:
+    """Not class 0 whatever it says; and what is asked of another network, as `trust` does, is the same class."""
+    network, picture = case(name)
+    for shift in range(3):  # each class is named once
+        with torch.no_grad():
+            network[-1].bias.copy_(10 * F.one_hot(torch.tensor(shift), 3))
+        found = heatmap(network, picture)
+        assert found.request["score"] == network(picture[None])[0].argmax() == shift
+        assert np.array_equal(found.map, heatmap(network, picture, score=shift).map)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_an_array_is_explained_as_a_tensor_is(name: str) -> None:
+    """NumPy's arrays of any number type and strides, of which torch refuses those that run backwards."""
+    network, picture = case(name)
+    array = picture.numpy().astype(">f8")[..., ::-1]
+    for method in METHODS:
+        if (name, method) != ("volume", "occlusion"):  # which takes long
+            expected = heatmap(network, picture.flip(-1), method).map
+            assert np.array_equal(heatmap(network, array, method).map, expected)
+    assert np.array_equal(striate.trace(network, array).output, striate.trace(network, picture.flip(-1)).output)

@@ -265,6 +265,35 @@ def test_a_piece_is_left_to_the_tile_that_shows_more() -> None:
     assert told({piece: ("a", 0.9)}, {(1, 2, 90, 98): ("a", 0.9)}) == [(76, 2, 165, 98), piece]
 
 
+def cut_by(truth: np.ndarray, names: tuple[str, ...], tiles: list, least: float = 0.05) -> list[Boxes]:
+    """What a detector without fault says of every tile, all but slivers, and how sure it is."""
+    answers = []
+    for y0, y1, x0, x1 in tiles:
+        seen = np.clip(truth, (x0, y0, x0, y0), (x1, y1, x1, y1))
+        areas = (seen[:, 2:] - seen[:, :2]).prod(axis=1)
+        rows = np.flatnonzero(areas > least * np.minimum((truth[:, 2:] - truth[:, :2]).prod(axis=1), 100 * 100))
+        sure = 0.6 + 0.3 * ((7 * rows + x0 + y0) % 10) / 10
+        corners = seen[rows] - np.array([x0, y0, x0, y0])
+        told = tuple(names[row] for row in rows)
+        answers.append(Boxes(names=told, corners=corners, confidence=sure, size=(y1 - y0, x1 - x0)))
+    return answers
+
+
+def test_objects_larger_than_a_tile_are_put_together() -> None:
+    """Of what no tile has whole, pieces of neighbours that are the same where both tiles see it are one box: a line
+    over four tiles, and an object over three in each direction; those beside them, of two classes, stay apart."""
+    size, task = (300, 420), Detection(("a", "b"))
+    lines, things = [[10, 20, 400, 30], [10, 34, 400, 44], [10, 48, 130, 58]], [[150, 50, 390, 290], [60, 70, 140, 280]]
+    truth = np.array([*lines, *things, [20, 80, 50, 100]], np.float64)
+    names = ("a", "a", "b", "a", "b", "b")
+    tiles = tiles_of(size, (100, 120))
+    told = task.joined(cut_by(truth, names, tiles), tiles, size)
+    found = sorted(zip(told.names, told.corners.tolist(), strict=True))
+    assert found == sorted(zip(names, truth.tolist(), strict=True))
+    apart = task.joined(cut_by(truth[:1], ("a",), tiles[:1]) + cut_by(truth[:1], ("b",), tiles[1:2]), tiles[:2], size)
+    assert len(apart.names) == 2
+
+
 def test_tiles_cover_a_picture_and_overlap() -> None:
     """Every pixel is in a tile, neighbours share a quarter, and a picture that is not larger is one tile."""
     assert tiles_of((40, 50), (48, 64)) == [(0, 40, 0, 50)]

@@ -18,6 +18,7 @@ from striate.data.sample import Found
 from striate.draw import number_charts
 from striate.errors import StriateError
 from striate.export.model import load_model
+from striate.files import read_json
 from striate.serve.glass import Glass
 from striate.tasks.multilabel import Multilabel
 from striate.train import single
@@ -55,6 +56,72 @@ def test_the_loss_is_that_of_torch() -> None:
     assert task.hits(torch.tensor([[9.0, -9.0]]), encoded[:1]) == 1.0
 
 
+def test_what_is_not_known_counts_nowhere() -> None:
+    """Loss, hits, errors and thresholds are those of the labels that are known, by scikit-learn's log loss of them."""
+    reference = pytest.importorskip("sklearn.metrics")
+    random = np.random.default_rng(0)
+    truth, unknown = random.random((40, 2)) < 0.4, random.random((40, 2)) < 0.3
+    targets = [
+        tuple("?" * int(hidden) + name for name, mark, hidden in zip("ab", *row, strict=True) if mark or hidden)
+        for row in zip(truth, unknown, strict=True)
+    ]
+    task, logits = Multilabel(("a", "b")), torch.from_numpy(random.normal(size=(40, 2)))
+    logits.requires_grad_()
+    encoded = task.encode(targets, np.zeros((40, 2)), Shape(height=1, width=1, channels=1))
+    chances, known = logits.detach().sigmoid().numpy(), ~unknown
+    loss = task.loss(logits, encoded, None, 0.0)
+    loss.backward()
+    assert loss.item() == pytest.approx(reference.log_loss(truth[known], chances[known], labels=[False, True]))
+    assert (logits.grad.numpy()[unknown] == 0).all()
+    parts = [reference.log_loss(truth[known[:, k], k], chances[known[:, k], k]) * known[:, k].sum() for k in (0, 1)]
+    weighed = task.loss(logits, encoded, torch.tensor([1.0, 3.0]), 0.0).item()
+    assert weighed == pytest.approx((0.5 * parts[0] + 1.5 * parts[1]) / known.sum())
+    right, some = ((chances > 0.5) == truth) & known, known.any(axis=1)
+    shares = right.sum(axis=1)[some] / known.sum(axis=1)[some]
+    assert task.hits(logits.detach(), encoded) == pytest.approx(shares.sum())
+    answers = task.decode(logits)
+    wrong = ((chances >= 0.5) != truth) & known
+    np.testing.assert_allclose(task.errors(targets, answers), (wrong * np.abs(truth - chances)).sum(axis=1))
+    other = np.where(unknown[..., None], 1 - answers, answers)  # whatever is said of what is not known
+    assert task.tuned(targets, answers) == task.tuned(targets, other)
+
+
+def test_a_run_with_what_is_not_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every score of a label is that of scikit-learn on the pictures where it is known; tables and report tell which
+    are not, and so does the check; another label that is not known is another set."""
+    reference = pytest.importorskip("sklearn.metrics")
+    white_charts(monkeypatch)
+    label_table(tmp_path)
+    random = np.random.default_rng(0)
+    every = [{name: str(int(name in marks(n)[1])) for name in ("corner", "line")} for n in range(60)]
+    lines = ["path,corner,line"]
+    for number, row in enumerate(every):
+        hidden = random.integers(5)
+        cells = ["-1" if hidden == 0 else row["corner"], "" if hidden == 1 else row["line"]]
+        lines.append(f"{number:03}.png,{','.join(cells)}")
+    file = tmp_path / "marked.csv"
+    file.write_text("\n".join(lines))
+    run = train(file, out=str(tmp_path / "out"), quiet=True, **{**OPTIONS, "epochs": 3, "balance": "weights"})
+    rows = [row for row in read_table(run.folder / "predictions.csv") if row["part"] == "test"]
+    for name, score in run.test["per_class"].items():
+        known = [row for row in rows if f"?{name}" not in row["truth"].split("; ")]
+        truth, said = ([name in row[key].split("; ") for row in known] for key in ("truth", "predicted"))
+        assert [str(int(mark)) for mark in truth] == [every[int(row["path"][:3])][name] for row in known]
+        assert (score.get("known", len(rows)), score["n"]) == (len(known), sum(truth))
+        assert score["recall"]["value"] == pytest.approx(reference.recall_score(truth, said))
+        assert score["specificity"]["value"] == pytest.approx(reference.recall_score(truth, said, pos_label=False))
+        chances = [float(row[f"p_{name}"]) for row in known]
+        assert score["auroc"]["value"] == pytest.approx(reference.roc_auc_score(truth, chances))
+    (told,) = [one for one in read_json(run.folder / "check.json")["findings"] if one["kind"] == "unknown-labels"]
+    left = {row["path"] for row in read_table(run.folder / "data.csv") if row["status"] != "used"}
+    cells = [cell in ("-1", "") for line in lines[1:] for cell in line.split(",")[1:]]
+    hidden = {"corner": sum(cells[::2]), "line": sum(cells[1::2])}
+    assert (told["figures"]["counts"], left) == (hidden, set())
+    report = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"\d of \d+<", report)
+    assert "it is not known whether they have the label" in report
+
+
 def test_thresholds_decide_what_is_said() -> None:
     """Each label has its own threshold; no label at all is an answer too; a row comes back as the answer."""
     task = Multilabel(("a", "b"), thresholds=(0.2, 0.9))
@@ -79,9 +146,9 @@ def test_labels_that_no_picture_has() -> None:
 
 
 def test_the_run_tells_everything(run: Run) -> None:
-    """Macro F1 beats what most pictures have; predictions and report name every label."""
+    """Macro F1 beats that of saying every label; predictions and report name every label."""
     scores = run.test
-    assert (scores["main"], scores["baseline_is"]) == ("macro_f1", "always the labels that most training pictures have")
+    assert (scores["main"], scores["baseline_is"]) == ("macro_f1", "always saying every label")
     assert scores["macro_f1"]["low"] > scores["baseline"]
     assert set(scores["per_class"]) == {"corner", "line"}
     rows = read_table(run.folder / "predictions.csv")
@@ -92,7 +159,7 @@ def test_the_run_tells_everything(run: Run) -> None:
     assert "Precision, recall and F1 of every label" in report
     words = re.sub(r"<style>.*?</style>|<[^>]+>", " ", report, flags=re.DOTALL)
     assert "2 labels on the test part" in words
-    assert "F1, mean over labels of always the labels" in words
+    assert "F1, mean over labels of always saying every label" in words
     assert not re.search(r"mean over classes|\d classes|\bclass\b", words)
     assert run.model.task.thresholds == load_model(run.folder).task.thresholds
     assert len(run.model.task.thresholds) == 2

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import zlib
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -33,9 +34,11 @@ from striate.data.values import mask_values
 from striate.draw.areas import class_colours, with_areas
 from striate.errors import StriateError
 from striate.export.model import Model
+from striate.export.tiles import tile_for, tiles_of
+from striate.export.underway import Underway
 from striate.network.build import build
 from striate.serve.glass import Glass
-from striate.tasks.segmentation import Segmentation
+from striate.tasks.segmentation import Areas, Segmentation
 from striate.tasks.task import make_task
 from striate.train import single
 from striate.train.events import Epoch, Event
@@ -502,3 +505,48 @@ def test_turns_that_were_asked_for() -> None:
         ({"augment": "microscopy"}, True),
     ):  # fmt: skip
         assert Segmentation.of(found, masks, options).fitted(masks).turns is expected
+
+
+@pytest.mark.parametrize("size", [(100, 70), (33, 200), (20, 20)])
+def test_tiles_of_a_mask_are_joined_by_what_lies_inside_them(size: tuple[int, int]) -> None:
+    """The whole mask comes back, although what a tile says of its own inner edge is wrong: there it saw too little."""
+    truth, tiles, answers = blocks(3, *size, 3), tiles_of(size, (32, 40)), []
+    for y0, y1, x0, x1 in tiles:
+        labels = truth[y0:y1, x0:x1].copy()
+        labels[: 3 * (y0 > 0)] = labels[:, : 3 * (x0 > 0)] = 2
+        labels[len(labels) - 3 * (y1 < size[0]) :] = labels[:, labels.shape[1] - 3 * (x1 < size[1]) :] = 2
+        answers.append(Areas(zlib.compress(labels.tobytes()), *labels.shape, np.zeros(3), 0.5))
+    joined = TASK.joined(answers, tiles, size)
+    assert np.array_equal(joined.labels, truth)
+    assert np.allclose(joined.shares, np.bincount(truth.ravel(), minlength=3) / truth.size)
+    assert joined.confidence == 0.5
+
+
+@pytest.mark.parametrize(("side", "scales", "is_cut"), [(150, (1, 1), True), (40, (1, 1), False), (150, None, False)])
+def test_a_far_larger_picture_is_seen_at_the_scale_that_was_learned(
+    side: int, scales: tuple[float, float] | None, is_cut: bool
+) -> None:
+    """Single pixels are told on a picture five times as large, where they had been shrunk away; and it is said."""
+    task, figures = Segmentation(("background", "spot")), {"low": (0,), "high": (255,), "mean": (0,), "std": (1,)}
+    network = build("conv classes 1", (1, 32, 32), 2, seed=0)
+    with torch.no_grad():
+        for parameter, values in zip(network.parameters(), ([0, 20], [0, -10]), strict=True):
+            parameter.copy_(torch.tensor(values).reshape(parameter.shape))
+    preparation = Preparation(shape=Shape(height=32, width=32, channels=1, mirrored=True), **figures)
+    model = Model(network.eval(), task, preparation, about={"scales": scales} if scales else {})
+    spots = np.where(np.random.default_rng(1).random((side, side)) < 0.05, 255, 0).astype(np.uint8)
+    asked = Underway([("spots", spots)], preparation.shape, 0)
+    (said,) = model.predict_each(asked)
+    assert np.array_equal(said.answer.labels, spots > 0) == is_cut
+    assert ("1 picture much larger" in asked.note) == is_cut
+    assert np.array_equal(model.predict(spots, tiles=(32, 20))[0].answer.labels, spots > 0)
+
+
+def test_tiles_are_as_large_as_pictures_that_were_learned_from() -> None:
+    """Fields of 2,000 pixels brought to 500 give tiles of 2,000; what is like one of them stays whole."""
+    shape = Shape(height=500, width=500, channels=1, mirrored=True)
+    assert tile_for((6000, 9000), None, shape, (0.25, 0.25)) == (2000, 2000)
+    assert tile_for((2900, 2900), None, shape, (0.25, 0.25)) is None
+    assert tile_for((2900, 2900), None, shape, (0.25, 1.0)) is None
+    assert tile_for((9000, 400), None, shape, (0.25, 1.0)) == (500, 500)
+    assert tile_for((9000, 400), (9000, 400), shape, (1.0, 1.0)) is None

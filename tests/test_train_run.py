@@ -507,6 +507,16 @@ def test_an_impossible_wish_leaves_nothing(
     assert [path.name for path in out.glob("*") if path.name != ".store"] == []
 
 
+@pytest.mark.parametrize("line", ["flatten, dense 7", "conv 4 3", "conv 4 99 padding=valid, flatten, dense classes"])
+def test_a_network_that_does_not_fit_is_refused_before_a_picture_is_decoded(line: str, tmp_path: Path) -> None:
+    """Of many pictures that takes minutes, and looking for copies and symmetries more."""
+    events: list[Event] = []
+    with pytest.raises(StriateError, match=r"network|window|dense"):
+        train(draw_folder(tmp_path / "d", {"a": 5, "b": 5}), network=line, out=str(tmp_path), quiet=True,
+              watch=events.append)  # fmt: skip
+    assert events == []
+
+
 @pytest.mark.parametrize("labels", [["a", "b"], [["a"], ["a", "b"]], [0.5, 1.25]], ids=["one", "several", "numbers"])
 def test_without_a_test_part(labels: list, tmp_path: Path, quick: None) -> None:
     """--test 0 --val 0 trains on everything; the scores of empty parts say n = 0 and nothing false, and there is no

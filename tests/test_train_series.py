@@ -190,14 +190,14 @@ def test_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     white_charts(monkeypatch)
     random = np.random.default_rng(0)
     words = {"animal": ["cat", "dog", "horse", "bird", "fish"], "tool": ["saw", "hammer", "drill", "axe", "plane"]}
-    rows = ["id,words,kind"]
+    rows = []
     for number in range(120):
         kind = list(words)[number % 2]
         rows.append(f'{number},"The {" and the ".join(random.choice(words[kind], 3))}, number {number}",{kind}')
     (tmp_path / "words.csv").write_text("\n".join(rows))
     drawn_sheets, white = [], sheets.picture_sheet([])
     monkeypatch.setattr(sheets, "picture_sheet", lambda *given: drawn_sheets.append(given) or white)
-    options = {"text": "words", "label_column": "kind", "epochs": 12, "seed": 1}
+    options = {"text": "words", "label_column": "kind", "columns": "id,words,kind", "epochs": 12, "seed": 1}
     run = striate.train(tmp_path / "words.csv", out=str(tmp_path), **options, **FAST)
     assert run.test["accuracy"]["value"] >= 0.9
     assert run.model.preparation.shape.channels == 96
@@ -209,7 +209,8 @@ def test_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "Training texts as the network meets them: as they are, nothing is changed at random." in page
     said = run.model.predict(["the cat and the dog and the horse", "a drill and a hammer and the saw"])
     assert [answer.predicted for answer in said] == ["animal", "tool"]
-    assert run.model.evaluate(tmp_path / "words.csv", label_column="kind")["n"] == 120
+    assert run.model.evaluate(tmp_path / "words.csv", label_column="kind", columns="id,words,kind")["n"] == 120
+    assert len(run.model.predict(tmp_path / "words.csv")) == 120
     (tmp_path / "new.csv").write_text("words\nthe dog and the bird\n")
     assert [a.path for a in run.model.predict(tmp_path / "new.csv")] == ["new/0"]
     (tmp_path / "new.txt").write_text("the dog and the bird\n\nthe saw and the axe and the drill\n")

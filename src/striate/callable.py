@@ -1,16 +1,25 @@
 """Folders that are also public functions: `striate.train` is a package and can be called."""
 
+import inspect
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
 
 class CallableModule(ModuleType):
-    """A module that calls a function of one of its own modules, which is loaded at the first call."""
+    # Calls a function of one of its own modules, which is loaded when it is called or asked about.
+    @property
+    def __wrapped__(self) -> Callable:  # where inspect, notebooks and editors look for arguments
+        module, _, name = self.__dict__["_function"].partition(":")
+        return getattr(import_module(module), name)
+
+    @property
+    def __doc__(self) -> str:  # `help` shows a module by its text alone
+        return f"{inspect.getdoc(self.__wrapped__)}\n\n{self.__name__}{inspect.signature(self)}"
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        module, _, name = self.__dict__["_function"].partition(":")
-        return getattr(import_module(module), name)(*args, **kwargs)
+        return self.__wrapped__(*args, **kwargs)
 
 
 def make_callable(package: str, function: str) -> None:

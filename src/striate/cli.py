@@ -16,7 +16,8 @@ import striate
 from striate import commands, files
 from striate.commands import DONE, INTERRUPTED, MENDABLE
 from striate.errors import StriateError, nearest
-from striate.train.settings import Settings
+from striate.network.catalog import CATALOG
+from striate.train.settings import CHECK_SETTINGS, Settings
 
 _TITLES = {
     "network": "network",
@@ -54,7 +55,7 @@ def _run(words: list[str]) -> int:
     try:
         parser, parsers = _parsers()
         if words and not words[0].startswith("-") and words[0] not in parsers:
-            remedy = nearest(words[0], list(parsers))
+            remedy = nearest(words[0], [*parsers, "--help"])
             raise StriateError("a command is one that striate has", received=words[0], remedy=remedy)
         if not words:
             parser.print_help()
@@ -124,7 +125,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 def _setting(parser: argparse._ActionsContainer, item: Field) -> None:
     """One field of Settings as an option; it is absent from the result unless it was given."""
     facts, flag = item.metadata, "--" + item.name.replace("_", "-")
-    shown = "" if item.default in (None, "auto") else f" (default {item.default})"
+    shown = "" if item.default is None else f" (default {item.default})"
     short = [f for f in facts["flags"] if not f.startswith("--")]
     long = [f for f in facts["flags"] if f.startswith("--")]
     parser.add_argument(
@@ -136,11 +137,10 @@ def _setting(parser: argparse._ActionsContainer, item: Field) -> None:
 
 def _check_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FOLDER", help="labelled pictures, as for train")
-    words = "do not look for wrong labels, which trains small networks"
-    parser.add_argument("--quick", action="store_true", help=words)
+    parser.add_argument("--quick", action="store_true", help="do not look for wrong labels, which trains networks")
     parser.add_argument("--strict", action="store_true", help="exit with 2 if there is a problem")
     for item in fields(Settings):
-        if item.name in commands.CHECK_SETTINGS:
+        if item.name in CHECK_SETTINGS:
             _setting(parser, item)
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but what was found")
 
@@ -194,9 +194,8 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
 def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a run folder or a model file")
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help="pictures, folders, films, or camera")
-    words = "write a table (FILE.csv), or another form that the model's task has"
-    parser.add_argument("--out", metavar="FILE", help=words)
-    words = "cut larger pictures into overlapping tiles of SIZE pixels (480x640: high x wide)"
+    parser.add_argument("--out", metavar="FILE", help="write a table (FILE.csv), or another form of the model's task")
+    words = "cut larger pictures into overlapping tiles of SIZE pixels (480x640: high x wide): boxes and masks"
     parser.add_argument("--tiles", metavar="SIZE", help=words)
     parser.add_argument("--draw", metavar="FOLDER", help="write every picture with what is predicted drawn on it")
     parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that decode pictures")
@@ -230,7 +229,7 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _summary_options(parser: argparse.ArgumentParser) -> None:
-    words = "a name (hela, digits, ...), a line of layers, a run or a model file"
+    words = f"a run, a model file, a line of layers, or one of {', '.join(CATALOG)}"
     parser.add_argument("network", metavar="NETWORK", help=words)
     parser.add_argument("--img-size", "--imgsz", metavar="SIZE", help="64, or 66x200 for height x width")
     parser.add_argument("--channels", metavar="N", help="1 for grey, 3 for colour, or how many")
@@ -241,12 +240,12 @@ def _filter_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("picture", metavar="PICTURE")
     parser.add_argument(
         "--kernel", default="edge", metavar="KERNEL",
-        help="edge, highpass, horizontal, vertical, sobel, gaussian, blur, sharpen, gabor (with values, e.g. "
-        '"gabor wavelength=6 orientation=45"), or rows of numbers: "0 1 0; 1 -4 1; 0 1 0"',
+        help="edge, highpass, horizontal, vertical, sobel, sobel-x, sobel-y, gaussian, blur, sharpen, gabor (with "
+        'values, e.g. "gabor wavelength=6 orientation=45"), or rows of numbers; default edge: "0 1 0; 1 -4 1; 0 1 0"',
     )  # fmt: skip
-    parser.add_argument("--stride", type=_whole, default=1, metavar="N", help="pixels from one step to the next")
-    parser.add_argument("--padding", default="valid", metavar="HOW", help="valid, same, reflect, or a number of zeros")
-    parser.add_argument("--out", default=".", metavar="FOLDER", help="where the two pictures go (default: here)")
+    parser.add_argument("--stride", type=_whole, default=1, metavar="N", help="pixels from step to step (default 1)")
+    parser.add_argument("--padding", default="valid", metavar="HOW", help="valid (default), same, reflect, or N zeros")
+    parser.add_argument("--out", default=".", metavar="FOLDER", help="where the three files go (default: here)")
 
 
 def _plain(words: list[str], known: dict[str, str]) -> list[str]:
@@ -268,8 +267,10 @@ def _refuse_unknown(unknown: list[str], known: dict[str, str], command: str) -> 
     first = unknown[0]
     name = first.lstrip("-").partition("=")[0].replace("_", "-")
     looks_like_option = first.startswith("-") or "=" in first
-    remedy = nearest(f"--{name}", list(known.values())) if looks_like_option else f"see striate {command} --help"
-    if len(remedy) > 80:
+    remedy = nearest(f"--{name}", list(known.values()))
+    if not looks_like_option:
+        first, remedy = " ".join(unknown), f"put a path with blanks in quotes, or see striate {command} --help"
+    elif len(remedy) > 80:
         remedy = f"see striate {command} --help"
     raise StriateError(f"striate {command} knows its options", received=first, remedy=remedy)
 

@@ -15,14 +15,10 @@ from pathlib import Path
 
 from striate import files
 from striate.errors import StriateError, counted, first_few, printable
-from striate.train.settings import Settings
+from striate.train.settings import CHECK_SETTINGS, Settings
 
 DONE, MENDABLE, INTERRUPTED = 0, 2, 130
 SHOWN = 5  # pictures that were left out, of which the reason is printed
-CHECK_SETTINGS = (
-    "task", "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page", "channels", "img_size",
-    "seed", "device", "workers", "out",
-)  # fmt: skip
 
 
 def train(options: argparse.Namespace) -> int:

@@ -68,8 +68,10 @@ def in_short(error: Exception) -> str:
 
 
 def nearest(word: object, known: Sequence[str]) -> str:
-    """A remedy for a misspelt word: the nearest known one, or all of them."""
+    """A remedy for a misspelt word: the nearest known one, those that begin with it, or all of them."""
     from difflib import get_close_matches
 
+    if len(begun := [one for one in known if one.startswith(str(word))]) > 1:
+        known, word = begun, ""
     close = get_close_matches(str(word), known, n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"

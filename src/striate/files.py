@@ -239,9 +239,10 @@ def without(path: Path, name: str, rule: str) -> StriateError:
     if (path / "settings.toml").is_file() and not is_complete(path):
         rule, remedy = "a run has a model and scores once it has ended", f"striate train --resume {path}"
         return StriateError(rule, received=path, remedy=f"wait, or go on with what was cut short: {remedy}")
-    runs = [str(file.parent) for place in (path, path.parent) for file in sorted(place.glob(f"*/{name}"))]
+    places = dict.fromkeys((path, path.parent, Path("runs")))
+    runs = [str(file.parent) for place in places for file in sorted(place.glob(f"*/{name}"))]
     given = f"give a run: {first_few(runs)}" if runs else "give a folder such as runs/train"
-    return StriateError(rule, received=path, remedy=given)
+    return StriateError(rule, received=path if path.exists() else f"{path}, which is not there", remedy=given)
 
 
 def read_json(path: Path) -> Mapping:

@@ -46,6 +46,8 @@ RECIPES = {
     "series": "shift 0.05, warp 0.1, contrast 0.1, noise 0.01, fill nearest",
 }
 _EXAMPLE = 'write for example "rotate 10, shift 0.1, hflip" or "none"'
+_KERAS = {"flip": "hflip", "horizontal_flip": "hflip", "vertical_flip": "vflip", "rotation_range": "rotate"}
+_KERAS |= {"width_shift_range": "shift", "height_shift_range": "shift", "zoom_range": "zoom"}
 NOT_OF_SERIES = ("rotate", "shear", "vflip", "dihedral", "erase")  # a single row has no second axis
 
 
@@ -157,7 +159,7 @@ def _item(words: list[str], line: str) -> dict[str, float | bool | str]:
         raise StriateError(rule, received=name, where=where, remedy=_EXAMPLE)
     known = [*LARGEST, *SWITCHES, "fill"]
     if name not in known:
-        remedy = nearest(name, [*known, *RECIPES])
+        remedy = nearest(_KERAS.get(name, name), [*known, *RECIPES])
         raise StriateError("no change or recipe has this name", received=name, where="--augment", remedy=remedy)
     wants = "no number" if name in SWITCHES else "one of its words" if name == "fill" else "one number"
     raise StriateError(f"{name} takes {wants}", received=" ".join(words), where=f"--augment {line}", remedy=_EXAMPLE)

@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.check.alike import Alike
 from striate.check.finding import Finding
-from striate.data.sample import LeftOut, Sample, class_order, names_of
+from striate.data.sample import LeftOut, Sample, class_order
 
 MOST = 1000  # groups of paths that one finding lists
 
@@ -20,18 +20,19 @@ class Case:
 
     samples, facts (K,) of FACTS and contents belong together row by row. left_out, hidden: what is not among them.
     mended: labels of theirs that were changed or dropped. names: of numbers, as of Found.
-    alike: which of them are the same picture.
+    alike: which of them are the same picture. perhaps: as of Found.
     """
 
     samples: Sequence[Sample]
     left_out: Sequence[LeftOut]
     facts: np.ndarray
     contents: Sequence[str]
-    hidden: int
+    hidden: int = 0
     alike: Alike = field(repr=False)
     mended: Sequence[LeftOut] = ()
     form: str = "picture"
     names: Sequence[str] = ()
+    perhaps: tuple[str, int] | None = None
 
     @cached_property
     def one_label(self) -> bool:
@@ -52,7 +53,7 @@ class Case:
     def spread(self) -> np.ndarray:
         """(n,) the standard deviation of each number to be learned; none for other targets."""
         numbers = [sample.target for sample in self.samples if isinstance(sample.target, tuple)]
-        whole = len(numbers) == len(self.samples) and not any(map(names_of, numbers)) and any(numbers)
+        whole = len(numbers) == len(self.samples) and not any(isinstance(one, str) for each in numbers for one in each)
         return np.std(numbers, axis=0) if whole else np.zeros(0)
 
     @cached_property

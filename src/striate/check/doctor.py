@@ -39,7 +39,7 @@ def check_store(found: Found, store: Store, seconds: float = math.inf) -> Check:
     left_out = [*found.left_out, *store.left_out]
 
     def make() -> dict[str, object]:
-        known = {"hidden": found.hidden, "mended": found.mended, "form": found.form, "names": found.names}
+        known = {name: getattr(found, name) for name in ("hidden", "mended", "form", "names", "perhaps")}
         return examine(samples, left_out, store.facts, store.contents, looks=looks, **known).to_dict()
 
     return Check.from_dict(remembered("check" if looks else "quick", found, store, make))
@@ -52,7 +52,7 @@ def remembered(
     is known of the pictures, how it is found, and `asked`, arrays, words and numbers."""
     if store.folder is None:
         return make()
-    about = f"{striate.__version__} {found.hidden} {found.form} {found.names}\n"
+    about = f"{striate.__version__} {found.hidden} {found.form} {found.names} {found.perhaps}\n"
     digest = hashlib.blake2b(about.encode("utf-8", "surrogateescape"), digest_size=12)
     for folder in FOUND_BY:
         for file in sorted(Path(striate.__file__).with_name(folder).glob("*.py")):
@@ -80,25 +80,20 @@ def examine(
     facts: np.ndarray,
     contents: Sequence[str],
     *,
-    hidden: int = 0,
-    mended: Sequence[LeftOut] = (),
     form: str = "picture",
-    names: Sequence[str] = (),
     looks: bool = True,
+    **known: object,
 ) -> Check:
     """All findings of a set, the rows that must stay together and those to set aside; nothing is opened or changed.
 
     samples: the K readable ones with class, group and given part. facts: (K,) of FACTS and contents: K hashes of the
-    files' bytes, both in the order of the samples. left_out: what could not be used. hidden: files passed over.
-    mended: single labels that were changed or dropped. form: one of prepare.FORMS; of others than pictures only copies
-    are sought, since light, border or likeness say nothing. names: of the numbers of each. looks: whether pictures that
-    look alike are sought.
+    files' bytes, both in the order of the samples. left_out: what could not be used. form: one of prepare.FORMS; of
+    others than pictures only copies are sought, since light, border or likeness say nothing. looks: whether pictures
+    that look alike are sought. known: what else a Case holds of Found.
     """
     same = alike(facts, contents) if form == "picture" and looks else copied(contents)
-    case = Case(
-        samples=samples, left_out=left_out, facts=facts, contents=contents, hidden=hidden, mended=mended,
-        alike=same, form=form, names=names,
-    )  # fmt: skip
+    about = {"samples": samples, "left_out": left_out, "facts": facts, "contents": contents}
+    case = Case(**about, alike=same, form=form, **known)
     detectors = DETECTORS if form == "picture" else FORM_DETECTORS
     found = [finding.of_form(form) for detect in detectors for finding in detect(case)] if len(samples) else []
     if form == "picture" and not looks:

@@ -39,6 +39,13 @@ class Finding:
         """The paths of `shown`, one after the other."""
         return tuple(path for group in self.shown for path in group)
 
+    def in_blocks(self, parts: Mapping[str, str]) -> "Finding":
+        """The same where the parts of paths are blocks of their order: groups that follow each other are kept apart."""
+        within = [{parts.get(path, "") for path in group} - {""} for group in self.groups]
+        if self.kind != "series" or sum(len(one) - 1 for one in within if one) > len(set(parts.values()) - {""}):
+            return self
+        return replace(self, level="note", done="The parts are blocks of the order given, which cut few of them.")
+
     def of_form(self, form: str) -> "Finding":
         """The same, in words for samples of this form, one of prepare.FORMS."""
         return replace(self, **{name: worded(getattr(self, name), form) for name in ("what", "done", "change")})

@@ -11,8 +11,9 @@ from striate.check.case import MOST, Case
 from striate.check.finding import Finding
 from striate.data.content import FORMATS
 from striate.data.folder import other_labels
+from striate.data.grouping import PATIENT
 from striate.data.prepare import DEPTHS
-from striate.data.sample import LeftOut, number_text
+from striate.data.sample import LeftOut, number_text, unknown_in
 from striate.errors import counted, first_few
 
 SUFFIXES = {
@@ -32,6 +33,7 @@ def inventory(case: Case) -> Iterator[Finding]:
     yield _found(case)
     yield from _left_out(case)
     yield from _mended(case)
+    yield from _unknown(case)
     yield from _ungrouped(case)
     yield from _wrong_names(case)
     if case.form == "picture":
@@ -94,6 +96,7 @@ def _left_out(case: Case) -> Iterator[Finding]:
     kinds: defaultdict[int, list[LeftOut]] = defaultdict(list)
     for item in case.left_out:
         kinds[next(n for n, (words, _, _) in enumerate(_REASONS) if re.search(words, item.reason))].append(item)
+    table = next((item.path for item in case.left_out if re.fullmatch(r"(?i)[^/]+\.[ct]sv", item.path)), "")
     for number, items in sorted(kinds.items()):
         _, kind, words = _REASONS[number]
         reasons = Counter(item.reason for item in items)
@@ -103,7 +106,8 @@ def _left_out(case: Case) -> Iterator[Finding]:
             what=f"{counted(len(items), 'file')} {'is' if len(items) == 1 else 'are'} {words}: {_examples(items)}.",
             count=len(items),
             done="Left out; data.csv lists each with its reason.",
-            change=_MENDS.get(kind, "Fetch or save these files anew, or take them out of the folder."),
+            change=_MENDS.get(kind, "Fetch or save these files anew, or take them out of the folder.")
+            + f" --labels {table} takes the labels of that table." * (bool(table) and kind == "not-a-picture"),
             groups=tuple((item.path,) for item in items[:MOST]),
             figures={"reasons": dict(reasons.most_common(100))},
         )
@@ -125,6 +129,19 @@ def _mended(case: Case) -> Iterator[Finding]:
         )
 
 
+def _unknown(case: Case) -> Iterator[Finding]:
+    each = [unknown_in(sample.target) for sample in case.samples]
+    counts = Counter(name for names in each for name in names)
+    listed = first_few([f"{name} ({count:,})" for name, count in counts.most_common()], 20)
+    yield from case.about(
+        [row for row, names in enumerate(each) if names], kind="unknown-labels", level="caution",
+        what=f"Of some of {counted(len(each), 'picture')} it is not known whether they have the label: {listed}.",
+        done="There it counts in no loss and in no score.",
+        change="If a blank or -1 says no, or yes, write 0 or 1 for it into the table.",
+        figures={"counts": dict(counts)},
+    )  # fmt: skip
+
+
 def _ungrouped(case: Case) -> Iterator[Finding]:
     rows = [row for row, sample in enumerate(case.samples) if sample.group is None]
     yield from case.about(
@@ -133,6 +150,16 @@ def _ungrouped(case: Case) -> Iterator[Finding]:
         done="Each stands alone: if several are of one group, they may be learned from and tested on.",
         change="If they have groups too, let --group match their paths, or fill in the table's column.",
     )  # fmt: skip
+    patients = case.facts["patient"][case.facts["patient"] > 0]
+    files = (PATIENT, len(np.unique(patients)))
+    said = case.perhaps or (files if 1 < files[1] < len(patients) else None)
+    if said and len(rows) == len(case.samples):
+        yield Finding(
+            kind="unused-groups", level="caution", count=len(rows),
+            what=f"{said[0]!r} has {said[1]:,} values for {counted(len(rows), 'picture')}.",
+            done="Pictures of one value were not kept together: if they are of one patient, the scores are too good.",
+            change=f"--group {said[0]!r} keeps them in one part.",
+        )  # fmt: skip
 
 
 def _examples(items: Sequence[LeftOut]) -> str:
@@ -169,7 +196,7 @@ def _pages(case: Case) -> Iterator[Finding]:
         level="note",
         what=f"{counted(len(rows), 'file')} of several pages, slices or frames, {pages:,} in all.",
         done="One page of each is used, the first unless --page says another.",
-        change="--page N takes page N (from 0); to use several, save them as files of their own and group them.",
+        change="--page N takes page N (from 0); --form volume takes all of a file together.",
         figures={"pages": pages},
     )
 

@@ -62,7 +62,9 @@ def series(case: Case) -> list[Finding]:
     if not len(case.samples) or sum(sample.group is not None for sample in case.samples) > len(case.samples) / 2:
         return []
     different = {naming.groups.tobytes(): naming for naming in reversed(list(_namings(case)))}
+    folders = {folder for sample in case.samples for folder in sample.path.split("/")[:-1] if folder.isalpha()}
     namings = [naming for naming in different.values() if _is_plausible(naming.groups, case.kinds)]
+    namings = [naming for naming in namings if naming.folders or not folders.issuperset(naming.names)]  # but classes
     namings.sort(key=lambda naming: (int(naming.groups.max()), int(np.sum(naming.groups < 0))))
     for run in (False, True):
         tried = [naming for naming in namings if naming.run == run]

@@ -92,7 +92,9 @@ def read_boxes(source: Path, *, workers: int = 0) -> Found:
     return replace(found, root=str(source))
 
 
-read = read_boxes  # as sources.Reader has it
+def read(path: Path, page: int = 0) -> Found:
+    """As sources.Reader has it; the pages of a file are of one size."""
+    return read_boxes(path)
 
 
 def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:

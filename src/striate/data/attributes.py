@@ -69,7 +69,7 @@ def _of_numbers(line: int, text: str, attributes: list[tuple[str, str]], label: 
         return _wrong(line, f"{len(cells)} values for {len(attributes)} attributes")
     values = [cell.strip() for n, cell in enumerate(cells) if n != label]
     names = [name for name, _ in attributes[label : label + 1]]
-    row = _stacked(line, [values], "".join(cells[label : label + 1]))
+    row = _stacked(line, [values], "".join(cells[label : label + 1]), *names)
     return replace(row, read={"labels": names, "apart": names, "length": len(values)})
 
 
@@ -95,7 +95,7 @@ def rows_of_ts(file: Path, text: str, asked: Asked) -> Iterator[Row]:
         yield _stacked(number, [pair or part.split(",") for pair, part in zip(pairs, parts, strict=True)], label)
 
 
-def _stacked(line: int, channels: list[list[str]], label: str) -> Row:
+def _stacked(line: int, channels: list[list[str]], label: str, name: str = "label") -> Row:
     """Channels of numbers side by side; one that ends before the others lacks its last values."""
     try:
         made = [numbers_of([cell.strip() for cell in cells]) for cells in channels]
@@ -104,7 +104,7 @@ def _stacked(line: int, channels: list[list[str]], label: str) -> Row:
     values = np.full((max(map(len, made), default=0), len(made)), np.nan)
     for number, channel in enumerate(made):
         values[: len(channel), number] = channel
-    return Row(line=line, values=values, labels={"label": word_of(label)})
+    return Row(line=line, values=values, labels={name: word_of(label)})
 
 
 def _wrong(line: int, problem: str) -> Row:

@@ -5,6 +5,7 @@ finds the pictures, brings corners into pixels of the picture as it is displayed
 cannot be, each with its reason.
 """
 
+import math
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -64,11 +65,12 @@ class Noted:
 
 @dataclass(slots=True)
 class Pictures:
-    """The pictures below a folder, by path, by name and by name without its ending."""
+    """The pictures below a folder: by path, and by every end of their paths, with and without the name's ending."""
 
     root: Path
     by_path: dict[str, Path] = field(default_factory=dict)
-    by_name: dict[str, list[str]] = field(default_factory=dict)
+    by_end: dict[str, list[str]] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)  # names of those that hold pictures
 
     @classmethod
     def below(cls, folder: Path) -> "Pictures":
@@ -78,25 +80,28 @@ class Pictures:
         places = [root, *(root.parent / name for name in _BESIDE)]
         files = next((found for place in places if place.is_dir() and (found := list_pictures(place))), [])
         for file in files:
-            name = Path(os.path.relpath(file, root)).as_posix()
-            pictures.by_path[_plain(name)] = file
-            for key in {_plain(file.name), _plain(file.stem)}:
-                pictures.by_name.setdefault(key, []).append(_plain(name))
+            words = _words(os.path.relpath(file, root))
+            pictures.by_path["/".join(words)] = file
+            pictures.folders.update(words[-2:-1])
+            for end in ("/".join(words[first:]) for first in range(len(words))):
+                for key in {end, os.path.splitext(end)[0]}:  # noqa: PTH122
+                    pictures.by_end.setdefault(key, []).append("/".join(words))
         return pictures
 
     def find(self, written: str | Path, part: str | None = None) -> Path | str:
-        """The file, or why there is none. A path from another machine is matched by as much of its end as fits; of
-        several pictures of one name the one is meant that lies in the folder of the `part` that the labels are of."""
+        """The file, or why there is none. A path from another machine is matched by as much of its end as fits, in no
+        other folder than is written where that holds pictures; of several of one name that in the `part`'s is meant."""
         if isinstance(written, Path):
             return written if written.is_file() else "no such picture"
         if Path(written).is_absolute() and "\0" not in written and Path(written).is_file():
             return Path(written)
-        words = [word for word in _plain(written).split("/") if word not in ("", ".")]
+        words, named = _words(written), []
         for first in range(len(words)):
-            if (file := self.by_path.get("/".join(words[first:]))) is not None:
-                return file
-        name = words[-1] if words else ""
-        named = self.by_name.get(name) or self.by_name.get(os.path.splitext(name)[0], [])  # noqa: PTH122
+            end = "/".join(words[first:])
+            if named := self.by_end.get(end) or self.by_end.get(os.path.splitext(end)[0], []):  # noqa: PTH122
+                others = self.folders.intersection(words[first - 1 : first])
+                named = [path for path in ([end] if end in named else named) if others <= {*path.split("/")}]
+                break
         if len(named) > 1:
             parts = parts_of(named)
             named = [path for path in named if part and parts.get(path) == part] or named
@@ -108,6 +113,10 @@ class Pictures:
         """The name of a picture in every table: from the folder on, or whole where it lies somewhere else."""
         name = Path(os.path.relpath(file, self.root)).as_posix()
         return file.as_posix() if name.startswith("../..") else name
+
+
+def _words(path: str) -> list[str]:
+    return [word for word in _plain(path).split("/") if word not in ("", ".")]
 
 
 def _plain(name: str) -> str:
@@ -169,8 +178,13 @@ def join(
     unlabelled: as for `settle`.
     """
     named, lost = {}, list(left_out)
-    for note in notes:
-        file = pictures.find(note.picture, note.part)
+    placed = [(note, file := pictures.find(note.picture, note.part), _way(note, file, pictures)) for note in notes]
+    claims: dict[Path | str, set] = {}
+    for _, file, way in placed:
+        claims.setdefault(file, set()).add(way)
+    for note, file, way in placed:
+        if way and any(one[0] > way[0] or (one != way and one[::2] == way[::2]) for one in claims[file]):
+            file = "no such picture"  # the one of its name is meant by another note, or may be
         missing = isinstance(file, str)
         name = _plain(str(note.picture)) if missing else pictures.shown(file)
         problem = note.problem or (f"{file}, and {note.file} has labels for it" if missing else "")
@@ -191,6 +205,17 @@ def join(
     else:
         named |= {pictures.shown(file): Noted(picture=file, file="") for file in bare}
     return named, lost
+
+
+def _way(note: Noted, file: Path | str, pictures: Pictures) -> tuple[float, str, str] | None:
+    """How a note means a file: by how many folders above its name (inf where either path has no more), what is written
+    above these and is not the file's, and by which file of labels; None where there is no file."""
+    if isinstance(file, str):
+        return None
+    written = "" if isinstance(note.picture, Path) else note.picture
+    pairs = enumerate(zip(_words(written)[-2::-1], _words(pictures.shown(file))[-2::-1], strict=False))
+    same, above = next(((same, said) for same, (said, real) in pairs if said != real), (math.inf, ""))
+    return same, above, note.file
 
 
 def _boxes(name: str, note: Noted, loaded: Loaded, mended: list[LeftOut]) -> Boxes | str:

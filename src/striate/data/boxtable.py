@@ -3,7 +3,8 @@
 The columns are `path, label, x0, y0, x1, y1`; those that TensorFlow's converters write (`filename, width, height,
 class, xmin, ymin, xmax, ymax`) are known too, and `x1, y1, x2, y2`, or the upper left corner with width and height.
 Where no corner is above 1 and some are fractions, corners are shares of the sides. `ignored` (0 or 1), `part` and
-`confidence` may follow. A line with a path and nothing else is a picture without objects.
+`confidence` may follow. A line with a path and nothing else is a picture without objects, and so is one without corners
+of a class that never has any ("No finding").
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from striate.data.targets import NOTHING
 from striate.data.targets import number as decimal
 from striate.errors import StriateError
 
+_COLUMNS = COLUMNS | {"path": (*COLUMNS["path"], "image_id", "img_id", "image_name", "patientid")}  # as of radiologists
 HEADER = ("path", "label", "x0", "y0", "x1", "y1")
 _CORNERS = tuple(
     tuple(names.split())
@@ -41,7 +43,7 @@ def is_box_table(file: Path) -> bool:
 def _columns(header: Sequence[str]) -> dict[str, int] | None:
     names = [name.strip().casefold() for name in header]
     corners = next((corners for corners in _CORNERS if all(name in names for name in corners)), None)
-    found = {word: find_column(names, COLUMNS[word]) for word in ("path", "label", "part")}
+    found = {word: find_column(names, _COLUMNS[word]) for word in ("path", "label", "part")}
     if corners is None or found["path"] is None or found["label"] is None:
         return None
     columns = {word: number for word, number in found.items() if number is not None}
@@ -58,16 +60,18 @@ def read_box_table(file: Path) -> list[Noted]:
     rows: dict[str, list[tuple[int, dict[str, str]]]] = {}
     for number, cells in lines[1:]:
         values = {word: cell_at(cells, column) for word, column in columns.items()}
+        values["corners"] = "".join(values[word] for word in HEADER[2:] if values[word].lower() not in NOTHING)
         if values["path"]:
             rows.setdefault(values["path"], []).append((number, values))
     corners = [decimal(row[word]) for listed in rows.values() for _, row in listed for word in HEADER[2:]]
     written = [value for value in corners if value is not None]
     shares = max(written, default=2.0) <= 1 and not all(value.is_integer() for value in written)
-    return [_note(file, path, listed, shares) for path, listed in rows.items()]
+    boxed = {row["label"] for listed in rows.values() for _, row in listed if row["corners"]} - {""}
+    return [_note(file, path, listed, shares, boxed) for path, listed in rows.items()]
 
 
-def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]], shares: bool) -> Noted:
-    things = [_thing(number, row) for number, row in rows if any(row[word] for word in HEADER[1:])]
+def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]], shares: bool, boxed: set[str]) -> Noted:
+    things = [_thing(number, row) for number, row in rows if row["corners"] or row["label"] in boxed]
     words = {row.get("part", "") for _, row in rows} - {""}
     parts = {PART_NAMES.get(word.lower()) for word in words}
     problem = ""

@@ -27,7 +27,10 @@ _DELIMITERS = "\t;,|"
 _LOOKED_AT = 100  # lines from which the separator is read
 _TITLES = frozenset(word for several in COLUMNS.values() for word in several)
 _COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n?|\n))+")  # and empty lines
+_DOUBT = "there must be no doubt which column of a table holds the label"
 _REMEDY = "begin it with a line of column names: path,label (and part or group if wanted)"
+
+_KEPT = re.compile(r"(patient|subject|person|donor|animal|mouse|lesion|case|study|exam|visit|scan)(id|no|number)")
 
 Line = tuple[int, list[str]]  # its number in the file, counted from 1, and its cells without blanks around them
 FindPath = Callable[[list[str], list[list[str]]], int | None]
@@ -54,7 +57,7 @@ class Row:
 class Layout:
     """What columns hold, by their numbers from 0; None where there is no such column.
 
-    header: the names; None when the table has none. meaning: what the columns of the label say.
+    header: the names; None when the table has none. meaning: what the columns of the label say. perhaps: as of Found.
     """
 
     header: list[str] | None
@@ -62,6 +65,7 @@ class Layout:
     meaning: Meaning
     part: int | None = None
     group: int | None = None
+    perhaps: tuple[str, int] | None = None
 
     def say(self) -> str:
         """The columns that are used, in words: "image_id → dx"; "" without a line of names."""
@@ -148,18 +152,20 @@ def named_layout(file: Path, lines: Sequence[Line], path: int, asked: Asked) -> 
     rows = [cells for _, cells in lines]
     names = rows[0]
     labels, part, group, taken = titled(file, names, asked)
+    group = None if group == path and not asked.group else group
     labels = labels or _label_columns(file, rows, {path, *taken})
     _require_one(file, rows, asked.label_column, *labels)
     titles = [names[number] for number in labels]
     meaning = meaning_of(rows[1:], labels, titles, asked.task, numbers=[number for number, _ in lines[1:]])
-    return Layout(header=names, path=path, meaning=meaning, part=part, group=group)
+    perhaps = _perhaps(rows, {path, *labels}) if group is None else None
+    return Layout(header=names, path=path, meaning=meaning, part=part, group=group, perhaps=perhaps)
 
 
 def titled(file: Path, names: list[str], asked: Asked) -> tuple[tuple[int, ...], int | None, int | None, set]:
     """The columns of the label (none if no name says it), of the part and of the group, and all that these take."""
     known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
     group = find_column(names, (asked.group,)) if asked.group else known["group"]
-    if group is None and re.fullmatch(r"(?!parent$)[\w -]+", asked.group or ""):
+    if group is None and re.fullmatch(r"(?!(parent|PatientID)$)[\w -]+", asked.group or ""):
         rule, remedy = "--group must be a column of the table, 'parent' or an expression", nearest(asked.group, names)
         raise StriateError(rule, received=repr(asked.group), where=file, remedy=remedy)
     labels = asked_columns(file, names, len(names), asked.label_column)
@@ -196,21 +202,43 @@ def _delimiter(file: Path, text: str) -> str:
     return best
 
 
-def _parse(file: Path, text: str, delimiter: str, *, strict: bool = False) -> list[Line]:
-    """strict: refuse a quote that is never closed, which would swallow the rest of the table."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=strict)
+def _parse(file: Path, text: str, delimiter: str, **how: object) -> list[Line]:
+    """how: as of csv; strict refuses a quote that is never closed, which would swallow the rest of the table."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, **how)
     try:
         lines = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
         return [(number, cells) for number, cells in lines if any(cells)]
     except csv.Error as error:
-        where = f"{file}, line {reader.line_num}"
-        raise StriateError("the table must be proper CSV", received=error, where=where) from None
+        lines = _parse(file, text, delimiter, quoting=csv.QUOTE_NONE) if how.get("strict") and delimiter == "\t" else []
+        if len({len(cells) for _, cells in lines}) == 1:  # so that quotes are no more than marks
+            return lines
+        rule, where = "the table must be proper CSV", f"{file}, line {reader.line_num}"
+        remedy = "write a quote inside a quoted cell twice"
+        raise StriateError(rule, received=error, where=where, remedy=remedy) from None
 
 
 def find_column(header: Sequence[str], words: Sequence[str]) -> int | None:
-    """The number of the column that has one of these names, the earlier the better; None if none has."""
-    names = [name.casefold() for name in header]
-    return next((names.index(word.strip().casefold()) for word in words if word.strip().casefold() in names), None)
+    """The number of the column that has one of these names, the earlier the better; None if none has. Capitals do not
+    matter, and where no other name is the same, neither do blanks and signs: "Patient ID" is patient_id."""
+    for form in (lambda word: word.strip().casefold(), _bare):
+        names, asked = [form(name) for name in header], [form(word) for word in words]
+        if (found := next((names.index(word) for word in asked if word and word in names), None)) is not None:
+            return found
+    return None
+
+
+def _bare(title: str) -> str:
+    return re.sub(r"[\W_]", "", title.casefold())
+
+
+def _perhaps(rows: list[list[str]], taken: set[int]) -> tuple[str, int] | None:
+    """The first other column whose name says what belongs together and that has values again; how many it has."""
+    for number, title in enumerate(rows[0]):
+        if number not in taken and _KEPT.fullmatch(_bare(title)):
+            values = list(filter(None, (group_at(cells, number) for cells in rows[1:])))
+            if 1 < len(set(values)) < len(values):
+                return title, len(set(values))
+    return None
 
 
 def _unlike(rows: list[list[str]], path: int) -> bool:
@@ -245,12 +273,9 @@ def asked_columns(file: Path, header: list[str] | None, width: int, asked: str |
             column = int(word)
         if column is None:
             known = [name for name in header or () if name]
-            raise StriateError(
-                "--label-column names a column of the table, or several with commas between them",
-                received=word,
-                where=file,
-                remedy=nearest(word, known) if known else f"give its number, 0 to {width - 1}, or name all: --columns",
-            )
+            rule = "--label-column names a column of the table, or several with commas between them"
+            remedy = nearest(word, known) if known else f"give its number, 0 to {width - 1}, or name all: --columns"
+            raise StriateError(rule, received=word, where=file, remedy=remedy)
         found.append(column)
     return tuple(found)
 
@@ -259,11 +284,13 @@ def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None]) ->
     """The one column that is left, or the columns of classes or labels that every line marks with 0 and 1."""
     first = rows[0]
     rest = [n for n, name in enumerate(first) if n not in taken and not re.fullmatch(r"(unnamed: \d+)?", name.lower())]
+    rest = [n for n in rest if not _KEPT.fullmatch(_bare(first[n]))]
     if len(rest) == 1 or (rest and are_marks([[cell_at(cells, n) for n in rest] for cells in rows[1:]])):
         return tuple(rest)
     if not rest:
         raise _no_columns(file, first, "a table needs a column label")
-    raise in_doubt(file, [first[n] for n in rest])
+    are_paths = [Path(cell_at(rows[-1], n)).suffix.lower() in IMAGE_SUFFIXES for n in rest]
+    raise in_doubt(file, [first[n] for _, n in sorted(zip(are_paths, rest, strict=True))])
 
 
 def _require_one(file: Path, rows: list[list[str]], asked: str | None, *columns: int) -> None:
@@ -273,28 +300,21 @@ def _require_one(file: Path, rows: list[list[str]], asked: str | None, *columns:
         same = [n for n, title in enumerate(titles) if title == titles[column]]
         said = {tuple(cell_at(cells, n) for cells in rows) for n in same}
         if len(said) > 1 and str(column) not in _words(asked):
-            raise StriateError(
-                "there must be no doubt which column of a table holds the label",
-                received=f"{rows[0][column]!r} as the title of the columns {first_few(same)}",
-                where=file,
-                remedy=f"give the number of one: --label-column {column}",
-            )
+            received = f"{rows[0][column]!r} as the title of the columns {first_few(same)}"
+            remedy = f"give the number of one: --label-column {column}"
+            raise StriateError(_DOUBT, received=received, where=file, remedy=remedy)
 
 
 def in_doubt(file: Path, names: Sequence[str]) -> StriateError:
     """That any of these columns may hold the label."""
-    return StriateError(
-        "there must be no doubt which column of a table holds the label",
-        received=f"the columns {first_few(names, 10)}",
-        where=file,
-        remedy=f"name it, for example --label-column {names[0]!r}, or several with commas between them",
-    )
+    remedy = f"name it, for example --label-column {names[0]!r}, or several with commas between them"
+    return StriateError(_DOUBT, received=f"the columns {first_few(names, 10)}", where=file, remedy=remedy)
 
 
 def _no_columns(
     file: Path, first: Sequence[str], rule: str = "a table needs a column path and a column label"
 ) -> StriateError:
-    remedy = f"{_REMEDY}; {with_folder(file)}"
+    remedy = f"{_REMEDY}; {with_folder(file)}; a column of texts is named by --text"
     if find_column(first, TIMES) is not None and find_column(first, SERIES) is None:
         rule = "a table with a line for every time needs a column series beside time, and each series several lines"
         remedy = f"call the column series that says of which series a line is; for pictures, {remedy}"

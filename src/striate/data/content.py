@@ -48,7 +48,8 @@ _OTHERS = (
     (b"\x01\xda", "SGI"),
     (b"\x89HDF", "HDF5"),
     (b"PK\x03\x04", "ZIP"),
-    (b"\x1f\x8b", "gzip"),
+    (b"\x1f\x8b", "gzip (as in .nii.gz)"),
+    (b"\x5c\1\0\0", "NIfTI"),
     (b"7z\xbc\xaf", "7-Zip"),
     (b"Rar!", "RAR"),
     (b"\x7fELF", "program"),
@@ -139,7 +140,7 @@ def recognise(start: bytes) -> str:
             return name
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WEBP"
-    if start[128:132] == b"DICM":
+    if start[128:132] == b"DICM" or (start[:2] == b"\x08\0" and start[2:4] in (b"\0\0", b"\5\0", b"\x08\0", b"\x16\0")):
         return "DICOM"
     if not start:
         raise Unreadable("empty file", "empty")

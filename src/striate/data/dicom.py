@@ -1,5 +1,6 @@
 """DICOM through pydicom: values in the unit of the modality, bright as in MONOCHROME2, no window applied."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")  # little, little and big endian
-_KINDS = {"MONOCHROME1": 1, "MONOCHROME2": 1, "RGB": 3, "YBR_FULL": 3, "PALETTE COLOR": 1}
+_READ = (*_PLAIN, "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50")  # and RLE, and JPEG of 8 bits
+_KINDS = {"MONOCHROME1": 1, "MONOCHROME2": 1, "RGB": 3, "YBR_FULL": 3, "YBR_FULL_422": 3, "PALETTE COLOR": 1}
 
 
 def decode_dicom(file: BinaryIO, pages: Iterable[int]) -> Iterator[np.ndarray]:
@@ -35,7 +37,7 @@ def decode_dicom(file: BinaryIO, pages: Iterable[int]) -> Iterator[np.ndarray]:
             values = (-1 if signed else 2**bits - 1) - values
         if scaled:  # as float also where a table or this frame leaves whole numbers: frames are of one kind
             values = apply_modality_lut(values, _modality(data, page)).astype(np.float64)
-        yield values.reshape(header.height, header.width, -1)
+        yield values.reshape(header.height, header.width, header.channels)
 
 
 def look_dicom(file: BinaryIO, page: int = 0) -> Header:
@@ -53,9 +55,11 @@ def _open(file: BinaryIO, *, pixels: bool) -> "Dataset":
     if _DEFLATED.encode() in file.read(4096):  # dcmread would inflate all of it
         raise _packed("deflate")
     file.seek(0)
-    data = dcmread(file, stop_before_pixels=not pixels)
+    data = dcmread(file, stop_before_pixels=not pixels, force=True)
+    if "TransferSyntaxUID" not in data.file_meta:  # older than files of their own: a data set and nothing before it
+        data.file_meta.TransferSyntaxUID = _PLAIN[not data.original_encoding[0]]
     syntax = data.file_meta.TransferSyntaxUID
-    if syntax not in _PLAIN:
+    if syntax not in _READ:
         raise _packed(syntax.name)
     return data
 
@@ -65,6 +69,8 @@ def _packed(name: str) -> Unreadable:
 
 
 def _header(data: "Dataset") -> Header:
+    if "Rows" not in data:
+        raise Unreadable("DICOM without a picture, as reports and directories are", "unsupported")
     kind, bits = data.PhotometricInterpretation, int(data.BitsAllocated)
     if _KINDS.get(kind) != int(data.SamplesPerPixel) or bits not in (8, 16, 32, 64):
         raise Unreadable(f"DICOM of {bits} bits and kind {kind} is not supported", "unsupported")
@@ -76,7 +82,9 @@ def _header(data: "Dataset") -> Header:
     depth, channels = (f"uint{bits}" if whole else "float32"), int(data.SamplesPerPixel)
     if kind == "PALETTE COLOR":
         depth, channels = f"uint{int(data.RedPaletteColorLookupTableDescriptor[2])}", 3
-    return Header(height=height, width=width, channels=channels, depth=depth, format="DICOM", pages=pages)
+    patient = str(data.get("PatientID") or "").encode()  # a hash, so that no store holds names
+    who = int.from_bytes(hashlib.blake2b(patient, digest_size=7).digest(), "big") if patient else 0
+    return Header(height=height, width=width, channels=channels, depth=depth, format="DICOM", pages=pages, patient=who)
 
 
 def _is_scaled(data: "Dataset") -> bool:

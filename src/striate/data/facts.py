@@ -38,6 +38,7 @@ FACTS = np.dtype(
         ("detail", np.float32),  # mean difference between neighbours, as stored
         ("packed", np.float32),  # bytes per pixel that packing the content takes; 0 where files are packed otherwise
         ("coarse", np.int32),  # sum of a JPEG's first quantisation table, or the number of a TIFF's compression
+        ("patient", np.int64),  # a hash of who a DICOM file says is on it, 0 where none says so
         ("border", np.float32, 4),  # mean of the outermost pixels: top, right, bottom, left
         ("within", np.float32, 4),  # of the like rows and columns a third further in, without their outer eighths
         ("corners", np.float32, 4),  # mean of the outermost tenth: top left, top right, bottom right, bottom left
@@ -91,6 +92,7 @@ def _known(headers: Sequence[Header], sizes: Sequence[int]) -> dict[str, Sequenc
         "depth": [DEPTHS.index(header.depth) for header in headers],
         "format": [FORMATS.index(one.format) if one.format in FORMATS else len(FORMATS) for one in headers],
         "coarse": [header.coarse for header in headers],
+        "patient": [header.patient for header in headers],
     }
 
 

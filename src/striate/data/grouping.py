@@ -4,22 +4,28 @@ import re
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from striate.data.guard import load_each
+from striate.data.load import Want
 from striate.data.sample import Found
 from striate.errors import StriateError
 
-PARENT = "parent"
+PARENT, PATIENT = "parent", "PatientID"
 _EXAMPLE = r"for example --group '/(patient\d+)_'"
 
 
 def regroup(found: Found, group: str) -> Found:
-    """`found` with the group of each sample read from its path.
+    """`found` with the group of each sample read from its path, or for "PatientID" from its DICOM file (as a hash).
 
     group: "parent" takes the folders below the class folder ("patient7/day2"; one name below two classes
     is one group); anything else is a regular expression searched in the relative path, where the first bracket
     that matches is the group, or the whole match when it has none. A sample without a group stands alone.
     """
     paths = [sample.path for sample in found.samples]
-    names = _parents(found.kind, paths) if group == PARENT else _matched(group, paths)
+    if group == PATIENT:
+        headers = [one.header for _, one in load_each([(s, s.source) for s in found.samples], Want(header=True), 2)]
+        names = [header and header.patient and f"{header.patient:016x}" for header in headers]
+    else:
+        names = _parents(found.kind, paths) if group == PARENT else _matched(group, paths)
     samples = [replace(sample, group=name or None) for sample, name in zip(found.samples, names, strict=True)]
     if samples and all(sample.group is None for sample in samples):
         rule = "--group must match at least one picture"

@@ -29,12 +29,13 @@ class Pick:
     """Which part of a file is the picture.
 
     page: the number of a page, slice or frame, from 0. channels: which channels, in this order; () for all.
-    volume: all pages, with the channels of one behind those of the other.
+    volume: all pages, with the channels of one behind those of the other. written: a TIFF's numbers, as in a mask.
     """
 
     page: int = 0
     channels: tuple[int, ...] = ()
     volume: bool = False
+    written: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))  # JSON makes a list of it
@@ -49,7 +50,7 @@ class Header:
     "uint16" or "float32"), format ("PNG", "JPEG", ..., "array") and pages of a picture not yet decoded.
 
     coarse: the sum of a JPEG's first quantisation table, which grows as its quality falls, or the number of a
-        TIFF's compression, 1 for none; 0 for all else.
+        TIFF's compression, 1 for none; 0 for all else. patient: a hash of a DICOM file's PatientID, 0 without one.
     """
 
     height: int
@@ -59,6 +60,7 @@ class Header:
     format: str
     pages: int = 1
     coarse: int = field(default=0, compare=False)
+    patient: int = field(default=0, compare=False)
 
 
 def require_size(height: int, width: int, pixel_bytes: int = 1) -> None:

@@ -2,13 +2,13 @@
 
 import io
 import zlib
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 
 import numpy as np
 from PIL import Image
 
-from striate.data.header import Unreadable
+from striate.data.header import Pick, Unreadable
 from striate.data.load import Want, load
 from striate.data.painted import painted
 from striate.data.pixels import turned_size, upright
@@ -29,7 +29,7 @@ def read_labels(mask: Mask, height: int | None = None, width: int | None = None)
         return _filled(mask, height, width, [classes[name] for name, _ in mask.polygons], np.uint8)
     if mask.kind == "objects":
         return (_joined_objects(mask, height, width) > 0).astype(np.uint8)
-    values = _read(mask.sources[0], mask, height, width)
+    values = reduce(np.maximum, _read(mask, height, width))
     if mask.kind == "binary":
         labels = (2 * values >= mask.values[1]).astype(np.uint8)
     elif mask.kind == "numbers":
@@ -49,7 +49,7 @@ def read_objects(mask: Mask, height: int, width: int) -> np.ndarray | None:
     A pixel of several objects belongs to the last. Raises Unreadable as `read_labels` does.
     """
     if mask.kind == "numbers":
-        return _read(mask.sources[0], mask, height, width)
+        return reduce(np.maximum, _read(mask, height, width))
     if mask.kind == "polygons":
         numbers = [0 if name == mask.ignore else number for number, (name, _) in enumerate(mask.polygons, 1)]
         return _filled(mask, height, width, numbers, np.int32)
@@ -58,7 +58,7 @@ def read_objects(mask: Mask, height: int, width: int) -> np.ndarray | None:
 
 def _joined_objects(mask: Mask, height: int | None, width: int | None) -> np.ndarray:
     """Object numbers (H, W) int32, read-only, of a mask with one file per object."""
-    found = mask.packed or packed_objects(_read(source, mask, height, width) for source in mask.sources)
+    found = mask.packed or packed_objects(_read(mask, height, width))
     if found is None:
         raise Unreadable("its masks are of several sizes", "size")
     rows, columns, packed = found
@@ -129,14 +129,16 @@ def _filled(mask: Mask, height: int | None, width: int | None, numbers: Sequence
     return upright(out, mask.orientation)
 
 
-def _read(source: Path | np.ndarray, mask: Mask, height: int | None, width: int | None) -> np.ndarray:
-    loaded = load(source, Want(values=True))  # in this process: the reader has had it opened in another before
-    if loaded.problem:
-        raise Unreadable(f"its mask: {loaded.problem.reason}", loaded.problem.code)
-    values = upright(loaded.picture, mask.orientation)
-    if height is not None and values.shape != (height, width):
-        raise Unreadable(misfit(*values.shape, height, width), "size")
-    return values
+def _read(mask: Mask, height: int | None, width: int | None) -> Iterator[np.ndarray]:
+    wanted = Want(values=True, pick=Pick(page=mask.page))
+    for source in mask.sources:
+        loaded = load(source, wanted)  # in this process: the reader has had it opened in another before
+        if loaded.problem:
+            raise Unreadable(f"its mask: {loaded.problem.reason}", loaded.problem.code)
+        values = upright(loaded.picture, mask.orientation)
+        if height is not None and values.shape != (height, width):
+            raise Unreadable(misfit(*values.shape, height, width), "size")
+        yield values
 
 
 def misfit(rows: int, columns: int, height: int, width: int, file: str = "") -> str:

@@ -1,6 +1,7 @@
 """labelme JSON: one file per picture, with shapes. Boxes are rectangles, and the bounds of everything with an area."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from striate.data.boxes import Labelled, Noted, Thing, class_name, size_of
@@ -27,12 +28,12 @@ def _words(file: Path) -> list[str]:
     return [word for word in ("shapes", "imagePath") if f'"{word}"' in text]
 
 
-def read_labelme(folder: Path, files: Sequence[Path], make: Callable[..., list[Thing]] | None = None) -> list[Noted]:
-    """What each of `files` says of its picture. make(shapes, size): the things of its shapes; boxes by default."""
-    return [_read(file, folder, make or _things) for file in files]
+def read_labelme(folder: Path, files: Sequence[Path], make: Callable[..., Thing] | None = None) -> list[Noted]:
+    """What each of `files` says of its picture. make(place, shape, size): the thing of a shape; a box by default."""
+    return [_read(file, folder, make or _thing) for file in files]
 
 
-def _read(file: Path, folder: Path, make: Callable[..., list[Thing]]) -> Noted:
+def _read(file: Path, folder: Path, make: Callable[..., Thing]) -> Noted:
     shown = file.relative_to(folder).as_posix()
     try:
         data = read_json(file)
@@ -42,16 +43,26 @@ def _read(file: Path, folder: Path, make: Callable[..., list[Thing]]) -> Noted:
         return Noted(picture=file.stem, file=shown, problem=f"{shown}: it has no list of shapes")
     written = str(data.get("imagePath") or file.stem).replace("\\", "/")
     near = beside(file, written)
-    picture = near if near and near != file else written
+    picture = near if near and near != file else (Path(shown).parent / written).as_posix()
     size = size_of(data.get("imageHeight"), data.get("imageWidth"))
-    return Noted(picture=picture, file=shown, things=make(data["shapes"], size), size=size)
+    return Noted(picture=picture, file=shown, things=_things(data["shapes"], size, make), size=size)
 
 
-def _things(shapes: Sequence[object], _size: tuple[int, int] | None) -> list[Thing]:
-    return [_thing(f"shape {number}", shape) for number, shape in enumerate(shapes, start=1)]
+def _things(shapes: Sequence[object], size: tuple[int, int] | None, make: Callable[..., Thing]) -> list[Thing]:
+    """Shapes of one group and class as one object, with all their pieces and the bounds of all."""
+    things: dict[object, Thing] = {}
+    for number, shape in enumerate(shapes, start=1):
+        thing = make(f"shape {number}", shape, size)
+        group = None if thing.problem else shape.get("group_id")
+        key = (group, thing.name) if isinstance(group, int | str) else number
+        if first := things.get(key):
+            low, high = map(min, first.corners, thing.corners), map(max, first.corners, thing.corners)
+            thing = replace(first, pieces=first.pieces + thing.pieces, corners=(*[*low][:2], *[*high][2:]))
+        things[key] = thing
+    return list(things.values())
 
 
-def _thing(place: str, shape: object) -> Thing:
+def _thing(place: str, shape: object, _size: tuple[int, int] | None) -> Thing:
     if not isinstance(shape, dict):
         return Thing(place=place, problem="a shape has a label and points")
     kind, name = shape.get("shape_type", "polygon"), class_name(shape.get("label") or "")

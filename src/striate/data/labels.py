@@ -22,6 +22,7 @@ NO_LINE = "named by no line of"
 _WHOLE, _DIGITS, _ZEROS = re.compile(r"(\d+)(?:[.,]0+)?"), re.compile(r"\d+"), re.compile(r"(?<!\d)0+(?=\d)")
 _BY_NAME, _BY_NUMBER, _BARE = 1, 3, 4  # how loose at most that is; the way to find what is called by a number alone
 _FEW = 8  # pictures of one name that are looked at one by one
+_FEW_LINES = 1000  # from which it is told whether a table names pictures at all
 _LOOKED_AT = 20_000  # lines from which the column of names is told
 
 
@@ -83,6 +84,7 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> tuple[Found, str |
     task, names = layout.meaning.task, layout.meaning.outputs
     said = " ".join(filter(None, (file.name, layout.say()))) + number_words(task, samples)
     about = {"labels": said, "task": task, "names": names, "notes": layout.meaning.notes}
+    about["perhaps"] = layout.perhaps
     found = replace(found, samples=samples, left_out=others + lost + bare, **about)
     return found, asked.group if layout.group is None else None
 
@@ -90,7 +92,7 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> tuple[Found, str |
 def fitting_table(folder: Path, asked: Asked) -> tuple[Found, str | None] | None:
     """The same with the one table that lies in `folder`, or None when there is none, or it does not give half of the
     pictures (or half of its own lines) a label, of two or more."""
-    tables = [path for path in visible(folder) if path.suffix.lower() in (".csv", ".tsv") and path.is_file()]
+    tables = _tables(folder)
     if len(tables) != 1:
         return None
     try:
@@ -101,6 +103,29 @@ def fitting_table(folder: Path, asked: Asked) -> tuple[Found, str | None] | None
     bare = sum(item.reason.startswith(NO_LINE) for item in found.left_out)
     various = len({sample.target for sample in found.samples}) > 1
     return (found, group) if various and len(found.samples) >= min(lost, bare) else None
+
+
+def naming_table(folder: Path, found: Found) -> str | None:
+    """Where class folders are called alike but for numbers (images_001, images_002): the longest table in `folder` with
+    a column of which most cells name one of the pictures, and with none of these classes in any cell."""
+    classes, fitting = set(found.classes), []
+    if len(classes) < 2 or len(stems := {_DIGITS.sub("", name).strip("_- ") for name in classes}) > 1 or "" in stems:
+        return None
+    index = _Index([sample.path for sample in found.samples])
+    for file in _tables(folder):
+        try:
+            lines = [cells for _, cells in read_lines(file)]
+        except StriateError:
+            continue
+        looked = lines[1 :: -(-len(lines) // _FEW_LINES)]
+        named = (sum(index.find(cell)[0] < _BY_NUMBER for cell in column) for column in zip(*looked, strict=False))
+        if 2 * max(named, default=0) > len(looked) and not any(classes & set(cells) for cells in lines):
+            fitting.append((len(lines), file.name))
+    return max(fitting)[1] if fitting else None
+
+
+def _tables(folder: Path) -> list[Path]:
+    return [path for path in visible(folder) if path.suffix.lower() in (".csv", ".tsv") and path.is_file()]
 
 
 def _flat(folder: Path) -> Found:

@@ -29,7 +29,7 @@ class Want:
     """What is wanted of a source: its header alone; with a shape, the picture made to fit; else as it is decoded.
 
     noted: its facts and the hash of its contents too. pick: page and channels, where there is no shape to say so.
-    values: the numbers of a mask as they are written (see `mask_values`), in place of a picture.
+    values: the numbers of a mask as they are written (see `mask_values`), in place of a picture; its only page if so.
     """
 
     shape: Shape | None = None
@@ -151,7 +151,9 @@ def _decoded(work: _Work, want: Want) -> None:
     if want.noted:
         work.known["content"] = hash_of(data)
     if want.values:
-        work.loaded = Loaded(picture=mask_values(data))
+        header = look(data) if want.pick.page else None
+        page = want.pick.page if header and header.pages > 1 else 0
+        work.loaded = Loaded(picture=mask_values(data, page), header=header)
         return
     if want.shape is None:
         work.loaded = Loaded(picture=decode(data, 0, want.pick), **work.known)

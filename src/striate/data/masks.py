@@ -1,8 +1,10 @@
 """A folder of pictures and masks becomes samples: FOLDER/images and FOLDER/masks, x.png and x_mask.png, or one folder
 per picture with one mask file per object."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from striate.data.boxes import KINDS
 from striate.data.content import START, read_file, recognise
 from striate.data.folder import read_flat, sort_key
 from striate.data.guard import load_each
+from striate.data.header import Header, Pick
 from striate.data.labelmap import misfit, packed_objects, strangers, value_text
 from striate.data.load import Loaded, Want
 from striate.data.outlines import WORKERS, has_outlines, read_outlines
@@ -28,6 +31,7 @@ from striate.errors import StriateError, counted, first_few
 LAYOUT = "FOLDER/images/001.png and FOLDER/masks/001.png"
 PALETTES = 200  # masks whose palettes are compared
 LOOKED_AT, ENOUGH = 8, 4  # pictures by which a folder is recognised, and the masks of each, of which one is not empty
+FEW, MOSTLY = 8, 0.95  # values that hold most pixels of what was drawn, and not photographed
 _OBJECTS = Vocabulary(kind="objects", names=TWO, values=())
 
 
@@ -50,8 +54,8 @@ def recognises(path: Path) -> bool:
     return enough and not any(are_photographs(seen.values) for seen in looked.seen.values())
 
 
-def read(path: Path) -> Found:
-    """The samples of a folder whose pictures have masks.
+def read(path: Path, page: int = 0) -> Found:
+    """The samples of a folder whose pictures have masks; page: of files with several.
 
     Every mask is looked at once, because what its values stand for is decided over all of them (see `vocabulary`).
     Where there is no mask, outlines in COCO, labelme or YOLO files are read.
@@ -61,14 +65,14 @@ def read(path: Path) -> Found:
     if not pairs.masks and has_outlines(path):
         return read_outlines(path)
     _require_one_mask(pairs, path)
-    looked = _look(pairs)
+    looked = _look(pairs, page)
     if flat is None or not looked.sources:
         raise _no_masks(path, flat, looked)
     _require_one_palette(looked, path)
     parts, clashes = listed_parts(path, "Segmentation")
     classes = _listed_classes(path, flat.left_out)
     vocabulary = decide(list(looked.seen.values()), classes, path, _are_objects(looked)) if looked.seen else _OBJECTS
-    samples, strange = _samples(pairs, looked, vocabulary)
+    samples, strange = _samples(pairs, looked, vocabulary, page)
     left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
     left_out += [sample.left_out(clashes[stem]) for sample in samples if (stem := Path(sample.path).stem) in clashes]
     samples = [
@@ -81,15 +85,30 @@ def read(path: Path) -> Found:
     left_out += [item.left_out("no mask goes with it") for item in pairs.lone]
     left_out += [item.left_out(reason) for item, reason in pairs.over]
     return Found(
-        root=flat.root,
-        kind="masks",
-        task="segmentation",
-        samples=sorted(samples, key=lambda sample: sort_key(sample.path)),
-        left_out=sorted(left_out, key=lambda item: sort_key(item.path)),
-        hidden=flat.hidden,
-        labels=_told(samples, looked, vocabulary),
-        names=vocabulary.names,
-    )
+        root=flat.root, kind="masks", task="segmentation", samples=sorted(samples, key=lambda one: sort_key(one.path)),
+        left_out=sorted(left_out, key=lambda item: sort_key(item.path)), hidden=flat.hidden,
+        labels=_told(samples, looked, vocabulary), names=vocabulary.names,
+    )  # fmt: skip
+
+
+def without_masks(found: Found) -> Found:
+    """Class folders without the masks of their own pictures, which names tell; some of these are looked at, and must
+    be drawn in a few values."""
+    classes, masks = defaultdict(list), set()
+    for sample in found.samples if may_hold_masks(found.root) else ():
+        classes[sample.target].append(sample)
+    for pairs in map(pair, classes.values()):
+        masks |= {mask.path for several in pairs.masks.values() for mask in several}
+        masks |= {mask.path for mask, _ in pairs.over if pairs.masks}
+    files = [sample for sample in found.samples if sample.path in masks]
+    first = files[:: len(files) // LOOKED_AT + 1]
+    some = load_each(((sample.path, sample.source) for sample in first), Want(values=True), WORKERS)
+    counts = [np.sort(Seen.of(one.picture).counts) for _, one in some if not one.problem]
+    if not counts or any(each[-FEW:].sum() < MOSTLY * each.sum() for each in counts):
+        return found
+    lost = [sample.left_out("a mask of a picture of its class; --task segmentation learns masks") for sample in files]
+    left_out = sorted([*found.left_out, *lost], key=lambda item: sort_key(item.path))
+    return replace(found, samples=[s for s in found.samples if s.path not in masks], left_out=left_out)
 
 
 def _no_masks(path: Path, flat: Found | None, looked: "_Looked") -> StriateError:
@@ -119,18 +138,19 @@ class _Looked:
     left_out: list[LeftOut] = field(default_factory=list)
 
 
-def _look(pairs: Pairs) -> _Looked:
+def _look(pairs: Pairs, page: int = 0) -> _Looked:
     """Every mask, opened once; a picture with one that cannot be used is left out."""
-    headers = load_each(((sample.path, sample.source) for sample in pairs.pictures), Want(header=True), WORKERS)
-    sizes = {path: loaded.header and (loaded.header.height, loaded.header.width) for path, loaded in headers}
+    pick, pictures = Pick(page=page), ((sample.path, sample.source) for sample in pairs.pictures)
+    heads = {path: loaded.header for path, loaded in load_each(pictures, Want(header=True, pick=pick), WORKERS)}
     files = (((sample, mask), mask.source) for sample in pairs.pictures for mask in pairs.masks[sample.path])
     looked, wrong = _Looked(), {}
-    for path, several in groupby(load_each(files, Want(values=True), WORKERS), key=lambda item: item[0][0].path):
+    each = load_each(files, Want(values=True, pick=pick), WORKERS)
+    for path, several in groupby(each, key=lambda item: item[0][0].path):
         are_objects = path in pairs.objects
-        well = _well(several, sizes[path], are_objects, looked, wrong)
+        well = _well(several, heads[path], are_objects, looked, wrong)
         if not are_objects:
-            for values in well:
-                looked.seen[path] = Seen.of(values)
+            if joined := list(well):  # of a picture that cannot be read they may have any size
+                looked.seen[path] = Seen.of(reduce(np.maximum, joined if heads[path] else joined[:1]))
         elif packed := packed_objects(well):
             looked.packed[path] = packed
     bare = [sample for sample in pairs.pictures if sample.path not in looked.sources and sample.path not in wrong]
@@ -143,7 +163,7 @@ def _look(pairs: Pairs) -> _Looked:
 
 def _well(
     masks: Iterable[tuple[tuple[Sample, Sample], Loaded]],
-    size: tuple[int, int] | None,
+    head: Header | None,
     are_objects: bool,
     looked: _Looked,
     wrong: dict[str, LeftOut],
@@ -151,9 +171,12 @@ def _well(
     """The values of one picture's masks that can be used, turned as it is shown; what cannot is noted in `looked` or,
     for all, in `wrong`."""
     for (sample, mask), loaded in masks:
-        path, values = sample.path, loaded.picture
+        path, values, size = sample.path, loaded.picture, head and (head.height, head.width)
         if loaded.problem:
             wrong[path] = sample.left_out(f"its mask {mask.path}: {loaded.problem.reason}")
+            continue
+        if head and loaded.header and loaded.header.pages not in (1, head.pages):
+            wrong[path] = sample.left_out(f"its mask {mask.path} has {loaded.header.pages} pages, it has {head.pages}")
             continue
         if size and values.shape != size:
             turn = looked.orientation[path] = file_orientation(sample.source)
@@ -169,8 +192,9 @@ def _well(
 
 
 def _are_objects(looked: _Looked) -> bool:
-    """Whether all masks are Cellpose's, which numbers cells and knows no classes."""
-    return all("_cp_masks." in looked.sources[path][0].name for path in looked.seen)
+    """Whether all masks are Cellpose's or the Cell Tracking Challenge's, which number cells and know no classes."""
+    names = (looked.sources[path][0].name for path in looked.seen)
+    return all("_cp_masks." in name or name.startswith("man_seg") for name in names)
 
 
 def _require_one_mask(pairs: Pairs, where: Path) -> None:
@@ -195,7 +219,7 @@ def _require_one_palette(looked: _Looked, where: Path) -> None:
                 raise StriateError(rule, received=received, where=where, remedy="save masks as RGB or with one palette")
 
 
-def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[list[Sample], list[LeftOut]]:
+def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary, page: int) -> tuple[list[Sample], list[LeftOut]]:
     """The pictures with their masks, and those whose mask holds a value that no class has."""
     samples, strange = [], []
     known = [*vocabulary.values, *([] if vocabulary.ignore is None else [vocabulary.ignore])]
@@ -209,14 +233,10 @@ def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary) -> tuple[lis
             strange.append(sample.left_out(strangers(others)))
             continue
         mask = Mask(
-            kind=used.kind,
-            names=used.names,
-            sources=looked.sources[sample.path],
-            values=used.values,
-            ignore=used.ignore,
-            orientation=looked.orientation.get(sample.path, 1),
-            packed=looked.packed.get(sample.path),
-        )
+            kind=used.kind, names=used.names, sources=looked.sources[sample.path], values=used.values,
+            ignore=used.ignore, orientation=looked.orientation.get(sample.path, 1),
+            packed=looked.packed.get(sample.path), page=page,
+        )  # fmt: skip
         samples.append(replace(sample, target=mask))
     return samples, strange
 
@@ -244,4 +264,6 @@ def _told(samples: list[Sample], looked: _Looked, vocabulary: Vocabulary) -> str
     empty = sum(set(looked.seen[s.path].values.tolist()) == {first} for s in samples if s.path in looked.seen)
     if empty:
         parts.append(f"nothing marked on {counted(empty, 'picture')}")
+    several = sum(len(s.target.sources) > 1 for s in samples if s.path in looked.seen)
+    parts += [f"several masks joined on {counted(several, 'picture')}"] if several else []
     return "; ".join(part for part in parts if part)

@@ -3,6 +3,7 @@ may have a line for every time instead, with a channel in each column."""
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from striate.data.columns import (
 )  # fmt: skip
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import part_named
-from striate.data.targets import Asked
+from striate.data.targets import NOTHING, Asked
 from striate.data.targets import number as number_in
 from striate.errors import StriateError
 
@@ -35,6 +36,7 @@ MISSING = frozenset(("", "?", "nan", "na", "n/a", "null", "none", "-"))
 SLIPS = 0.1  # of the cells of a column of numbers may be words: their lines are left out
 LEAST = 3  # values of a series
 _LOOKED_AT = 20  # lines
+_PRINTED = re.compile(r"[+-]?\d\.\d+e[+-]\d+", re.IGNORECASE)  # as some files of the UCR archive have their classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,43 +69,84 @@ class _Columns:
     values: tuple[int, ...] | None = None
 
 
-def is_measurements(start: str) -> bool:
+def is_measurements(start: str, sure: bool = False) -> bool:
     """Whether a file that begins with `start` has a series in every line: many numbers, few words, no pictures; or
-    columns that say of which series and time a line is."""
+    columns that say of which series and time a line is. sure: series are asked for; one line of few numbers is one."""
     lines = without_comments(start).lstrip("\r\n").splitlines()
     lines = lines[:-1] if len(lines) > 2 else lines  # the last may be cut
     rows = [cells for _, cells in _cells("\n".join(lines[: _LOOKED_AT + 1]))]
-    numeric = [sum(map(is_number, cells)) for cells in rows]
-    many = [count >= FEWEST and len(cells) - count <= WORDS for count, cells in zip(numeric, rows, strict=True)]
+    least = LEAST if sure else FEWEST
+    many = [sum(map(is_number, cells)) >= max(least, len(cells) - WORDS) for cells in rows]
+    many = many[1:] or many[:sure]
     paths = any(Path(cell).suffix.lower() in IMAGE_SUFFIXES for cells in rows[:2] for cell in cells)
     is_long = bool(rows) and None not in _places(rows[0]) and find_column(rows[0], COLUMNS["path"]) is None
-    return len(rows) > 1 and not paths and (is_long or sum(many[1:]) >= 0.9 * len(many[1:]))
+    return bool(many) and not paths and (is_long or sum(many) >= 0.9 * len(many))
 
 
 def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     """The series of a table. Without a line of names the label is the first column, or the last where only that one
-    holds whole numbers or words, as in the UCR archive (Dau et al. 2019)."""
+    holds whole numbers or words, as in the UCR archive (Dau et al. 2019). A line that counts the columns has no names,
+    and a column that counts the lines is no part of the series."""
     lines = list(_cells(without_comments(text)))
     if not lines:
         raise StriateError("a table of series must have lines", received="an empty table", where=file)
     first = lines[0][1]
-    named = sum(not is_number(cell) for cell in first) > len(first) / 2
-    rows = lines[1:] if named else lines
+    counted = _are_counted(first, [cells for _, cells in lines[1:1000]])
+    named = sum(not is_number(cell) for cell in first) > (0 if counted else len(first) / 2)
+    rows = lines[1:] if named or counted else lines
     places = _places(first) if named else (None, None)
     series, times = ([cell_at(cells, place) for _, cells in rows] for place in places)
     is_long = None not in places and LEAST * len(set(series)) <= len(rows)
     if named:
         columns = _named_columns(file, first, [cells for _, cells in rows], asked, set(places) if is_long else set())
-    elif numbers := asked_columns(file, None, len(first), asked.label_column):
-        columns = _Columns({f"column {number}": number for number in numbers})
     else:
-        columns = _known_columns(len(first), asked.read) or _plain_columns([cells for _, cells in rows])
+        numbers = asked_columns(file, first if counted else None, len(first), asked.label_column)
+        cells = [cells for _, cells in rows]
+        is_index = 0 not in numbers and ((counted and not first[0]) or _is_index(cells, numbers, asked.read))
+        rows = [(line, cells[is_index:] or [""]) for line, cells in rows]
+        columns = _Columns({f"column {number}": number - is_index for number in numbers})
+        if not numbers:
+            columns = _known_columns(len(first) - is_index, asked.read) or _plain_columns(
+                [c for _, c in rows], is_index
+            )
     read = _read(columns, first if named else None, {len(cells) for _, cells in rows})
+    read |= {"index": True} if not named and is_index else {}
     if asked.read and named and asked.read["length"] not in (None, read["length"]):
         rule = "a table has as many columns of values as the one that the model learned from"
         raise StriateError(rule, received=f"{read['length']} where those were {asked.read['length']}", where=file)
     made = (_row(line, cells, columns, read) for line, cells in rows)
     yield from _joined(file, series, times, list(made)) if is_long else made
+
+
+def _are_counted(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first line counts the columns but for a word or two, as pandas does where they have no names."""
+    words = [n for n, cell in enumerate(first) if not cell or not is_number(cell)]
+    whole = [cell for n, cell in enumerate(first) if n not in words]
+    if not (rows and len(words) <= 2 and len(whole) >= LEAST and whole[0] in ("0", "1") and _count(whole)):
+        return False
+    return not any(_count(cells[-len(whole) :]) or any(cell_at(cells, n) == first[n] for n in words) for cells in rows)
+
+
+def _count(cells: Sequence[str]) -> bool:
+    """Whether each is a whole number and one more than that before."""
+    return cells[0].isdecimal() and list(cells) == [str(int(cells[0]) + n) for n in range(len(cells))]
+
+
+def _is_index(rows: Sequence[Sequence[str]], numbers: Sequence[int], read: Mapping | None) -> bool:
+    """Whether the first column counts the lines, and what a model or a person says is the label or the next or last
+    column, which holds classes."""
+    if len(rows) < LEAST or not _count([cells[0] for cells in rows]):
+        return False
+    if read and read["length"]:
+        return len(rows[0]) - read["length"] > (0 in read["labels"])
+    others = ([cells[min(n, len(cells) - 1)] for cells in rows] for n in (1, -1))
+    return bool(numbers) or any(1 < _kinds(cells) <= len(rows) / 2 for cells in others)
+
+
+def _kinds(cells: Sequence[str]) -> int:
+    """How many classes these cells name; 0 where one is a decimal."""
+    numbers = (float(cell) for cell in cells if is_number(cell) and cell.lower() not in MISSING)
+    return len(set(cells)) if all(map(float.is_integer, numbers)) else 0
 
 
 def _places(names: Sequence[str]) -> tuple[int | None, int | None]:
@@ -160,31 +203,26 @@ def _clock(cell: str) -> datetime | None:
 
 
 def word_of(text: str) -> str:
-    """A label as it is written, without quotes; a missing one is ""."""
+    """A label as it is written, without quotes; a missing one is "", and a whole number like 1.0000000e+00 is 1."""
     text = unicodedata.normalize("NFC", text.strip().strip("'\""))
-    return "" if text.lower() in MISSING else text
+    if _PRINTED.fullmatch(text) and float(text).is_integer():
+        return str(int(float(text)))
+    return "" if text.lower() in NOTHING else text
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a number or says that one is missing."""
+    """Whether a cell is a number or says that one is missing; 1_000, which Python takes, is a word."""
     try:
         float(cell)
     except ValueError:
         return cell.lower() in MISSING
-    return True
-
-
-def is_whole(cell: str) -> bool:
-    try:
-        return float(cell).is_integer()
-    except (ValueError, OverflowError):
-        return False
+    return "_" not in cell
 
 
 def numbers_of(cells: Sequence[str]) -> np.ndarray:
     """(n,) float64, NaN for what is missing; ValueError names a cell that is no number."""
     try:
-        return np.array(cells, np.float64)
+        return np.array(["_" if "_" in cell else cell for cell in cells], np.float64)
     except ValueError:
         wrong = next((cell for cell in cells if not is_number(cell)), None)
         if wrong is not None:
@@ -193,9 +231,15 @@ def numbers_of(cells: Sequence[str]) -> np.ndarray:
 
 
 def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
-    """The number of every line that is not empty, and its cells: between tabs, semicolons, commas or blanks."""
-    start = text[:100_000]
-    delimiter = next((mark for mark in "\t;," if mark in start), " ")
+    """The number of every line that is not empty, and its cells: between tabs, semicolons, commas or blanks, whichever
+    leaves most numbers."""
+    some = "\n".join([line for line in text[:100_000].splitlines() if line.strip()][:_LOOKED_AT])
+    return _cut(
+        text, max("\t;, ", key=lambda mark: sum(is_number(c) for _, cells in _cut(some, mark) for c in cells if c))
+    )
+
+
+def _cut(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     if delimiter == " ":
         lines = ((number, line.split()) for number, line in enumerate(text.splitlines(), 1))
     else:
@@ -203,7 +247,7 @@ def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
         lines = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
     for number, cells in lines:
         if any(cells):
-            yield number, [_with_point(cell) for cell in cells] if delimiter == ";" else cells
+            yield number, cells if delimiter == "," else [_with_point(cell) for cell in cells]
 
 
 def _with_point(cell: str) -> str:
@@ -229,14 +273,17 @@ def _known_columns(width: int, read: Mapping | None) -> _Columns | None:
     return _Columns({f"column {number}": number for number in labels}) if is_labelled else None
 
 
-def _plain_columns(rows: Sequence[Sequence[str]]) -> _Columns:
+def _plain_columns(rows: Sequence[Sequence[str]], index: bool) -> _Columns:
+    """index: lines are counted, so that the first column is less surely the label than one of few classes."""
+    fit = {}
     for label, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
-        kinds = [cells[label] for cells in rows[:1000]]
-        whole = all(is_whole(cell) or not is_number(cell) or cell.lower() in MISSING for cell in kinds)
+        kinds = _kinds([cells[label] for cells in rows])
         plain = [all(map(is_number, cells[rest])) for cells in rows[:_LOOKED_AT]]  # of a slip, one line is left out
-        if whole and 2 * sum(plain) > len(plain):
-            return _Columns({"label": label})
-    return _Columns({})
+        if kinds and 2 * sum(plain) > len(plain):
+            fit[label] = kinds
+    few = [label for label, kinds in fit.items() if 1 < kinds <= len(rows) / 2]
+    labels = few if few == [-1] and (index or fit.get(0) == 1) else list(fit)
+    return _Columns({"label": labels[0]} if labels else {})
 
 
 def _named_columns(

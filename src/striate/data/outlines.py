@@ -4,8 +4,7 @@ import base64
 import binascii
 import math
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +77,7 @@ def _noted(source: Path, folder: Path, pictures: Pictures) -> tuple[list[Noted],
     named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
     if coco:
         return *read_coco(folder, files, _coco_thing), f"COCO JSON ({named})"
-    return read_labelme(folder, files, _labelme_things), [], f"labelme JSON ({named})"
+    return read_labelme(folder, files, _labelme_thing), [], f"labelme JSON ({named})"
 
 
 def _settled(named: Mapping[str, Noted], names: tuple[str, ...]) -> tuple[list[Sample], list[LeftOut], list[LeftOut]]:
@@ -148,27 +147,14 @@ def _ring(corners: np.ndarray) -> np.ndarray:
     return corners
 
 
-def _labelme_things(shapes: Sequence[object], size: tuple[int, int] | None) -> list[Thing]:
-    """Shapes of one group and class as one object of several pieces."""
-    things: list[Thing] = []
-    first: dict[tuple[object, str], int] = {}
-    for number, shape in enumerate(shapes, 1):
-        place = f"shape {number}"
-        if not isinstance(shape, dict) or not shape.get("label"):
-            things.append(Thing(place=place, problem="it has no label"))
-            continue
-        name, group = class_name(shape["label"]), shape.get("group_id")
-        try:
-            pieces = (_labelme_piece(shape, size),)
-        except (KeyError, TypeError, ValueError, OverflowError, IndexError, Unreadable, binascii.Error) as problem:
-            things.append(Thing(place=place, name=name, problem=f"no area: {problem}"))
-            continue
-        one = first.setdefault((group, name), len(things)) if isinstance(group, int | str) else len(things)
-        if one < len(things):
-            things[one] = replace(things[one], pieces=things[one].pieces + pieces)
-        else:
-            things.append(Thing(place=place, name=name, pieces=pieces))
-    return things
+def _labelme_thing(place: str, shape: object, size: tuple[int, int] | None) -> Thing:
+    if not isinstance(shape, dict) or not shape.get("label"):
+        return Thing(place=place, problem="it has no label")
+    name = class_name(shape["label"])
+    try:
+        return Thing(place=place, name=name, pieces=(_labelme_piece(shape, size),))
+    except (KeyError, TypeError, ValueError, OverflowError, IndexError, Unreadable, binascii.Error) as problem:
+        return Thing(place=place, name=name, problem=f"no area: {problem}")
 
 
 def _labelme_piece(shape: Mapping, size: tuple[int, int] | None) -> np.ndarray | Runs:

@@ -23,15 +23,16 @@ _MASK_NAME = re.compile(  # a picture's name with what Cellpose, ilastik and oth
 )
 _PICTURE_NAME = re.compile(r"(.+?)[ _.-]+(?:image|img|raw)", re.IGNORECASE)
 _MAY_BE_CLASSES = re.compile(r"raw|inputs?|photos?|frames?|(?:1st)?[ _]?manual|targets?", re.IGNORECASE)
-_SECOND_CHOICE = re.compile(r"object|instance|colou?r", re.IGNORECASE)
-_NUMBER = re.compile(r"\d+$")
+_SECOND_CHOICE = re.compile(r"object|instance|colou?r|\d_ST/", re.IGNORECASE)
+_BESIDE = re.compile(r"(.+)[ _.-](?:gt|st|segs?|masks|labels)")  # a folder of masks, by the name of its pictures
+_NUMBER = re.compile(r"[ _.-]?\d+$")
 
 
 @dataclass(slots=True)
 class Pairs:
-    """pictures: those with masks, with their part. masks: the files that go with each, by its path. objects: paths of
-    pictures whose masks are one object each. lone: pictures without a mask. over: masks not used, with the reason.
-    rivals: two masks of one picture that lie in folders of which none is to be preferred, as those of two classes."""
+    """pictures: those with masks, with their part. masks: the files of each, by path: one mask together or, of those
+    in objects, one object each. lone: pictures without a mask. over: masks not used, with the reason. rivals: two masks
+    of one picture that lie in folders of which none is to be preferred, as those of two classes."""
 
     pictures: list[Sample] = field(default_factory=list)
     masks: dict[str, list[Sample]] = field(default_factory=dict)
@@ -55,9 +56,12 @@ class _File:
 
 
 def are_pictures_and_masks(folders: Sequence[str]) -> bool:
-    """Whether these are two folders, one of whose names says pictures and nothing else, and the other masks."""
+    """Whether these are two folders, one of whose names says pictures and nothing else, and the other masks; or one of
+    them is called as another with _GT, _masks or the like behind it."""
+    lower = {folder.lower() for folder in folders}
+    beside = any((found := _BESIDE.fullmatch(folder)) and found[1] in lower for folder in lower)
     sure = not any(map(_MAY_BE_CLASSES.fullmatch, folders))
-    return sure and sorted(map(_folder_words, folders)) == [("", False), ("", True)]
+    return beside or (sure and sorted(map(_folder_words, folders)) == [("", False), ("", True)])
 
 
 def may_hold_masks(folder: str) -> bool:
@@ -74,7 +78,7 @@ def pair(samples: Sequence[Sample]) -> Pairs:
     """Which of the files are masks, and of which pictures.
 
     First by folder and name; a folder with one picture and other masks has one mask per object. Where nothing of a
-    folder finds its partner like this, names alone count, and at last what tells the names of a folder apart.
+    folder finds its partner like this, its numbers count, then names alone, and at last what tells names apart.
     """
     files = [_file(sample) for sample in samples]
     stems = {(file.folders, name) for file in files if not file.in_masks for name in (file.stem, file.plain)}
@@ -87,12 +91,14 @@ def pair(samples: Sequence[Sample]) -> Pairs:
     join.by(lambda file: file.folders, lambda file: file.folders or None, objects=True)
     lone, join.pictures = _apart(join.pictures, join.met)
     over, join.masks = _apart(join.masks, join.met)
+    join.by(_numbered, _numbered)
+    more, join.pictures = _apart(join.pictures, join.met)
     join.by(lambda file: file.stem, lambda file: file.stem)
     join.by(lambda file: file.stem, lambda file: file.bare)
     join.by(_trimmer(join.pictures), _trimmer(join.masks))
     pairs = join.pairs
     pairs.pictures = [file.sample for file in files if file.sample.path in pairs.masks]
-    pairs.lone = [file.sample for file in lone + join.pictures]
+    pairs.lone = [file.sample for file in lone + more + join.pictures]
     pairs.over += [(file.sample, "a mask that goes with no picture") for file in over + join.masks]
     return pairs
 
@@ -129,14 +135,15 @@ class _Join:
     def _take(self, picture: _File, masks: list[_File], objects: bool) -> None:
         masks.sort(key=lambda mask: (bool(_SECOND_CHOICE.search(mask.sample.path)), mask.sample.path))
         path, first = picture.sample.path, masks[0].sample
-        if objects or (len(masks) > 1 and len({_NUMBER.sub("", mask.sample.path) for mask in masks}) == 1):
-            self.pairs.objects.add(path)
-        else:
+        self.pairs.objects |= {path} if objects else set()
+        plain = {(mask.folders, _NUMBER.sub("", mask.stem)) for mask in masks}  # x_mask and x_mask_1 are one mask
+        are_all = objects or (len(plain) == 1 and len({mask.stem for mask in masks}) == len(masks))
+        if not are_all:
             reason = f"another mask of its picture is used: {first.path}"
             self.pairs.over += [(mask.sample, reason) for mask in masks[1:]]
             equal = (m for m in masks if m.folders != masks[0].folders and not _SECOND_CHOICE.search(m.sample.path))
             self.pairs.rivals = self.pairs.rivals or tuple(f"{first.path} and {mask.sample.path}" for mask in equal)
-        self.pairs.masks[path] = [mask.sample for mask in masks] if path in self.pairs.objects else [first]
+        self.pairs.masks[path] = [mask.sample for mask in masks] if are_all else [first]
         self.met |= {file.folders for file in (picture, *masks)}
         self._gone |= {id(file) for file in (picture, *masks)}
 
@@ -162,7 +169,7 @@ def _file(sample: Sample) -> _File:
 
 def _folder_words(name: str) -> tuple[str, bool]:
     """A folder's name without the word that says what is in it, and whether that word is "masks"."""
-    low = name.lower()
+    low = re.sub(r"(?<=\d)_st$", "_gt", name.lower())  # the Cell Tracking Challenge's "silver truth"
     plain = re.sub(r"[ _.-]+", "", low)
     is_mask = _MASKS.fullmatch(plain) is not None
     if is_mask or _PICTURES.fullmatch(plain):
@@ -171,6 +178,12 @@ def _folder_words(name: str) -> tuple[str, bool]:
         return found[1], True
     found = _PICTURE_FOLDER.fullmatch(low)
     return (found[1] if found else low), False
+
+
+def _numbered(file: _File) -> Hashable:
+    """The folder, where it has a name of its own, and the number that the name ends in."""
+    found = _NUMBER.search(file.stem)
+    return (file.folders, found[0]) if found and file.folders else None
 
 
 def _trimmer(files: list[_File]) -> _Key:

@@ -11,6 +11,7 @@ from striate.data.content import read_file
 from striate.errors import StriateError
 
 PARTS = ("train", "validation", "test")
+UNKNOWN = "?"  # before the name of a label of which is not known whether the picture has it
 IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong, and of no class
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 
@@ -54,16 +55,16 @@ class Runs:
 class Mask:
     """Where the class of every pixel of one picture is written.
 
-    names: the classes. sources: files or arrays (H, W). kind: what they hold: "index" (one; `values` says which number
-        stands for which class), "binary" (one; names[1] from half of values[1] on), "numbers" (one; 0, or the number
-        of an object of class names[1]), "objects" (one per object of class names[1], not zero where it is), or
-        "polygons" (none: `polygons` has a class name for each object, and its rings, (N, 2) float64 corners x, y in
-        pixels, or runs; painted in this order).
+    names: the classes. sources: files or arrays (H, W), of which the highest value counts. kind: what they hold:
+        "index" (`values` says which number stands for which class), "binary" (names[1] from half of values[1] on),
+        "numbers" (0, or the number of an object of class names[1]), "objects" (not zero where it is: one file per
+        object of class names[1]), or "polygons" (none: `polygons` has a class name for each object, and its rings,
+        (N, 2) float64 corners x, y in pixels, or runs; painted in this order).
     values: per class, in the order of `names`; those of colours as in `mask_values`. ignore: the value, or the class
         name of polygons, that stands for "not known". size: height and width that polygons refer to.
     orientation: the EXIF orientation of the picture where the mask lacks it, else 1.
     packed: height, width and the zlib-packed int32 object numbers of "objects", upright, from when all files were read
-        last.
+        last. page: of files with several, as is asked for of pictures.
     """
 
     kind: str
@@ -75,18 +76,27 @@ class Mask:
     size: tuple[int, int] | None = None
     orientation: int = 1
     packed: tuple[int, int, bytes] | None = None
+    page: int = 0
 
 
-# A class name; the names of all classes that are there (several labels); numbers in the user's units; boxes; a mask.
+# A class name; the names of all classes that are there (several labels), and after UNKNOWN of those that may be;
+# numbers in the user's units; boxes; a mask.
 Target = str | tuple[str, ...] | tuple[float, ...] | Boxes | Mask
 
 
 def names_of(target: Target) -> tuple[str, ...]:
-    """The classes that a target speaks of, in its order and each once; none for numbers."""
+    """The classes that a target says are there, in its order and each once; none for numbers."""
     if isinstance(target, str):
         return (target,)
-    named = target if isinstance(target, tuple) else target.names
-    return tuple(dict.fromkeys(name for name in named if isinstance(name, str)))
+    if not isinstance(target, tuple):
+        return tuple(dict.fromkeys(target.names))
+    return tuple(dict.fromkeys(name for name in target if isinstance(name, str) and not name.startswith(UNKNOWN)))
+
+
+def unknown_in(target: Target) -> tuple[str, ...]:
+    """The labels of which a target says that it is not known whether the picture has them."""
+    named = target if isinstance(target, tuple) else ()
+    return tuple(name.removeprefix(UNKNOWN) for name in named if isinstance(name, str) and name.startswith(UNKNOWN))
 
 
 def class_order(names: Iterable[str]) -> list[str]:
@@ -96,7 +106,7 @@ def class_order(names: Iterable[str]) -> list[str]:
 
 
 def text_of(target: Target) -> str:
-    """A target in one cell of a table: "cat"; "cat; dog"; "0.25; 3"; "RBC 12, WBC 1", "0: 12, 1: 1"; "mask"."""
+    """A target in one cell of a table: "cat"; "?cow; dog"; "0.25; 3"; "RBC 12, WBC 1", "0: 12, 1: 1"; "mask"."""
     if isinstance(target, str):
         return target
     if isinstance(target, tuple):
@@ -182,7 +192,8 @@ class Found:
     labels: where the classes come from, in words, when it is neither folders nor the table given.
     form: what each sample is, one of prepare.FORMS. notes: what was done to use samples as they are, in sentences.
     read: of a table of series the columns of "labels", those "apart" from the values (by number where they have no
-        names) and the "length", None where lines differ: for the model, which reads other tables so too.
+        names), the "length", None where lines differ, and "index" where one before all others counted the lines: for
+        the model, which reads other tables so too.
     """
 
     root: str
@@ -197,6 +208,7 @@ class Found:
     form: str = "picture"
     notes: tuple[str, ...] = ()
     read: dict | None = None
+    perhaps: tuple[str, int] | None = None
 
     @property
     def classes(self) -> list[str]:

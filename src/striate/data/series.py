@@ -12,9 +12,9 @@ import numpy as np
 from striate.data.attributes import rows_of_arff, rows_of_ts
 from striate.data.content import decoded, read_text
 from striate.data.folder import PART_NAMES, visible
-from striate.data.measurements import LEAST, Row, is_measurements, is_whole, rows_of_table
+from striate.data.measurements import LEAST, Row, is_measurements, rows_of_table
 from striate.data.sample import PARTS, Found, LeftOut, Sample
-from striate.data.targets import NUMBERS, Asked, meaning_of
+from striate.data.targets import Asked, meaning_of
 from striate.errors import StriateError, counted, first_few
 
 _LARGEST = 3e38  # float32 ends here; what is beyond counts as missing
@@ -26,9 +26,10 @@ _READERS: dict[str, Callable[..., Iterable[Row]]] = {
 _START = 1_000_000  # bytes from which it is told what a file is
 
 
-def is_series(source: Path) -> bool:
-    """Whether `source` is a file of series, or a folder with files such as X_TRAIN.txt and X_TEST.txt of them."""
-    return bool(_files(source))
+def is_series(source: Path, sure: bool = False) -> bool:
+    """Whether `source` is a file of series, or a folder with files such as X_TRAIN.txt and X_TEST.txt of them; sure: as
+    in `measurements.is_measurements`."""
+    return bool(_files(source, sure))
 
 
 def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[Found, str | None]:
@@ -38,13 +39,11 @@ def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[F
     cut off. What cannot be used is left out with the number of its line. labelled: without a label a series is left
     out; else its target is "". Raises StriateError where nothing is to be read.
     """
-    files = _files(source)
+    files = _files(source, asked.form == "series" or not labelled)
     if not files:
-        raise StriateError(
-            "series are rows of numbers: UCR text, CSV or TSV with a label, ARFF or .ts",
-            received="another kind of file" if source.is_file() else "no such file or folder",
-            where=source,
-        )
+        rule = "series are rows of numbers: UCR text, CSV or TSV with a label, ARFF or .ts"
+        received = "another kind of file" if source.is_file() else "no such file or folder"
+        raise StriateError(rule, received=received, where=source)
     rows, used = [], False
     for part, file in files.items():
         reader = _READERS[file.suffix.lower()]
@@ -53,7 +52,10 @@ def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[F
             used |= row.group is not None
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
     read = next((row.read for _, _, row in rows), None)
-    return replace(_found(root, rows, asked.task, labelled), read=read), None if used else asked.group
+    found = _found(root, rows, asked.task, labelled)
+    told = (*found.notes, "The first column counts the lines and is left out.")
+    found = replace(found, read=read, notes=told if read and read.get("index") else found.notes)
+    return found, None if used else asked.group
 
 
 def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -124,14 +126,11 @@ def _notes(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
 
 def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, labelled: bool) -> Found:
     samples, left_out = [], []
-    told = [tuple(row.labels.values()) for _, _, row in rows]
-    words = [tuple(str(int(float(cell))) if is_whole(cell) else cell for cell in cells) for cells in told]
+    words = [tuple(row.labels.values()) for _, _, row in rows]
     names = next((tuple(row.labels) for _, _, row in rows if row.labels), ("label",))
     usable = [number for number, (_, _, row) in enumerate(rows) if not row.problem]
     lines, columns = [rows[n][2].line for n in usable], range(len(names))
     meaning = meaning_of([words[n] for n in usable], columns, names, task, numbers=lines) if labelled else None
-    if meaning and meaning.task == NUMBERS:  # as they are written: 12.000 says what points are, and 12 does not
-        words, meaning = told, meaning_of([told[n] for n in usable], columns, names, NUMBERS)
     for (part, path, row), cells in zip(rows, words, strict=True):
         target, problem = meaning.target(cells) if meaning else ("", "")
         if problem := row.problem or problem:
@@ -146,16 +145,16 @@ def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, la
     return all_series(Found(root=root, kind="table", samples=samples, left_out=left_out, notes=notes, **about))
 
 
-def _files(source: Path) -> dict[str, Path]:
+def _files(source: Path, sure: bool) -> dict[str, Path]:
     """The files to read by their part; "" for a single file."""
     if source.is_file():
-        return {"": source} if _holds_series(source) else {}
+        return {"": source} if _holds_series(source, sure) else {}
     sets: defaultdict[tuple[str, str], dict[str, Path]] = defaultdict(dict)
     for path in visible(source) if source.is_dir() else ():
         match = _PARTED.fullmatch(path.stem)
         if match and path.suffix.lower() in _READERS and path.is_file():
             sets[match[1].lower(), path.suffix.lower()][PART_NAMES[match[2].lower()]] = path
-    sets = {key: parts for key, parts in sets.items() if "train" in parts and _holds_series(parts["train"])}
+    sets = {key: parts for key, parts in sets.items() if "train" in parts and _holds_series(parts["train"], sure)}
     stems = {stem for stem, _ in sets}
     # Archives also keep single channels in files of their own.
     stems = stems & {source.absolute().name.lower()} or stems
@@ -168,7 +167,7 @@ def _files(source: Path) -> dict[str, Path]:
     return {part: parts[part] for part in PARTS if part in parts}
 
 
-def _holds_series(file: Path) -> bool:
+def _holds_series(file: Path, sure: bool) -> bool:
     suffix = file.suffix.lower()
     if suffix not in _READERS:
         return False
@@ -178,4 +177,4 @@ def _holds_series(file: Path) -> bool:
     except OSError:
         return False
     text = decoded(start) or ""
-    return "@data" in text.lower() if suffix in (".ts", ".arff") else is_measurements(text)
+    return "@data" in text.lower() if suffix in (".ts", ".arff") else is_measurements(text, sure)

@@ -1,7 +1,8 @@
 """Where pictures and labels come from: a folder, a table, packed files, arrays or the digits become `Found`."""
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Collection, Iterator, Sequence, ValuesView
 from dataclasses import replace
 from importlib import import_module
 from os import PathLike
@@ -17,15 +18,16 @@ from striate.data.folder import BESIDE_PARTS, LAYOUT, PART_NAMES, other_labels, 
 from striate.data.grouping import regroup
 from striate.data.guard import load_each
 from striate.data.header import Unreadable
-from striate.data.labels import fitting_table, label_by_pattern, label_by_table
+from striate.data.labels import fitting_table, label_by_pattern, label_by_table, naming_table
 from striate.data.load import Want
+from striate.data.masks import without_masks
 from striate.data.packed import is_packed, read_packed
 from striate.data.pairs import are_pictures_and_masks
 from striate.data.records import is_records, read_records
 from striate.data.sample import Found, Sample, class_order
 from striate.data.series import is_series, read_series
 from striate.data.table import no_path, read_table
-from striate.data.targets import LABELS, NUMBERS, Asked, unit_words
+from striate.data.targets import LABELS, NUMBERS, Asked
 from striate.data.texts import read_texts
 from striate.data.wording import worded
 from striate.errors import StriateError, counted, first_few
@@ -35,6 +37,7 @@ __all__ = ["read_digits", "read_source", "require_trainable"]
 Source = Path | str | tuple[np.ndarray | Sequence[np.ndarray], Sequence[object]] | None
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+_OF_PICTURES = re.compile(r"[ _-]?(images?|imgs?|pictures|photos|input)$")
 _KINDS = "a folder of class folders, a CSV or TSV table or a file of many pictures"
 
 
@@ -44,8 +47,8 @@ class Reader(Protocol):
     def recognises(self, path: Path) -> bool:
         """Whether a folder or file plainly holds targets of this kind, by a look at names and first lines."""
 
-    def read(self, path: Path) -> Found:
-        """Its samples, and what is wrong with others."""
+    def read(self, path: Path, page: int = 0) -> Found:
+        """Its samples, and what is wrong with others; page: of files with several."""
 
 
 # By task, in the order in which they are asked: the module that reads its targets, a Reader.
@@ -53,35 +56,26 @@ READERS: dict[str, str] = {"detection": "striate.data.annotated", "segmentation"
 
 
 def read_source(
-    source: Source,
-    *,
-    task: str | None = None,
-    group: str | None = None,
-    labels: str | Path | None = None,
-    label_regex: str | None = None,
-    label_column: str | None = None,
-    columns: str | None = None,
-    form: str = "auto",
-    text: str | None = None,
-    read: Mapping | None = None,
+    source: Source, *, labels: str | Path | None = None, label_regex: str | None = None, **said: object
 ) -> Found:
     """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
-    arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
+    arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn. said: as of Asked.
 
     task: what the targets are for; found out by default. group: None, "parent", a column of the table, or a regular
     expression (see `grouping.regroup`). labels: a table with the labels of the folder's pictures (see
     `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
     label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
     that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
-    where that is not plain either. text: the column of texts. read: as of Asked. StriateError where nothing is there.
+    where that is not plain either. text: the column of texts. Raises StriateError.
     """
     source, is_given = _given(source)
-    asked = Asked(task=task, label_column=label_column, columns=columns, group=group, form=form, text=text, read=read)
+    asked = Asked(**said)
+    task, group = asked.task, asked.group
     if source is None or is_given:
-        if any(option is not None for option in (labels, label_regex, label_column, columns, text)):
+        if any(one is not None for one in (labels, label_regex, asked.label_column, asked.columns, asked.text)):
             where = "arrays" if is_given else "no FOLDER"
             raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
-        found = read_digits() if source is None else read_arrays(*source, task=task, form=form)
+        found = read_digits() if source is None else read_arrays(*source, task=task, form=asked.form)
     elif not isinstance(source, str | PathLike):
         rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
@@ -90,7 +84,7 @@ def read_source(
     if task is not None and found.task != task:
         remedy = f"leave --task out, or give targets for {task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
-    found = _of_form(found, form)
+    found = _of_form(found, asked.form)
     return found if group is None else regroup(found, group)
 
 
@@ -115,12 +109,16 @@ def _read_path(
     if asked.text is not None:
         return read_texts(path, asked)
     is_plain = asked.form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
-    found = _read_other(path, asked.task) if asked.task in READERS or (asked.task is None and is_plain) else None
+    found = _read_other(path, asked) if asked.task in READERS or (asked.task is None and is_plain) else None
     return _found_in(path, labels, label_regex, asked) if found is None else (found, group)
 
 
 def _of_form(found: Found, form: str) -> Found:
     """What was found, as the form that was asked for: stacks of pictures may be volumes."""
+    sides = getattr(found.samples[0].source, "shape", ()) if found.samples else ()
+    if (form, found.form) == ("auto", "picture") and len(sides) == 3 and 4 < sides[0] == sides[1] == sides[2]:
+        note = f"{sides[2]} channels, as many as rows and columns: if they are frames, --form volume"
+        return replace(found, notes=(*found.notes, note))
     if form in ("auto", found.form):
         return found
     if (form, found.form) == ("volume", "picture") and found.task not in READERS:
@@ -130,13 +128,13 @@ def _of_form(found: Found, form: str) -> Found:
     raise StriateError(rule, received=f"{what} for {found.task}", where=found.root, remedy="leave --form out")
 
 
-def _read_other(path: Path, task: str | None) -> Found | None:
+def _read_other(path: Path, asked: Asked) -> Found | None:
     """What the reader of another task finds: of the one asked for, or of the first that recognises the source."""
     for name, module in READERS.items():
-        if task in (None, name):
+        if asked.task in (None, name):
             reader: Reader = import_module(module)
-            if task == name or reader.recognises(path):
-                return reader.read(path)
+            if asked.task == name or reader.recognises(path):
+                return reader.read(path, asked.page)
     return None
 
 
@@ -154,7 +152,7 @@ def _require_agreement(path: Path, labels: object, label_regex: object, label_co
 def _found_in(path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked) -> tuple[Found, str | None]:
     """What is found at a path, and the group asked for unless it named a column that was used."""
     if labels is None and label_regex is None and asked.form in ("auto", "series"):
-        if is_series(path):
+        if is_series(path, asked.form == "series"):
             return read_series(path, asked)
         if is_records(path):
             return read_records(path, asked.read), asked.group
@@ -175,13 +173,14 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     """Class folders; where there are none, the pictures with the labels of the one table beside them."""
     problem, found = None, None
     try:
-        found = read_folder(path)
+        found = without_masks(read_folder(path))
     except StriateError as error:
         problem = error
     given = (asked.label_column and "--label-column", asked.columns and "--columns")
     of_table = next(filter(None, given), f"--task {asked.task}" if asked.task in (LABELS, NUMBERS) else "")
     masked = found is not None and asked.task is None and are_pictures_and_masks(found.classes)
-    if found is not None and len(found.classes) > 1 and not (_is_unlabelled(found) or of_table or masked):
+    named_by = naming_table(path, found) if found is not None and asked.task is None else None
+    if found is not None and len(found.classes) > 1 and not (_is_unlabelled(found) or of_table or masked or named_by):
         return found, asked.group
     fitting = fitting_table(path, asked)
     if fitting is not None:
@@ -191,11 +190,15 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
     if masked:
         rule = "masks have the names and sizes of their pictures, and values that tell classes (no colours in a JPEG)"
         received = f"{' and '.join(found.classes)} that do not fit"
-        remedy = "--task segmentation says what is wrong; --task classification learns them as two classes"
+        remedy = "--task segmentation says what is wrong; --task classification learns them as classes"
         raise StriateError(rule, received=received, where=path, remedy=remedy)
+    if named_by:
+        rule = "folders that only number what they hold are no classes beside a table that names the pictures"
+        remedy = f"--labels {named_by}, with --label-column; --task classification learns the folders as classes"
+        raise StriateError(rule, received=f"{first_few(found.classes, 3)} and {named_by}", where=path, remedy=remedy)
     if _is_unlabelled(found):
         rule = "the folders of parts hold one folder per class"
-        remedy = f"arrange it as {LAYOUT}, or {_other_labels(found)}"
+        remedy = f"arrange it as {LAYOUT}, or {other_labels(item.path for item in found.left_out)}"
         raise StriateError(rule, received=f"pictures directly in {first_few(found.classes)}", where=path, remedy=remedy)
     if of_table:
         rule = f"{of_table} is for a table"
@@ -204,12 +207,8 @@ def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
 
 
 def _is_unlabelled(found: Found) -> bool:
-    """Whether folders that look like classes are parts (train, test) whose pictures have no class folder."""
-    return len(found.classes) > 1 and all(name.lower() in PART_NAMES for name in found.classes)
-
-
-def _other_labels(found: Found) -> str:
-    return other_labels(item.path for item in found.left_out)
+    """Whether folders that look like classes are parts (train, test_images) whose pictures have no class folder."""
+    return len(found.classes) > 1 and all(_OF_PICTURES.sub("", name.lower()) in PART_NAMES for name in found.classes)
 
 
 def require_trainable(found: Found, readable: Collection[int] | None = None) -> None:
@@ -229,17 +228,24 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
         return
     if len(counts) < 2:
         rule = "training needs at least two classes" if samples else "training needs readable pictures"
-        received, remedy = _what_was_found(found, counts), _two_classes(found)
-        raise StriateError(rule, received=received, where=found.root, remedy=remedy)
+        received, remedy = worded(_what_was_found(found, counts), found.form), _two_classes(found)
+        raise StriateError(worded(rule, found.form), received=received, where=found.root, remedy=remedy)
     if few := class_order(name for name, count in counts.items() if count < 2):
         rule = "every class needs at least two usable pictures"
-        remedy = f"{unit_words(few)}add pictures to these or take them out"
+        remedy = f"{_unit_words(few)}add pictures to these or take them out"
         raise StriateError(rule, received=f"one picture of {first_few(few)}", where=found.root, remedy=remedy)
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
     if unseen := class_order(counts.keys() - learned):
         rule = "every class needs pictures in the training part"
         remedy = "are class folders spelt alike in every part?" if learned else "give training pictures too"
         raise StriateError(rule, received=f"none of {first_few(unseen)}", where=found.root, remedy=remedy)
+
+
+def _unit_words(names: Sequence[str]) -> str:
+    """The beginning of a remedy for classes of a picture each that are numbers, or such as "20 years"."""
+    found = [re.fullmatch(r"[+-]?\d+([.,]\d+)?( ?[^\W\d_]+| ?%)?", name) for name in names]
+    unit = "write them without a unit, with " if any(match and match[2] for match in found) else ""
+    return f"for numbers, {unit}--task regression; for classes, " if all(found) else ""
 
 
 def _looked_at(found: Found) -> Found:
@@ -254,12 +260,10 @@ def _require_some(found: Found, samples: Sequence[Sample]) -> None:
     """What every task needs: pictures to learn from, and one more."""
     learned = [sample for sample in samples if sample.part in (None, "train")]
     if len(samples) < 2 or not learned:
-        raise StriateError(
-            "training needs at least two pictures, one of them outside validation and test",
-            received=f"{len(samples):,} with a target, {len(learned):,} of them to learn from",
-            where=found.root,
-            remedy="; ".join(f"{item.path}: {item.reason}" for item in found.left_out[:3]),
-        )
+        rule = "training needs at least two pictures, one of them outside validation and test"
+        received = f"{len(samples):,} with a target, {len(learned):,} of them to learn from"
+        remedy = "; ".join(f"{item.path}: {item.reason}" for item in found.left_out[:3])
+        raise StriateError(rule, received=received, where=found.root, remedy=remedy)
 
 
 def _what_was_found(found: Found, counts: Counter) -> str:
@@ -273,6 +277,10 @@ def _two_classes(found: Found) -> str:
         return "--label-regex must find at least two different classes"
     if found.kind == "table" and not found.samples and any("no such file" in item.reason for item in found.left_out):
         return f"write paths from the folder of the table; {with_folder(Path(found.root))}"
+    if {item.reason for item in found.left_out} == {"text, not a picture"} and not found.samples:
+        return f"arrange it as {LAYOUT}; series and texts are lines of a table, whose column of texts --text names"
+    if found.form == "series" and not found.samples:
+        return "say which column holds the label: --label-column, by name or number from 0"
     if found.kind not in ("classes", "parts"):
         return "give readable pictures of at least two labels"
     if found.kind == "classes" and found.samples:
@@ -280,7 +288,7 @@ def _two_classes(found: Found) -> str:
         inner = class_order(place[1] for place in places if len(place) > 2)
         if inner:
             return f"if {first_few(inner)} in {places[0][0]!r} are the classes, give that folder instead"
-        return f"arrange it as {LAYOUT}, or {_other_labels(found)}"
+        return f"arrange it as {LAYOUT}, or {other_labels(item.path for item in found.left_out)}"
     beside = [item.path for item in found.left_out if item.reason.startswith(BESIDE_PARTS)]
     return f"arrange it as {LAYOUT}{f'; passed over: {first_few(beside)}' if beside else ''}"
 

@@ -52,7 +52,7 @@ def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
     remark = number_words(task, samples)
     found = Found(
         root=root, kind="table", samples=samples, left_out=reading.left_out, task=task, names=names,
-        notes=layout.meaning.notes,
+        notes=layout.meaning.notes, perhaps=layout.perhaps,
         labels=remark and " ".join(filter(None, (file.name, layout.say()))) + remark,
     )  # fmt: skip
     return found, asked.group if layout.group is None else None
@@ -109,9 +109,10 @@ def _locate(reading: _Reading, written: str) -> str | None:
         if place := _existing(reading.folder, spelling):
             return place
     parts = [part for part in written.replace("\\", "/").split("/") if part]
-    if not written.startswith(("/", "\\")) and not (parts and parts[0].endswith(":")):
+    above = parts and (parts[0].endswith(":") or parts[0] == Path(reading.folder).name)
+    if not written.startswith(("/", "\\")) and not above:
         return None
-    # a table written on another machine: its folders above ours are dropped, as few as needed
+    # a table written on another machine, or from above its folder: folders above ours are dropped, as few as needed
     order = [reading.dropped, *range(1, len(parts))] if reading.dropped else range(1, len(parts))
     for count in order:
         if count < len(parts) and (place := _existing(reading.folder, "/".join(parts[count:]))):

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from striate.data.sample import Sample, Target, class_order
-from striate.errors import StriateError
+from striate.data.sample import UNKNOWN, Sample, Target, class_order
+from striate.errors import StriateError, first_few
 
 _BLANK = ("", "nan")
 _ERRORS = ("#nv", "#div/0!", "#value!", "#wert!", "#ref!", "#bezug!", "#name?", "#num!", "#zahl!", "#null!")  # Excel's
@@ -21,13 +21,14 @@ MEASURES = {"age", "angle", "count", "counts", "steering", "speed", "height", "w
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 _COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,(\d{1,2}|\d{4,})")  # a decimal one for certain
+_POINT = re.compile(r"[+-]?\d+\.\d{1,2}")  # as well
 _SPACED = re.compile(r"[+-]?[1-9]\d{0,2}([ \u00a0\u202f'\u2019]\d{3})+([.,]\d+)?")  # 1 234,5 and 1'234.5
 _WORDS = dict.fromkeys(("true", "t", "yes", "y", "x"), "1") | dict.fromkeys(("false", "f", "no", "n"), "0")
 _MARKS = frozenset(("1", "0", "-1", *NOTHING))
 _SEPARATORS = ("|", ";", ",")
 _LOOKED_AT = 1000  # lines in which decimal commas are looked for
 _MOSTLY = 0.9  # of the lines; the others are left out
-_FEW_FRACTIONS, _FEW_WHOLE, _SINGLE = 10, 20, 0.1  # distinct values up to which numbers are classes; share met once
+_FEW_FRACTIONS, _FEW_WHOLE, _FEW_TITLED, _SINGLE = 10, 20, 5, 0.1  # distinct values that are classes; share met once
 
 Cells = Sequence[str]
 
@@ -36,7 +37,7 @@ Cells = Sequence[str]
 class Asked:
     """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
     that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts.
-    read: how the series were read that a model learned from, as of Found."""
+    read: how the series were read that a model learned from, as of Found. page: of stacks with masks."""
 
     task: str | None = None
     label_column: str | None = None
@@ -45,6 +46,7 @@ class Asked:
     form: str = "auto"
     text: str | None = None
     read: Mapping | None = None
+    page: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class Meaning:
     kind: "word" (the class), "marked" (a column per class, one has a 1), "marks" (a column per label), "list" (labels
     in one cell) or "numbers". columns: where they stand; names: what these are called. whole: words are whole numbers,
     some written as decimals. separator: of a list; "[" for JSON. commas: what commas are in each column of numbers, as
-    in `number`. blank, minus: whether a blank mark, or -1, says no. notes: what was guessed of numbers, in sentences.
+    in `number`. blank: of each column, whether a blank mark says no; minus: whether -1 does. notes: guesses, in words.
     """
 
     task: str
@@ -64,7 +66,7 @@ class Meaning:
     whole: bool = False
     separator: str = ""
     commas: tuple[str, ...] = ()
-    blank: bool = True
+    blank: tuple[bool, ...] = ()
     minus: bool = False
     notes: tuple[str, ...] = ()
 
@@ -99,14 +101,15 @@ class Meaning:
         return (names[0], "") if names else ("", "no label")
 
     def _marks(self, cells: Cells) -> tuple[Target, str]:
-        present = []
-        for name, cell in zip(self.names, cells, strict=True):
-            word = _mark(cell)
-            if word == "1":
-                present.append(name)
-            elif not (word == "0" or (word in _BLANK and self.blank) or (word == "-1" and self.minus)):
-                return "", f"{cell!r} in {name} is neither yes nor no" if word not in NOTHING else f"no value of {name}"
-        return tuple(class_order(present)), ""
+        told, words = [], list(map(_mark, cells))
+        for name, cell, word, blank in zip(self.names, cells, words, self.blank, strict=True):
+            if word not in _MARKS:
+                return "", f"{cell!r} in {name} is neither yes nor no"
+            is_no = word == "0" or (word in _BLANK and blank) or (word == "-1" and self.minus)
+            told += [] if is_no else [name if word == "1" else UNKNOWN + name]
+        if told and not {"0", "1"} & set(words):
+            return "", f"no value of {first_few(self.names)}"
+        return tuple(class_order(told)), ""
 
     def _list(self, cells: Cells) -> tuple[Target, str]:
         if cells[0] and cells[0].lower() in NOTHING:
@@ -137,15 +140,15 @@ def meaning_of(
     whose numbers have decimal points; numbers: of the lines in their file.
 
     Several columns are classes where most lines mark just one with a 1, labels where they mark any, else numbers. One
-    column holds numbers where most cells are such, and more than 10 distinct with decimals, or more than 20 whole ones
-    of which a tenth is met only once, or which are called an age, a count or the like; it holds lists where cells are
-    cut into labels that are met in other cells too; else it holds the class. Raises StriateError where the task that
-    was asked for cannot be.
+    column holds numbers where most cells are such, and more than 10 distinct with decimals, more than 20 whole ones of
+    which a tenth is met only once, or more than 5 called an age, a count or the like; lists where cells are cut into
+    labels met in other cells too; else the class. Raises StriateError where the task that was asked for cannot be.
     """
     columns, names = tuple(columns), tuple(unicodedata.normalize("NFC", name) for name in names)
     several = [[line[c].strip() if c < len(line) else "" for c in columns] for line in lines]
-    beside = (cell for line in lines[:_LOOKED_AT] for cell in line if "," in cell)
-    decimal = None if typed else any(map(_COMMA.fullmatch, beside))
+    beside = [cell for line in lines[:_LOOKED_AT] for cell in line if "," in cell or "." in cell]
+    marks = (mark for mark, form in ((",", _COMMA), (".", _POINT)) if any(map(form.fullmatch, beside)))
+    decimal = None if typed else next(marks, "")
     if len(columns) > 1:
         made = _of_many(several, asked, decimal)
     else:
@@ -218,6 +221,14 @@ def _may_mark(cell: str) -> bool:
     return _mark(cell) in _MARKS
 
 
+def _as_labels(marks: Sequence[Cells]) -> dict:
+    """Columns of marks as labels. Where no 0 says no, -1 and blanks do; else these say that it is not known, blanks not
+    in a column whose only mark is 1."""
+    said_no = any("0" in cells for cells in marks)
+    blank = tuple(not said_no or not {"0", "-1"} & set(column) for column in zip(*marks, strict=True))
+    return {"task": LABELS, "kind": "marks", "blank": blank, "minus": not said_no}
+
+
 def _misfit(lines: Sequence[Cells], names: Sequence[str], asked: str | None) -> tuple[int, str]:
     """The first line that fits no task, and its cell: one that is neither a number nor a mark, if there is any."""
     for is_fit in (lambda cell: asked is None and number(cell) is not None, lambda cell: False):
@@ -228,13 +239,12 @@ def _misfit(lines: Sequence[Cells], names: Sequence[str], asked: str | None) -> 
     return 0, f"marks in {', '.join(names)}"  # of which most lines have none or several, where one was asked for
 
 
-def _of_many(lines: list[list[str]], asked: str | None, decimal: bool | None) -> dict | None:
+def _of_many(lines: list[list[str]], asked: str | None, decimal: str | None) -> dict | None:
     marks = [[_mark(cell) for cell in cells] for cells in lines if any(cells)] if are_marks(lines) else []
     if asked in (None, CLASS) and _most(cells.count("1") == 1 for cells in marks):
         return {"task": CLASS, "kind": "marked"}
     if asked in (None, LABELS) and marks:
-        said_no = any("0" in cells for cells in marks)
-        return {"task": LABELS, "kind": "marks", "blank": not said_no, "minus": not said_no}
+        return _as_labels(marks)
     commas = tuple(_comma(column, decimal) for column in zip(*lines, strict=True))
     measured = (  # lines that lack a number do not count, and are listed later
         all(number(c, comma) is not None for c, comma in zip(cells, commas, strict=True))
@@ -246,13 +256,13 @@ def _of_many(lines: list[list[str]], asked: str | None, decimal: bool | None) ->
     return None
 
 
-def _of_one(cells: list[str], name: str, asked: str | None, decimal: bool | None) -> dict | None:
+def _of_one(cells: list[str], name: str, asked: str | None, decimal: str | None) -> dict | None:
     known = [cell for cell in cells if cell.lower() not in NOTHING]
     comma = _comma(known, decimal)
     if asked == NUMBERS or (asked is None and _are_measures(known, name, comma)):
         return {"task": NUMBERS, "kind": "numbers", "commas": (comma,)}
-    if asked == LABELS and known and all(_mark(cell) in ("1", "0") for cell in known):
-        return {"task": LABELS, "kind": "marks", "blank": False}
+    if asked == LABELS and known and all(map(_may_mark, known)):
+        return _as_labels([[_mark(cell)] for cell in known])
     separator = _separator(known, asked) if asked in (None, LABELS) else None
     if asked == LABELS or separator is not None:
         return {"task": LABELS, "kind": "list", "separator": separator or "|"}
@@ -265,27 +275,23 @@ def _most(hits: object) -> bool:
     return bool(found) and sum(found) > _MOSTLY * len(found)
 
 
-def _comma(cells: Sequence[str], decimal: bool | None) -> str:
-    """What commas are in a column, as in `number`. decimal: whether the table has decimal ones; None where points are
-    decimal for certain."""
-    if decimal is not None and _are_thousands(cells, ".", ",", decimal):
+def _comma(cells: Sequence[str], decimal: str | None) -> str:
+    """What commas are in a column, as in `number`. decimal: the decimal mark of other cells, "" if none tells it; None
+    where points are decimal for certain."""
+    if decimal is not None and _are_thousands(cells, ".", ",", decimal == ","):
         return ","
-    return "" if _are_thousands(cells, ",", ".", False) else "."
+    return "" if _are_thousands(cells, ",", ".", decimal == ".") else "."
 
 
 def _are_thousands(cells: Sequence[str], mark: str, point: str, said: bool) -> bool:
     """Whether `mark` stands between thousands: all have three digits behind, and not all cells are so.
 
-    Of points, which are decimal ones elsewhere, a decimal comma must say so (said: there is one in another column), or
-    a second point in one number; 7 or 900 beside 1.137 may be a number whose zeros are not written.
+    The other mark must say so (said: it is the decimal one in another column), or a second one in one number; 7 or 900
+    beside 1.137 may be a number whose zeros are not written.
     """
-    held, form = [], re.compile(rf"[+-]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+(\{point}\d+)?")
-    plain = []
-    for cell in cells:
-        if mark in cell:
-            held.append(cell)
-        elif number(cell) is not None:
-            plain.append(cell)
+    form = re.compile(rf"[+-]?[1-9]\d{{0,2}}(\{mark}\d{{3}})+(\{point}\d+)?")
+    held = [cell for cell in cells if mark in cell]
+    plain = [cell for cell in cells if mark not in cell and number(cell) is not None]
     said = said or (plain and mark == ",") or any(point in cell for cell in plain)
     sure = said or any(point in cell or cell.count(mark) > 1 for cell in held)
     return bool(held and sure) and all(map(form.fullmatch, held))
@@ -293,11 +299,12 @@ def _are_thousands(cells: Sequence[str], mark: str, point: str, said: bool) -> b
 
 def _guess(name: str, cells: Sequence[str], comma: str) -> str:
     """How points or commas before three digits were taken in a column that could mean the other thing too, in words."""
-    mark, digits = ("," if comma == "" else "."), "{1,3}" if comma == "." else "+"
     known = [cell for cell in cells if number(cell, comma) is not None]
+    mark = "," if comma != "," and any("," in cell for cell in known) else "."
+    digits = "{1,3}" if comma == "." else "+"
     held = [cell for cell in known if mark in cell]
     form = re.compile(rf"[+-]?([1-9]\d{{0,2}}\{mark}\d{{3}}|\d{digits})")
-    if not held or (len(held) == len(known) and comma == ".") or not all(map(form.fullmatch, known)):
+    if not held or (len(held) == len(known) and mark == comma == ".") or not all(map(form.fullmatch, known)):
         return ""
     what = "the decimal mark" if comma == "." else "between thousands"
     return f"{mark!r} in {name} is taken as {what}: {held[0]} is {number(held[0], comma):.15g}."
@@ -311,8 +318,9 @@ def _are_measures(cells: Sequence[str], name: str, comma: str) -> bool:
     if not all(value.is_integer() for value in values):
         return len(values) > _FEW_FRACTIONS
     single = sum(count == 1 for count in values.values())
-    is_titled = not MEASURES.isdisjoint(re.findall(r"[^\W\d_]+", name.casefold()))  # "Age (years)", "cell_count"
-    return len(values) > _FEW_WHOLE and (single >= _SINGLE * len(values) or is_titled)
+    words = {*re.findall(r"[^\W\d_]+", name.casefold())}  # "Age (years)", "cell_count"
+    is_titled = words & MEASURES and not words & {"group", "class", "category", "bin", "grade", "stage", "level"}
+    return len(values) > (_FEW_TITLED if is_titled else _FEW_WHOLE) and (is_titled or single >= _SINGLE * len(values))
 
 
 def _separator(cells: Sequence[str], asked: str | None) -> str | None:
@@ -332,13 +340,6 @@ def _separator(cells: Sequence[str], asked: str | None) -> str | None:
         if together and (sure or known > 0 or (known == 0 and separator in "|;")):
             return separator
     return None
-
-
-def unit_words(names: Sequence[str]) -> str:
-    """The beginning of a remedy for classes of a picture each that are numbers, or such as "20 years"."""
-    if not all(re.fullmatch(r"[+-]?\d+([.,]\d+)?( ?[^\W\d_]+| ?%)?", name) for name in names):
-        return ""
-    return "for numbers, write them without a unit, with --task regression; for classes, "
 
 
 def number_words(task: str, samples: Sequence[Sample]) -> str:

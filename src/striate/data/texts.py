@@ -37,9 +37,13 @@ def read_texts(file: Path, asked: Asked) -> tuple[Found, str | None]:
     return found, asked.group if layout.group is None else None
 
 
-def list_texts(file: Path, column: str) -> Iterator[tuple[str, np.ndarray | Unreadable]]:
-    """The symbols of every text in a column with its name, whether it has a label or not."""
-    (_, names), *lines = read_lines(file)
+def list_texts(file: Path, column: str, columns: str = "") -> Iterator[tuple[str, np.ndarray | Unreadable]]:
+    """The symbols of every text in a column with its name, whether it has a label or not. columns: by commas, the names
+    of those of a table as wide that has no line of names."""
+    lines = read_lines(file)
+    names = [name.strip() for name in columns.split(",")]
+    if len(names) != len(lines[0][1]) or find_column(lines[0][1], (column,)) is not None:
+        names = lines.pop(0)[1]
     text = _text_column(file, names, column)
     for number, (line, cells) in enumerate(lines):
         words = cell_at(cells, text)

@@ -83,7 +83,7 @@ class _Stack:
             raise Unreadable("truncated TIFF: it has fewer pages than it says")
         index = 0 if apart else number
         self.directories.require_modest(self.file, index)
-        return _Page(self.file, self.tif.pages[index], index, apart)
+        return _Page(self.file, self.tif.pages[index], index, apart, self.pick.written)
 
     def decode(self, place: int) -> np.ndarray:
         page, head = self.page(self.numbers[place]), self.head
@@ -101,12 +101,14 @@ class _Stack:
 
 @dataclass(frozen=True)
 class _Page:
-    """One page. number: its own; apart: how many pictures its pixels lie behind those of its directory."""
+    """One page. number: its own; apart: how many pictures its pixels lie behind those of its directory; written: as of
+    Pick."""
 
     file: BinaryIO
     page: TiffPage
     number: int
     apart: int
+    written: bool = False
 
     @property
     def bits(self) -> int:
@@ -117,7 +119,8 @@ class _Page:
     def for_pillow(self) -> bool:
         page, photometric, compression = self.page, int(self.page.photometric), int(self.page.compression)
         ours = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) and compression in _BYTES + _JPEG_2000
-        if ours and isinstance(page.bitspersample, int) and self.bits >= (2 if photometric == _PALETTE else 8):
+        least = 2 - self.written if photometric == _PALETTE else 8
+        if ours and isinstance(page.bitspersample, int) and self.bits >= least:
             return False
         if self.bits > 8 or compression not in _BYTES + _PILLOWS:
             raise self._unsupported()
@@ -138,9 +141,10 @@ class _Page:
                 return replace(look_image(self._alone(), "TIFF"), coarse=int(page.compression))
             except UnidentifiedImageError:
                 raise self._unsupported() from None
-        if page.dtype is None or page.dtype.kind not in "uif" or (page.dtype.kind != "f" and self.bits == 24):
+        if page.dtype is None or page.dtype.kind not in "buif" or (page.dtype.kind != "f" and self.bits == 24):
             raise self._unsupported()
-        channels = 3 if int(page.photometric) == _PALETTE else samples * inner - (self._alpha is not None)
+        coloured = int(page.photometric) == _PALETTE and not self.written
+        channels = 3 if coloured else samples * inner - (self._alpha is not None)
         name = page.dtype.name if page.dtype.name in ("uint8", "uint16") else "float32"
         height, width = turned_size(height, width, page.tags.valueof(274))
         coarse = int(page.compression)
@@ -150,7 +154,10 @@ class _Page:
         """The upright pixels (H, W, C)."""
         page = self.page
         if self.for_pillow:
-            return decode_image(self._alone(), "TIFF")
+            pixels = decode_image(self._alone(), "TIFF")
+            # tifffile calls zero white in two-valued files and turns nothing round; others do both.
+            plain = self.bits > 1 or page.is_shaped or page.software.startswith("tifffile")
+            return ~pixels if self.written and plain and int(page.photometric) == _WHITE_IS_ZERO else pixels
         if int(page.photometric) == _PALETTE and page.colormap is None:
             raise Unreadable("damaged TIFF: no palette")
         stack = self._behind() if self.apart else self._unpacked()
@@ -170,11 +177,13 @@ class _Page:
     def _on_black(self, pixels: np.ndarray) -> np.ndarray:
         """Opaque, with black as zero and colours in place of numbers of a palette."""
         photometric = int(self.page.photometric)
+        if photometric == _PALETTE and self.written:
+            return pixels.astype(np.uint16)
         if photometric == _PALETTE:
             colours = np.asarray(self.page.colormap, np.uint16).T
             colours = colours * np.uint16(257) if colours.max() < 256 else colours  # some write 8-bit values
             return (colours >> 8).astype(np.uint8)[pixels[:, :, 0]] if self.bits <= 8 else colours[pixels[:, :, 0]]
-        if photometric == _WHITE_IS_ZERO and pixels.dtype.kind in "iu":
+        if photometric == _WHITE_IS_ZERO and pixels.dtype.kind in "iu" and not self.written:
             pixels = pixels.copy()
             inks = pixels[:, :, : pixels.shape[2] - (self._alpha is not None)]
             inks ^= pixels.dtype.type(-1 if pixels.dtype.kind == "i" else 2**self.bits - 1)

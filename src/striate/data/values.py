@@ -3,21 +3,21 @@
 import io
 
 import numpy as np
-from PIL import UnidentifiedImageError
 
 from striate.data.content import START, recognise
 from striate.data.decode import decode, unpacking
-from striate.data.header import Unreadable
+from striate.data.header import Pick, Unreadable
 from striate.data.pixels import upright
 from striate.data.raster import open_image, orientation_of
 
 COLOUR = 1 << 24  # added to 65536 R + 256 G + B, so that no colour has the number of a grey
-_INDEXED = ("PNG", "GIF", "BMP", "TIFF")
+_INDEXED = ("PNG", "GIF", "BMP")
 _BETWEEN, _FLAT, _FEW = 64, 8, 0.01  # from the middle; least step at an edge; share of a JPEG's pixels
 
 
-def mask_values(source: bytes | np.ndarray) -> np.ndarray:
-    """(H, W) int32 of a mask, upright: palette indices, grey values, or COLOUR + 65536 R + 256 G + B of other pixels.
+def mask_values(source: bytes | np.ndarray, page: int = 0) -> np.ndarray:
+    """(H, W) int32 of a mask, upright: palette indices, grey values, or COLOUR + 65536 R + 256 G + B of other pixels;
+    of the page or frame of this number.
 
     Transparency counts only where nothing else tells pixels apart. A JPEG's values are not exact: they become 0 or
     255, whichever is nearer. Raises Unreadable for what is no picture, has fractions, or more channels than a colour,
@@ -28,8 +28,8 @@ def mask_values(source: bytes | np.ndarray) -> np.ndarray:
     kind = recognise(source[:START])
     if kind == "JPEG":
         return _black_or_white(decode(source))
-    raw = _written(source, kind) if kind in _INDEXED else None
-    return _joined(decode(source) if raw is None else raw)
+    raw = _written(source, kind, page) if kind in _INDEXED else None
+    return _joined(decode(source, 0, Pick(page=page, written=True)) if raw is None else raw)
 
 
 def _black_or_white(pixels: np.ndarray) -> np.ndarray:
@@ -44,17 +44,12 @@ def _black_or_white(pixels: np.ndarray) -> np.ndarray:
     return np.where(values > 127, 255, 0).astype(np.int32)
 
 
-def _written(data: bytes, kind: str) -> np.ndarray | None:
+def _written(data: bytes, kind: str, page: int) -> np.ndarray | None:
     """Pixels (H, W, C) as Pillow has them in the file; None where `decode` reads the same or more."""
     with unpacking(kind):
-        try:
-            image = open_image(io.BytesIO(data), kind)
-        except UnidentifiedImageError:  # a TIFF of a depth that Pillow lacks
-            return None
-        if kind == "TIFF" and image.mode == "L" and image.tag_v2.get(262) == 0:  # ImageJ shows 255 as black
-            return 255 - decode(data)
+        image = open_image(io.BytesIO(data), kind, page)
         clear = image.mode in ("PA", "LA", "RGBA") or "transparency" in image.info
-        if not (image.mode == "P" or (clear and kind != "TIFF")):
+        if not (image.mode == "P" or clear):
             return None
         image.load()
         pixels = np.asarray(image)
@@ -64,7 +59,7 @@ def _written(data: bytes, kind: str) -> np.ndarray | None:
         elif pixels.shape[2] in (2, 4):
             plain, clear = pixels[:, :, :-1], pixels[:, :, -1:]
             pixels = clear if (plain == plain[0, 0]).all() else plain
-        return pixels if kind == "TIFF" else upright(pixels, orientation_of(image))
+        return upright(pixels, orientation_of(image))
 
 
 def _joined(pixels: np.ndarray) -> np.ndarray:

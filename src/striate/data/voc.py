@@ -89,8 +89,8 @@ def _read(file: Path, shown: str, pictures: Pictures) -> Noted:
         return Noted(picture=file.stem, file=shown, problem=f"{shown}: {why}")
     written = (root.findtext("filename") or "").strip()
     both = (written, file.stem) if Path(written).stem == file.stem else (file.stem, written)  # of a renamed file's two
-    places = [name for name in both if name]
-    picture = next((name for name in places if isinstance(pictures.find(name), Path)), places[0])
+    places = [(Path(shown).parent / name).as_posix() for name in both if name]  # as folders may share names
+    picture = next((place for place in places if isinstance(pictures.find(place), Path)), places[0])
     things = [_thing(number, element) for number, element in enumerate(root.iter("object"), start=1)]
     return Noted(picture=picture, file=shown, things=things, size=_size(root))
 

@@ -22,7 +22,8 @@ CLASS_FILE = re.compile(
 MOST_SEEN = 4096  # different values of one mask that are kept
 MOST_COLOURS = 64  # of classes
 _SOFT = 0.95  # of the pixels of a two-valued mask whose edges are blurred are one of the two
-_LEAST_SOFT, _LEAST_NUMBERS, _MUCH = 16, 8, 4
+_LEAST_SOFT, _LEAST_NUMBERS, _FEW_NUMBERS, _LEAST_AREA, _MUCH, _WIDE = 16, 8, 3, 4, 4, 65535
+_SAY = "if every value is one object, write the line objects into classes.txt"
 _NEARLY = 0.9
 _STRAY = 1000  # so many times the pixels of small numbers are not "not known": the small ones are slips of a pen
 _COLOURED = re.compile(r"(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(\d{1,3})[ ,\t]+(.+)")
@@ -38,28 +39,38 @@ _HEADER = re.compile(  # the second as Roboflow writes it
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Seen:
     """What one mask holds: its different values in rising order (not all of many), of how many pixels each is the
-    value, and of how many with a lower and a higher one beside them, as on a slope."""
+    value, and of how many with a lower and a higher one beside them, as on a slope; whether each is one area."""
 
     values: np.ndarray
     counts: np.ndarray
     slopes: np.ndarray
+    single: np.ndarray
 
     @classmethod
     def of(cls, values: np.ndarray) -> "Seen":
-        if values.max() < MOST_SEEN:
-            counts = np.bincount(values.ravel())
-            kinds = np.flatnonzero(counts)
-            between = values[1:-1, 1:-1][_on_slopes(values)] if len(kinds) > 2 else kinds[:0]
-            slopes = np.bincount(between, minlength=len(counts))
-            return cls(values=kinds, counts=counts[kinds], slopes=slopes[kinds])
-        kinds, counts = np.unique(values, return_counts=True)
-        return cls(values=kinds[:MOST_SEEN], counts=counts[:MOST_SEEN], slopes=np.zeros_like(counts[:MOST_SEEN]))
+        known = np.arange(MOST_SEEN)
+        if values.max() >= MOST_SEEN:
+            known, places = np.unique(values, return_inverse=True)
+            values = places.reshape(values.shape)
+        counts = np.bincount(values.ravel())
+        kinds = np.flatnonzero(counts)[:MOST_SEEN]
+        between = values[1:-1, 1:-1][_on_slopes(values)] if len(kinds) > 2 else kinds[:0]
+        slopes, single = np.bincount(between, minlength=len(counts)), (_areas(values) == 1) & (counts >= _LEAST_AREA)
+        return cls(values=known[kinds], counts=counts[kinds], slopes=slopes[kinds], single=single[kinds])
 
 
 def _on_slopes(values: np.ndarray) -> np.ndarray:
     """Which of the inner pixels of (H, W) have a lower and a higher value above, below, left or right."""
     inner, beside = values[1:-1, 1:-1], [values[:-2, 1:-1], values[2:, 1:-1], values[1:-1, :-2], values[1:-1, 2:]]
     return (reduce(np.minimum, beside) < inner) & (inner < reduce(np.maximum, beside))
+
+
+def _areas(values: np.ndarray) -> np.ndarray:
+    """How many areas each value has, less the holes in them: Euler's pixels, less pairs of neighbours, plus squares."""
+    right, below = values[:, 1:] == values[:, :-1], values[1:] == values[:-1]
+    square = right[1:] & right[:-1] & below[:, 1:]
+    parts = ((values.ravel(), 1), (values[:, 1:][right], -1), (values[1:][below], -1), (values[1:, 1:][square], 1))
+    return sum(sign * np.bincount(part, minlength=values.max() + 1) for part, sign in parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +97,11 @@ class Classes:
 def decide(masks: Sequence[Seen], classes: Classes, where: object, are_objects: bool = False) -> Vocabulary:
     """The vocabulary of masks that are one file each; StriateError where their values cannot be classes.
 
-    are_objects: what wrote them numbers objects, so that other values than 0 are classes only if `classes` lists them.
-    Two values are background and foreground. 255 beside small numbers is "not known", as in VOC, unless there are
-    hardly any of these. Numbers that run from 1, nearly without a gap, to another end in every mask, are objects. Many
-    greys, nearly all of them black or white, or most and the others slopes, are two values with blurred edges.
+    are_objects: what wrote them numbers objects, so that other values than 0 are classes only if `classes` lists them;
+    its one line "objects" says the same. Two values are background and foreground. 255 beside small numbers is "not
+    known", as in VOC, unless there are hardly any of these. Numbers that run from 1, nearly without a gap, to another
+    end in every mask, are objects, and so are more values than classes have that are one area each. Many greys,
+    nearly all of them black or white, or most and the others slopes, are two values with blurred edges.
     """
     counts: Counter[int] = Counter()
     for mask in masks:
@@ -97,25 +109,27 @@ def decide(masks: Sequence[Seen], classes: Classes, where: object, are_objects: 
     values = sorted(counts)
     if classes.names and _names_fit(values, classes):
         return _as_listed(values, classes)
-    top = max(values, default=0)
-    if len(values) > _LEAST_SOFT and top < COLOUR and _are_soft(masks, counts, top):
+    top, is_said = max(values, default=0), [*classes.names.values()] == ["objects"]
+    are_objects = top > 0 and (are_objects or is_said)
+    if not are_objects and len(values) > _LEAST_SOFT and top < COLOUR and _are_soft(masks, counts, top):
         note = f"values between 0 and {top} are cut at the middle"
         return Vocabulary(kind="binary", names=TWO, values=(0, top), note=note)
-    if (are_objects and top) or _are_numbers(masks, values):
-        note = "every value is one object"
-        return Vocabulary(kind="numbers", names=TWO, values=(), note=note)
+    if are_objects or _are_numbers(masks, [value for value in values if value != _WIDE]):
+        note, ignore = "every value is one object", _WIDE if top == _WIDE else None
+        return Vocabulary(kind="numbers", names=TWO, values=(), ignore=ignore, note=note, is_listed=is_said)
     ignore = None
     rare = _STRAY * sum(counts[value] for value in values if 0 < value < UNKNOWN) < counts[UNKNOWN]
     if UNKNOWN in values and len(values) > 2 and 1 <= values[-2] < 128 and values[-1] == UNKNOWN and not rare:
         ignore, values = UNKNOWN, values[:-1]
     if len(values) > MOST_CLASSES or are_photographs(values):
         rule = "a mask has one value, or one colour, per class"
-        remedy = "save masks without smoothing, or list the classes and their colours in classes.txt"
+        remedy = "save masks without smoothing, or list the classes and their colours in classes.txt; " + _SAY
         raise StriateError(rule, received=f"{len(values):,} different ones", where=where, remedy=remedy)
     if len(values) < 2:
         received = f"the value {value_text(values[0])} alone" if values else "no mask that can be read"
         raise StriateError("masks mark something in at least one picture", received=received, where=where)
-    return Vocabulary(kind="index", names=_names(values), values=tuple(values), ignore=ignore)
+    note = f"each is one area: {_SAY}" if len(values) > _FEW_NUMBERS and _are_apart(masks, values) else ""
+    return Vocabulary(kind="index", names=_names(values), values=tuple(values), ignore=ignore, note=note)
 
 
 def _are_soft(masks: Sequence[Seen], counts: Counter[int], top: int) -> bool:
@@ -133,6 +147,12 @@ def are_photographs(values: Sequence[int] | np.ndarray) -> bool:
     return len(values) > MOST_COLOURS and values[-1] >= COLOUR
 
 
+def _are_apart(masks: Sequence[Seen], values: Sequence[int]) -> bool:
+    """Whether nearly every one of these values but 0 is one area on nearly every mask that has it."""
+    single = [mask.single[(mask.values > 0) & np.isin(mask.values, values)] for mask in masks]
+    return sum(map(np.sum, single)) >= _NEARLY * max(sum(map(len, single)), 1)
+
+
 def _names(values: list[int]) -> tuple[str, ...]:
     """What classes without names are called."""
     if len(values) == 2 and values[0] == 0:
@@ -143,13 +163,18 @@ def _names(values: list[int]) -> tuple[str, ...]:
 
 def _are_numbers(masks: Sequence[Seen], values: list[int]) -> bool:
     """Whether values are numbers of objects: 1, 2, ... n in nearly every mask that marks something, with another n; or
-    with one in ten deleted and an n that no more than a fourth of the masks have, as hardly any classes are."""
-    marked = [found for mask in masks if len(found := mask.values[mask.values > 0])]
-    if not marked or not _LEAST_NUMBERS <= values[-1] < COLOUR:
+    with one in ten deleted and an n that no more than a fourth of the masks have, as hardly any classes are. Fewer than
+    8 are so only where each is one area and no n is that of most masks; more than classes have, where each is one."""
+    marked = [found for mask in masks if len(found := mask.values[(mask.values > 0) & np.isin(mask.values, values)])]
+    are_one = _are_apart(masks, values)
+    if are_one and len(values) > MOST_COLOURS:
+        return True
+    if not marked or not (_FEW_NUMBERS if are_one else _LEAST_NUMBERS) <= values[-1] < COLOUR:
         return False
     ends = Counter(int(found[-1]) for found in marked)
     if sum(found[-1] == len(found) for found in marked) >= _NEARLY * len(marked):
-        return len(ends) > 1 or len(marked) == 1
+        few = values[-1] < _LEAST_NUMBERS
+        return 2 * max(ends.values()) <= len(marked) if few else len(ends) > 1 or len(marked) == 1
     return sum(map(len, marked)) >= _NEARLY * sum(found[-1] for found in marked) and _MUCH * max(ends.values()) <= len(
         marked
     )

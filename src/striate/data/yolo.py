@@ -114,7 +114,7 @@ def read_yolo(
             notes.append(Noted(picture=picture, file="", part=part, problem=why))
     is_list = ending in LISTS  # which may leave out pictures that are there
     for file in texts.files:
-        if os.path.abspath(file) not in known and not (is_list and file.stem in pictures.by_name):  # noqa: PTH100
+        if os.path.abspath(file) not in known and not (is_list and file.stem in pictures.by_end):  # noqa: PTH100
             lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
     return notes, lost, f"{found.name} does not list it" if is_list else why
 

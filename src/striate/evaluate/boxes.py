@@ -5,6 +5,7 @@ Matching and averaging are faster-coco-eval's, whose numbers are those of pycoco
 counts in none of them. Pictures (or whole groups of them) are drawn again with replacement for the intervals.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,8 @@ from striate.data.sample import Boxes
 from striate.evaluate import intervals, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored
 
-MOST = 100  # boxes of a picture that count, as in COCO
+MOST = 100  # boxes of a class and picture that count, as in COCO, where no picture has more objects of a class
+MORE = 3  # times the fullest picture's objects count elsewhere: no detector could reach 100 % otherwise
 _LEAST, _MOST_RESAMPLES, _CELLS = 100, 1000, 1_000_000  # resamples, so that predictions x resamples stay bounded
 _AT = {"map50": 0, "map50_95": slice(None), "map75": 5}
 
@@ -80,8 +82,10 @@ class _Matches:
         self._has = np.array([any(i["category_id"] == k and not i["iscrowd"] for i in true) for k in numbers.values()])
         if self._empty:
             return
+        fullest = max(Counter((i["image_id"], i["category_id"]) for i in true if not i["iscrowd"]).values(), default=0)
         judge = COCOeval_faster(known, known.loadRes(said), "bbox", separate_eval=True, **quiet)
-        judge.params.areaRng, judge.params.areaRngLbl, judge.params.maxDets = [[0, 1e10]], ["all"], [MOST]
+        judge.params.maxDets = [MOST if fullest <= MOST else MORE * fullest]
+        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
         judge.evaluate()
         self._params, self._matched = judge._paramsEval, judge._evalImgs_cpp
 

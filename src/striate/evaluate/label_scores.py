@@ -1,6 +1,7 @@
-"""Scores of several labels per picture, with 95 % intervals, beside always saying what most pictures have.
+"""Scores of several labels per picture, with 95 % intervals, beside always saying all of them.
 
-Legend: N pictures, K labels; truth is (N, K) of bool, probabilities (N, K) 0 to 1. Every score is
+Legend: N pictures, K labels; truth is (N, K) of 1 and 0, NaN where it is not known whether the picture has the label,
+which then counts in no score; probabilities (N, K) 0 to 1. Every score is
 {"value", "low", "high"}; the ends come from pictures, or whole clusters, drawn again (see `intervals`).
 """
 
@@ -12,7 +13,7 @@ from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, plain, ranked, share_score
 from striate.evaluate.scores import MOST_AUROC_CELLS
 
-COMMON = "always the labels that most training pictures have"
+EVERY = "always saying every label"  # the best F1 without looking, 2p / (1 + p) of a label that a share p has
 _SCORED = {"f1": bootstrapped, "auroc": ranked, "ap": bootstrapped}
 
 
@@ -22,7 +23,8 @@ def best_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     Thresholds lie half way between two neighbouring probabilities; of equals the one nearest to 0.5.
     """
     found = np.full(truth.shape[1], 0.5)
-    for k, (known, chances) in enumerate(zip(np.asarray(truth, bool).T, np.asarray(probabilities).T, strict=True)):
+    for k, (known, chances) in enumerate(zip(np.asarray(truth, float).T, np.asarray(probabilities).T, strict=True)):
+        chances, known = chances[~np.isnan(known)], known[~np.isnan(known)] > 0
         if not known.any() or known.all():
             continue
         levels = np.unique(chances)
@@ -69,23 +71,22 @@ def label_scores(
     probabilities: np.ndarray,
     said: np.ndarray,
     names: Sequence[str],
-    common: Sequence[bool],
     clusters: Clusters = None,
 ) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
-    said: (N, K) of bool, the labels that were told. common: (K,) whether most training pictures have the label, which
-    is what the baseline says of every picture. clusters: (N,) the same number for pictures that belong together.
-    "per_class" holds precision, recall, F1, AUROC and average precision of each label. Raises StriateError where a
-    probability is not a number.
+    said: (N, K) of bool, the labels that were told. clusters: (N,) the same number for pictures that belong together.
+    "per_class" holds precision, recall, specificity, F1, AUROC and average precision of each label, and of how many
+    pictures it is "known" where that is not all. Raises StriateError where a probability is not a number.
     """
-    truth = np.asarray(truth, bool).reshape(-1, len(names))
+    truth = np.asarray(truth, np.float64).reshape(-1, len(names))
     chances = np.asarray(probabilities, np.float64).reshape(truth.shape)
     metrics.require_finite(chances, "probability")
-    clusters, said = intervals.real_clusters(clusters), np.asarray(said, bool).reshape(truth.shape)
-    counts, sizes = _counts(truth, said, clusters), _sizes(truth, said, clusters)
-    each = {"f1": [metrics.f1(*one) for one in counts], **_ordering(truth, chances, clusters)}
-    per_label = _per_label(truth, said, clusters, each, sizes)
+    known, truth = ~np.isnan(truth), truth > 0
+    clusters, said = intervals.real_clusters(clusters), np.asarray(said, bool).reshape(truth.shape) & known
+    counts, sizes = _counts(truth, said, clusters), _sizes(truth, known, said, clusters)
+    each = {"f1": [metrics.f1(*one) for one in counts], **_ordering(truth, known, chances, clusters)}
+    per_label = _per_label(truth, known, said, clusters, each, sizes)
     means = {
         name: _SCORED[name](*map(metrics.mean_of_known, pair), intervals.effective_size(sizes[name]))
         for name, pair in each.items()
@@ -94,33 +95,37 @@ def label_scores(
         "n": len(truth),
         **intervals.told_clusters(clusters),
         "main": "macro_f1",
-        "baseline": plain(metrics.macro_f1(*_sums(truth, np.broadcast_to(common, truth.shape)))),
-        "baseline_is": COMMON,
+        "baseline": plain(metrics.macro_f1(*_sums(truth, known))),
+        "baseline_is": EVERY,
         "macro_f1": over_classes(means["f1"], [one["f1"] for one in per_label]),
         "micro_f1": bootstrapped(*(_micro(*one) for one in counts), intervals.worth(truth.sum(axis=1), clusters)),
         "map": over_classes(means["ap"], [one["ap"] for one in per_label]),
         "auroc": means["auroc"],
-        "all_right": share_score((said == truth).all(axis=1), clusters),
+        "all_right": share_score((said == truth).all(axis=1), clusters, known.any(axis=1)),
         "per_class": dict(zip(names, per_label, strict=True)),
     }
 
 
-def _sizes(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> dict[str, np.ndarray]:
+def _sizes(truth: np.ndarray, known: np.ndarray, said: np.ndarray, clusters: Clusters) -> dict[str, np.ndarray]:
     """How many pictures (K,) each label's scores hang on, by name: of a rare one those that have it."""
-    having, without, called = (intervals.worth(known, clusters) for known in (truth, ~truth, said))
+    having, without, called = (intervals.worth(one, clusters) for one in (truth, known & ~truth, said))
     return {"f1": np.where(having > 0, having, called), "auroc": np.minimum(having, without), "ap": having}
 
 
-def _per_label(truth: np.ndarray, said: np.ndarray, clusters: Clusters, each: Mapping, sizes: Mapping) -> list[dict]:
+def _per_label(
+    truth: np.ndarray, known: np.ndarray, said: np.ndarray, clusters: Clusters, each: Mapping, sizes: Mapping
+) -> list[dict]:
     """The scores of every label by itself; each: values (K,) and redrawn (R, K), by name; sizes: of `_sizes`."""
     return [
         {
-            "n": int(known.sum()),
-            "precision": share_score(known, clusters, called),
-            "recall": share_score(called, clusters, known),
+            "n": int(has.sum()),
+            **({} if sure.all() else {"known": int(sure.sum())}),
+            "precision": share_score(has, clusters, called),
+            "recall": share_score(called, clusters, has),
+            "specificity": share_score(~called, clusters, sure & ~has),
             **{name: _SCORED[name](values[k], drawn[:, k], sizes[name][k]) for name, (values, drawn) in each.items()},
         }
-        for k, (known, called) in enumerate(zip(truth.T, said.T, strict=True))
+        for k, (has, sure, called) in enumerate(zip(truth.T, known.T, said.T, strict=True))
     ]
 
 
@@ -143,28 +148,30 @@ def _micro(correct: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndar
     return metrics.f1(correct.sum(axis=-1), actual.sum(axis=-1), said.sum(axis=-1))
 
 
-def _ordering(truth: np.ndarray, chances: np.ndarray, clusters: Clusters) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _ordering(
+    truth: np.ndarray, known: np.ndarray, chances: np.ndarray, clusters: Clusters
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """AUROC and average precision of every label (K,), and redrawn (R, K): what does not hang on thresholds.
 
     Of many pictures their linear forms are redrawn, which need no sorting anew.
     """
     n, labels = truth.shape
-    pairs = list(zip(truth.T, chances.T, strict=True))
-    areas = np.array([metrics.auroc(column, known) for known, column in pairs])
-    precisions = np.array([average_precision(*pair)[0] for pair in pairs])
+    trios = [(has[sure], column[sure], sure) for has, column, sure in zip(truth.T, chances.T, known.T, strict=True)]
+    areas = np.array([metrics.auroc(column, has) for has, column, _ in trios])
+    precisions = np.array([average_precision(has, column)[0] for has, column, _ in trios])
     if not n:
         return {"auroc": (areas, areas[None]), "ap": (precisions, precisions[None])}
     if n * labels > MOST_AUROC_CELLS:
-        slopes = [
-            np.stack([slope(column, known) for known, column in pairs], axis=1)
-            for slope in (metrics.auroc_slopes, precision_slopes)
-        ]
+        slopes = np.zeros((2, *truth.shape))
+        for k, (has, column, sure) in enumerate(trios):
+            each = np.stack([metrics.auroc_slopes(column, has), precision_slopes(column, has)])
+            slopes[:, sure, k] = each * n / max(sure.sum(), 1)
         again = [redraws.resampled_means(one, clusters=clusters) for one in slopes]
         return {"auroc": (areas, areas + again[0]), "ap": (precisions, precisions + again[1])}
-    levels = np.stack([metrics.tie_levels(column) for column in chances.T])
-    redrawn = redraws.resampled_auroc(levels, truth.T, clusters=clusters)
-    blocks = [
-        np.stack([average_precision(*pair, weights) for pair in pairs], axis=1)
-        for weights in redraws.resampled_weights(n, clusters=clusters)
-    ]
-    return {"auroc": (areas, redrawn), "ap": (precisions, np.concatenate(blocks))}
+    drawn = []
+    for weights in redraws.resampled_weights(n, clusters=clusters):
+        above = [redraws.weighted_auroc(weights[:, sure], metrics.tie_levels(c), has) for has, c, sure in trios]
+        precise = [average_precision(has, column, weights[:, sure]) for has, column, sure in trios]
+        drawn.append(np.stack([above, precise], axis=-1))
+    redrawn = np.concatenate(drawn, axis=1)
+    return {"auroc": (areas, redrawn[..., 0].T), "ap": (precisions, redrawn[..., 1].T)}

@@ -12,6 +12,7 @@ _NAMES: dict[str, tuple[str, bool, bool]] = {
     "f1": ("F1", _SHARE, False),
     "precision": ("Precision", _SHARE, False),
     "recall": ("Recall", _SHARE, False),
+    "specificity": ("Specificity", _SHARE, False),
     "auroc": ("AUROC", False, False),
     "ap": ("Average precision", False, False),
     "map": ("mAP, mean over labels", False, False),
@@ -98,6 +99,11 @@ def row_of(per_class: Mapping[str, Mapping[str, object]]) -> str:
     """What has a score each beside the whole: a class, a label, or one of several numbers that are learned."""
     row = next(iter(per_class.values()), {})
     return "number" if "rmse" in row else "label" if "ap" in row else "class"
+
+
+def held(row: Mapping[str, object]) -> str:
+    """How many pictures are of a class, "12 of 40" where it is known of 40 alone."""
+    return f"{row['n']:,} of {row['known']:,}" if "known" in row else f"{row['n']:,}"
 
 
 def interval(score: Mapping[str, float | None], name: str) -> str:

@@ -101,13 +101,16 @@ def resampled_auroc(
     classes see the same draws, so that a mean over classes has the right spread.
     """
     blocks = [
-        np.stack([_weighted_auroc(weights, *pair) for pair in zip(levels, positive, strict=True)], axis=1)
+        np.stack([weighted_auroc(weights, *pair) for pair in zip(levels, positive, strict=True)], axis=1)
         for weights in resampled_weights(levels.shape[1], resamples, clusters)
     ]
     return np.concatenate(blocks)
 
 
-def _weighted_auroc(weights: np.ndarray, levels: np.ndarray, positive: np.ndarray) -> np.ndarray:
+def weighted_auroc(weights: np.ndarray, levels: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """(R,) AUROC of one class over pictures drawn by weights (R, N); NaN where one side is empty."""
+    if not len(levels):
+        return np.full(len(weights), np.nan)
     every, ups = sums_by_level(weights, levels, positive)
     downs = every - ups
     won = np.sum(ups * (np.cumsum(downs, axis=1) - 0.5 * downs), axis=1)

@@ -147,7 +147,7 @@ def _class_scores(per_class: Mapping[str, dict]) -> Html:
     rows = []
     for one, row in per_class.items():
         bar = [markup.small_bar(row[first])] if has_bar else []
-        rows.append((one, f"{row['n']:,}", *bar, *(markup.interval(row[name], name) for name in names)))
+        rows.append((one, named.held(row), *bar, *(markup.interval(row[name], name) for name in names)))
     head = (row_of(per_class), "n", *([""] if has_bar else []), *map(label, names))
     return markup.table(head, rows, name="recalls" if has_bar else "recalls narrow")
 

@@ -12,6 +12,7 @@ from striate.evaluate.named import interval, label, main_of, number, to_beat
 # Pictures x classes up to which the AUROC (of labels also the average precision) is computed anew for every resample.
 MOST_AUROC_CELLS = 10_000
 MANY = 0.9  # clusters per picture, from which on the clusters are not told
+TWINS = 20  # look-alikes held out; of fewer the score says too little for more than a line of the report
 
 
 def classification_scores(
@@ -72,7 +73,7 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
     if test.get("leaked"):
         honest, many = test["without_leaks"], f"{test['leaked']:,} of the {test['n']:,} test pictures"
         said.append(f"{many} have a copy, a look-alike or one of their group in training. Without: {headline(honest)}.")
-    if split := scores.get("random_split"):
+    if (split := scores.get("random_split")) and split["n"] >= TWINS:
         honest, naive = (interval(part["accuracy"], "accuracy") for part in (test.get("without_leaks", test), split))
         said.append(
             f"A split by picture would have reported about {naive}, since {100 * split['share']:.0f} % of the pictures "

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from striate.evaluate.named import in_cell, label, row_of, scores_of
+from striate.evaluate.named import held, in_cell, label, row_of, scores_of
 from striate.evaluate.scores import headline
 
 
@@ -28,10 +28,10 @@ def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
     title = f"{part}, by {row_of(per_class)}"
     longest = max(len(title), *map(len, per_class))
     wide = {name: max(11, len(label(name))) for name in names}
-    most = max(6, *(len(f"{row['n']:,}") for row in per_class.values()))
+    most = max(6, *(len(held(row)) for row in per_class.values()))
     heads = "".join(f"  {label(name):>{width}}" for name, width in wide.items())
     rows = (
-        f"{one:{longest}}  {row['n']:{most},}"
+        f"{one:{longest}}  {held(row):>{most}}"
         + "".join(f"  {in_cell(row[name]['value'], name, 3):>{wide[name]}}" for name in names)
         for one, row in per_class.items()
     )

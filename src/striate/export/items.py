@@ -40,7 +40,7 @@ def items(
     """(name, file, pixels or why there are none) of everything asked for; folders are walked.
 
     shape: what the model was trained for, whose form tells how sources are read. about: the model's, whose "text" is
-    the column of texts, and whose "series" says how a table of series is read.
+    the column of texts in a table with "columns", and whose "series" says how a table of series is read.
     passed: gains the files of folders that are no pictures, and empty folders.
     """
     if hasattr(sources, "__array__"):
@@ -57,7 +57,7 @@ def items(
         else:
             try:
                 if shape.form == "text":
-                    yield from _texts(source, f"text/{number}", about.get("text") or "")
+                    yield from _texts(source, f"text/{number}", about)
                 else:
                     yield from _of_path(source, shape, about, [] if passed is None else passed)
             except StriateError as error:
@@ -154,13 +154,13 @@ def _row(values: np.ndarray) -> Source:
 
 
 def _series(path: Path, shape: Shape, about: Mapping) -> Iterator[tuple[str, Source]]:
-    if not is_series(path) and path.is_file() and path.suffix.lower() in (".npy", ".npz"):
+    if not is_series(path, sure=True) and path.is_file() and path.suffix.lower() in (".npy", ".npz"):
         known = arrays_of(path)
         if len(known) == 1:
             yield from items(known[0].load(), shape)
             return
     is_recorded = is_records(path)
-    if not (is_recorded or is_series(path)) and is_packed(path):
+    if not (is_recorded or is_series(path, sure=True)) and is_packed(path):
         yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
         return
     read = about.get("series")
@@ -169,7 +169,7 @@ def _series(path: Path, shape: Shape, about: Mapping) -> Iterator[tuple[str, Sou
     yield from ((item.path, Unreadable(item.reason, "values")) for item in found.left_out)
 
 
-def _texts(source: str | PathLike, name: str, column: str) -> Iterable[tuple[str, Source]]:
+def _texts(source: str | PathLike, name: str, about: Mapping) -> Iterable[tuple[str, Source]]:
     """Of a table its texts, of a .txt file its lines; any other words are themselves a text, but for what is plainly
     meant as the name of a file, and a folder."""
     path, said = Path(source), str(source)
@@ -187,4 +187,4 @@ def _texts(source: str | PathLike, name: str, column: str) -> Iterable[tuple[str
         lines = read_text(path, "a file of texts").splitlines()
         yield from ((f"{path.stem}/{n}", symbols_of(line)) for n, line in enumerate(lines) if line.strip())
     else:
-        yield from list_texts(path, column)
+        yield from list_texts(path, about.get("text") or "", about.get("columns") or "")

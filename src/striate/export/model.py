@@ -30,7 +30,7 @@ from striate.export.answers import Prediction, draw_answer, require_drawn, write
 from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
-from striate.export.tiles import answer_in_tiles
+from striate.export.tiles import Size, answer_in_tiles, tile_for
 from striate.export.underway import MODEL_FILE, Underway, model_file
 from striate.files import without
 from striate.network.build import Network
@@ -40,6 +40,8 @@ if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner wi
     from striate.export.look import Look
     from striate.export.whole import Written
     from striate.inside.heatmap import Heatmap
+
+Sources = str | Path | np.ndarray | Sequence[str | Path | np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -139,45 +141,42 @@ class Model:
         """(N, outputs) of the network for prepared pictures (N, H, W, C), at least one, on the processor."""
         return torch.cat(list(self.passes.logits(pictures)))
 
-    def predict(
-        self,
-        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray],
-        workers: int = 2,
-        tiles: tuple[int, int] | None = None,
-    ) -> list[Prediction]:
-        """Predictions for pictures, in order: files, folders (every picture in them), or arrays (H, W[, C]).
+    def predict(self, sources: Sources, workers: int = 2, tiles: Size | None = None) -> list[Prediction]:
+        """Predictions, in order, for files, patterns, folders, films, "camera", Pillow's images or arrays (H, W[, C]).
 
         A picture that cannot be read gets a prediction without a class and with the reason; the rest go on. tiles:
         height and width in pixels; larger pictures are cut into overlapping tiles of this size, each of which is seen
-        as large as a whole picture (for boxes).
+        as large as a whole picture (for boxes and masks; for masks of far larger pictures also without being asked).
         """
         return list(self.predict_each(sources, workers, tiles))
 
     def predict_each(
-        self,
-        sources: str | Path | np.ndarray | Sequence[str | Path | np.ndarray] | Underway,
-        workers: int = 2,
-        tiles: tuple[int, int] | None = None,
+        self, sources: Sources | Underway, workers: int = 2, tiles: Size | None = None
     ) -> Iterable[Prediction]:
         """The same, one after the other and in bounded memory; also for what is on its way already."""
         if tiles is not None and not self.task.spatial:
             self.task.joined([], [], tiles)  # which says what tiles are for
         if not isinstance(sources, Underway):
             sources = Underway(self._items(sources), self.preparation.shape, workers)
-        for one in self._predicted(sources):
-            if tiles is not None and one.size is not None and (np.array(one.size) > tiles).any():
-                answer = answer_in_tiles(self.passes, self.answers, one.source, tiles)
-                one = self._named(one.path, one.source, answer, one.size)
-            yield one
+        return self._predicted(sources, tiles)
 
-    def _predicted(self, asked: Underway) -> Iterator[Prediction]:
+    def _predicted(self, asked: Underway, tiles: Size | None = None) -> Iterator[Prediction]:
         if asked.shape != self.preparation.shape:
             raise StriateError("a model file stays as it is while it is read", received="another one")
         with closing(asked):
-            yield from self.predict_loaded(asked)
+            yield from self.predict_loaded(asked, tiles)
 
-    def predict_loaded(self, loaded: Iterable[tuple[str, Source, Loaded]]) -> Iterator[Prediction]:
+    def predict_loaded(self, loaded: Iterable[tuple[str, Source, Loaded]], tiles: Size | None = None) -> Iterator:
         """Predictions for pictures that are decoded, as an `Underway` gives them."""
+        for one in self._whole(loaded):
+            if tile := one.size and tile_for(one.size, tiles, self.preparation.shape, self.about.get("scales")):
+                answer = answer_in_tiles(self.passes, self.answers, one.source, tile)
+                one = self._named(one.path, one.source, answer, one.size)
+                if isinstance(loaded, Underway):
+                    loaded.cut += tiles is None
+            yield one
+
+    def _whole(self, loaded: Iterable[tuple[str, Source, Loaded]]) -> Iterator[Prediction]:
         way, each = None, iter(loaded)  # how the first pictures are answered, all are
         while chunk := list(islice(each, self.passes.chunk(way))):
             good = [one for *_, one in chunk if one.picture is not None]
@@ -234,7 +233,8 @@ class Model:
         """Samples of the form and for the task that the model was trained for, all or those of one part."""
         from striate.data.sources import read_source
 
-        form, known = self.preparation.shape.form, {"text": self.about.get("text"), "read": self.about.get("series")}
+        form, page = self.preparation.shape.form, self.preparation.shape.page
+        known = {"text": self.about.get("text"), "read": self.about.get("series"), "page": page}
         asked = {"form": form if form in ("series", "volume") else "auto", **known, **labels_from}
         found = read_source(source, task=self.task.targets or self.task.name, **asked)
         if found.form != form:

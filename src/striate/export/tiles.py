@@ -1,16 +1,19 @@
 """Large pictures in parts: overlapping tiles, each of which is seen as large as a whole picture would be."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from striate.data.guard import load_one
 from striate.data.load import Want
-from striate.data.prepare import fit
+from striate.data.prepare import Shape, fit
 from striate.errors import StriateError
 from striate.export.passes import Passes
 
 OVERLAP = 0.25  # of a tile's side, at least
+MUCH = 1.5  # times smaller than all that was learned from
+Size = tuple[int, int]  # height, width
 Tile = tuple[int, int, int, int]  # half-open y0, y1, x0, x1
 
 
@@ -25,6 +28,15 @@ def _along(side: int, part: int) -> list[int]:
         return [0]
     count = int(np.ceil((side - part) / (part * (1 - OVERLAP)))) + 1
     return np.rint(np.linspace(0, side - part, count)).astype(int).tolist()
+
+
+def tile_for(size: Size, asked: Size | None, shape: Shape, scales: Sequence[float] | None) -> Size | None:
+    """The tile to cut a picture of this (height, width) into: that asked for, or where it is far larger than what was
+    learned from, one that is seen as large; None to leave it whole. scales: of these, the
+    least and the median, as a training notes them; None where it did not."""
+    if asked is None and scales and MUCH * min(shape.height / size[0], shape.width / size[1]) < scales[0]:
+        asked = math.ceil(shape.height / scales[1]), math.ceil(shape.width / scales[1])
+    return asked if asked and (size[0] > asked[0] or size[1] > asked[1]) else None
 
 
 def answer_in_tiles(passes: Passes, answers: Callable[..., list], source: object, tile: tuple[int, int]) -> object:

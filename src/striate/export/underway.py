@@ -23,10 +23,11 @@ MODEL_FILE = "model.safetensors"
 
 
 class Underway:
-    """What a model is asked about, on its way: decoded from now on, in bounded memory, for pictures of `shape`."""
+    """What a model is asked about, on its way: decoded from now on, in bounded memory, for pictures of `shape`.
+    cut: how many of them were answered in tiles without being asked."""
 
     def __init__(self, named: Iterable[tuple[str, Source]], shape: Shape, workers: int) -> None:
-        self.shape, self._sources, self._others = shape, deque(), 0
+        self.shape, self._sources, self._others, self.cut = shape, deque(), 0, 0
         self._loaded = load_each(self._noted(named), Want(shape=shape), workers)
 
     def _noted(self, named: Iterable[tuple[str, Source]]) -> Iterator[tuple[str, Source]]:
@@ -42,9 +43,10 @@ class Underway:
     @property
     def note(self) -> str:
         """What to know of the answers so far, if anything."""
-        said = f"{counted(self._others, 'picture')} of another depth brought to the model's {self.shape.depth} by the"
-        said += " range of the type, which is wrong where it learned from a part of its own (12 bits in 16)."
-        return said if self._others else ""
+        depth = f"{counted(self._others, 'picture')} of another depth brought to the model's {self.shape.depth} by the"
+        depth += " range of the type, which is wrong where it learned from a part of its own (12 bits in 16)."
+        cut = f"{counted(self.cut, 'picture')} much larger than those learned from cut into tiles of that size."
+        return " ".join(said for said, count in ((depth, self._others), (cut, self.cut)) if count)
 
     def close(self) -> None:
         self._loaded.close()

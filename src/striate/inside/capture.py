@@ -14,6 +14,7 @@ from functools import partial
 from threading import get_ident
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -23,6 +24,7 @@ from striate.errors import StriateError
 from striate.inside import operations
 from striate.inside.operations import MOVES, SILENT, Call, Source, changed, every
 
+Picture = Tensor | np.ndarray
 PICTURE = -1  # the index under which layers name the picture as their input
 
 
@@ -66,13 +68,14 @@ class Recording:
     output: Tensor
 
 
-def capture(network: nn.Module, picture: Tensor, *, gradients: bool = False) -> Recording:
+def capture(network: nn.Module, picture: Picture, *, gradients: bool = False) -> Recording:
     """Run one picture through any network in eval mode and float32, and record every operation.
 
     picture: (C, L), (C, H, W) or (C, D, H, W), or the same with a batch axis of 1. A network in another
     precision is run with float32 copies of its weights. Mode, hooks, weights, buffers, gradients and random
     state are left as they were, also when the network raises.
     """
+    picture = picture if isinstance(picture, Tensor) else torch.from_numpy(np.array(picture, np.float32))
     known = in_float32(network)
     device = next(iter(known.values()), picture).device
     with at_rest(network, device, gradients):

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from striate.errors import StriateError, nearest
 from striate.inside.axes import on_picture
-from striate.inside.capture import capture
+from striate.inside.capture import Picture, capture
 from striate.inside.field import Fields
 from striate.inside.question import CHUNK, Baseline, Question, Score, ask, filled, gradient_of
 
@@ -61,11 +61,11 @@ class Heatmap:
 
 def heatmap(
     network: nn.Module,
-    picture: Tensor,
+    picture: Picture,
     method: str = "hirescam",
     *,
     layer: int | str | None = None,
-    score: Score = 0,
+    score: Score | None = None,
     versus: Score | None = None,
     baseline: Baseline | None = None,
     **settings: object,
@@ -73,8 +73,8 @@ def heatmap(
     """The heatmap of one picture (C, *spatial), prepared as the network takes it; one to three spatial axes.
 
     method: a key of METHODS. layer: name or index for the class activation maps; by default the last that has more than
-        one place and feeds the score, of an ensemble that of all members. score: a class (index of the output), or a
-        function from the output for one picture to one number. versus: explain the difference to this instead.
+        one place and feeds the score, of an ensemble that of all members. score: a class (index of the output; the
+        highest by default), or a function from one picture's output to one number. versus: the difference to this.
     A closing Softmax or Sigmoid module is left out, so that the score is a logit.
     baseline: of occlusion and integrated_gradients: a number (0), "mean" (of each channel) or a picture.
     settings: window, stride (pixels, also per axis) or places (how many) of occlusion; steps of integrated_gradients.
@@ -96,7 +96,7 @@ def heatmap(
         maximum=float(values.max()),
         total=float(values.sum()),
         warning=" ".join(warning for warning in warnings if warning),
-        request={**given, "method": method, "score": score, "versus": versus},
+        request={**given, "method": method, "score": question.score, "versus": versus},
         **facts,
     )
 

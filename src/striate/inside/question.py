@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import StriateError
-from striate.inside.capture import at_rest, capture, in_float32
+from striate.inside.capture import Picture, at_rest, capture, in_float32
 from striate.inside.operations import every
 
 Score = int | Callable[[Tensor], Tensor]
@@ -64,12 +64,15 @@ class Question:
 
 
 @contextlib.contextmanager
-def ask(network: nn.Module, picture: Tensor, score: Score = 0, versus: Score | None = None) -> Iterator[Question]:
-    """A question to the network at rest (see `at_rest`).
+def ask(
+    network: nn.Module, picture: Picture, score: Score | None = None, versus: Score | None = None
+) -> Iterator[Question]:
+    """A question to the network at rest (see `at_rest`); by default about the class that it names.
 
     Inside, a Softmax or Sigmoid module that ends the network hands on its input, so that scores are logits.
     """
-    x = capture(network, picture).picture[None]
+    recording = capture(network, picture)
+    x, score = recording.picture[None], int(recording.output.argmax()) if score is None else score
     if not 3 <= x.ndim <= 5:
         raise StriateError("a picture has channels and one to three spatial axes", received=tuple(x.shape[1:]))
     with at_rest(network, x.device), contextlib.ExitStack() as stack:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from striate.errors import StriateError, nearest
 from striate.inside.arithmetic import ledger
-from striate.inside.capture import PICTURE, Layer, Recording, capture
+from striate.inside.capture import PICTURE, Layer, Picture, Recording, capture
 from striate.inside.elementwise import ACTIVATIONS, NORMS, Term
 from striate.inside.field import Fields, Seen, box
 from striate.inside.operations import unknown
@@ -228,7 +228,7 @@ class Trace:
         return reader.index, tuple(at[1:])
 
 
-def trace(network: nn.Module, picture: Tensor | np.ndarray, names: Any = None) -> Trace:
+def trace(network: nn.Module, picture: Picture, names: Any = None) -> Trace:
     """Run one picture through any torch network, and keep every number on the way.
 
     picture: (C, H, W), (C, L) or (C, D, H, W), or the same with a batch axis of 1, prepared as the network wants it.
@@ -237,9 +237,7 @@ def trace(network: nn.Module, picture: Tensor | np.ndarray, names: Any = None) -
     >>> seen = striate.trace(network, picture)          # doctest: +SKIP
     >>> print(seen.explain("conv1", 5, 10, 12).formula)   # doctest: +SKIP
     """
-    tensor = torch.as_tensor(picture)
-    tensor = tensor if tensor.is_floating_point() else tensor.float()
-    return Trace(capture(network, tensor), network, None if names is None else tuple(names))
+    return Trace(capture(network, picture), network, None if names is None else tuple(names))
 
 
 def _array(tensor: Tensor) -> np.ndarray:

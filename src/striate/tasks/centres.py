@@ -88,7 +88,8 @@ def centre_loss(maps: Tensor, encoded: Tensor, reach: tuple[float, float], weigh
         if len(boxes):
             each = (1 - giou(said[row, y, x], boxes[owner, 1:])) * share
             overlap = overlap + (each * weights[kinds[owner]]).sum()
-    each = _focal(logits, torch.stack(heats)) * _judged(encoded, *logits.shape[2:])[:, None]
+    heat = torch.stack(heats)  # an object in an ignored box is one all the same
+    each = _focal(logits, heat) * torch.maximum(_judged(encoded, *logits.shape[2:])[:, None], (heat >= MIDDLE).float())
     return ((each * weights[:, None, None]).sum() + OVERLAP_WEIGHT * overlap) / count.clamp(min=1.0)
 
 

@@ -158,7 +158,7 @@ class Detection(Task):
         self, answers: Sequence[Boxes], tiles: Sequence[tuple[int, int, int, int]], size: tuple[int, int]
     ) -> Boxes:
         """The boxes of all tiles, once each: what a tile's inner edge cuts is left to the tile that has it whole. Large
-        boxes, which no tile need have whole, go where another one shows more of the same."""
+        boxes, which no tile need have whole, go where another one shows more of the same, or are put together."""
         names, corners, sure, cuts = [], [np.zeros((0, 4))], [np.zeros(0)], [np.zeros((0, 4))]
         for answer, (y0, y1, x0, x1) in zip(answers, tiles, strict=True):
             moved = answer.corners + np.array([x0, y0, x0, y0])
@@ -174,8 +174,10 @@ class Detection(Task):
         boxes, chances = np.concatenate(corners), np.concatenate(sure)
         order = np.argsort(-chances, kind="stable")[:MOST_JOINED]
         kinds = np.array([self.classes.index(names[place]) for place in order], np.int64)
-        rest = ~_pieces(kinds, boxes[order], chances[order], np.concatenate(cuts)[order])
-        order, kinds = order[rest], torch.from_numpy(kinds[rest])
+        cuts = np.concatenate(cuts)[order]
+        boxes[order], first = _united(kinds, boxes[order], chances[order], cuts)
+        first[first] = ~_pieces(kinds[first], boxes[order[first]], chances[order[first]], cuts[first])
+        order, kinds = order[first], torch.from_numpy(kinds[first])
         kept = order[centres.suppressed(kinds, torch.from_numpy(boxes[order])).numpy()]
         told = tuple(names[place] for place in kept)
         return Boxes(names=told, corners=boxes[kept], confidence=chances[kept], size=size)
@@ -308,10 +310,26 @@ def _pieces(kinds: np.ndarray, boxes: np.ndarray, sure: np.ndarray, cuts: np.nda
     areas, found = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1), np.zeros(len(boxes), bool)
     for place in np.flatnonzero(np.isfinite(cuts[:, 0])):
         others = (kinds == kinds[place]) & (areas > areas[place]) & (2 * sure >= sure[place])
-        seen = np.clip(boxes[others], np.tile(cuts[place, :2], 2), np.tile(cuts[place, 2:], 2))
-        both, either = centres.shared(torch.from_numpy(boxes[place]), torch.from_numpy(seen))
+        tile = np.tile(cuts[place, :2], 2), np.tile(cuts[place, 2:], 2)
+        both, either = centres.shared(*(torch.from_numpy(np.clip(one, *tile)) for one in (boxes[place], boxes[others])))
         found[place] = bool((both > centres.SAME * either).any())
     return found
+
+
+def _united(kinds: np.ndarray, boxes: np.ndarray, sure: np.ndarray, cuts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The boxes, surest first, and (N,) whether each stays: pieces of an object that are the same where both their
+    tiles see it, and about as sure, are one in the place of the surest."""
+    groups, boxes, cut = np.arange(len(boxes)), boxes.copy(), np.flatnonzero(np.isfinite(cuts[:, 0]))
+    for place in cut:
+        near = cut[(cut >= place) & (kinds[cut] == kinds[place]) & (2 * sure[cut] >= sure[place])]
+        low, high = np.maximum(cuts[place, :2], cuts[near, :2]), np.minimum(cuts[place, 2:], cuts[near, 2:])
+        seen = (np.clip(one, np.tile(low, 2), np.tile(high, 2)) for one in (boxes[place], boxes[near]))
+        both, either = centres.shared(*map(torch.from_numpy, seen))
+        same = groups[near[(both > centres.SAME * either).numpy()]]
+        groups[np.isin(groups, same)] = same.min(initial=groups[place])
+    np.minimum.at(boxes[:, :2], groups, boxes[:, :2])
+    np.maximum.at(boxes[:, 2:], groups, boxes[:, 2:])
+    return boxes, groups == np.arange(len(boxes))
 
 
 def _shares(target: Boxes) -> np.ndarray:

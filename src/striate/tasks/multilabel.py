@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from striate.data.prepare import Shape
-from striate.data.sample import Found, class_order
+from striate.data.sample import UNKNOWN, Found, class_order, names_of
 from striate.draw import number_charts
 from striate.errors import StriateError
 from striate.evaluate.facts import Figure
@@ -18,7 +18,7 @@ from striate.evaluate.intervals import Clusters
 from striate.evaluate.label_scores import best_thresholds, label_scores
 from striate.tasks.task import Floor, Task
 
-Targets = Sequence[tuple[str, ...]]  # the labels of every picture
+Targets = Sequence[tuple[str, ...]]  # the labels of every picture; after UNKNOWN, those of which it is not known
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Multilabel(Task):
     @classmethod
     def of(cls, found: Found, targets: Targets, options: Mapping[str, object]) -> Self:
         """Labels in the order of their columns, or by name; those that no picture has are not learned."""
-        present = {name for target in targets for name in target}
+        present = {name for target in targets for name in names_of(target)}
         if options.get("balance") == "sampling":
             rule = "pictures of several labels cannot be drawn evenly"
             raise StriateError(rule, received="sampling", where="--balance")
@@ -54,29 +54,34 @@ class Multilabel(Task):
         return replace(self, thresholds=tuple(thresholds.tolist()))
 
     def trial(self, targets: Targets) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Every label, as what is true of one may not be of another."""
-        return self._marks(targets), self.classes
+        """Every label, as what is true of one may not be of another; one that is not known is none here."""
+        return self._marks(targets) == 1, self.classes
 
     def encode(self, targets: Targets, sizes: np.ndarray, shape: Shape) -> Tensor:
         return torch.from_numpy(self._marks(targets)).float()
 
     def _marks(self, targets: Targets) -> np.ndarray:
-        """(N, K) of bool: which labels each target has."""
-        marks = [[name in target for name in self.classes] for target in targets]
-        return np.array(marks, bool).reshape(-1, len(self.classes))
+        """(N, K): 1 for the labels that each target has, 0 for others, NaN where it is not known."""
+        marks = np.array([[name in target for name in self.classes] for target in targets], float)
+        doubts = [[UNKNOWN + name in target for name in self.classes] for target in targets]
+        return np.where(np.array(doubts, bool) & (marks == 0), np.nan, marks).reshape(-1, len(self.classes))
 
     def _told(self, answers: Sequence[np.ndarray]) -> np.ndarray:
         """(N, K, 2) float64 of the answers."""
         return np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
 
     def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
-        """Binary cross-entropy, the mean over labels; weights: a factor for each, so that rare ones count as much."""
-        soft = encoded * (1 - smoothing) + smoothing / 2
-        each = F.binary_cross_entropy_with_logits(logits, soft.to(logits.dtype), reduction="none")
-        return each.mean() if weights is None else (each * (weights / weights.mean())).mean()
+        """Binary cross-entropy, the mean over known labels; weights: a factor for each, so that rare ones count."""
+        known = ~encoded.isnan()
+        soft = encoded.nan_to_num() * (1 - smoothing) + smoothing / 2
+        each = F.binary_cross_entropy_with_logits(logits, soft.to(logits.dtype), reduction="none") * known
+        each = each if weights is None else each * (weights / weights.mean())
+        return each.sum() / known.sum().clamp(min=1)
 
     def hits(self, logits: Tensor, encoded: Tensor) -> float:
-        return float(((logits > 0) == (encoded > 0.5)).float().mean(dim=1).sum())
+        known = ~encoded.isnan()
+        right = ((logits > 0) == (encoded > 0.5)) & known
+        return float((right.sum(dim=1) / known.sum(dim=1).clamp(min=1)).sum())
 
     def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> np.ndarray:
         chances = logits.detach().double().cpu().sigmoid().numpy()
@@ -107,18 +112,15 @@ class Multilabel(Task):
         said = row["predicted"].split("; ")
         return np.array([(float(row[f"p_{name}"]), name in said) for name in self.classes])
 
-    def floor(self, targets: Targets) -> dict[str, object]:
-        return {"common": (self._marks(targets).mean(axis=0) > 0.5).tolist()}
-
     def scores(self, targets: Targets, answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
-        common, told = floor.get("common", [False] * len(self.classes)), self._told(answers)
-        return label_scores(self._marks(targets), told[..., 0], told[..., 1] > 0, self.classes, common, clusters)
+        told = self._told(answers)
+        return label_scores(self._marks(targets), told[..., 0], told[..., 1] > 0, self.classes, clusters)
 
     def errors(self, targets: Targets, answers: Sequence[np.ndarray]) -> np.ndarray:
         """The sum over wrong labels of how sure the wrong answer was."""
         truth, told = self._marks(targets), self._told(answers)
-        chances, wrong = told[..., 0], truth != (told[..., 1] > 0)
-        return (wrong * np.where(truth, 1 - chances, chances)).sum(axis=1)
+        chances, wrong = told[..., 0], (truth != (told[..., 1] > 0)) & ~np.isnan(truth)
+        return (wrong * np.where(truth > 0, 1 - chances, chances)).sum(axis=1)
 
     def figures(self, targets: Targets, answers: Sequence, record: dict) -> dict[str, Figure]:
         return {

@@ -2,8 +2,9 @@
 
 import base64
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
@@ -169,9 +170,20 @@ class Segmentation(Task):
                 drawn = F.interpolate(plane[None, None], size=size, mode="bilinear", antialias=smaller)[0, 0]
             labels[drawn > best] = number
             best = torch.maximum(best, drawn)
-        numbers = labels.numpy()
-        shares = np.bincount(numbers.ravel(), minlength=len(self.classes)) / numbers.size
-        return Areas(zlib.compress(numbers.tobytes(), 1), *size, shares, float(best.mean()))
+        return self._packed(labels.numpy(), float(best.mean()))
+
+    def _packed(self, labels: np.ndarray, confidence: float) -> Areas:
+        shares = np.bincount(labels.ravel(), minlength=len(self.classes)) / labels.size
+        return Areas(zlib.compress(labels.tobytes(), 1), *labels.shape, shares, confidence)
+
+    def joined(self, answers: Sequence[Areas], tiles: Sequence[tuple[int, ...]], size: tuple[int, int]) -> Areas:
+        """Of every tile what is nearer to its middle than to that of the next one, where most is seen around it."""
+        labels = np.zeros(size, np.uint8)
+        rows, columns = _halved(tile[:2] for tile in tiles), _halved(tile[2:] for tile in tiles)
+        for answer, (y0, y1, x0, x1) in zip(answers, tiles, strict=True):
+            (top, bottom), (left, right) = rows[y0, y1], columns[x0, x1]
+            labels[top:bottom, left:right] = answer.labels[top - y0 : bottom - y0, left - x0 : right - x0]
+        return self._packed(labels, float(np.mean([answer.confidence for answer in answers])))
 
     def score(self, logits: Tensor, index: int, whole: Tensor | None = None) -> Tensor:
         """The mean logit of a class over the pixels told to be of it; over all pixels where none is."""
@@ -296,6 +308,13 @@ class Segmentation(Task):
             size = answer.height, answer.width
             labels, objects = self._labels(target, *size), read_objects(target, *size)
             yield labels, None if objects is None else np.where(labels == UNKNOWN, 0, objects), answer.labels
+
+
+def _halved(spans: Iterable[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int]]:
+    """What is left of each span along a side when two in a row share what both cover."""
+    spans = sorted(set(spans))
+    cuts = [spans[0][0], *((a[1] + b[0]) // 2 for a, b in pairwise(spans)), spans[-1][1]]
+    return dict(zip(spans, pairwise(cuts), strict=True))
 
 
 def _fitting(encoded: Tensor, logits: Tensor) -> Tensor:

@@ -21,21 +21,21 @@ from striate.data.sources import read_source, require_trainable
 from striate.data.split import VALIDATED, folds, kin_of, require_folds, split, twins, validation_share
 from striate.data.store import Store, build_store
 from striate.data.survey import Survey, survey
-from striate.data.wording import extent, worded
+from striate.data.wording import extent
 from striate.errors import StriateError, counted, first_few
 from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, task_kind
-from striate.train.events import Decoded, Note, Watch
+from striate.train.events import Decoded, Note, Watch, in_words_of
 from striate.train.listed import set_aside, write_listed
-from striate.train.plan import shape_of
+from striate.train.plan import require_fit, shape_of
 from striate.train.settings import Settings
 from striate.train.unseen import without_unseen
 
 if TYPE_CHECKING:  # a check needs no model
     from striate.train.given import Given
 
-PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text")  # what to read
+PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page")  # what to read
 COMPARING = 0.1  # of a budget in minutes may go into seeking pictures that look alike
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 FEW_SCORED = 20  # the same where every picture has many answers
@@ -144,14 +144,15 @@ class Dataset:
             and not (self.aside and found.kind == "near-duplicates")  # neighbours in time, which borders keep apart
         ]
         said += self.found.notes
-        tested = [f"{name!r}" for name, count in self.counts("test").items() if count] if self.task.one_label else []
-        if len(tested) == 1:
-            said.append(f"All test pictures are of the class {tested[0]}: who always answers so has 100 %.")
+        counts = self.counts("test")
+        tested, untested = ([name for name in counts if bool(counts[name]) is there] for there in (True, False))
+        if len(tested) == 1 and self.task.one_label:
+            said.append(f"All test pictures are of the class {tested[0]!r}: who always answers so has 100 %.")
+        elif tested and untested:
+            said.append(f"No test picture shows {first_few(untested)}: the test scores say nothing of that.")
         if self.empty:
-            said.append(
-                f"No pictures for the {' and the '.join(self.empty)} part: what belongs together (of one group, alike) "
-                "stays in one part, and there is too little of it to divide."
-            )
+            why = "what belongs together (of one group, alike) stays in one part, and there is too little to divide"
+            said.append(f"No pictures for the {' and the '.join(self.empty)} part: {why}.")
         leaks = {part: int(self.leaked(part).sum()) for part in PARTS[1:]}
         if any(leaks.values()) and all(found.kind != "leak" for found in self.check.findings):  # by group alone
             counts = " and ".join(f"{count:,} of the {part} part" for part, count in leaks.items() if count)
@@ -192,13 +193,6 @@ class Job:
     given: "Given | None" = None
 
 
-def in_words_of(form: str, tell: Watch) -> Watch:
-    """`tell` whose notes speak of series, texts or volumes where these are learned from."""
-    if form == "picture":
-        return tell
-    return lambda event: tell(Note(worded(event.text, form)) if isinstance(event, Note) else event)
-
-
 def find(source: Source, settings: Settings) -> Found:
     """The samples of a source, with labels and groups as asked for."""
     places = {name: getattr(settings, name) for name in PLACES}
@@ -214,10 +208,12 @@ def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, S
     pick = replace(settings.pick, volume=found.form == "volume")
     looked = survey(found.samples, pick=pick, workers=settings.workers)
     kind = task_kind(found.task)
+    shape = shape_of(found.form, settings, looked, kind.side(found), kind.step, kind.mirrored)
+    require_fit(found, settings, kind, shape)
     store = build_store(
         found.samples,
         Path(settings.out) / ".store",
-        shape_of(found.form, settings, looked, kind.side(found), kind.step, kind.mirrored),
+        shape,
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
         fixed_channels=settings.channels is not None or settings.network in CATALOG,
@@ -299,7 +295,9 @@ def _in_blocks(
     every = data.samples
     for rows in (np.flatnonzero(parts == part) for part in PARTS):
         kin[rows] = rows[kin_in_time([every[row] for row in rows])]
-    data = replace(data, parts=parts, kin=kin, aside={int(used[row]): why for row, why in beside.items()})
+    part_of, aside = dict(zip(data.names, parts, strict=True)), {int(used[row]): why for row, why in beside.items()}
+    check = replace(data.check, findings=[one.in_blocks(part_of) for one in data.check.findings])
+    data = replace(data, parts=parts, kin=kin, check=check, aside=aside)
     return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
 
 

@@ -19,12 +19,12 @@ from striate.device import choose_device
 from striate.evaluate.check_section import head_of
 from striate.evaluate.facts import ReportFacts
 from striate.evaluate.report import report
-from striate.train.dataset import Source, find, in_use, in_words_of, open_store
-from striate.train.events import Note
+from striate.train.dataset import Source, find, in_use, open_store
+from striate.train.events import Note, in_words_of
 from striate.train.listed import set_aside, write_listed
 from striate.train.probe import Lesson
 from striate.train.progress import Progress
-from striate.train.settings import Settings, settings_from
+from striate.train.settings import CHECK_SETTINGS, Settings, name_options, settings_from
 from striate.train.suspects import suspects
 
 
@@ -32,9 +32,8 @@ def check(source: Source, *, quick: bool = False, quiet: bool = False, **options
     """What is found in labelled pictures; it is also written into OUT/check-NAME: check.html, check.json and data.csv.
 
     source: as for `striate.train`. quick: leaves out the search for wrong labels, which trains small networks.
-    options: those fields of Settings that say how pictures are read (task, group, labels, label_regex, page, channels,
-    workers, out, seed, device). The decoded pictures and the result are kept under OUT/.store, where a training with
-    the same options and a second check find them. Raises StriateError where there are no pictures.
+    options: as listed below. The decoded pictures and the result are kept under OUT/.store, where a training with the
+    same options and a second check find them. Raises StriateError where there are no pictures.
 
     >>> striate.check("cells").of("problem")               # doctest: +SKIP
     """
@@ -57,6 +56,9 @@ def check(source: Source, *, quick: bool = False, quiet: bool = False, **options
         progress.close()
     _write(folder_of(source, settings.out), found, store, result, time.monotonic() - begun)
     return result
+
+
+name_options(check, CHECK_SETTINGS)
 
 
 def folder_of(source: Source, out: str | Path) -> Path:

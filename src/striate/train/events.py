@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from striate import files
+from striate.data.wording import worded
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,13 @@ class Epoch:
 
 Event = Note | Began | Decoded | Step | Epoch
 Watch = Callable[[Event], None]
+
+
+def in_words_of(form: str, tell: Watch) -> Watch:
+    """`tell` whose notes speak of series, texts or volumes where these are learned from."""
+    if form == "picture":
+        return tell
+    return lambda event: tell(Note(worded(event.text, form)) if isinstance(event, Note) else event)
 
 
 def write_history(path: Path, rows: list[dict]) -> None:

@@ -7,13 +7,14 @@ weights again. A budget of minutes also looks at the measured speed of this mach
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 
 import numpy as np
 import torch
 
 from striate.augment.recipe import RECIPES, Recipe, parse
 from striate.data.prepare import FORMS, Shape
+from striate.data.sample import Found
 from striate.data.survey import Survey
 from striate.data.symbols import SYMBOLS
 from striate.device import in_bf16, memory_format
@@ -169,6 +170,15 @@ def _of_form(plan: Plan, recipe: Recipe, symmetry: str, form: str) -> Plan:
     recipe = replace(recipe, hflip=symmetry == "mirror", dihedral=symmetry == "dihedral")
     recipe.require_axes(FORMS[form])
     return replace(plan, recipe=str(recipe), mirror=symmetry != "none", symmetry=f"{symmetry}: asked for")
+
+
+def require_fit(found: Found, settings: Settings, kind: type[Task], shape: Shape) -> None:
+    """Raise where the network that was asked for does not fit samples of this shape, or their classes, before any is
+    decoded; other tasks than of one label learn of what is found in readable samples."""
+    if settings.network.strip() != "auto" and kind.one_label:
+        task, line = kind.of(found, [one.target for one in found.samples], asdict(settings)), line_of(settings.network)
+        with torch.device("meta"):  # without weights
+            task.require_output(build(line, shape.seen, task.make_head(line)).output_shape)
 
 
 def shape_of(

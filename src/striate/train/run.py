@@ -1,7 +1,7 @@
 """Training as Python and the command line call it: one run or several, new or resumed."""
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from striate import files
@@ -11,7 +11,7 @@ from striate.train.checkpoint import ARRAYS
 from striate.train.dataset import Source
 from striate.train.events import Event, Watch
 from striate.train.progress import Progress
-from striate.train.settings import read_settings, settings_from
+from striate.train.settings import Settings, name_options, read_settings, settings_from
 from striate.train.single import Run
 
 
@@ -31,7 +31,7 @@ def train(
     resume: a run folder whose training was cut short; it goes on with that run's own settings.
     watch: called with every event (see striate.train.events), besides the bar that `quiet` turns off.
     started: when a budget of minutes began, in seconds of time.monotonic(); now by default.
-    options: the fields of Settings, e.g. network="hela", epochs=20, seed=1.
+    options: as listed below, e.g. network="hela", epochs=20, seed=1.
 
     >>> run = striate.train("cells", minutes=3)            # doctest: +SKIP
     >>> run.test["accuracy"]                               # doctest: +SKIP
@@ -52,6 +52,9 @@ def train(
     finally:
         if progress is not None:
             progress.close()
+
+
+name_options(train, [item.name for item in fields(Settings)])
 
 
 def _resumed(folder: Path, options: dict, source: Source, tell: Watch, started: float) -> Run:

@@ -3,9 +3,10 @@
 Nothing here imports torch, so that `striate --help` answers at once.
 """
 
+import inspect
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import get_args
@@ -24,6 +25,10 @@ SPLITS = ("content", "blocks")
 BALANCES = ("auto", "none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16")
 LEAST_MINUTES = 0.2  # of each of several runs
+CHECK_SETTINGS = (
+    "task", "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page", "channels", "img_size",
+    "seed", "device", "workers", "out",
+)  # fmt: skip
 
 
 def option(default: object, group: str, text: str, *flags: str, meta: str = "", choices: Collection[str] = ()) -> Field:
@@ -40,7 +45,7 @@ class Settings:
     """What a person asked for; None and "auto" are decided from the data (see plan.py)."""
 
     network: str = option(
-        "auto", NETWORK, "auto, a name (hela, digits, lenet5, vgg16, resnet18, ...) or a line of layers"
+        "auto", NETWORK, "auto, a name (hela, digits, binary100, pilotnet, vgg16, resnet18, ...) or a line of layers"
     )
     img_size: str | None = option(
         None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"
@@ -48,42 +53,30 @@ class Settings:
     channels: str | None = option(
         None, NETWORK, "1 for grey, 3 for colour, or which of a picture's channels: 0,2 (one alone: 2,)", meta="N"
     )
-    members: int | None = option(
-        None, NETWORK, "an ensemble of N such networks, which answer together; without it auto decides", meta="N"
-    )
+    members: int | None = option(None, NETWORK, "an ensemble of N such networks; without it auto decides", meta="N")
     weights: str | None = option(
         None, NETWORK, "begin with these weights: a run, a model file, or a .safetensors file of another program",
         meta="MODEL",
     )  # fmt: skip
     epochs: int | None = option(None, BUDGET, "how often all training pictures are seen", meta="N")
     minutes: float | None = option(None, BUDGET, "time from start to report instead of epochs, e.g. 3", meta="M")
-    patience: int | None = option(
-        None, BUDGET, "stop when validation has not improved for N epochs, and keep the best", meta="N"
-    )
-    task: str | None = option(
-        None, DATA, "what is learned, where the data leave it open: " + ", ".join(TASKS), choices=TASKS
-    )
-    form: str = option(
-        "auto", DATA, "what is learned from, where the data leave it open: picture, series, volume", choices=FORMS
-    )
+    patience: int | None = option(None, BUDGET, "stop N epochs after the best on validation, and keep that", meta="N")
+    task: str | None = option(None, DATA, "what is learned, where the data leave it open", choices=TASKS)
+    form: str = option("auto", DATA, "what is learned from, where the data leave it open", choices=FORMS)
     text: str | None = option(None, DATA, "learn from the texts in this column of a table", meta="COLUMN")
     page: int = option(0, DATA, "page, slice or frame of files that hold several, from 0", meta="N")
     test: float = option(0.2, DATA, "share of the pictures for the test part", meta="SHARE")
-    val: float | None = option(
-        None, DATA, "share of the pictures for the validation part; a tenth, and less of many, without it", meta="SHARE"
-    )
-    repeats: int | None = option(
-        None, DATA, "train N times, with the seeds from --seed on, and report mean and spread", meta="N"
-    )
-    folds: int | None = option(
-        None, DATA, "divide the pictures into K folds, and train K times with each as the test part once", meta="K"
-    )
+    val: float | None = option(None, DATA, "share of the validation part; else a tenth, and less of many", meta="SHARE")
+    repeats: int | None = option(None, DATA, "train N times, with seeds from --seed on: mean and spread", meta="N")
+    folds: int | None = option(None, DATA, "train K times, each of K folds the test part once", meta="K")
     split: str = option(
         "content", DATA, "by content, or in blocks of the order given (video, series): train first, test last",
         choices=SPLITS,
     )  # fmt: skip
     group: str | None = option(
-        None, DATA, "keep groups in one part: 'parent', a table's column, or a regular expression on the path"
+        None,
+        DATA,
+        "keep groups in one part: 'parent', 'PatientID', a column of the table, or an expression on the path",
     )
     labels: str | None = option(None, DATA, "a CSV or TSV table with the labels of FOLDER's pictures", meta="FILE")
     label_column: str | None = option(
@@ -201,8 +194,7 @@ _RANGES = {
     "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
     "patience": (1, 1_000_000), "test": (0, 0.9), "val": (0, 0.9), "batch_size": (1, 65_536),
     "lr": (1e-8, 100), "momentum": (0, 0.9999), "weight_decay": (0, 10), "smoothing": (0, 0.9),
-    "seed": (0, 2**62), "workers": (0, 256), "page": (0, 65_535),
-    "members": (1, 100),
+    "seed": (0, 2**62), "workers": (0, 256), "page": (0, 65_535), "members": (1, 100),
 }  # fmt: skip
 
 
@@ -213,6 +205,16 @@ def settings_from(options: dict[str, object]) -> Settings:
         if name not in known:
             raise StriateError("a setting is one that train knows", received=name, remedy=nearest(name, known))
     return Settings(**options)
+
+
+def name_options(function: Callable, names: Collection[str]) -> None:
+    """Let a function's signature and help name these fields of Settings, in place of its last parameter **options."""
+    known, told = [one for one in fields(Settings) if one.name in names], inspect.signature(function)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    each = [inspect.Parameter(one.name, kind, default=one.default, annotation=one.type) for one in known]
+    function.__signature__ = told.replace(parameters=[*list(told.parameters.values())[:-1], *each])
+    lines = (f"{one.name} {'|'.join(one.metadata['choices'])}".rstrip() + f": {one.metadata['help']}" for one in known)
+    function.__doc__ = "\n".join([f"{inspect.getdoc(function)}\n", *lines])
 
 
 def to_toml(tables: dict[str, dict[str, object]]) -> str:

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 import striate
 from striate import device as machine
 from striate import files
@@ -32,8 +34,8 @@ from striate.train.assemble import auto_of, network_of, speed_of, training_of
 from striate.train.budget import LEAST_REPORT, answer_in_time
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
-from striate.train.dataset import Dataset, Division, Job, Source, in_words_of, read_dataset, write_data
-from striate.train.events import Began, Epoch, Note, Watch, write_history
+from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
+from striate.train.events import Began, Epoch, Note, Watch, in_words_of, write_history
 from striate.train.given import read_given
 from striate.train.illustrate import SHARE
 from striate.train.loop import Training
@@ -246,7 +248,9 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
         **data.task.floor(data.targets_of(data.rows("train"))),
         "recipe": training.plan.recipe,
         **({"text": job.settings.text} if job.settings.text else {}),
+        **({"columns": job.settings.columns} if job.settings.columns else {}),
         **({"series": data.found.read} if data.found.read else {}),
+        **({"scales": _scales(data)} if data.task.by_pixel else {}),
         **({"split": job.settings.split} if job.settings.split == "blocks" else {}),
     }
     network = training.average.network.eval()
@@ -256,6 +260,12 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
     model = calibrated(model, data)
     scores = write_results(folder, model, training, history, job)
     return Run(folder, scores, model, training.stop)
+
+
+def _scales(data: Dataset) -> list[float]:
+    """The least and the median share of their size that training pictures were brought to."""
+    shares = np.array(data.store.shape.stored[:2]) / data.sizes[data.rows("train")]
+    return np.quantile(shares.min(axis=1).clip(max=1), (0, 0.5)).tolist()
 
 
 @contextlib.contextmanager

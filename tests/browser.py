@@ -55,6 +55,8 @@ WIDER = """() => ["html", "main", "header"].filter((name) => {
   return one.scrollWidth > one.clientWidth;
 })"""
 
+HIGHER = "() => document.documentElement.scrollHeight > innerHeight"
+
 
 def command(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", "striate", *map(str, words)]

@@ -100,6 +100,21 @@ def test_stripes_are_not_the_same_for_being_stripes() -> None:
     assert of(pictures).near == []
 
 
+def test_tiles_of_one_layout_are_not_the_same_for_it() -> None:
+    """Four tiles at the same places in other colours, and a line above them, are 90 different pictures; one of them
+    mirrored and saved anew is found all the same."""
+    random, pictures = np.random.default_rng(4), []
+    for _ in range(90):
+        picture = np.full((96, 96, 3), random.integers(10, 40), np.uint8)
+        picture[:8] = random.integers(30, 255, 3)
+        for y in (11, 52):
+            for x in (4, 48):
+                picture[y + 1 : y + 36, x + 1 : x + 40] = random.integers(20, 255, 3)
+        pictures.append(picture)
+    assert of(pictures).near == []
+    assert of([*pictures, saved(pictures[14][:, ::-1], 85)]).near == [[14, 90]]
+
+
 def test_copies_are_those_with_equal_bytes() -> None:
     """Also among few pictures, and groups are disjoint."""
     random = np.random.default_rng(0)

@@ -55,13 +55,31 @@ def renamed(kind: str, number: int) -> str:
     return path.replace(".png", "_new.png") if number // len(CLASSES) % 3 == 0 else path
 
 
+def hashed(kind: str, number: int) -> str:
+    """Ids of letters and digits, so that no two names are built alike letter by letter."""
+    number //= len(CLASSES)
+    return f"{kind}/{_hex(number // 5 + 8 * CLASSES.index(kind))}_{number % 5}.png"
+
+
+def behind(kind: str, number: int) -> str:
+    """The patient behind an id of every picture's own."""
+    return f"{kind}/{_hex(1000 + number)}_p{number // len(CLASSES) // 5 + 8 * CLASSES.index(kind):02}.png"
+
+
+def _hex(number: int) -> str:
+    return f"{number * 2654435761 % 2**32:08x}"
+
+
 def film(kind: str, number: int) -> str:
     return f"{kind}/frame_{number // len(CLASSES) * 2 + 1000 * CLASSES.index(kind):06}.png"
 
 
 @pytest.mark.parametrize(
     ("name", "groups"),
-    [(patient, 24), (slide, 24), (subfolder, 24), (days, 24), (well, 24), (renamed, 24), (film, None)],
+    [
+        *((name, 24) for name in (patient, slide, subfolder, days, well, renamed, hashed, behind)),
+        (film, None),
+    ],
 )
 def test_a_series_that_looks_like_one_is_a_problem(tmp_path: Path, name: object, groups: int | None) -> None:
     """The option that is suggested gives the very groups, and train accepts it."""
@@ -101,6 +119,10 @@ def test_a_name_that_says_patient_is_a_caution(tmp_path: Path) -> None:
     twelve = draw(tmp_path / "twelve", 42, name=lambda kind, n: f"{kind}/patient_{n // 12}_{n % 12:02}.png")
     found = one(glance(twelve, tmp_path / "store"), "series")
     assert found.figures["option"] == r"--group '(patient_\d+)_\d+\.\w+$'"  # and not tens of the last number
+    slides = "{}/patient_{}_slide{}_{}.png".format
+    slides = draw(tmp_path / "slides", 20, name=lambda kind, n: slides(kind, n // 9, n // 3 % 3, n % 9))
+    found = one(glance(slides, tmp_path / "store"), "series")
+    assert found.figures["option"] == r"--group '(patient_\d+)_slide\d+_\d+\.\w+$'"  # slide 1 is everybody's
     counted = draw(tmp_path / "counted", name=patient)
     assert one(glance(counted, tmp_path / "store"), "series").level == "caution"
 
@@ -116,6 +138,17 @@ def test_groups_in_several_parts_and_classes_are_told(tmp_path: Path) -> None:
     assert found.figures["across_parts"] == 8
     assert found.figures["across_classes"] == 8
     assert "more than one of the given parts: 8" in found.what
+
+
+def test_a_patient_whose_names_hold_the_class_stays_whole(tmp_path: Path) -> None:
+    """bar_3_1 and disc_3_2 are of patient 3: the light shows it across classes, and the class does not part it."""
+
+    def change(kind: str, number: int, picture: np.ndarray) -> np.ndarray:
+        return np.clip(0.3 * picture + np.random.default_rng(number // 5).uniform(0, 170, 3), 0, 255).astype(np.uint8)
+
+    folder = draw(tmp_path / "set", name=lambda kind, n: f"{kind}/{kind}_{n // 15}_{n % 15}.png", change=change)
+    found = one(glance(folder, tmp_path / "store"), "series")
+    assert (found.figures["groups"], found.figures["across_classes"]) == (8, 8)
 
 
 def test_patients_are_found_whatever_labels_their_pictures_have(tmp_path: Path) -> None:

@@ -298,6 +298,17 @@ def test_filter_writes_the_map_beside_the_picture(
     assert "12×12 to 6×6" in capsys.readouterr().out
 
 
+def test_filter_says_sizes_as_its_picture_does(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Height before width, as beside the picture; and of a stack that its first page alone is filtered."""
+    pages = [Image.fromarray(np.full((12, 20), value, np.uint8)) for value in (5, 9, 7)]
+    pages[0].save(tmp_path / "p.tif", save_all=True, append_images=pages[1:])
+    assert main(["filter", str(tmp_path / "p.tif"), "--kernel", "1 0\n0 1\n0 0", "--out", str(tmp_path / "maps")]) == 0
+    shown = capsys.readouterr()
+    assert "12×20 to 10×19 (height × width)" in shown.out
+    assert "values from 10 to 10" in shown.out
+    assert "has 3 pages, of which the first is filtered" in shown.err
+
+
 @pytest.mark.parametrize("words", [["kernel=egde"], ["kernel=1 2; 3"], ["stride=0"], ["padding=wrong"], ["padding=²"]])
 def test_a_wrong_filter_is_told(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Kernels, strides and paddings that are none: one line, exit code 2, no file."""

@@ -252,13 +252,14 @@ def test_layers_come_with_their_captions() -> None:
 
 
 def test_drawn_mistakes_are_large_and_say_what_is_drawn() -> None:
-    """With a legend pictures get more dots and room, and a truth without words is left out."""
+    """With a legend pictures get more dots and room, as texts do; a truth without words is left out."""
     facts = _facts()
     wordless = [dataclasses.replace(one, truth="") for one in facts.mistakes]
     large = Page(report(dataclasses.replace(facts, mistakes=wordless, legend="Dashed ones were missed.")))
     assert "a wrong label often hides here. Dashed ones were missed." in large.words
     text = report(dataclasses.replace(facts, legend="Dashed ones were missed."))
     assert 'class="mistakes large"' in text
+    assert 'class="mistakes large"' in report(dataclasses.replace(facts, form="text"))
     assert 'class="mistakes large"' not in report(facts)
     assert large.words.count("is ") < Page(report(facts)).words.count("is ")
 

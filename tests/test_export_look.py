@@ -84,6 +84,20 @@ def test_the_probabilities_are_those_of_predict() -> None:
         assert model.look(pixels).probabilities == pytest.approx(model.predict([pixels])[0].probabilities)
 
 
+def test_what_the_pass_alone_says_is_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Beside an answer averaged with the mirror image's stands that of the layers shown: torch's softmax."""
+    model, pixels = drawn_model(mirror=True), picture(0, 1, side=12, channels=3)
+    alone, look = by_hand(model, pixels, 11), model.look(pixels)
+    assert f"alone says {model.classes[int(alone.argmax())]} ({100 * alone.max():.1f} %)" in look.note
+    assert max(look.probabilities.values()) != pytest.approx(float(alone.max()), abs=1e-3)
+    assert drawn_model().look(pixels).note == ""
+    model.save(tmp_path / "model.safetensors")
+    Image.fromarray(pixels).save(tmp_path / "one.png")
+    words = [str(tmp_path / "model.safetensors"), str(tmp_path / "one.png"), "--out", str(tmp_path)]
+    assert main(["look", *words]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == look.note
+
+
 def test_the_largest_number_is_meant_where_none_is_named(seen: Look) -> None:
     """Of the layer, of a channel, or at a position; what is given stays."""
     maps = np.abs(seen.maps("conv2"))

@@ -166,9 +166,11 @@ def test_sobel_is_the_length_of_both_gradients() -> None:
 
 
 def test_text_becomes_weights() -> None:
-    """Rows by semicolons, weights by spaces or commas, any shape."""
+    """Rows by semicolons or lines, weights by spaces or commas, any shape."""
     np.testing.assert_array_equal(filters.kernel("0 1 0; 1 -4 1; 0 1 0"), filters.kernel("edge"))
     np.testing.assert_array_equal(filters.kernel("1,2.5\t-3e-1 ; 4, 5,6;"), [[1, 2.5, -0.3], [4, 5, 6]])
+    for text in ("0 1 0\n1 -4 1\n0 1 0", "0 1 0;\r\n1 -4 1;\r\n\r\n0 1 0\n"):
+        np.testing.assert_array_equal(filters.kernel(text), filters.kernel("edge"))
     assert filters.kernel("-2").shape == (1, 1)
     np.testing.assert_array_equal(filters.kernel("Edge"), filters.kernel("edge"))
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from browser import WIDER, Browser, expect, open_tab, page_of, visit
+from browser import HIGHER, WIDER, Browser, expect, grid, open_tab, page_of, visit
 from PIL import Image
 
 from striate.data.prepare import Preparation, Shape
+from striate.data.symbols import symbols_of
 from striate.export.model import Model
 from striate.network.build import build
 from striate.tasks.task import make_task
@@ -48,17 +49,33 @@ def test_wide_kernels_and_large_maps_have_room_at_any_width(browser: Browser, tm
                 assert not page.evaluate(OUTSIDE, [".explain-trust td", ".scroll"])
 
 
+def test_the_document_does_not_scroll_beside_its_panels(browser: Browser, tmp_path: Path) -> None:
+    """What is said to a screen reader alone, of padding far down in the arithmetic, lies in the panel that scrolls."""
+    Image.new("L", (24, 24)).save(tmp_path / "black.png")
+    words = asked(tmp_path, Shape(height=24, width=24, channels=1), tmp_path / "black.png")
+    with page_of(*words) as address, visit(browser, f"{address}#layer=2&y=0&x=0") as page:
+        expect(page.locator(".term td.padding .unseen").first).to_be_attached()
+        page.set_viewport_size({"width": 1280, "height": 400})
+        assert page.locator(".ledger").evaluate("one => one.scrollHeight > one.clientHeight")
+        assert not page.evaluate(HIGHER)
+
+
 def test_a_series_has_positions_and_no_pixels(browser: Browser, tmp_path: Path) -> None:
-    """Nobody looks for the pixel, the row or the column of a series; and its map is high enough to be seen."""
+    """Nobody looks for the pixel, the row or the column of a series; its map is high enough to be seen, as long as its
+    curve and right under it, and a line is no shorter than what is made from it."""
     np.save(tmp_path / "two.npy", np.random.default_rng(0).normal(100, 30, (1, 40, 2)).astype("float32"))
     words = asked(tmp_path, Shape(height=1, width=40, channels=2, depth="float32", form="series"), tmp_path / "two.npy")
     with page_of(*words) as address, visit(browser, address) as page:
         expect(page.get_by_role("heading", name="Layer conv1, channel 0, position 15")).to_be_visible()
         expect(page.get_by_text("Network input 2 × 40", exact=True)).to_be_visible()
+        expect(page.locator(".sweep-maps figure:visible")).to_have_count(2)
+        assert page.locator(".sweep-maps canvas").evaluate_all("all => all.map(one => one.clientWidth)") == [150, 150]
         read = page.locator("main").inner_text().lower()
         assert "channel 0, positions" in read
         open_tab(page, "explain")
         expect(page.locator(".explain-trust table")).to_be_visible()
+        curve, strip = (page.locator(name).bounding_box() for name in (".explain-drawn", ".explain-left .plane"))
+        assert (curve["x"], curve["width"]) == (strip["x"], strip["width"])
         read += page.locator("main").inner_text().lower() + " ".join(page.locator(".chart-tick").all_text_contents())
         assert "positions that are gone show" in read
         assert "% of positions" in read
@@ -108,3 +125,22 @@ def test_maps_of_long_pictures_are_no_hairlines(browser: Browser, tmp_path: Path
         mark = page.locator(".layer-panel > .atlas .mark-map").bounding_box()
         assert mark["height"] >= 8 + 6
         assert mark["width"] >= 240 + 6
+
+
+def test_a_text_can_be_read_and_its_channels_are_letters(browser: Browser, tmp_path: Path) -> None:
+    """Where a text is chosen its letters are large enough; any of the 96 channels can be looked at, by its letter, and
+    the arithmetic names it too."""
+    (tmp_path / "one.txt").write_text("a quick brown fox jumps over the lazy dog")
+    words = asked(tmp_path, Shape(height=1, width=40, channels=96, form="text"), tmp_path / "one.txt")
+    channel = int(symbols_of("x")[0, 0])
+    with page_of(*words) as address, visit(browser, f"{address}#layer=0&x=12") as page:
+        expect(page.locator(".row-button").first).to_be_visible()
+        labels = [one.split()[-2:] for one in page.locator(".row-button[data-term]").all_inner_texts()]
+        assert all(number == str(symbols_of(letter[1])[0, 0]) for number, letter in labels if "“" in letter)
+        assert any("“" in letter for _, letter in labels)
+        page.locator(".field-panel select").select_option(label=f"{channel} “x”")
+        expect(page.locator(".field-panel caption")).to_contain_text(f"channel {channel} “x”, positions")
+        numbers = grid(page.locator(".field-panel .numbers"))[0]  # of positions 15 to 19, and the x stands at 16
+        assert [value > 0 for value in numbers] == [False, True, False, False, False]
+        page.locator(".picture-button").click()
+        assert page.locator(".tile img").evaluate("one => one.clientWidth") >= 48 * 5  # a line of the drawing has 48

@@ -85,7 +85,27 @@ def test_a_volume_is_seen_frame_by_frame(browser: Browser, stack: tuple) -> None
         expect(page.get_by_role("heading", name=f"frame {FRAMES}, row 0, column 0")).to_be_visible()
         assert not faults(page)
         page.get_by_role("tab", name="Explain").click()
-        expect(page.get_by_text(f"frame 3 of {FRAMES}; below, all of them one under the other")).to_be_visible()
+        expect(page.get_by_text(f"frame 3 of {FRAMES}; below, all of them, row by row")).to_be_visible()
+
+
+def test_frames_lie_side_by_side_where_evidence_is_shown(browser: Browser, stack: tuple) -> None:
+    """Three beside each other, the other two below, every pixel where it belongs; the twin's map lies likewise."""
+    values, words = stack
+    with page_of(*words) as address, visit(browser, f"{address}#tab=explain&opacity=0") as page:
+        expect(page.locator(".explain-trust .note")).to_be_visible()
+        plane = page.locator(".explain-left .plane")
+        painted = pixels_of(plane.locator("canvas"))
+        assert painted.shape == (2 * HEIGHT + 1, 3 * WIDTH + 2)
+        for frame in range(FRAMES):
+            top, left = frame // 3 * (HEIGHT + 1), frame % 3 * (WIDTH + 1)
+            np.testing.assert_allclose(painted[top : top + HEIGHT, left : left + WIDTH], values[frame], atol=1)
+        zoom = plane.bounding_box()["width"] / painted.shape[1]
+        plane.click(position={"x": (WIDTH + 1 + 6.5) * zoom, "y": (HEIGHT + 1 + 3.5) * zoom})
+        expect(page.locator(".explain-readout")).to_contain_text("frame 5, row 3, column 6: ")
+        plane.click(position={"x": (WIDTH + 0.5) * zoom, "y": 3.5 * zoom})
+        expect(page.locator(".explain-readout")).to_have_text("between two frames")
+        small = page.locator("canvas.explain-small").evaluate_all("all => all.map(one => one.width / one.height)")
+        assert small == pytest.approx([painted.shape[1] / painted.shape[0]] * 2)
 
 
 @pytest.mark.parametrize("form", ["volume", "series"])

@@ -113,7 +113,7 @@ def first(visitor: Visitor) -> str:
 
 
 def test_the_model_is_described(visitor: Visitor, glass: Glass) -> None:
-    """Names, sizes, methods and colours; the note says what a probability is besides the pass shown."""
+    """Names, sizes, methods and colours; of a trace, what a probability is besides the pass shown."""
     model = visitor.json("/api/model")
     network = glass.looking.model.network
     assert model["name"] == "run"
@@ -124,8 +124,9 @@ def test_the_model_is_described(visitor: Visitor, glass: Glass) -> None:
     assert (model["run"], model["training"], model["task"]) == (True, False, "classification")
     assert [set(method) for method in model["methods"]] == [{"name", "label", "note"}] * len(model["methods"])
     assert {len(table) for table in model["colours"].values()} == {256}
-    assert "1.7" in model["note"]
-    assert "mirror" not in model["note"]
+    note = visitor.json(f"/api/trace/{first(visitor)}")["note"]
+    assert "1.7" in note
+    assert "mirror" not in note
 
 
 def test_a_trace_says_what_predict_says(visitor: Visitor, glass: Glass, run: Path, x: torch.Tensor) -> None:
@@ -514,8 +515,9 @@ def test_a_model_file_alone(tmp_path: Path) -> None:
         visitor = Visitor(server)
         model = visitor.json("/api/model")
         assert (model["name"], model["run"], model["training"]) == ("cells", False, False)
-        assert "averaged with the mirror image's" in model["note"]
-        assert visitor.json(f"/api/trace/{model['first_picture']}")["name"] == "mine.png"
+        trace = visitor.json(f"/api/trace/{model['first_picture']}")
+        assert "averaged with the mirror image's" in trace["note"]
+        assert trace["name"] == "mine.png"
         header, values = visitor.array(f"/api/pictures/{model['first_picture']}/input")
         assert values.shape == (3, *SIZE)
         assert len(header["display"]["minimum"]) == 3

@@ -200,10 +200,10 @@ def test_what_to_know_before_believing_the_scores(data: Path, tmp_path: Path) ->
     assert "Classes with nearly the same name: 'A ' and 'a'." in told
     assert re.search(r"16 pictures of the test part as given \(100.0 %\) are also in the train", told)
     assert "15 of the 15 test pictures have a copy" in told
-    assert "pictures in 1 group where the same file stands under several classes" in told
+    assert "pictures in 1 group where the same content stands under several classes" in told
     assert re.search(r"Pictures of different depths: \d+ of uint8 and 1 of float32", told)
     assert "(train, test as given)" in told
-    assert "the same file stands under several classes" in page
+    assert "the same content stands under several classes" in page
     rows = [row for row in read_table(tmp_path / "train" / "data.csv") if row["status"] == "left out"]
     assert {row["path"] for row in rows} == {"train/a/00.png", "test/a/00.png", "train/A /00.png"}
     cautions = [line for line in notes(data, tmp_path / "clean").splitlines() if line.startswith("Mind")]

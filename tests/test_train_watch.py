@@ -189,6 +189,13 @@ def test_autos_fixed_first_layer_is_passed_over(tmp_path: Path) -> None:
     assert index_of(tmp_path)["filters"] == {"name": "conv1", "shape": [4, 8, 3, 3]}
 
 
+def test_layers_have_their_own_shapes(tmp_path: Path) -> None:
+    """What is kept is 16 maps at most; the index says how many the layer has."""
+    Watching(tmp_path, tiny_training(tiny_plan(network="conv 20 3, relu, globalmaxpool, dense classes")), NAMES)
+    assert index_of(tmp_path)["layers"][0] == {"name": "relu1", "shape": [20, 8, 8]}
+    assert arrays_of(tmp_path, 0)["maps_0"].shape == (16, 8, 8)
+
+
 def test_large_maps_are_made_small(tmp_path: Path) -> None:
     """At most 16 maps of at most 64 pixels, shrunk by means; beyond what float16 holds they stay finite."""
     values = torch.arange(20 * 128 * 96, dtype=torch.float32).reshape(20, 128, 96)

@@ -197,7 +197,8 @@ def look(options: argparse.Namespace) -> int:
     png, text = (stem.with_name(stem.name + suffix) for suffix in (".png", ".txt"))
     files.write_bytes(png, seen.sheet(layer, options.channel, *position))
     files.write_text(text, table + "\n")
-    print(f"{printable(seen.name)}: {seen.answer}\n\n{table}\n\nwrote {png} and {text}")
+    print(f"{printable(seen.name)}: {seen.answer}", *filter(None, [seen.note]), sep="\n")
+    print(f"\n{table}\n\nwrote {png} and {text}")
     place = f"{shlex.quote(options.model)} {shlex.quote(options.picture)}"
     if layer is None:
         deepest = next((item for item in reversed(seen.layers) if len(item.output_shape) == 3), seen.layers[-1])
@@ -259,10 +260,12 @@ def filter_(options: argparse.Namespace) -> int:
     files.write_bytes(stem.with_name(stem.name + ".png"), pixels.picture_png(shown))
     files.write_bytes(stem.with_name(stem.name + ".tif"), tiff_bytes(result.feature_map))
     files.write_bytes(stem.with_name(stem.name + "-side-by-side.png"), sheet)
-    height, width = result.feature_map.shape
-    print(f"{path}: {result.grey.shape[1]}×{result.grey.shape[0]} to {width}×{height}: {result.formula}")
+    before, after = ("×".join(map(str, one.shape)) for one in (result.grey, result.feature_map))
+    print(f"{path}: {before} to {after} (height × width): {result.formula}")
     print(f"values from {result.feature_map.min():g} to {result.feature_map.max():g}")
     print(f"wrote {stem}.tif (the values), {stem}.png and {stem}-side-by-side.png")
+    if (pages := load_one(path, Want(header=True)).header.pages) > 1:
+        print(f"Mind      the file has {pages:,} pages, of which the first is filtered", file=sys.stderr)
     return DONE
 
 

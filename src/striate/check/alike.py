@@ -1,4 +1,4 @@
-"""Which pictures are the same picture: byte for byte, or saved anew, resized, recoloured, cropped, mirrored, turned.
+"""Which pictures are the same picture: to the last bit, or saved anew, resized, recoloured, cropped, mirrored, turned.
 
 Candidates come from a description that turning and mirroring leave as it is (signature.py). Three looks decide. Two
 hold small likenesses against each other in the eight positions that a square can take (search.py): as they are, which
@@ -23,7 +23,7 @@ LARGEST, SURE = 0.05, 1e-9  # a group of more than this share of the set (and of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alike:
-    """copies: groups of rows whose files have the same bytes. near: groups of rows that are the same picture, copies
+    """copies: groups of rows of the same content. near: groups of rows that are the same picture, copies
     included; no row is in two groups. pairs: (i, j, correlation when laid over each other, how they differ as in
     search.HOW) of those that are near, the surest first; of copies only the first is compared."""
 
@@ -33,7 +33,7 @@ class Alike:
 
 
 def alike(facts: np.ndarray, contents: Sequence[str]) -> Alike:
-    """The groups of K pictures; facts: (K,) of FACTS, contents: K hashes of the files' bytes.
+    """The groups of K pictures; facts: (K,) of FACTS, contents: K hashes, the same for copies.
 
     Pictures of a single value are alike, and another finding. The order of the rows does not matter: where only some
     of many pictures are measured, it is those whose contents come first by a hash.

@@ -26,7 +26,7 @@ class Case:
     samples: Sequence[Sample]
     left_out: Sequence[LeftOut]
     facts: np.ndarray
-    contents: Sequence[str]
+    contents: Sequence[str]  # the same for copies
     hidden: int = 0
     alike: Alike = field(repr=False)
     mended: Sequence[LeftOut] = ()

@@ -25,11 +25,11 @@ def copies(case: Case) -> Iterator[Finding]:
 
 
 def set_aside(case: Case) -> dict[int, str]:
-    """Rows whose very file is there under more than one class, or with other numbers or objects, with the reason."""
+    """Rows whose very content is there under more than one class, or with other numbers or objects, with the reason."""
     aside = {}
     for rows in case.alike.copies:
         if len(names := _said(case, rows)) > 1:
-            aside |= {int(row): f"the same file stands under {' and '.join(map(repr, names))}" for row in rows}
+            aside |= {int(row): f"the same content stands under {' and '.join(map(repr, names))}" for row in rows}
     return aside
 
 
@@ -97,7 +97,7 @@ def _conflicts(case: Case, exact: Sequence[Sequence[int]], looser: Sequence[Sequ
     what = "classes" if case.one_label else "labels"
     for kind, groups, said, same, level, done in (
         (
-            "two-labels", exact, _said, "the same file", "problem",
+            "two-labels", exact, _said, "the same content", "problem",
             "All of them were set aside: none is learned or tested.",
         ),
         (

@@ -20,6 +20,7 @@ NEIGHBOURS = 8  # candidates of every picture
 MOST_PAIRS = 20_000  # that are laid over each other: those whose statistics agree best
 CHANCE = 1e-5  # pairs that chance may make in a whole set, if they fit perfectly
 STRICTER = 15.0  # powers of ten for a correlation of 0 instead of 1: stripes fit other stripes by 0.9, copies by 0.99
+SAME_HUES, GREY = 0.8, 20.0  # least correlation of hues laid over each other; strength below which they say nothing
 PROMISING = 0.45  # correlation at half the size; of 3,079 pairs found in drawn and real sets 5 lay below it
 _AXES = 24  # principal components of the statistics
 _RANDOM, _LOCAL, _TAIL = 3600, 450, 0.2  # unrelated pairs; how many tell of one; the share of these that is their tail
@@ -42,7 +43,8 @@ def overlaid(looks: np.ndarray, tints: np.ndarray) -> tuple[np.ndarray, np.ndarr
     others = _distance(_laid(looks, different)[0])[which.ravel()]
     ends = (_chance(_distance(agreement), described[rows], described[unrelated[:, 0]], others) for rows in pairs.T)
     made = np.maximum(*ends)
-    kept = made < np.log10(CHANCE) - STRICTER * (1 - agreement)
+    kept = np.flatnonzero(made < np.log10(CHANCE) - STRICTER * (1 - agreement))
+    kept = kept[_of_like_hues(tints, pairs[kept], poses[kept])]
     return pairs[kept], made[kept], agreement[kept], poses[kept]
 
 
@@ -150,6 +152,17 @@ def _laid(looks: np.ndarray, pairs: np.ndarray, promising: float = -1) -> tuple[
     found = [np.concatenate(each) for each in zip(*over_blocks(len(pairs), _PAIRS, of), strict=True)]
     back = np.argsort(order, kind="stable")
     return found[0][back], found[1][back]
+
+
+def _of_like_hues(tints: np.ndarray, pairs: np.ndarray, poses: np.ndarray) -> np.ndarray:
+    """(P,) bool: whether hues are the same where a pair's pictures lie over each other, or all turned alike, which
+    recolouring does; charts and tiles of one layout are not the same picture. True where one of them is about grey."""
+    hues = tints.astype(np.float32) @ np.exp(2j * np.pi * np.arange(3) / 3).astype(np.complex64)
+    (real, seen), (imaginary, _) = (register.laid(part[pairs[:, 1]], poses) for part in (hues.real, hues.imag))
+    sides = hues[pairs[:, 0]].reshape(seen.shape) * seen, real + 1j * imaginary
+    strengths = np.array([np.sqrt((np.abs(side) ** 2).sum(axis=1)) for side in sides])
+    held = np.abs((sides[0] * sides[1].conj()).sum(axis=1))
+    return (strengths.min(axis=0) < GREY * np.sqrt(seen.sum(axis=1))) | (held > SAME_HUES * strengths.prod(axis=0))
 
 
 @functools.cache

@@ -23,7 +23,7 @@ WORDS = re.compile(
     r"(?i)(?<![a-z])(patient|pat|subject|subj|participant|person|donor|volunteer|animal|mouse|rat|slide|biopsy|"
     r"specimen|section|case|plate|well|video|movie|film|clip|scene|session)(?![a-z])"
 )
-_TOKEN = re.compile(r"[^\W\d_]+|\d+|[\W_]+")
+_TOKENS = re.compile(r"[^\W\d_]+|\d+|[\W_]+"), re.compile(r"[^\W_]+|[\W_]+")  # the second for ids such as 5f82c2d9
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,10 @@ def series(case: Case) -> list[Finding]:
         tried = [naming for naming in namings if naming.run == run]
         if best := _coarsest(tried, case.kinds, case.facts):
             return [_finding(case, *best)]
-    said = next((naming for naming in namings if not naming.run and (naming.word or naming.restarts)), None)
-    return [_finding(case, said, None)] if said else []
+    said = [naming for naming in namings if not naming.run and (naming.word or naming.restarts)]
+    fronts = [naming.groups for naming in said if naming.option.startswith("(")]  # slide 1 of each patient parts these
+    whole = [one for one in said if all(_nests(one.groups, front) or _nests(front, one.groups) for front in fronts)]
+    return [_finding(case, one, None) for one in whole[:1]]
 
 
 def _coarsest(namings: Sequence[Naming], labels: np.ndarray, facts: np.ndarray) -> tuple[Naming, Evidence] | None:
@@ -88,13 +90,14 @@ def evidence(groups: np.ndarray, labels: np.ndarray, facts: np.ndarray, apart: n
     """Whether pictures of one group are more alike than others of their class, by a permutation test.
 
     groups: (K,) numbers, -1 for none. facts: (K,) of FACTS; of the two looks taken from them the one that shows more
-    counts. apart: (K,) numbers; pictures with the same one are never compared, so that only what goes beyond counts.
+    counts. apart: (K,) numbers; pictures with the same one are never compared, so that only what goes beyond counts,
+    and those of other classes are: names with the class in them part a patient by it.
     """
     rows, best = _whole_groups(groups), Evidence(0.0, 0.0, 0.0)
     random = np.random.default_rng(0)
     kinds = [np.flatnonzero(labels[rows] == kind) for kind in np.unique(labels[rows])]
     for look in _looks(facts[rows]):
-        twin = _most_alike(look, kinds, None if apart is None else apart[rows])
+        twin = _most_alike(look, *((kinds, None) if apart is None else ([np.arange(len(rows))], apart[rows])))
         asked = np.flatnonzero(twin >= 0)
         if len(asked) < 10:
             return best
@@ -170,16 +173,20 @@ def _nests(fine: np.ndarray, coarse: np.ndarray) -> bool:
 def _namings(case: Case) -> Iterator[Naming]:
     yield from _of_folders(case)
     paths = [sample.path for sample in case.samples]
-    tokens = [_TOKEN.findall(_stem(path)) for path in paths]
-    shapes = Counter(map(_shape, tokens))
-    shape, count = shapes.most_common(1)[0]
     end = r"\.\w+$" if all("." in path for path in paths[:100]) else "$"
-    if count >= COMMON * len(paths):
-        columns = _columns([words for words in tokens if _shape(words) == shape])
-        yield from (_read(paths, option + end, rest and rest + end, run) for option, rest, run in _patterns(columns))
-    front = _front(shapes, count)
-    columns = _columns([words[: len(front)] for words in tokens if _shape(words)[: len(front)] == front])
-    yield from (_read(paths, f"(?:^|/){option}[^/]*$") for option in _fronts(columns, len(columns)))
+    for mixed, token in enumerate(_TOKENS):
+        tokens = [token.findall(_stem(path)) for path in paths]
+        built = [_shape(words, mixed) for words in tokens]
+        shapes = Counter(built)
+        shape, count = shapes.most_common(1)[0]
+        if count >= COMMON * len(paths):
+            columns = _columns([words for words, one in zip(tokens, built, strict=True) if one == shape])
+            every = _patterns(columns)
+            yield from (_read(paths, option + end, rest and rest + end, run) for option, rest, run in every)
+        front = _front(shapes, count)
+        begun = [words for words, one in zip(tokens, built, strict=True) if one[: len(front)] == front]
+        columns = _columns([words[: len(front)] for words in begun])
+        yield from (_read(paths, f"(?:^|/){option}[^/]*$") for option in _fronts(columns, len(columns)))
 
 
 def _of_folders(case: Case) -> Iterator[Naming]:
@@ -222,7 +229,7 @@ def _front(shapes: Counter, count: int) -> tuple[str, ...]:
         front, number = fronts.most_common(1)[0]
         if number < COMMON * total or number <= count:
             break
-        best = front if front[-1] not in ("9", "a") else best
+        best = front if front[-1] not in ("9", "a", "x") else best
     return best
 
 
@@ -236,8 +243,10 @@ def _stem(path: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _shape(tokens: Sequence[str]) -> tuple[str, ...]:
-    return tuple("9" if token.isdigit() else "a" if token.isalpha() else token for token in tokens)
+def _shape(tokens: Sequence[str], mixed: bool) -> tuple[str, ...]:
+    """The kind of every token, of signs themselves; mixed: letters and digits are one kind."""
+    kinds = ("x", "x") if mixed else ("9", "a")
+    return tuple(kinds[not token.isdigit()] if token.isalnum() else token for token in tokens)
 
 
 def _numbered(names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
@@ -256,7 +265,7 @@ def _patterns(columns: Sequence[Counter]) -> Iterator[tuple[str, str, bool]]:
     varying = [place for place, words in enumerate(columns) if _varies(words)]
     parts = [_written(words) for words in columns]
     last = varying[-1] if varying else -1
-    is_number = bool(columns) and next(iter(columns[last])).isdigit()
+    is_number = bool(columns) and all(map(str.isdigit, columns[last]))
     rest = "".join(parts[:last]) + f"({parts[last]})" + "".join(parts[last + 1 :]) if is_number else ""
     for front in _fronts(columns, last):
         yield front, rest, False
@@ -286,12 +295,12 @@ def _varies(words: Counter) -> bool:
 
 def _written(words: Counter) -> str:
     """An expression for one token: itself where it never changes, unless it is a number."""
-    first = next(iter(words))
-    if first.isdigit():
+    first, word = next(iter(words)), "".join(words)
+    if word.isdigit():
         return r"\d+"
-    if len(words) == 1 or not first.isalpha():
+    if len(words) == 1 or not first.isalnum():
         return re.escape(first).replace(r"\-", "-").replace(r"\ ", " ")
-    return "[A-Za-z]+" if all(map(str.isascii, words)) else r"[^\W\d_]+"
+    return r"[^\W_]+" if not word.isalpha() else "[A-Za-z]+" if word.isascii() else r"[^\W\d_]+"
 
 
 def _restarts(groups: np.ndarray, counters: np.ndarray) -> bool:

@@ -36,6 +36,7 @@ FACTS = np.dtype(
         ("mean", np.float32),
         ("std", np.float32),
         ("detail", np.float32),  # mean difference between neighbours, as stored
+        ("pixels", np.uint32),  # a checksum of them, as decoded
         ("packed", np.float32),  # bytes per pixel that packing the content takes; 0 where files are packed otherwise
         ("coarse", np.int32),  # sum of a JPEG's first quantisation table, or the number of a TIFF's compression
         ("patient", np.int64),  # a hash of who a DICOM file says is on it, 0 where none says so
@@ -62,6 +63,7 @@ def facts_of_all(pictures: Sequence[np.ndarray], headers: Sequence[Header], size
         facts[name] = values
     stack = np.stack(pictures) if len(pictures) > 1 else pictures[0][None]  # no copy of a single one, maybe large
     facts["packed"] = _packed(stack, headers)
+    facts["pixels"] = [zlib.crc32(np.ascontiguousarray(picture)) for picture in stack]
     greys = _grey(stack)
     flat = greys.reshape(len(greys), -1)
     facts["low"], facts["high"] = np.minimum.reduce(flat, axis=1), np.maximum.reduce(flat, axis=1)

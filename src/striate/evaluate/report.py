@@ -109,13 +109,13 @@ def _training(facts: ReportFacts) -> Html:
 def _mistakes(facts: ReportFacts) -> Html:
     if not facts.mistakes:
         return Html("")
-    shown = []
+    shown, large = [], facts.legend or facts.form == "text"  # so that texts can be read
     for mistake in facts.mistakes:
         alt = f"{mistake.truth} taken for {mistake.predicted}"
-        image = markup.framed(mistake.picture, alt, 512 if facts.legend else 256)
+        image = markup.framed(mistake.picture, alt, 512 if large else 256)
         shown.append(element("li", image, _answer(mistake)))
     intro = f"The worst answers on the test part first; a wrong label often hides here. {facts.legend}".strip()
-    size = "mistakes large" if facts.legend else "mistakes"
+    size = "mistakes large" if large else "mistakes"
     return cards(join(element("p", intro), element("ul", *shown, class_=size)))
 
 

@@ -37,6 +37,12 @@ class Prediction:
     source: Source | None = field(default=None, repr=False, compare=False)
 
 
+def said(task: Task, answer: object) -> str:
+    """An answer in a few words, and how sure it is."""
+    sure = task.confidence(answer)
+    return task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")
+
+
 def write_answers(task: Task, told: Sequence[tuple[str, object, tuple[int, int] | None]], out: Path) -> None:
     """FILE.csv with a line for each answer, blank where there is none; else what the task makes of the name `out`.
 

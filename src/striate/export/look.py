@@ -28,7 +28,8 @@ class Look:
 
     name: of the picture. stored: (H, W, C) as the model was given it. trace: every number on the way.
     probabilities: what is said of every class, as `Model.predict` gives it; answer: what is predicted, in words.
-    shape: of what the model is given. A layer is a name or an index everywhere.
+    shape: of what the model is given. note: why the answer may differ from the last layer's. A layer is a name or an
+    index everywhere.
 
     >>> look = model.look("cell.png")                    # doctest: +SKIP
     >>> look.maps("conv2")[5, 10, 12]                    # doctest: +SKIP
@@ -41,6 +42,7 @@ class Look:
     probabilities: Mapping[str, float]
     answer: str
     shape: Shape
+    note: str = ""
 
     @property
     def layers(self) -> tuple[Layer, ...]:

@@ -26,7 +26,7 @@ from striate.device import PRECISIONS, choose_device, evaluated, memory_format
 from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement
-from striate.export.answers import Prediction, draw_answer, require_drawn, write_answers
+from striate.export.answers import Prediction, draw_answer, require_drawn, said, write_answers
 from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
@@ -34,7 +34,7 @@ from striate.export.tiles import Size, answer_in_tiles, tile_for
 from striate.export.underway import MODEL_FILE, Underway, model_file
 from striate.files import without
 from striate.network.build import Network
-from striate.tasks.task import Task, make_task
+from striate.tasks.task import Task, logits_of, make_task
 
 if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner without
     from striate.export.look import Look
@@ -264,13 +264,11 @@ class Model:
         from striate.inside.trace import trace
 
         stored = np.array(stored)  # a picture's own pixels may be read-only, which torch does not like
-        if answer is None:
-            with evaluated(self.network):
-                answer = self.answers(stored[None])[0]
-        seen = trace(self.network, self.input(stored), self.classes)
-        sure = self.task.confidence(answer)
-        said = self.task.say(answer) + ("" if sure is None else f" ({100 * sure:.1f} %)")
-        return Look(name, stored, seen, self._per_class(answer), said, self.preparation.shape)
+        with evaluated(self.network), torch.no_grad():
+            answer, x = self.answers(stored[None])[0] if answer is None else answer, self.input(stored)
+            note = self.passes.note(logits_of(self.network, x[None]))
+        told, seen = said(self.task, answer), trace(self.network, x, self.classes)
+        return Look(name, stored, seen, self._per_class(answer), told, self.preparation.shape, note)
 
     def heatmap(
         self, picture: str | Path | np.ndarray, of: str | None = None, method: str = "hirescam", **settings: object

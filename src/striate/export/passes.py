@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from striate.data.batches import scale, standardise
 from striate.data.prepare import Preparation
 from striate.device import BF16_GAIN, fastest_precision, in_bf16, memory_format, threads_for
+from striate.export.answers import said
 from striate.network.blocks import BATCHNORMS, CONVOLUTIONS
 from striate.network.build import Network
 from striate.network.quick import quicken_all
@@ -126,6 +127,16 @@ class Passes:
             full = Way(self.network, self.wide)
             said[again] = torch.cat(list(self.each(full, pictures[np.flatnonzero(again)], lanes)))
         yield said
+
+    def note(self, logits: Tensor) -> str:
+        """What lies between the one pass that is looked at, with these (1, outputs), and the answer; "" for nothing."""
+        views = len(self.views)
+        others = "with the mirror image's" if views == 2 else f"over {views} turns and mirrorings"
+        told = [f"averaged {others}"] * (views > 1)
+        told += [f"of logits divided by {self.temperature:.4g}"] * (self.temperature != 1)
+        alone = said(self.task, next(iter(self.task.decode(logits.cpu() / self.temperature))))
+        one = "layers and maps are of one pass" + f", which alone says {alone}" * (views > 1)
+        return f"The answer is {' and '.join(told)}; {one}." if told else ""
 
     @property
     def half(self) -> Way:

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -28,7 +29,7 @@ def kernel(name_or_text: str, **parameters: float) -> np.ndarray:
     row), vertical (right column minus left column), sobel-x, sobel-y, blur (the plus of five ones),
     sharpen, gaussian (parameters of `gaussian`), gabor (parameters of `gabor`). Parameters may also
     stand in the text: "gabor wavelength=8 orientation=45". Written out, rows are parted by
-    semicolons and weights by spaces or commas: "0 1 0; 1 -4 1; 0 1 0".
+    semicolons or lines and weights by spaces or commas: "0 1 0; 1 -4 1; 0 1 0".
     """
     words = name_or_text.split()
     if ";" in name_or_text or not words or not words[0][0].isalpha():
@@ -109,8 +110,8 @@ MADE: dict[str, Callable[..., np.ndarray]] = {"gaussian": gaussian, "gabor": gab
 
 
 def _written_out(text: str) -> np.ndarray:
-    """Rows of numbers, as in "0 1 0; 1 -4 1; 0 1 0"."""
-    rows = [row.replace(",", " ").split() for row in text.strip().rstrip(";").split(";")]
+    """Rows of numbers, as in "0 1 0; 1 -4 1; 0 1 0", or a row a line."""
+    rows = [row.replace(",", " ").split() for row in re.split(r"\s*[;\n]\s*", text.strip().rstrip(";"))]
     remedy = 'write rows of the same length parted by semicolons, as in "0 1 0; 1 -4 1; 0 1 0"'
     if not all(rows):
         raise StriateError("a filter needs weights in every row", received=repr(text), remedy=remedy)

@@ -13,6 +13,7 @@ from striate.data.content import read_file
 from striate.data.header import Unreadable
 from striate.data.sample import Target
 from striate.data.shown import with_heat
+from striate.data.symbols import KNOWN
 from striate.data.wording import NOUNS
 from striate.draw import colours
 from striate.draw.pixels import picture_png
@@ -103,12 +104,7 @@ class Glass:
 
     def _model_facts(self) -> dict:
         model = self.looking.model
-        shape, notes = model.preparation.shape, []
-        if (views := len(model.passes.views)) > 1:
-            others = "with the mirror image's" if views == 2 else f"over {views} turns and mirrorings"
-            notes.append(f"averaged {others}")
-        if model.temperature != 1:
-            notes.append(f"of logits divided by {model.temperature:.4g}")
+        shape = model.preparation.shape
         return {
             "network": model.network.text,
             "task": model.task.name,
@@ -117,8 +113,8 @@ class Glass:
             "input_shape": (shape.channels, shape.height * shape.frames, shape.width),
             "form": shape.form,
             "nouns": NOUNS.get(shape.form),
+            "symbols": KNOWN if shape.form == "text" else "",
             "parameters": sum(p.numel() for p in model.network.parameters()),
-            "note": f"Probabilities are {' and '.join(notes)}; logits are of the pass shown." if notes else "",
         }
 
     def pictures(self, request: Request) -> Reply:
@@ -162,7 +158,7 @@ class Glass:
         layers = [asdict(layer) | _extremes(values[layer.index]) for layer in look.trace.layers]
         entry, target = self.gallery.entry(picture), model.task.output_of(look.answer)
         about = {"name": entry.name, "truth": entry.truth, "said": model.task.say(look.answer), "target": target}
-        return json_reply({"layers": layers, "predictions": said, **about})
+        return json_reply({"layers": layers, "predictions": said, "note": look.note, **about})
 
     def strip(self, request: Request, picture: str) -> Reply:
         seen = self._look(picture).trace
@@ -237,9 +233,12 @@ class Glass:
     def trust(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)
         found = self.looking.trust(wish, look, request)
-        twin = as_plane(found.twin)
-        step = max(1, -(-max(twin.shape) // TWIN_SIDE))
-        return json_reply(asdict(found) | {"twin": twin[::step, ::step]})
+        twin = found.twin
+        if twin.ndim == 3:  # with the volume's own frames
+            twin = enlarge(twin, (self.looking.model.preparation.shape.frames, *twin.shape[1:]))
+        step = max(1, -(-max(twin.shape[-2:]) // TWIN_SIDE))
+        thin = (..., *[slice(None, None, step)] * min(twin.ndim, 2))
+        return json_reply(asdict(found) | {"twin": as_plane(twin[thin])})
 
     def overview(self, request: Request) -> Reply:
         return json_reply(self.training.overview())

@@ -26,13 +26,14 @@ class Seen:
     """One picture in the network.
 
     trace: its pass. logits: (classes,) of that pass. probabilities: (classes,) as `striate predict` says, with mirror
-    image and temperature. answer: what they come from, in the picture's own pixels.
+    image and temperature. answer: what they come from, in the picture's own pixels. note: as of `Passes.note`.
     """
 
     trace: Trace
     logits: np.ndarray
     probabilities: np.ndarray
     answer: object
+    note: str
 
     @property
     def bytes(self) -> int:
@@ -89,6 +90,7 @@ class Looking:
             logits=np.array([float(model.task.score(logits, index)[0]) for index in range(len(model.classes))]),
             probabilities=model.task.per_class(answer),
             answer=answer,
+            note=model.passes.note(logits),
         )
 
     def heat(self, wish: Wish, look: Seen, request: Request) -> Heatmap:

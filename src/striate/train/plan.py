@@ -175,7 +175,7 @@ def _of_form(plan: Plan, recipe: Recipe, symmetry: str, form: str) -> Plan:
 def require_fit(found: Found, settings: Settings, kind: type[Task], shape: Shape) -> None:
     """Raise where the network that was asked for does not fit samples of this shape, or their classes, before any is
     decoded; other tasks than of one label learn of what is found in readable samples."""
-    if settings.network.strip() != "auto" and kind.one_label:
+    if settings.network.strip() != "auto" and kind.one_label and shape.height:  # else no picture is readable
         task, line = kind.of(found, [one.target for one in found.samples], asdict(settings)), line_of(settings.network)
         with torch.device("meta"):  # without weights
             task.require_output(build(line, shape.seen, task.make_head(line)).output_shape)

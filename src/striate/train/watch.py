@@ -102,7 +102,7 @@ class Watching:
         about = {"id": number, "epoch": round(self.step / steps, 3), "step": self.step, "seconds": seconds}
         self.snapshots = [*(self.snapshots[::2] if len(self.snapshots) >= MOST else self.snapshots), about]
         index = {
-            "layers": [{"name": item.name, "shape": arrays[f"maps_{n}"].shape} for n, item in enumerate(layers)],
+            "layers": [{"name": layer.name, "shape": layer.output_shape} for layer in layers],
             "filters": {"name": found, "shape": arrays["filters"].shape} if found else None,
             "picture": self.name,
             "snapshots": self.snapshots,

@@ -2,7 +2,7 @@
 
 import { cancelled, createApi } from "./api.js";
 import { useTables } from "./colour.js";
-import { button, empty, fill, h, inWords, mark, note, percent, useNouns, worded } from "./dom.js";
+import { button, empty, fill, h, inWords, mark, note, percent, useNouns, useSymbols, worded } from "./dom.js";
 import { createChooser } from "./pictures.js";
 import { createStore } from "./state.js";
 import { createTruth } from "./truth.js";
@@ -129,6 +129,7 @@ async function start(app) {
   const model = await api.json("/api/model");
   useTables(model.colours);
   if (model.nouns) useNouns(model.nouns);
+  useSymbols(model.symbols);
   document.title = `${model.name} · Striate`;
   document.body.dataset.form = model.form ?? "picture";
   const complain = (text) => { fill(parts.errors, text ? note(text, "error") : null); };
@@ -183,6 +184,7 @@ function header(parts, { api, model, trace }) {
       if (shown !== picture) return;
       parts.name.textContent = answer.name ?? nameless;
       parts.name.title = parts.name.textContent;
+      parts.prediction.title = answer.note;
       fill(parts.prediction, predictionBars(answer, model), model.spatial ? drawnButton(api, picture, answer) : null);
     } catch (error) {
       if (cancelled(error) || shown !== picture) return;

@@ -11,7 +11,7 @@
      side   wished side of a map in CSS pixels (default by count); perRow  maps in a row (default: as many as fit)
    atlas.select({channel, y, x, box})   moves the marks, without painting; box [y0, y1, x0, x1] marks a window;   atlas.reveal(channel)  scrolls to it
    paintMap(canvas, values, width, height, scale, zoom, from)   one map in integer zoom on any canvas; sizes the canvas
-   paintWithin(side, canvas, values, width, height, scale)   the same, no side longer than that on the page */
+   paintWithin(side, canvas, values, width, height, scale)   the same, the longer side so long on the page */
 
 import { h, perFrame } from "./dom.js";
 
@@ -29,7 +29,7 @@ export function paintMap(canvas, values, width, height, scale, zoom = 1, from = 
 }
 
 export function paintWithin(side, canvas, values, width, height, scale) {
-  const longest = Math.max(width, height), zoom = Math.max(1, Math.floor(side / longest)), factor = Math.min(zoom, side / longest);
+  const factor = side / Math.max(width, height), zoom = Math.ceil(factor);
   Object.assign(canvas.style, { width: `${width * factor}px`, height: `${height * factor}px` });
   return paintMap(canvas, values, width, height, scale, zoom);
 }
@@ -61,9 +61,9 @@ function shrink(data, from, height, width, step) {
   return means;
 }
 
-/* Sizes in device pixels, so that every number stays a whole one. */
+/* Sizes in device pixels, so that every number stays a whole one; but one map of a wished side fills it, beside others that do. */
 function layout(wide, view) {
-  const ratio = devicePixelRatio || 1;
+  let ratio = devicePixelRatio || 1;
   const { deep: height, shape: [, , width] } = view;
   const n = view.order.length;
   const single = width * height === 1;
@@ -77,7 +77,9 @@ function layout(wide, view) {
   const columns = Math.ceil(width / step), rows = Math.ceil(height / step);
   const least = single ? Math.round(24 * ratio) : 1;
   const whole = n === 1 || view.perRow ? Math.floor : Math.round;
-  const zx = Math.max(least, whole(Math.min(longest / columns, height > 1 ? (n === 1 ? 1 : 2) * longest / rows : Infinity)) || 1);
+  const fit = Math.min(longest / columns, height > 1 ? (n === 1 ? 1 : 2) * longest / rows : Infinity);
+  const zx = Math.max(least, whole(fit) || 1);
+  if (n === 1 && view.side && !single) ratio *= zx / fit;
   const zy = height === 1 && width > 1 ? Math.round(18 * ratio) : zx;
   const cellWide = columns * zx, cellHigh = rows * zy;
   const perRow = view.perRow || Math.max(1, Math.min(n, Math.floor((available + gap) / (cellWide + gap))));
@@ -149,7 +151,7 @@ export function createAtlas({ label, onPick = null, onHover = () => {}, onKey = 
     if (view.shape[1] * view.shape[2] === 1) return;
     const [flat0, flat1, x0, x1] = chosen.box ?? [chosen.y, chosen.y + 1, chosen.x, chosen.x + 1];
     const [y0, y1] = [flat0 - from, flat1 - from];
-    const unitX = zx / ratio / step, unitY = zy / ratio / step;
+    const unitX = zx / ratio / step, unitY = zy / ratio / Math.min(step, view.deep);
     const wide = Math.max(LEAST_MARK, (x1 - x0) * unitX + 2), high = Math.max(LEAST_MARK, (y1 - y0) * unitY + 2);
     place(pixelMark, left + (x0 + x1) / 2 * unitX - wide / 2, top + (y0 + y1) / 2 * unitY - high / 2, wide, high);
   }

@@ -17,6 +17,7 @@
    placeText(y, x, shape)       "row 3, column 4", of a block "frame 2, row 3, column 4", of a line "position 4";  inputShape(layers) of what a network is given
    worded(text)                 text with the word picture as that for what the run learned from; useNouns([one, several]) says which;
                                 what has one axis has positions, no pixels
+   letterOf(channel)            " “e”" for the channel of that letter in a text's input, "" elsewhere; useSymbols(letters) says which
    inWords(text, model)         a cell of a run's tables as the page says it: numbers by the names of their columns
    perFrame(fn)                 fn at most once per frame, with the latest arguments */
 
@@ -118,6 +119,10 @@ export function signedBar(value, most) {
   return h("span", { class: "signed-bar", "aria-hidden": "true" },
     h("i", { class: value < 0 ? "minus" : "plus", style: { width: `${share}%`, [value < 0 ? "right" : "left"]: "50%" } }));
 }
+
+let symbols = "";
+export const useSymbols = (given) => { symbols = given ?? ""; };
+export const letterOf = (channel) => symbols && (channel < symbols.length ? ` “${symbols[channel]}”` : " (other letters)");
 
 const LINES = ["series", "text"];
 let nouns = ["picture", "pictures"];

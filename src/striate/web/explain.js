@@ -6,7 +6,7 @@ import { cancelled } from "./api.js";
 import { paintWithin } from "./atlas.js";
 import { bounds, range, Scale } from "./colour.js";
 import { digits, empty, exact, fill, h, inputShape, note, number, panel, perFrame, placeText, select, shapeText, worded } from "./dom.js";
-import { createPlane } from "./plane.js";
+import { createPlane, sideBySide } from "./plane.js";
 import { createTrust } from "./trust.js";
 
 const ON_PICTURE = ["occlusion", "integrated_gradients", "gradient"]; // methods that look at no single layer
@@ -14,20 +14,21 @@ const OPACITY = 80;
 const SIDE = 440, SMALL = 200;
 
 /* Bytes [r, g, b] of every pixel of the prepared picture, as `display` says; other than 3 channels become their mean. */
-function drawPicture({ shape: [channels, height, width], data, header }) {
+function drawPicture({ shape: [channels, height, width], data, header }, { from, ...laid }) {
   const { minimum, maximum } = header.display ?? header;
   const end = (given, channel) => Array.isArray(given) ? given[channel] : given;
   const size = height * width;
-  const bytes = new Uint8ClampedArray(3 * size);
+  const bytes = new Uint8ClampedArray(3 * from.length);
   const shown = (channel, i) => {
     const low = end(minimum, channel), high = end(maximum, channel);
     return 255 * (data[channel * size + i] - low) / (high - low || 1);
   };
-  for (let i = 0; i < size; i++) {
+  from.forEach((i, at) => {
+    if (i < 0) return;
     const mean = channels === 3 ? null : Array.from({ length: channels }, (_, c) => shown(c, i)).reduce((a, b) => a + b) / channels;
-    for (let c = 0; c < 3; c++) bytes[3 * i + c] = mean ?? shown(c, i);
-  }
-  return { width, height, bytes };
+    for (let c = 0; c < 3; c++) bytes[3 * at + c] = mean ?? shown(c, i);
+  });
+  return { ...laid, bytes };
 }
 
 /* The map over the picture: the further a value is from zero, the less of the picture shows through. */
@@ -106,8 +107,9 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     if (!seen) return;
     plane.mark(at ? [{ top: at[0], left: at[1], height: 1, width: 1, kind: "cell" }] : []);
     if (!at) return void (readout.textContent = quiet ? worded("Point at the picture, or move with the arrow keys, to read values.") : "");
-    const value = seen.heat.data[at[0] * seen.picture.width + at[1]];
-    fill(readout, `${placeText(...at, seen.shape)}: `, h("data", { class: "number", value: exact(value), title: exact(value) }, digits(value)));
+    const i = at[0] * seen.laid.width + at[1], flat = seen.laid.from[i], wide = seen.shape.at(-1), value = seen.heat.data[i];
+    if (flat < 0) return void (readout.textContent = "between two frames");
+    fill(readout, `${placeText(Math.floor(flat / wide), flat % wide, seen.shape)}: `, h("data", { class: "number", value: exact(value), title: exact(value) }, digits(value)));
   }
 
   const paint = perFrame(() => {
@@ -144,12 +146,11 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     return `${encodeURIComponent(state.picture)}?${asked}`;
   }
 
-  function showHeat(picture, heat, layers) {
-    const { header } = heat;
-    const [height, width] = heat.shape;
+  function showHeat(picture, heat, layers, laid) {
+    const { header, shape: [height, width] } = heat;
     // Of what is drawn: enlarging a coarse map flattens its peaks. The facts say the extremes of the map itself.
     const scale = new Scale(bounds(range(heat.data), header.signed));
-    seen = { asked: shown, picture, heat, scale, shape: inputShape(layers) };
+    seen = { asked: shown, picture, heat, scale, laid, shape: inputShape(layers) };
     const about = methods.find(({ name }) => name === header.method);
     paintWithin(SMALL, alone, heat.data, width, height, scale);
     alone.setAttribute("aria-label", `Map of ${about?.label ?? header.method} for ${header.target}: `
@@ -157,7 +158,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     fill(facts, factsOf(header, about, model.unit));
     drawn.hidden = model.form === "picture" || !model.form;
     const frames = inputShape(layers)[1];
-    drawnText.textContent = model.form === "volume" ? `frame ${(frames >> 1) + 1} of ${frames}; below, all of them one under the other` : "";
+    drawnText.textContent = model.form === "volume" ? `frame ${(frames >> 1) + 1} of ${frames}; below, all of them, row by row` : "";
     if (!drawn.hidden) drawn.src = `/api/heatmap/${shown.replace("?", "/drawn?")}`;
     fill(legend, scale.legend(header.signed ? "− against, + for" : "evidence"));
     const index = layers.find(({ name }) => name === header.layer)?.index;
@@ -187,10 +188,12 @@ export function mount(root, { api, model, go, trace, announce, store }) {
       if (gone || asked !== shown) return;
       picturePanel.classList.remove("busy");
       columns.hidden = false;
-      fill(trouble);
-      showHeat(drawPicture(picture), heat, known.layers);
+      fill(trouble, known.note ? h("p", { class: "quiet" }, known.note) : null);
+      const [, ...sides] = inputShape(known.layers), laid = sideBySide(sides.length > 2 ? sides[0] : 1, ...heat.shape);
+      const map = { header: heat.header, shape: [laid.height, laid.width], data: Float32Array.from(laid.from, (i) => i < 0 ? 0 : heat.data[i]) };
+      showHeat(drawPicture(picture, laid), map, known.layers, laid);
       const judged = await api.json(`/api/trust/${asked}`, { slot: "trust" });
-      if (!gone && asked === shown) trust.show(judged, heat, seen.scale);
+      if (!gone && asked === shown) trust.show(judged, map, seen.scale, { ...laid, flat: heat.shape });
     } catch (error) {
       if (cancelled(error) || gone || asked !== shown) return;
       picturePanel.classList.remove("busy");

@@ -6,10 +6,10 @@
    field.show(box, actual)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one */
 
 import { range, Scale } from "./colour.js";
-import { button, check, digits, fill, h, shapeText, worded } from "./dom.js";
+import { button, check, digits, fill, h, letterOf, select, shapeText, worded } from "./dom.js";
 import { numberGrid } from "./numbers.js";
 
-const SIDE = 232, PATCH = 5, ROW = 40, THIN = 3, LANES = 12;
+const SIDE = 232, PATCH = 5, ROW = 40, THIN = 3, LANES = 12, MOST = 8;
 const INKS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b58900", "#1d2433"];  // those of draw/lines.py
 const NAMES = { 1: ["grey"], 3: ["red", "green", "blue"] }; // of pictures; lines have none
 
@@ -93,14 +93,18 @@ export function createField({ onPick, onActual }) {
     const [top, rows] = middle(y0, y1, height), [left, columns] = middle(x0, x1, width);
     const at = (y, x) => input.data[(channel * input.shape[1] + current * height + y) * width + x];
     const cut = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(top + i, left + j)));
-    fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${height === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
+    fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}${letterOf(channel)}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${height === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
       within: isHere && y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => isHere && top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));
   }
 
   function channels() {
     const count = input.shape[0];
     channelRow.hidden = count === 1;
-    fill(channelRow, Array.from({ length: Math.min(count, 8) }, (_, index) =>
+    if (count > MOST) {
+      const all = Array.from({ length: count }, (_, index) => [index, `${index}${letterOf(index)}`]);
+      return void fill(channelRow, select("Channel", all, channel, (index) => { channel = Number(index); numbers(); }).element);
+    }
+    fill(channelRow, Array.from({ length: count }, (_, index) =>
       button(names()?.[index]?.[0].toUpperCase() ?? String(index), () => { channel = index; channels(); numbers(); channelRow.children[index].focus(); },
         { "aria-pressed": String(index === channel), "aria-label": names()?.[index] ?? `channel ${index}` })));
   }

@@ -4,7 +4,7 @@
      answer  of /api/trace/ID/explain: {chain (each inPlane), lineage, picture_box};  place {picture, layer, channel, label, y, x, height, width, term, trace}
    Every number comes from the server in full; only what is shown is rounded. */
 
-import { button, digits, exact, fill, h, inputShape, note, placeText, signedBar, worded } from "./dom.js";
+import { button, digits, exact, fill, h, inputShape, letterOf, note, placeText, signedBar, worded } from "./dom.js";
 import { inPlane, numberGrid, scaleOf } from "./numbers.js";
 import { asNumpy, asText } from "./copy.js";
 
@@ -43,7 +43,7 @@ function termGrids(term, go) {
     y: Math.max(0, origin[0] + step[0] * (patch.length / frames >> 1)), x: Math.max(0, origin[1] + step[1] * (patch[0].length >> 1)) }), { class: "plain" }) : null;
   return h("div", { class: "term" },
     h("div", { class: "grids" }, numberGrid("patch", patch, place),
-      kernel ? [h("span", { class: "operator", "aria-label": "times" }, "⊙"), numberGrid("kernel", kernel, { scale: scaleOf(kernel, true) }),
+      kernel ? [h("span", { class: "operator", "aria-label": "times" }, "⊙"), numberGrid("kernel", kernel, { scale: scaleOf(kernel, true), frames }),
         h("span", { class: "operator", "aria-label": "gives" }, "="), numberGrid("products", products, { ...place, scale: scaleOf(products, true) }),
         h("span", { class: "operator" }, "sum "), added(term.value)] : null),
     padding?.flat().some(Boolean) ? h("p", { class: "quiet" }, "Hatched cells are padding: they lie outside the map.") : null, source);
@@ -77,7 +77,9 @@ export function createLedger({ api, go, announce, onLeave }) {
     const open = !first ? null : place.term === "none" ? null : terms[place.term] ? Number(place.term) : strongest;
     const { shown, rest, sum } = foldTerms(terms, open, all);
     const several = new Set(terms.map((term) => term.source)).size > 1;
-    const nameOf = (term) => several ? `${term.source < 0 ? worded("picture") : place.trace.layers[term.source].name}, ${term.label}` : term.label;
+    const layerOf = (term) => place.trace.layers[term.source];
+    const isInput = (term) => term.source < 0 || (layerOf(term).kind === "pad" && layerOf(term).inputs.includes(-1));
+    const nameOf = (term) => `${several ? `${term.source < 0 ? worded("picture") : layerOf(term).name}, ` : ""}${term.label}${isInput(term) ? letterOf(term.channel) : ""}`;
     const most = Math.max(...shown.map(({ term }) => Math.abs(term.value)), Math.abs(sum), ...addends.map((a) => Math.abs(a.value)));
     const row = (label, value, kind) => h("tr", { class: kind }, h("th", { scope: "row" }, label), h("td", { class: "bar-cell" }, kind === "total" ? null : signedBar(value, most)), h("td", { class: "figure" }, kind === "total" ? figure(value) : added(value)));
     const rows = shown.flatMap(({ term, index }) => {

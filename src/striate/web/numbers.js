@@ -46,7 +46,7 @@ export function numberGrid(caption, rows, { scale = scaleOf(rows), padding, chos
     }, digits(value, places), outside ? h("span", { class: "unseen" }, " padding") : null, best ? h("span", { class: "unseen" }, " largest") : null);
   }));
   const table = h("table", { class: "grid-table", on: { keydown(event) { move(event, cells); } } },
-    h("caption", {}, caption), h("tbody", {}, cells.map((row) => h("tr", {}, row))));
+    h("caption", {}, caption), h("tbody", {}, cells.map((row, i) => h("tr", { class: i && i % high === 0 ? "frame" : null }, row))));
   return h("figure", { class: "numbers" }, table);
 }
 

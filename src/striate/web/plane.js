@@ -7,11 +7,24 @@
    plane.draw(width, height, paint)   paint(Uint32Array of width·height, as ABGR)
    plane.mark(boxes)       [{top, left, height, width, kind}] in pixels of the plane; kind is a CSS class: "window", "cell", "patch",
                            "tap", or "curtain", which hides what is under it
-   plane.at(y, x)          the place from which the arrows start */
+   plane.at(y, x)          the place from which the arrows start
+   sideBySide(frames, high, wide)   how the frames of a flat volume, one under the other, are drawn beside each other with lines between:
+                           {frames, width, height, from}, where from[i] is the flat pixel, -1 for none; of one frame itself */
 
 import { fill, h, perFrame } from "./dom.js";
 
 const LEAST_BOX = 7, BAND = 36;  // a line of numbers is shown as a band so high
+
+export function sideBySide(frames, high, wide) {
+  const deep = high / frames, across = Math.min(frames, Math.ceil(Math.sqrt(frames * deep / wide)));
+  const width = across * (wide + 1) - 1, height = Math.ceil(frames / across) * (deep + 1) - 1;
+  const from = new Int32Array(width * height).fill(-1);
+  for (let y = 0; y < high; y++) {
+    const frame = Math.floor(y / deep), row = Math.floor(frame / across) * (deep + 1) + y % deep;
+    for (let x = 0; x < wide; x++) from[row * width + frame % across * (wide + 1) + x] = y * wide + x;
+  }
+  return { frames, width, height, from };
+}
 
 export function createPlane({ label, side = 320, onPick = () => {}, onHover = () => {} }) {
   const canvas = h("canvas", { class: "plane-canvas", "aria-hidden": "true" });
@@ -23,7 +36,7 @@ export function createPlane({ label, side = 320, onPick = () => {}, onHover = ()
   function zoom() {
     const room = Math.min(side, element.parentElement?.clientWidth || side);
     const fit = Math.min(room / wide, side / high);
-    return fit >= 1 ? Math.floor(fit) : fit;
+    return fit >= 1 && high > 1 ? Math.floor(fit) : fit;
   }
 
   function arrange() {

@@ -121,14 +121,14 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
     h("div", { class: "toolbar sheet-tools" }, h("span", { class: "field" }, "Range", ranges.element), orders.element, frameRow), atlas.element, named, hint.element);
   let place = null, scale = null, painted = "", shown = -1;
 
-  function showTitle({ layers }, index) {
+  function showTitle({ layers, note: about }, index) {
     const layer = layers[index];
     const facts = Object.entries(layer.facts).filter(([name, value]) => ![value].flat().every((part) => part === DULL[name]))
       .map(([name, value]) => `${name.replaceAll("_", " ")} ${[value].flat().join("×")}`);
     fill(title, h("div", { class: "spread" }, h("h2", {}, layer.name, h("span", { class: "quiet" }, ` ${layer.module || layer.kind}`)),
       h("span", { class: "quiet mono" }, `${shapeText(layer.input_shape)} → ${shapeText(layer.output_shape)}`)),
     h("p", { class: "quiet" }, [...facts, layer.parameters ? `${layer.parameters.toLocaleString("en")} parameters` : "no parameters"].join(" · ")),
-    model.note && index === layers.length - 1 ? h("p", { class: "quiet" }, model.note) : null);
+    about && index === layers.length - 1 ? h("p", { class: "quiet" }, about) : null);
   }
 
   function paint(maps) {

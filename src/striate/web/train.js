@@ -147,13 +147,13 @@ export function mount(root, { api, go, model, announce }) {
     shown = id;
     try {
       // No slots: while playing, an answer that comes late is dropped below, and kept for the way back.
-      const names = told.layers.map(({ name }) => name);
+      const { layers } = told;
       const address = `/api/training/snapshots/${id}`;
       const [filters, ...found] = await Promise.all([told.filters === null ? null : api.binary(address),
-        ...names.map((name) => api.binary(`${address}/maps?layer=${encodeURIComponent(name)}`))]);
+        ...layers.map(({ name }) => api.binary(`${address}/maps?layer=${encodeURIComponent(name)}`))]);
       if (gone || id !== shown) return;
       if (filters) showFilters(filters);
-      found.forEach((answer, i) => showMaps(names[i], answer));
+      found.forEach((answer, i) => showMaps(layers[i], answer));
     } catch (error) {
       if (!gone && !cancelled(error) && id === shown) fill(filterNotes, note(error.message, "error"));
     }
@@ -171,12 +171,13 @@ export function mount(root, { api, go, model, announce }) {
   }
 
   /* The maps of one layer; its sheet is made when the layer is first seen. */
-  function showMaps(name, { shape, data }) {
+  function showMaps({ name, shape: whole }, { shape, data }) {
     if (!sheets.has(name)) {
       const sheet = { atlas: createAtlas({ label: `Maps of ${name} at this moment` }), legend: h("div", {}) };
       sheets.set(name, sheet);
       if (sheets.size === 1) maps.append(h("h3", {}, worded("Feature maps of one picture"), h("span", { class: "quiet" }, ` ${told.picture}`)));
-      const title = h("span", { class: "mono" }, `${name} · ${shapeText(shape)}`);
+      const kept = [whole[0] > shape[0] && `the first ${shape[0]} maps`, whole.length === 4 && "the middle frame", whole.at(-1) > shape.at(-1) && `shrunk to ${Math.max(...shape.slice(1))}`];
+      const title = h("span", {}, h("span", { class: "mono" }, `${name} · ${shapeText(whole)}`), h("span", { class: "quiet" }, kept.filter(Boolean).map((words) => `, ${words}`)));
       maps.append(h("section", {}, h("div", { class: "spread" }, title, sheet.legend), sheet.atlas.element));
     }
     const { atlas, legend } = sheets.get(name);

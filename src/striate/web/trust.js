@@ -1,7 +1,8 @@
 /* The evidence beside a heatmap: a network that knows nothing, and the picture without what the map names.
 
-   createTrust(label of a method by its name) -> {element, wait(), fail(text), show(answer, map, scale)}
-     answer of /api/trust, the map {header, shape, data} that it judges, and the Scale that the map is drawn in */
+   createTrust(label of a method by its name) -> {element, wait(), fail(text), show(answer, map, scale, laid)}
+     answer of /api/trust, the map {header, shape, data} that it judges, the Scale that the map is drawn in, and how it is laid:
+     as of sideBySide, with its flat [height, width] */
 
 import { paintWithin } from "./atlas.js";
 import { bounds, range, Scale } from "./colour.js";
@@ -39,16 +40,17 @@ function smallMap(words, values, [height, width], scale) {
 }
 
 /* The map, and the same method on a network whose weights were drawn anew; each with colours of its own. */
-function pair(twin, heat, scale) {
-  const [height, width] = heat.shape;
-  const values = enlarge(twin, height, width);
+function pair(twin, heat, scale, { frames, flat: [high, wide], from }) {
+  const rows = twin.length / frames;
+  const flat = Array.from({ length: frames }, (_, frame) => [...enlarge(twin.slice(frame * rows, (frame + 1) * rows), high / frames, wide)]).flat();
+  const values = Float64Array.from(from, (i) => flat[i] ?? 0);
   const found = range(values);
   return [smallMap("this map", heat.data, heat.shape, scale), smallMap("untrained twin", values, heat.shape, new Scale(bounds(found, scale.signed)))];
 }
 
 /* A rank correlation as a number and its place between −1 and 1. */
 function gauge(words, value, meaning) {
-  const v = Number(value);
+  const v = Number(Number(value).toFixed(4));
   const known = Number.isFinite(v);
   return h("div", { class: "explain-gauge" }, h("div", { class: "spread" }, h("span", {}, words), known ? number(v) : h("span", {}, "not defined")),
     known ? h("div", { class: "explain-track", "aria-hidden": "true" }, h("i", { style: { left: `${50 + 50 * v}%` } })) : null,
@@ -77,7 +79,7 @@ export function createTrust(label) {
   const inside = h("div", { class: "explain-trust" });
   const element = panel("Can it be trusted?", inside);
 
-  function show(found, heat, scale) {
+  function show(found, heat, scale, laid) {
     const { header } = heat;
     const kind = found.failed ? "error" : found.warnings.length ? "caution" : "good";
     // What the verdict or the map's own remarks say already need not be said twice.
@@ -88,12 +90,12 @@ export function createTrust(label) {
       note(`${{ error: "✗", caution: "⚠", good: "✓" }[kind]} ${found.verdict}`, kind),
       fresh.length ? h("ul", { class: "explain-warnings" }, fresh.map((warning) => h("li", {}, warning))) : null,
       h("div", { class: "explain-pair" },
-        h("div", { class: "explain-twins" }, found.twin ? pair(found.twin, heat, scale)
+        h("div", { class: "explain-twins" }, found.twin ? pair(found.twin, heat, scale, laid)
           : h("p", { class: "quiet" }, "This map cannot be drawn for another network.")),
         h("div", { class: "explain-gauges" },
           gauge("Like the twin's map", found.correlation, "Rank correlation. Near 1 would mean: what was learned does not matter."),
           gauge("Like an edge filter", found.edges, "Near 1 would mean: it draws the outlines, with or without a network."),
-          gauge(`Like the map of ${label(found.other)}`, found.agreement, "High: two different methods point to the same places."))),
+          gauge(`Like the map of ${label(found.other)}`, found.agreement, "High: two different methods point to the same places. Below 0: look at both. The verdict does not weigh it."))),
       h("div", { class: "explain-curves" },
         curveChart(worded("Deletion: score as the highest pixels go"), found.deletion, found.shares),
         curveChart("Insertion: score as they come back", found.insertion, found.shares)),

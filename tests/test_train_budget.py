@@ -19,21 +19,30 @@ from striate.train.clock import Clock
 PLAN = tiny_plan(minutes=1, epochs=None)
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp32"])
-def test_the_clock_measures_the_way_that_scores_are_found(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch as it is answered in fp32, and where the training is in bf16 a wide one in that; neither mirrored."""
-    seen, whole = [], passes.Passes.each
+@pytest.mark.parametrize(
+    ("precision", "trained", "minutes", "wide"),
+    [("bf16", False, 9, torch.bfloat16), ("bf16", False, 1e-9, torch.float32), ("bf16", True, 1e-9, torch.bfloat16),
+     ("fp32", False, 9, None), ("fp32", True, 9, None)],
+)  # fmt: skip
+def test_the_clock_measures_the_way_that_scores_are_found(
+    precision: str, trained: bool, minutes: float, wide: torch.dtype | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch as it is answered in fp32, and where the training is in bf16 a wide one in that, unless there is no time
+    to learn what it could be sure of, or what was learned says otherwise; none is mirrored."""
+    seen, whole = [], passes.Passes.logits
 
-    def listen(self: passes.Passes, way: passes.Way, pictures: np.ndarray) -> object:
+    def listen(self: passes.Passes, pictures: np.ndarray, way: passes.Way) -> object:
         seen.append((len(pictures), way.size, len(self.views), way.dtype))
-        return whole(self, way, pictures)
+        return whole(self, pictures, way)
 
     monkeypatch.setattr(passes, "LARGE", 1.0)
     monkeypatch.setattr(passes, "LARGEST_BATCH", 16)
     monkeypatch.setattr(passes.Passes, "batch", 8)
-    monkeypatch.setattr(passes.Passes, "each", listen)
-    clock = clock_of(replace(PLAN, mirror=True), build(LINE, (1, 8, 8), 2), job_of(), precision)
-    assert set(seen) == {(8, 8, 1, torch.float32)} | ({(16, 16, 1, torch.bfloat16)} if precision == "bf16" else set())
+    monkeypatch.setattr(passes.Passes, "logits", listen)
+    monkeypatch.setattr(passes.Passes, "_judged", lambda self, pictures: 0.0)
+    network, plan = build(LINE, (1, 8, 8), 2), replace(PLAN, mirror=True, minutes=minutes)
+    clock = clock_of(plan, network, job_of(), precision, trained=trained)
+    assert set(seen) == {(8, 8, 1, torch.float32)} | ({(16, 16, 1, wide)} if wide else set())
     assert clock.scoring > 0
 
 
@@ -43,12 +52,12 @@ def test_what_takes_long_is_looked_at_once(mirror: bool, monkeypatch: pytest.Mon
     times (three parts, twins, and calibration) 80 pictures take as long as 12.5 batches, twice that where mirrored."""
     asked, now = [], [0.0]
 
-    def slow(self: passes.Passes, way: passes.Way, pictures: np.ndarray) -> object:
+    def slow(self: passes.Passes, pictures: np.ndarray, way: passes.Way) -> object:
         asked.append(len(pictures))
         now[0] += 3.0
         yield torch.zeros(len(pictures), 2, dtype=torch.float64)
 
-    monkeypatch.setattr(passes.Passes, "each", slow)
+    monkeypatch.setattr(passes.Passes, "logits", slow)
     monkeypatch.setattr(budget, "time", type("Time", (), {"monotonic": staticmethod(lambda: now[0])}))
     clock = clock_of(replace(PLAN, mirror=mirror), build(LINE, (1, 8, 8), 2), job_of(), "fp32")
     assert asked == [32]

@@ -106,6 +106,10 @@ class Passes:
         """How a request is answered that begins with these pictures (N, H, W, C)."""
         if len(pictures) < self.many or not (self.task.decides or self.task.by_pixel):
             return Way(self.network, self.batch)
+        return self.large_way(pictures)
+
+    def large_way(self, pictures: np.ndarray) -> Way:
+        """How a large request is answered that has these pictures; in bf16 if these say so."""
         if self._error is None:
             able = self.precision != "fp32" and isinstance(self.network, Network)
             some = pictures[:: len(pictures) // LARGEST_BATCH or 1][:LARGEST_BATCH]  # folders come class by class
@@ -118,14 +122,14 @@ class Passes:
         way = self.way_for(pictures) if way is None else way
         wide = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)
         lanes = min(torch.get_num_threads(), LANES) if wide else 1
-        if way.network is self.network or self.task.by_pixel:
-            yield from self.each(way, pictures, lanes)
+        if way.network is self.network or self.task.by_pixel or self._error is None:  # without a doubt, or unasked
+            yield from self._each(way, pictures, lanes)
             return
-        said = torch.cat(list(self.each(way, pictures, lanes)))
+        said = torch.cat(list(self._each(way, pictures, lanes)))
         again, _ = self._doubtful(said, self._error)
         if again.any():
             full = Way(self.network, self.wide)
-            said[again] = torch.cat(list(self.each(full, pictures[np.flatnonzero(again)], lanes)))
+            said[again] = torch.cat(list(self._each(full, pictures[np.flatnonzero(again)], lanes)))
         yield said
 
     def note(self, logits: Tensor) -> str:
@@ -169,7 +173,7 @@ class Passes:
                 for some in rounds:
                     for way in ways:
                         begun = time.perf_counter()
-                        said.append(torch.cat(list(self.each(way, some))))
+                        said.append(torch.cat(list(self._each(way, some))))
                         best[way] = min(best[way], (time.perf_counter() - begun) / len(some))
         except RuntimeError:  # a layer without such kernels
             return math.inf
@@ -183,7 +187,7 @@ class Passes:
         right = again.mean() <= AGAIN and np.abs(sure - unsure)[~again].max() <= APART
         return error if right else math.inf
 
-    def each(self, way: Way, pictures: np.ndarray, lanes: int = 1) -> Iterator[Tensor]:
+    def _each(self, way: Way, pictures: np.ndarray, lanes: int = 1) -> Iterator[Tensor]:
         """The logits of a batch at a time; lanes: how many run side by side, which share the threads."""
         starts = range(0, len(pictures), way.size)
         if lanes == 1:

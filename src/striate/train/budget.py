@@ -16,7 +16,7 @@ from torch import Tensor
 from striate.data.sample import PARTS
 from striate.errors import StriateError
 from striate.export.model import Model
-from striate.export.passes import AGAIN, LARGEST_BATCH, TRIED, Passes, Way
+from striate.export.passes import LARGEST_BATCH, Passes, Way
 from striate.network.build import Network
 from striate.train.clock import Clock
 from striate.train.dataset import TWIN, Dataset, Job
@@ -25,18 +25,20 @@ from striate.train.loop import Training
 from striate.train.plan import Plan
 
 SCORING = 0.15  # of a budget: what answers averaged over turned pictures may take
-MEASURING = 0.01  # of a budget: what takes longer is timed once,
+MEASURING = 0.005  # of a budget: what takes longer is timed once,
 ROUNDS = 4  # and everything else so often at the most
+LEAST_STEPS = 100  # in fewer nothing is learned that bf16 could be sure of
 COMPARED = 4  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.2  # seconds that figures and report take at the least
 
 
-def clock_of(plan: Plan, network: Network, job: Job, precision: str) -> Clock | None:
+def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained: bool = False) -> Clock | None:
     """The clock of a budget, with what scoring, as a model in this precision does it, and the report will take set
-    aside; None without a budget."""
+    aside; None without a budget. trained: whether the network knows so much by now that it can be asked whether bf16
+    will do; else that is taken for granted where a hundred steps lie before it."""
     if plan.minutes is None:
         return None
-    data, allowed = job.data, MEASURING * 60 * plan.minutes
+    data, allowed, end = job.data, MEASURING * 60 * plan.minutes, job.started + 60 * plan.minutes
     model = Model(network, data.task, job.preparation, plan.mirror, precision=precision)
     parts = [data.scored_rows(part) for part in (*PARTS, TWIN)]
     asked = data.task.calibrated + data.task.tunes  # how often validation pictures are answered before the scores
@@ -44,13 +46,18 @@ def clock_of(plan: Plan, network: Network, job: Job, precision: str) -> Clock | 
     passes, plain, rows = model.passes, replace(model, mirror=False).passes, max(parts, key=len)
     each, logits = _passing(plain, Way(network, passes.batch), data, rows[: passes.batch], allowed)
     reading, judging = _reading(data, rows[: passes.batch], logits, allowed)
-    seconds = sum(requests) * (len(passes.views) * each + reading) + judging
+    views, seconds = len(passes.views), sum(requests) * reading + judging
     large = sum(count for count in requests if count >= passes.many and precision == "bf16")
-    if large:  # those are answered in bf16, after a trial, and in part again
-        half, _ = _passing(plain, passes.half, data, rows[: passes.wide], allowed)
-        tried, again = (passes.within(TRIED), 0.0) if data.task.by_pixel else (LARGEST_BATCH, AGAIN)
-        seconds += len(passes.views) * (tried * (each + half) + large * (half + again * each - each))
-    return Clock(job.started + 60 * plan.minutes, scoring=1.05 * seconds, report=LEAST_REPORT)
+    if large:
+        begun, way = time.monotonic(), Way(network, passes.wide)
+        if trained:
+            way = plain.large_way(np.asarray(data.store.pictures[rows[:: len(rows) // LARGEST_BATCH or 1]]))
+        elif end - begun > LEAST_STEPS * 3 * plan.batch_size * each:
+            way = plain.half
+        trial = time.monotonic() - begun
+        faster, _ = _passing(plain, way, data, rows[: passes.wide], allowed)
+        seconds += views * (trial + large * (faster - each))
+    return Clock(end, scoring=1.05 * (seconds + views * sum(requests) * each), report=LEAST_REPORT)
 
 
 def answer_in_time(training: Training, job: Job) -> None:
@@ -78,7 +85,7 @@ def answer_in_time(training: Training, job: Job) -> None:
 def _passing(passes: Passes, way: Way, data: Dataset, rows: np.ndarray, allowed: float) -> tuple[float, Tensor]:
     """Seconds that a picture takes through the network, and the logits of all."""
     pictures = np.asarray(data.store.pictures[rows])
-    seconds, logits = _timed(lambda: torch.cat(list(passes.each(way, pictures))), allowed)
+    seconds, logits = _timed(lambda: torch.cat(list(passes.logits(pictures, way))), allowed)
     return seconds / len(rows), logits
 
 

@@ -31,7 +31,7 @@ from striate.network.summary import total_operations
 from striate.network.text import member_of
 from striate.train import plan as planning
 from striate.train.assemble import auto_of, network_of, speed_of, training_of
-from striate.train.budget import LEAST_REPORT, answer_in_time
+from striate.train.budget import LEAST_REPORT, answer_in_time, clock_of
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
@@ -48,6 +48,7 @@ from striate.train.watch import Watching
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 HISTORY = 50  # times what writing history.csv took lie between two writings: it is written whole, and grows
+MIDDLE = 0.5  # of a schedule; from then on it is known how long the answers of what was learned take
 DIGITS = "digits"
 SHOWN = ("curves", "confusion_matrix", "recall_precision", "labels", "scatter")  # in a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
@@ -217,7 +218,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 
 def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
     """Train to the end, with checkpoints and snapshots on the way."""
-    saved, figure, written, cost = time.monotonic(), None, -math.inf, 0.0
+    saved, figure, written, cost, looked = time.monotonic(), None, -math.inf, 0.0, None
     with ThreadPoolExecutor(1) as pool, machine.repeatable(job.device), _stop_on_interrupt(training):
         watching = Watching(folder, training, job.data.names)
         for event in training.run():
@@ -227,6 +228,9 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
             if not isinstance(event, Epoch):
                 continue
             history.append(event.row())
+            if training.clock is not None and not looked and MIDDLE < training.place.progress < 1:
+                looked = clock_of(training.plan, training.average.network, job, training.precision, trained=True)
+                training.clock.scoring = looked.scoring
             if (begun := time.monotonic()) - written > HISTORY * cost:
                 write_history(folder / "history.csv", history)
                 written, cost = begun, time.monotonic() - begun

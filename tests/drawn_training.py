@@ -1,7 +1,9 @@
 """A training on pictures drawn in memory, small enough for hundreds of steps in a second."""
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -10,20 +12,40 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from striate.data.batches import Batches
 from striate.data.measure import measure
-from striate.data.prepare import Shape
+from striate.data.prepare import Preparation, Shape
 from striate.network.build import build
 from striate.tasks.classification import Classification
 from striate.train.loop import Training
 from striate.train.plan import Facts, Plan, make_plan
-from striate.train.settings import settings_from
+from striate.train.settings import Settings, settings_from
 
 CPU = torch.device("cpu")
+LINE = "conv 4 3, relu, globalavgpool, dense 2"
 
 
 def facts(height: int = 8, width: int = 8, channels: int = 1, counts: tuple[int, ...] = (50, 50)) -> Facts:
     """What is known of so many pictures of each class."""
     task = Classification(tuple(map(str, range(len(counts)))))
     return Facts(shape=Shape(height=height, width=width, channels=channels), task=task, counts=counts)
+
+
+def job_of(**asked: object) -> SimpleNamespace:
+    """What a job has of 100 drawn pictures, 80 of them scored in each part."""
+    shape = Shape(height=8, width=8, channels=1)
+    figures = {"low": (0.0,), "high": (255.0,), "mean": (0.4,), "std": (0.25,)}
+    pictures = np.stack([picture(n % 2, n)[:, :, None] for n in range(100)])
+    rows = lambda part: np.arange(80)  # noqa: E731
+    data = SimpleNamespace(
+        task=Classification(("a", "b")), store=SimpleNamespace(pictures=pictures, shape=shape),
+        sizes=np.full((100, 2), 8), rows=rows, scored_rows=rows, 
+        targets_of=lambda rows: ["ab"[row % 2] for row in rows],
+    )  # fmt: skip
+    preparation = Preparation(shape=shape, **figures)
+    settings = Settings(**{"minutes": 1.0, **asked})
+    return SimpleNamespace(
+        data=data, preparation=preparation, settings=settings, started=time.monotonic(), device=torch.device("cpu"),
+        tell=lambda event: None,
+    )  # fmt: skip
 
 
 def tiny_plan(counts: tuple[int, ...] = (12, 12), **changes: object) -> Plan:

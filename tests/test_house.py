@@ -178,7 +178,7 @@ def test_importing_striate_loads_nothing() -> None:
 
 
 def test_files_and_functions_stay_short() -> None:
-    """A file up to 350 lines, a function up to 40, the training loop up to 80, all of src up to 32,600."""
+    """A file up to 350 lines, a function up to 40, the training loop up to 80, all of src up to 33,100."""
     total, long = 0, []
     for path in FILES:
         text = path.read_text(encoding="utf-8")

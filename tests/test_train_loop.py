@@ -269,6 +269,28 @@ def test_what_lies_between_steps_is_part_of_a_budget(monkeypatch: pytest.MonkeyP
     assert now[0] == pytest.approx(120, abs=0.3)
 
 
+def test_the_end_of_the_last_epoch_is_part_of_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Validation that takes as long as 30 steps, once and in the end: the last step ends that long before the time."""
+    now, step, validate, ends = [100.0], Training._step, Training.validate, []
+
+    def ticking(function: Callable, seconds: float) -> Callable:
+        def ticked(self: Training, *arguments: object) -> object:
+            ends.append(now[0])
+            now[0] += seconds
+            return function(self, *arguments)
+
+        return ticked
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Training, "_step", ticking(step, 0.1))
+    monkeypatch.setattr(Training, "validate", ticking(validate, 3.0))
+    plan = dataclasses.replace(tiny_plan(counts=(400, 400)), epochs=None, minutes=1.0)
+    training = tiny_training(plan, counts=(400, 400), clock=Clock(deadline=125.0))
+    assert len(epochs_of(list(training.run()))) == 2
+    assert ends[-1] == pytest.approx(122, abs=0.3)
+    assert now[0] == pytest.approx(125, abs=0.3)
+
+
 def test_an_overdrawn_budget_still_gives_a_model() -> None:
     """With no time left at all one step is made and the training ends in order."""
     plan = dataclasses.replace(tiny_plan(), epochs=None, minutes=1.0)

@@ -27,7 +27,7 @@ from striate import files
 from striate.cli import main
 from striate.errors import StriateError
 from striate.tasks import task
-from striate.train import assemble, dataset, describe, illustrate, results
+from striate.train import budget, dataset, describe, illustrate, results
 from striate.train import single as module
 from striate.train.events import Decoded, Epoch, Event, Note, Step
 from striate.train.run import Run, train
@@ -669,7 +669,8 @@ def test_a_budget_without_time_for_a_training_is_refused(
 ) -> None:
     """With half a second for each of some 40 scored pictures six seconds are too few: an error before a run
     is there, and the minutes it names leave as much for the training; a hundredth of a second is little enough."""
-    monkeypatch.setattr(assemble, "_answering", lambda model, data, count, way=None: (each * count, each * count))
+    passing = budget._passing
+    monkeypatch.setattr(budget, "_passing", lambda *given: (each, passing(*given)[1]))
     monkeypatch.setattr(module, "_fit", lambda training, *others: training)
     given = {name: value for name, value in OPTIONS.items() if name != "epochs"}
     given |= {"out": tmp_path / "o", "quiet": True}

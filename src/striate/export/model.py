@@ -258,14 +258,15 @@ class Model:
             raise StriateError("the picture must be readable", received=one.problem, where=name)
         return self.look_at(one.picture, name)
 
-    def look_at(self, stored: np.ndarray, name: str) -> "Look":
-        """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it."""
+    def look_at(self, stored: np.ndarray, name: str, answer: object = None) -> "Look":
+        """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it; answer: the model's, where
+        it is known."""
         from striate.export.look import Look
         from striate.inside.trace import trace
 
         stored = np.array(stored)  # a picture's own pixels may be read-only, which torch does not like
         with evaluated(self.network), torch.no_grad():
-            answer, x = self.answers(stored[None])[0], self.input(stored)
+            answer, x = self.answers(stored[None])[0] if answer is None else answer, self.input(stored)
             note = self.passes.note(logits_of(self.network, x[None]))
         told, seen = said(self.task, answer), trace(self.network, x, self.classes)
         return Look(name, stored, seen, self._per_class(answer), told, self.preparation.shape, note)

@@ -106,6 +106,10 @@ class Passes:
         """How a request is answered that begins with these pictures (N, H, W, C)."""
         if len(pictures) < self.many or not (self.task.decides or self.task.by_pixel):
             return Way(self.network, self.batch)
+        return self.large_way(pictures)
+
+    def large_way(self, pictures: np.ndarray) -> Way:
+        """How a large request is answered that has these pictures; in bf16 if these say so."""
         if self._error is None:
             able = self.precision != "fp32" and isinstance(self.network, Network)
             some = pictures[:: len(pictures) // LARGEST_BATCH or 1][:LARGEST_BATCH]  # folders come class by class
@@ -118,7 +122,7 @@ class Passes:
         way = self.way_for(pictures) if way is None else way
         wide = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)
         lanes = min(torch.get_num_threads(), LANES) if wide else 1
-        if way.network is self.network or self.task.by_pixel:
+        if way.network is self.network or self.task.by_pixel or self._error is None:  # without a doubt, or unasked
             yield from self._each(way, pictures, lanes)
             return
         said = torch.cat(list(self._each(way, pictures, lanes)))

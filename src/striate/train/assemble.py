@@ -1,10 +1,8 @@
-"""From a plan to a training that can begin: network, first filters, batches, precision, clock."""
+"""From a plan to a training that can begin: network, first filters, batches, precision."""
 
 import copy
 import math
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,10 +11,7 @@ import torch
 from striate import device as machine
 from striate.check.doctor import remembered
 from striate.data.batches import Batches, scale, standardise
-from striate.data.sample import PARTS
 from striate.errors import StriateError, counted
-from striate.export.model import Model
-from striate.export.passes import Way
 from striate.network.auto import series_line, text_line, volume_line
 from striate.network.blocks import Whiten2d
 from striate.network.build import Network, build
@@ -24,20 +19,15 @@ from striate.network.quick import multiply_filters
 from striate.network.summary import count_text, total_operations
 from striate.network.weights import whiten_all
 from striate.train import plan as planning
-from striate.train.clock import Clock
-from striate.train.dataset import TWIN, Dataset, Job
+from striate.train.budget import clock_of
+from striate.train.dataset import Job
 from striate.train.events import Note, Watch
 from striate.train.loop import Training
 from striate.train.plan import Plan
 
 CHECKED_PIXELS = 1 << 16  # on which bf16 is held against fp32, at the most
-SCORING = 0.15  # of a budget of minutes: what answers averaged over turned pictures may take
 MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured too
-ANSWERED = 5e10  # operations that are timed to tell how long scoring takes
-TRIED = 1.5e11  # and those that may be spent on timing a large request, which is answered in bf16
 WHITENED = 1 << 26  # numbers of the pictures that first filters are made from, at the most
-COMPARED = 4  # how often answers on a picture are held against its target
-LEAST_REPORT = 2.2  # seconds that scores, figures and report take at the least
 
 
 def speed_of(job: Job, line: Callable[..., str] | None = None) -> float | None:
@@ -78,20 +68,6 @@ def network_of(plan: Plan, job: Job) -> Network:
     return network.to(job.device, memory_format=machine.memory_format(len(network.input_shape) + 1))
 
 
-def answered_in_time(plan: Plan, network: Network, job: Job, speed: float | None) -> Plan:
-    """The plan, without averaging answers over mirrored and turned pictures where that would take much of a budget.
-
-    speed: operations per second, of a budget of minutes.
-    """
-    if speed is None or not plan.mirror:
-        return plan
-    data = job.data
-    scored = sum(len(data.scored_rows(part)) for part in (*PARTS, TWIN))
-    views = len(data.task.views(plan.mirror, plan.height == plan.width))
-    seconds = scored * views * total_operations(network, network.input_shape) / speed
-    return plan if seconds < SCORING * 60 * plan.minutes else replace(plan, mirror=False)
-
-
 def training_of(plan: Plan, network: Network, job: Job) -> Training:
     data, preparation, device = job.data, job.preparation, job.device
     if plan.balance == "sampling" and not data.task.one_label:
@@ -125,7 +101,7 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
         validation=batches("validation") if len(data.rows("validation")) else None,
         precision=precision,
         class_weights=weights,
-        clock=_clock(plan, network, job, precision),
+        clock=clock_of(plan, network, job, precision),
     )
 
 
@@ -158,48 +134,3 @@ def _tell_plan(plan: Plan, network: Network, where: str, tell: Watch) -> None:
     tell(Note(f"          {parameters:,} parameters, {operations} operations per picture"))
     tell(Note(f"Training  {budget}, batches of {plan.batch_size}, {plan.optimizer}, {where}"))
     tell(Note(f"          random changes: {plan.recipe}"))
-
-
-def _clock(plan: Plan, network: Network, job: Job, precision: str) -> Clock | None:
-    """The budget in minutes, with what scoring (as a model in this precision does it) and the report will take set
-    aside."""
-    if plan.minutes is None:
-        return None
-    data = job.data
-    model = Model(network, data.task, job.preparation, plan.mirror, precision=precision)
-    asked = data.task.calibrated + data.task.tunes  # how often validation pictures are answered before the scores
-    requests = [len(data.scored_rows(part)) for part in (*PARTS, TWIN)] + [len(data.rows("validation"))] * asked
-    many, within = model.passes.many, model.passes.within
-    few = min(max(requests), within(ANSWERED), many - 1)
-    each = _answering(model, data, few)[1] / few
-    large = sum(count for count in requests if count >= many and precision == "bf16")
-    seconds = each * (sum(requests) - large)
-    if large and within(TRIED) >= many:
-        first, again = _answering(model, data, many)
-        seconds += first - again + again / many * large
-    elif large and data.task.by_pixel:
-        wide = min(model.passes.wide, max(requests))
-        seconds += each + _answering(model, data, wide, model.passes.half)[1] / wide * (large + 1)
-    else:
-        seconds += each * large
-    left, needed = job.started + 60 * plan.minutes - time.monotonic(), seconds + LEAST_REPORT
-    if needed > left:
-        told = f"scores and report take about {needed:.0f} s with this network, and {left:.0f} s of the budget are left"
-        if left <= 0:
-            told = f"the {60 * plan.minutes:.0f} s of the budget were used up {-left:.0f} s before the first step"
-        job.tell(Note(f"Mind      {told}; give more --minutes"))
-    return Clock(job.started + 60 * plan.minutes, scoring=1.05 * seconds, report=LEAST_REPORT)
-
-
-def _answering(model: Model, data: Dataset, count: int, way: Way | None = None) -> tuple[float, float]:
-    """Seconds for a request of `count` pictures: with what is tried and loaded at its first time, and again; way: as
-    of `Passes.logits`."""
-    probe, sizes, times = np.asarray(data.store.pictures[:count]), data.sizes[:count], []
-    for _ in range(2):
-        begun = time.monotonic()
-        said = model.answers(probe, sizes, way)
-        if data.task.spatial:  # what is drawn on pictures is read, compared and shown at their own size
-            for _ in range(COMPARED):
-                data.task.errors(data.targets_of(range(len(said))), said)
-        times.append(time.monotonic() - begun)
-    return times[0], times[1]

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -30,10 +30,12 @@ LITTLE = 1e10  # operations that are always spent; under a second
 WRITING = 0.5  # seconds before the end of a budget, in which the report is written
 
 
-def layer_picture(model: Model, data: Dataset) -> bytes:
-    """The first test picture (of another part, where there is none) on its way through the network, as PNG."""
-    row = next(rows[0] for part in ("test", "validation", "train") if len(rows := data.rows(part)))
-    return model.look_at(data.store.pictures[row], data.names[row]).stages()
+def layer_picture(model: Model, data: Dataset, predicted: Mapping[str, Sequence]) -> bytes:
+    """The first test picture (of another part, where there is none) on its way through the network, as PNG; predicted:
+    the answers to the scored rows of every part."""
+    part = next(part for part in ("test", "validation", "train") if len(predicted[part]))
+    row = data.scored_rows(part)[0]
+    return model.look_at(data.store.pictures[row], data.names[row], predicted[part][0]).stages()
 
 
 def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequence) -> dict[str, object]:

@@ -59,7 +59,10 @@ class Training:
         self._first = [layer.bias for layer in self.network.modules() if isinstance(layer, Whiten2d)]
         self.average = Average(self.network)
         self.recipe = parse(self.plan.recipe)
-        self._step_seconds = self._ended = 0.0
+        self._step_seconds = self._own_seconds = self._ended = 0.0
+        validating = len(self.validation) / self.plan.batch_size if self.validation is not None else 0.0
+        self._closing = (SETTLING + validating) / 3  # steps that the end of an epoch takes, until one was seen
+        self._kept: nn.Module | None = None
         self.threads: Threads | None = None
 
     def tensors(self) -> dict[str, Tensor]:
@@ -91,7 +94,8 @@ class Training:
             yield from self._epoch()
         for bias in self._first:  # as the network was built: what was learned is not called fixed
             bias.requires_grad_()
-        self.average.network.load_state_dict(self.best or self.settled(self.place.step).state_dict())
+        kept = self._kept if self.place.progress >= 1 else None  # else its norms are those of smaller pictures
+        self.average.network.load_state_dict(self.best or (kept or self.settled(self.place.step)).state_dict())
 
     def _epoch(self) -> Iterator[Event]:
         plan, place, started = self.plan, self.place, time.monotonic()
@@ -113,6 +117,7 @@ class Training:
                 self.threads.took(ended - begun)
             took, self._ended = ended - self._ended, ended  # with what lies between: validation, files, snapshots
             self._step_seconds = 0.9 * (self._step_seconds or took) + 0.1 * took
+            self._own_seconds = 0.9 * (self._own_seconds or ended - begun) + 0.1 * (ended - begun)
             advance = self._advance(progress, step, took)
             step, progress, moved = step + 1, min(1.0, progress + advance), moved + advance
             if step % Average.EVERY == 0:
@@ -128,8 +133,9 @@ class Training:
                 break
         if moved:  # at the end of every epoch, so that a checkpoint and a stopped training lack no step
             self.average.update(self.network, moved)
-        kept = self.settled(step, progress)
+        kept = self._kept = self.settled(step, progress)
         validated = self.validate(progress, kept)
+        self._closing = (time.monotonic() - self._ended) / max(self._own_seconds, 1e-9)
         weights = self.average.network.state_dict().values()
         ends = [float(end) for tensor in weights for end in torch.aminmax(tensor)]  # 20 times as fast as isfinite
         finite = math.isfinite(validated[0] or 0) and all(map(math.isfinite, ends))
@@ -190,7 +196,7 @@ class Training:
         if self.clock is None:
             total = self.plan.epochs * self.batches.steps(self.plan.batch_size)
             return 1.0 - progress if step + 1 >= total else 1.0 / total
-        left = self.clock.left()
+        left = self.clock.left() - self._closing * self._own_seconds  # the last epoch ends like all others
         return (1 - progress) * took / (left + took) if left > self._step_seconds else 1 - progress
 
     def _seconds_left(self, progress: float, advance: float) -> float:
@@ -208,7 +214,7 @@ class Training:
         for norm in norms:
             norm.train().reset_running_stats()
             norm.momentum = None  # a plain mean over the batches
-        batches = self.batches.epoch(size, seed=self.plan.seed, epoch=self.place.epoch)
+        batches = self.batches.epoch(size, seed=self.plan.seed, epoch=0)
         with torch.no_grad():
             for batch in islice(batches, SETTLING if norms else 0):
                 network(standardise(self._resized(batch.pictures, progress), self.batches.preparation))

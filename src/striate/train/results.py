@@ -67,7 +67,7 @@ def write_results(folder: Path, model: Model, training: Training, history: list[
     _write_predictions(folder, model.task, data, predicted)
     held = [(data.scored_rows(part), predicted[part]) for part in HELD_OUT]
     job = replace(job, data=with_doubts(folder, data, held))
-    images = _write_images(folder, model, data, history)
+    images = _write_images(folder, model, data, history, predicted)
     tested, truths = predicted["test"], data.targets_of(data.scored_rows("test"))
     figures = model.task.figures(truths, tested, scores["test"]) if truths else {}
     for name, figure in figures.items():
@@ -103,13 +103,15 @@ def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mappi
     files.write_csv(folder / "predictions.csv", header, rows())
 
 
-def _write_images(folder: Path, model: Model, data: Dataset, history: list[dict]) -> dict[str, bytes]:
+def _write_images(
+    folder: Path, model: Model, data: Dataset, history: list[dict], predicted: Mapping[str, Sequence]
+) -> dict[str, bytes]:
     """The figures of network and training, by the name of their field in the report; each is also a PNG file."""
     images = {"curves": charts.curves(history, label)} if history else {}
     first = next((m for m in model.network.modules() if isinstance(m, CONVOLUTIONS)), None)
     if first is not None:
         images["filters"] = sheets.kernels(first.weight.detach().float().cpu().numpy())
-    images["layers"] = layer_picture(model, data)
+    images["layers"] = layer_picture(model, data, predicted)
     for name, png in images.items():
         files.write_bytes(folder / f"{name}.png", png)
     images["augmentation"] = (folder / "augmentation.png").read_bytes()

@@ -30,7 +30,8 @@ from striate.network.build import Network
 from striate.network.summary import total_operations
 from striate.network.text import member_of
 from striate.train import plan as planning
-from striate.train.assemble import LEAST_REPORT, answered_in_time, auto_of, network_of, speed_of, training_of
+from striate.train.assemble import auto_of, network_of, speed_of, training_of
+from striate.train.budget import LEAST_REPORT, answer_in_time, clock_of
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
@@ -47,6 +48,7 @@ from striate.train.watch import Watching
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 HISTORY = 50  # times what writing history.csv took lie between two writings: it is written whole, and grows
+MIDDLE = 0.5  # of a schedule; from then on it is known how long the answers of what was learned take
 DIGITS = "digits"
 SHOWN = ("curves", "confusion_matrix", "recall_precision", "labels", "scatter")  # in a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
@@ -98,10 +100,10 @@ def begin(job: Job) -> Run:
     plan = replace(plan, smoothing=plan.smoothing * job.data.task.smooths)
     plan = with_symmetry(plan, job, speed)
     network = network_of(plan, job)
-    plan = answered_in_time(plan, network, job, speed)
     files.require_space(Path(settings.out), _bytes_needed(network))
     training = training_of(plan, network, job)
-    _require_time(training, job)
+    answer_in_time(training, job)
+    plan = training.plan
     about = {**about_run(job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
@@ -109,17 +111,6 @@ def begin(job: Job) -> Run:
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
         return _fit(training, [], folder, job)
-
-
-def _require_time(training: Training, job: Job) -> None:
-    """Raise where scores and report alone would take the whole of a budget, with one in which half is for training."""
-    clock, minutes = training.clock, training.plan.minutes
-    if clock is None or clock.scoring + clock.report < 60 * minutes:
-        return
-    enough = math.ceil(10 * (2 * (clock.scoring + clock.report) + time.monotonic() - job.started) / 60) / 10
-    rule, received = "scores are part of a budget", f"{minutes:g} minutes, and scores of {clock.scoring:.0f} s"
-    remedy = f"give {enough:g} minutes, or a smaller network or fewer pixels (--img-size)"
-    raise StriateError(rule, received=received, where="--minutes", remedy=remedy)
 
 
 def planned(job: Job) -> tuple[Plan, float | None]:
@@ -227,7 +218,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 
 def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
     """Train to the end, with checkpoints and snapshots on the way."""
-    saved, figure, written, cost = time.monotonic(), None, -math.inf, 0.0
+    saved, figure, written, cost, looked = time.monotonic(), None, -math.inf, 0.0, None
     with ThreadPoolExecutor(1) as pool, machine.repeatable(job.device), _stop_on_interrupt(training):
         watching = Watching(folder, training, job.data.names)
         for event in training.run():
@@ -237,10 +228,13 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
             if not isinstance(event, Epoch):
                 continue
             history.append(event.row())
+            if training.clock is not None and not looked and MIDDLE < training.place.progress < 1:
+                looked = clock_of(training.plan, training.average.network, job, training.precision, trained=True)
+                training.clock.scoring = looked.scoring
             if (begun := time.monotonic()) - written > HISTORY * cost:
                 write_history(folder / "history.csv", history)
                 written, cost = begun, time.monotonic() - begun
-            is_over = training.stop or (training.clock is not None and training.clock.left() <= 0)
+            is_over = training.stop or (training.clock is not None and training.place.progress >= 1)
             if not is_over and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
                 saved = time.monotonic()

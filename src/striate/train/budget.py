@@ -1,0 +1,109 @@
+"""A budget in minutes: what is set aside of it for the scores and the report, as this machine takes for them.
+
+Looking costs time too: a single batch is looked at, as it is and not turned.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from striate.data.sample import PARTS
+from striate.errors import StriateError
+from striate.export.model import Model
+from striate.export.passes import LARGEST_BATCH, Passes, Way
+from striate.network.build import Network
+from striate.train.clock import Clock
+from striate.train.dataset import TWIN, Dataset, Job
+from striate.train.events import Note
+from striate.train.loop import Training
+from striate.train.plan import Plan
+
+SCORING = 0.15  # of a budget: what answers averaged over turned pictures may take
+MEASURING = 0.005  # of a budget: what takes longer is timed once,
+ROUNDS = 4  # and everything else so often at the most
+LEAST_STEPS = 100  # in fewer nothing is learned that bf16 could be sure of
+COMPARED = 4  # how often answers on a picture are held against its target
+LEAST_REPORT = 2.2  # seconds that figures and report take at the least
+
+
+def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained: bool = False) -> Clock | None:
+    """The clock of a budget, with what scoring, as a model in this precision does it, and the report will take set
+    aside; None without a budget. trained: whether the network knows so much by now that it can be asked whether bf16
+    will do; else that is taken for granted where a hundred steps lie before it."""
+    if plan.minutes is None:
+        return None
+    data, allowed, end = job.data, MEASURING * 60 * plan.minutes, job.started + 60 * plan.minutes
+    model = Model(network, data.task, job.preparation, plan.mirror, precision=precision)
+    parts = [data.scored_rows(part) for part in (*PARTS, TWIN)]
+    asked = data.task.calibrated + data.task.tunes  # how often validation pictures are answered before the scores
+    requests = [*map(len, parts), *[len(data.rows("validation"))] * asked]
+    passes, plain, rows = model.passes, replace(model, mirror=False).passes, max(parts, key=len)
+    each, logits = _passing(plain, Way(network, passes.batch), data, rows[: passes.batch], allowed)
+    reading, judging = _reading(data, rows[: passes.batch], logits, allowed)
+    views, seconds = len(passes.views), sum(requests) * reading + judging
+    large = sum(count for count in requests if count >= passes.many and precision == "bf16")
+    if large:
+        begun, way = time.monotonic(), Way(network, passes.wide)
+        if trained:
+            way = plain.large_way(np.asarray(data.store.pictures[rows[:: len(rows) // LARGEST_BATCH or 1]]))
+        elif end - begun > LEAST_STEPS * 3 * plan.batch_size * each:
+            way = plain.half
+        trial = time.monotonic() - begun
+        faster, _ = _passing(plain, way, data, rows[: passes.wide], allowed)
+        seconds += views * (trial + large * (faster - each))
+    return Clock(end, scoring=1.05 * (seconds + views * sum(requests) * each), report=LEAST_REPORT)
+
+
+def answer_in_time(training: Training, job: Job) -> None:
+    """Give up the average over mirrored and turned pictures where that would take much of a budget, and raise where
+    scores and report alone would take all of it, with one in which half is for training."""
+    plan, clock = training.plan, training.clock
+    if clock is None:
+        return
+    if plan.mirror and clock.scoring > SCORING * 60 * plan.minutes:
+        training.plan = plan = replace(plan, mirror=False)
+        training.clock = clock = clock_of(plan, training.network, job, training.precision)
+    needed, left = clock.scoring + clock.report, clock.deadline - time.monotonic()
+    if needed > 60 * plan.minutes:
+        enough = math.ceil(10 * (2 * needed + time.monotonic() - job.started) / 60) / 10
+        rule, received = "scores are part of a budget", f"{plan.minutes:g} minutes, and scores of {clock.scoring:.0f} s"
+        remedy = f"give {enough:g} minutes, or a smaller network or fewer pixels (--img-size)"
+        raise StriateError(rule, received=received, where="--minutes", remedy=remedy)
+    if needed > left:
+        told = f"scores and report take about {needed:.0f} s with this network, and {left:.0f} s of the budget are left"
+        if left <= 0:
+            told = f"the {60 * plan.minutes:.0f} s of the budget were used up {-left:.0f} s before the first step"
+        job.tell(Note(f"Mind      {told}; give more --minutes"))
+
+
+def _passing(passes: Passes, way: Way, data: Dataset, rows: np.ndarray, allowed: float) -> tuple[float, Tensor]:
+    """Seconds that a picture takes through the network, and the logits of all."""
+    pictures = np.asarray(data.store.pictures[rows])
+    seconds, logits = _timed(lambda: torch.cat(list(passes.logits(pictures, way))), allowed)
+    return seconds / len(rows), logits
+
+
+def _reading(data: Dataset, rows: np.ndarray, logits: Tensor, allowed: float) -> tuple[float, float]:
+    """Seconds that the answer on a picture takes, and the scores of all parts besides, whatever their size.
+    What scores need is loaded by then."""
+    task, truth = data.task, data.targets_of(rows)
+    seconds, said = _timed(lambda: list(task.decode(logits, data.sizes[rows])), allowed)
+    if task.spatial:  # what is drawn on pictures is compared and shown at their own size
+        seconds += COMPARED * _timed(lambda: task.errors(truth, said), allowed)[0]
+    return seconds / len(rows), len(PARTS) * _timed(lambda: task.scores(truth, said, task.floor(truth)), allowed)[0]
+
+
+def _timed(function: Callable[[], Any], allowed: float) -> tuple[float, Any]:
+    """Seconds that it takes, the least of a few times, and what it gives."""
+    times: list[float] = []
+    while len(times) < ROUNDS and sum(times) < allowed:
+        begun = time.monotonic()
+        found = function()
+        times.append(time.monotonic() - begun)
+    return min(times), found

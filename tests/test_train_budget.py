@@ -61,7 +61,7 @@ def test_what_takes_long_is_looked_at_once(mirror: bool, monkeypatch: pytest.Mon
     monkeypatch.setattr(budget, "time", type("Time", (), {"monotonic": staticmethod(lambda: now[0])}))
     clock = clock_of(replace(PLAN, mirror=mirror), build(LINE, (1, 8, 8), 2), job_of(), "fp32")
     assert asked == [32]
-    assert clock.scoring == pytest.approx(1.05 * 12.5 * 3 * (1 + mirror))
+    assert clock.scoring == pytest.approx(1.05 * 3 * (12.5 * (1 + mirror) + budget.DRAWN / 32))
 
 
 def training_with(clock: Clock | None, **plan: object) -> object:

@@ -28,6 +28,7 @@ SCORING = 0.15  # of a budget: what answers averaged over turned pictures may ta
 MEASURING = 0.005  # of a budget: what takes longer is timed once,
 ROUNDS = 4  # and everything else so often at the most
 LEAST_STEPS = 100  # in fewer nothing is learned that bf16 could be sure of
+DRAWN = 16  # passes of one picture for what a report shows of layers and evidence, at the least
 COMPARED = 4  # how often answers on a picture are held against its target
 LEAST_REPORT = 2.2  # seconds that figures and report take at the least
 
@@ -47,8 +48,8 @@ def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained:
     each, logits = _passing(plain, Way(network, passes.batch), data, rows[: passes.batch], allowed)
     reading, judging = _reading(data, rows[: passes.batch], logits, allowed)
     views, seconds = len(passes.views), sum(requests) * reading + judging
-    large = sum(count for count in requests if count >= passes.many and precision == "bf16")
-    if large:
+    halved = precision == "bf16" and (data.task.decides or data.task.by_pixel)
+    if large := sum(count for count in requests if count >= passes.many and halved):
         begun, way = time.monotonic(), Way(network, passes.wide)
         if trained:
             way = plain.large_way(np.asarray(data.store.pictures[rows[:: len(rows) // LARGEST_BATCH or 1]]))
@@ -57,7 +58,8 @@ def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained:
         trial = time.monotonic() - begun
         faster, _ = _passing(plain, way, data, rows[: passes.wide], allowed)
         seconds += views * (trial + large * (faster - each))
-    return Clock(end, scoring=1.05 * (seconds + views * sum(requests) * each), report=LEAST_REPORT)
+    seconds += (views * sum(requests) + DRAWN) * each
+    return Clock(end, scoring=1.05 * seconds, report=LEAST_REPORT)
 
 
 def answer_in_time(training: Training, job: Job) -> None:
@@ -96,6 +98,7 @@ def _reading(data: Dataset, rows: np.ndarray, logits: Tensor, allowed: float) ->
     seconds, said = _timed(lambda: list(task.decode(logits, data.sizes[rows])), allowed)
     if task.spatial:  # what is drawn on pictures is compared and shown at their own size
         seconds += COMPARED * _timed(lambda: task.errors(truth, said), allowed)[0]
+    task.scores(truth, said, task.floor(truth))
     return seconds / len(rows), len(PARTS) * _timed(lambda: task.scores(truth, said, task.floor(truth)), allowed)[0]
 
 

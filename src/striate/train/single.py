@@ -48,7 +48,7 @@ from striate.train.watch import Watching
 CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 HISTORY = 50  # times what writing history.csv took lie between two writings: it is written whole, and grows
-MIDDLE = 0.5  # of a schedule; from then on it is known how long the answers of what was learned take
+LEARNED = 0.3  # of a schedule; from then on it is known how long the answers of what was learned take
 DIGITS = "digits"
 SHOWN = ("curves", "confusion_matrix", "recall_precision", "labels", "scatter")  # in a notebook, as far as there
 REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
@@ -228,7 +228,7 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
             if not isinstance(event, Epoch):
                 continue
             history.append(event.row())
-            if training.clock is not None and not looked and MIDDLE < training.place.progress < 1:
+            if training.clock is not None and not looked and LEARNED < training.place.progress < 1:
                 looked = clock_of(training.plan, training.average.network, job, training.precision, trained=True)
                 training.clock.scoring = looked.scoring
             if (begun := time.monotonic()) - written > HISTORY * cost:

@@ -83,11 +83,10 @@ def test_a_budget_that_scores_alone_use_up_is_told() -> None:
         answer_in_time(training_with(Clock(now + 50, scoring=60, report=2)), job)
 
 
-def test_answers_are_averaged_only_where_that_fits_into_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scores that take more than 15 % of a minute are had without mirror images, which is measured anew."""
-    monkeypatch.setattr(budget, "clock_of", lambda plan, *others: Clock(time.monotonic() + 50, scoring=5 + plan.mirror))
-    for scoring, mirror, expected in ((8, True, True), (10, True, False), (10, False, False)):
-        training = training_with(Clock(time.monotonic() + 50, scoring=scoring), mirror=mirror)
+def test_answers_are_averaged_only_where_that_fits_into_the_budget() -> None:
+    """Scores that take more than 15 % of a minute are had without mirror images, for which nothing is set aside."""
+    for scoring, mirror, expected, left in ((8, True, True, 8), (10, True, False, 6), (10, False, False, 10)):
+        training = training_with(Clock(time.monotonic() + 50, scoring, turning=4), mirror=mirror)
         answer_in_time(training, job_of())
         assert training.plan.mirror is expected
-        assert training.clock.scoring == (scoring if expected == mirror else 5)
+        assert training.clock.scoring == left

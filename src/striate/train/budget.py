@@ -13,11 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from striate import device as machine
 from striate.data.sample import PARTS
 from striate.errors import StriateError
 from striate.export.model import Model
 from striate.export.passes import LARGEST_BATCH, Passes, Way
 from striate.network.build import Network
+from striate.network.summary import total_operations
 from striate.train.clock import Clock
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.events import Note
@@ -45,21 +47,22 @@ def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained:
     asked = data.task.calibrated + data.task.tunes  # how often validation pictures are answered before the scores
     requests = [*map(len, parts), *[len(data.rows("validation"))] * asked]
     passes, plain, rows = model.passes, replace(model, mirror=False).passes, max(parts, key=len)
-    each, logits = _passing(plain, Way(network, passes.batch), data, rows[: passes.batch], allowed)
-    reading, judging = _reading(data, rows[: passes.batch], logits, allowed)
-    views, seconds = len(passes.views), sum(requests) * reading + judging
-    halved = precision == "bf16" and (data.task.decides or data.task.by_pixel)
-    if large := sum(count for count in requests if count >= passes.many and halved):
-        begun, way = time.monotonic(), Way(network, passes.wide)
-        if trained:
-            way = plain.large_way(np.asarray(data.store.pictures[rows[:: len(rows) // LARGEST_BATCH or 1]]))
-        elif end - begun > LEAST_STEPS * 3 * plan.batch_size * each:
-            way = plain.half
-        trial = time.monotonic() - begun
-        faster, _ = _passing(plain, way, data, rows[: passes.wide], allowed)
-        seconds += views * (trial + large * (faster - each))
-    seconds += (views * sum(requests) + DRAWN) * each
-    return Clock(end, scoring=1.05 * seconds, report=LEAST_REPORT)
+    with machine.threads_for(3 * plan.batch_size * total_operations(network, network.input_shape)):  # as for scores
+        each, logits = _passing(plain, Way(network, passes.batch), data, rows[: passes.batch], allowed)
+        reading, judging = _reading(data, rows[: passes.batch], logits, allowed)
+        passing = sum(requests) * each
+        halved = precision == "bf16" and (data.task.decides or data.task.by_pixel)
+        if large := sum(count for count in requests if count >= passes.many and halved):
+            begun, way = time.monotonic(), Way(network, passes.wide)
+            if trained:
+                way = plain.large_way(np.asarray(data.store.pictures[rows[:: len(rows) // LARGEST_BATCH or 1]]))
+            elif end - begun > LEAST_STEPS * 3 * plan.batch_size * each:
+                way = plain.half
+            passing += time.monotonic() - begun  # for the trial
+            passing += large * (_passing(plain, way, data, rows[: passes.wide], allowed)[0] - each)
+    turning = 1.05 * passing * (len(passes.views) - 1)
+    scoring = 1.05 * (passing + sum(requests) * reading + judging + DRAWN * each) + turning
+    return Clock(end, scoring, LEAST_REPORT, turning)
 
 
 def answer_in_time(training: Training, job: Job) -> None:
@@ -70,7 +73,7 @@ def answer_in_time(training: Training, job: Job) -> None:
         return
     if plan.mirror and clock.scoring > SCORING * 60 * plan.minutes:
         training.plan = plan = replace(plan, mirror=False)
-        training.clock = clock = clock_of(plan, training.network, job, training.precision)
+        clock.scoring -= clock.turning
     needed, left = clock.scoring + clock.report, clock.deadline - time.monotonic()
     if needed > 60 * plan.minutes:
         enough = math.ceil(10 * (2 * needed + time.monotonic() - job.started) / 60) / 10
@@ -98,7 +101,7 @@ def _reading(data: Dataset, rows: np.ndarray, logits: Tensor, allowed: float) ->
     seconds, said = _timed(lambda: list(task.decode(logits, data.sizes[rows])), allowed)
     if task.spatial:  # what is drawn on pictures is compared and shown at their own size
         seconds += COMPARED * _timed(lambda: task.errors(truth, said), allowed)[0]
-    task.scores(truth, said, task.floor(truth))
+    task.scores(truth[:1], said[:1], task.floor(truth[:1]))
     return seconds / len(rows), len(PARTS) * _timed(lambda: task.scores(truth, said, task.floor(truth)), allowed)[0]
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 class Clock:
     """A budget in wall time: everything must be done at `deadline`, in seconds of time.monotonic().
 
-    scoring, report: seconds kept for scoring the pictures, and for figures and the report.
+    scoring, report: seconds kept for scoring the pictures, and for figures and the report. turning: what of scoring is
+    for mirrored and turned pictures.
     """
 
     deadline: float
     scoring: float = 0.0
     report: float = 0.0
+    turning: float = 0.0
 
     def left(self) -> float:
         """Seconds left for training."""

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import striate
 from striate import device as machine
@@ -219,6 +220,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
     """Train to the end, with checkpoints and snapshots on the way."""
     saved, figure, written, cost, looked = time.monotonic(), None, -math.inf, 0.0, None
+    threads = torch.get_num_threads()  # which a budget's steps choose anew
     with ThreadPoolExecutor(1) as pool, machine.repeatable(job.device), _stop_on_interrupt(training):
         watching = Watching(folder, training, job.data.names)
         for event in training.run():
@@ -229,6 +231,7 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
                 continue
             history.append(event.row())
             if training.clock is not None and not looked and LEARNED < training.place.progress < 1:
+                torch.set_num_threads(threads)
                 looked = clock_of(training.plan, training.average.network, job, training.precision, trained=True)
                 training.clock.scoring = looked.scoring
             if (begun := time.monotonic()) - written > HISTORY * cost:

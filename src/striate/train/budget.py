@@ -27,7 +27,7 @@ from striate.train.loop import Training
 from striate.train.plan import Plan
 
 SCORING = 0.15  # of a budget: what answers averaged over turned pictures may take
-MEASURING = 0.005  # of a budget: what takes longer is timed once,
+MEASURING = 0.01  # of a budget: what takes longer is timed once,
 ROUNDS = 4  # and everything else so often at the most
 LEAST_STEPS = 100  # in fewer nothing is learned that bf16 could be sure of
 DRAWN = 16  # passes of one picture for what a report shows of layers and evidence, at the least

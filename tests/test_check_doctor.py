@@ -106,6 +106,15 @@ def test_one_file_with_several_numbers_is_set_aside() -> None:
     assert one(check, "duplicates").groups == (("040", "041"),)
 
 
+def test_one_file_with_labels_that_are_not_known_elsewhere_is_used() -> None:
+    """What is not known of a label contradicts nothing; a label that is there and, elsewhere, not there does."""
+    pairs = [("a", "?b"), ("a", "b"), ("?a",), ("b",), ("?a", "b"), ("?a",), ("a", "?b"), ("b",)]
+    check = examined(pairs, ["w", "w", "x", "x", "y", "y", "z", "z"])
+    assert one(check, "duplicates").groups == (("000", "001"),)
+    assert one(check, "two-labels").groups == (("002", "003"), ("004", "005"), ("006", "007"))
+    assert set(check.set_aside) == {2, 3, 4, 5, 6, 7}
+
+
 def test_one_file_with_other_objects_is_set_aside() -> None:
     """Boxes that name other objects contradict; the same objects a little elsewhere do not."""
     boxes = [Boxes(names=names, corners=np.full((len(names), 4), at)) for at, names in enumerate(("ab", "ba", "a"))]

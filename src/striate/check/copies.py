@@ -6,7 +6,7 @@ import numpy as np
 
 from striate.check.case import Case
 from striate.check.finding import Finding
-from striate.data.sample import class_order, text_of
+from striate.data.sample import class_order, names_of, text_of, unknown_in
 from striate.errors import counted
 
 SAME = 0.1  # of the standard deviation of all numbers: those of one picture that differ by less do not contradict
@@ -39,15 +39,22 @@ def _ordered(groups: Iterable[Iterable[int]]) -> list[list[int]]:
 
 def _classes(case: Case, rows: Sequence[int]) -> list[str]:
     """Under which they stand, in order."""
-    return class_order(case.samples[row].label for row in rows)
+    return class_order(case.samples[row].label for row in rows[: 1 if _may_agree(case, rows) else None])
 
 
 def _said(case: Case, rows: Sequence[int]) -> list[str]:
     """All that contradicts itself about one file: its classes, its numbers, which objects it has."""
     targets = [case.samples[row].target for row in rows]
-    if len(case.spread) and (np.ptp(targets, axis=0) <= SAME * case.spread).all():
+    if _may_agree(case, rows) or (len(case.spread) and (np.ptp(targets, axis=0) <= SAME * case.spread).all()):
         targets = targets[:1]
     return class_order(map(text_of, targets))
+
+
+def _may_agree(case: Case, rows: Sequence[int]) -> bool:
+    """Whether labels that are not known are all in which pictures differ."""
+    told = [(set(names_of(case.samples[row].target)), set(unknown_in(case.samples[row].target))) for row in rows]
+    there = set().union(*(names for names, _ in told))
+    return any(doubts for _, doubts in told) and all(there <= names | doubts for names, doubts in told)
 
 
 def _parts(case: Case, rows: Sequence[int]) -> set[str]:

@@ -247,20 +247,27 @@ def test_a_budget_of_minutes_ends_with_the_schedule_at_one(monkeypatch: pytest.M
     assert epochs_of(events)[-1].learning_rate < 0.05 * 0.3
 
 
-def test_what_lies_between_steps_is_part_of_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where validation and files take nine times as long as the steps, the schedule still follows the clock."""
-    now, step, validate = [100.0], Training._step, Training.validate
+def ticking(monkeypatch: pytest.MonkeyPatch, step: float, validation: float) -> tuple[list[float], list[float]]:
+    """The clock, from 100 s on, which steps and validation alone move by so many seconds; and when each began."""
+    now, begun = [100.0], []
 
-    def ticking(function: Callable, seconds: float) -> Callable:
-        def ticked(self: Training, *arguments: object) -> object:
+    def ticked(function: Callable, seconds: float) -> Callable:
+        def called(self: Training, *arguments: object) -> object:
+            begun.append(now[0])
             now[0] += seconds
             return function(self, *arguments)
 
-        return ticked
+        return called
 
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(Training, "_step", ticking(step, 0.02))
-    monkeypatch.setattr(Training, "validate", ticking(validate, 0.18))
+    monkeypatch.setattr(Training, "_step", ticked(Training._step, step))
+    monkeypatch.setattr(Training, "validate", ticked(Training.validate, validation))
+    return now, begun
+
+
+def test_what_lies_between_steps_is_part_of_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where validation and files take nine times as long as the steps, the schedule still follows the clock."""
+    now, _ = ticking(monkeypatch, step=0.02, validation=0.18)
     plan = dataclasses.replace(tiny_plan(batch_size=24), epochs=None, minutes=1.0)
     training = tiny_training(plan, clock=Clock(deadline=120.0))
     for event in training.run():
@@ -271,23 +278,11 @@ def test_what_lies_between_steps_is_part_of_a_budget(monkeypatch: pytest.MonkeyP
 
 def test_the_end_of_the_last_epoch_is_part_of_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Validation that takes as long as 30 steps, once and in the end: the last step ends that long before the time."""
-    now, step, validate, ends = [100.0], Training._step, Training.validate, []
-
-    def ticking(function: Callable, seconds: float) -> Callable:
-        def ticked(self: Training, *arguments: object) -> object:
-            ends.append(now[0])
-            now[0] += seconds
-            return function(self, *arguments)
-
-        return ticked
-
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(Training, "_step", ticking(step, 0.1))
-    monkeypatch.setattr(Training, "validate", ticking(validate, 3.0))
+    now, begun = ticking(monkeypatch, step=0.1, validation=3.0)
     plan = dataclasses.replace(tiny_plan(counts=(400, 400)), epochs=None, minutes=1.0)
     training = tiny_training(plan, counts=(400, 400), clock=Clock(deadline=125.0))
     assert len(epochs_of(list(training.run()))) == 2
-    assert ends[-1] == pytest.approx(122, abs=0.3)
+    assert begun[-1] == pytest.approx(122, abs=0.3)
     assert now[0] == pytest.approx(125, abs=0.3)
 
 

@@ -137,7 +137,7 @@ class Passes:
         views = len(self.views)
         others = "with the mirror image's" if views == 2 else f"over {views} turns and mirrorings"
         told = [f"averaged {others}"] * (views > 1)
-        told += [f"of logits divided by {self.temperature:.4g}"] * (self.temperature != 1)
+        told += [f"made from logits divided by {self.temperature:.4g}"] * (self.temperature != 1)
         alone = said(self.task, next(iter(self.task.decode(logits.cpu() / self.temperature))))
         one = "layers and maps are of one pass" + f", which alone says {alone}" * (views > 1)
         return f"The answer is {' and '.join(told)}; {one}." if told else ""

@@ -1,4 +1,4 @@
-"""Charts of a run, each as PNG bytes: learning curves, confusion matrix, calibration."""
+"""Charts of a run, each as PNG bytes: learning curves, confusion matrix, calibration, receiver operating curves."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -9,6 +9,8 @@ from striate.draw import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+CURVES = (style.BLUE, style.ORANGE, style.GREEN, style.AMBER, style.SKY, style.PINK)  # in one chart
 
 
 def curves(history: Sequence[Mapping[str, object]], label: Callable[[str], str] = str.capitalize) -> bytes:
@@ -101,6 +103,33 @@ def calibration(bins: Mapping[str, np.ndarray]) -> bytes:
     _title(lower, "How many")
     lower.set_xlabel("confidence of the network", fontsize=8, color=style.MUTED)
     for axis in (upper.xaxis, upper.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    return style.to_png(figure)
+
+
+def roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], dots: Sequence[tuple[float, float, str]] = ()) -> bytes:
+    """Receiver operating curves: the share of a class that is found over that of the others that is called so.
+
+    curves: by name, shares of the others and of the class, both rising from 0 to 1; up to len(CURVES) of them. dots:
+    places on them, and what is written there.
+    """
+    from matplotlib.ticker import PercentFormatter
+
+    figure = style.new_figure(5.2, 5.2)
+    axes = style.plain_axes(figure.add_subplot(), grid="both")
+    axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    for colour, (name, (others, found)) in zip(CURVES, curves.items(), strict=False):
+        axes.plot(
+            others, found, color=colour, linewidth=1.8, label=style.legible(style.shorten(name, 40)), clip_on=False
+        )
+    for across, up, words in dots:
+        axes.plot(across, up, color=style.ORANGE, marker="o", markersize=5, clip_on=False)
+        axes.annotate(words, (across, up), (7, -11), textcoords="offset points", fontsize=8, color=style.INK)
+    axes.set(xlim=(0, 1), ylim=(0, 1.005))
+    axes.legend(frameon=False, fontsize=8, labelcolor=style.INK, loc="lower right")
+    axes.set_xlabel("share of the others that is called so (1 − specificity)", fontsize=8, color=style.MUTED)
+    axes.set_ylabel("share that is found (sensitivity, recall)", fontsize=8, color=style.MUTED)
+    for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
     return style.to_png(figure)
 

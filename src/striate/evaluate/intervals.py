@@ -9,6 +9,7 @@ proportions get Wilson's interval for as many pictures as theirs are worth, and 
 pictures or clusters what is drawn again spreads too little, so its interval is widened as Student's is.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import NormalDist
 
@@ -82,6 +83,16 @@ def worth(weights: np.ndarray, clusters: Clusters) -> np.ndarray:
         sums = np.zeros((int(numbers.max()) + 1, *each.shape[1:]))
         np.add.at(sums, numbers, each)
     return np.nan_to_num(metrics.share(sums.sum(axis=0) ** 2, (sums**2).sum(axis=0)))
+
+
+def conformal_rank(count: int, worth: float, level: float) -> int | None:
+    """Which of `count` numbers, from 1 on in rising order, at least `level` of new ones do not exceed: the
+    ceil((n + 1) level)-th (split conformal prediction; Papadopoulos et al. 2002; Lei et al. 2018); None where there are
+    too few to say. In clusters worth C of one size it is the ceil(n level (C + 1) / C)-th, at most the last (pooled
+    errors of Dunn, Wasserman and Ramdas 2023)."""
+    if round((worth + 1) * level, 9) > worth:
+        return None
+    return min(math.ceil(round(count * level * (worth + 1) / worth, 9)), count)
 
 
 def _correlation(hits: np.ndarray, clusters: np.ndarray) -> float:

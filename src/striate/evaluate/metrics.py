@@ -76,6 +76,15 @@ def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
     return float(above.mean()) if len(above) else float("nan")
 
 
+def roc(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The shares of negatives and of positives that score at least as much as each distinct value, from none to all;
+    NaN when one side is empty."""
+    _, levels = np.unique(-np.asarray(scores), return_inverse=True)
+    sides = (np.bincount(levels[side], minlength=levels.max() + 1) for side in (~positive, positive))
+    downs, ups = (share(np.concatenate([[0], np.cumsum(side)]), side.sum()) for side in sides)
+    return downs, ups
+
+
 def auroc_slopes(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     """(N,) of mean 0: N times how the AUROC grows with the weight of a sample; 0 when one side is empty."""
     positive = np.asarray(positive, dtype=bool)

@@ -4,7 +4,6 @@ Legend: N pictures, K columns of numbers; truth and predicted are (N, K). Every 
 ends come from pictures, or whole clusters, drawn again (see `intervals`), all scores from the same draws.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,16 +20,12 @@ MEAN, PREVIOUS = "always the mean of the training part", "the value before"
 def half_widths(truth: np.ndarray, predicted: np.ndarray, clusters: Clusters = None) -> np.ndarray:
     """(K,) how far a prediction interval reaches to both sides, from N pictures that were not learned from.
 
-    Split conformal prediction (Papadopoulos et al. 2002; Lei et al. 2018): the ceil((N + 1) LEVEL)-th smallest absolute
-    error. Of pictures like these N, an interval holds at least LEVEL. Infinite where N, or C, is too small to say.
-    clusters: (N,) the same number for pictures that belong together, which are worth C clusters of one size. It is then
-    the ceil(N LEVEL (C + 1) / C)-th (pooled errors of Dunn, Wasserman and Ramdas 2023), at most the greatest error.
+    The `conformal_rank` of the absolute errors: of pictures like these N, an interval holds at least LEVEL. Infinite
+    where N, or C, is too small to say. clusters: (N,) the same number for pictures that belong together.
     """
     errors = np.sort(np.abs(np.asarray(truth, np.float64) - predicted), axis=0)
-    count, worth = len(errors), intervals.clusters_worth(clusters, len(errors))
-    if round((worth + 1) * LEVEL, 9) > worth:
-        return np.full(errors.shape[1], np.inf)
-    return errors[min(math.ceil(round(count * LEVEL * (worth + 1) / worth, 9)), count) - 1]
+    rank = intervals.conformal_rank(len(errors), intervals.clusters_worth(clusters, len(errors)), LEVEL)
+    return errors[rank - 1] if rank else np.full(errors.shape[1], np.inf)
 
 
 def number_scores(

@@ -73,6 +73,10 @@ def score_section(facts: ReportFacts) -> Html:
     if per_class:
         title = f"{counted(len(per_class), row_of(per_class))} on the {parts[0]} part"
         blocks.append(markup.folded(title, _class_scores(per_class), len(per_class)))
+    if points := facts.scores[parts[0]].get("operating_points"):
+        blocks.append(
+            markup.folded(f"What it takes to find nearly all, on the {parts[0]} part", _points(points), len(points))
+        )
     drawn = facts.figures.values()
     blocks += [_drawn(figure, parts[0]) for figure in drawn if not figure.title]
     halves = [join(element("h3", figure.title), _drawn(figure, parts[0])) for figure in drawn if figure.title]
@@ -150,6 +154,20 @@ def _class_scores(per_class: Mapping[str, dict]) -> Html:
         rows.append((one, named.held(row), *bar, *(markup.interval(row[name], name) for name in names)))
     head = (row_of(per_class), "n", *([""] if has_bar else []), *map(label, names))
     return markup.table(head, rows, name="recalls" if has_bar else "recalls narrow")
+
+
+def _points(points: Sequence[dict]) -> Html:
+    """Thresholds that were chosen to find most of a class, and what they found and cost."""
+    names = ("recall", "specificity", "precision")
+    rows = []
+    for one in points:
+        how = one["class"], f"{100 * one['wanted']:.0f} %", f"p ≥ {one['threshold']:.3g}", one["n"]
+        rows.append((*how, *(markup.interval(one[name], name) for name in names)))
+    words = (
+        "By the validation part, so many pictures of a class are found where it is said from this probability on, "
+        "whatever else is likely; the scores are of this part. Recall is the sensitivity."
+    )
+    return join(markup.table(("", "to find", "say it from", "n", *map(label, names)), rows), quiet(words))
 
 
 def _confusions(record: dict) -> Html:

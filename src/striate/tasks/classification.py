@@ -1,8 +1,8 @@
 """One class per picture: cross-entropy over the classes, or one sigmoid output for two classes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from striate.errors import StriateError
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.evaluate.metrics import calibration_bins
+from striate.evaluate.operating import Points, at_points, operating_points, roc_figure
 from striate.evaluate.scores import classification_scores
 from striate.network.text import flat, parse
 from striate.tasks.task import END_FLAT, Floor, Task
@@ -26,10 +27,15 @@ class Classification(Task):
 
     A network with one output for two classes is trained with binary cross-entropy: its output is the
     logit of the second class.
+
+    points: (class number, wanted share, threshold): the probability from which on to say a class, so that this share
+    of its pictures is found, by the validation part. The answer itself is the likeliest class.
     """
 
+    points: Points = ()
     name: ClassVar[str] = "classification"
     one_label: ClassVar[bool] = True
+    tunes: ClassVar[bool] = True
     calibrated: ClassVar[bool] = True
     tabular: ClassVar[bool] = True
     decides: ClassVar[bool] = True
@@ -56,6 +62,13 @@ class Classification(Task):
     def encode(self, targets: Sequence[str], sizes: np.ndarray | None = None, shape: Shape | None = None) -> Tensor:
         index = {name: number for number, name in enumerate(self.classes)}
         return torch.tensor([index[target] for target in targets], dtype=torch.int64)
+
+    def tuned(self, targets: Sequence[str], answers: Sequence, clusters: Clusters = None) -> Self:
+        return replace(self, points=operating_points(self._marks(targets), np.asarray(answers, np.float64), clusters))
+
+    def _marks(self, targets: Sequence[str]) -> np.ndarray:
+        """(N, K): 1 for the class of each target, 0 for others."""
+        return np.eye(len(self.classes))[self.encode(targets).numpy()]
 
     def trial(self, targets: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
         return self.encode(targets).numpy(), self.classes
@@ -111,7 +124,9 @@ class Classification(Task):
     def scores(self, targets: Sequence[str], answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
         majority = self.classes.index(floor.get("majority", self.classes[0]))
         truth, chances = self.encode(targets).numpy(), np.asarray(answers, np.float64)
-        return classification_scores(truth, chances, self.classes, majority, clusters)
+        record = classification_scores(truth, chances, self.classes, majority, clusters)
+        points = at_points(self.points, self._marks(targets), chances.reshape(len(truth), -1), self.classes, clusters)
+        return {**record, **points}
 
     def errors(self, targets: Sequence[str], answers: Sequence) -> np.ndarray:
         """The confidence of wrong answers."""
@@ -141,4 +156,5 @@ class Classification(Task):
                 "On the dashed line the network is as often right as it says; below it, it is too sure.",
                 title="Calibration",
             ),
+            **roc_figure(self._marks(targets), np.asarray(answers, np.float64), record),
         }

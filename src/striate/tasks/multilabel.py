@@ -16,6 +16,7 @@ from striate.errors import StriateError
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.evaluate.label_scores import best_thresholds, label_scores
+from striate.evaluate.operating import Points, at_points, operating_points, roc_figure
 from striate.tasks.task import Floor, Task
 
 Targets = Sequence[tuple[str, ...]]  # the labels of every picture; after UNKNOWN, those of which it is not known
@@ -25,10 +26,12 @@ Targets = Sequence[tuple[str, ...]]  # the labels of every picture; after UNKNOW
 class Multilabel(Task):
     """Pictures with any of K labels. An answer is (K, 2): the probability of each, and whether it is said (1 or 0).
 
-    thresholds: (K,) the probability from which a label is said, with the greatest F1 on the validation part.
+    thresholds: (K,) the probability from which a label is said, with the greatest F1 on the validation part. points:
+    (label number, wanted share, threshold) for those who want this share of its pictures found instead.
     """
 
     thresholds: tuple[float, ...] = ()
+    points: Points = ()
     name: ClassVar[str] = "multilabel"
     longest: ClassVar[int] = 96
     tunes: ClassVar[bool] = True
@@ -50,8 +53,9 @@ class Multilabel(Task):
         return cls(tuple(name for name in found.names if name in present) or tuple(class_order(present)))
 
     def tuned(self, targets: Targets, answers: Sequence[np.ndarray], clusters: Clusters = None) -> Self:
-        thresholds = best_thresholds(self._marks(targets), self._told(answers)[..., 0])
-        return replace(self, thresholds=tuple(thresholds.tolist()))
+        marks, chances = self._marks(targets), self._told(answers)[..., 0]
+        thresholds = tuple(best_thresholds(marks, chances).tolist())
+        return replace(self, thresholds=thresholds, points=operating_points(marks, chances, clusters))
 
     def trial(self, targets: Targets) -> tuple[np.ndarray, tuple[str, ...]]:
         """Every label, as what is true of one may not be of another; one that is not known is none here."""
@@ -113,8 +117,9 @@ class Multilabel(Task):
         return np.array([(float(row[f"p_{name}"]), name in said) for name in self.classes])
 
     def scores(self, targets: Targets, answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
-        told = self._told(answers)
-        return label_scores(self._marks(targets), told[..., 0], told[..., 1] > 0, self.classes, clusters)
+        marks, told = self._marks(targets), self._told(answers)
+        record = label_scores(marks, told[..., 0], told[..., 1] > 0, self.classes, clusters)
+        return {**record, **at_points(self.points, marks, told[..., 0], self.classes, clusters)}
 
     def errors(self, targets: Targets, answers: Sequence[np.ndarray]) -> np.ndarray:
         """The sum over wrong labels of how sure the wrong answer was."""
@@ -129,5 +134,6 @@ class Multilabel(Task):
                 "Precision, recall and F1 of every label",
                 "Precision: of the pictures said to have the label, how many do. Recall: of those that do, how many "
                 "were found. Lines are 95 % intervals.",
-            )
+            ),
+            **roc_figure(self._marks(targets), self._told(answers)[..., 0], record),
         }

@@ -44,8 +44,9 @@ def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained:
     data, allowed, end = job.data, MEASURING * 60 * plan.minutes, job.started + 60 * plan.minutes
     model = Model(network, data.task, job.preparation, plan.mirror, precision=precision)
     parts = [data.scored_rows(part) for part in (*PARTS, TWIN)]
-    asked = data.task.calibrated + data.task.tunes  # how often validation pictures are answered before the scores
-    requests = [*map(len, parts), *[len(data.rows("validation"))] * asked]
+    requests = [*map(len, parts)]
+    if data.task.calibrated or data.task.tunes:  # by answers to the validation part, before the scores
+        requests.append(len(data.rows("validation")))
     passes, plain, rows = model.passes, replace(model, mirror=False).passes, max(parts, key=len)
     with machine.threads_for(3 * plan.batch_size * total_operations(network, network.input_shape)):  # as for scores
         each, logits = _passing(plain, Way(network, passes.batch), data, rows[: passes.batch], allowed)

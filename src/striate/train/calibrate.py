@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from torch import Tensor
 
 from striate.evaluate.intervals import clusters_worth
 from striate.export.model import Model
@@ -17,24 +18,27 @@ USUAL = 0.5  # its standard deviation around 0, as far as is known before any pi
 
 def calibrated(model: Model, data: Dataset) -> Model:
     """The model with its temperature, and its task tuned to its answers on the validation part."""
-    if model.task.calibrated:
-        model = replace(model, temperature=calibrate(model, data))
-    rows = data.rows("validation")
-    if not model.task.tunes or not len(rows):
+    rows, task = data.rows("validation"), model.task
+    if not len(rows):
         return model
-    tuned = model.task.tuned(data.targets_of(rows), answers_of(model, data, rows), data.kin[rows])
-    return replace(model, task=tuned)
+    if task.calibrated:
+        logits = model.logits(Picked(data.store.pictures, rows))
+        model = replace(model, temperature=_temperature(logits, data, rows))
+        answers = task.decode(logits / model.temperature, data.sizes[rows])
+    elif task.tunes:
+        answers = answers_of(model, data, rows)
+    if not task.tunes:
+        return model
+    return replace(model, task=task.tuned(data.targets_of(rows), list(answers), data.kin[rows]))
 
 
-def calibrate(model: Model, data: Dataset) -> float:
+def _temperature(logits: Tensor, data: Dataset, rows: np.ndarray) -> float:
     """The temperature with the lowest loss on the validation part (Guo et al. 2017), see `temperature_of`.
 
     1.0 where the validation part is small. One factor for all logits: no class changes, only confidence.
     """
-    rows = data.rows("validation")
     if len(rows) < LEAST:
         return 1.0
-    logits = model.logits(Picked(data.store.pictures, rows))
     truth = data.encoded(rows)
 
     def loss(log_temperature: float) -> float:

@@ -31,7 +31,7 @@ def with_heat(
         return lines.letters(spelled(stored), heat((shape.width,)))
     picture = pixels.visible(_frame(stored, shape))
     times = max(1, SIDE // max(picture.shape[:2]))
-    grown = picture.repeat(times, axis=0).repeat(times, axis=1)
+    grown = pixels.grown(picture, times)
     size = grown.shape[:2] if shape.form == "picture" else (shape.frames, *grown.shape[:2])
     values = heat(size)
     return maps.overlay(grown, values if shape.form == "picture" else values[shape.frames // 2], signed=signed)

@@ -155,8 +155,7 @@ def _header(file: BinaryIO, image: Image.Image, kind: str) -> Header:
     pages = count_frames(file, image, kind)
     tables = getattr(image, "quantization", None) if kind == "JPEG" else None
     coarse = sum(next(iter(tables.values()))) if tables else 0
-    size = {"height": height, "width": width}
-    return Header(**size, channels=channels, depth=depth, format=kind, pages=pages, coarse=coarse)
+    return Header(height=height, width=width, channels=channels, depth=depth, format=kind, pages=pages, coarse=coarse)
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from striate.draw import charts, maps, number_charts, sheets
+from striate.draw import charts, maps, sheets
 
 # The fastest network that can tell the drawn classes apart.
 TINY = "conv 4 3, relu, globalavgpool, dense classes"
@@ -56,8 +56,8 @@ def white_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Charts are tested elsewhere and take most of a small run's time: draw white ones."""
     white = io.BytesIO()
     Image.new("L", (1, 1), 255).save(white, "PNG")
-    drawn = (charts, ("curves", "confusion", "calibration", "runs")), (sheets, ("picture_sheet", "kernels"))
-    drawn += (number_charts, ("scatter", "errors", "labels")), (maps, ("network_sheet",))
+    of_charts = ("curves", "confusion", "calibration", "runs", "scatter", "errors", "labels")
+    drawn = (charts, of_charts), (sheets, ("picture_sheet", "kernels")), (maps, ("network_sheet",))
     for place, names in drawn:
         for name in names:
             monkeypatch.setattr(place, name, lambda *a, **k: white.getvalue())

@@ -154,7 +154,7 @@ def test_precision_is_chosen_by_speed_and_truth(monkeypatch: pytest.MonkeyPatch)
     assert device.choose_precision("auto", CPU, network, batch())[0] == "fp32"
     monkeypatch.setattr(device, "bf16_gain", lambda where, axes: 2.0)
     chosen, reason = device.choose_precision("auto", CPU, network, batch())
-    assert (chosen, reason) == ("bf16", "bf16 is 2.0 times as fast on this machine and agrees with fp32")
+    assert (chosen, reason) == ("bf16", "bf16 is 2.0 times as fast on this machine, and agrees with fp32")
     monkeypatch.setattr(device, "_agrees", lambda layer, x: not isinstance(layer, nn.Linear))
     assert device.choose_precision("auto", CPU, network, batch()) == (
         "fp32",

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from striate.draw import boxes
-from striate.draw.boxes import COLOURS, LEAST, captioned, colour_of, draw_boxes, recall_curves
+from striate.draw.boxes import COLOURS, LEAST, captioned, colour_of, draw_boxes
+from striate.draw.charts import recall_curves
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from striate.cli import main
 from striate.data.prepare import Shape
 from striate.data.sample import Found
-from striate.draw import number_charts
+from striate.draw import charts
 from striate.errors import StriateError
 from striate.export.model import load_model
 from striate.files import read_json
@@ -231,4 +231,4 @@ def test_charts_of_labels() -> None:
         "a": dict.fromkeys(("precision", "recall", "f1"), known),
         "b": dict.fromkeys(("precision", "recall", "f1"), none),
     }
-    assert number_charts.labels(rows).startswith(b"\x89PNG")
+    assert charts.labels(rows).startswith(b"\x89PNG")

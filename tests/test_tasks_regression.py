@@ -22,7 +22,7 @@ from striate.augment.recipe import parse
 from striate.cli import main
 from striate.data.prepare import Shape
 from striate.data.sample import Found, text_of
-from striate.draw import number_charts
+from striate.draw import charts
 from striate.errors import StriateError
 from striate.export.model import load_model
 from striate.network.build import build
@@ -304,8 +304,8 @@ def test_charts_of_numbers() -> None:
     """Scatter and errors are pictures also for one number, equal numbers and none beyond."""
     for count in (1, 3, 400):
         values = np.linspace(0, 1, count)
-        assert number_charts.scatter(values, values, "x", np.full(len(values), 0.1)).startswith(b"\x89PNG")
-        assert number_charts.errors(np.zeros(count), np.zeros(count), "x").startswith(b"\x89PNG")
+        assert charts.scatter(values, values, "x", np.full(len(values), 0.1)).startswith(b"\x89PNG")
+        assert charts.errors(np.zeros(count), np.zeros(count), "x").startswith(b"\x89PNG")
 
 
 def test_a_band_is_spoken_of_where_one_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:

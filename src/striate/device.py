@@ -148,19 +148,14 @@ def fastest_precision(asked: str, device: torch.device, axes: int) -> str:
 
 def choose_precision(asked: str, device: torch.device, network: nn.Module, batch: Tensor) -> tuple[str, str]:
     """("bf16" or "fp32", the reason in words) for "auto", "bf16" or "fp32"."""
-    if asked == "fp32":
-        return "fp32", "asked for"
+    axes, reason = batch.ndim - 2, "asked for"
     if asked == "auto":
-        gain = bf16_gain(device, batch.ndim - 2)
-        if gain < BF16_GAIN:
-            return "fp32", f"bf16 is {gain:.1f} times as fast on this machine"
-        reason = f"bf16 is {gain:.1f} times as fast on this machine and agrees with fp32"
-    else:
-        reason = "asked for, and agrees with fp32"
-    faults = bf16_faults(network, batch)
-    if faults:
+        reason = f"bf16 is {bf16_gain(device, axes):.1f} times as fast on this machine"
+    if fastest_precision(asked, device, axes) == "fp32":
+        return "fp32", reason
+    if faults := bf16_faults(network, batch):
         return "fp32", f"bf16 gives wrong numbers here in {', '.join(faults[:3])}"
-    return "bf16", reason
+    return "bf16", f"{reason}, and agrees with fp32"
 
 
 def memory_format(axes: int) -> torch.memory_format:

@@ -103,13 +103,12 @@ def _linear(recipe: Recipe, columns: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 def _symmetry_back(recipe: Recipe, draws: torch.Tensor, *, square: bool) -> torch.Tensor:
     """The four entries (4, B) of the matrix that undoes each sample's symmetry, all 0, 1 or -1."""
-    elements = _symmetries(recipe, square=square)
-    undo = [
-        (entries[0] * (-1) ** mirrored, entries[1] * (-1) ** mirrored, *entries[2:])
-        for mirrored, entries in ((mirrored, QUARTERS_BACK[quarters]) for mirrored, quarters in elements)
-    ]
+    undo = []
+    for mirrored, quarters in _symmetries(recipe, square=square):
+        p, q, r, s = QUARTERS_BACK[quarters]
+        undo.append((-p, -q, r, s) if mirrored else (p, q, r, s))
     step = (draws * SYMMETRIES).to(torch.int64)
-    return torch.tensor(undo, dtype=torch.float64)[step % len(elements)].T
+    return torch.tensor(undo, dtype=torch.float64)[step % len(undo)].T
 
 
 def _symmetries(recipe: Recipe, *, square: bool) -> tuple[tuple[int, int], ...]:

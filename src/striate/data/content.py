@@ -1,5 +1,6 @@
 """What a file is, by its first bytes and not by its name."""
 
+import codecs
 import os
 import stat
 from pathlib import Path
@@ -180,10 +181,8 @@ def _as_text(start: bytes) -> str | None:
     if any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in start):
         return None
     try:
-        return start.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if len(start) - error.start < 4 and error.start:  # a letter may be cut at the end of what was read
-            return start[: error.start].decode("utf-8")
+        return codecs.getincrementaldecoder("utf-8")().decode(start)  # a letter may be cut at the end of what was read
+    except UnicodeDecodeError:
         return start.decode("cp1252", "replace") if sum(byte < 128 for byte in start) > 0.8 * len(start) else None
 
 

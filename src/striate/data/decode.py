@@ -26,13 +26,11 @@ from striate.data.pages import require_all_pages
 from striate.data.pixels import as_depth, upright
 from striate.data.prepare import Shape
 from striate.data.quiet import quiet
-from striate.data.raster import decode_frames, decode_image, look_image, open_image, read_image, turn_of, unpacked
+from striate.data.raster import decode_frames, look_image, open_image, read_image, turn_of, unpacked
 from striate.data.tiff import decode_all, decode_tiff, look_tiff
 from striate.errors import in_short
 
 VERSION = 5  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
-
-_TWICE = ("TIFF", "NPY", "DICOM")  # header and pixels are read apart
 
 Source = Path | bytes | np.ndarray
 
@@ -45,18 +43,10 @@ def read(source: Source, enough: int = 0, pick: Pick = WHOLE, shape: Shape | Non
     """
     if isinstance(source, np.ndarray):
         return _of_array(source, pick)
-    if pick.volume:
-        return decode(source, enough, pick), look(source, pick)
-    data = _bytes_of(source)
+    data = bytes(source) if isinstance(source, bytes | bytearray) else read_file(Path(source))
     kind = recognise(data[:START])
     with unpacking(kind):
-        if kind in _TWICE or (kind == "PNG" and _is_deep(data)):
-            pixels, header = _pixels(data, kind, enough, pick), _look(io.BytesIO(data), data[:START], kind, pick)
-        else:
-            if kind == "PNG":
-                png.verify(data)
-            pixels, header = read_image(io.BytesIO(data), kind, pick.page, enough, shape)
-            pixels, header = _finished(pixels, pick), _narrowed(header, pick)
+        pixels, header = _volume(data, kind, pick) if pick.volume else _page(data, kind, enough, pick, shape)
         return np.ascontiguousarray(pixels), header
 
 
@@ -71,13 +61,7 @@ def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
     Raises Unreadable, and nothing else, for a source that is no picture, is damaged, cut short or too large,
     or has no such page or channel.
     """
-    if isinstance(source, np.ndarray):
-        return _of_array(source, pick)[0]
-    data = _bytes_of(source)
-    kind = recognise(data[:START])
-    with unpacking(kind):
-        pixels = _volume(data, kind, pick) if pick.volume else _pixels(data, kind, enough, pick)
-        return np.ascontiguousarray(pixels)
+    return read(source, enough, pick)[0]
 
 
 def look(source: Source, pick: Pick = WHOLE) -> Header:
@@ -102,10 +86,6 @@ def opened(image: Image.Image) -> np.ndarray | Unreadable:
             return unpacked(image, image.format or "image")
     except Unreadable as problem:
         return problem
-
-
-def _bytes_of(source: Path | bytes | bytearray) -> bytes:
-    return bytes(source) if isinstance(source, bytes | bytearray) else read_file(Path(source))
 
 
 @contextlib.contextmanager
@@ -135,66 +115,62 @@ def _damaged(kind: str, error: Exception) -> Unreadable:
     return Unreadable(f"{cut} {kind}: {words}")
 
 
-def _pixels(data: bytes, kind: str, enough: int, pick: Pick) -> np.ndarray:
+def _page(data: bytes, kind: str, enough: int, pick: Pick, shape: Shape | None = None) -> tuple[np.ndarray, Header]:
+    """The page that `pick` names, (H, W, C), and its header."""
     file = io.BytesIO(data)
     match kind:
         case "TIFF":
             return decode_tiff(file, pick)
         case "NPY":
             require_page(pick.page, 1)
-            pixels = decode_npy(file)
+            pixels, header = decode_npy(file)
         case "DICOM":
-            (pixels,) = decode_dicom(file, [pick.page])
+            ((pixels, header),) = decode_dicom(file, [pick.page])
         case "PNG" if _is_deep(data):
-            require_page(pick.page, 1)  # Pillow would cut the frames of an animation to 8 bits
             pixels = upright(png.decode_deep(data), turn_of(file, open_image(file, kind), kind))
+            return _finished(pixels, pick), _look(file, data[:START], kind, pick)
         case _:
             if kind == "PNG":
                 png.verify(data)
-            pixels = decode_image(file, kind, pick.page, enough)
-    return _finished(pixels, pick)
+            pixels, header = read_image(file, kind, pick.page, enough, shape)
+    return _finished(pixels, pick), _narrowed(header, pick)
 
 
 def _finished(pixels: np.ndarray, pick: Pick) -> np.ndarray:
-    return _picked(as_depth(pixels.reshape(*pixels.shape[:2], -1)), pick)
+    """(H, W, C) of the channels asked for, in one of three depths."""
+    pixels = as_depth(pixels.reshape(*pixels.shape[:2], -1))
+    return pixels[:, :, chosen(pixels.shape[2], pick)] if pick.channels else pixels
 
 
-def _volume(data: bytes, kind: str, pick: Pick) -> np.ndarray:
-    """All pages, (H, W, pages x C)."""
-    if kind == "NPY":
-        return _volume_of(decode_npy(io.BytesIO(data), volume=True), pick)
+def _volume(data: bytes, kind: str, pick: Pick) -> tuple[np.ndarray, Header]:
+    """All pages, (H, W, pages x C), and the header of the file."""
     if kind == "TIFF":
         require_all_pages(io.BytesIO(data))
-    first = replace(pick, volume=kind == "TIFF", page=0)
-    header = _look(io.BytesIO(data), data[:START], kind, first)
+    header = _look(io.BytesIO(data), data[:START], kind, pick)
     wide = np.dtype(header.depth).itemsize
     require_size(header.height, header.width, header.pages * header.channels * wide)
-    pages = list(_pages(data, kind, header.pages, first))
+    pages = list(_pages(data, kind, header.pages, pick))
     if len({(page.shape, page.dtype) for page in pages}) > 1:
         raise Unreadable("its pages are of different sizes or kinds, so they are no volume", "values")
-    return np.concatenate(pages, axis=2)
+    return np.concatenate(pages, axis=2), header
 
 
 def _pages(data: bytes, kind: str, count: int, pick: Pick) -> Iterator[np.ndarray]:
-    """Every page as in `_pixels`, from one opening of the file."""
+    """Every page as in `_page`, from one opening of the file."""
     file = io.BytesIO(data)
     match kind:
         case "TIFF":
             yield from decode_all(file, pick)
+        case "NPY":
+            yield from (_finished(frame, pick) for frame in decode_npy(file, volume=True)[0])
         case "DICOM":
-            yield from (_finished(pixels, pick) for pixels in decode_dicom(file, range(count)))
+            yield from (_finished(pixels, pick) for pixels, _ in decode_dicom(file, range(count)))
         case _ if count == 1:
-            yield _pixels(data, kind, 0, pick)
+            yield _page(data, kind, 0, pick)[0]
         case _:
             if kind == "PNG":
                 png.verify(data)
             yield from (_finished(pixels, pick) for pixels in decode_frames(file, kind, count))
-
-
-def _volume_of(frames: np.ndarray, pick: Pick) -> np.ndarray:
-    """(H, W, D x C) of an array (D, H, W) or (D, H, W, C)."""
-    each = [_picked(as_depth(frame.reshape(*frame.shape[:2], -1)), pick) for frame in frames]
-    return np.concatenate(each, axis=2)
 
 
 def _is_deep(data: bytes) -> bool:
@@ -202,10 +178,6 @@ def _is_deep(data: bytes) -> bool:
     start = png.read_start(data)
     require_size(start.height, start.width, 16 if start.bits == 16 else 4)  # what unpacking takes
     return start.bits == 16
-
-
-def _picked(pixels: np.ndarray, pick: Pick) -> np.ndarray:
-    return pixels[:, :, chosen(pixels.shape[2], pick)] if pick.channels else pixels
 
 
 def _look(file: BinaryIO, start: bytes, kind: str, pick: Pick) -> Header:
@@ -218,7 +190,7 @@ def _look(file: BinaryIO, start: bytes, kind: str, pick: Pick) -> Header:
         case "DICOM":
             header = look_dicom(file, pick.page)
         case "PNG" if _is_deep(start):
-            require_page(pick.page, 1)
+            require_page(pick.page, 1)  # Pillow would cut the frames of an animation to 8 bits
             channels = 1 if png.read_start(start).colour in (0, 4) else 3
             header = replace(look_image(file, kind), depth="uint16", channels=channels, pages=1)
         case _:
@@ -234,8 +206,8 @@ def _narrowed(header: Header, pick: Pick) -> Header:
 def _of_array(source: np.ndarray, pick: Pick) -> tuple[np.ndarray, Header]:
     header = _array_header(source.shape, source.dtype, pick)
     if pick.volume:
-        return _volume_of(source, pick), header
-    return _picked(as_depth(source.reshape(header.height, header.width, -1)), pick), header
+        return np.concatenate([_finished(frame, pick) for frame in source], axis=2), header
+    return _finished(source, pick), header
 
 
 @functools.lru_cache(maxsize=256)  # thousands are alike

@@ -17,8 +17,8 @@ _READ = (*_PLAIN, "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50")  # and RLE, a
 _KINDS = {"MONOCHROME1": 1, "MONOCHROME2": 1, "RGB": 3, "YBR_FULL": 3, "YBR_FULL_422": 3, "PALETTE COLOR": 1}
 
 
-def decode_dicom(file: BinaryIO, pages: Iterable[int]) -> Iterator[np.ndarray]:
-    """Each of these frames of the file as (H, W, 1 or 3).
+def decode_dicom(file: BinaryIO, pages: Iterable[int]) -> Iterator[tuple[np.ndarray, Header]]:
+    """Each of these frames of the file as (H, W, 1 or 3), with the header of the file.
 
     Rescale slope and intercept are applied (PS3.3, C.11.1), so that CT is in Hounsfield units; MONOCHROME1 is
     turned round before that. Windows are not: they cut what a network may need.
@@ -37,7 +37,7 @@ def decode_dicom(file: BinaryIO, pages: Iterable[int]) -> Iterator[np.ndarray]:
             values = (-1 if signed else 2**bits - 1) - values
         if scaled:  # as float also where a table or this frame leaves whole numbers: frames are of one kind
             values = apply_modality_lut(values, _modality(data, page)).astype(np.float64)
-        yield values.reshape(header.height, header.width, header.channels)
+        yield values.reshape(header.height, header.width, header.channels), header
 
 
 def look_dicom(file: BinaryIO, page: int = 0) -> Header:

@@ -5,7 +5,7 @@ It runs in this process (arrays) or in one of its own (files, see `guard`), with
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -71,27 +71,33 @@ def load_all(sources: Iterable[Source], want: Want, begin: Begin = lambda number
     number of a source and the source whenever a step of it begins.
     """
     made: list[_Work] = []
-    done = held = 0
+    waiting, held = [], 0
     for number, source in enumerate(sources):
         begin(number, source)
-        made.append(work := _Work(source))
+        made.append(work := _Work(number, source))
         _step(work, want, _decoded)
-        held += 0 if work.picture is None else work.picture.nbytes
+        if work.loaded is None:
+            waiting.append(work)
+            held += work.picture.nbytes
         if held >= _TOGETHER:
-            _finish(made, done, want, begin)
-            done, held = len(made), 0
-    _finish(made, done, want, begin)
+            _finish(waiting, want, begin)
+            waiting, held = [], 0
+    _finish(waiting, want, begin)
     return [work.loaded for work in made]
 
 
+@dataclass(slots=True)
 class _Work:
-    """A source on its way: what is known of it, its decoded picture while that is needed, and what came of it."""
+    """A source on its way: what is known of it as fields of Loaded, its decoded picture while that is needed, the size
+    of its file in bytes, and what came of it."""
 
-    __slots__ = ("header", "known", "loaded", "picture", "size", "source")
-
-    def __init__(self, source: Source) -> None:
-        self.source, self.size, self.known = source, 0, {}
-        self.picture = self.header = self.loaded = None
+    number: int
+    source: Source
+    known: dict = field(default_factory=dict)
+    picture: np.ndarray | None = None
+    header: Header | None = None
+    size: int = 0
+    loaded: Loaded | None = None
 
 
 def _step(work: _Work, want: Want, step: Callable[[_Work, Want], None]) -> None:
@@ -105,38 +111,31 @@ def _step(work: _Work, want: Want, step: Callable[[_Work, Want], None]) -> None:
         work.loaded = Loaded(problem=Unreadable(str(error), "values"), **work.known)
 
 
-def _finish(made: Sequence[_Work], first: int, want: Want, begin: Begin) -> None:
-    alike: dict[object, list[int]] = {}
-    for number in range(first, len(made)):
-        if made[number].loaded is None:
-            picture = made[number].picture
-            alike.setdefault((picture.shape, picture.dtype), []).append(number)
-    for numbers in alike.values():
-        begin(numbers[0], made[numbers[0]].source)
-        _note([made[number] for number in numbers], want)
-        for number in numbers:
-            begin(number, made[number].source)
-            _step(made[number], want, _fitted)
-    for work in made[first:]:
-        work.picture = None
+def _finish(works: Sequence[_Work], want: Want, begin: Begin) -> None:
+    """Note and fit what is decoded, pictures of one shape and type together."""
+    alike: dict[object, list[_Work]] = {}
+    for work in works:
+        alike.setdefault((work.picture.shape, work.picture.dtype), []).append(work)
+    for group in alike.values():
+        if want.noted:
+            begin(group[0].number, group[0].source)
+            _note(group)
+        for work in group:
+            begin(work.number, work.source)
+            _step(work, want, _fitted)
+            work.picture = None
 
 
-def _note(works: Sequence[_Work], want: Want) -> None:
+def _note(works: Sequence[_Work]) -> None:
     """Facts of pictures of one shape and type; where that takes too much memory, of one after the other."""
     try:
-        noted = None
-        if want.noted:
-            noted = facts_of_all(*zip(*((work.picture, work.header, work.size) for work in works), strict=True))
-        layers, depth = works[0].picture.shape[2], works[0].picture.dtype.name
-        for number, work in enumerate(works):
-            frames = work.header.pages if want.shape.form == "volume" else 1
-            work.known.update(channels=layers // frames, depth=depth)
-            if noted is not None:
-                work.known["facts"] = noted[number]
+        noted = facts_of_all(*zip(*((work.picture, work.header, work.size) for work in works), strict=True))
+        for work, facts in zip(works, noted, strict=True):
+            work.known["facts"] = facts
     except MemoryError:
         if len(works) > 1:
             for work in works:
-                _note([work], want)
+                _note([work])
         else:
             works[0].loaded = Loaded(problem=no_memory(), **works[0].known)
 
@@ -161,6 +160,8 @@ def _decoded(work: _Work, want: Want) -> None:
     enough = max(want.shape.height, want.shape.width)
     work.size = data.nbytes if isinstance(data, np.ndarray) else len(data)
     work.picture, work.header = read(data, enough, want.shape.pick, None if want.noted else want.shape)
+    channels = work.picture.shape[2] // (work.header.pages if want.shape.form == "volume" else 1)
+    work.known |= {"channels": channels, "depth": work.picture.dtype.name}
     work.known["size"] = work.header.height, work.header.width
 
 

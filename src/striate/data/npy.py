@@ -46,14 +46,16 @@ def channels_come_first(shape: Sequence[int]) -> bool:
     return len(shape) == 3 and shape[0] <= 4 < min(shape[1:])
 
 
-def decode_npy(file: BinaryIO, volume: bool = False) -> np.ndarray:
-    """The array in the file; channels that come first, as PyTorch has them, are moved last."""
+def decode_npy(file: BinaryIO, volume: bool = False) -> tuple[np.ndarray, Header]:
+    """The array in the file and its header; channels that come first, as PyTorch has them, are moved last."""
     shape, by_columns, dtype = open_npy(file, volume)
     data = file.read(math.prod(shape) * dtype.itemsize)
     if len(data) < math.prod(shape) * dtype.itemsize:
         raise Unreadable("truncated NPY: the file ends before its values")
     pixels = np.frombuffer(data, dtype).reshape(shape, order="F" if by_columns else "C")
-    return pixels if volume or not channels_come_first(shape) else np.moveaxis(pixels, 0, -1)
+    if not volume and channels_come_first(shape):
+        pixels = np.moveaxis(pixels, 0, -1)
+    return pixels, header_of(pixels.shape, dtype, "NPY", volume)
 
 
 def look_npy(file: BinaryIO, volume: bool = False) -> Header:

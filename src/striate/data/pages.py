@@ -6,7 +6,6 @@ that tifffile writes. Without them every page is a picture of its own.
 
 import json
 import math
-import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 from xml.etree import ElementTree
@@ -24,8 +23,8 @@ _BYTE_TYPES = (1, 2, 6, 7)
 
 @dataclass(frozen=True, slots=True)
 class Directories:
-    """Where the directories of a TIFF file lie. order, big: how its numbers are written. is_whole: nothing breaks off
-    their chain."""
+    """Where the directories of a TIFF file lie. order: of the bytes of its numbers, "little" or "big". big: whether it
+    is a BigTIFF. is_whole: nothing breaks off their chain."""
 
     offsets: list[int]
     order: str
@@ -35,11 +34,11 @@ class Directories:
     def require_modest(self, file: BinaryIO, number: int) -> None:
         """Libraries turn every value of a directory into a Python object, so their number has a limit."""
         file.seek(self.offsets[number])
-        count, entry, _ = _layouts(self.order, self.big)
-        entries = _number(count, file.read(struct.calcsize(count)))
-        wide = f"{self.order}u{8 if self.big else 4}"
-        fields = [("tag", f"{self.order}u2"), ("type", f"{self.order}u2"), ("count", wide), ("value", wide)]
-        tags = np.frombuffer(file.read(entries * entry), fields, entries)
+        count, _, wide = _widths(self.big)
+        entries = int.from_bytes(file.read(count), self.order)
+        fields = [("tag", "u2"), ("type", "u2"), ("count", f"u{wide}"), ("value", f"u{wide}")]
+        layout = np.dtype(fields).newbyteorder(self.order)
+        tags = np.frombuffer(file.read(entries * layout.itemsize), layout, entries)
         counts = tags["count"].astype(np.float64)  # hostile ones would overflow
         numbers = counts[~np.isin(tags["type"], _BYTE_TYPES)].sum()
         if numbers > _MOST_NUMBERS or (counts * _TYPE_BYTES[tags["type"]]).sum() > _MOST_BYTES:
@@ -51,18 +50,18 @@ def find_directories(file: BinaryIO) -> Directories:
     size = file.seek(0, 2)
     file.seek(0)
     start = file.read(16)
-    order, big = "<" if start[:2] == b"II" else ">", 43 in (start[2], start[3])
-    count, entry, link = _layouts(order, big)
-    offset, seen = _number(link, start[8 if big else 4 :]), {}
+    order, big = "little" if start[:2] == b"II" else "big", 43 in start[2:4]
+    count, entry, wide = _widths(big)
+    offset, seen = int.from_bytes(start[wide : 2 * wide], order), {}
     while 0 < offset < size and offset not in seen and len(seen) < MAX_PAGES:
         file.seek(offset)
-        entries = _number(count, file.read(struct.calcsize(count)))
+        entries = int.from_bytes(file.read(count), order)
         if not 0 < entries <= _MOST_TAGS or file.tell() + entries * entry > size:
             break
         file.seek(entries * entry, 1)
         seen[offset] = None
-        following = file.read(struct.calcsize(link))
-        offset = _number(link, following) if len(following) == struct.calcsize(link) else -1
+        following = file.read(wide)
+        offset = int.from_bytes(following, order) if len(following) == wide else -1
     if not seen:
         raise Unreadable("truncated TIFF: the file ends before its directory")
     return Directories(list(seen), order, big, offset == 0)
@@ -75,14 +74,9 @@ def require_all_pages(file: BinaryIO) -> None:
         raise Unreadable(f"truncated TIFF: its pages break off after the first {len(found.offsets):,}")
 
 
-def _layouts(order: str, big: bool) -> tuple[str, int, str]:
-    """Of a directory: how its number of entries is written, the bytes of an entry, and how the next offset is."""
-    return (f"{order}Q", 20, f"{order}Q") if big else (f"{order}H", 12, f"{order}I")
-
-
-def _number(layout: str, data: bytes) -> int:
-    size = struct.calcsize(layout)
-    return struct.unpack(layout, data[:size])[0] if len(data) >= size else 0
+def _widths(big: bool) -> tuple[int, int, int]:
+    """Bytes of the number of entries of a directory, of an entry, and of an offset."""
+    return (8, 20, 8) if big else (2, 12, 4)
 
 
 def arrange(page: TiffPage, pages: int) -> np.ndarray:

@@ -5,6 +5,11 @@ import numpy as np
 from striate.data.header import Unreadable
 
 _LEVELS = 4096  # that float32 must leave between the least and the greatest value, unless it keeps all of them
+_AS_IT_IS = (False, 1, 1)
+_TURNS = {  # by EXIF orientation: whether rows and columns change places, and the step through each of them then
+    2: (False, 1, -1), 3: (False, -1, -1), 4: (False, -1, 1),
+    5: (True, 1, 1), 6: (True, 1, -1), 7: (True, -1, -1), 8: (True, -1, 1),
+}  # fmt: skip
 _ROWS = 256  # rows blended at a time, so that a large picture needs no second copy in a wider type
 
 
@@ -64,24 +69,10 @@ def on_white(colour: np.ndarray, alpha: np.ndarray, *, premultiplied: bool = Fal
 
 def upright(pixels: np.ndarray, orientation: object) -> np.ndarray:
     """`pixels` (H, W, C) turned as the EXIF orientation 1 to 8 says; anything else changes nothing."""
-    match orientation:
-        case 2:
-            return pixels[:, ::-1]
-        case 3:
-            return pixels[::-1, ::-1]
-        case 4:
-            return pixels[::-1]
-        case 5:
-            return pixels.swapaxes(0, 1)
-        case 6:
-            return np.rot90(pixels, -1)
-        case 7:
-            return pixels[::-1, ::-1].swapaxes(0, 1)
-        case 8:
-            return np.rot90(pixels, 1)
-    return pixels
+    turned, down, across = _TURNS.get(orientation, _AS_IT_IS)
+    return (pixels.swapaxes(0, 1) if turned else pixels)[::down, ::across]
 
 
 def turned_size(height: int, width: int, orientation: object) -> tuple[int, int]:
     """Height and width after `upright`."""
-    return (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+    return (width, height) if _TURNS.get(orientation, _AS_IT_IS)[0] else (height, width)

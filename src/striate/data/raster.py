@@ -111,19 +111,14 @@ def _require_plain_jpeg(file: BinaryIO) -> None:
 def read_image(
     file: BinaryIO, kind: str, page: int = 0, enough: int = 0, shape: Shape | None = None
 ) -> tuple[np.ndarray, Header]:
-    """`decode_image` and `look_image` from one opening; shape: see `decode.read`."""
+    """The upright pixels (H, W, 1 or 3) of a file, and its header; enough, shape: see `decode.read`."""
     image = open_image(file, kind, page)
     header = _header(file, image, kind)
     return unpacked(image, kind, page, enough, shape), header
 
 
-def decode_image(file: BinaryIO, kind: str, page: int = 0, enough: int = 0) -> np.ndarray:
-    """The upright pixels (H, W, 1 or 3) of a file; see `decode.decode` for `enough`."""
-    return unpacked(open_image(file, kind, page), kind, page, enough)
-
-
 def decode_frames(file: BinaryIO, kind: str, count: int) -> Iterator[np.ndarray]:
-    """The same of the first `count` frames, one after the other: some formats draw a frame on all before it."""
+    """The pixels of the first `count` frames, one after the other: some formats draw a frame on all before it."""
     image = open_image(file, kind)
     for number in range(count):
         image.seek(number)
@@ -160,8 +155,7 @@ def _header(file: BinaryIO, image: Image.Image, kind: str) -> Header:
     pages = count_frames(file, image, kind)
     tables = getattr(image, "quantization", None) if kind == "JPEG" else None
     coarse = sum(next(iter(tables.values()))) if tables else 0
-    size = {"height": height, "width": width}
-    return Header(**size, channels=channels, depth=depth, format=kind, pages=pages, coarse=coarse)
+    return Header(height=height, width=width, channels=channels, depth=depth, format=kind, pages=pages, coarse=coarse)
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

@@ -31,7 +31,7 @@ def with_heat(
         return lines.letters(spelled(stored), heat((shape.width,)))
     picture = pixels.visible(_frame(stored, shape))
     times = max(1, SIDE // max(picture.shape[:2]))
-    grown = picture.repeat(times, axis=0).repeat(times, axis=1)
+    grown = pixels.grown(picture, times)
     size = grown.shape[:2] if shape.form == "picture" else (shape.frames, *grown.shape[:2])
     values = heat(size)
     return maps.overlay(grown, values if shape.form == "picture" else values[shape.frames // 2], signed=signed)
@@ -46,9 +46,8 @@ def box_of(field: tuple[int, ...], drawn: np.ndarray, shape: Shape) -> tuple[int
     if shape.form == "series":
         return 0, height, first * width // shape.width, -(-last * width // shape.width)
     (top, left), (bottom, right) = divmod(first, lines.COLUMNS), divmod(max(last - 1, first), lines.COLUMNS)
-    tall, wide = lines.LETTER + 5, width // lines.COLUMNS
-    sides = (left * wide, (right + 1) * wide) if top == bottom else (0, width)
-    return min(top * tall, height - 3), min((bottom + 1) * tall, height), *sides
+    sides = (left * lines.WIDE, (right + 1) * lines.WIDE) if top == bottom else (0, width)
+    return min(top * lines.TALL, height - 3), min((bottom + 1) * lines.TALL, height), *sides
 
 
 def _frame(stored: np.ndarray, shape: Shape, frame: int | None = None) -> np.ndarray:

@@ -219,10 +219,15 @@ def _store(
     shape: Shape,
     folder: Path | None,
 ) -> Store:
-    left_out = [samples[number].left_out(problem.reason) for number, problem in problems.items()]
-    kept = np.setdiff1d(np.arange(len(samples)), np.fromiter(problems, np.int64, len(problems)))
-    made = {"pictures": pictures, "facts": facts, "contents": contents, "shape": shape, "folder": folder}
-    return Store(**made, kept=kept, left_out=left_out)
+    return Store(
+        pictures=pictures,
+        facts=facts,
+        kept=np.setdiff1d(np.arange(len(samples)), np.fromiter(problems, np.int64, len(problems))),
+        contents=contents,
+        left_out=[samples[number].left_out(problem.reason) for number, problem in problems.items()],
+        shape=shape,
+        folder=folder,
+    )
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -19,7 +19,7 @@ from striate.data.content import MAX_BYTES
 from striate.data.header import MAX_UNPACKED, Header, Pick, Unreadable, chosen, require_page, require_size
 from striate.data.pages import arrange, find_directories
 from striate.data.pixels import as_depth, on_white, turned_size, upright
-from striate.data.raster import decode_image, look_image
+from striate.data.raster import look_image, open_image, unpacked
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _SEPARATED, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
 _JPEG_2000 = (33004, 33005, 34712)
@@ -30,13 +30,15 @@ _MOST_CHANNELS = 4  # of the only frame of a volume; more are slices
 _BUFFER = 16_000_000  # bytes of packed pixels read at a time
 
 
-def decode_tiff(file: BinaryIO, pick: Pick) -> np.ndarray:
-    """The upright picture (H, W, C) that `pick` names, with the channels of its planes one after the other."""
-    return _Stack(file, pick).pixels()
+def decode_tiff(file: BinaryIO, pick: Pick) -> tuple[np.ndarray, Header]:
+    """The upright picture (H, W, C) that `pick` names, with the channels of its planes one after the other, and what
+    the file says about it."""
+    stack = _Stack(file, pick)
+    return stack.pixels(), stack.header
 
 
 def decode_all(file: BinaryIO, pick: Pick) -> Iterator[np.ndarray]:
-    """The same of every picture in the file, from one opening."""
+    """The pixels of every picture in the file, from one opening."""
     stack = _Stack(file, pick)
     for number in range(len(stack.planes)):
         stack.turn_to(number)
@@ -45,8 +47,7 @@ def decode_all(file: BinaryIO, pick: Pick) -> Iterator[np.ndarray]:
 
 def look_tiff(file: BinaryIO, pick: Pick) -> Header:
     """What the file says about the picture that `pick` names; no pixel is read."""
-    stack = _Stack(file, pick)
-    return replace(stack.head, channels=len(stack.wanted), pages=len(stack.planes))
+    return _Stack(file, pick).header
 
 
 class _Stack:
@@ -73,6 +74,10 @@ class _Stack:
         self.wanted = chosen(len(self.numbers) * self.head.channels, self.pick)
         values = {"uint8": 1, "uint16": 2}.get(self.head.depth, 4) * len(self.wanted)
         require_size(self.head.height, self.head.width, values)
+
+    @property
+    def header(self) -> Header:
+        return replace(self.head, channels=len(self.wanted), pages=len(self.planes))
 
     def page(self, number: int) -> "_Page":
         if number < 0:
@@ -154,7 +159,7 @@ class _Page:
         """The upright pixels (H, W, C)."""
         page = self.page
         if self.for_pillow:
-            pixels = decode_image(self._alone(), "TIFF")
+            pixels = unpacked(open_image(self._alone(), "TIFF"), "TIFF")
             # tifffile calls zero white in two-valued files and turns nothing round; others do both.
             plain = self.bits > 1 or page.is_shaped or page.software.startswith("tifffile")
             return ~pixels if self.written and plain and int(page.photometric) == _WHITE_IS_ZERO else pixels

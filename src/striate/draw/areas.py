@@ -6,7 +6,7 @@ import functools
 import numpy as np
 
 from striate.draw import style
-from striate.draw.pixels import three_channels
+from striate.draw.pixels import grown, three_channels
 
 GROWN = 320  # dots to which smaller pictures are enlarged, so that outlines do not cover what they surround
 _FIRST = (style.AMBER, style.SKY, style.GREEN, style.PINK, style.ORANGE, style.BLUE, style.YELLOW)
@@ -36,8 +36,8 @@ def with_areas(
     white on black. Labels of 255 are not drawn.
     """
     times = max(1, GROWN // max(picture.shape[:2]))
-    drawn = _grown(three_channels(picture), times)
-    told = _grown(told, times)
+    drawn = grown(three_channels(picture), times)
+    told = grown(told, times)
     shown = told != 255 if background is None else (told != 255) & (told != background)
     colours = class_colours(256)[told]
     drawn[shown] = np.rint((1 - _TINT) * drawn[shown] + _TINT * colours[shown]).astype(np.uint8)
@@ -46,7 +46,7 @@ def with_areas(
     if truth is not None:
         from scipy.ndimage import binary_dilation
 
-        edge = outlines(_grown(truth, times))
+        edge = outlines(grown(truth, times))
         drawn[binary_dilation(edge)] = 0
         drawn[edge] = 255
     return drawn
@@ -61,7 +61,3 @@ def outlines(labels: np.ndarray, *, both: bool = False) -> np.ndarray:
         rim[mine] |= differ
         rim[other] |= differ & both
     return rim
-
-
-def _grown(pixels: np.ndarray, times: int) -> np.ndarray:
-    return pixels.repeat(times, axis=0).repeat(times, axis=1)

@@ -1,7 +1,7 @@
 """Boxes drawn on a picture, each in the colour of its class, with its name where there is room for it."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -79,22 +79,6 @@ def _roomy(picture: np.ndarray) -> np.ndarray:
 def _font(picture: np.ndarray) -> ImageFont.FreeTypeFont:
     """The font for words on it, which grow with it."""
     return style.font("DejaVuSans.ttf", round(_LETTER * max(1.0, max(picture.shape[:2]) / 960)))
-
-
-def recall_curves(curves: Mapping[str, np.ndarray]) -> bytes:
-    """Precision over recall for every class, from arrays of precision at evenly spaced recalls from 0 to 1."""
-    figure = style.new_figure(6.4, 4.4)
-    axes = style.plain_axes(figure.subplots(), grid="both")
-    for number, (name, precision) in enumerate(curves.items()):
-        red, green, blue = colour_of(number)
-        shade = 0.65 if green > 200 else 1.0  # yellow cannot be seen on white
-        colour = (shade * red / 255, shade * green / 255, shade * blue / 255)
-        label = f"{style.legible(style.shorten(name, 24))}, AP50 {np.mean(precision):.3f}"
-        axes.plot(np.linspace(0, 1, len(precision)), precision, color=colour, linewidth=2, label=label)
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
-    if curves:
-        axes.legend(loc="lower left", frameon=False, fontsize=8)
-    return style.to_png(figure)
 
 
 def _dashes(pen: ImageDraw.ImageDraw, edges: Sequence[int], colour: tuple[int, int, int], thick: int) -> None:

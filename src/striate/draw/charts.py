@@ -1,4 +1,4 @@
-"""Charts of a run, each as PNG bytes: learning curves, confusion matrix, calibration, receiver operating curves."""
+"""Charts of a run, each as PNG bytes: its curves, and what its answers are worth, for every task."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from striate.draw import style
+from striate.draw.boxes import colour_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+_AGREED = {
+    "color": style.MUTED,
+    "linewidth": 1,
+    "linestyle": (0, (4, 3)),
+}  # where prediction and truth agree, or chance lies
+_DOTS = {"marker": "o", "markersize": 4, "linestyle": "", "markeredgewidth": 0}
+_BARS = {"precision": style.BLUE, "recall": style.ORANGE, "f1": style.MUTED}
 
 CURVES = (style.BLUE, style.ORANGE, style.GREEN, style.AMBER, style.SKY, style.PINK)  # in one chart
 
@@ -20,7 +30,7 @@ def curves(history: Sequence[Mapping[str, object]], label: Callable[[str], str] 
     such as "train_accuracy" (0 to 1), and "learning_rate"; a missing or empty value leaves a gap. label: makes the
     title of that word.
     """
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import MaxNLocator
 
     figure = style.new_figure(9, 4.2)
     grid = figure.add_gridspec(2, 2, height_ratios=[4, 1])
@@ -37,14 +47,14 @@ def curves(history: Sequence[Mapping[str, object]], label: Callable[[str], str] 
         _line(axes, epochs, _column(history, f"validation_{name}"), style.ORANGE, "validation")
     panels["loss"].set_ylim(bottom=0)
     panels[share].set_ylim(top=1.005)
-    panels[share].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+    _in_percent(panels[share].yaxis, decimals=None)
     panels["loss"].legend(frameon=False, fontsize=8, labelcolor=style.INK)
     style.plain_axes(rate)
     _line(rate, epochs, _column(history, "learning_rate"), style.MUTED, "learning rate")
     rate.set_ylim(bottom=0)
     rate.yaxis.set_major_locator(MaxNLocator(2))
     _title(rate, "Learning rate")
-    rate.set_xlabel("epoch", fontsize=8, color=style.MUTED)
+    _name(rate, "epoch")
     for axes in (*panels.values(), rate):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
         # Given outright, because one epoch or none has no range of its own.
@@ -73,8 +83,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str]) -> bytes:
         axes.grid(which="minor", color=style.PAPER, linewidth=1.5)
         _cell_texts(axes, matrix, share)
     _class_ticks(axes, classes)
-    axes.set_xlabel("predicted class", fontsize=9, color=style.MUTED)
-    axes.set_ylabel("true class", fontsize=9, color=style.MUTED)
+    _name(axes, "predicted class", "true class", size=9)
     return style.to_png(figure)
 
 
@@ -83,7 +92,7 @@ def calibration(bins: Mapping[str, np.ndarray]) -> bytes:
 
     bins: arrays of equal length "low", "high", "count", "confidence" and "accuracy" (NaN where empty).
     """
-    from matplotlib.ticker import MaxNLocator, PercentFormatter
+    from matplotlib.ticker import MaxNLocator
 
     figure = style.new_figure(5.2, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [4, 1]})
@@ -91,7 +100,7 @@ def calibration(bins: Mapping[str, np.ndarray]) -> bytes:
     filled = table["count"] > 0
     middle, width = (table["low"] + table["high"]) / 2, table["high"] - table["low"]
     style.plain_axes(upper, grid="both")
-    upper.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    upper.plot([0, 1], [0, 1], **_AGREED)
     upper.bar(middle[filled], table["accuracy"][filled], width[filled] * 0.86, color=style.BLUE, alpha=0.22)
     line = {"color": style.BLUE, "marker": "o", "markersize": 5, "linewidth": 1.6, "clip_on": False}
     upper.plot(table["confidence"][filled], table["accuracy"][filled], **line)
@@ -101,9 +110,9 @@ def calibration(bins: Mapping[str, np.ndarray]) -> bytes:
     lower.bar(middle, table["count"], width * 0.86, color=style.MUTED, alpha=0.55)
     lower.yaxis.set_major_locator(MaxNLocator(2, integer=True))
     _title(lower, "How many")
-    lower.set_xlabel("confidence of the network", fontsize=8, color=style.MUTED)
+    _name(lower, "confidence of the network")
     for axis in (upper.xaxis, upper.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        _in_percent(axis)
     return style.to_png(figure)
 
 
@@ -113,24 +122,20 @@ def roc(curves: Mapping[str, tuple[np.ndarray, np.ndarray]], dots: Sequence[tupl
     curves: by name, shares of the others and of the class, both rising from 0 to 1; up to len(CURVES) of them. dots:
     places on them, and what is written there.
     """
-    from matplotlib.ticker import PercentFormatter
-
     figure = style.new_figure(5.2, 5.2)
     axes = style.plain_axes(figure.add_subplot(), grid="both")
-    axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    axes.plot([0, 1], [0, 1], **_AGREED)
     for colour, (name, (others, found)) in zip(CURVES, curves.items(), strict=False):
-        axes.plot(
-            others, found, color=colour, linewidth=1.8, label=style.legible(style.shorten(name, 40)), clip_on=False
-        )
+        label = style.legible(style.shorten(name, 40))
+        axes.plot(others, found, color=colour, linewidth=1.8, label=label, clip_on=False)
     for across, up, words in dots:
         axes.plot(across, up, color=style.ORANGE, marker="o", markersize=5, clip_on=False)
         axes.annotate(words, (across, up), (7, -11), textcoords="offset points", fontsize=8, color=style.INK)
     axes.set(xlim=(0, 1), ylim=(0, 1.005))
     axes.legend(frameon=False, fontsize=8, labelcolor=style.INK, loc="lower right")
-    axes.set_xlabel("share of the others that is called so (1 − specificity)", fontsize=8, color=style.MUTED)
-    axes.set_ylabel("share that is found (sensitivity, recall)", fontsize=8, color=style.MUTED)
+    _name(axes, "share of the others that is called so (1 − specificity)", "share that is found (sensitivity, recall)")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+        _in_percent(axis)
     return style.to_png(figure)
 
 
@@ -142,8 +147,6 @@ def runs(
     scores: "value", "low" and "high" (None where there is none) by the name of the run. name: what it is called; the
     accuracy alone is shown in percent.
     """
-    from matplotlib.ticker import PercentFormatter
-
     figure = style.new_figure(8, float(np.clip(0.9 + 0.26 * len(scores), 1.6, 9)))
     axes = style.plain_axes(figure.add_subplot(), grid="x")
     known = {name: score for name, score in scores.items() if score["value"] is not None}
@@ -157,8 +160,78 @@ def runs(
     axes.set_yticks(range(len(known)), known)
     axes.set_ylim(len(known) - 0.4, -0.6)
     if name == "Accuracy":
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None, symbol=" %"))
+        _in_percent(axes.xaxis, decimals=None)
     _title(axes, f"{name} of every run on its test part; blue: over all of them")
+    return style.to_png(figure)
+
+
+def recall_curves(curves: Mapping[str, np.ndarray]) -> bytes:
+    """Precision over recall for every class, from arrays of precision at evenly spaced recalls from 0 to 1."""
+    figure = style.new_figure(6.4, 4.4)
+    axes = style.plain_axes(figure.subplots(), grid="both")
+    for number, (name, precision) in enumerate(curves.items()):
+        red, green, blue = colour_of(number)
+        shade = 0.65 if green > 200 else 1.0  # yellow cannot be seen on white
+        colour = (shade * red / 255, shade * green / 255, shade * blue / 255)
+        label = f"{style.legible(style.shorten(name, 24))}, AP50 {np.mean(precision):.3f}"
+        axes.plot(np.linspace(0, 1, len(precision)), precision, color=colour, linewidth=2, label=label)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+    if curves:
+        axes.legend(loc="lower left", frameon=False, fontsize=8)
+    return style.to_png(figure)
+
+
+def scatter(truth: np.ndarray, predicted: np.ndarray, name: str, reach: np.ndarray | None = None) -> bytes:
+    """Predicted against true numbers (N,), with the line where both agree, and a band that reaches `reach` (N,) from
+    each prediction to both sides."""
+    figure = style.new_figure(5.2, 5.2)
+    axes = style.plain_axes(figure.add_subplot(), grid="both")
+    ends = _ends(truth, predicted)
+    if reach is not None:
+        order = np.argsort(predicted)
+        sides = (predicted - reach)[order], (predicted + reach)[order]
+        axes.fill_betweenx(predicted[order], *sides, color=style.BLUE, alpha=0.1, linewidth=0)
+    axes.plot(ends, ends, **_AGREED)
+    axes.plot(truth, predicted, color=style.BLUE, alpha=_alpha(len(truth)), **_DOTS)
+    axes.set(xlim=ends, ylim=ends)
+    _name(axes, f"true {name}", f"predicted {name}")
+    return style.to_png(figure)
+
+
+def errors(truth: np.ndarray, predicted: np.ndarray, name: str) -> bytes:
+    """How often which error of N numbers is made, and the errors over the true numbers."""
+    figure = style.new_figure(5.2, 5.2)
+    upper, lower = figure.subplots(2, 1)
+    wrong = np.asarray(predicted, np.float64) - truth
+    style.plain_axes(upper)
+    upper.hist(wrong, bins=int(np.clip(len(wrong) ** 0.5, 5, 50)), color=style.BLUE, alpha=0.6)
+    upper.axvline(0, **_AGREED)
+    _name(upper, f"predicted minus true {name}", "pictures")
+    style.plain_axes(lower, grid="both")
+    lower.axhline(0, **_AGREED)
+    lower.plot(truth, wrong, color=style.BLUE, alpha=_alpha(len(wrong)), **_DOTS)
+    _name(lower, f"true {name}", "predicted minus true")
+    return style.to_png(figure)
+
+
+def labels(per_label: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> bytes:
+    """Precision, recall and F1 ("value", "low", "high", 0 to 1, None where there is none) of every label as bars."""
+    names = style.class_labels(list(per_label))
+    figure = style.new_figure(8, float(np.clip(1.2 + 0.5 * len(names), 2, 14)))
+    axes = style.plain_axes(figure.add_subplot(), grid="x")
+    places = np.arange(len(names))
+    for shift, (score, colour) in zip((-0.26, 0, 0.26), _BARS.items(), strict=True):
+        found = [row[score] for row in per_label.values()]
+        known = [place for place, one in enumerate(found) if one["value"] is not None]
+        values = np.array([found[place]["value"] for place in known])
+        ends = np.array([[found[place]["low"], found[place]["high"]] for place in known]).reshape(-1, 2).T
+        axes.barh(places[known] + shift, values, 0.22, color=colour, alpha=0.75, label=score.replace("f1", "F1"))
+        axes.hlines(places[known] + shift, *ends, color=style.INK, linewidth=1)
+    axes.set_yticks(places, names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlim(0, 1)
+    _in_percent(axes.xaxis)
+    axes.legend(frameon=False, fontsize=8, labelcolor=style.INK, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
     return style.to_png(figure)
 
 
@@ -175,6 +248,31 @@ def _line(axes: "Axes", x: np.ndarray, y: np.ndarray, colour: str, label: str) -
 
 def _title(axes: "Axes", text: str) -> None:
     axes.set_title(text, loc="left", fontsize=9.5, color=style.INK, fontweight="bold")
+
+
+def _name(axes: "Axes", x: str, y: str = "", *, size: int = 8) -> None:
+    """Say below (and at the left of) the axes what they count."""
+    axes.set_xlabel(style.shorten(x, 60), fontsize=size, color=style.MUTED)
+    if y:
+        axes.set_ylabel(style.shorten(y, 60), fontsize=size, color=style.MUTED)
+
+
+def _in_percent(axis: "Axis", *, decimals: int | None = 0) -> None:
+    """Shares of 1 told in percent; without `decimals` with as many as the range needs."""
+    from matplotlib.ticker import PercentFormatter
+
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals, symbol=" %"))
+
+
+def _ends(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    low, high = (float(f(np.concatenate([truth, predicted]))) for f in (np.min, np.max))
+    margin = 0.04 * (high - low) or 1.0
+    return np.array([low - margin, high + margin])
+
+
+def _alpha(count: int) -> float:
+    """Dots are paler where there are many."""
+    return float(np.clip(60 / max(count, 1), 0.15, 0.7))
 
 
 def _cell_colours(share: np.ndarray) -> np.ndarray:

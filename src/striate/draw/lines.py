@@ -11,6 +11,7 @@ PALETTE = (style.BLUE, style.ORANGE, style.GREEN, style.PINK, style.SKY, "#b5890
 WIDTH, HEIGHT, SIDE = 480, 200, 96  # pixels of a series, and of a kernel
 TOGETHER, LANES = 3, 16  # channels
 COLUMNS, ROWS, LETTER = 48, 8, 15  # of a text; size of a letter in pixels
+TALL, WIDE = LETTER + 5, LETTER * 3 // 5  # pixels of the cell that a letter stands in
 _FINE = 3  # each pixel is drawn as so many squared, so that lines are smooth
 _GROUND = 0.55  # strength of the colours behind a line
 
@@ -64,15 +65,14 @@ def curve(kernel: np.ndarray, reach: float) -> np.ndarray:
 def letters(text: str, heat: np.ndarray | None = None) -> np.ndarray:
     """(H, W, 3) uint8: a text in lines of COLUMNS letters, at most ROWS of them; heat: (n,), the ground of each."""
     font, text = style.font("DejaVuSansMono.ttf", LETTER), text[: COLUMNS * ROWS] or " "
-    wide, tall = LETTER * 3 // 5, LETTER + 5
     cells = np.zeros((-(-len(text) // COLUMNS), COLUMNS))
     if heat is not None:
         cells.flat[: min(len(text), len(heat))] = heat[: len(text)]
-    image = Image.fromarray(_pale(cells).repeat(tall, axis=0).repeat(wide, axis=1))
+    image = Image.fromarray(_pale(cells).repeat(TALL, axis=0).repeat(WIDE, axis=1))
     pen = ImageDraw.Draw(image)
     for place, letter in enumerate(text):
         row, column = divmod(place, COLUMNS)
-        pen.text((column * wide, row * tall + 1), letter, fill=style.INK, font=font)
+        pen.text((column * WIDE, row * TALL + 1), letter, fill=style.INK, font=font)
     return np.asarray(image)
 
 

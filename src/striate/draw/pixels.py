@@ -68,6 +68,11 @@ def three_channels(picture: np.ndarray) -> np.ndarray:
     return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture[:, :, :3]
 
 
+def grown(picture: np.ndarray, times: int) -> np.ndarray:
+    """Pixels (H, W, ...) each as a square of `times` x `times`."""
+    return picture.repeat(times, axis=0).repeat(times, axis=1)
+
+
 def fitted(picture: np.ndarray, side: int) -> np.ndarray:
     """A uint8 picture (H, W, 3) whose longer side is at most `side` pixels.
 
@@ -76,7 +81,7 @@ def fitted(picture: np.ndarray, side: int) -> np.ndarray:
     height, width = picture.shape[:2]
     times = side // max(height, width)
     if times >= 1:
-        return picture.repeat(times, axis=0).repeat(times, axis=1)
+        return grown(picture, times)
     scale = side / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     image = Image.fromarray(np.ascontiguousarray(picture))

@@ -16,7 +16,8 @@ from striate.data.boxtable import HEADER, box_rows
 from striate.data.coco import coco_record
 from striate.data.prepare import Shape
 from striate.data.sample import Boxes, Found, class_order, text_of
-from striate.draw.boxes import draw_boxes, recall_curves
+from striate.draw import charts
+from striate.draw.boxes import draw_boxes
 from striate.errors import StriateError, first_few
 from striate.evaluate.boxes import best_threshold, detection_scores, hit_or_miss, recall_precision
 from striate.evaluate.facts import Figure
@@ -268,7 +269,7 @@ class Detection(Task):
     def figures(self, targets: Sequence[Boxes], answers: Sequence[Boxes], record: dict) -> dict[str, Figure]:
         return {
             "recall_precision": Figure(
-                recall_curves(recall_precision(targets, answers, self.classes)),
+                charts.recall_curves(recall_precision(targets, answers, self.classes)),
                 "Precision over recall for every class",
                 "How many boxes are right as more and more objects are found, at an overlap (IoU) of 0.5; the area "
                 "under a curve is the class's AP50.",

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from striate.data.prepare import Shape
 from striate.data.sample import UNKNOWN, Found, class_order, names_of
-from striate.draw import number_charts
+from striate.draw import charts
 from striate.errors import StriateError
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
@@ -130,7 +130,7 @@ class Multilabel(Task):
     def figures(self, targets: Targets, answers: Sequence, record: dict) -> dict[str, Figure]:
         return {
             "labels": Figure(
-                number_charts.labels(record["per_class"]),
+                charts.labels(record["per_class"]),
                 "Precision, recall and F1 of every label",
                 "Precision: of the pictures said to have the label, how many do. Recall: of those that do, how many "
                 "were found. Lines are 95 % intervals.",

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from striate.augment.recipe import Recipe
 from striate.data.prepare import Shape
 from striate.data.sample import Found, number_text, text_of
-from striate.draw import number_charts
+from striate.draw import charts
 from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
@@ -213,14 +213,14 @@ class Regression(Task):
         for k, name in enumerate(self.classes):
             word, wide = ("" if len(self.classes) == 1 else f"_{k}"), reach[:, k] if self.reach else None
             found[f"scatter{word}"] = Figure(
-                number_charts.scatter(truth[:, k], said[:, k], name, wide),
+                charts.scatter(truth[:, k], said[:, k], name, wide),
                 f"Predicted against true {name}",
                 "On the line the prediction is right"
                 + ("; the band holds nine of ten if intervals are right." if self.reach else "."),
                 title=f"Predicted {name}",
             )
             found[f"errors{word}"] = Figure(
-                number_charts.errors(truth[:, k], said[:, k], name),
+                charts.errors(truth[:, k], said[:, k], name),
                 f"Errors of {name}",
                 "How often which error is made, and whether it depends on the true value.",
                 title=f"Errors of {name}",

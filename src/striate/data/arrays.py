@@ -53,10 +53,7 @@ def read_arrays(
     titles = getattr(labels, "columns", [getattr(labels, "name", None)])  # pandas names what is in a table
     meaning = meaning_of_rows(cells, task, [str(title) for title in titles if title is not None])
     samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None, form)
-    found = Found(
-        root="arrays", kind="arrays", samples=samples, left_out=left_out, task=meaning.task, names=meaning.outputs,
-        form=form,
-    )  # fmt: skip
+    found = Found(root="arrays", kind="arrays", samples=samples, left_out=left_out, form=form, **meaning.about)
     return all_series(found) if form == "series" else found
 
 

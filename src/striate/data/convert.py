@@ -71,9 +71,8 @@ def _with_parts(found: Found, kind: str) -> Found:
     bare = sum(sample.part is None for sample in found.samples)
     if kind not in _FOR_ALL or bare in (0, len(found.samples)):
         return found
-    note = f"{counted(bare, 'picture')} without a part: written for training"
     samples = [replace(sample, part=sample.part or "train") for sample in found.samples]
-    return replace(found, samples=samples, notes=(*found.notes, note))
+    return replace(found, samples=samples).noting(f"{counted(bare, 'picture')} without a part: written for training")
 
 
 def _placed(found: Found, kind: str) -> list[tuple[Sample, str]]:

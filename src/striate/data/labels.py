@@ -12,8 +12,8 @@ from pathlib import Path
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import number_key, part_named, read_flat, visible, with_parts
-from striate.data.sample import Found, LeftOut, Sample
-from striate.data.targets import CLASS, NUMBERS, Asked, Meaning, meaning_of, number_words
+from striate.data.sample import Asked, Found, LeftOut, Sample
+from striate.data.targets import CLASS, NUMBERS, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
 from striate.files import readable
 
@@ -54,15 +54,12 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
     left_out += [sample.left_out(problem) for sample, _, problem in meant if problem]
     samples.sort(key=lambda sample: number_key(sample.path))
     said = f"the names, by {pattern}{number_words(meaning.task, samples)}"
-    return replace(
-        found, kind="names", samples=samples, left_out=found.left_out + left_out, labels=said,
-        task=meaning.task, names=meaning.outputs, notes=meaning.notes,
-    )  # fmt: skip
+    left_out = found.left_out + left_out
+    return replace(found, kind="names", samples=samples, left_out=left_out, labels=said, **meaning.about)
 
 
-def label_by_table(folder: Path, file: Path, asked: Asked) -> tuple[Found, str | None]:
-    """The pictures anywhere in `folder`, each with the label of its line in the table `file` and in the order of these,
-    and the group asked for unless it named a column that was used.
+def label_by_table(folder: Path, file: Path, asked: Asked) -> Found:
+    """The pictures anywhere in `folder`, each with the label of its line in the table `file` and in the order of these.
 
     A line belongs to the picture of that name: as it is written, then whatever the case and without the ending,
     then without zeros before numbers, then by number alone, where "123" is `IMG_00123.png`. Folders may be missing
@@ -81,28 +78,24 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> tuple[Found, str |
     own = os.path.realpath(file)
     others = [item for item in found.left_out if os.path.realpath(os.path.join(found.root, item.path)) != own]  # noqa: PTH118
     lost = [item for _, item in sorted(join.left_out, key=lambda item: item[0])]
-    task, names = layout.meaning.task, layout.meaning.outputs
-    said = " ".join(filter(None, (file.name, layout.say()))) + number_words(task, samples)
-    about = {"labels": said, "task": task, "names": names, "notes": layout.meaning.notes}
-    about["perhaps"] = layout.perhaps
-    found = replace(found, samples=samples, left_out=others + lost + bare, **about)
-    return found, asked.group if layout.group is None else None
+    said = layout.said(file) + number_words(layout.meaning.task, samples)
+    return replace(found, samples=samples, left_out=others + lost + bare, labels=said, **layout.about)
 
 
-def fitting_table(folder: Path, asked: Asked) -> tuple[Found, str | None] | None:
+def fitting_table(folder: Path, asked: Asked) -> Found | None:
     """The same with the one table that lies in `folder`, or None when there is none, or it does not give half of the
     pictures (or half of its own lines) a label, of two or more."""
     tables = _tables(folder)
     if len(tables) != 1:
         return None
     try:
-        found, group = label_by_table(folder, tables[0], asked)
+        found = label_by_table(folder, tables[0], asked)
     except StriateError:
         return None
     lost = sum(item.reason.startswith("line ") for item in found.left_out)
     bare = sum(item.reason.startswith(NO_LINE) for item in found.left_out)
     various = len({sample.target for sample in found.samples}) > 1
-    return (found, group) if various and len(found.samples) >= min(lost, bare) else None
+    return found if various and len(found.samples) >= min(lost, bare) else None
 
 
 def naming_table(folder: Path, found: Found) -> str | None:

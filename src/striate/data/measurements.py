@@ -26,7 +26,8 @@ from striate.data.columns import (
 )  # fmt: skip
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import part_named
-from striate.data.targets import NOTHING, Asked
+from striate.data.sample import Asked
+from striate.data.targets import NOTHING
 from striate.data.targets import number as number_in
 from striate.errors import StriateError
 

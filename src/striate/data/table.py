@@ -10,8 +10,8 @@ from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, find_column, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.sample import Found, LeftOut, Sample
-from striate.data.targets import Asked, Meaning, number_words
+from striate.data.sample import Asked, Found, LeftOut, Sample
+from striate.data.targets import Meaning, number_words
 from striate.errors import first_few
 
 _LOOKED_AT = 100  # lines in which the column of paths is looked for
@@ -28,8 +28,8 @@ class _Reading:
     dropped: int = 0  # leading folders of absolute paths from another machine that are not there
 
 
-def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
-    """The samples that a table lists, and the group asked for unless it named a column that was used.
+def read_table(file: Path, asked: Asked) -> Found:
+    """The samples that a table lists.
 
     The separator (comma, semicolon, tab or bar), the encoding and the columns are found out; without a
     line of names the column of paths is followed by the labels. Paths are relative to the table's folder,
@@ -47,15 +47,10 @@ def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
     for key, lines in reading.clashes.items():
         reason = f"lines {first_few(lines)} give it different labels"
         reading.left_out.append(reading.rows[key][1].left_out(reason))
-    task, names = layout.meaning.task, layout.meaning.outputs
     root = os.path.abspath(file)  # noqa: PTH100
-    remark = number_words(task, samples)
-    found = Found(
-        root=root, kind="table", samples=samples, left_out=reading.left_out, task=task, names=names,
-        notes=layout.meaning.notes, perhaps=layout.perhaps,
-        labels=remark and " ".join(filter(None, (file.name, layout.say()))) + remark,
-    )  # fmt: skip
-    return found, asked.group if layout.group is None else None
+    remark = number_words(layout.meaning.task, samples)
+    said = remark and layout.said(file) + remark
+    return Found(root=root, kind="table", samples=samples, left_out=reading.left_out, labels=said, **layout.about)
 
 
 def _path_column(is_path, first: list[str], others: list[list[str]]) -> int | None:

@@ -5,7 +5,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -34,22 +34,6 @@ Cells = Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
-    that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts.
-    read: how the series were read that a model learned from, as of Found. page: of stacks with masks."""
-
-    task: str | None = None
-    label_column: str | None = None
-    columns: str | None = None
-    group: str | None = None
-    form: str = "auto"
-    text: str | None = None
-    read: Mapping | None = None
-    page: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
     """How the cells of a line become the target of its picture.
 
@@ -71,9 +55,10 @@ class Meaning:
     notes: tuple[str, ...] = ()
 
     @property
-    def outputs(self) -> tuple[str, ...]:
-        """What the outputs are called where targets do not say."""
-        return self.names if self.kind in ("numbers", "marks") else ()
+    def about(self) -> dict[str, object]:
+        """What it says of all samples, as fields of Found."""
+        names = self.names if self.kind in ("numbers", "marks") else ()
+        return {"task": self.task, "names": names, "notes": self.notes}
 
     def target(self, line: Cells) -> tuple[Target, str]:
         """The target of a line, and what is wrong with it ("" when nothing is)."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from striate.data.boxes import Labelled, Noted, Thing, class_name, negative, written_number
 from striate.data.columns import COLUMNS, cell_at, find_column, read_lines
-from striate.data.folder import PART_NAMES
+from striate.data.folder import PART_NAMES, tables_in
 from striate.data.targets import NOTHING
 from striate.data.targets import number as decimal
 from striate.errors import StriateError
@@ -27,6 +27,11 @@ _CORNERS = tuple(
     for sides in ("w h", "width height")
     for start in ("xmin ymin", "x_min y_min", "left top", "x y")
 )
+
+
+def find_box_tables(folder: Path) -> list[Path]:
+    """The tables in `folder` that have a box per line, sorted."""
+    return list(filter(is_box_table, tables_in(folder)))
 
 
 def is_box_table(file: Path) -> bool:

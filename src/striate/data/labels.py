@@ -11,7 +11,7 @@ from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import number_key, part_named, read_flat, visible, with_parts
+from striate.data.folder import number_key, part_named, read_flat, tables_in, with_parts
 from striate.data.sample import Asked, Found, LeftOut, Sample
 from striate.data.targets import CLASS, NUMBERS, Meaning, meaning_of, number_words
 from striate.errors import StriateError, first_few
@@ -85,7 +85,7 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> Found:
 def fitting_table(folder: Path, asked: Asked) -> Found | None:
     """The same with the one table that lies in `folder`, or None when there is none, or it does not give half of the
     pictures (or half of its own lines) a label, of two or more."""
-    tables = _tables(folder)
+    tables = tables_in(folder)
     if len(tables) != 1:
         return None
     try:
@@ -105,7 +105,7 @@ def naming_table(folder: Path, found: Found) -> str | None:
     if len(classes) < 2 or len(stems := {_DIGITS.sub("", name).strip("_- ") for name in classes}) > 1 or "" in stems:
         return None
     index = _Index([sample.path for sample in found.samples])
-    for file in _tables(folder):
+    for file in tables_in(folder):
         try:
             lines = [cells for _, cells in read_lines(file)]
         except StriateError:
@@ -115,10 +115,6 @@ def naming_table(folder: Path, found: Found) -> str | None:
         if 2 * max(named, default=0) > len(looked) and not any(classes & set(cells) for cells in lines):
             fitting.append((len(lines), file.name))
     return max(fitting)[1] if fitting else None
-
-
-def _tables(folder: Path) -> list[Path]:
-    return [path for path in visible(folder) if path.suffix.lower() in (".csv", ".tsv") and path.is_file()]
 
 
 def _flat(folder: Path) -> Found:

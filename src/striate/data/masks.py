@@ -13,7 +13,7 @@ import numpy as np
 from striate.data.annotated import boxes_kind
 from striate.data.boxes import KINDS
 from striate.data.content import START, read_file, recognise
-from striate.data.folder import read_flat, sort_key
+from striate.data.folder import by_path, read_flat
 from striate.data.guard import load_each
 from striate.data.header import Header, Pick
 from striate.data.labelmap import misfit, packed_objects, strangers, value_text
@@ -85,9 +85,8 @@ def read(path: Path, page: int = 0) -> Found:
     left_out += [item.left_out("no mask goes with it") for item in pairs.lone]
     left_out += [item.left_out(reason) for item, reason in pairs.over]
     return Found(
-        root=flat.root, kind="masks", task="segmentation", samples=sorted(samples, key=lambda one: sort_key(one.path)),
-        left_out=sorted(left_out, key=lambda item: sort_key(item.path)), hidden=flat.hidden,
-        labels=_told(samples, looked, vocabulary), names=vocabulary.names,
+        root=flat.root, kind="masks", task="segmentation", samples=by_path(samples), left_out=by_path(left_out),
+        hidden=flat.hidden, labels=_told(samples, looked, vocabulary), names=vocabulary.names,
     )  # fmt: skip
 
 
@@ -107,8 +106,8 @@ def without_masks(found: Found) -> Found:
     if not counts or any(each[-FEW:].sum() < MOSTLY * each.sum() for each in counts):
         return found
     lost = [sample.left_out("a mask of a picture of its class; --task segmentation learns masks") for sample in files]
-    left_out = sorted([*found.left_out, *lost], key=lambda item: sort_key(item.path))
-    return replace(found, samples=[s for s in found.samples if s.path not in masks], left_out=left_out)
+    samples = [sample for sample in found.samples if sample.path not in masks]
+    return replace(found, samples=samples, left_out=by_path([*found.left_out, *lost]))
 
 
 def _no_masks(path: Path, flat: Found | None, looked: "_Looked") -> StriateError:

@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, written_number
 from striate.data.content import read_file, text_if_any
-from striate.data.folder import PART_NAMES, is_hidden, sort_key
+from striate.data.folder import PART_NAMES, visible_below
 from striate.data.header import Unreadable
 from striate.data.sample import LeftOut
 from striate.errors import first_few
@@ -24,9 +24,7 @@ MOST_DEEP = 100  # elements inside each other
 def find_voc(folder: Path) -> list[Path]:
     """The XML files below `folder` that describe a picture, sorted; those of Annotations/ where it has one."""
     inner = folder / "Annotations"
-    files = (inner if inner.is_dir() else folder).rglob("*.xml")
-    shown = [file for file in files if not any(is_hidden(part) for part in file.relative_to(folder).parts)]
-    return sorted((file for file in shown if _starts_well(file)), key=lambda file: sort_key(file.as_posix()))
+    return list(filter(_starts_well, visible_below(inner if inner.is_dir() else folder, "**/*.xml")))
 
 
 def _starts_well(file: Path) -> bool:

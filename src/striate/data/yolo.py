@@ -16,7 +16,7 @@ import numpy as np
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, negative
 from striate.data.content import read_text, text_if_any
-from striate.data.folder import is_hidden, list_pictures, parts_of, sort_key
+from striate.data.folder import list_pictures, parts_of, visible_below
 from striate.data.sample import LeftOut
 from striate.errors import StriateError, first_few
 
@@ -35,9 +35,8 @@ _CLASS = re.compile(rb"\d{1,9}(\.0*)?")  # some tools write a class as they writ
 def find_yolo(folder: Path) -> Path | None:
     """What tells that `folder` has YOLO labels: a data.yaml, a *.data, a file of names, the folder itself, or None."""
     for pattern in ("*.yaml", "*.yml", "*.data", "data/*.data"):
-        for file in sorted(folder.glob(pattern)):
-            if not is_hidden(file.name) and file.is_file() and _has_parts(file):
-                return file
+        if found := next(filter(_has_parts, visible_below(folder, pattern)), None):
+            return found
     for name in _NAME_FILES:
         if (folder / name).is_file() and next(_texts(folder), None) is not None:
             return folder / name
@@ -151,16 +150,16 @@ def _own_text(picture: Path) -> Path | None:
 
 def _texts(folder: Path, pattern: str = "**/*.txt") -> Iterator[Path]:
     """Every text file in `folder` whose first line is that of a box, or that is empty in a folder of labels."""
-    for file in sorted(folder.glob(pattern), key=lambda file: sort_key(file.as_posix())):
-        inner = file.relative_to(folder)
-        if file.name.lower() in _OTHER_TEXTS or any(is_hidden(part) for part in inner.parts) or not file.is_file():
+    for file in visible_below(folder, pattern):
+        if file.name.lower() in _OTHER_TEXTS:
             continue
         try:
             with file.open("rb") as opened:
                 words = opened.readline(2000).split()
         except OSError:
             continue
-        if (len(words) >= 5 and _CLASS.fullmatch(words[0])) or (not words and "labels" in inner.parts):
+        is_empty = not words and "labels" in file.relative_to(folder).parts
+        if is_empty or (len(words) >= 5 and _CLASS.fullmatch(words[0])):
             yield file
 
 

@@ -95,11 +95,19 @@ def read(path: Path, page: int = 0) -> Found:
     return read_boxes(path)
 
 
+def require_kind(kind: str) -> None:
+    """Raise unless boxes are written in this format."""
+    if kind not in KINDS:
+        rule, remedy = "boxes are written in a format by its word", nearest(kind, [*KINDS])
+        raise StriateError(rule, received=kind, remedy=remedy)
+
+
 def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(name of a file, its text) for all files that hold the boxes of `pictures` in one of KINDS.
 
     classes: every class in order; what numbers stand for in COCO and YOLO.
     """
+    require_kind(kind)
     match kind:
         case "voc":
             yield from ((f"Annotations/{name}", text) for name, text in voc_texts(pictures))
@@ -115,7 +123,3 @@ def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -
             is_predicted = any(boxes.confidence is not None for _, _, boxes in pictures)
             header = (*HEADER, "confidence" if is_predicted else "ignored")
             yield "boxes.csv", csv_text((header, *box_rows(pictures)))
-        case _:
-            raise StriateError(
-                "boxes are written in a format by its word", received=kind, remedy=nearest(kind, [*KINDS])
-            )

@@ -1,7 +1,5 @@
 """Pictures with boxes written anew, in the layout and form that another program wants."""
 
-import csv
-import io
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from striate import files
-from striate.data.annotated import box_texts
+from striate.data.annotated import box_texts, require_kind
 from striate.data.boxes import Labelled
+from striate.data.boxtable import HEADER, box_rows
 from striate.data.sample import PARTS, Found, LeftOut, Sample
 from striate.errors import StriateError, counted
 
@@ -31,8 +30,7 @@ def write_boxes(found: Found, kind: str, out: Path) -> Found:
     """
     if out.exists() and any(out.iterdir()):
         raise StriateError("boxes are written into a new folder", received=out, where="--out")
-    if kind not in _PICTURES:
-        next(box_texts(kind, [], []))
+    require_kind(kind)
     found = _with_parts(_without_ignored(found) if kind == "yolo" else found, kind)
     placed = _placed(found, kind)
     for name, text in _texts(found, kind, placed):
@@ -104,12 +102,12 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
             ((_, text),) = box_texts(kind, labelled(part), classes)
             yield f"annotations/instances_{_WORDS[part]}.json", text
         return
-    for name, text in box_texts(kind, labelled(), classes):
-        if kind == "table":
-            of = {name: sample.part or "" for sample, name in placed}
-            head, *rows = csv.reader(io.StringIO(text, newline=""))
-            text = files.csv_text([(*head, "part"), *((*row, of[row[0]]) for row in rows)])
-        yield name, text
+    if kind == "table":
+        of = {name: sample.part or "" for sample, name in placed}
+        rows = ((*row, of[row[0]]) for row in box_rows(labelled()))
+        yield "boxes.csv", files.csv_text([(*HEADER, "ignored", "part"), *rows])
+        return
+    yield from box_texts(kind, labelled(), classes)
     if kind == "voc":
         for part in parts:
             stems = [Path(name).stem for sample, name in placed if sample.part == part]

@@ -136,7 +136,7 @@ def test_missing_values(tmp_path: Path) -> None:
     """Inside they are filled in on a straight line, at the end they are the end, and it is said how many."""
     rows = [
         "a,1,NaN,3,?,,6,7,8,9",
-        "b,1,2,3,4,5,NaN,NaN,NaN,NaN",
+        "b,1,2,3,4,5,NaN,<NA>,#N/A,NaN",
         "a,NaN,2,3,4,5,6,7,8,9",
         "b,,,,,,,,,",
         "a,1,2,,,,,,,",

@@ -97,7 +97,7 @@ def read_rows(
         else:
             pixels = opened(picture) if isinstance(picture, Image.Image) else as_array(picture, path)
         if problem := problem or (pixels.reason if isinstance(pixels, Unreadable) else ""):
-            left_out.append(LeftOut(path=path, reason=problem, label=", ".join(filter(None, line)), part=part or ""))
+            left_out.append(LeftOut(path=path, reason=problem, label=", ".join(filter(None, line)), part=part))
         else:
             sample = Sample(path=path, source=pixels, target=target, group=group or None, part=part)
             samples.append(sample)

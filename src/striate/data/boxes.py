@@ -64,7 +64,7 @@ class Noted:
 
     def left_out(self, path: str, reason: str, label: str = "") -> LeftOut:
         """A picture or file of this note, or something on it, as what is not used."""
-        return LeftOut(path=path, reason=reason, label=label, part=self.part or "")
+        return LeftOut(path=path, reason=reason, label=label, part=self.part)
 
 
 Mended = tuple[Thing, str]  # and what was done to it
@@ -136,8 +136,12 @@ def _plain(name: str) -> str:
 
 
 def size_of(height: object, width: object) -> tuple[int, int] | None:
-    """The size that a file of labels gives its picture; None where it gives none."""
-    return (height, width) if all(isinstance(side, int) and 0 < side < 10**6 for side in (height, width)) else None
+    """The size that a file of labels gives its picture, as numbers or words; None where it gives none."""
+    try:
+        sides = int(float(height)), int(float(width))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return sides if 0 < min(sides) <= max(sides) < 10**6 else None
 
 
 def negative(width: float, height: float) -> str:

@@ -50,7 +50,7 @@ class Row:
     def left_out(self, problem: str, path: str = "", part: str | None = None) -> LeftOut:
         """This line as one that is not used; path and part are those of its picture, where that is known."""
         path, reason = path or self.name.replace("\\", "/"), f"line {self.line}: {problem}"
-        return LeftOut(path=path, reason=reason, label=text_of(self.target), part=self.part or part or "")
+        return LeftOut(path=path, reason=reason, label=text_of(self.target), part=self.part or part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ def _without_ignored(found: Found) -> Found:
         if boxes.ignored is not None:
             rows = np.flatnonzero(~boxes.ignored)
             why = f"{counted(len(boxes.names) - len(rows), 'object')} to be ignored, for which YOLO has no word"
-            mended.append(LeftOut(path=sample.path, reason=f"{why}, dropped", part=sample.part or ""))
+            mended.append(LeftOut(path=sample.path, reason=f"{why}, dropped", part=sample.part))
             names = tuple(boxes.names[row] for row in rows)
             boxes = replace(boxes, names=names, corners=boxes.corners[rows], ignored=None)
         samples.append(replace(sample, target=boxes))

@@ -51,7 +51,7 @@ class _Walk:
     seen: set[str] = field(default_factory=set)
 
     def leave(self, name: str, reason: str, place: _Place | None = None) -> None:
-        label, part = (place.target, place.part or "") if place else ("", "")
+        label, part = (place.target, place.part) if place else ("", None)
         self.left_out.append(LeftOut(path=name, reason=reason, label=label, part=part))
 
 
@@ -245,11 +245,10 @@ def _take_file(walk: _Walk, place: _Place, entry: os.DirEntry) -> None:
     is_named = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
     if walk.named and not is_named:
         return
-    if not is_named or not (walk.named or _is(entry.is_file)):
-        reason = _reason(entry, "")
-        if reason:
-            walk.leave(name, reason, place)
-            return
+    is_sure = is_named and (walk.named or _is(entry.is_file))
+    if reason := "" if is_sure else _reason(entry, ""):
+        walk.leave(name, reason, place)
+        return
     source = Path(os.path.abspath(entry.path))  # noqa: PTH100 - quicker than Path.absolute, and there may be a million
     walk.samples.append(Sample(path=name, source=source, target=place.target, part=place.part))
 

@@ -13,7 +13,8 @@ from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import number_key, part_named, read_flat, tables_in, with_parts
 from striate.data.sample import Asked, Found, LeftOut, Sample
-from striate.data.targets import CLASS, NUMBERS, Meaning, meaning_of, number_words
+from striate.data.table import Claims
+from striate.data.targets import CLASS, NUMBERS, meaning_of, number_words
 from striate.errors import StriateError, first_few
 from striate.files import readable
 
@@ -71,7 +72,7 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> Found:
     index, lines = _Index([sample.path for sample in found.samples]), read_lines(file, asked.columns)
     find_path = partial(_name_column, file, index)
     layout = read_layout(file, lines, find_path, lambda cell: bool(index.find(cell)[1]), asked)
-    join, matches = _Join(layout.meaning), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
+    join, matches = _Join(meaning=layout.meaning), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
     for looseness, fits, row in sorted(matches, key=lambda match: match[0]):
         _take(join, found.samples, looseness, fits, row)
     samples, bare = _pictures(join, found.samples, file.name)
@@ -265,13 +266,11 @@ def _name_column(file: Path, index: _Index, first: list[str], others: list[list[
     return (strict or best)[titles.index(known[0]) if known else 0]
 
 
-@dataclass(slots=True)
-class _Join:
-    """Which picture got which line: `taken` holds how loosely it was found, and the line."""
+@dataclass(slots=True, kw_only=True)
+class _Join(Claims):
+    """Pictures are their numbers. how: how loosely each was found."""
 
-    meaning: Meaning
-    taken: dict[int, tuple[int, Row]] = field(default_factory=dict)
-    clashes: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    how: dict[int, int] = field(default_factory=dict)
     doubtful: dict[int, tuple[int, list[int], str]] = field(default_factory=dict)  # by id: the list that fits
     left_out: list[tuple[int, LeftOut]] = field(default_factory=list)  # with the number of the line
 
@@ -284,23 +283,14 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
             said = f"fits {first_few([samples[number].path for number in fits], 3)}" if fits else "no such picture"
             join.doubtful[id(fits)] = row.line, fits, said
         problem = join.doubtful[id(fits)][2]
-    if not problem and fits[0] in join.taken:
-        how, earlier = join.taken[fits[0]]
-        same = looseness in (how, _BY_NAME)  # a looser number may have meant another picture
-        joined = join.meaning.joined(earlier.target, row.target) if same else earlier.target
-        if joined is None:
-            join.clashes[fits[0]].append(row.line)
+    if not problem:
+        how = join.how.setdefault(fits[0], looseness)
+        if looseness in (how, _BY_NAME) and join.claim(fits[0], row):  # a looser number may have meant another picture
             return
-        if joined != earlier.target:
-            join.taken[fits[0]] = how, replace(earlier, target=joined)
-            return
-        problem = f"the same picture as in line {earlier.line}"
-    if problem:
-        lone = samples[fits[0]] if len(fits) == 1 else None
-        item = row.left_out(problem, lone.path, lone.part) if lone else row.left_out(problem)
-        join.left_out.append((row.line, item))
-    else:
-        join.taken[fits[0]] = looseness, row
+        problem = f"the same picture as in line {join.rows[fits[0]].line}"
+    lone = samples[fits[0]] if len(fits) == 1 else None
+    item = row.left_out(problem, lone.path, lone.part) if lone else row.left_out(problem)
+    join.left_out.append((row.line, item))
 
 
 def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Sample], list[LeftOut]]:
@@ -309,11 +299,10 @@ def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Samp
     doubtful = {number: line for line, fits, _ in join.doubtful.values() for number in fits}
     for number, sample in enumerate(samples):
         if number in join.clashes:
-            lines = first_few(sorted([join.taken[number][1].line, *join.clashes[number]]))
-            parted = replace(sample, part=join.taken[number][1].part or sample.part)
-            bare.append(parted.left_out(f"lines {lines} give it different labels"))
-        elif number in join.taken:
-            row = join.taken[number][1]
+            parted = replace(sample, part=join.rows[number].part or sample.part)
+            bare.append(parted.left_out(join.clash(number)))
+        elif number in join.rows:
+            row = join.rows[number]
             labelled[row.line] = replace(sample, target=row.target, group=row.group, part=row.part or sample.part)
         elif number in doubtful:
             bare.append(sample.left_out(f"line {doubtful[number]} fits other pictures too"))

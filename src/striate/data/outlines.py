@@ -21,9 +21,9 @@ from striate.data.pixels import turned_size
 from striate.data.raster import file_orientation
 from striate.data.sample import IGNORE, Found, LeftOut, Mask, Runs, class_order
 from striate.data.values import mask_values
+from striate.data.vocabulary import BACKGROUND
 from striate.errors import StriateError
 
-BACKGROUND = "background"
 CIRCLE = 180  # corners of the polygon that stands for a circle
 WORKERS = 2  # processes that look at pictures and masks
 

@@ -161,7 +161,7 @@ class Sample:
 
     def left_out(self, reason: str) -> "LeftOut":
         """This sample as one that is not used."""
-        return LeftOut(path=self.path, reason=reason, label=text_of(self.target), part=self.part or "")
+        return LeftOut(path=self.path, reason=reason, label=text_of(self.target), part=self.part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +171,7 @@ class LeftOut:
     path: str
     reason: str
     label: str = ""
-    part: str = ""
+    part: str | None = None
 
     @property
     def said(self) -> str:

@@ -124,9 +124,9 @@ def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, la
         target, problem = meaning.target(cells) if meaning else ("", "")
         if problem := row.problem or problem:
             label = ", ".join(filter(None, cells))
-            left_out.append(LeftOut(path=path, reason=f"line {row.line}: {problem}", label=label, part=part or ""))
+            left_out.append(LeftOut(path=path, reason=f"line {row.line}: {problem}", label=label, part=part))
         else:
-            samples.append(Sample(path=path, source=row.values, target=target, group=row.group, part=part or None))
+            samples.append(Sample(path=path, source=row.values, target=target, group=row.group, part=part))
     about = meaning.about if meaning else {}
     about |= {"is_grouped": any(row.group is not None for _, _, row in rows)}
     read = next((row.read for _, _, row in rows), None)
@@ -153,9 +153,8 @@ def _files(source: Path, sure: bool) -> dict[str, Path]:
     if len(stems) > 1:
         rule, names = "a folder holds one set of series", first_few(sorted(stems))
         raise StriateError(rule, received=names, where=source, remedy="give the file of one")
-    order = list(_READERS)  # one set may be there in several formats
-    found = sorted((order.index(suffix), suffix, stem) for stem, suffix in sets if stem in stems)
-    parts = sets[found[0][2], found[0][1]] if found else {}
+    # One set may be there in several formats.
+    parts = next((sets[stem, suffix] for suffix in _READERS for stem in stems if (stem, suffix) in sets), {})
     return {part: parts[part] for part in PARTS if part in parts}
 
 

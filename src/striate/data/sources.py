@@ -277,9 +277,8 @@ def _require_table(path: Path) -> None:
         with open_file(path) as file:
             kind = recognise(file.read(START))
     except Unreadable as problem:
-        if problem.code == "text":
-            return
-        if path.suffix.lower() in (".csv", ".tsv", ".txt") and problem.code == "unsupported":
+        is_named = path.suffix.lower() in (".csv", ".tsv", ".txt")
+        if problem.code == "text" or (is_named and problem.code == "unsupported"):
             return
         raise StriateError(rule, received=problem.reason, where=path, remedy=f"for example {LAYOUT}") from None
     raise StriateError(rule, received=f"one {kind} picture", where=path, remedy=f"for example {LAYOUT}")

@@ -15,7 +15,7 @@ from striate.errors import StriateError, first_few
 _BLANK = ("", "nan")
 _ERRORS = ("#nv", "#div/0!", "#value!", "#wert!", "#ref!", "#bezug!", "#name?", "#num!", "#zahl!", "#null!")  # Excel's
 NOTHING = (*_BLANK, "na", "n/a", "n.a.", "<na>", "#n/a", "null", "?", *_ERRORS)  # "none" and "unknown" may be classes
-_MISSING = (*NOTHING, "none", "-")  # where a number should be
+MISSING = frozenset((*NOTHING, "none", "-"))  # where a number should be
 CLASS, LABELS, NUMBERS = "classification", "multilabel", "regression"
 MEASURES = {"age", "angle", "count", "counts", "steering", "speed", "height", "weight", "length", "temperature"}
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
@@ -107,7 +107,7 @@ class Meaning:
         for name, cell, comma in zip(self.names, cells, self.commas, strict=True):
             value = number(cell, comma)
             if value is None:
-                said = f"no number in {name}" if cell.lower() in _MISSING else f"{cell!r} in {name} is no number"
+                said = f"no number in {name}" if cell.lower() in MISSING else f"{cell!r} in {name} is no number"
                 return "", said if not cell.lower().lstrip("+-").startswith("inf") else f"{name} is infinite"
             values.append(value)
         return tuple(values), ""
@@ -234,7 +234,7 @@ def _of_many(lines: list[list[str]], asked: str | None, decimal: str | None) -> 
     measured = (  # lines that lack a number do not count, and are listed later
         all(number(c, comma) is not None for c, comma in zip(cells, commas, strict=True))
         for cells in lines
-        if not any(cell.lower() in _MISSING for cell in cells)
+        if not any(cell.lower() in MISSING for cell in cells)
     )
     if asked == NUMBERS or (asked is None and _most(measured)):
         return {"task": NUMBERS, "kind": "numbers", "commas": commas}
@@ -296,7 +296,7 @@ def _guess(name: str, cells: Sequence[str], comma: str) -> str:
 
 
 def _are_measures(cells: Sequence[str], name: str, comma: str) -> bool:
-    found = [number(cell, comma) for cell in cells if cell.lower() not in _MISSING]
+    found = [number(cell, comma) for cell in cells if cell.lower() not in MISSING]
     values = Counter(value for value in found if value is not None)
     if not values or values.total() <= _MOSTLY * len(found):
         return False

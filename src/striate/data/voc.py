@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, TreeBuilder, indent, tostring
 from xml.parsers import expat
 
-from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, written_number
+from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, size_of, written_number
 from striate.data.content import read_file, text_if_any
 from striate.data.folder import PART_NAMES, visible_below
 from striate.data.header import Unreadable
@@ -90,15 +90,8 @@ def _read(file: Path, shown: str, pictures: Pictures) -> Noted:
     places = [(Path(shown).parent / name).as_posix() for name in both if name]  # as folders may share names
     picture = next((place for place in places if isinstance(pictures.find(place), Path)), places[0])
     things = [_thing(number, element) for number, element in enumerate(root.iter("object"), start=1)]
-    return Noted(picture=picture, file=shown, things=things, size=_size(root))
-
-
-def _size(root: Element) -> tuple[int, int] | None:
-    try:
-        height, width = (int(float(root.findtext(f"size/{side}") or 0)) for side in ("height", "width"))
-    except (ValueError, OverflowError):
-        return None
-    return (height, width) if height > 0 and width > 0 else None
+    size = size_of(root.findtext("size/height"), root.findtext("size/width"))
+    return Noted(picture=picture, file=shown, things=things, size=size)
 
 
 def _thing(number: int, element: Element) -> Thing:

@@ -132,7 +132,7 @@ class _Listed:
         if not reason and self.parts.setdefault(file, part) != part:
             reason = f"listed for {self.parts[file]} too"
         if reason:
-            self.lost.append(LeftOut(path=written, reason=reason, part=part or ""))
+            self.lost.append(LeftOut(path=written, reason=reason, part=part))
 
     def take_lines(self, file: Path, part: str | None, beside: Path | None = None) -> None:
         """The pictures of a file with one a line, which may be as it is seen from the folder `beside`."""

@@ -23,11 +23,6 @@ _LAYOUTS = (
 )
 
 
-def recognises(path: Path) -> bool:
-    """Whether a folder or file plainly holds boxes."""
-    return boxes_kind(path) is not None
-
-
 def boxes_kind(source: Path) -> str | None:
     """Which of KINDS the labels of a folder or file are, or None where it has no boxes."""
     return _labels_of(source)[0]
@@ -90,8 +85,13 @@ def read_boxes(source: Path, *, workers: int = 0) -> Found:
     return found
 
 
+def recognises(path: Path) -> bool:
+    """As sources.READERS have it."""
+    return boxes_kind(path) is not None
+
+
 def read(path: Path, page: int = 0) -> Found:
-    """As sources.Reader has it; the pages of a file are of one size."""
+    """As sources.READERS have it; the pages of a file are of one size."""
     return read_boxes(path)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence, ValuesView
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Protocol
+from types import ModuleType
 
 import numpy as np
 
@@ -39,18 +39,10 @@ _OF_PICTURES = re.compile(r"[ _-]?(images?|imgs?|pictures|photos|input)$")
 _KINDS = "a folder of class folders, a CSV or TSV table or a file of many pictures"
 
 
-class Reader(Protocol):
-    """A module that reads the targets of another task than classification."""
-
-    def recognises(self, path: Path) -> bool:
-        """Whether a folder or file plainly holds targets of this kind, by a look at names and first lines."""
-
-    def read(self, path: Path, page: int = 0) -> Found:
-        """Its samples, and what is wrong with others; page: of files with several."""
-
-
-# By task, in the order in which they are asked: the module that reads its targets.
-READERS: dict[str, Reader] = {"detection": annotated, "segmentation": masks}
+# By task, in the order in which they are asked, the module that reads its targets. It has recognises(path): whether a
+# folder or file plainly holds such, by a look at names and first lines; and read(path, page): its samples and what is
+# wrong with others, with the page of files that have several.
+READERS: dict[str, ModuleType] = {"detection": annotated, "segmentation": masks}
 
 
 def read_source(source: Source, **said: object) -> Found:

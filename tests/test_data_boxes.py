@@ -269,6 +269,12 @@ def test_labels_of_another_size_are_stretched_and_of_another_form_refused(tmp_pa
     assert boxes_of(read_boxes(tmp_path)) == {"a.jpg": [("cell", 5, 10, 15, 20)]}
     write(tmp_path / "a.xml", voc(("cell", 10, 20, 30, 40), size=twice.replace("80", "50")))
     assert reasons(read_boxes(tmp_path)) == {"a.jpg": "a.xml is for a picture of 50 × 60 pixels, and it has 40 × 30"}
+    (tmp_path / "a.xml").unlink()
+    record = {"imagePath": "a.jpg", "imageHeight": "60", "imageWidth": 80.0, "shapes": [
+        {"label": "cell", "shape_type": "rectangle", "points": [[10, 20], [30, 40]]},
+    ]}  # fmt: skip
+    write(tmp_path / "a.json", record)
+    assert boxes_of(read_boxes(tmp_path)) == {"a.jpg": [("cell", 5, 10, 15, 20)]}
 
 
 def test_coco_of_several_parts(tmp_path: Path) -> None:
@@ -585,7 +591,7 @@ def test_yolo_without_a_list_of_parts_has_those_of_its_folders(tmp_path: Path, p
         write(tmp_path / names, "cell\n")
     found = read_boxes(tmp_path)
     assert {Path(s.path).stem: s.part for s in found.samples} == {f"one {w}": p for w, p in words.items()}
-    assert {Path(i.path).stem: i.part for i in found.left_out} == {f"lone {w}": p or "" for w, p in words.items()}
+    assert {Path(i.path).stem: i.part for i in found.left_out} == {f"lone {w}": p for w, p in words.items()}
     for folder in list(tmp_path.rglob("Train")):
         folder.rename(folder.with_name("May"))
     assert {s.part for s in read_boxes(tmp_path).samples} == {None}

@@ -161,7 +161,7 @@ def test_many_pictures_of_one_name(tmp_path: Path, prefix: str) -> None:
     index, begun = _Index(paths), time.process_time()
     written = [f"{prefix}P{number}\\study\\view.png" for number in range(3000)]
     assert [index.find(name) for name in written] == [(0, [number]) for number in range(3000)]
-    join = _Join(meaning_of([["a"], ["b"]], (0,), ("label",), None))
+    join = _Join(meaning=meaning_of([["a"], ["b"]], (0,), ("label",), None))
     fits = [index.find("view.png")[1] for _ in paths]
     for line, numbers in enumerate(fits):
         _take(join, samples, 0, numbers, Row(line=line, name="view.png", target="a"))

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from striate.data.prepare import Shape
-from striate.data.sample import Found
+from striate.data.sample import Asked, Found
 from striate.data.series import as_series, is_series, read_series
 from striate.data.sources import read_source, require_trainable
-from striate.data.targets import Asked
 from striate.errors import StriateError
 from striate.export.items import items, items_sent
 
@@ -137,7 +136,7 @@ def test_missing_values(tmp_path: Path) -> None:
     """Inside they are filled in on a straight line, at the end they are the end, and it is said how many."""
     rows = [
         "a,1,NaN,3,?,,6,7,8,9",
-        "b,1,2,3,4,5,NaN,NaN,NaN,NaN",
+        "b,1,2,3,4,5,NaN,<NA>,#N/A,NaN",
         "a,NaN,2,3,4,5,6,7,8,9",
         "b,,,,,,,,,",
         "a,1,2,,,,,,,",
@@ -200,7 +199,7 @@ def test_a_line_for_every_time(tmp_path: Path, dates: bool) -> None:
     assert all("'x' is no number" in one or "has another label" in one for one in reasons(found))
     bare = [line.rpartition(",")[0] for line in lines if "x" not in line]
     (tmp_path / "new.csv").write_text("\n".join(["series,time,ax,ay,az", *bare]))
-    again, _ = read_series(tmp_path / "new.csv", Asked(read=found.read), labelled=False)
+    again = read_series(tmp_path / "new.csv", Asked(read=found.read), labelled=False)
     assert {sample.source.shape for sample in again.samples} == {(1, 30, 3), (1, 29, 3)}
 
 
@@ -281,7 +280,7 @@ def test_a_word_among_the_numbers_costs_its_line_alone(tmp_path: Path, header: b
     names = [["kind", *(f"t{k}" for k in range(10))]] if header else []
     file = tmp_path / "s.csv"
     file.write_text("".join(";".join(row) + "\n" for row in names + rows))
-    found, _ = read_series(file, Asked())
+    found = read_series(file, Asked())
     assert [item.reason for item in found.left_out] == [f"line {5 + header}: 'x1' is no number"]
     assert found.classes == ["a, b", "c"]
     assert {sample.source.shape for sample in found.samples} == {(1, 10, 1)}
@@ -353,7 +352,7 @@ def test_arff_of_numbers(tmp_path: Path) -> None:
     assert [sample.target for sample in found.samples] == [(row[9],) for row in values.tolist()]
     (tmp_path / "new.arff").write_text(f"{head}@data\n" + "\n".join(row.rpartition(",")[0] for row in rows))
     for name in ("y", "new"):
-        again, _ = read_series(tmp_path / f"{name}.arff", Asked(read=found.read), labelled=False)
+        again = read_series(tmp_path / f"{name}.arff", Asked(read=found.read), labelled=False)
         assert [sample.source.tobytes() for sample in again.samples] == [s.source.tobytes() for s in found.samples]
 
 
@@ -503,7 +502,7 @@ def test_a_line_that_counts_the_columns_is_no_series(tmp_path: Path, classes: st
     assert table(named) == table(plain)
     for name, cells in (("s.csv", rows), ("new.csv", [row[1:] for row in rows])):  # a model reads both, counted or not
         for line in ("", ",".join(map(str, range(len(cells[0]))))):
-            again, _ = read_series(written(tmp_path, cells, line, name=name), Asked(read=named.read), labelled=False)
+            again = read_series(written(tmp_path, cells, line, name=name), Asked(read=named.read), labelled=False)
             assert [sample.source.tobytes() for sample in again.samples] == [s.source.tobytes() for s in plain.samples]
 
 
@@ -529,7 +528,7 @@ def test_a_column_that_counts_the_lines_is_no_label(tmp_path: Path, place: int, 
     assert found.notes == ("The first column counts the lines and is left out.",)
     bare = [row[: place + 1] + row[place + 2 :] for row in rows]
     for cells in (rows, bare, values) if place else (rows, values):  # else a count may be the class
-        again, _ = read_series(written(tmp_path, cells, name="new.csv"), Asked(read=found.read), labelled=False)
+        again = read_series(written(tmp_path, cells, name="new.csv"), Asked(read=found.read), labelled=False)
         np.testing.assert_array_equal([sample.source[0, :, 0] for sample in again.samples], expected)
     np.testing.assert_array_equal([sample.source[0, :, 0] for sample in found.samples], expected)
     asked = read_source(written(tmp_path, rows), label_column=str(place + 1))
@@ -593,9 +592,7 @@ def test_the_separator_leaves_most_numbers(tmp_path: Path, mark: str) -> None:
     found = read_source(written(tmp_path, rows, mark=mark), label_column="0", task="multilabel")
     assert [sample.target for sample in found.samples[:3]] == [("walk",), ("run", "walk"), ("run",)]
     np.testing.assert_allclose([sample.source[0, :, 0] for sample in found.samples], plain, rtol=1e-6)
-    again, _ = read_series(
-        written(tmp_path, [row[1:] for row in rows], mark=mark), Asked(read=found.read), labelled=False
-    )
+    again = read_series(written(tmp_path, [row[1:] for row in rows], mark=mark), Asked(read=found.read), labelled=False)
     assert [sample.source.tobytes() for sample in again.samples] == [s.source.tobytes() for s in found.samples]
 
 

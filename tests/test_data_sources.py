@@ -9,10 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from striate.data.arrays import read_digits
 from striate.data.decode import decode
 from striate.data.prepare import Shape
 from striate.data.sample import LeftOut
-from striate.data.sources import read_digits, read_source, require_trainable
+from striate.data.sources import read_source, require_trainable
 from striate.errors import StriateError
 from striate.export.items import items
 

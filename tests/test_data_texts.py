@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate.data.prepare import Shape, fit
+from striate.data.sample import Asked
 from striate.data.symbols import KNOWN, OTHERS, SYMBOLS, as_channels, spelled, symbols_of
-from striate.data.targets import Asked
 from striate.data.texts import list_texts, read_texts
 from striate.errors import StriateError
 from striate.export.items import items
@@ -27,8 +27,8 @@ def test_a_column_of_texts(tmp_path: Path) -> None:
     """Text, label, part and group come from their columns; what lacks one has its line and reason."""
     file = tmp_path / "reviews.csv"
     file.write_text(TABLE)
-    found, group = read_texts(file, Asked(text="Review", group="writer", label_column="stars"))
-    assert (found.form, group) == ("text", None)
+    found = read_texts(file, Asked(text="Review", group="writer", label_column="stars"))
+    assert (found.form, found.is_grouped) == ("text", True)
     assert [(s.path, s.target, s.part, s.group) for s in found.samples] == [
         ("reviews/0", "5", "train", "ann"),
         ("reviews/1", "1", "test", "bob"),
@@ -46,15 +46,23 @@ def test_a_long_text_is_one_of_many(tmp_path: Path) -> None:
     """A text of any length is read as others are; csv's own limit, 131,072 letters, had refused the whole table."""
     file = tmp_path / "t.csv"
     file.write_text("text,label\n" + "".join(f"{'word ' * count}end,{count % 2}\n" for count in (1, 40_000, 3)))
-    found, _ = read_texts(file, Asked(text="text"))
+    found = read_texts(file, Asked(text="text"))
     assert [sample.source.shape[1] for sample in found.samples] == [8, 200_003, 18]
+
+
+def test_an_unused_column_of_ids_is_told(tmp_path: Path) -> None:
+    """As of pictures: a column whose name says what belongs together, with values that come again."""
+    file = tmp_path / "t.csv"
+    file.write_text("text,label,case_id\nhello there,good,7\nno,bad,7\nwell,good,8\n")
+    assert read_texts(file, Asked(text="text")).perhaps == ("case_id", 2)
+    assert read_texts(file, Asked(text="text", group="case_id")).perhaps is None
 
 
 def test_which_column_is_the_label(tmp_path: Path) -> None:
     """The only other column, or one called label; of several others none is guessed, and predicting needs none."""
     file = tmp_path / "t.csv"
     file.write_text("text,mood\nhello there,good\nno,bad\n")
-    assert read_texts(file, Asked(text="text"))[0].classes == ["bad", "good"]
+    assert read_texts(file, Asked(text="text")).classes == ["bad", "good"]
     file.write_text(TABLE)
     with pytest.raises(StriateError, match="no doubt which column of a table holds the label"):
         read_texts(file, Asked(text="review"))
@@ -71,7 +79,7 @@ def test_a_table_without_names_is_asked_about_as_it_was_learned(tmp_path: Path) 
     """The names that were given for its columns hold for the same table, and one with a line of names needs none."""
     file = tmp_path / "t.tsv"
     file.write_text("ham\thello there\nspam\twin now\n")
-    found, _ = read_texts(file, Asked(text="text", columns="label, text"))
+    found = read_texts(file, Asked(text="text", columns="label, text"))
     shape, about = Shape(height=1, width=9, channels=SYMBOLS, form="text"), {"text": "text", "columns": "label, text"}
     learned = [sample.source.tobytes() for sample in found.samples]
     assert [symbols.tobytes() for _, symbols in items(file, shape, about)] == learned
@@ -90,7 +98,7 @@ def test_quotes_between_tabs_are_marks(tmp_path: Path) -> None:
     file = tmp_path / "sms.tsv"
     rows = [("ham", 'he said "no"'), ("spam", '"Free entry in 2 a wkly comp'), ("ham", '"ok" then'), ("ham", "fine")]
     file.write_text("".join(f"{label}\t{text}\n" for label, text in rows))
-    found, _ = read_texts(file, Asked(text="text", columns="label,text"))
+    found = read_texts(file, Asked(text="text", columns="label,text"))
     assert [(s.target, spelled(as_channels(s.source, 40)).strip()) for s in found.samples] == [
         (label, text.lower()) for label, text in rows
     ]
@@ -104,9 +112,9 @@ def test_texts_of_several_labels(tmp_path: Path) -> None:
     """Labels mean what they do beside pictures: several in a cell, numbers where the task says so."""
     file = tmp_path / "t.csv"
     file.write_text("text,topics,length\none,a|b,5\ntwo,b,7\nthree,a|c,9.5\n")
-    found, _ = read_texts(file, Asked(text="text", label_column="topics"))
+    found = read_texts(file, Asked(text="text", label_column="topics"))
     assert (found.task, [s.target for s in found.samples]) == ("multilabel", [("a", "b"), ("b",), ("a", "c")])
-    found, _ = read_texts(file, Asked(text="text", label_column="length", task="regression"))
+    found = read_texts(file, Asked(text="text", label_column="length", task="regression"))
     assert (found.task, found.names) == ("regression", ("length",))
     assert [s.target for s in found.samples] == [(5.0,), (7.0,), (9.5,)]
 

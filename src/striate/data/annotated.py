@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from striate.data.boxes import KINDS, Labelled, Pictures, settle
-from striate.data.boxtable import HEADER, box_rows, is_box_table, read_box_table
+from striate.data.boxes import KINDS, Labelled, Pictures, boxes_of, in_words, join, settle
+from striate.data.boxtable import HEADER, box_rows, find_box_tables, is_box_table, read_box_table
 from striate.data.coco import coco_record, find_coco, part_of, read_coco
+from striate.data.guard import rest
 from striate.data.labelme import find_labelme, labelme_records, read_labelme
 from striate.data.sample import Found
 from striate.data.voc import find_voc, read_voc, voc_texts
@@ -20,11 +21,6 @@ _LAYOUTS = (
     "give XML files, a JSON file with images, annotations and categories, text files with their class names in "
     "classes.txt or, beside train and val, in data.yaml, or a table with path, label, x0, y0, x1, y1"
 )
-
-
-def recognises(path: Path) -> bool:
-    """Whether a folder or file plainly holds boxes."""
-    return boxes_kind(path) is not None
 
 
 def boxes_kind(source: Path) -> str | None:
@@ -42,7 +38,7 @@ def _labels_of(source: Path) -> tuple[str | None, list[Path]]:
     yolo = find_yolo(source)
     if yolo is not None and yolo.suffix in LISTS:
         return "yolo", [yolo]
-    looks = (("voc", find_voc), ("coco", find_coco), ("labelme", find_labelme), ("table", _tables))
+    looks = (("voc", find_voc), ("coco", find_coco), ("labelme", find_labelme), ("table", find_box_tables))
     found = ((kind, files) for kind, find in looks if (files := find(source)))
     return next(found, (None, []) if yolo is None else ("yolo", [yolo]))
 
@@ -53,10 +49,6 @@ def _kind_of_file(file: Path) -> str | None:
     if is_box_table(file):
         return "table"
     return "yolo" if file.suffix in LISTS and find_yolo(file.parent) is not None else None
-
-
-def _tables(folder: Path) -> list[Path]:
-    return [file for file in sorted(folder.glob("*.csv")) + sorted(folder.glob("*.tsv")) if is_box_table(file)]
 
 
 def read_boxes(source: Path, *, workers: int = 0) -> Found:
@@ -85,16 +77,29 @@ def read_boxes(source: Path, *, workers: int = 0) -> Found:
             notes = [replace(note, part=note.part or part) for note, part in noted]
         case "yolo":
             notes, lost, unlabelled = read_yolo(folder, files[0], pictures)
-    named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
-    named = "its classes have numbers alone" if files[0] == folder else named
-    said = f"{KINDS[kind]} ({named})"
-    found = settle(pictures, notes, labels=said, workers=workers, unlabelled=unlabelled, left_out=lost)
-    return replace(found, root=str(source))
+    said = "its classes have numbers alone" if files[0] == folder else in_words(files, folder)
+    about = {"root": str(source), "kind": "boxes", "task": "detection", "labels": f"{KINDS[kind]} ({said})"}
+    found = settle(*join(pictures, notes, lost, unlabelled), boxes_of, workers, **about)
+    if workers:
+        rest()
+    return found
+
+
+def recognises(path: Path) -> bool:
+    """As sources.READERS have it."""
+    return boxes_kind(path) is not None
 
 
 def read(path: Path, page: int = 0) -> Found:
-    """As sources.Reader has it; the pages of a file are of one size."""
+    """As sources.READERS have it; the pages of a file are of one size."""
     return read_boxes(path)
+
+
+def require_kind(kind: str) -> None:
+    """Raise unless boxes are written in this format."""
+    if kind not in KINDS:
+        rule, remedy = "boxes are written in a format by its word", nearest(kind, [*KINDS])
+        raise StriateError(rule, received=kind, remedy=remedy)
 
 
 def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -102,6 +107,7 @@ def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -
 
     classes: every class in order; what numbers stand for in COCO and YOLO.
     """
+    require_kind(kind)
     match kind:
         case "voc":
             yield from ((f"Annotations/{name}", text) for name, text in voc_texts(pictures))
@@ -117,7 +123,3 @@ def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -
             is_predicted = any(boxes.confidence is not None for _, _, boxes in pictures)
             header = (*HEADER, "confidence" if is_predicted else "ignored")
             yield "boxes.csv", csv_text((header, *box_rows(pictures)))
-        case _:
-            raise StriateError(
-                "boxes are written in a format by its word", received=kind, remedy=nearest(kind, [*KINDS])
-            )

@@ -53,10 +53,7 @@ def read_arrays(
     titles = getattr(labels, "columns", [getattr(labels, "name", None)])  # pandas names what is in a table
     meaning = meaning_of_rows(cells, task, [str(title) for title in titles if title is not None])
     samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None, form)
-    found = Found(
-        root="arrays", kind="arrays", samples=samples, left_out=left_out, task=meaning.task, names=meaning.outputs,
-        form=form,
-    )  # fmt: skip
+    found = Found(root="arrays", kind="arrays", samples=samples, left_out=left_out, form=form, **meaning.about)
     return all_series(found) if form == "series" else found
 
 
@@ -100,7 +97,7 @@ def read_rows(
         else:
             pixels = opened(picture) if isinstance(picture, Image.Image) else as_array(picture, path)
         if problem := problem or (pixels.reason if isinstance(pixels, Unreadable) else ""):
-            left_out.append(LeftOut(path=path, reason=problem, label=", ".join(filter(None, line)), part=part or ""))
+            left_out.append(LeftOut(path=path, reason=problem, label=", ".join(filter(None, line)), part=part))
         else:
             sample = Sample(path=path, source=pixels, target=target, group=group or None, part=part)
             samples.append(sample)

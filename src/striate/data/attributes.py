@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from striate.data.measurements import Row, numbers_of, word_of
-from striate.data.targets import Asked
+from striate.data.sample import Asked
 from striate.errors import StriateError
 
 _ATTRIBUTE = re.compile(r"@attribute\s+('[^']*'|\"[^\"]*\"|\S+)\s+(.+)", re.IGNORECASE)

@@ -8,18 +8,18 @@ cannot be, each with its reason.
 import math
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from striate.data.folder import list_pictures, parts_of, sort_key, with_parts
-from striate.data.guard import load_each, rest
+from striate.data.folder import by_path, list_pictures, parts_of, sort_key, with_parts
+from striate.data.guard import load_each
 from striate.data.header import Header
-from striate.data.load import Loaded, Want
+from striate.data.load import Want
 from striate.data.raster import file_orientation
-from striate.data.sample import IGNORE, Boxes, Found, LeftOut, Runs, Sample
+from striate.data.sample import IGNORE, Boxes, Found, LeftOut, Runs, Sample, Target
 from striate.files import readable
 
 SLIP = 0.01  # pixels: what rounding in a file may move a corner
@@ -61,6 +61,13 @@ class Noted:
     shares: bool = False
     part: str | None = None
     problem: str = ""
+
+    def left_out(self, path: str, reason: str, label: str = "") -> LeftOut:
+        """A picture or file of this note, or something on it, as what is not used."""
+        return LeftOut(path=path, reason=reason, label=label, part=self.part)
+
+
+Mended = tuple[Thing, str]  # and what was done to it
 
 
 @dataclass(slots=True)
@@ -115,6 +122,11 @@ class Pictures:
         return file.as_posix() if name.startswith("../..") else name
 
 
+def in_words(files: Sequence[Path], folder: Path) -> str:
+    """The file of labels below a folder, or how many there are."""
+    return files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
+
+
 def _words(path: str) -> list[str]:
     return [word for word in _plain(path).split("/") if word not in ("", ".")]
 
@@ -124,8 +136,12 @@ def _plain(name: str) -> str:
 
 
 def size_of(height: object, width: object) -> tuple[int, int] | None:
-    """The size that a file of labels gives its picture; None where it gives none."""
-    return (height, width) if all(isinstance(side, int) and 0 < side < 10**6 for side in (height, width)) else None
+    """The size that a file of labels gives its picture, as numbers or words; None where it gives none."""
+    try:
+        sides = int(float(height)), int(float(width))
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return sides if 0 < min(sides) <= max(sides) < 10**6 else None
 
 
 def negative(width: float, height: float) -> str:
@@ -138,36 +154,29 @@ def class_name(written: object) -> str:
 
 
 def settle(
-    pictures: Pictures,
-    notes: Iterable[Noted],
-    *,
-    labels: str,
-    workers: int = 0,
-    unlabelled: str = "no labels for this picture",
-    left_out: Sequence[LeftOut] = (),
+    named: Mapping[str, Noted],
+    left_out: Iterable[LeftOut],
+    learned: Callable[[Noted, Header], tuple[Target | str, list[Mended]]],
+    workers: int,
+    **about: object,
 ) -> Found:
-    """What can be learned from `notes`: pictures with boxes, those left out, and every box mended or dropped.
+    """What can be learned from the notes of pictures: samples, what is left out, and every object mended or dropped.
 
-    labels: where the labels come from, in words. unlabelled: why a picture that no note names is left out; "" where
-    it has no objects. workers: processes that read the pictures' headers.
+    named: of `join`. learned: what is learned from a note, or why nothing, and what was done to its things. workers:
+    processes that read the pictures' headers. about: more fields of Found.
     """
-    named, lost = join(pictures, notes, left_out, unlabelled)
     sources = ((name, named[name].picture) for name in sorted(named, key=sort_key))
-    samples, mended = [], []
+    samples, lost, mended = [], list(left_out), []
     for name, loaded in load_each(sources, Want(header=True), workers):
         note = named[name]
-        target = _boxes(name, note, loaded, mended)
+        target, done = (loaded.problem.reason, []) if loaded.problem else learned(note, loaded.header)
         if isinstance(target, str):
-            lost.append(LeftOut(path=name, reason=target, part=note.part or ""))
+            lost.append(note.left_out(name, target))
         else:
             samples.append(Sample(path=name, source=note.picture, target=target, part=note.part))
-    if workers:
-        rest()
-    lost.sort(key=lambda item: sort_key(item.path))
-    root, samples = str(pictures.root), with_parts(samples)
-    return Found(
-        root=root, kind="boxes", samples=samples, left_out=lost, mended=mended, labels=labels, task="detection"
-    )
+        for thing, what in done:
+            mended.append(note.left_out(name, f"{note.file}, {thing.place}: {what}", thing.name))
+    return Found(samples=with_parts(samples), left_out=by_path(lost), mended=mended, **about)
 
 
 def join(
@@ -175,7 +184,7 @@ def join(
 ) -> tuple[dict[str, Noted], list[LeftOut]]:
     """The note of every picture by its name, with the path of its file, and what is left out: of both, and before.
 
-    unlabelled: as for `settle`.
+    unlabelled: why a picture that no note names is left out; "" where it has no objects.
     """
     named, lost = {}, list(left_out)
     placed = [(note, file := pictures.find(note.picture, note.part), _way(note, file, pictures)) for note in notes]
@@ -190,12 +199,11 @@ def join(
         problem = note.problem or (f"{file}, and {note.file} has labels for it" if missing else "")
         first = None if problem else named.get(name)
         if problem:
-            lost.append(LeftOut(path=name, reason=problem, part=note.part or ""))
+            lost.append(note.left_out(name, problem))
         elif first and (first.file, first.part, first.size) == (note.file, note.part, note.size):
             named[name] = replace(first, things=(*first.things, *note.things))  # one file, two ways to write the name
         elif first:
-            reason = f"not used for {name}: {first.file} gives it labels already"
-            lost.append(LeftOut(path=note.file, reason=reason, part=note.part or ""))
+            lost.append(note.left_out(note.file, f"not used for {name}: {first.file} gives it labels already"))
         else:
             named[name] = replace(note, picture=Path(os.path.abspath(file)))  # noqa: PTH100
     told = {item.path for item in lost} | named.keys()
@@ -218,33 +226,28 @@ def _way(note: Noted, file: Path | str, pictures: Pictures) -> tuple[float, str,
     return same, above, note.file
 
 
-def _boxes(name: str, note: Noted, loaded: Loaded, mended: list[LeftOut]) -> Boxes | str:
-    """The boxes of a picture in pixels as it is displayed, or why it cannot be used; `mended` gets what was done."""
-    if loaded.header is None:
-        return loaded.problem.reason
-    size = (loaded.header.height, loaded.header.width)
-    turn = _turn(note, loaded.header)
+def boxes_of(note: Noted, header: Header) -> tuple[Boxes | str, list[Mended]]:
+    """The boxes of a picture in pixels as it is displayed, or why it cannot be used; and what was done to them."""
+    size = (header.height, header.width)
+    turn = _turn(note, header)
     if turn is None:
-        return f"{note.file} is for a picture of {_form(note.size)} pixels, and it has {_form(size)}"
+        return f"{note.file} is for a picture of {_form(note.size)} pixels, and it has {_form(size)}", []
     kept: list[tuple[Thing, np.ndarray]] = []
+    done: list[Mended] = []
     for thing in note.things:
         corners, what = (None, f"{thing.problem}, dropped") if thing.problem else mended_box(turn(thing.corners), size)
         if corners is not None and (twin := _twin(thing, corners, kept)):
             corners, what = None, f"the same box as {twin}, dropped"
         if what:
-            reason = f"{note.file}, {thing.place}: {what}"
-            mended.append(LeftOut(path=name, reason=reason, label=thing.name, part=note.part or ""))
+            done.append((thing, what))
         if corners is not None:
             kept.append((thing, corners))
     if note.things and not kept:
-        return f"{note.file}: all its boxes were dropped, so what it shows is not known"
+        return f"{note.file}: all its boxes were dropped, so what it shows is not known", done
     ignored = np.array([thing.ignored or thing.name == IGNORE for thing, _ in kept], bool)
-    return Boxes(
-        names=tuple(thing.name for thing, _ in kept),
-        corners=np.array([corners for _, corners in kept], np.float64).reshape(-1, 4),
-        ignored=ignored if ignored.any() else None,
-        size=size,
-    )
+    corners = np.array([corners for _, corners in kept], np.float64).reshape(-1, 4)
+    names, ignored = tuple(thing.name for thing, _ in kept), ignored if ignored.any() else None
+    return Boxes(names=names, corners=corners, ignored=ignored, size=size), done
 
 
 def _turn(note: Noted, header: Header) -> Callable[[Sequence[float]], np.ndarray] | None:

@@ -10,9 +10,9 @@ of a class that never has any ("No finding").
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from striate.data.boxes import Labelled, Noted, Thing, class_name, negative, written_number
+from striate.data.boxes import Labelled, Noted, Thing, class_name, negative, size_of, written_number
 from striate.data.columns import COLUMNS, cell_at, find_column, read_lines
-from striate.data.folder import PART_NAMES
+from striate.data.folder import PART_NAMES, tables_in
 from striate.data.targets import NOTHING
 from striate.data.targets import number as decimal
 from striate.errors import StriateError
@@ -29,15 +29,19 @@ _CORNERS = tuple(
 )
 
 
+def find_box_tables(folder: Path) -> list[Path]:
+    """The tables in `folder` that have a box per line, sorted."""
+    return list(filter(is_box_table, tables_in(folder)))
+
+
 def is_box_table(file: Path) -> bool:
     """Whether the first line of a CSV or TSV table names a path, a class and four corners."""
     if file.suffix.lower() not in (".csv", ".tsv", ".txt") or not file.is_file():
         return False
     try:
-        lines = read_lines(file)
+        return _columns(read_lines(file)[0][1]) is not None
     except StriateError:
         return False
-    return bool(lines) and _columns(lines[0][1]) is not None
 
 
 def _columns(header: Sequence[str]) -> dict[str, int] | None:
@@ -77,9 +81,7 @@ def _note(file: Path, path: str, rows: Sequence[tuple[int, dict[str, str]]], sha
     problem = ""
     if len(parts) > 1 or None in parts:
         problem = f"{file.name} gives it the parts {', '.join(sorted(words))}"
-    sides = [rows[0][1].get(side, "") for side in ("height", "width")]
-    size = tuple(int(side) for side in sides) if all(side.isdecimal() and int(side) > 0 for side in sides) else None
-    part = next(iter(parts), None)
+    size, part = size_of(*(rows[0][1].get(side) for side in ("height", "width"))), next(iter(parts), None)
     return Noted(picture=path, file=file.name, things=things, size=size, shares=shares, part=part, problem=problem)
 
 

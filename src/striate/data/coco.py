@@ -9,7 +9,7 @@ import numpy as np
 
 from striate.data.boxes import Labelled, Noted, Thing, class_name, negative, size_of
 from striate.data.content import read_text, text_if_any
-from striate.data.folder import PART_NAMES, is_hidden, sort_key
+from striate.data.folder import PART_NAMES, visible_below
 from striate.data.painted import checked_runs, painted, unpacked
 from striate.data.sample import IGNORE, LeftOut, Runs
 from striate.errors import StriateError
@@ -40,9 +40,7 @@ def find_coco(folder: Path) -> list[Path]:
 
 def json_files(folder: Path) -> list[Path]:
     """The JSON files of `folder` and, two steps down, of the folders in it."""
-    files = [file for pattern in ("*.json", "*/*.json", "*/*/*.json") for file in folder.glob(pattern)]
-    shown = [file for file in files if not any(is_hidden(part) for part in file.relative_to(folder).parts)]
-    return sorted((file for file in shown if file.is_file()), key=lambda file: sort_key(file.as_posix()))
+    return visible_below(folder, "*.json", "*/*.json", "*/*/*.json")
 
 
 def _is_coco(file: Path) -> bool:
@@ -65,7 +63,7 @@ def read_coco(
 ) -> tuple[list[Noted], list[LeftOut]]:
     """What each file says of its pictures; in a part where the files are called so.
 
-    make(place, annotation, tables, size): the thing of an annotation; a box by default.
+    make(place, name, annotation, crowd, size): the thing of an annotation of a class; a box by default.
     """
     notes: list[Noted] = []
     lost: list[LeftOut] = []
@@ -76,7 +74,7 @@ def read_coco(
         for number, item in held.images.items():
             size, name = size_of(item.get("height"), item.get("width")), str(item["file_name"])
             picture = beside(file, name) or (inner / name).as_posix()  # the same name may be in several parts
-            things = [(make or _thing)(place, one, held, size) for place, one in held.annotations[number]]
+            things = [_thing(place, one, held, size, make or _box) for place, one in held.annotations[number]]
             notes.append(Noted(picture=picture, file=shown, things=things, size=size, part=part))
     return notes, lost
 
@@ -95,9 +93,6 @@ class Tables:
     annotations: dict[str, list[tuple[str, Mapping]]]
     lost: list[str]
     has_crowds: bool
-
-    def is_crowd(self, item: Mapping) -> bool:
-        return self.has_crowds and item.get("iscrowd") in (1, True)
 
 
 def tables_of(file: Path) -> Tables:
@@ -138,17 +133,20 @@ def _by_id(listed: list, name: str, lost: list[str]) -> dict[str, Mapping]:
     return found
 
 
-def _thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None) -> Thing:
+def _thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None, make: Callable[..., Thing]) -> Thing:
     kind = item.get("category_id")
-    name = held.names.get(id_of(kind), "")
-    if not name:
-        return Thing(place=place, problem=f"category {kind!r} is none of the {len(held.names)} that are listed")
+    if name := held.names.get(id_of(kind), ""):
+        return make(place, name, item, held.has_crowds and item.get("iscrowd") in (1, True), size)
+    return Thing(place=place, problem=f"category {kind!r} is none of the {len(held.names)} that are listed")
+
+
+def _box(place: str, name: str, item: Mapping, crowd: bool, size: tuple[int, int] | None) -> Thing:
     try:
         x, y, width, height = (float(value) for value in item.get("bbox") or _bounds(item["segmentation"], size))
     except (KeyError, TypeError, ValueError, OverflowError, IndexError):
         return Thing(place=place, name=name, problem="a box has the four numbers x, y, width, height")
     corners, problem = (x, y, x + width, y + height), negative(width, height)
-    return Thing(place=place, name=name, corners=corners, ignored=held.is_crowd(item), problem=problem)
+    return Thing(place=place, name=name, corners=corners, ignored=crowd, problem=problem)
 
 
 def _bounds(written: Sequence[Sequence[float]] | Mapping, size: tuple[int, int] | None) -> tuple[float, ...]:

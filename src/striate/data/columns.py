@@ -10,8 +10,8 @@ from pathlib import Path
 
 from striate.data.content import IMAGE_SUFFIXES, MOST_TEXT, read_text
 from striate.data.folder import part_named
-from striate.data.sample import LeftOut, Target, text_of
-from striate.data.targets import NOTHING, Asked, Meaning, are_marks, meaning_of
+from striate.data.sample import Asked, LeftOut, Target, text_of
+from striate.data.targets import NOTHING, Meaning, are_marks, meaning_of
 from striate.errors import StriateError, first_few, nearest
 
 COLUMNS = {
@@ -50,7 +50,7 @@ class Row:
     def left_out(self, problem: str, path: str = "", part: str | None = None) -> LeftOut:
         """This line as one that is not used; path and part are those of its picture, where that is known."""
         path, reason = path or self.name.replace("\\", "/"), f"line {self.line}: {problem}"
-        return LeftOut(path=path, reason=reason, label=text_of(self.target), part=self.part or part or "")
+        return LeftOut(path=path, reason=reason, label=text_of(self.target), part=self.part or part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +67,16 @@ class Layout:
     group: int | None = None
     perhaps: tuple[str, int] | None = None
 
-    def say(self) -> str:
-        """The columns that are used, in words: "image_id → dx"; "" without a line of names."""
+    @property
+    def about(self) -> dict[str, object]:
+        """What it says of all samples, as fields of Found."""
+        return self.meaning.about | {"perhaps": self.perhaps, "is_grouped": self.group is not None}
+
+    def said(self, file: Path) -> str:
+        """The table and the columns that are used, in words: "t.csv image_id → dx"; its name alone without names."""
         kind = {"marked": "classes", "marks": "labels"}.get(self.meaning.kind)
         label = f"{len(self.meaning.columns)} columns of {kind}" if kind else ", ".join(self.meaning.names)
-        return f"{self.header[self.path]} → {label}" if self.header else ""
+        return f"{file.name} {self.header[self.path]} → {label}" if self.header else file.name
 
 
 def read_lines(file: Path, columns: str | None = None) -> list[Line]:

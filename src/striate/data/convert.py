@@ -1,7 +1,5 @@
 """Pictures with boxes written anew, in the layout and form that another program wants."""
 
-import csv
-import io
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -11,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from striate import files
-from striate.data.annotated import box_texts
+from striate.data.annotated import box_texts, require_kind
 from striate.data.boxes import Labelled
+from striate.data.boxtable import HEADER, box_rows
 from striate.data.sample import PARTS, Found, LeftOut, Sample
 from striate.errors import StriateError, counted
 
@@ -31,8 +30,7 @@ def write_boxes(found: Found, kind: str, out: Path) -> Found:
     """
     if out.exists() and any(out.iterdir()):
         raise StriateError("boxes are written into a new folder", received=out, where="--out")
-    if kind not in _PICTURES:
-        next(box_texts(kind, [], []))
+    require_kind(kind)
     found = _with_parts(_without_ignored(found) if kind == "yolo" else found, kind)
     placed = _placed(found, kind)
     for name, text in _texts(found, kind, placed):
@@ -59,7 +57,7 @@ def _without_ignored(found: Found) -> Found:
         if boxes.ignored is not None:
             rows = np.flatnonzero(~boxes.ignored)
             why = f"{counted(len(boxes.names) - len(rows), 'object')} to be ignored, for which YOLO has no word"
-            mended.append(LeftOut(path=sample.path, reason=f"{why}, dropped", part=sample.part or ""))
+            mended.append(LeftOut(path=sample.path, reason=f"{why}, dropped", part=sample.part))
             names = tuple(boxes.names[row] for row in rows)
             boxes = replace(boxes, names=names, corners=boxes.corners[rows], ignored=None)
         samples.append(replace(sample, target=boxes))
@@ -71,9 +69,8 @@ def _with_parts(found: Found, kind: str) -> Found:
     bare = sum(sample.part is None for sample in found.samples)
     if kind not in _FOR_ALL or bare in (0, len(found.samples)):
         return found
-    note = f"{counted(bare, 'picture')} without a part: written for training"
     samples = [replace(sample, part=sample.part or "train") for sample in found.samples]
-    return replace(found, samples=samples, notes=(*found.notes, note))
+    return replace(found, samples=samples).noting(f"{counted(bare, 'picture')} without a part: written for training")
 
 
 def _placed(found: Found, kind: str) -> list[tuple[Sample, str]]:
@@ -105,12 +102,12 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
             ((_, text),) = box_texts(kind, labelled(part), classes)
             yield f"annotations/instances_{_WORDS[part]}.json", text
         return
-    for name, text in box_texts(kind, labelled(), classes):
-        if kind == "table":
-            of = {name: sample.part or "" for sample, name in placed}
-            head, *rows = csv.reader(io.StringIO(text, newline=""))
-            text = files.csv_text([(*head, "part"), *((*row, of[row[0]]) for row in rows)])
-        yield name, text
+    if kind == "table":
+        of = {name: sample.part or "" for sample, name in placed}
+        rows = ((*row, of[row[0]]) for row in box_rows(labelled()))
+        yield "boxes.csv", files.csv_text([(*HEADER, "ignored", "part"), *rows])
+        return
+    yield from box_texts(kind, labelled(), classes)
     if kind == "voc":
         for part in parts:
             stems = [Path(name).stem for sample, name in placed if sample.part == part]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from striate.data.content import IMAGE_SUFFIXES, START, open_file, recognise
 from striate.data.header import Unreadable
@@ -14,6 +15,7 @@ from striate.data.sample import PARTS, Found, LeftOut, Sample
 from striate.errors import StriateError, first_few
 from striate.files import readable
 
+Item = TypeVar("Item", Sample, LeftOut)
 PART_NAMES = {
     **dict.fromkeys(("train", "training", "training_set", "train_set"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev", "eval", "val_set", "validation_set"), "validation"),
@@ -49,7 +51,7 @@ class _Walk:
     seen: set[str] = field(default_factory=set)
 
     def leave(self, name: str, reason: str, place: _Place | None = None) -> None:
-        label, part = (place.target, place.part or "") if place else ("", "")
+        label, part = (place.target, place.part) if place else ("", None)
         self.left_out.append(LeftOut(path=name, reason=reason, label=label, part=part))
 
 
@@ -95,6 +97,11 @@ def read_any(folder: Path) -> Found:
 def sort_key(path: str) -> tuple[str, str]:
     """Order by code point of the NFC form: the same on every machine and file system."""
     return unicodedata.normalize("NFC", path), path
+
+
+def by_path(items: Iterable[Item]) -> list[Item]:
+    """Samples, or what is left out, in the order of their paths."""
+    return sorted(items, key=lambda item: sort_key(item.path))
 
 
 def number_key(path: str) -> list[str | int]:
@@ -206,9 +213,8 @@ def _walked(walk: _Walk, places: list[_Place], kind: str) -> Found:
             _walk_place(walk, link)
         else:
             walk.leave(link.name, "a link to a folder that is read already", link)
-    walk.samples.sort(key=lambda sample: sort_key(sample.path))
-    walk.left_out.sort(key=lambda item: sort_key(item.path))
-    return Found(root=walk.root, kind=kind, samples=walk.samples, left_out=walk.left_out, hidden=walk.hidden)
+    samples, left_out = by_path(walk.samples), by_path(walk.left_out)
+    return Found(root=walk.root, kind=kind, samples=samples, left_out=left_out, hidden=walk.hidden)
 
 
 def _is_new(walk: _Walk, where: str) -> bool:
@@ -239,11 +245,10 @@ def _take_file(walk: _Walk, place: _Place, entry: os.DirEntry) -> None:
     is_named = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
     if walk.named and not is_named:
         return
-    if not is_named or not (walk.named or _is(entry.is_file)):
-        reason = _reason(entry, "")
-        if reason:
-            walk.leave(name, reason, place)
-            return
+    is_sure = is_named and (walk.named or _is(entry.is_file))
+    if reason := "" if is_sure else _reason(entry, ""):
+        walk.leave(name, reason, place)
+        return
     source = Path(os.path.abspath(entry.path))  # noqa: PTH100 - quicker than Path.absolute, and there may be a million
     walk.samples.append(Sample(path=name, source=source, target=place.target, part=place.part))
 
@@ -291,6 +296,18 @@ def visible(folder: Path) -> list[Path]:
     except OSError:
         return []
     return [folder / name for name in sorted(names, key=sort_key) if not is_hidden(name)]
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The CSV and TSV tables directly in a folder, sorted by name."""
+    return [path for path in visible(folder) if path.suffix.lower() in (".csv", ".tsv") and path.is_file()]
+
+
+def visible_below(folder: Path, *patterns: str) -> list[Path]:
+    """The files below `folder` that are called so, sorted by path; hidden ones, and those in hidden folders, apart."""
+    files = (file for pattern in patterns for file in folder.glob(pattern) if file.is_file())
+    shown = (file for file in files if not any(map(is_hidden, file.relative_to(folder).parts)))
+    return sorted(shown, key=lambda file: sort_key(file.as_posix()))
 
 
 def list_pictures(folder: Path) -> list[Path]:

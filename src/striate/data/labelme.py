@@ -29,8 +29,11 @@ def _words(file: Path) -> list[str]:
 
 
 def read_labelme(folder: Path, files: Sequence[Path], make: Callable[..., Thing] | None = None) -> list[Noted]:
-    """What each of `files` says of its picture. make(place, shape, size): the thing of a shape; a box by default."""
-    return [_read(file, folder, make or _thing) for file in files]
+    """What each of `files` says of its picture.
+
+    make(place, name, shape, size): the thing of a shape of a class; a box by default.
+    """
+    return [_read(file, folder, make or _box) for file in files]
 
 
 def _read(file: Path, folder: Path, make: Callable[..., Thing]) -> Noted:
@@ -52,7 +55,7 @@ def _things(shapes: Sequence[object], size: tuple[int, int] | None, make: Callab
     """Shapes of one group and class as one object, with all their pieces and the bounds of all."""
     things: dict[object, Thing] = {}
     for number, shape in enumerate(shapes, start=1):
-        thing = make(f"shape {number}", shape, size)
+        thing = _thing(f"shape {number}", shape, size, make)
         group = None if thing.problem else shape.get("group_id")
         key = (group, thing.name) if isinstance(group, int | str) else number
         if first := things.get(key):
@@ -62,14 +65,17 @@ def _things(shapes: Sequence[object], size: tuple[int, int] | None, make: Callab
     return list(things.values())
 
 
-def _thing(place: str, shape: object, _size: tuple[int, int] | None) -> Thing:
+def _thing(place: str, shape: object, size: tuple[int, int] | None, make: Callable[..., Thing]) -> Thing:
     if not isinstance(shape, dict):
         return Thing(place=place, problem="a shape has a label and points")
-    kind, name = shape.get("shape_type", "polygon"), class_name(shape.get("label") or "")
+    name = class_name(shape.get("label") or "")
+    return make(place, name, shape, size) if name else Thing(place=place, problem="it has no label")
+
+
+def _box(place: str, name: str, shape: Mapping, _size: tuple[int, int] | None) -> Thing:
+    kind = shape.get("shape_type", "polygon")
     if kind not in _WITH_AREA:
         return Thing(place=place, name=name, problem=f"a {kind} has no area")
-    if not name:
-        return Thing(place=place, problem="it has no label")
     try:
         points = [(float(x), float(y)) for x, y in shape["points"]]
         x0, y0, x1, y1 = _bounds(str(kind), points)

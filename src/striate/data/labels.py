@@ -11,9 +11,10 @@ from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import number_key, part_named, read_flat, visible, with_parts
-from striate.data.sample import Found, LeftOut, Sample
-from striate.data.targets import CLASS, NUMBERS, Asked, Meaning, meaning_of, number_words
+from striate.data.folder import number_key, part_named, read_flat, tables_in, with_parts
+from striate.data.sample import Asked, Found, LeftOut, Sample
+from striate.data.table import Claims
+from striate.data.targets import CLASS, NUMBERS, meaning_of, number_words
 from striate.errors import StriateError, first_few
 from striate.files import readable
 
@@ -54,15 +55,12 @@ def label_by_pattern(folder: Path, pattern: str, task: str | None = None) -> Fou
     left_out += [sample.left_out(problem) for sample, _, problem in meant if problem]
     samples.sort(key=lambda sample: number_key(sample.path))
     said = f"the names, by {pattern}{number_words(meaning.task, samples)}"
-    return replace(
-        found, kind="names", samples=samples, left_out=found.left_out + left_out, labels=said,
-        task=meaning.task, names=meaning.outputs, notes=meaning.notes,
-    )  # fmt: skip
+    left_out = found.left_out + left_out
+    return replace(found, kind="names", samples=samples, left_out=left_out, labels=said, **meaning.about)
 
 
-def label_by_table(folder: Path, file: Path, asked: Asked) -> tuple[Found, str | None]:
-    """The pictures anywhere in `folder`, each with the label of its line in the table `file` and in the order of these,
-    and the group asked for unless it named a column that was used.
+def label_by_table(folder: Path, file: Path, asked: Asked) -> Found:
+    """The pictures anywhere in `folder`, each with the label of its line in the table `file` and in the order of these.
 
     A line belongs to the picture of that name: as it is written, then whatever the case and without the ending,
     then without zeros before numbers, then by number alone, where "123" is `IMG_00123.png`. Folders may be missing
@@ -74,35 +72,31 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> tuple[Found, str |
     index, lines = _Index([sample.path for sample in found.samples]), read_lines(file, asked.columns)
     find_path = partial(_name_column, file, index)
     layout = read_layout(file, lines, find_path, lambda cell: bool(index.find(cell)[1]), asked)
-    join, matches = _Join(layout.meaning), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
+    join, matches = _Join(meaning=layout.meaning), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
     for looseness, fits, row in sorted(matches, key=lambda match: match[0]):
         _take(join, found.samples, looseness, fits, row)
     samples, bare = _pictures(join, found.samples, file.name)
     own = os.path.realpath(file)
     others = [item for item in found.left_out if os.path.realpath(os.path.join(found.root, item.path)) != own]  # noqa: PTH118
     lost = [item for _, item in sorted(join.left_out, key=lambda item: item[0])]
-    task, names = layout.meaning.task, layout.meaning.outputs
-    said = " ".join(filter(None, (file.name, layout.say()))) + number_words(task, samples)
-    about = {"labels": said, "task": task, "names": names, "notes": layout.meaning.notes}
-    about["perhaps"] = layout.perhaps
-    found = replace(found, samples=samples, left_out=others + lost + bare, **about)
-    return found, asked.group if layout.group is None else None
+    said = layout.said(file) + number_words(layout.meaning.task, samples)
+    return replace(found, samples=samples, left_out=others + lost + bare, labels=said, **layout.about)
 
 
-def fitting_table(folder: Path, asked: Asked) -> tuple[Found, str | None] | None:
+def fitting_table(folder: Path, asked: Asked) -> Found | None:
     """The same with the one table that lies in `folder`, or None when there is none, or it does not give half of the
     pictures (or half of its own lines) a label, of two or more."""
-    tables = _tables(folder)
+    tables = tables_in(folder)
     if len(tables) != 1:
         return None
     try:
-        found, group = label_by_table(folder, tables[0], asked)
+        found = label_by_table(folder, tables[0], asked)
     except StriateError:
         return None
     lost = sum(item.reason.startswith("line ") for item in found.left_out)
     bare = sum(item.reason.startswith(NO_LINE) for item in found.left_out)
     various = len({sample.target for sample in found.samples}) > 1
-    return (found, group) if various and len(found.samples) >= min(lost, bare) else None
+    return found if various and len(found.samples) >= min(lost, bare) else None
 
 
 def naming_table(folder: Path, found: Found) -> str | None:
@@ -112,7 +106,7 @@ def naming_table(folder: Path, found: Found) -> str | None:
     if len(classes) < 2 or len(stems := {_DIGITS.sub("", name).strip("_- ") for name in classes}) > 1 or "" in stems:
         return None
     index = _Index([sample.path for sample in found.samples])
-    for file in _tables(folder):
+    for file in tables_in(folder):
         try:
             lines = [cells for _, cells in read_lines(file)]
         except StriateError:
@@ -122,10 +116,6 @@ def naming_table(folder: Path, found: Found) -> str | None:
         if 2 * max(named, default=0) > len(looked) and not any(classes & set(cells) for cells in lines):
             fitting.append((len(lines), file.name))
     return max(fitting)[1] if fitting else None
-
-
-def _tables(folder: Path) -> list[Path]:
-    return [path for path in visible(folder) if path.suffix.lower() in (".csv", ".tsv") and path.is_file()]
 
 
 def _flat(folder: Path) -> Found:
@@ -276,13 +266,11 @@ def _name_column(file: Path, index: _Index, first: list[str], others: list[list[
     return (strict or best)[titles.index(known[0]) if known else 0]
 
 
-@dataclass(slots=True)
-class _Join:
-    """Which picture got which line: `taken` holds how loosely it was found, and the line."""
+@dataclass(slots=True, kw_only=True)
+class _Join(Claims):
+    """Pictures are their numbers. how: how loosely each was found."""
 
-    meaning: Meaning
-    taken: dict[int, tuple[int, Row]] = field(default_factory=dict)
-    clashes: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    how: dict[int, int] = field(default_factory=dict)
     doubtful: dict[int, tuple[int, list[int], str]] = field(default_factory=dict)  # by id: the list that fits
     left_out: list[tuple[int, LeftOut]] = field(default_factory=list)  # with the number of the line
 
@@ -295,23 +283,14 @@ def _take(join: _Join, samples: list[Sample], looseness: int, fits: list[int], r
             said = f"fits {first_few([samples[number].path for number in fits], 3)}" if fits else "no such picture"
             join.doubtful[id(fits)] = row.line, fits, said
         problem = join.doubtful[id(fits)][2]
-    if not problem and fits[0] in join.taken:
-        how, earlier = join.taken[fits[0]]
-        same = looseness in (how, _BY_NAME)  # a looser number may have meant another picture
-        joined = join.meaning.joined(earlier.target, row.target) if same else earlier.target
-        if joined is None:
-            join.clashes[fits[0]].append(row.line)
+    if not problem:
+        how = join.how.setdefault(fits[0], looseness)
+        if looseness in (how, _BY_NAME) and join.claim(fits[0], row):  # a looser number may have meant another picture
             return
-        if joined != earlier.target:
-            join.taken[fits[0]] = how, replace(earlier, target=joined)
-            return
-        problem = f"the same picture as in line {earlier.line}"
-    if problem:
-        lone = samples[fits[0]] if len(fits) == 1 else None
-        item = row.left_out(problem, lone.path, lone.part) if lone else row.left_out(problem)
-        join.left_out.append((row.line, item))
-    else:
-        join.taken[fits[0]] = looseness, row
+        problem = f"the same picture as in line {join.rows[fits[0]].line}"
+    lone = samples[fits[0]] if len(fits) == 1 else None
+    item = row.left_out(problem, lone.path, lone.part) if lone else row.left_out(problem)
+    join.left_out.append((row.line, item))
 
 
 def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Sample], list[LeftOut]]:
@@ -320,11 +299,10 @@ def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Samp
     doubtful = {number: line for line, fits, _ in join.doubtful.values() for number in fits}
     for number, sample in enumerate(samples):
         if number in join.clashes:
-            lines = first_few(sorted([join.taken[number][1].line, *join.clashes[number]]))
-            parted = replace(sample, part=join.taken[number][1].part or sample.part)
-            bare.append(parted.left_out(f"lines {lines} give it different labels"))
-        elif number in join.taken:
-            row = join.taken[number][1]
+            parted = replace(sample, part=join.rows[number].part or sample.part)
+            bare.append(parted.left_out(join.clash(number)))
+        elif number in join.rows:
+            row = join.rows[number]
             labelled[row.line] = replace(sample, target=row.target, group=row.group, part=row.part or sample.part)
         elif number in doubtful:
             bare.append(sample.left_out(f"line {doubtful[number]} fits other pictures too"))

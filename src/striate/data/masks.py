@@ -2,7 +2,7 @@
 per picture with one mask file per object."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import groupby, islice
@@ -13,9 +13,9 @@ import numpy as np
 from striate.data.annotated import boxes_kind
 from striate.data.boxes import KINDS
 from striate.data.content import START, read_file, recognise
-from striate.data.folder import read_flat, sort_key
+from striate.data.folder import by_path, read_flat
 from striate.data.guard import load_each
-from striate.data.header import Header, Pick
+from striate.data.header import Header, Pick, Unreadable
 from striate.data.labelmap import misfit, packed_objects, strangers, value_text
 from striate.data.load import Loaded, Want
 from striate.data.outlines import WORKERS, has_outlines, read_outlines
@@ -49,9 +49,9 @@ def recognises(path: Path) -> bool:
         return False
     first = {sample.path: pairs.masks[sample.path][:ENOUGH] for sample in pairs.pictures[:LOOKED_AT]}
     some = Pairs(pictures=pairs.pictures[:LOOKED_AT], masks=first, objects=pairs.objects)
-    looked = _look(some)
-    enough = 4 * len(pairs.pictures) >= len(pairs.lone) and 2 * len(looked.sources) > len(some.pictures)
-    return enough and not any(are_photographs(seen.values) for seen in looked.seen.values())
+    used, _ = _look(some)
+    enough = 4 * len(pairs.pictures) >= len(pairs.lone) and 2 * len(used) > len(some.pictures)
+    return enough and not any(are_photographs(seen.values) for seen in _seen(used).values())
 
 
 def read(path: Path, page: int = 0) -> Found:
@@ -65,29 +65,22 @@ def read(path: Path, page: int = 0) -> Found:
     if not pairs.masks and has_outlines(path):
         return read_outlines(path)
     _require_one_mask(pairs, path)
-    looked = _look(pairs, page)
-    if flat is None or not looked.sources:
-        raise _no_masks(path, flat, looked)
-    _require_one_palette(looked, path)
-    parts, clashes = listed_parts(path, "Segmentation")
+    used, lost = _look(pairs, page)
+    if flat is None or not used:
+        raise _no_masks(path, flat, lost)
+    _require_one_palette(used, path)
     classes = _listed_classes(path, flat.left_out)
-    vocabulary = decide(list(looked.seen.values()), classes, path, _are_objects(looked)) if looked.seen else _OBJECTS
-    samples, strange = _samples(pairs, looked, vocabulary, page)
-    left_out = [item for item in flat.left_out if item.path != classes.file] + looked.left_out + strange
-    left_out += [sample.left_out(clashes[stem]) for sample in samples if (stem := Path(sample.path).stem) in clashes]
-    samples = [
-        replace(sample, part=sample.part or parts.get(stem))
-        for sample in samples
-        if (stem := Path(sample.path).stem) not in clashes
-    ]
+    seen = list(_seen(used).values())
+    vocabulary = decide(seen, classes, path, _are_objects(used)) if seen else _OBJECTS
+    samples, strange = _samples(path, pairs, used, vocabulary, page)
+    left_out = [item for item in flat.left_out if item.path != classes.file] + lost + strange
     if classes.names and not vocabulary.is_listed:
         left_out.append(LeftOut(path=classes.file, reason="it lists other classes than the masks have"))
     left_out += [item.left_out("no mask goes with it") for item in pairs.lone]
     left_out += [item.left_out(reason) for item, reason in pairs.over]
     return Found(
-        root=flat.root, kind="masks", task="segmentation", samples=sorted(samples, key=lambda one: sort_key(one.path)),
-        left_out=sorted(left_out, key=lambda item: sort_key(item.path)), hidden=flat.hidden,
-        labels=_told(samples, looked, vocabulary), names=vocabulary.names,
+        root=flat.root, kind="masks", task="segmentation", samples=by_path(samples), left_out=by_path(left_out),
+        hidden=flat.hidden, labels=_told(samples, used, vocabulary), names=vocabulary.names,
     )  # fmt: skip
 
 
@@ -107,93 +100,94 @@ def without_masks(found: Found) -> Found:
     if not counts or any(each[-FEW:].sum() < MOSTLY * each.sum() for each in counts):
         return found
     lost = [sample.left_out("a mask of a picture of its class; --task segmentation learns masks") for sample in files]
-    left_out = sorted([*found.left_out, *lost], key=lambda item: sort_key(item.path))
-    return replace(found, samples=[s for s in found.samples if s.path not in masks], left_out=left_out)
+    samples = [sample for sample in found.samples if sample.path not in masks]
+    return replace(found, samples=samples, left_out=by_path([*found.left_out, *lost]))
 
 
-def _no_masks(path: Path, flat: Found | None, looked: "_Looked") -> StriateError:
+def _no_masks(path: Path, flat: Found | None, lost: list[LeftOut]) -> StriateError:
     """Why there is nothing to learn areas from, and what else there is."""
     rule, kind = "pictures to segment have a mask of their own size, or outlines", boxes_kind(path)
     received = f"{KINDS[kind]} without an outline" if kind else "a file"
     if flat is not None and not kind:
-        shown = [item.said for item in looked.left_out]
-        received = first_few(shown, 3) or f"no mask for any of {len(flat.samples):,} pictures"
+        received = first_few([item.said for item in lost], 3) or f"no mask for any of {len(flat.samples):,} pictures"
     remedy = f"arrange them as {LAYOUT}, or give outlines as COCO, labelme or YOLO files"
     remedy += "; --task detection learns boxes" if kind else ""
     return StriateError(rule, received=received, where=path, remedy=remedy)
 
 
 @dataclass(slots=True)
-class _Looked:
-    """What is in the masks of every picture, by its path.
+class _Used:
+    """The masks of one picture.
 
-    sources: the files to use, only where all are well. seen: the values of masks that are one file. packed: the objects
-    of those that are several. orientation: of the picture, where the masks lack it.
+    files: those to use. seen: the values of one mask. packed: the objects of several. orientation: of the picture,
+    where the masks lack it. empty: those of no object.
     """
 
-    sources: dict[str, tuple[Path, ...]] = field(default_factory=dict)
-    seen: dict[str, Seen] = field(default_factory=dict)
-    packed: dict[str, tuple[int, int, bytes]] = field(default_factory=dict)
-    orientation: dict[str, int] = field(default_factory=dict)
-    left_out: list[LeftOut] = field(default_factory=list)
+    files: tuple[Path, ...] = ()
+    seen: Seen | None = None
+    packed: tuple[int, int, bytes] | None = None
+    orientation: int = 1
+    empty: list[LeftOut] = field(default_factory=list)
 
 
-def _look(pairs: Pairs, page: int = 0) -> _Looked:
-    """Every mask, opened once; a picture with one that cannot be used is left out."""
+def _look(pairs: Pairs, page: int = 0) -> tuple[dict[str, _Used], list[LeftOut]]:
+    """The masks of every picture by its path, each opened once; and what is left out, as a picture with one that cannot
+    be used."""
     pick, pictures = Pick(page=page), ((sample.path, sample.source) for sample in pairs.pictures)
     heads = {path: loaded.header for path, loaded in load_each(pictures, Want(header=True, pick=pick), WORKERS)}
     files = (((sample, mask), mask.source) for sample in pairs.pictures for mask in pairs.masks[sample.path])
-    looked, wrong = _Looked(), {}
+    used, left_out = {}, []
     each = load_each(files, Want(values=True, pick=pick), WORKERS)
-    for path, several in groupby(each, key=lambda item: item[0][0].path):
-        are_objects = path in pairs.objects
-        well = _well(several, heads[path], are_objects, looked, wrong)
-        if not are_objects:
-            if joined := list(well):  # of a picture that cannot be read they may have any size
-                looked.seen[path] = Seen.of(reduce(np.maximum, joined if heads[path] else joined[:1]))
-        elif packed := packed_objects(well):
-            looked.packed[path] = packed
-    bare = [sample for sample in pairs.pictures if sample.path not in looked.sources and sample.path not in wrong]
-    looked.left_out += [*wrong.values(), *(sample.left_out("all its masks are empty") for sample in bare)]
-    for path in wrong:
-        looked.sources.pop(path, None)
-        looked.seen.pop(path, None)
-    return looked
+    for sample, several in groupby(each, key=lambda item: item[0][0]):
+        one, head, are_objects = _Used(), heads[sample.path], sample.path in pairs.objects
+        well = _well(several, head, are_objects, one)
+        try:
+            if are_objects:
+                one.packed = packed_objects(well)
+            else:
+                joined = list(well)  # of a picture that cannot be read they may have any size
+                one.seen = Seen.of(reduce(np.maximum, joined if head else joined[:1]))
+            problem = "" if one.files else "all its masks are empty"
+        except Unreadable as error:
+            problem = error.reason
+        left_out += one.empty
+        if problem:
+            left_out.append(sample.left_out(problem))
+        else:
+            used[sample.path] = one
+    return used, left_out
 
 
 def _well(
-    masks: Iterable[tuple[tuple[Sample, Sample], Loaded]],
-    head: Header | None,
-    are_objects: bool,
-    looked: _Looked,
-    wrong: dict[str, LeftOut],
+    masks: Iterable[tuple[tuple[Sample, Sample], Loaded]], head: Header | None, are_objects: bool, one: _Used
 ) -> Iterator[np.ndarray]:
-    """The values of one picture's masks that can be used, turned as it is shown; what cannot is noted in `looked` or,
-    for all, in `wrong`."""
+    """The values of one picture's masks, turned as it is shown, and noted in `one`. Raises Unreadable."""
     for (sample, mask), loaded in masks:
-        path, values, size = sample.path, loaded.picture, head and (head.height, head.width)
+        values, size = loaded.picture, head and (head.height, head.width)
         if loaded.problem:
-            wrong[path] = sample.left_out(f"its mask {mask.path}: {loaded.problem.reason}")
-            continue
+            raise Unreadable(f"its mask {mask.path}: {loaded.problem.reason}")
         if head and loaded.header and loaded.header.pages not in (1, head.pages):
-            wrong[path] = sample.left_out(f"its mask {mask.path} has {loaded.header.pages} pages, it has {head.pages}")
-            continue
+            raise Unreadable(f"its mask {mask.path} has {loaded.header.pages} pages, it has {head.pages}")
         if size and values.shape != size:
-            turn = looked.orientation[path] = file_orientation(sample.source)
-            if turned_size(*values.shape, turn) != size:
-                wrong[path] = sample.left_out(misfit(*values.shape, *size, mask.path))
-                continue
-            values = upright(values, turn)  # each by its own size: objects may come from several tools
+            one.orientation = file_orientation(sample.source)
+            if turned_size(*values.shape, one.orientation) != size:
+                raise Unreadable(misfit(*values.shape, *size, mask.path))
+            values = upright(values, one.orientation)  # each by its own size: objects may come from several tools
         if are_objects and not values.any():
-            looked.left_out.append(mask.left_out("an empty mask: no object in it"))
-            continue
-        looked.sources[path] = (*looked.sources.get(path, ()), mask.source)
-        yield values
+            one.empty.append(mask.left_out("an empty mask: no object in it"))
+        else:
+            one.files += (mask.source,)
+            yield values
 
 
-def _are_objects(looked: _Looked) -> bool:
+def _seen(used: Mapping[str, _Used]) -> dict[str, Seen]:
+    """The values of masks that are one file, by the paths of their pictures."""
+    return {path: one.seen for path, one in used.items() if one.seen is not None}
+
+
+def _are_objects(used: Mapping[str, _Used]) -> bool:
     """Whether all masks are Cellpose's or the Cell Tracking Challenge's, which number cells and know no classes."""
-    names = (looked.sources[path][0].name for path in looked.seen)
+    names = (used[path].files[0].name for path in _seen(used))
     return all("_cp_masks." in name or name.startswith("man_seg") for name in names)
 
 
@@ -204,11 +198,11 @@ def _require_one_mask(pairs: Pairs, where: Path) -> None:
         raise StriateError("a picture has one mask", received=pairs.rivals[0], where=where, remedy=remedy)
 
 
-def _require_one_palette(looked: _Looked, where: Path) -> None:
+def _require_one_palette(used: Mapping[str, _Used], where: Path) -> None:
     """Raise where a colour has several numbers, as programs write it that make a palette for each file."""
     known: dict[bytes, tuple[int, str]] = {}
-    for path, seen in islice(looked.seen.items(), PALETTES):
-        data = read_file(looked.sources[path][0])
+    for path, seen in islice(_seen(used).items(), PALETTES):
+        data = read_file(used[path].files[0])
         palette = palette_of(data) if recognise(data[:START]) == "PNG" else []
         for value in (value for value in seen.values.tolist() if value < len(palette)):
             colour = palette[value]
@@ -219,25 +213,30 @@ def _require_one_palette(looked: _Looked, where: Path) -> None:
                 raise StriateError(rule, received=received, where=where, remedy="save masks as RGB or with one palette")
 
 
-def _samples(pairs: Pairs, looked: _Looked, vocabulary: Vocabulary, page: int) -> tuple[list[Sample], list[LeftOut]]:
-    """The pictures with their masks, and those whose mask holds a value that no class has."""
+def _samples(
+    folder: Path, pairs: Pairs, used: Mapping[str, _Used], vocabulary: Vocabulary, page: int
+) -> tuple[list[Sample], list[LeftOut]]:
+    """The pictures with their masks, and those whose mask holds a value that no class has or that two parts claim."""
     samples, strange = [], []
+    parts, clashes = listed_parts(folder, "Segmentation")
     known = [*vocabulary.values, *([] if vocabulary.ignore is None else [vocabulary.ignore])]
     for sample in pairs.pictures:
-        if sample.path not in looked.sources:
+        if (one := used.get(sample.path)) is None:
             continue
-        used = vocabulary
-        if sample.path in pairs.objects:
-            used = replace(_OBJECTS, names=vocabulary.names)
-        elif vocabulary.kind == "index" and len(others := np.setdiff1d(looked.seen[sample.path].values, known)):
+        how, stem = vocabulary, Path(sample.path).stem
+        if stem in clashes:
+            strange.append(sample.left_out(clashes[stem]))
+            continue
+        if one.seen is None:
+            how = replace(_OBJECTS, names=vocabulary.names)
+        elif vocabulary.kind == "index" and len(others := np.setdiff1d(one.seen.values, known)):
             strange.append(sample.left_out(strangers(others)))
             continue
         mask = Mask(
-            kind=used.kind, names=used.names, sources=looked.sources[sample.path], values=used.values,
-            ignore=used.ignore, orientation=looked.orientation.get(sample.path, 1),
-            packed=looked.packed.get(sample.path), page=page,
+            kind=how.kind, names=how.names, sources=one.files, values=how.values, ignore=how.ignore,
+            orientation=one.orientation, packed=one.packed, page=page,
         )  # fmt: skip
-        samples.append(replace(sample, target=mask))
+        samples.append(replace(sample, target=mask, part=sample.part or parts.get(stem)))
     return samples, strange
 
 
@@ -251,7 +250,7 @@ def _listed_classes(folder: Path, others: list[LeftOut]) -> Classes:
     return Classes()
 
 
-def _told(samples: list[Sample], looked: _Looked, vocabulary: Vocabulary) -> str:
+def _told(samples: list[Sample], used: Mapping[str, _Used], vocabulary: Vocabulary) -> str:
     """Where the classes come from, in words."""
     several = "one mask per object" if vocabulary.kind == "objects" else "masks"
     parts = [f"{several} of {first_few(vocabulary.names)}", vocabulary.note]
@@ -261,9 +260,10 @@ def _told(samples: list[Sample], looked: _Looked, vocabulary: Vocabulary) -> str
     if vocabulary.ignore is not None:
         parts.append(f"{vocabulary.ignore} is not known")
     first = vocabulary.values[0] if vocabulary.values else 0
-    empty = sum(set(looked.seen[s.path].values.tolist()) == {first} for s in samples if s.path in looked.seen)
+    single = [used[sample.path] for sample in samples if used[sample.path].seen is not None]
+    empty = sum(one.seen.values.tolist() == [first] for one in single)
     if empty:
         parts.append(f"nothing marked on {counted(empty, 'picture')}")
-    several = sum(len(s.target.sources) > 1 for s in samples if s.path in looked.seen)
+    several = sum(len(one.files) > 1 for one in single)
     parts += [f"several masks joined on {counted(several, 'picture')}"] if several else []
     return "; ".join(part for part in parts if part)

@@ -5,7 +5,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from striate.data.columns import (
     COLUMNS,
     SERIES,
     TIMES,
+    Line,
     asked_columns,
     cell_at,
     find_column,
@@ -26,13 +27,13 @@ from striate.data.columns import (
 )  # fmt: skip
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import part_named
-from striate.data.targets import NOTHING, Asked
+from striate.data.sample import Asked
+from striate.data.targets import MISSING, NOTHING
 from striate.data.targets import number as number_in
 from striate.errors import StriateError
 
 FEWEST = 8  # numbers in a line, below which a table is none of series
 WORDS = 4  # other columns in a line, above which it is none
-MISSING = frozenset(("", "?", "nan", "na", "n/a", "null", "none", "-"))
 SLIPS = 0.1  # of the cells of a column of numbers may be words: their lines are left out
 LEAST = 3  # values of a series
 _LOOKED_AT = 20  # lines
@@ -90,32 +91,45 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
     lines = list(_cells(without_comments(text)))
     if not lines:
         raise StriateError("a table of series must have lines", received="an empty table", where=file)
-    first = lines[0][1]
-    counted = _are_counted(first, [cells for _, cells in lines[1:1000]])
-    named = sum(not is_number(cell) for cell in first) > (0 if counted else len(first) / 2)
-    rows = lines[1:] if named or counted else lines
-    places = _places(first) if named else (None, None)
-    series, times = ([cell_at(cells, place) for _, cells in rows] for place in places)
-    is_long = None not in places and LEAST * len(set(series)) <= len(rows)
-    if named:
-        columns = _named_columns(file, first, [cells for _, cells in rows], asked, set(places) if is_long else set())
+    first, rest = lines[0][1], lines[1:]
+    counted = _are_counted(first, [cells for _, cells in rest[:1000]])
+    if sum(not is_number(cell) for cell in first) > (0 if counted else len(first) / 2):
+        yield from _of_named(file, first, rest, asked)
+    elif counted:
+        yield from _of_plain(file, first, rest, asked)
     else:
-        numbers = asked_columns(file, first if counted else None, len(first), asked.label_column)
-        cells = [cells for _, cells in rows]
-        is_index = 0 not in numbers and ((counted and not first[0]) or _is_index(cells, numbers, asked.read))
-        rows = [(line, cells[is_index:] or [""]) for line, cells in rows]
-        columns = _Columns({f"column {number}": number - is_index for number in numbers})
-        if not numbers:
-            columns = _known_columns(len(first) - is_index, asked.read) or _plain_columns(
-                [c for _, c in rows], is_index
-            )
-    read = _read(columns, first if named else None, {len(cells) for _, cells in rows})
-    read |= {"index": True} if not named and is_index else {}
-    if asked.read and named and asked.read["length"] not in (None, read["length"]):
+        yield from _of_plain(file, None, lines, asked)
+
+
+def _of_named(file: Path, names: list[str], lines: Sequence[Line], asked: Asked) -> Iterable[Row]:
+    """The series below a line of names."""
+    places, rows = _places(names), [cells for _, cells in lines]
+    series, times = ([cell_at(cells, place) for cells in rows] for place in places)
+    is_long = None not in places and LEAST * len(set(series)) <= len(rows)
+    columns = _named_columns(file, names, rows, asked, set(places) if is_long else set())
+    apart, length = [name for n, name in enumerate(names) if n not in columns.values], len(columns.values)
+    if asked.read and asked.read["length"] not in (None, length):
         rule = "a table has as many columns of values as the one that the model learned from"
-        raise StriateError(rule, received=f"{read['length']} where those were {asked.read['length']}", where=file)
-    made = (_row(line, cells, columns, read) for line, cells in rows)
-    yield from _joined(file, series, times, list(made)) if is_long else made
+        raise StriateError(rule, received=f"{length} where those were {asked.read['length']}", where=file)
+    read = {"labels": list(columns.labels), "apart": apart, "length": length}
+    made = [_row(line, cells, columns, read) for line, cells in lines]
+    return _joined(file, series, times, made) if is_long else made
+
+
+def _of_plain(file: Path, names: list[str] | None, lines: Sequence[Line], asked: Asked) -> Iterator[Row]:
+    """The series of a table whose columns have no names; names: their numbers, where a line counts them."""
+    rows = [cells for _, cells in lines]
+    width = len(names or rows[0])
+    numbers = asked_columns(file, names, width, asked.label_column)
+    is_index = 0 not in numbers and ((names is not None and not names[0]) or _is_index(rows, numbers, asked.read))
+    rows = [cells[is_index:] or [""] for cells in rows]
+    columns = _Columns({f"column {number}": number - is_index for number in numbers})
+    if not numbers:
+        columns = _known_columns(width - is_index, asked.read) or _plain_columns(rows, is_index)
+    labels, widths = list(columns.labels.values()), set(map(len, rows))
+    length = widths.pop() - len(labels) if len(widths) == 1 else None
+    read = {"labels": labels, "apart": labels, "length": length} | ({"index": True} if is_index else {})
+    yield from (_row(line, cells, columns, read) for (line, _), cells in zip(lines, rows, strict=True))
 
 
 def _are_counted(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
@@ -230,7 +244,7 @@ def numbers_of(cells: Sequence[str]) -> np.ndarray:
         return np.array([np.nan if cell.lower() in MISSING else float(cell) for cell in cells], np.float64)
 
 
-def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
+def _cells(text: str) -> Iterator[Line]:
     """The number of every line that is not empty, and its cells: between tabs, semicolons, commas or blanks, whichever
     leaves most numbers."""
     some = "\n".join([line for line in text[:100_000].splitlines() if line.strip()][:_LOOKED_AT])
@@ -239,7 +253,7 @@ def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
     )
 
 
-def _cut(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _cut(text: str, delimiter: str) -> Iterator[Line]:
     if delimiter == " ":
         lines = ((number, line.split()) for number, line in enumerate(text.splitlines(), 1))
     else:
@@ -253,15 +267,6 @@ def _cut(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _with_point(cell: str) -> str:
     """A number with a decimal comma as one with a point; words stay as they are."""
     return point if "," in cell and is_number(point := cell.replace(",", ".")) else cell
-
-
-def _read(columns: _Columns, names: list[str] | None, widths: set[int]) -> dict:
-    """How a table was read, as of Found."""
-    if names is None:
-        labels, width = list(columns.labels.values()), widths.pop() if len(widths) == 1 else None
-        return {"labels": labels, "apart": labels, "length": width and width - len(labels)}
-    apart = [name for n, name in enumerate(names) if n not in columns.values]
-    return {"labels": list(columns.labels), "apart": apart, "length": len(columns.values)}
 
 
 def _known_columns(width: int, read: Mapping | None) -> _Columns | None:

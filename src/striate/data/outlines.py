@@ -5,27 +5,25 @@ import binascii
 import math
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from striate.data import yolo
-from striate.data.boxes import Noted, Pictures, Pieces, Thing, class_name, join, mended_box
-from striate.data.coco import Tables, find_coco, id_of, read_coco, runs_in
-from striate.data.folder import sort_key, with_parts
-from striate.data.guard import load_each
-from striate.data.header import Unreadable
+from striate.data.boxes import Mended, Noted, Pictures, Pieces, Thing, in_words, join, mended_box, settle
+from striate.data.coco import find_coco, read_coco, runs_in
+from striate.data.header import Header, Unreadable
 from striate.data.labelmap import misfit
 from striate.data.labelme import find_labelme, read_labelme
-from striate.data.load import Want
 from striate.data.painted import runs_of
 from striate.data.pixels import turned_size
 from striate.data.raster import file_orientation
-from striate.data.sample import IGNORE, Found, LeftOut, Mask, Runs, Sample, class_order
+from striate.data.sample import IGNORE, Found, LeftOut, Mask, Runs, class_order
 from striate.data.values import mask_values
+from striate.data.vocabulary import BACKGROUND
 from striate.errors import StriateError
 
-BACKGROUND = "background"
 CIRCLE = 180  # corners of the polygon that stands for a circle
 WORKERS = 2  # processes that look at pictures and masks
 
@@ -46,23 +44,14 @@ def read_outlines(source: Path) -> Found:
     folder = source.parent if source.is_file() else source
     pictures = Pictures.below(folder)
     notes, lost, written = _noted(source, folder, pictures)
-    named, left_out = join(pictures, notes, lost, "no outlines go with it")
+    named, lost = join(pictures, notes, lost, "no outlines go with it")
     used = {thing.name for note in named.values() for thing in note.things if not thing.problem}
     names = (BACKGROUND, *(name for name in class_order(used - {IGNORE}) if name.strip("_").lower() != BACKGROUND))
     if len(names) < 2:
         received, remedy = f"none in {written}", "--task detection learns boxes"
         raise StriateError("outlines name at least one class", received=received, where=source, remedy=remedy)
-    samples, wrong, mended = _settled(named, names)
-    return Found(
-        root=str(pictures.root),
-        kind="masks",
-        task="segmentation",
-        samples=with_parts(sorted(samples, key=lambda sample: sort_key(sample.path))),
-        left_out=sorted(left_out + wrong, key=lambda item: sort_key(item.path)),
-        labels=f"outlines in {written}",
-        names=names,
-        mended=mended,
-    )
+    about = {"root": str(folder), "kind": "masks", "task": "segmentation", "labels": f"outlines in {written}"}
+    return settle(named, lost, partial(_mask, names=names), WORKERS, names=names, **about)
 
 
 def _noted(source: Path, folder: Path, pictures: Pictures) -> tuple[list[Noted], list[LeftOut], str]:
@@ -74,46 +63,33 @@ def _noted(source: Path, folder: Path, pictures: Pictures) -> tuple[list[Noted],
         found = source if is_list else yolo.find_yolo(folder)
         notes, lost, _ = yolo.read_yolo(folder, found, pictures, outlines=True)
         return [note for note in notes if note.file], lost, "YOLO text"  # of the others nothing is said
-    named = files[0].relative_to(folder).as_posix() if len(files) == 1 else f"{len(files):,} files"
     if coco:
-        return *read_coco(folder, files, _coco_thing), f"COCO JSON ({named})"
-    return read_labelme(folder, files, _labelme_thing), [], f"labelme JSON ({named})"
+        return *read_coco(folder, files, _coco_thing), f"COCO JSON ({in_words(files, folder)})"
+    return read_labelme(folder, files, _labelme_thing), [], f"labelme JSON ({in_words(files, folder)})"
 
 
-def _settled(named: Mapping[str, Noted], names: tuple[str, ...]) -> tuple[list[Sample], list[LeftOut], list[LeftOut]]:
-    """Samples, pictures whose outlines do not fit, and shapes that are not used."""
-    samples, wrong, mended = [], [], []
-    notes = (((path, note), note.picture) for path, note in named.items())
-    for (path, note), loaded in load_each(notes, Want(header=True), WORKERS):
-        size, orientation, used = loaded.header and (loaded.header.height, loaded.header.width), 1, []
-        if size and note.size and size != note.size:
-            orientation = file_orientation(note.picture)
-            if turned_size(*note.size, orientation) != size:
-                reason = misfit(*note.size, *size, f"in {note.file}")
-                wrong.append(LeftOut(path=path, reason=reason, part=note.part or ""))
-                continue
-        for thing in sorted(note.things, key=lambda thing: not thing.ignored):  # a crowd holds objects that are known
-            pieces = thing.pieces
-            if note.shares and size:  # a picture without a size is left out when it is read
-                pieces = tuple(ring * (size[1], size[0]) for ring in pieces)
-            if why := thing.problem or _unseen(pieces, note.size or size):
-                mended.append(LeftOut(path=path, reason=f"{note.file}, {thing.place}: {why}", label=thing.name))
-            else:
-                used.append((thing.name if thing.name in (*names, IGNORE) else BACKGROUND, pieces))
-        if note.things and not used:
-            reason = f"{note.file}: all its outlines were dropped, so what it shows is not known"
-            wrong.append(LeftOut(path=path, reason=reason, part=note.part or ""))
-            continue
-        size, painted = note.size or size, tuple(used)
-        mask = Mask(kind="polygons", names=names, polygons=painted, size=size, orientation=orientation, ignore=IGNORE)
-        samples.append(Sample(path=path, source=note.picture, target=mask, part=note.part))
-    return samples, wrong, mended
+def _mask(note: Noted, header: Header, names: tuple[str, ...]) -> tuple[Mask | str, list[Mended]]:
+    """The areas on a picture, or why it cannot be used; and the shapes that are not used."""
+    size, orientation, used, dropped = (header.height, header.width), 1, [], []
+    if note.size and size != note.size:
+        orientation = file_orientation(note.picture)
+        if turned_size(*note.size, orientation) != size:
+            return misfit(*note.size, *size, f"in {note.file}"), []
+    for thing in sorted(note.things, key=lambda thing: not thing.ignored):  # a crowd holds objects that are known
+        pieces = tuple(ring * size[::-1] for ring in thing.pieces) if note.shares else thing.pieces
+        if why := thing.problem or _unseen(pieces, note.size or size):
+            dropped.append((thing, why))
+        else:
+            used.append((thing.name if thing.name in (*names, IGNORE) else BACKGROUND, pieces))
+    if note.things and not used:
+        return f"{note.file}: all its outlines were dropped, so what it shows is not known", dropped
+    size, painted = note.size or size, tuple(used)
+    mask = Mask(kind="polygons", names=names, polygons=painted, size=size, orientation=orientation, ignore=IGNORE)
+    return mask, dropped
 
 
-def _unseen(pieces: Pieces, size: tuple[int, int] | None) -> str:
+def _unseen(pieces: Pieces, size: tuple[int, int]) -> str:
     """Why there is nothing of the pieces on a picture of that size; "" where there is."""
-    if size is None:
-        return ""
     if any(isinstance(piece, Runs) for piece in pieces):
         empty = not any(piece.counts[1::2].any() if isinstance(piece, Runs) else len(piece) for piece in pieces)
         return "no area, dropped" if empty else ""
@@ -122,11 +98,7 @@ def _unseen(pieces: Pieces, size: tuple[int, int] | None) -> str:
     return why if inside is None else ""
 
 
-def _coco_thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None) -> Thing:
-    kind = item.get("category_id")
-    name = held.names.get(id_of(kind), "")
-    if not name:
-        return Thing(place=place, problem=f"category {kind!r} is none of the {len(held.names)} that are listed")
+def _coco_thing(place: str, name: str, item: Mapping, crowd: bool, size: tuple[int, int] | None) -> Thing:
     written = item.get("segmentation")
     if not written:
         return Thing(place=place, name=name, problem="it has no outline")
@@ -137,7 +109,6 @@ def _coco_thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] |
             pieces = tuple(_ring(np.asarray(ring, np.float64).reshape(-1, 2)) for ring in written)
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
         return Thing(place=place, name=name, problem=f"no outline that can be read: {problem}")
-    crowd = held.is_crowd(item)
     return Thing(place=place, name=IGNORE if crowd else name, pieces=pieces, ignored=crowd)
 
 
@@ -147,10 +118,7 @@ def _ring(corners: np.ndarray) -> np.ndarray:
     return corners
 
 
-def _labelme_thing(place: str, shape: object, size: tuple[int, int] | None) -> Thing:
-    if not isinstance(shape, dict) or not shape.get("label"):
-        return Thing(place=place, problem="it has no label")
-    name = class_name(shape["label"])
+def _labelme_thing(place: str, name: str, shape: Mapping, size: tuple[int, int] | None) -> Thing:
     try:
         return Thing(place=place, name=name, pieces=(_labelme_piece(shape, size),))
     except (KeyError, TypeError, ValueError, OverflowError, IndexError, Unreadable, binascii.Error) as problem:

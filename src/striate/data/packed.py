@@ -104,10 +104,8 @@ def read_packed(source: Path, task: str | None = None, form: str = "auto") -> Fo
         rows, bare = read_rows(pixels, lines, meaning, groups, one.part or "array", part, form)
         samples += rows
         left_out += bare
-    found = Found(
-        root=os.path.abspath(source), kind="packed", samples=samples, left_out=left_out,  # noqa: PTH100
-        task=meaning.task, names=meaning.outputs, form=form,
-    )  # fmt: skip
+    root = os.path.abspath(source)  # noqa: PTH100
+    found = Found(root=root, kind="packed", samples=samples, left_out=left_out, form=form, **meaning.about)
     return all_series(found) if form == "series" else found
 
 

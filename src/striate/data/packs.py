@@ -53,15 +53,16 @@ class Array:
 
 def arrays_of(file: Path) -> list[Array]:
     """The arrays in `file`, by what its first bytes say it is; StriateError when it is none of the kinds."""
-    with _told(file), open_file(file) as stream:
-        start = stream.read(8)
-    if start.startswith(b"PK"):
-        return _npz(file)
-    if start.startswith(b"\x93NUMPY"):
-        return [_npy(file)]
-    if start.startswith(b"\x89HDF"):
-        return _hdf5(file)
-    return [_idx(file)]
+    with _told(file):
+        with open_file(file) as stream:
+            start = stream.read(8)
+        if start.startswith(b"PK"):
+            return _npz(file)
+        if start.startswith(b"\x93NUMPY"):
+            return [_npy(file)]
+        if start.startswith(b"\x89HDF"):
+            return _hdf5(file)
+        return [_idx(file)]
 
 
 @contextmanager
@@ -91,7 +92,7 @@ def _memory() -> int:
 
 def _npz(file: Path) -> list[Array]:
     arrays = []
-    with _told(file), zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(file) as archive:
         members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
         if not members:
             raise ValueError("a ZIP file without NumPy arrays; unpack it and give the folder")
@@ -114,17 +115,15 @@ def _npz_array(file: Path, member: str) -> np.ndarray:
 
 
 def _npy(file: Path) -> Array:
-    with _told(file), file.open("rb") as stream:
+    with file.open("rb") as stream:
         shape, _, dtype = read_header(stream)
-    return Array(
-        name=file.name, file=file, kind="npy", shape=shape, dtype=dtype,
-        read=lambda: np.asarray(np.load(file, mmap_mode="r")),
-    )  # fmt: skip
+    name, read = file.name, lambda: np.asarray(np.load(file, mmap_mode="r"))
+    return Array(name=name, file=file, kind="npy", shape=shape, dtype=dtype, read=read)
 
 
 def _idx(file: Path) -> Array:
     """The format of MNIST: two zeros, a type, the number of axes, their lengths as 32 bits, then the values."""
-    with _told(file), _unpacked(file) as stream:
+    with _unpacked(file) as stream:
         start = stream.read(4)
         if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX_TYPES or not 1 <= start[3] <= 4:
             raise ValueError("neither .npz, .npy, .idx nor HDF5")
@@ -170,7 +169,7 @@ def _hdf5(file: Path) -> list[Array]:
             read, name = partial(_hdf5_array, file, name, bool(words)), os.fsdecode(name)
             arrays.append(Array(name=name, file=file, kind="hdf5", shape=item.shape, dtype=dtype, read=read))
 
-    with _told(file), h5py.File(file, "r") as opened:
+    with h5py.File(file, "r") as opened:
         opened.visititems(visit)
     return arrays
 

@@ -5,6 +5,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
 from striate.data.folder import PART_NAMES
 from striate.data.sample import Sample
@@ -85,16 +86,15 @@ def pair(samples: Sequence[Sample]) -> Pairs:
     masks = [file for file in files if file.in_masks or (file.bare != file.stem and (file.folders, file.bare) in stems)]
     taken = {id(file) for file in masks}
     join = _Join([file for file in files if id(file) not in taken], masks)
-    join.by(lambda file: (file.folders, file.stem), lambda file: (file.folders, file.stem))
-    join.by(lambda file: (file.folders, file.stem), lambda file: (file.folders, file.bare))
-    join.by(lambda file: (file.folders, file.plain), lambda file: (file.folders, file.bare))
-    join.by(lambda file: file.folders, lambda file: file.folders or None, objects=True)
+    for of_picture, of_mask in (("stem", "stem"), ("stem", "bare"), ("plain", "bare")):
+        join.by(attrgetter("folders", of_picture), attrgetter("folders", of_mask))
+    join.by(attrgetter("folders"), lambda file: file.folders or None, objects=True)
     lone, join.pictures = _apart(join.pictures, join.met)
     over, join.masks = _apart(join.masks, join.met)
     join.by(_numbered, _numbered)
     more, join.pictures = _apart(join.pictures, join.met)
-    join.by(lambda file: file.stem, lambda file: file.stem)
-    join.by(lambda file: file.stem, lambda file: file.bare)
+    for of_mask in ("stem", "bare"):
+        join.by(attrgetter("stem"), attrgetter(of_mask))
     join.by(_trimmer(join.pictures), _trimmer(join.masks))
     pairs = join.pairs
     pairs.pictures = [file.sample for file in files if file.sample.path in pairs.masks]

@@ -45,7 +45,7 @@ def read_records(source: Path, read: Mapping | None = None) -> Found:
         except Exception as error:  # whatever a library does on hostile files
             reason = f"damaged WFDB: {in_short(error)}"
         if reason:
-            left_out.append(LeftOut(path=path, reason=reason, label=label, part=part or ""))
+            left_out.append(LeftOut(path=path, reason=reason, label=label, part=part))
     signals = (read or {}).get("signals")
     signals = _usual([tuple(record.sig_name) for _, record in records]) if signals is None else signals
     samples, lacking, notes = _arranged(records, signals)

@@ -1,7 +1,7 @@
-"""The records that pass between the readers of data and everything after them."""
+"""The records that pass between those who ask for data, its readers and everything after them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 
@@ -161,7 +161,7 @@ class Sample:
 
     def left_out(self, reason: str) -> "LeftOut":
         """This sample as one that is not used."""
-        return LeftOut(path=self.path, reason=reason, label=text_of(self.target), part=self.part or "")
+        return LeftOut(path=self.path, reason=reason, label=text_of(self.target), part=self.part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +171,41 @@ class LeftOut:
     path: str
     reason: str
     label: str = ""
-    part: str = ""
+    part: str | None = None
 
     @property
     def said(self) -> str:
         return f"{self.path} ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a person said of the data.
+
+    task: what the targets are for; found out by default. group: None, "parent", a column of the table, or a regular
+    expression (see `grouping.regroup`). labels: a table with the labels of a folder's pictures (see
+    `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
+    label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
+    that is not plain. columns: names, by commas, for a table without a line of names. text: the column of texts.
+    form: one of prepare.FORMS, where that is not plain either. read: how the series were read that a model learned
+    from, as of Found. page: of stacks with masks.
+    """
+
+    task: str | None = None
+    group: str | None = None
+    labels: str | Path | None = None
+    label_regex: str | None = None
+    label_column: str | None = None
+    columns: str | None = None
+    text: str | None = None
+    form: str = "auto"
+    read: Mapping | None = None
+    page: int = 0
+
+    @property
+    def of_labels(self) -> tuple[str | Path | None, ...]:
+        """What only a table or the names of pictures can answer."""
+        return self.labels, self.label_regex, self.label_column, self.columns, self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,12 +239,17 @@ class Found:
     notes: tuple[str, ...] = ()
     read: dict | None = None
     perhaps: tuple[str, int] | None = None
+    is_grouped: bool = False
 
     @property
     def classes(self) -> list[str]:
         """Class names in the order of their outputs."""
         names = (name for sample in self.samples for name in names_of(sample.target))
         return class_order(name for name in names if self.kind != "boxes" or name != IGNORE)
+
+    def noting(self, *said: str) -> "Found":
+        """The same with these notes too; "" is none."""
+        return replace(self, notes=(*self.notes, *filter(None, said)))
 
     def of_part(self, part: str | None) -> "Found":
         """The same with the samples of this part alone, of which there must be one; None for all of them."""

@@ -13,8 +13,8 @@ from striate.data.attributes import rows_of_arff, rows_of_ts
 from striate.data.content import decoded, read_text
 from striate.data.folder import PART_NAMES, visible
 from striate.data.measurements import LEAST, Row, is_measurements, rows_of_table
-from striate.data.sample import PARTS, Found, LeftOut, Sample
-from striate.data.targets import Asked, meaning_of
+from striate.data.sample import PARTS, Asked, Found, LeftOut, Sample
+from striate.data.targets import meaning_of
 from striate.errors import StriateError, counted, first_few
 
 _LARGEST = 3e38  # float32 ends here; what is beyond counts as missing
@@ -32,8 +32,8 @@ def is_series(source: Path, sure: bool = False) -> bool:
     return bool(_files(source, sure))
 
 
-def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[Found, str | None]:
-    """The series of `source`, and the group asked for unless it named a column that was used.
+def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> Found:
+    """The series of `source`.
 
     Missing values (NaN, ?, an empty cell) inside a series are filled in along straight lines, those at its end are
     cut off. What cannot be used is left out with the number of its line. labelled: without a label a series is left
@@ -44,18 +44,13 @@ def read_series(source: Path, asked: Asked, *, labelled: bool = True) -> tuple[F
         rule = "series are rows of numbers: UCR text, CSV or TSV with a label, ARFF or .ts"
         received = "another kind of file" if source.is_file() else "no such file or folder"
         raise StriateError(rule, received=received, where=source)
-    rows, used = [], False
+    rows = []
     for part, file in files.items():
         reader = _READERS[file.suffix.lower()]
         for number, row in enumerate(reader(file, read_text(file, "the table"), asked)):
             rows.append((part or row.part, f"{part or file.stem}/{number}", row))
-            used |= row.group is not None
     root = os.path.abspath(source)  # noqa: PTH100 - resolve() would follow links
-    read = next((row.read for _, _, row in rows), None)
-    found = _found(root, rows, asked.task, labelled)
-    told = (*found.notes, "The first column counts the lines and is left out.")
-    found = replace(found, read=read, notes=told if read and read.get("index") else found.notes)
-    return found, None if used else asked.group
+    return _found(root, rows, asked.task, labelled)
 
 
 def as_series(values: np.ndarray) -> tuple[np.ndarray, bool]:
@@ -111,17 +106,11 @@ def all_series(found: Found) -> Found:
         if sample.source.shape[2] != usual
     ]
     samples = [sample for sample in made if sample.source.shape[2] == usual]
-    notes = found.notes + _notes(samples, mended)
-    return replace(found, form="series", samples=samples, left_out=left_out, notes=notes)
-
-
-def _notes(samples: Sequence[Sample], filled: int) -> tuple[str, ...]:
-    said, lengths = [], {sample.source.shape[1] for sample in samples}
-    if filled:
-        said.append(f"{filled:,} series had missing values, which were filled in along straight lines.")
-    if len(lengths) > 1:
-        said.append(f"Series have from {min(lengths):,} to {max(lengths):,} values; each is stretched to one length.")
-    return tuple(said)
+    lengths = {sample.source.shape[1] for sample in samples} or {0}
+    gaps = f"{mended:,} series had missing values, which were filled in along straight lines."
+    various = f"Series have from {min(lengths):,} to {max(lengths):,} values; each is stretched to one length."
+    found = replace(found, form="series", samples=samples, left_out=left_out)
+    return found.noting(gaps if mended else "", various if len(lengths) > 1 else "")
 
 
 def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, labelled: bool) -> Found:
@@ -135,14 +124,17 @@ def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, la
         target, problem = meaning.target(cells) if meaning else ("", "")
         if problem := row.problem or problem:
             label = ", ".join(filter(None, cells))
-            left_out.append(LeftOut(path=path, reason=f"line {row.line}: {problem}", label=label, part=part or ""))
+            left_out.append(LeftOut(path=path, reason=f"line {row.line}: {problem}", label=label, part=part))
         else:
-            samples.append(Sample(path=path, source=row.values, target=target, group=row.group, part=part or None))
-    about = {"task": meaning.task, "names": meaning.outputs} if meaning else {}
-    notes, again = meaning.notes if meaning else (), sum(row.again for _, _, row in rows)
-    if again:
-        notes += (f"{again:,} series have several lines of one time, which follow each other as in the file.",)
-    return all_series(Found(root=root, kind="table", samples=samples, left_out=left_out, notes=notes, **about))
+            samples.append(Sample(path=path, source=row.values, target=target, group=row.group, part=part))
+    about = meaning.about if meaning else {}
+    about |= {"is_grouped": any(row.group is not None for _, _, row in rows)}
+    read = next((row.read for _, _, row in rows), None)
+    found = Found(root=root, kind="table", samples=samples, left_out=left_out, read=read, **about)
+    again = sum(row.again for _, _, row in rows)
+    several = f"{again:,} series have several lines of one time, which follow each other as in the file."
+    index = "The first column counts the lines and is left out." if read and read.get("index") else ""
+    return all_series(found.noting(several if again else "")).noting(index)
 
 
 def _files(source: Path, sure: bool) -> dict[str, Path]:
@@ -161,9 +153,8 @@ def _files(source: Path, sure: bool) -> dict[str, Path]:
     if len(stems) > 1:
         rule, names = "a folder holds one set of series", first_few(sorted(stems))
         raise StriateError(rule, received=names, where=source, remedy="give the file of one")
-    order = list(_READERS)  # one set may be there in several formats
-    found = sorted((order.index(suffix), suffix, stem) for stem, suffix in sets if stem in stems)
-    parts = sets[found[0][2], found[0][1]] if found else {}
+    # One set may be there in several formats.
+    parts = next((sets[stem, suffix] for suffix in _READERS for stem in stems if (stem, suffix) in sets), {})
     return {part: parts[part] for part in PARTS if part in parts}
 
 

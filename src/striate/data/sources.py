@@ -4,13 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence, ValuesView
 from dataclasses import replace
-from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import Protocol
+from types import ModuleType
 
 import numpy as np
 
+from striate.data import annotated, masks
 from striate.data.arrays import read_arrays, read_digits
 from striate.data.columns import with_folder
 from striate.data.content import START, open_file, recognise
@@ -24,15 +24,13 @@ from striate.data.masks import without_masks
 from striate.data.packed import is_packed, read_packed
 from striate.data.pairs import are_pictures_and_masks
 from striate.data.records import is_records, read_records
-from striate.data.sample import Found, Sample, class_order
+from striate.data.sample import Asked, Found, Sample, class_order
 from striate.data.series import is_series, read_series
 from striate.data.table import no_path, read_table
-from striate.data.targets import LABELS, NUMBERS, Asked
+from striate.data.targets import LABELS, NUMBERS
 from striate.data.texts import read_texts
 from striate.data.wording import worded
 from striate.errors import StriateError, counted, first_few
-
-__all__ = ["read_digits", "read_source", "require_trainable"]
 
 Source = Path | str | tuple[np.ndarray | Sequence[np.ndarray], Sequence[object]] | None
 
@@ -41,51 +39,35 @@ _OF_PICTURES = re.compile(r"[ _-]?(images?|imgs?|pictures|photos|input)$")
 _KINDS = "a folder of class folders, a CSV or TSV table or a file of many pictures"
 
 
-class Reader(Protocol):
-    """A module that reads the targets of another task than classification."""
-
-    def recognises(self, path: Path) -> bool:
-        """Whether a folder or file plainly holds targets of this kind, by a look at names and first lines."""
-
-    def read(self, path: Path, page: int = 0) -> Found:
-        """Its samples, and what is wrong with others; page: of files with several."""
+# By task, in the order in which they are asked, the module that reads its targets. It has recognises(path): whether a
+# folder or file plainly holds such, by a look at names and first lines; and read(path, page): its samples and what is
+# wrong with others, with the page of files that have several.
+READERS: dict[str, ModuleType] = {"detection": annotated, "segmentation": masks}
 
 
-# By task, in the order in which they are asked: the module that reads its targets, a Reader.
-READERS: dict[str, str] = {"detection": "striate.data.annotated", "segmentation": "striate.data.masks"}
-
-
-def read_source(
-    source: Source, *, labels: str | Path | None = None, label_regex: str | None = None, **said: object
-) -> Found:
+def read_source(source: Source, **said: object) -> Found:
     """The samples of a folder, a CSV or TSV table, a file of many pictures (see `packed`) or (pictures, labels)
-    arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn. said: as of Asked.
+    arrays, with a third of groups if wanted; None are the handwritten digits of scikit-learn.
 
-    task: what the targets are for; found out by default. group: None, "parent", a column of the table, or a regular
-    expression (see `grouping.regroup`). labels: a table with the labels of the folder's pictures (see
-    `labels.label_by_table`). label_regex: what finds the label in a picture's name (see `labels.label_by_pattern`).
-    label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
-    that is not plain. columns: names, by commas, for a table without a line of names. form: one of prepare.FORMS,
-    where that is not plain either. text: the column of texts. Raises StriateError.
+    said: the fields of Asked. Raises StriateError.
     """
     source, is_given = _given(source)
     asked = Asked(**said)
-    task, group = asked.task, asked.group
     if source is None or is_given:
-        if any(one is not None for one in (labels, label_regex, asked.label_column, asked.columns, asked.text)):
+        if any(one is not None for one in asked.of_labels):
             where = "arrays" if is_given else "no FOLDER"
             raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
-        found = read_digits() if source is None else read_arrays(*source, task=task, form=asked.form)
+        found = read_digits() if source is None else read_arrays(*source, task=asked.task, form=asked.form)
     elif not isinstance(source, str | PathLike):
         rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
     else:
-        found, group = _read_path(source, labels, label_regex, asked)
-    if task is not None and found.task != task:
-        remedy = f"leave --task out, or give targets for {task}"
+        found = _read_path(source, asked)
+    if asked.task is not None and found.task != asked.task:
+        remedy = f"leave --task out, or give targets for {asked.task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
     found = _of_form(found, asked.form)
-    return found if group is None else regroup(found, group)
+    return found if asked.group is None or found.is_grouped else regroup(found, asked.group)
 
 
 def _given(source: Source) -> tuple[Source, bool]:
@@ -96,29 +78,26 @@ def _given(source: Source) -> tuple[Source, bool]:
     return source, len(source) in (2, 3) and all(hasattr(one, "__len__") for one in source)
 
 
-def _read_path(
-    source: Path | str, labels: str | Path | None, label_regex: str | None, asked: Asked
-) -> tuple[Found, str | None]:
-    """What is found at a path, and the group asked for unless it named a column that was used."""
-    path, group = Path(source), asked.group
-    if not str(source):  # an unset variable of a shell; Path would make the current folder of it
-        raise StriateError(f"the data must be {_KINDS}", received="an empty name", where="FOLDER")
-    if reason := no_path(str(source)):
-        raise StriateError(f"the data must be {_KINDS}", received=reason, where=source)
-    _require_agreement(path, labels, label_regex, asked.label_column)
+def _read_path(source: Path | str, asked: Asked) -> Found:
+    # An empty name is an unset variable of a shell; Path would make the current folder of it.
+    if reason := no_path(str(source)) if str(source) else "an empty name":
+        raise StriateError(f"the data must be {_KINDS}", received=reason, where=source or "FOLDER")
+    path = Path(source)
+    _require_agreement(path, asked)
     if asked.text is not None:
         return read_texts(path, asked)
-    is_plain = asked.form == "auto" and not any((labels, label_regex, asked.label_column, asked.columns))
-    found = _read_other(path, asked) if asked.task in READERS or (asked.task is None and is_plain) else None
-    return _found_in(path, labels, label_regex, asked) if found is None else (found, group)
+    is_plain = asked.form == "auto" and not any(asked.of_labels)
+    for task, reader in READERS.items():
+        if asked.task == task or (asked.task is None and is_plain and reader.recognises(path)):
+            return reader.read(path, asked.page)
+    return _found_in(path, asked)
 
 
 def _of_form(found: Found, form: str) -> Found:
     """What was found, as the form that was asked for: stacks of pictures may be volumes."""
     sides = getattr(found.samples[0].source, "shape", ()) if found.samples else ()
     if (form, found.form) == ("auto", "picture") and len(sides) == 3 and 4 < sides[0] == sides[1] == sides[2]:
-        note = f"{sides[2]} channels, as many as rows and columns: if they are frames, --form volume"
-        return replace(found, notes=(*found.notes, note))
+        return found.noting(f"{sides[2]} channels, as many as rows and columns: if they are frames, --form volume")
     if form in ("auto", found.form):
         return found
     if (form, found.form) == ("volume", "picture") and found.task not in READERS:
@@ -128,82 +107,70 @@ def _of_form(found: Found, form: str) -> Found:
     raise StriateError(rule, received=f"{what} for {found.task}", where=found.root, remedy="leave --form out")
 
 
-def _read_other(path: Path, asked: Asked) -> Found | None:
-    """What the reader of another task finds: of the one asked for, or of the first that recognises the source."""
-    for name, module in READERS.items():
-        if asked.task in (None, name):
-            reader: Reader = import_module(module)
-            if asked.task == name or reader.recognises(path):
-                return reader.read(path, asked.page)
-    return None
-
-
-def _require_agreement(path: Path, labels: object, label_regex: object, label_column: object) -> None:
+def _require_agreement(path: Path, asked: Asked) -> None:
     """Options that say where labels are must fit each other and the source."""
-    given = [f"--{name}" for name, value in (("labels", labels), ("label-regex", label_regex)) if value is not None]
+    options = (("--labels", asked.labels), ("--label-regex", asked.label_regex))
+    given = [name for name, value in options if value is not None]
     if len(given) > 1:
         raise StriateError("labels come from one place", received=" and ".join(given), where=path)
     if given and path.exists() and not path.is_dir():
         raise StriateError(f"{given[0]} is for the pictures of a folder", received="a file", where=path)
-    if label_column is not None and (label_regex is not None or is_packed(path)):
-        raise StriateError("--label-column names a column of a table", received=label_column, where=path)
+    if asked.label_column is not None and (asked.label_regex is not None or is_packed(path)):
+        raise StriateError("--label-column names a column of a table", received=asked.label_column, where=path)
 
 
-def _found_in(path: Path, labels: str | Path | None, label_regex: str | None, asked: Asked) -> tuple[Found, str | None]:
-    """What is found at a path, and the group asked for unless it named a column that was used."""
-    if labels is None and label_regex is None and asked.form in ("auto", "series"):
+def _found_in(path: Path, asked: Asked) -> Found:
+    if asked.labels is None and asked.label_regex is None and asked.form in ("auto", "series"):
         if is_series(path, asked.form == "series"):
             return read_series(path, asked)
         if is_records(path):
-            return read_records(path, asked.read), asked.group
-    if path.is_dir() and labels is not None:
-        file = Path(labels)
+            return read_records(path, asked.read)
+    if path.is_dir() and asked.labels is not None:
+        file = Path(asked.labels)
         return label_by_table(path, file if file.exists() else path / file, asked)
-    if path.is_dir() and label_regex is not None:
-        return label_by_pattern(path, label_regex, asked.task), asked.group
+    if path.is_dir() and asked.label_regex is not None:
+        return label_by_pattern(path, asked.label_regex, asked.task)
     if is_packed(path):
-        return read_packed(path, asked.task, asked.form), asked.group
+        return read_packed(path, asked.task, asked.form)
     if path.is_dir():
         return _of_folder(path, asked)
     _require_table(path)
     return read_table(path, asked)
 
 
-def _of_folder(path: Path, asked: Asked) -> tuple[Found, str | None]:
+def _of_folder(path: Path, asked: Asked) -> Found:
     """Class folders; where there are none, the pictures with the labels of the one table beside them."""
-    problem, found = None, None
     try:
         found = without_masks(read_folder(path))
-    except StriateError as error:
-        problem = error
+    except StriateError:
+        if (fitting := fitting_table(path, asked)) is not None:
+            return fitting
+        raise
     given = (asked.label_column and "--label-column", asked.columns and "--columns")
     of_table = next(filter(None, given), f"--task {asked.task}" if asked.task in (LABELS, NUMBERS) else "")
-    masked = found is not None and asked.task is None and are_pictures_and_masks(found.classes)
-    named_by = naming_table(path, found) if found is not None and asked.task is None else None
-    if found is not None and len(found.classes) > 1 and not (_is_unlabelled(found) or of_table or masked or named_by):
-        return found, asked.group
-    fitting = fitting_table(path, asked)
-    if fitting is not None:
+    masked = asked.task is None and are_pictures_and_masks(found.classes)
+    named_by = naming_table(path, found) if asked.task is None else None
+    if len(found.classes) > 1 and not (_is_unlabelled(found) or of_table or masked or named_by):
+        return found
+    if (fitting := fitting_table(path, asked)) is not None:
         return fitting
-    if problem is not None:
-        raise problem
     if masked:
         rule = "masks have the names and sizes of their pictures, and values that tell classes (no colours in a JPEG)"
         received = f"{' and '.join(found.classes)} that do not fit"
         remedy = "--task segmentation says what is wrong; --task classification learns them as classes"
-        raise StriateError(rule, received=received, where=path, remedy=remedy)
-    if named_by:
+    elif named_by:
         rule = "folders that only number what they hold are no classes beside a table that names the pictures"
+        received = f"{first_few(found.classes, 3)} and {named_by}"
         remedy = f"--labels {named_by}, with --label-column; --task classification learns the folders as classes"
-        raise StriateError(rule, received=f"{first_few(found.classes, 3)} and {named_by}", where=path, remedy=remedy)
-    if _is_unlabelled(found):
+    elif _is_unlabelled(found):
         rule = "the folders of parts hold one folder per class"
+        received = f"pictures directly in {first_few(found.classes)}"
         remedy = f"arrange it as {LAYOUT}, or {other_labels(item.path for item in found.left_out)}"
-        raise StriateError(rule, received=f"pictures directly in {first_few(found.classes)}", where=path, remedy=remedy)
-    if of_table:
-        rule = f"{of_table} is for a table"
-        raise StriateError(rule, received="a folder", where=path, remedy="add --labels FILE")
-    return found, asked.group
+    elif of_table:
+        rule, received, remedy = f"{of_table} is for a table", "a folder", "add --labels FILE"
+    else:
+        return found
+    raise StriateError(rule, received=received, where=path, remedy=remedy)
 
 
 def _is_unlabelled(found: Found) -> bool:
@@ -302,9 +269,8 @@ def _require_table(path: Path) -> None:
         with open_file(path) as file:
             kind = recognise(file.read(START))
     except Unreadable as problem:
-        if problem.code == "text":
-            return
-        if path.suffix.lower() in (".csv", ".tsv", ".txt") and problem.code == "unsupported":
+        is_named = path.suffix.lower() in (".csv", ".tsv", ".txt")
+        if problem.code == "text" or (is_named and problem.code == "unsupported"):
             return
         raise StriateError(rule, received=problem.reason, where=path, remedy=f"for example {LAYOUT}") from None
     raise StriateError(rule, received=f"one {kind} picture", where=path, remedy=f"for example {LAYOUT}")

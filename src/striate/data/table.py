@@ -3,33 +3,59 @@
 import os
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, find_column, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.sample import Found, LeftOut, Sample
-from striate.data.targets import Asked, Meaning, number_words
+from striate.data.sample import Asked, Found, LeftOut, Sample
+from striate.data.targets import Meaning, number_words
 from striate.errors import first_few
 
 _LOOKED_AT = 100  # lines in which the column of paths is looked for
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
-@dataclass(slots=True)
-class _Reading:
-    folder: str
+@dataclass(slots=True, kw_only=True)
+class Claims:
+    """Which line of a table each picture has (the first of several), and the other lines that contradict it."""
+
     meaning: Meaning
-    rows: dict[str, tuple[int, Sample]] = field(default_factory=dict)  # by file, with its first line
-    clashes: dict[str, list[int]] = field(default_factory=dict)
+    rows: dict[Hashable, Row] = field(default_factory=dict)
+    clashes: defaultdict[Hashable, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def claim(self, picture: Hashable, row: Row) -> bool:
+        """Whether the line says something of the picture that earlier ones do not: it is noted."""
+        earlier = self.rows.setdefault(picture, row)
+        if earlier is row:
+            return True
+        joined = self.meaning.joined(earlier.target, row.target)
+        if joined is None:
+            self.clashes[picture].append(row.line)
+        else:
+            self.rows[picture] = replace(earlier, target=joined)
+        return joined != earlier.target
+
+    def clash(self, picture: Hashable) -> str:
+        """Why a picture with such lines is left out."""
+        lines = sorted([self.rows[picture].line, *self.clashes[picture]])
+        return f"lines {first_few(lines)} give it different labels"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reading(Claims):
+    """Pictures are files. dropped: leading folders of absolute paths from another machine that are not there."""
+
+    folder: str
     left_out: list[LeftOut] = field(default_factory=list)
-    dropped: int = 0  # leading folders of absolute paths from another machine that are not there
+    dropped: int = 0
 
 
-def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
-    """The samples that a table lists, and the group asked for unless it named a column that was used.
+def read_table(file: Path, asked: Asked) -> Found:
+    """The samples that a table lists.
 
     The separator (comma, semicolon, tab or bar), the encoding and the columns are found out; without a
     line of names the column of paths is followed by the labels. Paths are relative to the table's folder,
@@ -40,22 +66,20 @@ def read_table(file: Path, asked: Asked) -> tuple[Found, str | None]:
     folder = os.path.abspath(file.parent)  # noqa: PTH100 - resolve() would follow links
     is_path = partial(_is_path, folder)
     layout = read_layout(file, lines, partial(_path_column, is_path), is_path, asked)
-    reading = _Reading(folder, layout.meaning)
+    reading, samples = _Reading(folder=folder, meaning=layout.meaning), []
     for row in rows_of(lines, layout):
         _take(reading, row)
-    samples = [sample for key, (_, sample) in reading.rows.items() if key not in reading.clashes]
-    for key, lines in reading.clashes.items():
-        reason = f"lines {first_few(lines)} give it different labels"
-        reading.left_out.append(reading.rows[key][1].left_out(reason))
-    task, names = layout.meaning.task, layout.meaning.outputs
+    for place, row in reading.rows.items():
+        name = _shown(place, folder)
+        sample = Sample(path=name, source=Path(place), target=row.target, group=row.group, part=row.part)
+        if place in reading.clashes:
+            reading.left_out.append(sample.left_out(reading.clash(place)))
+        else:
+            samples.append(sample)
     root = os.path.abspath(file)  # noqa: PTH100
-    remark = number_words(task, samples)
-    found = Found(
-        root=root, kind="table", samples=samples, left_out=reading.left_out, task=task, names=names,
-        notes=layout.meaning.notes, perhaps=layout.perhaps,
-        labels=remark and " ".join(filter(None, (file.name, layout.say()))) + remark,
-    )  # fmt: skip
-    return found, asked.group if layout.group is None else None
+    remark = number_words(layout.meaning.task, samples)
+    said = remark and layout.said(file) + remark
+    return Found(root=root, kind="table", samples=samples, left_out=reading.left_out, labels=said, **layout.about)
 
 
 def _path_column(is_path, first: list[str], others: list[list[str]]) -> int | None:
@@ -87,18 +111,8 @@ def _take(reading: _Reading, row: Row) -> None:
     if file is None:
         reading.left_out.append(row.left_out(problem or "no such file"))
         return
-    name = _shown(file, reading.folder)
-    sample = Sample(path=name, source=Path(file), target=row.target, group=row.group, part=row.part)
-    line, earlier = reading.rows.setdefault(file, (row.line, sample))
-    if earlier is sample:
-        return
-    joined = reading.meaning.joined(earlier.target, row.target)
-    if joined is None:
-        reading.clashes.setdefault(file, [line]).append(row.line)
-    elif joined != earlier.target:
-        reading.rows[file] = (line, replace(earlier, target=joined))
-    elif file not in reading.clashes:
-        reading.left_out.append(row.left_out(f"the same file as in line {line}"))
+    if not reading.claim(file, row) and file not in reading.clashes:
+        reading.left_out.append(row.left_out(f"the same file as in line {reading.rows[file].line}"))
 
 
 def _locate(reading: _Reading, written: str) -> str | None:

@@ -5,7 +5,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from striate.errors import StriateError, first_few
 _BLANK = ("", "nan")
 _ERRORS = ("#nv", "#div/0!", "#value!", "#wert!", "#ref!", "#bezug!", "#name?", "#num!", "#zahl!", "#null!")  # Excel's
 NOTHING = (*_BLANK, "na", "n/a", "n.a.", "<na>", "#n/a", "null", "?", *_ERRORS)  # "none" and "unknown" may be classes
-_MISSING = (*NOTHING, "none", "-")  # where a number should be
+MISSING = frozenset((*NOTHING, "none", "-"))  # where a number should be
 CLASS, LABELS, NUMBERS = "classification", "multilabel", "regression"
 MEASURES = {"age", "angle", "count", "counts", "steering", "speed", "height", "weight", "length", "temperature"}
 _WHOLE = re.compile(r"([+-]?\d{1,18})(?:[.,]0*)?")
@@ -31,22 +31,6 @@ _MOSTLY = 0.9  # of the lines; the others are left out
 _FEW_FRACTIONS, _FEW_WHOLE, _FEW_TITLED, _SINGLE = 10, 20, 5, 0.1  # distinct values that are classes; share met once
 
 Cells = Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a person said of a table: the task, the column or columns (by commas) of the label, the names of columns
-    that have none, and the column of groups; the form of the samples, one of prepare.FORMS; the column of texts.
-    read: how the series were read that a model learned from, as of Found. page: of stacks with masks."""
-
-    task: str | None = None
-    label_column: str | None = None
-    columns: str | None = None
-    group: str | None = None
-    form: str = "auto"
-    text: str | None = None
-    read: Mapping | None = None
-    page: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +55,10 @@ class Meaning:
     notes: tuple[str, ...] = ()
 
     @property
-    def outputs(self) -> tuple[str, ...]:
-        """What the outputs are called where targets do not say."""
-        return self.names if self.kind in ("numbers", "marks") else ()
+    def about(self) -> dict[str, object]:
+        """What it says of all samples, as fields of Found."""
+        names = self.names if self.kind in ("numbers", "marks") else ()
+        return {"task": self.task, "names": names, "notes": self.notes}
 
     def target(self, line: Cells) -> tuple[Target, str]:
         """The target of a line, and what is wrong with it ("" when nothing is)."""
@@ -122,7 +107,7 @@ class Meaning:
         for name, cell, comma in zip(self.names, cells, self.commas, strict=True):
             value = number(cell, comma)
             if value is None:
-                said = f"no number in {name}" if cell.lower() in _MISSING else f"{cell!r} in {name} is no number"
+                said = f"no number in {name}" if cell.lower() in MISSING else f"{cell!r} in {name} is no number"
                 return "", said if not cell.lower().lstrip("+-").startswith("inf") else f"{name} is infinite"
             values.append(value)
         return tuple(values), ""
@@ -249,7 +234,7 @@ def _of_many(lines: list[list[str]], asked: str | None, decimal: str | None) -> 
     measured = (  # lines that lack a number do not count, and are listed later
         all(number(c, comma) is not None for c, comma in zip(cells, commas, strict=True))
         for cells in lines
-        if not any(cell.lower() in _MISSING for cell in cells)
+        if not any(cell.lower() in MISSING for cell in cells)
     )
     if asked == NUMBERS or (asked is None and _most(measured)):
         return {"task": NUMBERS, "kind": "numbers", "commas": commas}
@@ -311,7 +296,7 @@ def _guess(name: str, cells: Sequence[str], comma: str) -> str:
 
 
 def _are_measures(cells: Sequence[str], name: str, comma: str) -> bool:
-    found = [number(cell, comma) for cell in cells if cell.lower() not in _MISSING]
+    found = [number(cell, comma) for cell in cells if cell.lower() not in MISSING]
     values = Counter(value for value in found if value is not None)
     if not values or values.total() <= _MOSTLY * len(found):
         return False

@@ -8,14 +8,13 @@ import numpy as np
 
 from striate.data.columns import cell_at, find_column, named_layout, read_lines, rows_of
 from striate.data.header import Unreadable
-from striate.data.sample import Found, Sample
+from striate.data.sample import Asked, Found, Sample
 from striate.data.symbols import symbols_of
-from striate.data.targets import Asked
 from striate.errors import StriateError, nearest
 
 
-def read_texts(file: Path, asked: Asked) -> tuple[Found, str | None]:
-    """The texts in the column `asked.text` of a table, and the group asked for unless it named a column that was used.
+def read_texts(file: Path, asked: Asked) -> Found:
+    """The texts in the column `asked.text` of a table.
 
     The label is in the column or columns asked for, in one called label or the like, or in what is left. A text
     without a label is left out. Raises StriateError where a column is missing or in doubt.
@@ -30,11 +29,8 @@ def read_texts(file: Path, asked: Asked) -> tuple[Found, str | None]:
         else:
             source = symbols_of(row.name)
             samples.append(Sample(path=path, source=source, target=row.target, group=row.group, part=row.part))
-    found = Found(
-        root=os.path.abspath(file), kind="table", samples=samples, left_out=left_out, form="text",  # noqa: PTH100
-        task=layout.meaning.task, names=layout.meaning.outputs, notes=layout.meaning.notes,
-    )  # fmt: skip
-    return found, asked.group if layout.group is None else None
+    root = os.path.abspath(file)  # noqa: PTH100
+    return Found(root=root, kind="table", samples=samples, left_out=left_out, form="text", **layout.about)
 
 
 def list_texts(file: Path, column: str, columns: str = "") -> Iterator[tuple[str, np.ndarray | Unreadable]]:

@@ -10,9 +10,9 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, TreeBuilder, indent, tostring
 from xml.parsers import expat
 
-from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, written_number
+from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, size_of, written_number
 from striate.data.content import read_file, text_if_any
-from striate.data.folder import PART_NAMES, is_hidden, sort_key
+from striate.data.folder import PART_NAMES, visible_below
 from striate.data.header import Unreadable
 from striate.data.sample import LeftOut
 from striate.errors import first_few
@@ -24,9 +24,7 @@ MOST_DEEP = 100  # elements inside each other
 def find_voc(folder: Path) -> list[Path]:
     """The XML files below `folder` that describe a picture, sorted; those of Annotations/ where it has one."""
     inner = folder / "Annotations"
-    files = (inner if inner.is_dir() else folder).rglob("*.xml")
-    shown = [file for file in files if not any(is_hidden(part) for part in file.relative_to(folder).parts)]
-    return sorted((file for file in shown if _starts_well(file)), key=lambda file: sort_key(file.as_posix()))
+    return list(filter(_starts_well, visible_below(inner if inner.is_dir() else folder, "**/*.xml")))
 
 
 def _starts_well(file: Path) -> bool:
@@ -92,15 +90,8 @@ def _read(file: Path, shown: str, pictures: Pictures) -> Noted:
     places = [(Path(shown).parent / name).as_posix() for name in both if name]  # as folders may share names
     picture = next((place for place in places if isinstance(pictures.find(place), Path)), places[0])
     things = [_thing(number, element) for number, element in enumerate(root.iter("object"), start=1)]
-    return Noted(picture=picture, file=shown, things=things, size=_size(root))
-
-
-def _size(root: Element) -> tuple[int, int] | None:
-    try:
-        height, width = (int(float(root.findtext(f"size/{side}") or 0)) for side in ("height", "width"))
-    except (ValueError, OverflowError):
-        return None
-    return (height, width) if height > 0 and width > 0 else None
+    size = size_of(root.findtext("size/height"), root.findtext("size/width"))
+    return Noted(picture=picture, file=shown, things=things, size=size)
 
 
 def _thing(number: int, element: Element) -> Thing:

@@ -7,8 +7,9 @@ obj.names or classes.txt, or are the numbers.
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from striate.data.boxes import Labelled, Noted, Pictures, Thing, class_name, negative
 from striate.data.content import read_text, text_if_any
-from striate.data.folder import is_hidden, list_pictures, parts_of, sort_key
+from striate.data.folder import list_pictures, parts_of, visible_below
 from striate.data.sample import LeftOut
 from striate.errors import StriateError, first_few
 
@@ -35,9 +36,8 @@ _CLASS = re.compile(rb"\d{1,9}(\.0*)?")  # some tools write a class as they writ
 def find_yolo(folder: Path) -> Path | None:
     """What tells that `folder` has YOLO labels: a data.yaml, a *.data, a file of names, the folder itself, or None."""
     for pattern in ("*.yaml", "*.yml", "*.data", "data/*.data"):
-        for file in sorted(folder.glob(pattern)):
-            if not is_hidden(file.name) and file.is_file() and _has_parts(file):
-                return file
+        if found := next(filter(_has_parts, visible_below(folder, pattern)), None):
+            return found
     for name in _NAME_FILES:
         if (folder / name).is_file() and next(_texts(folder), None) is not None:
             return folder / name
@@ -87,26 +87,25 @@ def read_yolo(
     """
     ending, most = "" if found == folder else found.suffix, None
     if ending == ".data":
-        names, listed, lost = _darknet(folder, found, pictures)
+        names, listed = _darknet(folder, found, pictures)
     elif ending in (".yaml", ".yml"):
         said = _yaml(found)
-        names, listed, lost = _ultralytics(said, found, pictures)
+        names, listed = _ultralytics(said, found, pictures)
         most = 5 if "kpt_shape" in said else None  # key points stand behind the box
     else:
-        names, lost = [str(number) for number in range(_MOST)] if found == folder else _names(found), []
+        names = [str(number) for number in range(_MOST)] if found == folder else _names(found)
         parts = parts_of(pictures.by_path)
-        listed = {picture: parts.get(path) for path, picture in pictures.by_path.items()}
+        listed = _Listed(pictures, {picture: parts.get(path) for path, picture in pictures.by_path.items()})
     if twins := [name for name, count in Counter(filter(None, names)).items() if count > 1]:
         of_one = [number for number, name in enumerate(names) if name == twins[0]]
         received, remedy = f"{twins[0]!r} is the name of {first_few(of_one)}", "give each a name of its own"
         raise StriateError("two classes have two names", received=received, where=found, remedy=remedy)
-    texts, thing = _Texts(folder, listed), partial(_thing, names=names, most=most, outlines=outlines)
+    texts, thing = _Texts(folder, listed.parts), partial(_thing, names=names, most=most, outlines=outlines)
     notes: list[Noted] = []
     known, why = set(), "no text file has labels for it (an empty one says that it has no objects)"
-    for picture, part in listed.items():
-        file = texts.of(picture)
-        if file is not None:
-            known.add(os.path.abspath(file))  # noqa: PTH100
+    for picture, part in listed.parts.items():
+        if file := texts.of(picture):
+            known.add(file)
             notes.append(_read(picture, file, _shown(file, folder), thing, part))
         elif ending in (".yaml", ".yml"):  # Ultralytics: no file, no objects
             notes.append(Noted(picture=picture, file=found.name, part=part))
@@ -114,9 +113,32 @@ def read_yolo(
             notes.append(Noted(picture=picture, file="", part=part, problem=why))
     is_list = ending in LISTS  # which may leave out pictures that are there
     for file in texts.files:
-        if os.path.abspath(file) not in known and not (is_list and file.stem in pictures.by_end):  # noqa: PTH100
-            lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
-    return notes, lost, f"{found.name} does not list it" if is_list else why
+        if file not in known and not (is_list and file.stem in pictures.by_end):
+            listed.lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
+    return notes, listed.lost, f"{found.name} does not list it" if is_list else why
+
+
+@dataclass(slots=True)
+class _Listed:
+    """The pictures that a data.yaml or *.data lists, each with its part, and what it lists that cannot be used."""
+
+    pictures: Pictures
+    parts: dict[Path, str | None] = field(default_factory=dict)
+    lost: list[LeftOut] = field(default_factory=list)
+
+    def take(self, file: Path | str, written: str, part: str | None) -> None:
+        """A picture, or why there is none, and how it is written."""
+        reason, file = file if isinstance(file, str) else "", Path(os.path.abspath(file))  # noqa: PTH100
+        if not reason and self.parts.setdefault(file, part) != part:
+            reason = f"listed for {self.parts[file]} too"
+        if reason:
+            self.lost.append(LeftOut(path=written, reason=reason, part=part))
+
+    def take_lines(self, file: Path, part: str | None, beside: Path | None = None) -> None:
+        """The pictures of a file with one a line, which may be as it is seen from the folder `beside`."""
+        for line in filter(None, map(str.strip, read_text(file).splitlines())):
+            near = beside and beside / line
+            self.take(near if near and near.is_file() else self.pictures.find(line), line, part)
 
 
 class _Texts:
@@ -128,15 +150,13 @@ class _Texts:
     def __init__(self, folder: Path, pictures: Iterable[Path]) -> None:
         self.files = list(_texts(folder))
         self.own = {picture: _own_text(picture) for picture in pictures}
-        claimed = {os.path.abspath(file) for file in self.own.values() if file is not None}  # noqa: PTH100
-        self.others: dict[str, list[Path]] = {}
-        for file in self.files:
-            if os.path.abspath(file) not in claimed:  # noqa: PTH100
-                self.others.setdefault(file.stem, []).append(file)
+        self.others: defaultdict[str, list[Path]] = defaultdict(list)
+        for file in set(self.files).difference(self.own.values()):
+            self.others[file.stem].append(file)
         self.lacking = Counter(picture.stem for picture, file in self.own.items() if file is None)
 
     def of(self, picture: Path) -> Path | None:
-        others = self.others.get(picture.stem, [])
+        others = self.others[picture.stem]
         alone = len(others) == self.lacking[picture.stem] == 1
         return self.own[picture] or (others[0] if alone else None)
 
@@ -151,16 +171,16 @@ def _own_text(picture: Path) -> Path | None:
 
 def _texts(folder: Path, pattern: str = "**/*.txt") -> Iterator[Path]:
     """Every text file in `folder` whose first line is that of a box, or that is empty in a folder of labels."""
-    for file in sorted(folder.glob(pattern), key=lambda file: sort_key(file.as_posix())):
-        inner = file.relative_to(folder)
-        if file.name.lower() in _OTHER_TEXTS or any(is_hidden(part) for part in inner.parts) or not file.is_file():
+    for file in visible_below(folder, pattern):
+        if file.name.lower() in _OTHER_TEXTS:
             continue
         try:
             with file.open("rb") as opened:
                 words = opened.readline(2000).split()
         except OSError:
             continue
-        if (len(words) >= 5 and _CLASS.fullmatch(words[0])) or (not words and "labels" in inner.parts):
+        is_empty = not words and "labels" in file.relative_to(folder).parts
+        if is_empty or (len(words) >= 5 and _CLASS.fullmatch(words[0])):
             yield file
 
 
@@ -169,47 +189,32 @@ def _names(file: Path) -> list[str]:
     return [class_name(line) for line in read_text(file).rstrip().splitlines()]
 
 
-def _darknet(folder: Path, found: Path, pictures: Pictures) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
+def _darknet(folder: Path, found: Path, pictures: Pictures) -> tuple[list[str], _Listed]:
     pairs = (line.partition("=") for line in read_text(found).splitlines() if "=" in line)
     said = {key.strip(): value.strip() for key, _, value in pairs}
-    names = _names(_near(said["names"], found, folder))
-    listed: dict[Path, str | None] = {}
-    lost: list[LeftOut] = []
+
+    def near(written: str) -> Path:
+        places = (*_ends(written, found.parent), *_ends(written, folder))
+        if place := next((place for place in places if place.is_file()), None):
+            return place
+        raise StriateError("a file that another one names must be there", received=written, where=found)
+
+    names, listed = _names(near(said["names"])), _Listed(pictures)
     lists = {part: said[word] for word, part in _PARTS.items() if said.get(word)}
     if len(set(lists.values())) < len(lists):  # one list for all: darknet wants a name for each
-        lists = {"": lists["train"]} if "train" in lists else {}
+        lists = {None: lists["train"]} if "train" in lists else {}
     for part, written in lists.items():
-        for line in read_text(_near(written, found, folder)).splitlines():
-            if line.strip():
-                _list(listed, lost, pictures.find(line.strip()), line.strip(), part or None)
-    return names, listed, lost
+        listed.take_lines(near(written), part)
+    return names, listed
 
 
-def _near(written: str, found: Path, folder: Path) -> Path:
-    """A file that another one names, by as much of its path's end as there is."""
-    words = [word for word in written.replace("\\", "/").split("/") if word]
-    for root in (found.parent, folder):
-        for first in range(len(words)):
-            if (place := root.joinpath(*words[first:])).is_file():
-                return place
-    raise StriateError("a file that another one names must be there", received=written, where=found)
+def _ends(written: str, root: Path) -> list[Path]:
+    """A path below `root`, then without its first folder, and so on."""
+    words = [word for word in written.replace("\\", "/").split("/") if word not in ("", ".")]
+    return [root.joinpath(*words[first:]) for first in range(len(words))]
 
 
-def _list(
-    listed: dict[Path, str | None], lost: list[LeftOut], file: Path | str, written: str, part: str | None
-) -> None:
-    if isinstance(file, str):
-        lost.append(LeftOut(path=written, reason=file, part=part or ""))
-    elif listed.get(file, part) != part:
-        reason = f"listed for {listed[file]} too"
-        lost.append(LeftOut(path=written, reason=reason, part=part or ""))
-    else:
-        listed[file] = part
-
-
-def _ultralytics(
-    said: Mapping, found: Path, pictures: Pictures
-) -> tuple[list[str], dict[Path, str | None], list[LeftOut]]:
+def _ultralytics(said: Mapping, found: Path, pictures: Pictures) -> tuple[list[str], _Listed]:
     names = said["names"]
     names = names if isinstance(names, dict) else dict(enumerate(names if isinstance(names, list) else []))
     if not names or not all(str(key).isdecimal() for key in names):
@@ -217,8 +222,7 @@ def _ultralytics(
         raise StriateError(rule, received=type(said["names"]).__name__, where=found)
     numbered = {int(key): class_name(name) for key, name in names.items()}
     ordered = [numbered.get(number, "") for number in range(min(max(numbered), _MOST) + 1)]
-    listed: dict[Path, str | None] = {}
-    lost: list[LeftOut] = []
+    listed = _Listed(pictures)
     for word, part in _PARTS.items():
         places = said.get(word) or []
         if word != "train" and places == said.get("train"):  # one list for all: there must be a name for each
@@ -226,17 +230,14 @@ def _ultralytics(
         for written in places if isinstance(places, list) else [places]:
             place = _place(str(written), str(said.get("path") or ""), found)
             if place is None:
-                lost.append(LeftOut(path=str(written), reason=f"{found.name} gives it for {word}, and it is not there"))
+                reason = f"{found.name} gives it for {word}, and it is not there"
+                listed.lost.append(LeftOut(path=str(written), reason=reason))
             elif place.is_dir():
                 for file in list_pictures(place):
-                    _list(listed, lost, Path(os.path.abspath(file)), pictures.shown(file), part)  # noqa: PTH100
+                    listed.take(file, pictures.shown(file), part)
             else:
-                for line in read_text(place).splitlines():
-                    near = place.parent / line.strip()
-                    file = Path(os.path.abspath(near)) if near.is_file() else pictures.find(line.strip())  # noqa: PTH100
-                    if line.strip():
-                        _list(listed, lost, file, line.strip(), part)
-    return ordered, listed, lost
+                listed.take_lines(place, part, place.parent)
+    return ordered, listed
 
 
 def _yaml(found: Path) -> Mapping:
@@ -255,10 +256,8 @@ def _yaml(found: Path) -> Mapping:
 
 def _place(written: str, root: str, found: Path) -> Path | None:
     """A folder or list of a data.yaml: below `path`, beside the file, or by the end of its path."""
-    words = [word for word in written.replace("\\", "/").split("/") if word not in ("", ".", "..")]
-    near = [found.parent.joinpath(*words[first:]) for first in range(len(words))]
     # An absolute root or name stands by itself; what is relative is so to the file, not to where one happens to be.
-    places = [found.parent / root / written, found.parent / written, *near]
+    places = [found.parent / root / written, found.parent / written, *_ends(written, found.parent)]
     return next((place for place in places if place.exists()), None)
 
 

@@ -21,11 +21,10 @@ from striate.data.packed import is_packed, packed_pictures
 from striate.data.packs import arrays_of
 from striate.data.prepare import Shape
 from striate.data.records import is_records, read_records
-from striate.data.sample import LeftOut
+from striate.data.sample import Asked, LeftOut
 from striate.data.series import as_series, is_series, read_series, rows_of_array
 from striate.data.symbols import symbols_of
 from striate.data.table import no_path
-from striate.data.targets import Asked
 from striate.data.texts import list_texts
 from striate.data.video import frames, is_video
 from striate.errors import StriateError
@@ -167,7 +166,7 @@ def _series(path: Path, shape: Shape, about: Mapping) -> Iterator[tuple[str, Sou
         yield from ((name, _row(values)) for name, values in packed_pictures(path, "series"))
         return
     read = about.get("series")
-    found = read_records(path, read) if is_recorded else read_series(path, Asked(read=read), labelled=False)[0]
+    found = read_records(path, read) if is_recorded else read_series(path, Asked(read=read), labelled=False)
     yield from ((sample.path, sample.source) for sample in found.samples)
     yield from ((item.path, Unreadable(item.reason, "values")) for item in found.left_out)
 

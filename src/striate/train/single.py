@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,6 @@ def begin(job: Job) -> Run:
     """Train from the beginning, in a new run folder."""
     settings = job.settings
     plan, speed = planned(job)
-    plan = replace(plan, smoothing=plan.smoothing * job.data.task.smooths)
     plan = with_symmetry(plan, job, speed)
     network = network_of(plan, job)
     files.require_space(Path(settings.out), _bytes_needed(network))

@@ -12,8 +12,9 @@ def require_agreement(network: Network, task: Task, preparation: Preparation, te
     shape = preparation.shape
     figures = (preparation.low, preparation.high, preparation.mean, preparation.std)
     is_finite = all(math.isfinite(value) for values in figures for value in values)
+    classes = task.classes if isinstance(task.classes, tuple) else ()
     rules = {
-        "class names are words": all(isinstance(name, str) for name in task.classes),
+        "there are classes, and their names are words": classes and all(isinstance(name, str) for name in classes),
         "pictures have a depth that is known": shape.depth in DEPTHS,
         "pictures have a form that is known": shape.form in FORMS,
         "pictures have the shape of the network": network.input_shape == shape.seen,

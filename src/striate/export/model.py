@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 import striate
-from striate.data.batches import scale, standardise
 from striate.data.blocks import in_time, kin_in_time
 from striate.data.content import read_file
 from striate.data.guard import load_one
@@ -118,8 +117,7 @@ class Model:
 
     def input(self, stored: np.ndarray) -> torch.Tensor:
         """A prepared picture (H, W, C) as the network gets it (C, H, W), where the network is."""
-        device = next(self.network.parameters()).device
-        return standardise(scale(np.array(stored[None]), self.preparation, device), self.preparation)[0]
+        return self.passes.input(np.array(stored[None]))[0]
 
     def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None, way: Way | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the
@@ -269,7 +267,7 @@ class Model:
             answer, x = self.answers(stored[None])[0] if answer is None else answer, self.input(stored)
             note = self.passes.note(logits_of(self.network, x[None]))
         told, seen = said(self.task, answer), trace(self.network, x, self.classes)
-        return Look(name, stored, seen, self._per_class(answer), told, self.preparation.shape, note)
+        return Look(name, stored, seen, self.task.by_class(answer), told, self.preparation.shape, note)
 
     def heatmap(
         self, picture: str | Path | np.ndarray, of: str | None = None, method: str = "hirescam", **settings: object
@@ -300,13 +298,10 @@ class Model:
     def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
         return items(sources, self.preparation.shape, self.about)
 
-    def _per_class(self, answer: object) -> dict[str, float]:
-        return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))
-
     def _named(self, name: str, source: Source, answer: object, size: tuple[int, int] | None, note: str) -> Prediction:
         return Prediction(
             path=name, predicted=self.task.target_of(answer), confidence=self.task.confidence(answer),
-            probabilities=self._per_class(answer), size=size, answer=answer, source=source, note=note,
+            probabilities=self.task.by_class(answer), size=size, answer=answer, source=source, note=note,
         )  # fmt: skip
 
     def save_predictions(self, path: str | Path, predictions: Iterable[Prediction]) -> None:

@@ -132,6 +132,11 @@ class Passes:
             said[again] = torch.cat(list(self._each(full, pictures[np.flatnonzero(again)], lanes)))
         yield said
 
+    def input(self, pictures: np.ndarray) -> Tensor:
+        """Prepared pictures (N, H, W, C) as the network gets them (N, C, H, W), where it is."""
+        device = next(self.network.parameters()).device
+        return standardise(scale(pictures, self.preparation, device), self.preparation)
+
     def note(self, logits: Tensor) -> str:
         """What lies between the one pass that is looked at, with these (1, outputs), and the answer; "" for nothing."""
         views = len(self.views)
@@ -207,9 +212,7 @@ class Passes:
         full = np.zeros((way.size, *pictures.shape[1:]), pictures.dtype)
         full[: len(pictures)] = pictures
         network, layout = way.network.eval(), memory_format(len(self.preparation.shape.seen) + 1)
-        device = next(network.parameters()).device
-        x = standardise(scale(full, self.preparation, device), self.preparation)
-        mean = 0.0
+        x, mean = self.input(full), 0.0
         for element in self.views:
             seen = turned(x, element).to(way.dtype).contiguous(memory_format=layout)
             mean = mean + self.task.turned_back(logits_of(network, seen).float(), element) / len(self.views)

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.data.batches import scale, standardise
 from striate.data.prepare import FORMS, REACH, Preparation
 from striate.errors import StriateError
 from striate.export.graph import FLOAT, Graph, Value, layers
@@ -116,8 +115,7 @@ def _each(values: tuple[float, ...], preparation: Preparation) -> np.ndarray:
 def _written(graph: Graph, passes: Passes, pictures: np.ndarray) -> str:
     """All nodes up to the logits, divided by the temperature; torch goes along, for the shapes."""
     preparation, task, network = passes.preparation, passes.task, passes.network.eval()
-    x = standardise(scale(pictures, preparation, next(network.parameters()).device), preparation)
-    seen, answers = Value(_prepared(graph, preparation), x), []
+    seen, answers = Value(_prepared(graph, preparation), passes.input(pictures)), []
     for element in passes.views:
         y = layers(graph, network.up_to_logits(), graph.turned(seen, element))
         answers.append(_turned_back(graph, y, element, task))

@@ -206,6 +206,10 @@ class Task(ABC):
         """(K,) float64: what an answer says of every output, for lists: a probability, a value, a share."""
         return np.asarray(answer, np.float64)
 
+    def by_class(self, answer: object) -> dict[str, float]:
+        """The same by the names of the outputs."""
+        return dict(zip(self.classes, self.per_class(answer).tolist(), strict=True))
+
     def output_of(self, answer: object) -> int:
         """The output that an answer is about, which a heatmap explains first."""
         return int(np.argmax(self.per_class(answer)))
@@ -228,9 +232,8 @@ class Task(ABC):
 
     def record(self, answer: object) -> dict:
         """An answer as plain data for JSON, named as in a Prediction, and in a few words ("said")."""
-        chances = dict(zip(self.classes, self.per_class(answer).tolist(), strict=True))
         told = {"predicted": self.target_of(answer), "confidence": self.confidence(answer)}
-        return {**told, "probabilities": chances, "said": self.say(answer)}
+        return {**told, "probabilities": self.by_class(answer), "said": self.say(answer)}
 
     def png(self, answer: object) -> bytes | None:
         """An answer that is a picture itself as a PNG file."""
@@ -327,12 +330,9 @@ def task_kind(name: str) -> type[Task]:
 def make_task(name: str, facts: Mapping[str, object]) -> Task:
     """The task of that name with its fields, as a model file holds them; lists become tuples.
 
-    Raises TypeError or ValueError where they are no fields of the task, and StriateError where there is no such task.
+    Raises TypeError where they are no fields of the task, and StriateError where there is no such task.
     """
-    task = task_kind(name)(**{key: _frozen(value) for key, value in facts.items()})
-    if not isinstance(task.classes, tuple) or not task.classes:
-        raise ValueError("a task has classes")
-    return task
+    return task_kind(name)(**{key: _frozen(value) for key, value in facts.items()})
 
 
 def _frozen(value: object) -> object:

@@ -30,13 +30,12 @@ from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch, in_words_of
 from striate.train.listed import all_left_out, write_listed
 from striate.train.plan import require_fit, shape_of
-from striate.train.settings import Settings
+from striate.train.settings import PLACES, Settings
 from striate.train.unseen import without_unseen
 
 if TYPE_CHECKING:  # a check needs no model
     from striate.train.given import Given
 
-PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page")  # what to read
 COMPARING = 0.1  # of a budget in minutes may go into seeking pictures that look alike
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 FEW_SCORED = 20  # the same where every picture has many answers

@@ -34,7 +34,7 @@ from striate.train import plan as planning
 from striate.train.assemble import auto_of, network_of, speed_of, training_of
 from striate.train.budget import LEAST_REPORT, answer_in_time, clock_of
 from striate.train.calibrate import calibrated
-from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
+from striate.train.checkpoint import has_checkpoint, load_checkpoint, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
 from striate.train.events import Began, Epoch, Note, Watch, in_words_of, write_history
 from striate.train.given import read_given
@@ -46,7 +46,6 @@ from striate.train.settings import Settings, to_toml
 from striate.train.symmetry import with_symmetry
 from striate.train.watch import Watching
 
-CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 HISTORY = 50  # times what writing history.csv took lie between two writings: it is written whole, and grows
 LEARNED = 0.3  # of a schedule; from then on it is known how long the answers of what was learned take
@@ -106,7 +105,7 @@ def begin(job: Job) -> Run:
     plan = training.plan
     about = {**about_run(job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
-    with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
+    with files.held(folder), resumable(folder, job.tell, job.parent, job.source):
         tables = {"settings": asdict(settings), "plan": asdict(plan), "division": asdict(job.division), "run": about}
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
@@ -139,11 +138,9 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     (folder / files.MANIFEST).unlink(missing_ok=True)
     training = training_of(plan, network_of(plan, job), job)
     history: list[dict] = []
-    if has_checkpoint(folder / CHECKPOINTS):
-        place, tensors, history = load_checkpoint(folder / CHECKPOINTS)
+    if has_checkpoint(folder):
+        place, tensors, history = load_checkpoint(folder, job.tell)
         training.load(place, tensors)
-        if (name := newest(folder / CHECKPOINTS)) != file_name(place):
-            job.tell(Note(f"Mind      {name} is damaged, so what it held is done again"))
         if training.clock:
             training.clock.deadline -= place.seconds
     job.tell(Note(f"Resuming  {folder} after epoch {training.place.epoch}"))
@@ -152,7 +149,7 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     if other:
         told = f"another machine than before ({', '.join(other)}), so not bit for bit the same weights"
         job.tell(Note(f"Note      {told}"))
-    with resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
+    with resumable(folder, job.tell, job.parent, job.source):
         return _fit(training, history, folder, job)
 
 
@@ -238,7 +235,7 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
                 written, cost = begun, time.monotonic() - begun
             is_over = training.stop or (training.clock is not None and training.place.progress >= 1)
             if not is_over and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
-                save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
+                save_checkpoint(folder, training.place, training.tensors(), history)
                 saved = time.monotonic()
         if history:
             write_history(folder / "history.csv", history)

@@ -223,7 +223,8 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
 def _summary_options(parser: argparse.ArgumentParser) -> None:
     words = f"a run, a model file, a line of layers, or one of {', '.join(CATALOG)}"
     parser.add_argument("network", metavar="NETWORK", help=words)
-    _settings(parser, ("img_size", "channels"))
+    parser.add_argument("--img-size", "--imgsz", metavar="SIZE", help="64, or 66x200 for height x width")
+    parser.add_argument("--channels", metavar="N", help="1 for grey, 3 for colour, or how many")
     parser.add_argument("--classes", type=_whole, metavar="N", help="number of classes")
 
 

@@ -237,18 +237,16 @@ def summary(options: argparse.Namespace) -> int:
 
 
 def filter_(options: argparse.Namespace) -> int:
-    from striate.data.guard import load_one
+    from striate.data.guard import load_one, load_readable
     from striate.data.load import Want
     from striate.data.tiff import tiff_bytes
     from striate.draw import pixels, sheets
     from striate.inside.filters import filter_picture
 
     path = Path(options.picture)
-    loaded = load_one(path, Want())
-    if loaded.problem:
-        raise StriateError("the picture must be readable", received=loaded.problem, where=path)
+    picture = load_readable(path, Want(), path).picture
     padding = int(options.padding) if options.padding.isdecimal() else options.padding
-    result = filter_picture(loaded.picture, options.kernel, options.stride, padding)
+    result = filter_picture(picture, options.kernel, options.stride, padding)
     name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
     stem = Path(options.out) / f"{path.stem}-{name}"
     title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate import files
-from striate.data.guard import load_one
+from striate.data.guard import load_readable
 from striate.data.header import Pick
 from striate.data.load import Source, Want
 from striate.data.sample import Target
@@ -87,11 +87,9 @@ def require_written(task: Task, out: Path) -> None:
 def draw_answer(task: Task, pick: Pick, told: Prediction, folder: Path) -> Path:
     """Write the picture that was asked about, at its own size and with the answer drawn on it, as a PNG file of its
     name (with a number where that is taken); pick: which page and channels the model takes."""
-    one = load_one(told.source, Want(pick=pick))
-    if one.problem:
-        raise StriateError("the picture must be readable", received=one.problem, where=told.path)
+    picture = load_readable(told.source, Want(pick=pick), told.path).picture
     place = folder / f"{files.free_name(Path(told.path).stem, lambda name: (folder / f'{name}.png').exists())}.png"
-    drawn = task.drawn(visible(one.picture), told.answer)
+    drawn = task.drawn(visible(picture), told.answer)
     if not task.spatial:  # an answer that has no place on the picture stands below it
         sure = "" if told.confidence is None else f", {100 * told.confidence:.1f} %"
         drawn = captioned(drawn, task.say(told.answer) + sure)

@@ -15,7 +15,7 @@ from torch import nn
 import striate
 from striate.data.blocks import in_time, kin_in_time
 from striate.data.content import read_file
-from striate.data.guard import load_one
+from striate.data.guard import load_readable
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
@@ -251,10 +251,7 @@ class Model:
             where = few[0][0] if few else None
             raise StriateError("one picture is looked at", received=f"{len(few)} or more", where=where)
         name, item = few[0]
-        one = load_one(item, Want(shape=self.preparation.shape))
-        if one.problem:
-            raise StriateError("the picture must be readable", received=one.problem, where=name)
-        return self.look_at(one.picture, name)
+        return self.look_at(load_readable(item, Want(shape=self.preparation.shape), name).picture, name)
 
     def look_at(self, stored: np.ndarray, name: str, answer: object = None) -> "Look":
         """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it; answer: the model's, where

@@ -18,6 +18,7 @@ from striate.data.symbols import KNOWN
 from striate.errors import StriateError
 from striate.export.passes import Passes
 from striate.export.whole import PICTURES, Whole, Written, whole
+from striate.network.build import shape_text
 
 OPSET, FORMAT = 17, 8  # no newer than the nodes need, for programs that are not new
 APART = 1e-3  # of the largest answer, or of 1, that ONNX Runtime may be off
@@ -46,7 +47,7 @@ def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Writt
             remedy="use the model file, and report this with the network's line",
         )
     files.write_bytes(path, data)
-    takes, gives = ("×".join(["N", *map(str, sizes)]) for sizes in (shape.stored, made.expected.shape[1:]))
+    takes, gives = (shape_text(("N", *sizes)) for sizes in (shape.stored, made.expected.shape[1:]))
     placed = ", placed, not stretched, and filled up by mirroring" * shape.mirrored
     return Written(f"{PICTURES} ({takes}, {shape.depth}{placed})", f"{made.gives} ({gives}, float32)", apart)
 

@@ -16,6 +16,7 @@ from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.evaluate.metrics import calibration_bins
 from striate.evaluate.scores import classification_scores
+from striate.network.build import shape_text
 from striate.network.text import flat, parse
 from striate.tasks.task import END_FLAT, Floor, Task
 
@@ -46,8 +47,8 @@ class Classification(Task):
 
     def require_output(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 1:
-            rule, received = "a classifier's network ends in one row of numbers", "×".join(map(str, shape))
-            raise StriateError(rule, received=received, where="--network", remedy=END_FLAT)
+            rule = "a classifier's network ends in one row of numbers"
+            raise StriateError(rule, received=shape_text(shape), where="--network", remedy=END_FLAT)
         if shape[0] != len(self.classes) and (shape[0], len(self.classes)) != (1, 2):
             rule = "a classifier's network has one output per class (or one in all for two classes)"
             received = f"{shape[0]} outputs for {len(self.classes)} classes"

@@ -26,6 +26,7 @@ from striate.errors import StriateError, first_few
 from striate.evaluate.areas import BACKGROUND, Pair, area_scores, iou, objects_in, pixel_counts
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
+from striate.network.build import shape_text
 from striate.network.unet import unet_line
 from striate.tasks.task import Floor, Task
 
@@ -110,7 +111,7 @@ class Segmentation(Task):
     def require_output(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 3 or shape[0] != len(self.classes):
             rule = "a network that divides pictures into areas ends in one map per class"
-            received = f"{'×'.join(map(str, shape))} for {len(self.classes)} classes"
+            received = f"{shape_text(shape)} for {len(self.classes)} classes"
             remedy = "end it with `conv classes 1`, without flatten, dense and global pools"
             raise StriateError(rule, received=received, where="--network", remedy=remedy)
 

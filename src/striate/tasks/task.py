@@ -25,6 +25,7 @@ from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.network.auto import auto_line
+from striate.network.build import shape_text
 from striate.tasks.table import TASKS
 
 END_FLAT = "end it with `flatten, dense classes` or `globalavgpool, dense classes`"  # the remedy for one without
@@ -143,7 +144,7 @@ class Task(ABC):
         """Raise StriateError where a network's output for one picture, of this shape, is not what the task needs."""
         if shape != (self.outputs,):
             rule = "the network ends in one row with one number per output"
-            received = f"{'×'.join(map(str, shape))} for {self.outputs} outputs"
+            received = f"{shape_text(shape)} for {self.outputs} outputs"
             raise StriateError(rule, received=received, where="--network", remedy=END_FLAT)
 
     @abstractmethod

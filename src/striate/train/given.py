@@ -21,7 +21,7 @@ from striate.errors import StriateError
 from striate.export.model import load_model
 from striate.export.underway import HEADER, model_file
 from striate.network import blocks
-from striate.network.build import Network
+from striate.network.build import Network, shape_text
 from striate.network.text import for_classes, member_of
 from striate.tasks.task import Task
 from striate.train.settings import Settings
@@ -159,7 +159,7 @@ def _shapes(layer: tuple[str, dict[str, Tensor]]) -> dict[str, torch.Size]:
 
 
 def _told(layer: tuple[str, dict[str, Tensor]]) -> str:
-    return "×".join(map(str, next(iter(layer[1].values())).shape))
+    return shape_text(next(iter(layer[1].values())).shape)
 
 
 def _flattened(member: nn.Sequential, input_shape: tuple[int, ...]) -> tuple[str, torch.Size] | None:

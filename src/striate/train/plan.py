@@ -109,10 +109,9 @@ class Plan:
     @classmethod
     def from_table(cls, table: dict) -> "Plan":
         """The plan stored by an earlier sitting."""
-        values = {item.name: table.get(item.name, item.default) for item in fields(cls)}
-        values = {name: None if value is MISSING else value for name, value in values.items()}
-        values["sizes"] = tuple(tuple(pair) for pair in values["sizes"])
-        return cls(**values)
+        known = {one.name: table.get(one.name) for one in fields(cls) if one.name in table or one.default is MISSING}
+        known["sizes"] = tuple(map(tuple, known.get("sizes", cls.sizes)))
+        return cls(**known)
 
     def with_symmetry(self, symmetry: str, why: str) -> "Plan":
         """The same with auto's random changes and this one of SYMMETRIES."""
@@ -133,14 +132,15 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     spare = min(often, MOST_MEMBERS) if seconds and not task.spatial else 1
     optimizer = settings.optimizer or ("muon" if ours else "adam")
     recipe, symmetry = _changes(settings, shape, task)
+    gentle = GENTLER if settings.weights else 1.0
     usual = "other" if not auto else "auto" if shape.form == "picture" else "form"
     return Plan(
         line=ensemble_of(line, settings.members or spare), height=shape.height, width=shape.width,
         channels=shape.channels, classes=facts.classes, batch_size=batch, minutes=settings.minutes, optimizer=optimizer,
         epochs=None if seconds else settings.epochs or _epochs(facts, batch),
-        lr=settings.lr or _gentler(settings, _LEARNING_RATES[usual][optimizer]),
+        lr=settings.lr or gentle * _LEARNING_RATES[usual][optimizer],
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
-        filter_lr=1.2 * (settings.lr or _gentler(settings, 0.05 if usual == "form" else 0.2)),
+        filter_lr=1.2 * (settings.lr or gentle * (0.05 if usual == "form" else 0.2)),
         filter_momentum=_given(settings.momentum, 0.6),
         weight_decay=_given(settings.weight_decay, 5e-4 if ours else 0.0),
         smoothing=_given(settings.smoothing, 0.1 if auto and task.smooths and not task.batch_pixels else 0.0),
@@ -279,10 +279,6 @@ _LEARNING_RATES = {
     "auto": {"muon": 0.2, "sgd": 0.2, "adam": 2e-3, "adamw": 2e-3},
     "other": {"muon": 0.05, "sgd": 0.01, "adam": 1e-3, "adamw": 1e-3},
 }
-
-
-def _gentler(settings: Settings, rate: float) -> float:
-    return GENTLER * rate if settings.weights else rate
 
 
 def _given(value: float | None, default: float) -> float:

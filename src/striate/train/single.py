@@ -245,17 +245,18 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
 
 def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
     """Score once and write everything."""
-    data = job.data
+    data, settings = job.data, job.settings
     about = {
         "data": data.fingerprint(),
         **data.task.floor(data.targets_of(data.rows("train"))),
         "recipe": training.plan.recipe,
-        **({"text": job.settings.text} if job.settings.text else {}),
-        **({"columns": job.settings.columns} if job.settings.columns else {}),
-        **({"series": data.found.read} if data.found.read else {}),
-        **({"scales": _scales(data)} if data.task.by_pixel else {}),
-        **({"split": job.settings.split} if job.settings.split == "blocks" else {}),
+        "text": settings.text,
+        "columns": settings.columns,
+        "series": data.found.read,
+        "scales": _scales(data) if data.task.by_pixel else None,
+        "split": "blocks" if settings.split == "blocks" else None,
     }
+    about = {name: fact for name, fact in about.items() if fact}
     network = training.average.network.eval()
     learned = learned_from(data.contents("train"), job.given.learned if job.given else ())
     facts = {"about": about, "run": folder, "precision": training.precision, "learned": learned}

@@ -176,7 +176,7 @@ def load_one(source: Source, want: Want) -> Loaded:
 
 
 def load_readable(source: Source, want: Want, name: object) -> Loaded:
-    """The same of a picture that must be readable, which is called `name` where it is not."""
+    """The same for a picture that must be readable; the error calls it `name`."""
     loaded = load_one(source, want)
     if loaded.problem:
         raise StriateError("the picture must be readable", received=loaded.problem, where=name)

@@ -1,8 +1,11 @@
-"""Whether the facts of a model file fit each other, before anything is predicted with it."""
+"""What a model file holds: a network that is a line of layers, and facts that fit each other."""
 
 import math
 
+from torch import nn
+
 from striate.data.prepare import DEPTHS, FORMS, Preparation
+from striate.errors import StriateError
 from striate.network.build import Network
 from striate.tasks.task import Task
 
@@ -26,3 +29,10 @@ def require_agreement(network: Network, task: Task, preparation: Preparation, te
     if broken:
         raise ValueError(f"not so: {broken[0]}")
     task.require_output(network.output_shape)
+
+
+def require_line(network: nn.Module, rule: str) -> None:
+    """Raise StriateError with this rule for a network that no line of layers describes."""
+    if not isinstance(network, Network):
+        remedy = "build it with striate.network(line, ...)"
+        raise StriateError(rule, received=type(network).__name__, remedy=remedy)

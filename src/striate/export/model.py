@@ -24,7 +24,7 @@ from striate.data.wording import worded
 from striate.device import PRECISIONS, choose_device, evaluated, memory_format
 from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
-from striate.export.agreement import require_agreement
+from striate.export.agreement import require_agreement, require_line
 from striate.export.answers import Prediction, draw_answer, require_drawn, said, write_answers
 from striate.export.items import items
 from striate.export.passes import Passes, Way
@@ -83,12 +83,7 @@ class Model:
 
     def save(self, path: str | Path) -> None:
         """Write the model as one .safetensors file: tensors and facts, never code."""
-        if not isinstance(self.network, Network):
-            raise StriateError(
-                "a model file holds a network written as a line of layers",
-                received=type(self.network).__name__,
-                remedy="build it with striate.network(line, ...)",
-            )
+        require_line(self.network, "a model file holds a network written as a line of layers")
         header = {
             "line": self.network.text,
             "input_shape": list(self.network.input_shape),
@@ -156,11 +151,11 @@ class Model:
             self.task.joined([], [], tiles)  # which says what tiles are for
         if not isinstance(sources, Underway):
             sources = Underway(self._items(sources), self.preparation.shape, workers)
+        elif sources.shape != self.preparation.shape:
+            raise StriateError("a model file stays as it is while it is read", received="another one")
         return self._predicted(sources, tiles)
 
-    def _predicted(self, asked: Underway, tiles: Size | None = None) -> Iterator[Prediction]:
-        if asked.shape != self.preparation.shape:
-            raise StriateError("a model file stays as it is while it is read", received="another one")
+    def _predicted(self, asked: Underway, tiles: Size | None) -> Iterator[Prediction]:
         with closing(asked):
             yield from self.predict_loaded(asked, tiles)
 
@@ -208,17 +203,15 @@ class Model:
         left += [{"path": s.path, "reason": why} for s, _, why in known if why]
         samples = [replace(s, target=target) for s, target, _ in known if target is not None]
         asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers)
-        predictions = list(self._predicted(asked))
+        predictions = list(self.predict_each(asked))
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
         strange = any(why for *_, why in known) and not any(self.task.counts([s.target for s, _ in scored]).values())
         if strange or not scored:
-            raise StriateError(
-                "an evaluation needs at least one readable picture of a known class",
-                received=first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none",
-                where=found.root,
-                remedy=f"the model knows {', '.join(self.classes[:10])}",
-            )
+            received = first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none"
+            rule = "an evaluation needs at least one readable picture of a known class"
+            remedy = f"the model knows {', '.join(self.classes[:10])}"
+            raise StriateError(rule, received=received, where=found.root, remedy=remedy)
         kept = [s for s, _ in scored]
         contents = [hash_of(read_file(s.source) if isinstance(s.source, Path) else s.source) for s in kept]
         kin = kin_in_time(kept) if self.about.get("split") == "blocks" else kin_of(kept, contents)
@@ -330,8 +323,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
         about, learned = dict(header["about"]), tuple(map(str, header.get("learned", ())))
         require_agreement(network, task, preparation, temperature)
     except (KeyError, TypeError, ValueError, RuntimeError, StriateError) as error:
-        raise StriateError(
-            "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
-        ) from error
+        received = f"{type(error).__name__}: {error}"
+        raise StriateError("a model file's facts must fit its network", received=received, where=file) from error
     network = network.to(choose_device(device), memory_format=memory_format(len(network.input_shape) + 1))
     return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent, precision, learned)

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 
 from striate.data.prepare import FORMS, REACH, Preparation
-from striate.errors import StriateError
+from striate.export.agreement import require_line
 from striate.export.graph import FLOAT, Graph, Value, layers
 from striate.export.passes import Passes, Way
-from striate.network.build import Network
 from striate.tasks.task import Task
 
 PICTURES = "pictures"
@@ -82,12 +81,7 @@ class Whole:
 
 def whole(passes: Passes) -> Whole:
     """Raises StriateError where the network is not a line of layers."""
-    if not isinstance(passes.network, Network):
-        raise StriateError(
-            "other programs get a network that is a line of layers",
-            received=type(passes.network).__name__,
-            remedy="build it with striate.network(line, ...)",
-        )
+    require_line(passes.network, "other programs get a network that is a line of layers")
     task, pictures = passes.task, _drawn(passes.preparation)
     exactly = Way(passes.network, passes.batch)
     with torch.inference_mode():

@@ -18,7 +18,7 @@ from striate.augment.geometry import RECTANGLE, SQUARE, move_labels
 from striate.augment.recipe import Recipe, parse
 from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
 from striate.data.prepare import Shape, continued, placed
-from striate.data.sample import Found, Mask
+from striate.data.sample import Found, Mask, evenly
 from striate.data.vocabulary import class_list
 from striate.draw import charts
 from striate.draw.areas import palette, with_areas
@@ -85,8 +85,7 @@ class Segmentation(Task):
         return cls(found.names, turns=None if symmetry == augment == "auto" else asked)
 
     def fitted(self, targets: Sequence[Mask]) -> "Segmentation":
-        chosen = targets[:: max(1, -(-len(targets) // MEASURED))]
-        labels = [self._labels(target) for target in chosen]
+        labels = [self._labels(target) for target in evenly(targets, MEASURED)]
         shares = np.mean([_shares(each, len(self.classes)) for each in labels], axis=0)
         turns = _lies_alike(labels, len(self.classes)) if self.turns is None else self.turns
         return replace(self, usual=tuple(shares.tolist()), turns=turns)

@@ -17,7 +17,7 @@ from striate.check.finding import Check
 from striate.data.blocks import blocks, in_time, kin_in_time
 from striate.data.guard import rest
 from striate.data.prepare import Preparation
-from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of, class_order
+from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of, class_order, evenly
 from striate.data.sources import read_source, require_trainable
 from striate.data.split import VALIDATED, folds, kin_of, require_folds, split, twins, validation_share
 from striate.data.store import Store, build_store
@@ -125,7 +125,7 @@ class Dataset:
         answers each, of about as many as are tested."""
         rows = self.rows(part)
         most = max(len(self.rows("test")), FEW_SCORED) if self.task.spatial else TRAIN_SCORED
-        return rows[:: -(-len(rows) // most)] if part == "train" and len(rows) else rows
+        return evenly(rows, most) if part == "train" else rows
 
     def counts(self, part: str) -> dict[str, int]:
         """Pictures per class in a part."""

@@ -92,12 +92,10 @@ class Given:
         most = len(own) - (self.task is None or self.task.classes != classes)
         fitting = next((n for n, (mine, theirs) in enumerate(pairs) if _shapes(mine) != _shapes(theirs)), len(known))
         if not min(fitting, most):
-            raise StriateError(
-                "weights to start from fit the network from its first layer on",
-                received=f"{known[0][0]} {_told(known[0])} for {own[0][0]} {_told(own[0])}" if known else "no layers",
-                where=self.where,
-                remedy="name their network with --network, and their channels with --channels",
-            )
+            received = f"{known[0][0]} {_told(known[0])} for {own[0][0]} {_told(own[0])}" if known else "no layers"
+            rule = "weights to start from fit the network from its first layer on"
+            remedy = "name their network with --network, and their channels with --channels"
+            raise StriateError(rule, received=received, where=self.where, remedy=remedy)
         return min(fitting, most)
 
     @torch.no_grad()

@@ -125,11 +125,6 @@ class Model:
             first += len(logits)
         return said
 
-    def probabilities(self, pictures: np.ndarray) -> np.ndarray:
-        """(N, classes) what is said of every output, for prepared pictures (N, H, W, C)."""
-        said = [self.task.per_class(answer) for answer in self.answers(pictures)]
-        return np.stack(said) if said else np.zeros((0, len(self.classes)))
-
     def logits(self, pictures: np.ndarray) -> torch.Tensor:
         """(N, outputs) of the network for prepared pictures (N, H, W, C), at least one, on the processor."""
         return torch.cat(list(self.passes.logits(pictures)))

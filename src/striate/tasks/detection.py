@@ -194,8 +194,7 @@ class Detection(Task):
     def per_class(self, answer: Boxes) -> np.ndarray:
         """How sure the surest object of every class is."""
         best = np.zeros(len(self.classes))
-        for name, sure in zip(answer.names, answer.confidence.tolist(), strict=True):
-            best[self.classes.index(name)] = max(best[self.classes.index(name)], sure)
+        np.maximum.at(best, np.array([self.classes.index(name) for name in answer.names], int), answer.confidence)
         return best
 
     def target_of(self, answer: Boxes) -> Boxes:

@@ -96,11 +96,11 @@ class Regression(Task):
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
         """A small network: few pictures have numbers, and wide ones learn them by heart. Its last maps are averaged
         over a coarse grid of places, so that it can both count and tell where something is."""
-        filters, side, layers = min(base, 32), min(height, width), []
-        for number in range(1 + max(0, int(np.log2(max(side, 1) / 24)))):
-            wide = filters * 2 ** max(number - 1, 0) // (2 if number == 0 else 1)
-            layers += ["maxpool 2"] * (number > 0) + [normed(wide, 5 if number == 0 else 3)] * (2 if number == 1 else 1)
-            side //= 2 if number else 1
+        filters, side = min(base, 32), min(height, width)
+        layers = [normed(filters // 2, 5)]
+        for halving in range(int(np.log2(max(side / 24, 1)))):
+            layers += ["maxpool 2", *[normed(filters * 2**halving, 3)] * (1 if halving else 2)]
+            side //= 2
         pool = f"avgpool {side // 4}, " if side >= 8 else ""
         return f"{', '.join(layers)}, {pool}flatten, dropout 0.2, dense classes, scale 0.125"
 

@@ -209,8 +209,8 @@ def _by_networks(lesson: Lesson, rows: np.ndarray, half: np.ndarray, turn: Eleme
         shares /= shares.sum(axis=-1, keepdims=True)
         kinds.append(truth[..., 0] * count + np.arange(count) if labels else truth[..., 0])
         for element, values in known.items():
-            seen = turned(lesson.pictures[asked], element)
-            logits = quick_logits(network, seen, np.arange(len(asked)), lesson.preparation)
+            seen = replace(lesson, pictures=turned(lesson.pictures[asked], element))
+            logits = quick_logits(network, seen, np.arange(len(asked)))
             logits = np.stack([0 * logits, logits], axis=-1) if labels else logits[:, None]
             mixed = (1 - DOUBT) * chances_of(logits) + DOUBT * shares
             values.append(np.take_along_axis(np.log(mixed / shares), truth, -1)[..., 0])

@@ -95,7 +95,7 @@ def test_members_of_an_ensemble_learn_each_by_itself(optimizer: str, precision: 
     for member, one in zip(together.network[0].children(), alone, strict=True):
         one.network.load_state_dict(member.state_dict())
         one.average.network.load_state_dict(member.state_dict())
-        one.masters.masters_to_working()
+        one.masters.lower()
     last = [epochs_of(list(training.run()))[-1] for training in (together, *alone)]
     for member, one in zip(together.average.network[0].children(), alone, strict=True):
         learned = one.average.network.state_dict()

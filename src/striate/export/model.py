@@ -25,7 +25,7 @@ from striate.device import PRECISIONS, choose_device, evaluated, memory_format
 from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement, require_line
-from striate.export.answers import Prediction, draw_answer, require_drawn, said, write_answers
+from striate.export.answers import Prediction, draw_answer, said, write_answers
 from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
@@ -76,11 +76,6 @@ class Model:
         """How the network is run."""
         return Passes(self.network, self.task, self.preparation, self.mirror, self.temperature, self.precision)
 
-    @property
-    def batch(self) -> int:
-        """Pictures per pass."""
-        return self.passes.batch
-
     def save(self, path: str | Path) -> None:
         """Write the model as one .safetensors file: tensors and facts, never code."""
         require_line(self.network, "a model file holds a network written as a line of layers")
@@ -117,7 +112,7 @@ class Model:
     def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None, way: Way | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the
         store give them; sizes: (N, 2) height, width that the pictures had before, for answers in their own pixels;
-        way: as of `Passes.logits`."""
+        way: as for `Passes.logits`."""
         said, first = [], 0
         for logits in self.passes.logits(pictures, way):
             own = None if sizes is None else sizes[first : first + len(logits)]
@@ -296,13 +291,12 @@ class Model:
     def draw_into(self, folder: Path, prediction: Prediction) -> Path:
         """Write the picture of a prediction, at its own size and with what was predicted drawn on it, into `folder`
         as a PNG file of its name, with a number where that is taken."""
-        require_drawn(self.preparation.shape.form)
-        return draw_answer(self.task, self.preparation.shape.pick, prediction, folder)
+        return draw_answer(self.task, self.preparation.shape, prediction, folder)
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu", precision: str = "auto") -> Model:
-    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. device: as of
-    `choose_device`. precision: as of Model."""
+    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. device: as for
+    `choose_device`. precision: as in Model."""
     if precision not in PRECISIONS:
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)

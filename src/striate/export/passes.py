@@ -61,7 +61,7 @@ class Passes:
     batch: pictures per pass of a small request, few enough for the processor's cache; `wide` of a large one. Always the
     same and filled up with zeros, so that no picture's answer depends on those beside it. precision: "fp32"; "bf16"
     where it is known to be faster, which leaves the comparison; "auto" measures that too, and runs the batches of a
-    large request side by side, which on some machines changes the last bits. Other fields as of Model.
+    large request side by side, which on some machines changes the last bits. Other fields as in Model.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Passes:
         return Way(self.network, self.wide) if self._error == math.inf else self.half
 
     def logits(self, pictures: np.ndarray, way: Way | None = None) -> Iterator[Tensor]:
-        """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: as of `way_for`, for
+        """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: from `way_for`, for
         the request that they are part of."""
         way = self.way_for(pictures) if way is None else way
         wide = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)

@@ -30,9 +30,11 @@ def _along(side: int, part: int) -> list[int]:
 
 
 def tile_for(size: Size, asked: Size | None, shape: Shape, scales: Sequence[float] | None) -> Size | None:
-    """The tile to cut a picture of this (height, width) into: that asked for, or where it is far larger than what was
-    learned from, one that is seen as large; None to leave it whole. scales: of these, the
-    least and the median, as a training notes them; None where it did not."""
+    """The size of the tiles to cut a picture of this (height, width) into, None to leave it whole.
+
+    It is the size asked for; else, where the picture is far larger than those learned from, about their size. scales:
+    the least and the median share of their size that these were brought to, where the training noted them.
+    """
     if asked is None and scales and MUCH * min(shape.height / size[0], shape.width / size[1]) < scales[0]:
         asked = math.ceil(shape.height / scales[1]), math.ceil(shape.width / scales[1])
     return asked if asked and (size[0] > asked[0] or size[1] > asked[1]) else None

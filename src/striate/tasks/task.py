@@ -152,7 +152,7 @@ class Task(ABC):
         """(N, ...) tensor of the targets; sizes: (N, 2) height, width of the pictures before they got this shape."""
 
     def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
-        """Encoded targets (B, ...) of pictures that were moved; `sources` (B, 2, 3) as of augment.geometry.matrices."""
+        """Encoded targets (B, ...) of pictures that were moved; `sources` (B, 2, 3): see augment.apply.sources_of."""
         return encoded
 
     @property

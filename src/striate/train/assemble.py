@@ -31,8 +31,10 @@ WHITENED = 1 << 26  # numbers of the pictures that first filters are made from, 
 
 
 def speed_of(job: Job, line: Callable[..., str] | None = None) -> float | None:
-    """Training operations per second of this machine, measured only where the plan asks for it; line: what makes the
-    network that is measured, in place of auto's."""
+    """Training operations per second of this machine, None without a budget of minutes, which alone needs them.
+
+    line: makes the network to measure, in place of auto's.
+    """
     if job.settings.minutes is None:
         return None
     shape = job.data.store.shape
@@ -106,8 +108,9 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
 
 
 def _precision_of(plan: Plan, network: Network, batches: Batches, job: Job) -> tuple[str, str]:
-    """As `choose_precision` finds on a batch, as far as it is small: how a layer computes depends on how many pictures
-    there are. What it found is kept for the next start on this machine."""
+    """The precision and the reason for it, by `choose_precision` on one batch, which is as large as those of the
+    training where that is not slow: how a layer computes depends on how many pictures there are. What was found is kept
+    for the next start on this machine."""
     shape, data = job.preparation.shape, job.data
     pixels = math.prod(min(side, plan.crop or side) for side in shape.seen[1:])
     count = min(max(CHECKED_PIXELS // pixels, 1), plan.batch_size)

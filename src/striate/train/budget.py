@@ -1,6 +1,6 @@
-"""A budget in minutes: what is set aside of it for the scores and the report, as this machine takes for them.
+"""A budget in minutes: how much of it the scores and the report will need on this machine.
 
-Looking costs time too: a single batch is looked at, as it is and not turned.
+Measuring takes time too, so a single batch is measured, without its turned copies.
 """
 
 import math
@@ -36,9 +36,11 @@ LEAST_REPORT = 2.2  # seconds that figures and report take at the least
 
 
 def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained: bool = False) -> Clock | None:
-    """The clock of a budget, with what scoring, as a model in this precision does it, and the report will take set
-    aside; None without a budget. trained: whether the network knows so much by now that it can be asked whether bf16
-    will do; else that is taken for granted where a hundred steps lie before it."""
+    """The clock of a budget, which sets time aside for scoring in this precision and for the report; None without one.
+
+    trained: whether the network has learned enough to be asked whether bf16 will do for its answers; before that bf16
+    is assumed, where LEAST_STEPS steps are still to come.
+    """
     if plan.minutes is None:
         return None
     data, allowed, end = job.data, MEASURING * 60 * plan.minutes, job.started + 60 * plan.minutes
@@ -66,8 +68,11 @@ def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained:
 
 
 def answer_in_time(training: Training, job: Job) -> None:
-    """Give up the average over mirrored and turned pictures where that would take much of a budget, and raise where
-    scores and report alone would take all of it, with one in which half is for training."""
+    """Give up averaging over mirrored and turned pictures where that would take much of a budget.
+
+    Raises StriateError where scores and report alone would take all of it; its remedy is a budget of which half is left
+    for training.
+    """
     plan, clock = training.plan, training.clock
     if clock is None:
         return
@@ -88,14 +93,14 @@ def answer_in_time(training: Training, job: Job) -> None:
 
 
 def _passing(passes: Passes, way: Way, data: Dataset, rows: np.ndarray, allowed: float) -> tuple[float, Tensor]:
-    """Seconds that a picture takes through the network, and the logits of all."""
+    """Seconds that the network takes for a picture, and the logits of all of them."""
     pictures = np.asarray(data.store.pictures[rows])
     seconds, logits = _timed(lambda: torch.cat(list(passes.logits(pictures, way))), allowed)
     return seconds / len(rows), logits
 
 
 def _reading(data: Dataset, rows: np.ndarray, logits: Tensor, allowed: float) -> tuple[float, float]:
-    """Seconds that the answer on a picture takes, and the scores of all parts besides, whatever their size.
+    """Seconds that decoding the answer to a picture takes, and those for the scores of all parts, whatever their size.
     What scores need is loaded by then."""
     task, truth = data.task, data.targets_of(rows)
     seconds, said = _timed(lambda: list(task.decode(logits, data.sizes[rows])), allowed)
@@ -106,7 +111,7 @@ def _reading(data: Dataset, rows: np.ndarray, logits: Tensor, allowed: float) ->
 
 
 def _timed(function: Callable[[], Any], allowed: float) -> tuple[float, Any]:
-    """Seconds that it takes, the least of a few times, and what it gives."""
+    """The seconds that a function takes, the least of a few times, and what it gives."""
     times: list[float] = []
     while len(times) < ROUNDS and sum(times) < allowed:
         begun = time.monotonic()

@@ -65,9 +65,9 @@ def load_checkpoint(run: Path, tell: Watch | None = None) -> tuple[Place, dict[s
 
 @contextlib.contextmanager
 def resumable(run: Path, tell: Watch, parent: Path | None = None, source: str = "") -> Iterator[None]:
-    """What a failure leaves of a run: one that can go on and word of how, one with its model, or no folder.
+    """Inside, a failure leaves a run that can go on (and says how), or one that has its model, or else no folder.
 
-    parent: the folder of several runs that goes on in its place. source: where the pictures came from.
+    parent: the folder of several runs, to be resumed in its place. source: where the pictures came from.
     """
     try:
         yield

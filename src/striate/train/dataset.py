@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # a check needs no model
 COMPARING = 0.1  # of a budget in minutes may go into seeking pictures that look alike
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 FEW_SCORED = 20  # the same where every picture has many answers
-TWIN, UNUSED = "twin", ""  # what a row is that is in none of the parts
+TWIN, UNUSED = "twin", ""  # in place of a part, for rows that are in none
 Source = str | Path | tuple | None  # None: the digits
 
 
@@ -246,7 +246,7 @@ def read_dataset(
 
 
 def in_use(store: Store, check: Check) -> tuple[np.ndarray, list[list[int]]]:
-    """The rows of the store that are not set aside, and which of these belong together by looks, by their places."""
+    """The rows of the store that are not set aside, and groups of places among them that belong together by looks."""
     rows = np.setdiff1d(np.arange(len(store.kept)), list(check.set_aside))
     place = {int(row): number for number, row in enumerate(rows)}
     together = [[place[row] for row in group if row in place] for group in check.together]

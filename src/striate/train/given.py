@@ -51,7 +51,7 @@ class Given:
     learned: Sequence[str] = field(default=(), repr=False)
 
     def settings(self, asked: Settings) -> Settings:
-        """What was asked, and where that leaves it open, pictures and members as of the model given."""
+        """What was asked; picture size, channels and members that it leaves open are those of the model given."""
         shape = self.shape
         if asked.network != "auto":
             return asked

@@ -156,15 +156,12 @@ class Masters:
                 rows = slice(first, first + count)
                 optimizer.step_of_piece(master, rows, copied.grad[rows].to(torch.float32), factor)
                 copied[rows].copy_(master[rows])
-        self._lower(rest)
-
-    def masters_to_working(self) -> None:
-        """The weights as they are now, in bf16 where that is computed with."""
-        self._lower(self._pairs)
+        self.lower(rest)
 
     @torch.no_grad()
-    def _lower(self, pairs: list[tuple[Tensor, Tensor]]) -> None:
-        for master, copied in pairs:
+    def lower(self, pairs: list[tuple[Tensor, Tensor]] | None = None) -> None:
+        """Bring the weights as they are now to the network that computes, all or those of some pairs."""
+        for master, copied in self._pairs if pairs is None else pairs:
             copied.copy_(master)
 
     def zero_grad(self) -> None:

@@ -115,8 +115,8 @@ def begin(job: Job) -> Run:
 def planned(job: Job) -> tuple[Plan, float | None]:
     """The plan, and the speed that it counts on.
 
-    Of an ensemble that was not asked for it is that of its own member, where that is slower than the network first
-    measured: one of few filters takes longer for as many operations, and so leaves time for fewer.
+    For an ensemble that was not asked for, that is the speed of its own member where it is slower than the network
+    measured first: with fewer filters the same number of operations takes longer.
     """
     facts, speed = _facts(job), speed_of(job)
     plan = planning.make_plan(job.settings, facts, operations_per_second=speed)

@@ -78,8 +78,7 @@ class Given:
 
     def give(self, network: Network, classes: tuple[str, ...]) -> str:
         """Give `network`, in place, the weights that fit, and say which; classes: what its outputs stand for."""
-        learning = list(network[0].children()) if isinstance(network[0], blocks.Ensemble) else [network]
-        for member, known in zip(learning, cycle(self.members), strict=False):
+        for member, known in zip(_members(network), cycle(self.members), strict=False):
             own = _layers(member.state_dict())
             fitting = self._fitting(own, known, classes)
             self._copy(member, own[:fitting], known, network.input_shape)
@@ -125,10 +124,14 @@ def read_given(path: str) -> Given:
         remedy = f"bring what torch.save wrote into that form: {CONVERT}"
         raise StriateError(rule, received=f"{type(error).__name__}: {error}", where=file, remedy=remedy) from error
     model = load_model(file)
-    ensemble = isinstance(model.network[0], blocks.Ensemble)
-    members = [_layers(part.state_dict()) for part in (model.network[0].children() if ensemble else [model.network])]
+    members = [_layers(member.state_dict()) for member in _members(model.network)]
     line = for_classes(member_of(model.network.text))
     return Given(file, digest, members, line, model.preparation.shape, model.task, model.learned)
+
+
+def _members(network: Network) -> list[nn.Module]:
+    """The members of an ensemble, or the one network."""
+    return list(network[0].children()) if isinstance(network[0], blocks.Ensemble) else [network]
 
 
 def _layers(state: Mapping[str, Tensor]) -> Layers:

@@ -132,6 +132,9 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     spare = min(often, MOST_MEMBERS) if seconds and not task.spatial else 1
     optimizer = settings.optimizer or ("muon" if ours else "adam")
     recipe, symmetry = _changes(settings, shape, task)
+    balance = settings.balance
+    if balance == "auto":
+        balance = "weights" if max(facts.counts) >= 2 * min(facts.counts) else "none"
     gentle = GENTLER if settings.weights else 1.0
     usual = "other" if not auto else "auto" if shape.form == "picture" else "form"
     return Plan(
@@ -145,7 +148,7 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
         weight_decay=_given(settings.weight_decay, 5e-4 if ours else 0.0),
         smoothing=_given(settings.smoothing, 0.1 if auto and task.smooths and not task.batch_pixels else 0.0),
         recipe=str(recipe), symmetry=symmetry, mirror=_mirrors(recipe), seed=settings.seed,
-        balance=_balance(settings.balance, facts.counts), patience=settings.patience, crop=task.crop,
+        balance=balance, patience=settings.patience, crop=task.crop,
         sizes=SIZES if auto and _may_shrink(settings, facts, line) else ((1.0, 1.0),),
     )  # fmt: skip
 
@@ -335,10 +338,3 @@ def _auto(facts: Facts, batch: int, operations: float) -> tuple[str, int]:
         if operations >= ENOUGH * needed:
             break
     return line, max(int(operations / (ENOUGH * needed)), 1)
-
-
-def _balance(asked: str, counts: tuple[int, ...]) -> str:
-    """Weights in the loss once the largest class is twice the smallest."""
-    if asked != "auto":
-        return asked
-    return "weights" if max(counts) >= 2 * min(counts) else "none"

@@ -42,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = _run(list(sys.argv[1:] if arguments is None else arguments))
     if arguments is None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
-        if any(thread.daemon for thread in threading.enumerate()):  # of `open`: back from torch while the interpreter
-            atexit._run_exitfuncs()  # is taken apart, they would abort the process
+        # Threads of `open` that come back from torch while the interpreter is taken apart would abort the process.
+        if any(thread.daemon for thread in threading.enumerate()):
+            atexit._run_exitfuncs()
             sys.stdout.flush()
             os._exit(code)
     return code
@@ -130,13 +131,9 @@ def _settings(parser: argparse.ArgumentParser, names: Container[str], *, only_gi
 def _setting(parser: argparse._ActionsContainer, item: Field, default: object) -> None:
     facts, flag = item.metadata, "--" + item.name.replace("_", "-")
     shown = "" if item.default is None else f" (default {item.default})"
-    short = [f for f in facts["flags"] if not f.startswith("--")]
-    long = [f for f in facts["flags"] if f.startswith("--")]
-    parser.add_argument(
-        *short, flag, *long, dest=item.name, default=default, type=_reader(item.type),
-        metavar=facts["meta"] or ("|".join(facts["choices"]) if facts["choices"] else "WORD"),
-        help=facts["help"] + shown,
-    )  # fmt: skip
+    flags = sorted([flag, *facts["flags"]], key=lambda one: one.startswith("--"))  # short ones first
+    metavar, kind = facts["meta"] or "|".join(facts["choices"]) or "WORD", _reader(item.type)
+    parser.add_argument(*flags, dest=item.name, default=default, type=kind, metavar=metavar, help=facts["help"] + shown)
 
 
 def _check_options(parser: argparse.ArgumentParser) -> None:

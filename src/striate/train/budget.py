@@ -23,6 +23,7 @@ from striate.network.summary import total_operations
 from striate.train.clock import Clock
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.events import Note
+from striate.train.illustrate import SHARE
 from striate.train.loop import Training
 from striate.train.plan import Plan
 
@@ -32,7 +33,10 @@ ROUNDS = 4  # and everything else so often at the most
 LEAST_STEPS = 100  # in fewer nothing is learned that bf16 could be sure of
 DRAWN = 16  # passes of one picture for what a report shows of layers and evidence, at the least
 COMPARED = 4  # how often answers on a picture are held against its target
-LEAST_REPORT = 2.2  # seconds that figures and report take at the least
+LEARNED = 0.3  # of a schedule; from then on it is known how long the answers of what was learned take
+LEAST_REPORT = 2.2  # seconds that figures and report take at the least,
+REPORT_FIGURES = 2.0  # for each processor second of the first figure,
+REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 
 
 def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained: bool = False) -> Clock | None:
@@ -90,6 +94,26 @@ def answer_in_time(training: Training, job: Job) -> None:
         if left <= 0:
             told = f"the {60 * plan.minutes:.0f} s of the budget were used up {-left:.0f} s before the first step"
         job.tell(Note(f"Mind      {told}; give more --minutes"))
+
+
+def look_again(training: Training, job: Job, threads: int) -> bool:
+    """Set aside what scores take by what was learned, measured on so many threads; False where it is too early."""
+    clock = training.clock
+    if clock is None or not LEARNED < training.place.progress < 1:
+        return False
+    torch.set_num_threads(threads)
+    network = training.average.network
+    clock.scoring = clock_of(training.plan, network, job, training.precision, trained=True).scoring
+    return True
+
+
+def set_aside_report(training: Training, first_figure: float) -> None:
+    """Set aside what the report takes; first_figure: processor seconds of the first figure."""
+    plan, clock = training.plan, training.clock
+    if clock is not None:
+        pixels = plan.height * plan.width if training.task.spatial else 0
+        extra = 60 * SHARE * plan.minutes + REPORT_PIXEL * pixels
+        clock.report = max(LEAST_REPORT, REPORT_FIGURES * first_figure) + extra
 
 
 def _passing(passes: Passes, way: Way, data: Dataset, rows: np.ndarray, allowed: float) -> tuple[float, Tensor]:

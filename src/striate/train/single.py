@@ -32,13 +32,12 @@ from striate.network.summary import total_operations
 from striate.network.text import member_of
 from striate.train import plan as planning
 from striate.train.assemble import auto_of, network_of, speed_of, training_of
-from striate.train.budget import LEAST_REPORT, answer_in_time, clock_of
+from striate.train.budget import answer_in_time, look_again, set_aside_report
 from striate.train.calibrate import calibrated
 from striate.train.checkpoint import has_checkpoint, load_checkpoint, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
 from striate.train.events import Began, Epoch, Note, Watch, in_words_of, write_history
 from striate.train.given import read_given
-from striate.train.illustrate import SHARE
 from striate.train.loop import Training
 from striate.train.plan import Plan
 from striate.train.results import write_augmentation, write_results
@@ -48,11 +47,8 @@ from striate.train.watch import Watching
 
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 HISTORY = 50  # times what writing history.csv took lie between two writings: it is written whole, and grows
-LEARNED = 0.3  # of a schedule; from then on it is known how long the answers of what was learned take
 DIGITS = "digits"
 SHOWN = ("curves", "confusion_matrix", "recall_precision", "labels", "scatter")  # in a notebook, as far as there
-REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
-REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 
 
 @dataclass(frozen=True)
@@ -195,11 +191,7 @@ def _first_figure(folder: Path, training: Training) -> None:
     """Draw what the network will see, and learn from it how long this machine will take for the report."""
     begun = time.thread_time()  # of this thread alone: steps go on beside it
     write_augmentation(folder, training)
-    if training.clock is not None:
-        plan = training.plan
-        drawn = plan.height * plan.width if training.task.spatial else 0
-        extra = 60 * SHARE * plan.minutes + REPORT_PIXEL * drawn
-        training.clock.report = max(LEAST_REPORT, REPORT_FIGURES * (time.thread_time() - begun)) + extra
+    set_aside_report(training, time.thread_time() - begun)
 
 
 def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
@@ -215,7 +207,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 
 def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
     """Train to the end, with checkpoints and snapshots on the way."""
-    saved, figure, written, cost, looked = time.monotonic(), None, -math.inf, 0.0, None
+    saved, figure, written, cost, looked = time.monotonic(), None, -math.inf, 0.0, False
     threads = torch.get_num_threads()  # which a budget's steps choose anew
     with ThreadPoolExecutor(1) as pool, machine.repeatable(job.device), _stop_on_interrupt(training):
         watching = Watching(folder, training, job.data.names)
@@ -226,10 +218,7 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
             if not isinstance(event, Epoch):
                 continue
             history.append(event.row())
-            if training.clock is not None and not looked and LEARNED < training.place.progress < 1:
-                torch.set_num_threads(threads)
-                looked = clock_of(training.plan, training.average.network, job, training.precision, trained=True)
-                training.clock.scoring = looked.scoring
+            looked = looked or look_again(training, job, threads)
             if (begun := time.monotonic()) - written > HISTORY * cost:
                 write_history(folder / "history.csv", history)
                 written, cost = begun, time.monotonic() - begun

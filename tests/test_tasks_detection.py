@@ -336,7 +336,7 @@ def test_resume_is_bit_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_sampling_by_class_is_refused(tmp_path: Path) -> None:
     """A picture with boxes of several classes has no class to be drawn by."""
     folder = draw_shapes(tmp_path / "shapes", 6)
-    with pytest.raises(StriateError, match=r"by their one class.*received: detection"):
+    with pytest.raises(StriateError, match=r"by their one class.*what detection learns"):
         striate.train(folder, out=str(tmp_path), quiet=True, balance="sampling", **OPTIONS, epochs=1)
 
 

@@ -62,8 +62,8 @@ class Regression(Task):
         still = [name for name, column in columns if len(set(column)) < 2]
         if still:
             raise StriateError("numbers to learn differ from picture to picture", received=still[0], where=found.root)
-        if (balance := options.get("balance")) in ("sampling", "weights"):
-            raise StriateError("numbers have no classes to draw evenly or weigh", received=balance, where="--balance")
+        if options.get("balance") == "weights":
+            raise StriateError("numbers have no classes to weigh", received="weights", where="--balance")
         negated = [word.strip() for word in str(options.get("mirror_negates") or "").split(",") if word.strip()]
         for word in negated:
             if word not in found.names:

@@ -72,12 +72,6 @@ def network_of(plan: Plan, job: Job) -> Network:
 
 def training_of(plan: Plan, network: Network, job: Job) -> Training:
     data, preparation, device = job.data, job.preparation, job.device
-    if plan.balance == "sampling" and not data.task.one_label:
-        rule = "--balance sampling draws pictures by their one class"
-        raise StriateError(rule, received=data.task.name, where="--balance", remedy="use weights, or none")
-    if job.settings.smoothing and not data.task.smooths:
-        rule = "--smoothing is for labels that are chosen from classes"
-        raise StriateError(rule, received=data.task.name, where="--smoothing", remedy="leave it out")
     if plan.patience is not None and not len(data.rows("validation")):
         rule, remedy = "--patience waits for a validation part to get better", "raise --val, or leave --patience out"
         raise StriateError(rule, received="no validation pictures", where=data.found.root, remedy=remedy)

@@ -230,9 +230,6 @@ def read_dataset(
     """
     found = find(source, settings)
     require_trainable(found)
-    if settings.mirror_negates and not hasattr(task_kind(found.task), "negated"):
-        rule, received = "--mirror-negates names columns of numbers that are learned", f"what {found.task} learns"
-        raise StriateError(rule, received=received, where=found.root, remedy="leave it out")
     looked, store = open_store(found, settings, tell)
     check = check_store(found, store, math.inf if settings.minutes is None else 60 * settings.minutes * COMPARING)
     found, task = _task(found, store, check, settings)

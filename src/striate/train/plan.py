@@ -171,8 +171,16 @@ def _changes(settings: Settings, shape: Shape, task: Task) -> tuple[Recipe, str]
 
 
 def require_fit(found: Found, settings: Settings, kind: type[Task], shape: Shape) -> None:
-    """Raise where the network that was asked for does not fit samples of this shape, or their classes, before any is
-    decoded; other tasks than of one label learn of what is found in readable samples."""
+    """Raise where what was asked for does not fit what is learned, before any sample is decoded: options, and a network
+    for samples of this shape; other tasks than of one label learn of what is found in readable samples."""
+    numbers = hasattr(kind, "negated")
+    for is_asked, fits, rule in (
+        (settings.mirror_negates, numbers, "--mirror-negates names columns of numbers that are learned"),
+        (settings.balance == "sampling", kind.one_label, "--balance sampling draws pictures by their one class"),
+        (settings.smoothing, kind.smooths, "--smoothing is for labels that are chosen from classes"),
+    ):
+        if is_asked and not fits:
+            raise StriateError(rule, received=f"what {found.task} learns", where=found.root, remedy="leave it out")
     if settings.network.strip() != "auto" and kind.one_label and shape.height:  # else no picture is readable
         task, line = kind.of(found, [one.target for one in found.samples], asdict(settings)), line_of(settings.network)
         with torch.device("meta"):  # without weights

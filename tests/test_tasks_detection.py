@@ -27,7 +27,7 @@ from striate.network.build import build
 from striate.tasks.detection import Detection
 from striate.tasks.task import make_task
 from striate.train import single
-from striate.train.unseen import without_unseen
+from striate.train.learnable import without_unseen
 
 LINE = (
     "conv 16 8 stride=4 bias=no, batchnorm, silu, skip(conv 32 3 stride=2 padding=1 bias=no, batchnorm, silu, "

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,10 +28,10 @@ from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch, in_words_of
+from striate.train.learnable import learnable
 from striate.train.listed import all_left_out, write_listed
 from striate.train.plan import require_fit, shape_of
 from striate.train.settings import PLACES, Settings
-from striate.train.unseen import without_unseen
 
 if TYPE_CHECKING:  # a check needs no model
     from striate.train.given import Given
@@ -232,7 +232,7 @@ def read_dataset(
     require_trainable(found)
     looked, store = open_store(found, settings, tell)
     check = check_store(found, store, math.inf if settings.minutes is None else 60 * settings.minutes * COMPARING)
-    found, task = _task(found, store, check, settings)
+    found, task = learnable(found, store, check, settings)
     kin = kin_of([found.samples[i] for i in store.kept], store.contents, check.together)
     data = Dataset(found, looked, store, np.full(len(kin), UNUSED, object), task, check, kin)
     data = divided(data, settings, division)
@@ -294,19 +294,6 @@ def _in_blocks(data: Dataset, settings: Settings, division: Division) -> Dataset
     part_of, aside = dict(zip(data.names, parts, strict=True)), {int(used[row]): why for row, why in beside.items()}
     check = replace(data.check, findings=[one.in_blocks(part_of) for one in data.check.findings])
     return replace(data, parts=parts, kin=kin, check=check, aside=aside)
-
-
-def _task(found: Found, store: Store, check: Check, settings: Settings) -> tuple[Found, Task]:
-    """What can be learned of what was found, and the task, once it is sure that classes keep enough pictures."""
-    used = np.setdiff1d(store.kept, store.kept[list(check.set_aside)])
-    require_trainable(replace(found, left_out=all_left_out(found, store, check.set_aside)), used)
-    task = task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], asdict(settings))
-    remaining = task.counts([found.samples[i].target for i in used])
-    if gone := class_order(name for name, count in remaining.items() if not count):
-        rule = "every class needs pictures that are not under another class too"
-        remedy = "`striate check` shows which pictures are there twice"
-        raise StriateError(rule, received=f"none of {first_few(gone)}", where=found.root, remedy=remedy)
-    return without_unseen(found, used, task)
 
 
 def _tell(data: Dataset, tell: Watch, fold: str) -> None:

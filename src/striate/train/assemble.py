@@ -30,19 +30,20 @@ MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured
 WHITENED = 1 << 26  # numbers of the pictures that first filters are made from, at the most
 
 
-def speed_of(job: Job, line: Callable[..., str] | None = None) -> float | None:
+def speed_of(job: Job, line: str = "") -> float | None:
     """Training operations per second of this machine, None without a budget of minutes, which alone needs them.
 
-    line: makes the network to measure, in place of auto's.
+    line: the network to measure, in place of auto's.
     """
     if job.settings.minutes is None:
         return None
     shape = job.data.store.shape
     most = min(job.data.task.crop or MEASURED_SIDE, MEASURED_SIDE)
-    sides = (min(side, most) for side in (shape.height, shape.width))
+    height, width = (min(side, most) for side in (shape.height, shape.width))
     precision = machine.fastest_precision(job.settings.precision, job.device, len(shape.seen) - 1)
-    seen = () if shape.form == "picture" else shape.seen
-    return planning.measure_speed(shape.channels, *sides, job.device, line or auto_of(job), seen, precision)
+    seen = (shape.channels, height, width) if shape.form == "picture" else shape.seen
+    line = line or auto_of(job)(shape.channels, height, width, 32)
+    return planning.measure_speed(line, seen, job.device, precision)
 
 
 def auto_of(job: Job) -> Callable[[int, int, int, int], str]:

@@ -223,23 +223,13 @@ def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SID
     )  # fmt: skip
 
 
-def measure_speed(
-    channels: int,
-    height: int,
-    width: int,
-    device: torch.device,
-    line: Callable[..., str] = auto_line,
-    seen: tuple[int, ...] = (),
-    precision: str = "fp32",
-) -> float:
-    """Operations per second of training steps of auto's network on this machine; under half a second for 64 x 64.
+def measure_speed(line: str, shape: tuple[int, ...], device: torch.device, precision: str) -> float:
+    """Operations per second of training steps of a network on this machine; under half a second for auto's at 64 x 64.
 
-    line: what makes the network. seen: the axes that it takes, where they are not those of a picture. precision: "fp32"
-    or "bf16", which the training will be in.
+    shape: what the network takes. precision: "fp32" or "bf16", which the training will be in.
     """
-    shape = seen or (channels, height, width)
     layout = memory_format(len(shape) + 1)
-    network = build(line(channels, height, width, 32), shape, 2).to(device, memory_format=layout)
+    network = build(line, shape, 2).to(device, memory_format=layout)
     operations = total_operations(network, shape)
     batch = int(min(max(MEASURED / operations, 1), 32))
     x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=layout)

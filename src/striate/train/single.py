@@ -119,7 +119,7 @@ def planned(job: Job) -> tuple[Plan, float | None]:
     member = member_of(plan.line)
     if speed is None or member == plan.line or job.settings.members:
         return plan, speed
-    speed = min(speed, speed_of(job, lambda *shape: member))
+    speed = min(speed, speed_of(job, member))
     return planning.make_plan(job.settings, facts, operations_per_second=speed), speed
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from striate.draw import charts, maps, sheets
+from striate.export.model import Model
 
 # The fastest network that can tell the drawn classes apart.
 TINY = "conv 4 3, relu, globalavgpool, dense classes"
@@ -50,6 +51,12 @@ def tree(folder: Path) -> dict[str, tuple]:
 def read_table(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def said_by(model: Model, pictures: np.ndarray) -> np.ndarray:
+    """(N, K) what a model says of every output, for prepared pictures (N, H, W, C)."""
+    said = [model.task.per_class(answer) for answer in model.answers(pictures)]
+    return np.reshape(said, (-1, len(model.classes)))
 
 
 def white_charts(monkeypatch: pytest.MonkeyPatch) -> None:

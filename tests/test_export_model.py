@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from drawn import draw_folder, picture, read_table
+from drawn import draw_folder, picture, read_table, said_by
 from PIL import Image
 
 from striate.cli import main
@@ -68,20 +68,20 @@ def by_hand(model: Model, pictures: np.ndarray) -> np.ndarray:
 def test_probabilities_are_those_of_the_definition(changes: dict) -> None:
     """Scale, standardise, network, mean with the mirror image, temperature, softmax: as worked out by hand."""
     model, pictures = make_model(**changes), prepared(9)
-    np.testing.assert_allclose(model.probabilities(pictures), by_hand(model, pictures), atol=1e-5)
+    np.testing.assert_allclose(said_by(model, pictures), by_hand(model, pictures), atol=1e-5)
 
 
 @pytest.mark.parametrize("mirror", [False, True])
 def test_a_prediction_is_the_same_alone_and_among_others(mirror: bool) -> None:
     """Bit for bit: one by one, in any company, in any order, across batch borders."""
     model, pictures = make_model(mirror=mirror), prepared(150)
-    whole = model.probabilities(pictures)
-    alone = [model.probabilities(pictures[n : n + 1]) for n in range(0, 150, 10)]
+    whole = said_by(model, pictures)
+    alone = [said_by(model, pictures[n : n + 1]) for n in range(0, 150, 10)]
     assert np.array_equal(np.concatenate(alone), whole[::10])
     order = np.random.default_rng(0).permutation(150)
-    assert np.array_equal(model.probabilities(pictures[order]), whole[order])
-    assert np.array_equal(model.probabilities(pictures[37:121]), whole[37:121])
-    assert model.probabilities(pictures[:0]).shape == (0, 3)
+    assert np.array_equal(said_by(model, pictures[order]), whole[order])
+    assert np.array_equal(said_by(model, pictures[37:121]), whole[37:121])
+    assert said_by(model, pictures[:0]).shape == (0, 3)
 
 
 def test_a_batch_is_a_power_of_two_that_suits_the_network() -> None:
@@ -101,7 +101,7 @@ def test_the_file_gives_the_same_model(tmp_path: Path) -> None:
         assert again.classes == model.classes
         assert (again.preparation, again.mirror, again.temperature) == (model.preparation, True, 1.75)
         assert again.about["majority"] == "a"
-        assert np.array_equal(again.probabilities(pictures), model.probabilities(pictures))
+        assert np.array_equal(said_by(again, pictures), said_by(model, pictures))
     load_model(tmp_path).save(tmp_path / "second.safetensors")
     assert (tmp_path / "second.safetensors").read_bytes() == (tmp_path / MODEL_FILE).read_bytes()
 
@@ -115,7 +115,7 @@ def test_predictions_for_every_kind_of_source(tmp_path: Path) -> None:
     files = [folder / "x" / "00.png", folder / "x" / "01.png", folder / "y" / "00.png", folder / "y" / "00.png"]
     assert [row.path for row in rows] == [*map(str, files), "array/2", str(folder / "x" / "01.png")]
     pictures = [np.asarray(Image.open(file)) for file in files] + [array, np.asarray(Image.open(files[1]))]
-    expected = model.probabilities(np.stack([one[:, :, None] for one in pictures]))
+    expected = said_by(model, np.stack([one[:, :, None] for one in pictures]))
     for row, chances in zip(rows, expected, strict=True):
         assert list(row.probabilities) == ["a", "b", "c"]
         assert list(row.probabilities.values()) == chances.tolist()
@@ -224,7 +224,7 @@ def test_one_bad_pack_ends_no_list(tmp_path: Path) -> None:
 def test_other_sizes_and_colours_are_prepared_as_in_training() -> None:
     """A larger colour picture is brought to the model's shape by the one preparation."""
     model, large = make_model(), picture(1, 5, side=21, channels=3)
-    expected = model.probabilities(fit(large, model.preparation.shape)[None])
+    expected = said_by(model, fit(large, model.preparation.shape)[None])
     assert list(model.predict(large)[0].probabilities.values()) == expected[0].tolist()
 
 
@@ -252,7 +252,7 @@ def test_a_heatmap_is_that_of_the_prepared_picture() -> None:
     """Of the output named, or of what is predicted, in the score of the task; another name is refused."""
     model, one = make_model(), picture(1, 4)
     x = torch.from_numpy(model.look(one).trace.picture)
-    for of, index in (("b", 1), (None, int(np.argmax(model.probabilities(one[None, :, :, None]))))):
+    for of, index in (("b", 1), (None, int(np.argmax(said_by(model, one[None, :, :, None]))))):
         wanted = heatmap(model.network, x, "gradcam", score=index)
         np.testing.assert_array_equal(model.heatmap(one, of, "gradcam").map, wanted.map)
     with pytest.raises(StriateError, match="explains one of the outputs"):
@@ -430,14 +430,14 @@ def test_only_a_network_of_words_can_be_saved(tmp_path: Path) -> None:
     with pytest.raises(StriateError, match="a model file holds a network written as a line of layers"):
         model.save(tmp_path / "m.safetensors")
     assert list(tmp_path.iterdir()) == []
-    assert model.probabilities(prepared(2)).shape == (2, 3)
+    assert said_by(model, prepared(2)).shape == (2, 3)
 
 
 def test_one_output_stands_for_two_classes(tmp_path: Path) -> None:
     """The sigmoid is the second class's probability, also from the file and at another temperature."""
     model = make_model("flatten, dense 1, sigmoid", ("healthy", "ill"), temperature=2.0)
     model.save(tmp_path / MODEL_FILE)
-    rows = load_model(tmp_path).probabilities(prepared(4))
+    rows = said_by(load_model(tmp_path), prepared(4))
     with torch.no_grad():
         x = (torch.from_numpy(prepared(4)).permute(0, 3, 1, 2).float() / 255 - 0.4) / 0.25
         logits = model.network.logits(x)[:, 0].double().numpy()

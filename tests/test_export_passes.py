@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from drawn import picture
+from drawn import picture, said_by
 
 from striate.data.prepare import Preparation, Shape
 from striate.export import passes
@@ -52,11 +52,11 @@ def exact(model: Model, pictures: np.ndarray) -> torch.Tensor:
 def test_a_large_request_in_bf16_names_the_same_classes(changes: dict) -> None:
     """Not the bits of fp32, so bf16 it was; the exact classes, and probabilities within 0.01 of the exact ones."""
     model, pictures = make_model(**changes), drawn()
-    said = model.probabilities(pictures)
+    said = said_by(model, pictures)
     wanted = (exact(model, pictures) / model.temperature).softmax(1).numpy()
     assert np.abs(said - wanted).max() < 0.01
     assert np.array_equal(said.argmax(1), wanted.argmax(1))
-    small = np.concatenate([model.probabilities(pictures[n : n + 32]) for n in range(0, COUNT, 32)])
+    small = np.concatenate([said_by(model, pictures[n : n + 32]) for n in range(0, COUNT, 32)])
     assert not np.array_equal(said, small)
     np.testing.assert_allclose(small, wanted, atol=1e-5)
 
@@ -64,11 +64,11 @@ def test_a_large_request_in_bf16_names_the_same_classes(changes: dict) -> None:
 def test_an_answer_is_the_same_in_any_company() -> None:
     """Bit for bit within large requests, and within small ones, in any order and across batch borders."""
     model, pictures = make_model(), drawn(150)
-    whole, order = model.probabilities(pictures), np.random.default_rng(0).permutation(150)
-    assert np.array_equal(model.probabilities(pictures[order]), whole[order])
-    assert np.array_equal(model.probabilities(pictures[37:121]), whole[37:121])
-    small = model.probabilities(pictures[:40])
-    assert np.array_equal(model.probabilities(pictures[20:40]), small[20:])
+    whole, order = said_by(model, pictures), np.random.default_rng(0).permutation(150)
+    assert np.array_equal(said_by(model, pictures[order]), whole[order])
+    assert np.array_equal(said_by(model, pictures[37:121]), whole[37:121])
+    small = said_by(model, pictures[:40])
+    assert np.array_equal(said_by(model, pictures[20:40]), small[20:])
 
 
 def test_pictures_near_a_decision_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,17 +150,17 @@ def test_numbers_stay_in_fp32() -> None:
 def test_changed_weights_are_seen() -> None:
     """The copy in bf16 is made for every request, so it is never of older weights."""
     model, pictures = make_model(), drawn()
-    before = model.probabilities(pictures)
+    before = said_by(model, pictures)
     with torch.no_grad():
         model.network.dense1.weight.neg_()
-    assert np.abs(model.probabilities(pictures) - before).max() > 0.1
+    assert np.abs(said_by(model, pictures) - before).max() > 0.1
 
 
 def test_a_stream_is_answered_as_a_whole() -> None:
     """How the first pictures are answered, the last few are too: predict and probabilities agree to the bit."""
     model, pictures = make_model(), drawn(150)
     said = [list(one.probabilities.values()) for one in model.predict(list(pictures[..., 0]))]
-    assert np.array_equal(np.array(said), model.probabilities(pictures))
+    assert np.array_equal(np.array(said), said_by(model, pictures))
 
 
 @pytest.mark.parametrize(
@@ -193,9 +193,9 @@ def test_within_half_the_margin_nothing_else_is_said(task: Task, outputs: int) -
 def test_batches_side_by_side_are_those_one_after_the_other(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same answers in the same order, and torch has its threads back."""
     model, pictures = make_model(precision=precision), drawn(150)
-    before, alone = torch.get_num_threads(), model.probabilities(pictures)
+    before, alone = torch.get_num_threads(), said_by(model, pictures)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    beside = model.probabilities(pictures)
+    beside = said_by(model, pictures)
     monkeypatch.undo()
     assert np.allclose(alone, beside, atol=1e-6)
     torch.set_num_threads(before)

@@ -441,7 +441,7 @@ def test_requests_that_wait_share_a_batch(run: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(striate.Model, "predict_loaded", predict_loaded)
     told: dict[int, object] = {}
-    groups = [[1], [2, 3], [4], list(range(model.batch)), [5]]
+    groups = [[1], [2, 3], [4], list(range(model.passes.batch)), [5]]
     threads = [threading.Thread(target=lambda n=n: told.update({n: line.ask(groups[n])})) for n in range(len(groups))]
     for number, thread in enumerate(threads):
         thread.start()
@@ -451,7 +451,7 @@ def test_requests_that_wait_share_a_batch(run: Path, monkeypatch: pytest.MonkeyP
     for thread in threads:
         thread.join(20)
     assert told == {number: [2 * one for one in group] for number, group in enumerate(groups)}
-    assert asked == [1, 4 - 1, model.batch, 1]
+    assert asked == [1, 4 - 1, model.passes.batch, 1]
     with pytest.raises(KeyError):
         line.ask(["bad"])
     assert line.ask([6]) == [12]
@@ -468,7 +468,7 @@ def test_what_waits_when_the_line_closes_is_refused(run: Path, monkeypatch: pyte
 
     def ask(name: str) -> None:
         try:
-            told[name] = line.ask([name] * line._model.batch)
+            told[name] = line.ask([name] * line._model.passes.batch)
         except Refusal as refusal:
             told[name] = refusal.status
 

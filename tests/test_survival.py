@@ -127,17 +127,17 @@ def test_a_failure_says_how_to_go_on(tmp_path: Path) -> None:
     full.__cause__ = OSError(28, "No space left on device")
     run, heard = tmp_path / "run", []
     run.mkdir()
-    with pytest.raises(StriateError, match="free some space"), resumable(run, "last", heard.append):
+    with pytest.raises(StriateError, match="free some space"), resumable(run, heard.append):
         raise full
     assert not run.exists()
-    (run / "last").mkdir(parents=True)
-    (run / "last" / "epoch-000001.safetensors").touch()
+    (run / "last.ckpt").mkdir(parents=True)
+    (run / "last.ckpt" / "epoch-000001.safetensors").touch()
     with (
         pytest.raises(StriateError, match=f"striate train --resume {run} goes on"),
-        resumable(run, "last", heard.append),
+        resumable(run, heard.append),
     ):
         raise full
-    with pytest.raises(KeyboardInterrupt), resumable(run, "last", heard.append):
+    with pytest.raises(KeyboardInterrupt), resumable(run, heard.append):
         raise KeyboardInterrupt
     assert [event.text for event in heard] == [
         f"Kept      striate train --resume {run} goes on from the last checkpoint"
@@ -149,7 +149,7 @@ def test_a_model_stays_without_a_checkpoint(tmp_path: Path) -> None:
     run, heard = tmp_path / "run", []
     run.mkdir()
     (run / "model.safetensors").write_bytes(b"model")
-    with pytest.raises(KeyboardInterrupt), resumable(run, "last", heard.append):
+    with pytest.raises(KeyboardInterrupt), resumable(run, heard.append):
         raise KeyboardInterrupt
     assert (run / "model.safetensors").read_bytes() == b"model"
     assert [event.text for event in heard] == [

@@ -27,7 +27,7 @@ from striate.network.build import build
 from striate.tasks.detection import Detection
 from striate.tasks.task import make_task
 from striate.train import single
-from striate.train.unseen import without_unseen
+from striate.train.learnable import without_unseen
 
 LINE = (
     "conv 16 8 stride=4 bias=no, batchnorm, silu, skip(conv 32 3 stride=2 padding=1 bias=no, batchnorm, silu, "
@@ -336,7 +336,7 @@ def test_resume_is_bit_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_sampling_by_class_is_refused(tmp_path: Path) -> None:
     """A picture with boxes of several classes has no class to be drawn by."""
     folder = draw_shapes(tmp_path / "shapes", 6)
-    with pytest.raises(StriateError, match=r"by their one class.*received: detection"):
+    with pytest.raises(StriateError, match=r"by their one class.*what detection learns"):
         striate.train(folder, out=str(tmp_path), quiet=True, balance="sampling", **OPTIONS, epochs=1)
 
 

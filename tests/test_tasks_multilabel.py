@@ -141,8 +141,12 @@ def test_labels_that_no_picture_has() -> None:
     assert Multilabel.of(found, [("a",), ("z", "a")], {}).classes == ("z", "a")
     with pytest.raises(StriateError, match="some picture has a label"):
         Multilabel.of(found, [(), ()], {})
-    with pytest.raises(StriateError, match="cannot be drawn evenly"):
-        Multilabel.of(found, [("a",)], {"balance": "sampling"})
+
+
+def test_sampling_by_class_is_refused(table: Path, tmp_path: Path) -> None:
+    """A picture with several labels has no class to be drawn by."""
+    with pytest.raises(StriateError, match=r"by their one class.*what multilabel learns"):
+        train(table, out=str(tmp_path), quiet=True, balance="sampling", **OPTIONS)
 
 
 def test_the_run_tells_everything(run: Run) -> None:

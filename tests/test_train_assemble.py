@@ -22,9 +22,10 @@ def test_the_plan_goes_by_the_speed_in_the_precision_to_come(
     """bf16 where it is measured to pay, unless fp32 is asked for; pictures no larger than speed is measured at."""
     monkeypatch.setattr(assemble.machine, "bf16_gain", lambda where, axes: gain)
     monkeypatch.setattr(assemble, "MEASURED_SIDE", 6)
-    monkeypatch.setattr(assemble.planning, "measure_speed", lambda *facts: (*facts[1:3], *facts[5:]))
-    monkeypatch.setattr(assemble, "auto_of", lambda data: None)
-    assert assemble.speed_of(job_of(precision=asked)) == (6, 6, (), expected)
+    monkeypatch.setattr(assemble.planning, "measure_speed", lambda *asked: asked)
+    monkeypatch.setattr(assemble, "auto_of", lambda job: lambda *sizes: f"line for {sizes}")
+    job = job_of(precision=asked)
+    assert assemble.speed_of(job) == ("line for (1, 6, 6, 32)", (1, 6, 6), job.device, expected)
 
 
 @pytest.mark.parametrize(("side", "crop", "checked"), [(8, 0, 64), (64, 0, 16), (64, 32, 64), (512, 0, 1)])

@@ -95,7 +95,7 @@ def test_members_of_an_ensemble_learn_each_by_itself(optimizer: str, precision: 
     for member, one in zip(together.network[0].children(), alone, strict=True):
         one.network.load_state_dict(member.state_dict())
         one.average.network.load_state_dict(member.state_dict())
-        one.masters.masters_to_working()
+        one.masters.lower()
     last = [epochs_of(list(training.run()))[-1] for training in (together, *alone)]
     for member, one in zip(together.average.network[0].children(), alone, strict=True):
         learned = one.average.network.state_dict()
@@ -426,16 +426,15 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path: Path) -> Non
     for epoch in (1, 2, 3):
         place = Place(epoch=epoch, step=epoch * 3, progress=epoch / 5, best_loss=0.5, best_epoch=1)
         save_checkpoint(tmp_path, place, {"w": torch.full((50,), float(epoch))}, [{"epoch": epoch}])
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["epoch-000002.safetensors", "epoch-000003.safetensors"]
+    older, newest = sorted((tmp_path / "last.ckpt").iterdir())
+    assert (older.name, newest.name) == ("epoch-000002.safetensors", "epoch-000003.safetensors")
     place, tensors, history = load_checkpoint(tmp_path)
     assert (place.epoch, float(tensors["w"][0]), history) == (3, 3.0, [{"epoch": 3}])
-    newest = tmp_path / names[1]
     whole = newest.read_bytes()
     for harm in (whole[:-1], whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:], b""):
         newest.write_bytes(harm)
         assert load_checkpoint(tmp_path)[0] == Place(epoch=2, step=6, progress=0.4, best_loss=0.5, best_epoch=1)
-    (tmp_path / names[0]).write_bytes(b"x")
+    older.write_bytes(b"x")
     assert has_checkpoint(tmp_path)
     with pytest.raises(StriateError, match="a run to resume has a whole checkpoint"):
         load_checkpoint(tmp_path)

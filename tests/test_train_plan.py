@@ -267,5 +267,5 @@ def test_the_probe_measures_a_speed(precision: str, monkeypatch: pytest.MonkeyPa
     whole = torch.nn.Conv2d.forward
     listen = lambda layer, x: seen.append(x.dtype) or whole(layer, x)  # noqa: E731
     monkeypatch.setattr(torch.nn.Conv2d, "forward", listen)
-    assert 1e6 < module.measure_speed(1, 8, 8, cpu, precision=precision) < 1e18
+    assert 1e6 < module.measure_speed(auto_line(1, 8, 8, 32), (1, 8, 8), cpu, precision) < 1e18
     assert (torch.bfloat16 in seen) == (precision == "bf16")  # operations are counted in fp32

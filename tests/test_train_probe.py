@@ -44,9 +44,10 @@ def test_it_learns_the_same_again_and_leaves_torch_alone() -> None:
     before, threads = torch.get_rng_state(), torch.get_num_threads()
 
     def answers(seed: int) -> np.ndarray:
-        network = quick_network(labelled(pictures, targets, preparation), rows, operations=5e9, seed=seed)
+        known = labelled(pictures, targets, preparation)
+        network = quick_network(known, rows, operations=5e9, seed=seed)
         assert not network.training
-        return quick_logits(network, pictures, asked, preparation)
+        return quick_logits(network, known, asked)
 
     first = answers(0)
     assert (first.argmax(axis=1) == targets[asked]).mean() > 0.9
@@ -65,7 +66,7 @@ def test_pictures_of_any_form(shape: tuple[int, int, int]) -> None:
     )
     rows = np.arange(12)
     known = labelled(pictures, targets, preparation, ("a", "b"))
-    logits = quick_logits(quick_network(known, rows, operations=1e8, seed=0), pictures, rows, preparation)
+    logits = quick_logits(quick_network(known, rows, operations=1e8, seed=0), known, rows)
     assert logits.shape == (12, 2)
     assert np.isfinite(logits).all()
 

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import Field, fields
 from typing import NoReturn
 
@@ -17,7 +17,7 @@ from striate import commands, files
 from striate.commands import DONE, INTERRUPTED, MENDABLE
 from striate.errors import StriateError, nearest
 from striate.network.catalog import CATALOG
-from striate.train.settings import CHECK_SETTINGS, Settings
+from striate.train.settings import CHECK_SETTINGS, LABELS_FROM, Settings
 
 _TITLES = {
     "network": "network",
@@ -42,8 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = _run(list(sys.argv[1:] if arguments is None else arguments))
     if arguments is None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
-        if any(thread.daemon for thread in threading.enumerate()):  # of `open`: back from torch while the interpreter
-            atexit._run_exitfuncs()  # is taken apart, they would abort the process
+        # Threads of `open` that come back from torch while the interpreter is taken apart would abort the process.
+        if any(thread.daemon for thread in threading.enumerate()):
+            atexit._run_exitfuncs()
             sys.stdout.flush()
             os._exit(code)
     return code
@@ -84,12 +85,10 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     )
     parser.add_argument("--version", action="version", version=f"striate {striate.__version__}")
     sub = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
-    parsers: dict[str, argparse.ArgumentParser] = {}
 
     def command(name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
         made = sub.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".", allow_abbrev=False)
         made.set_defaults(run=run)
-        parsers[name] = made
         return made
 
     _train_options(command("train", "train a network on a folder of pictures and score it honestly", commands.train))
@@ -104,7 +103,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     _look_options(command("look", "show what every layer makes of a picture, as a sheet and as numbers", commands.look))
     _summary_options(command("summary", "show a network layer by layer", commands.summary))
     _filter_options(command("filter", "slide a hand-made filter over a picture", commands.filter_))
-    return parser, parsers
+    return parser, sub.choices
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -116,32 +115,32 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FOLDER", help="the same as FOLDER")
     groups = {name: parser.add_argument_group(title) for name, title in _TITLES.items()}
     for item in fields(Settings):
-        _setting(groups[item.metadata["group"]], item)
+        _setting(groups[item.metadata["group"]], item, argparse.SUPPRESS)
     groups["result"].add_argument("--resume", metavar="RUN", help="go on with a run that was cut short")
     groups["result"].add_argument("--watch", action="store_true", help="open the run's page and follow the training")
     groups["result"].add_argument("-q", "--quiet", action="store_true", help="print nothing but problems")
 
 
-def _setting(parser: argparse._ActionsContainer, item: Field) -> None:
-    """One field of Settings as an option; it is absent from the result unless it was given."""
+def _settings(parser: argparse.ArgumentParser, names: Container[str], *, only_given: bool = False) -> None:
+    """These fields of Settings as options; only_given: absent from the result unless they were given."""
+    for item in fields(Settings):
+        if item.name in names:
+            _setting(parser, item, argparse.SUPPRESS if only_given else item.default)
+
+
+def _setting(parser: argparse._ActionsContainer, item: Field, default: object) -> None:
     facts, flag = item.metadata, "--" + item.name.replace("_", "-")
     shown = "" if item.default is None else f" (default {item.default})"
-    short = [f for f in facts["flags"] if not f.startswith("--")]
-    long = [f for f in facts["flags"] if f.startswith("--")]
-    parser.add_argument(
-        *short, flag, *long, dest=item.name, default=argparse.SUPPRESS, type=_reader(item.type),
-        metavar=facts["meta"] or ("|".join(facts["choices"]) if facts["choices"] else "WORD"),
-        help=facts["help"] + shown,
-    )  # fmt: skip
+    flags = sorted([flag, *facts["flags"]], key=lambda one: one.startswith("--"))  # short ones first
+    metavar, kind = facts["meta"] or "|".join(facts["choices"]) or "WORD", _reader(item.type)
+    parser.add_argument(*flags, dest=item.name, default=default, type=kind, metavar=metavar, help=facts["help"] + shown)
 
 
 def _check_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FOLDER", help="labelled pictures, as for train")
     parser.add_argument("--quick", action="store_true", help="do not look for wrong labels, which trains networks")
     parser.add_argument("--strict", action="store_true", help="exit with 2 if there is a problem")
-    for item in fields(Settings):
-        if item.name in CHECK_SETTINGS:
-            _setting(parser, item)
+    _settings(parser, CHECK_SETTINGS, only_given=True)
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but what was found")
 
 
@@ -151,25 +150,16 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", metavar="FOLDER", help=words)
     parts, words = ("train", "validation", "test"), "only this part of FOLDER, or of the run's own scores"
     parser.add_argument("--part", choices=parts, metavar="PART", help=f"{words}: train, validation or test")
-    _label_options(parser)
+    _settings(parser, LABELS_FROM, only_given=True)
     parser.add_argument("--out", metavar="FILE.json", help="also write the scores as JSON")
-    parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that decode pictures")
-    _machine_options(parser)
+    _machine_options(parser, "workers")
 
 
-def _machine_options(parser: argparse.ArgumentParser) -> None:
+def _machine_options(parser: argparse.ArgumentParser, *more: str) -> None:
     """Where a model computes, and how finely."""
-    parser.add_argument("--device", default="auto", metavar="WORD", help="auto, cpu, cuda, cuda:1")
+    _settings(parser, ("device", *more))
     words = "auto measures whether bf16 pays, for many pictures; what is decided is the same"
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32"), metavar="auto|fp32", help=words)
-
-
-def _label_options(parser: argparse.ArgumentParser) -> None:
-    """Where labels and groups come from, as for train."""
-    for item in fields(Settings):
-        if item.name.startswith("label") or item.name in ("columns", "group"):
-            flag, facts = "--" + item.name.replace("_", "-"), item.metadata
-            parser.add_argument(flag, metavar=facts["meta"] or "WORD", help=facts["help"])
 
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
@@ -182,7 +172,7 @@ def _convert_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FOLDER", help="pictures with boxes, in any format that train reads")
     parser.add_argument("--to", required=True, metavar="WORD", help="voc, coco, yolo, labelme or table")
     parser.add_argument("--out", required=True, metavar="FOLDER", help="a new folder")
-    parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that read pictures")
+    _settings(parser, ("workers",))
 
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
@@ -198,8 +188,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     words = "cut larger pictures into overlapping tiles of SIZE pixels (480x640: high x wide): boxes and masks"
     parser.add_argument("--tiles", metavar="SIZE", help=words)
     parser.add_argument("--draw", metavar="FOLDER", help="write every picture with what is predicted drawn on it")
-    parser.add_argument("-j", "--workers", type=_whole, default=2, metavar="N", help="processes that decode pictures")
-    _machine_options(parser)
+    _machine_options(parser, "workers")
 
 
 def _open_options(parser: argparse.ArgumentParser) -> None:

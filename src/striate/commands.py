@@ -15,7 +15,7 @@ from pathlib import Path
 
 from striate import files
 from striate.errors import StriateError, counted, first_few, printable
-from striate.train.settings import CHECK_SETTINGS, Settings, size_of
+from striate.train.settings import CHECK_SETTINGS, LABELS_FROM, Settings, size_of
 
 DONE, MENDABLE, INTERRUPTED = 0, 2, 130
 SHOWN = 5  # pictures that were left out, of which the reason is printed
@@ -26,7 +26,7 @@ def train(options: argparse.Namespace) -> int:
     from striate.train.clock import seconds_since_start
     from striate.train.page import Page
 
-    given = {item.name: getattr(options, item.name) for item in fields(Settings) if hasattr(options, item.name)}
+    given = _given(options, [item.name for item in fields(Settings)])
     if options.source and options.data:
         both = f"{options.source} and {options.data}"
         raise StriateError("pictures come from one place", received=both, where="--data")
@@ -45,7 +45,7 @@ def check(options: argparse.Namespace) -> int:
     from striate.check.words import told
     from striate.train import doctor
 
-    given = {name: getattr(options, name) for name in CHECK_SETTINGS if hasattr(options, name)}
+    given = _given(options, CHECK_SETTINGS)
     found = doctor.check(options.source, quick=options.quick, quiet=options.quiet, **given)
     print(told(found, min(shutil.get_terminal_size().columns, 110)))
     folder = doctor.folder_of(options.source, given.get("out", Settings.out))
@@ -61,10 +61,9 @@ def evaluate(options: argparse.Namespace) -> int:
     from striate.evaluate.scores import warnings
     from striate.evaluate.table import score_table
 
-    places = ("labels", "label_column", "columns", "label_regex", "group")
-    labels_from = {name: getattr(options, name) for name in places}
+    labels_from = _given(options, LABELS_FROM)
     if options.source is None:
-        asked = [f"--{name.replace('_', '-')}" for name, value in labels_from.items() if value is not None]
+        asked = [f"--{name.replace('_', '-')}" for name in labels_from]
         if asked or Path(options.model).is_file():
             rule = "without FOLDER, evaluate shows what a run folder says of itself"
             remedy = "name the labelled pictures, as in striate evaluate MODEL FOLDER"
@@ -168,8 +167,7 @@ def open_(options: argparse.Namespace) -> int:
     _warm()
     from striate.serve.start import open_page
 
-    given = {name: getattr(options, name) for name in ("port", "browser", "tab", "while_parent")}
-    open_page(options.place, options.picture, **given)
+    open_page(options.place, options.picture, **_given(options, ("port", "browser", "tab", "while_parent")))
     return DONE
 
 
@@ -177,8 +175,7 @@ def serve(options: argparse.Namespace) -> int:
     _warm()
     from striate.serve.start import serve
 
-    given = {name: getattr(options, name) for name in ("port", "host", "device", "precision")}
-    serve(options.model, **given)
+    serve(options.model, **_given(options, ("port", "host", "device", "precision")))
     return DONE
 
 
@@ -194,7 +191,7 @@ def look(options: argparse.Namespace) -> int:
     table = seen.table(layer, options.channel, *position)
     name = "network" if layer is None else seen.layers[seen.trace.index(layer)].name.replace(":", "-")
     stem = Path(options.out) / f"{Path(seen.name).stem}-{name}"
-    png, text = (stem.with_name(stem.name + suffix) for suffix in (".png", ".txt"))
+    png, text = Path(f"{stem}.png"), Path(f"{stem}.txt")
     files.write_bytes(png, seen.sheet(layer, options.channel, *position))
     files.write_text(text, table + "\n")
     print(f"{printable(seen.name)}: {seen.answer}", *filter(None, [seen.note]), sep="\n")
@@ -240,26 +237,24 @@ def summary(options: argparse.Namespace) -> int:
 
 
 def filter_(options: argparse.Namespace) -> int:
-    from striate.data.guard import load_one
+    from striate.data.guard import load_one, load_readable
     from striate.data.load import Want
     from striate.data.tiff import tiff_bytes
     from striate.draw import pixels, sheets
     from striate.inside.filters import filter_picture
 
     path = Path(options.picture)
-    loaded = load_one(path, Want())
-    if loaded.problem:
-        raise StriateError("the picture must be readable", received=loaded.problem, where=path)
+    picture = load_readable(path, Want(), path).picture
     padding = int(options.padding) if options.padding.isdecimal() else options.padding
-    result = filter_picture(loaded.picture, options.kernel, options.stride, padding)
+    result = filter_picture(picture, options.kernel, options.stride, padding)
     name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
     stem = Path(options.out) / f"{path.stem}-{name}"
     title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"
     sheet = sheets.side_by_side(result.grey, result.feature_map, title, result.formula)
     shown = pixels.to_uint8(result.feature_map, 0, 100)
-    files.write_bytes(stem.with_name(stem.name + ".png"), pixels.picture_png(shown))
-    files.write_bytes(stem.with_name(stem.name + ".tif"), tiff_bytes(result.feature_map))
-    files.write_bytes(stem.with_name(stem.name + "-side-by-side.png"), sheet)
+    files.write_bytes(Path(f"{stem}.png"), pixels.picture_png(shown))
+    files.write_bytes(Path(f"{stem}.tif"), tiff_bytes(result.feature_map))
+    files.write_bytes(Path(f"{stem}-side-by-side.png"), sheet)
     before, after = ("×".join(map(str, one.shape)) for one in (result.grey, result.feature_map))
     print(f"{path}: {before} to {after} (height × width): {result.formula}")
     print(f"values from {result.feature_map.min():g} to {result.feature_map.max():g}")
@@ -267,6 +262,11 @@ def filter_(options: argparse.Namespace) -> int:
     if (pages := load_one(path, Want(header=True)).header.pages) > 1:
         print(f"Mind      the file has {pages:,} pages, of which the first is filtered", file=sys.stderr)
     return DONE
+
+
+def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, object]:
+    """These of the options, as far as they are there: a setting is where it was given."""
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
 def _warm(workers: int = 1) -> None:

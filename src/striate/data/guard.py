@@ -175,6 +175,14 @@ def load_one(source: Source, want: Want) -> Loaded:
     return load(source, want) if isinstance(source, HERE) else _in_worker([source], want, _Call())[0]
 
 
+def load_readable(source: Source, want: Want, name: object) -> Loaded:
+    """The same for a picture that must be readable; the error calls it `name`."""
+    loaded = load_one(source, want)
+    if loaded.problem:
+        raise StriateError("the picture must be readable", received=loaded.problem, where=name)
+    return loaded
+
+
 class _Call:
     """One call of `load_each`: whether it is over, and the workers that are at it."""
 

@@ -1,7 +1,7 @@
 """The records that pass between those who ask for data, its readers and everything after them."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 
@@ -97,6 +97,11 @@ def unknown_in(target: Target) -> tuple[str, ...]:
     """The labels of which a target says that it is not known whether the picture has them."""
     named = target if isinstance(target, tuple) else ()
     return tuple(name.removeprefix(UNKNOWN) for name in named if isinstance(name, str) and name.startswith(UNKNOWN))
+
+
+def evenly(items: Sequence, most: int) -> Sequence:
+    """At most so many of a sequence or an array, evenly spaced, with the first."""
+    return items[:: max(1, -(-len(items) // most))]
 
 
 def class_order(names: Iterable[str]) -> list[str]:

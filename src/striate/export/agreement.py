@@ -1,8 +1,11 @@
-"""Whether the facts of a model file fit each other, before anything is predicted with it."""
+"""What a model file holds: a network that is a line of layers, and facts that fit each other."""
 
 import math
 
+from torch import nn
+
 from striate.data.prepare import DEPTHS, FORMS, Preparation
+from striate.errors import StriateError
 from striate.network.build import Network
 from striate.tasks.task import Task
 
@@ -12,8 +15,9 @@ def require_agreement(network: Network, task: Task, preparation: Preparation, te
     shape = preparation.shape
     figures = (preparation.low, preparation.high, preparation.mean, preparation.std)
     is_finite = all(math.isfinite(value) for values in figures for value in values)
+    classes = task.classes if isinstance(task.classes, tuple) else ()
     rules = {
-        "class names are words": all(isinstance(name, str) for name in task.classes),
+        "there are classes, and their names are words": classes and all(isinstance(name, str) for name in classes),
         "pictures have a depth that is known": shape.depth in DEPTHS,
         "pictures have a form that is known": shape.form in FORMS,
         "pictures have the shape of the network": network.input_shape == shape.seen,
@@ -25,3 +29,10 @@ def require_agreement(network: Network, task: Task, preparation: Preparation, te
     if broken:
         raise ValueError(f"not so: {broken[0]}")
     task.require_output(network.output_shape)
+
+
+def require_line(network: nn.Module, rule: str) -> None:
+    """Raise StriateError with this rule for a network that no line of layers describes."""
+    if not isinstance(network, Network):
+        remedy = "build it with striate.network(line, ...)"
+        raise StriateError(rule, received=type(network).__name__, remedy=remedy)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from striate import files
-from striate.data.guard import load_one
-from striate.data.header import Pick
+from striate.data.guard import load_readable
 from striate.data.load import Source, Want
+from striate.data.prepare import Shape
 from striate.data.sample import Target
 from striate.draw.boxes import captioned
 from striate.draw.pixels import picture_png, visible
@@ -84,14 +84,13 @@ def require_written(task: Task, out: Path) -> None:
     files.require_place(out.parent if out.suffix else out)
 
 
-def draw_answer(task: Task, pick: Pick, told: Prediction, folder: Path) -> Path:
+def draw_answer(task: Task, shape: Shape, told: Prediction, folder: Path) -> Path:
     """Write the picture that was asked about, at its own size and with the answer drawn on it, as a PNG file of its
-    name (with a number where that is taken); pick: which page and channels the model takes."""
-    one = load_one(told.source, Want(pick=pick))
-    if one.problem:
-        raise StriateError("the picture must be readable", received=one.problem, where=told.path)
+    name (with a number where that is taken); shape: of what the model takes."""
+    require_drawn(shape.form)
+    picture = load_readable(told.source, Want(pick=shape.pick), told.path).picture
     place = folder / f"{files.free_name(Path(told.path).stem, lambda name: (folder / f'{name}.png').exists())}.png"
-    drawn = task.drawn(visible(one.picture), told.answer)
+    drawn = task.drawn(visible(picture), told.answer)
     if not task.spatial:  # an answer that has no place on the picture stands below it
         sure = "" if told.confidence is None else f", {100 * told.confidence:.1f} %"
         drawn = captioned(drawn, task.say(told.answer) + sure)

@@ -83,11 +83,8 @@ def layers(graph: Graph, several: Iterable[nn.Module], x: Value) -> Value:
     for layer in several:
         write = next((write for kinds, write in _WRITERS if isinstance(layer, kinds)), None)
         if write is None:
-            raise StriateError(
-                "a graph can hold every layer of the notation",
-                received=type(layer).__name__,
-                remedy="use the model file",
-            )
+            rule, remedy = "a graph can hold every layer of the notation", "use the model file"
+            raise StriateError(rule, received=type(layer).__name__, remedy=remedy)
         x = Value(write(graph, layer, x), layer(x.tensor))
     return x
 

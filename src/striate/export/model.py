@@ -13,10 +13,9 @@ import torch
 from torch import nn
 
 import striate
-from striate.data.batches import scale, standardise
 from striate.data.blocks import in_time, kin_in_time
 from striate.data.content import read_file
-from striate.data.guard import load_one
+from striate.data.guard import load_readable
 from striate.data.load import Loaded, Source, Want, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
@@ -25,8 +24,8 @@ from striate.data.wording import worded
 from striate.device import PRECISIONS, choose_device, evaluated, memory_format
 from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
-from striate.export.agreement import require_agreement
-from striate.export.answers import Prediction, draw_answer, require_drawn, said, write_answers
+from striate.export.agreement import require_agreement, require_line
+from striate.export.answers import Prediction, draw_answer, said, write_answers
 from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
@@ -77,19 +76,9 @@ class Model:
         """How the network is run."""
         return Passes(self.network, self.task, self.preparation, self.mirror, self.temperature, self.precision)
 
-    @property
-    def batch(self) -> int:
-        """Pictures per pass."""
-        return self.passes.batch
-
     def save(self, path: str | Path) -> None:
         """Write the model as one .safetensors file: tensors and facts, never code."""
-        if not isinstance(self.network, Network):
-            raise StriateError(
-                "a model file holds a network written as a line of layers",
-                received=type(self.network).__name__,
-                remedy="build it with striate.network(line, ...)",
-            )
+        require_line(self.network, "a model file holds a network written as a line of layers")
         header = {
             "line": self.network.text,
             "input_shape": list(self.network.input_shape),
@@ -118,24 +107,18 @@ class Model:
 
     def input(self, stored: np.ndarray) -> torch.Tensor:
         """A prepared picture (H, W, C) as the network gets it (C, H, W), where the network is."""
-        device = next(self.network.parameters()).device
-        return standardise(scale(np.array(stored[None]), self.preparation, device), self.preparation)[0]
+        return self.passes.input(np.array(stored[None]))[0]
 
     def answers(self, pictures: np.ndarray, sizes: np.ndarray | None = None, way: Way | None = None) -> list:
         """What the task makes of the network's output for prepared pictures (N, H, W, C), as `prepare.fit` and the
         store give them; sizes: (N, 2) height, width that the pictures had before, for answers in their own pixels;
-        way: as of `Passes.logits`."""
+        way: as for `Passes.logits`."""
         said, first = [], 0
         for logits in self.passes.logits(pictures, way):
             own = None if sizes is None else sizes[first : first + len(logits)]
             said += list(self.task.decode(logits / self.temperature, own))
             first += len(logits)
         return said
-
-    def probabilities(self, pictures: np.ndarray) -> np.ndarray:
-        """(N, classes) what is said of every output, for prepared pictures (N, H, W, C)."""
-        said = [self.task.per_class(answer) for answer in self.answers(pictures)]
-        return np.stack(said) if said else np.zeros((0, len(self.classes)))
 
     def logits(self, pictures: np.ndarray) -> torch.Tensor:
         """(N, outputs) of the network for prepared pictures (N, H, W, C), at least one, on the processor."""
@@ -158,11 +141,11 @@ class Model:
             self.task.joined([], [], tiles)  # which says what tiles are for
         if not isinstance(sources, Underway):
             sources = Underway(self._items(sources), self.preparation.shape, workers)
+        elif sources.shape != self.preparation.shape:
+            raise StriateError("a model file stays as it is while it is read", received="another one")
         return self._predicted(sources, tiles)
 
-    def _predicted(self, asked: Underway, tiles: Size | None = None) -> Iterator[Prediction]:
-        if asked.shape != self.preparation.shape:
-            raise StriateError("a model file stays as it is while it is read", received="another one")
+    def _predicted(self, asked: Underway, tiles: Size | None) -> Iterator[Prediction]:
         with closing(asked):
             yield from self.predict_loaded(asked, tiles)
 
@@ -210,17 +193,15 @@ class Model:
         left += [{"path": s.path, "reason": why} for s, _, why in known if why]
         samples = [replace(s, target=target) for s, target, _ in known if target is not None]
         asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers)
-        predictions = list(self._predicted(asked))
+        predictions = list(self.predict_each(asked))
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
         strange = any(why for *_, why in known) and not any(self.task.counts([s.target for s, _ in scored]).values())
         if strange or not scored:
-            raise StriateError(
-                "an evaluation needs at least one readable picture of a known class",
-                received=first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none",
-                where=found.root,
-                remedy=f"the model knows {', '.join(self.classes[:10])}",
-            )
+            received = first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none"
+            rule = "an evaluation needs at least one readable picture of a known class"
+            remedy = f"the model knows {', '.join(self.classes[:10])}"
+            raise StriateError(rule, received=received, where=found.root, remedy=remedy)
         kept = [s for s, _ in scored]
         contents = [hash_of(read_file(s.source) if isinstance(s.source, Path) else s.source) for s in kept]
         kin = kin_in_time(kept) if self.about.get("split") == "blocks" else kin_of(kept, contents)
@@ -253,10 +234,7 @@ class Model:
             where = few[0][0] if few else None
             raise StriateError("one picture is looked at", received=f"{len(few)} or more", where=where)
         name, item = few[0]
-        one = load_one(item, Want(shape=self.preparation.shape))
-        if one.problem:
-            raise StriateError("the picture must be readable", received=one.problem, where=name)
-        return self.look_at(one.picture, name)
+        return self.look_at(load_readable(item, Want(shape=self.preparation.shape), name).picture, name)
 
     def look_at(self, stored: np.ndarray, name: str, answer: object = None) -> "Look":
         """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it; answer: the model's, where
@@ -269,7 +247,7 @@ class Model:
             answer, x = self.answers(stored[None])[0] if answer is None else answer, self.input(stored)
             note = self.passes.note(logits_of(self.network, x[None]))
         told, seen = said(self.task, answer), trace(self.network, x, self.classes)
-        return Look(name, stored, seen, self._per_class(answer), told, self.preparation.shape, note)
+        return Look(name, stored, seen, self.task.by_class(answer), told, self.preparation.shape, note)
 
     def heatmap(
         self, picture: str | Path | np.ndarray, of: str | None = None, method: str = "hirescam", **settings: object
@@ -300,13 +278,10 @@ class Model:
     def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
         return items(sources, self.preparation.shape, self.about)
 
-    def _per_class(self, answer: object) -> dict[str, float]:
-        return dict(zip(self.classes, self.task.per_class(answer).tolist(), strict=True))
-
     def _named(self, name: str, source: Source, answer: object, size: tuple[int, int] | None, note: str) -> Prediction:
         return Prediction(
             path=name, predicted=self.task.target_of(answer), confidence=self.task.confidence(answer),
-            probabilities=self._per_class(answer), size=size, answer=answer, source=source, note=note,
+            probabilities=self.task.by_class(answer), size=size, answer=answer, source=source, note=note,
         )  # fmt: skip
 
     def save_predictions(self, path: str | Path, predictions: Iterable[Prediction]) -> None:
@@ -316,13 +291,12 @@ class Model:
     def draw_into(self, folder: Path, prediction: Prediction) -> Path:
         """Write the picture of a prediction, at its own size and with what was predicted drawn on it, into `folder`
         as a PNG file of its name, with a number where that is taken."""
-        require_drawn(self.preparation.shape.form)
-        return draw_answer(self.task, self.preparation.shape.pick, prediction, folder)
+        return draw_answer(self.task, self.preparation.shape, prediction, folder)
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu", precision: str = "auto") -> Model:
-    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. device: as of
-    `choose_device`. precision: as of Model."""
+    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. device: as for
+    `choose_device`. precision: as in Model."""
     if precision not in PRECISIONS:
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)
@@ -338,8 +312,7 @@ def load_model(path: str | Path, device: str | torch.device = "cpu", precision: 
         about, learned = dict(header["about"]), tuple(map(str, header.get("learned", ())))
         require_agreement(network, task, preparation, temperature)
     except (KeyError, TypeError, ValueError, RuntimeError, StriateError) as error:
-        raise StriateError(
-            "a model file's facts must fit its network", received=f"{type(error).__name__}: {error}", where=file
-        ) from error
+        received = f"{type(error).__name__}: {error}"
+        raise StriateError("a model file's facts must fit its network", received=received, where=file) from error
     network = network.to(choose_device(device), memory_format=memory_format(len(network.input_shape) + 1))
     return Model(network.eval(), task, preparation, mirror, temperature, about, file.parent, precision, learned)

@@ -18,6 +18,7 @@ from striate.data.symbols import KNOWN
 from striate.errors import StriateError
 from striate.export.passes import Passes
 from striate.export.whole import PICTURES, Whole, Written, whole
+from striate.network.build import shape_text
 
 OPSET, FORMAT = 17, 8  # no newer than the nodes need, for programs that are not new
 APART = 1e-3  # of the largest answer, or of 1, that ONNX Runtime may be off
@@ -39,14 +40,11 @@ def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Writt
     session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
     apart = float(np.abs(session.run(None, {PICTURES: made.pictures})[0] - made.expected).max())
     if not apart <= APART * max(float(np.abs(made.expected).max()), 1):
-        raise StriateError(
-            "answers of an ONNX file agree with those of the model",
-            received=f"a difference of {apart:.2g}",
-            where=path,
-            remedy="use the model file, and report this with the network's line",
-        )
+        rule, received = "answers of an ONNX file agree with those of the model", f"a difference of {apart:.2g}"
+        remedy = "use the model file, and report this with the network's line"
+        raise StriateError(rule, received=received, where=path, remedy=remedy)
     files.write_bytes(path, data)
-    takes, gives = ("×".join(["N", *map(str, sizes)]) for sizes in (shape.stored, made.expected.shape[1:]))
+    takes, gives = (shape_text(("N", *sizes)) for sizes in (shape.stored, made.expected.shape[1:]))
     placed = ", placed, not stretched, and filled up by mirroring" * shape.mirrored
     return Written(f"{PICTURES} ({takes}, {shape.depth}{placed})", f"{made.gives} ({gives}, float32)", apart)
 
@@ -71,11 +69,8 @@ def _packages() -> tuple[ModuleType, ModuleType]:
         import onnx
         import onnxruntime
     except ImportError as error:
-        raise StriateError(
-            "ONNX files are written with the packages onnx and onnxruntime",
-            received=f"no {error.name}",
-            remedy="pip install 'striate[onnx]'",
-        ) from error
+        rule, remedy = "ONNX files are written with the packages onnx and onnxruntime", "pip install 'striate[onnx]'"
+        raise StriateError(rule, received=f"no {error.name}", remedy=remedy) from error
     return onnx, onnxruntime
 
 

@@ -61,7 +61,7 @@ class Passes:
     batch: pictures per pass of a small request, few enough for the processor's cache; `wide` of a large one. Always the
     same and filled up with zeros, so that no picture's answer depends on those beside it. precision: "fp32"; "bf16"
     where it is known to be faster, which leaves the comparison; "auto" measures that too, and runs the batches of a
-    large request side by side, which on some machines changes the last bits. Other fields as of Model.
+    large request side by side, which on some machines changes the last bits. Other fields as in Model.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Passes:
         return Way(self.network, self.wide) if self._error == math.inf else self.half
 
     def logits(self, pictures: np.ndarray, way: Way | None = None) -> Iterator[Tensor]:
-        """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: as of `way_for`, for
+        """(B, outputs) float64 on the processor, for some pictures (N, H, W, C) at a time; way: from `way_for`, for
         the request that they are part of."""
         way = self.way_for(pictures) if way is None else way
         wide = self.precision == "auto" and (len(pictures) >= self.many or way.dtype == torch.bfloat16)
@@ -131,6 +131,11 @@ class Passes:
             full = Way(self.network, self.wide)
             said[again] = torch.cat(list(self._each(full, pictures[np.flatnonzero(again)], lanes)))
         yield said
+
+    def input(self, pictures: np.ndarray) -> Tensor:
+        """Prepared pictures (N, H, W, C) as the network gets them (N, C, H, W), where it is."""
+        device = next(self.network.parameters()).device
+        return standardise(scale(pictures, self.preparation, device), self.preparation)
 
     def note(self, logits: Tensor) -> str:
         """What lies between the one pass that is looked at, with these (1, outputs), and the answer; "" for nothing."""
@@ -207,9 +212,7 @@ class Passes:
         full = np.zeros((way.size, *pictures.shape[1:]), pictures.dtype)
         full[: len(pictures)] = pictures
         network, layout = way.network.eval(), memory_format(len(self.preparation.shape.seen) + 1)
-        device = next(network.parameters()).device
-        x = standardise(scale(full, self.preparation, device), self.preparation)
-        mean = 0.0
+        x, mean = self.input(full), 0.0
         for element in self.views:
             seen = turned(x, element).to(way.dtype).contiguous(memory_format=layout)
             mean = mean + self.task.turned_back(logits_of(network, seen).float(), element) / len(self.views)

@@ -23,7 +23,7 @@ MODEL_FILE = "model.safetensors"
 
 
 def by_range(shape: Shape) -> str:
-    """What befell pictures of another depth than the model's."""
+    """What was done to pictures of another depth than the model's, in words."""
     said = f"of another depth brought to the model's {shape.depth} by the range of the type, which is wrong where it"
     return f"{said} learned from a part of its own (12 bits in 16)."
 
@@ -60,8 +60,10 @@ class Underway:
 def ask(
     model: str | Path, sources: object, workers: int, passed: list[LeftOut] | None = None
 ) -> AbstractContextManager:
-    """`sources` on their way to the model in a run folder or a file, by what its header says of itself; the sources as
-    they are where it says nothing of use, which loading it will refuse. passed: as of `items`."""
+    """`sources` on their way to the model in a run folder or a file, by what the header of that file says.
+
+    Where it says nothing of use, the sources as they are: loading the model will say why. passed: as for `items`.
+    """
     try:
         with safetensors.safe_open(model_file(model), "np") as file:
             header = json.loads(file.metadata()[HEADER])

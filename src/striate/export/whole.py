@@ -11,12 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.data.batches import scale, standardise
 from striate.data.prepare import FORMS, REACH, Preparation
-from striate.errors import StriateError
+from striate.export.agreement import require_line
 from striate.export.graph import FLOAT, Graph, Value, layers
 from striate.export.passes import Passes, Way
-from striate.network.build import Network
 from striate.tasks.task import Task
 
 PICTURES = "pictures"
@@ -83,12 +81,7 @@ class Whole:
 
 def whole(passes: Passes) -> Whole:
     """Raises StriateError where the network is not a line of layers."""
-    if not isinstance(passes.network, Network):
-        raise StriateError(
-            "other programs get a network that is a line of layers",
-            received=type(passes.network).__name__,
-            remedy="build it with striate.network(line, ...)",
-        )
+    require_line(passes.network, "other programs get a network that is a line of layers")
     task, pictures = passes.task, _drawn(passes.preparation)
     exactly = Way(passes.network, passes.batch)
     with torch.inference_mode():
@@ -116,8 +109,7 @@ def _each(values: tuple[float, ...], preparation: Preparation) -> np.ndarray:
 def _written(graph: Graph, passes: Passes, pictures: np.ndarray) -> str:
     """All nodes up to the logits, divided by the temperature; torch goes along, for the shapes."""
     preparation, task, network = passes.preparation, passes.task, passes.network.eval()
-    x = standardise(scale(pictures, preparation, next(network.parameters()).device), preparation)
-    seen, answers = Value(_prepared(graph, preparation), x), []
+    seen, answers = Value(_prepared(graph, preparation), passes.input(pictures)), []
     for element in passes.views:
         y = layers(graph, network.up_to_logits(), graph.turned(seen, element))
         answers.append(_turned_back(graph, y, element, task))

@@ -61,7 +61,7 @@ class Line:
 
     def _next(self) -> None:
         taken, together = [], []
-        while self._waiting and (not taken or len(together) + len(self._waiting[0][0]) <= self._model.batch):
+        while self._waiting and (not taken or len(together) + len(self._waiting[0][0]) <= self._model.passes.batch):
             taken.append(self._waiting.popleft())
             together += taken[-1][0]
         try:

@@ -17,6 +17,7 @@ from striate.evaluate.intervals import Clusters
 from striate.evaluate.metrics import calibration_bins
 from striate.evaluate.operating import Points, at_points, operating_points, roc_figure
 from striate.evaluate.scores import classification_scores
+from striate.network.build import shape_text
 from striate.network.text import flat, parse
 from striate.tasks.task import END_FLAT, Floor, Task
 
@@ -52,8 +53,8 @@ class Classification(Task):
 
     def require_output(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 1:
-            rule, received = "a classifier's network ends in one row of numbers", "×".join(map(str, shape))
-            raise StriateError(rule, received=received, where="--network", remedy=END_FLAT)
+            rule = "a classifier's network ends in one row of numbers"
+            raise StriateError(rule, received=shape_text(shape), where="--network", remedy=END_FLAT)
         if shape[0] != len(self.classes) and (shape[0], len(self.classes)) != (1, 2):
             rule = "a classifier's network has one output per class (or one in all for two classes)"
             received = f"{shape[0]} outputs for {len(self.classes)} classes"

@@ -23,6 +23,7 @@ from striate.evaluate.boxes import best_threshold, detection_scores, hit_or_miss
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.network.auto import normed
+from striate.network.build import shape_text
 from striate.tasks import centres
 from striate.tasks.task import Floor, Task
 
@@ -117,7 +118,7 @@ class Detection(Task):
     def require_output(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 3 or shape[0] != self.outputs:
             rule = "a detector's network ends in maps: one per class, and four for the sides of boxes"
-            received = f"{'×'.join(map(str, shape))} where {self.outputs} maps are needed"
+            received = f"{shape_text(shape)} where {self.outputs} maps are needed"
             raise StriateError(rule, received=received, where="--network", remedy="end it with `conv classes 1`")
 
     def encode(self, targets: Sequence[Boxes], sizes: np.ndarray, shape: Shape) -> Tensor:
@@ -194,8 +195,7 @@ class Detection(Task):
     def per_class(self, answer: Boxes) -> np.ndarray:
         """How sure the surest object of every class is."""
         best = np.zeros(len(self.classes))
-        for name, sure in zip(answer.names, answer.confidence.tolist(), strict=True):
-            best[self.classes.index(name)] = max(best[self.classes.index(name)], sure)
+        np.maximum.at(best, np.array([self.classes.index(name) for name in answer.names], int), answer.confidence)
         return best
 
     def target_of(self, answer: Boxes) -> Boxes:
@@ -311,9 +311,7 @@ def _pieces(kinds: np.ndarray, boxes: np.ndarray, sure: np.ndarray, cuts: np.nda
     areas, found = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1), np.zeros(len(boxes), bool)
     for place in np.flatnonzero(np.isfinite(cuts[:, 0])):
         others = (kinds == kinds[place]) & (areas > areas[place]) & (2 * sure >= sure[place])
-        tile = np.tile(cuts[place, :2], 2), np.tile(cuts[place, 2:], 2)
-        both, either = centres.shared(*(torch.from_numpy(np.clip(one, *tile)) for one in (boxes[place], boxes[others])))
-        found[place] = bool((both > centres.SAME * either).any())
+        found[place] = _alike(boxes[place], boxes[others], cuts[place, :2], cuts[place, 2:]).any()
     return found
 
 
@@ -324,13 +322,18 @@ def _united(kinds: np.ndarray, boxes: np.ndarray, sure: np.ndarray, cuts: np.nda
     for place in cut:
         near = cut[(cut >= place) & (kinds[cut] == kinds[place]) & (2 * sure[cut] >= sure[place])]
         low, high = np.maximum(cuts[place, :2], cuts[near, :2]), np.minimum(cuts[place, 2:], cuts[near, 2:])
-        seen = (np.clip(one, np.tile(low, 2), np.tile(high, 2)) for one in (boxes[place], boxes[near]))
-        both, either = centres.shared(*map(torch.from_numpy, seen))
-        same = groups[near[(both > centres.SAME * either).numpy()]]
+        same = groups[near[_alike(boxes[place], boxes[near], low, high)]]
         groups[np.isin(groups, same)] = same.min(initial=groups[place])
     np.minimum.at(boxes[:, :2], groups, boxes[:, :2])
     np.maximum.at(boxes[:, 2:], groups, boxes[:, 2:])
     return boxes, groups == np.arange(len(boxes))
+
+
+def _alike(box: np.ndarray, others: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(N,) whether between two corners (2,) or (N, 2) a box and each of the others (N, 4) are the same."""
+    seen = (np.clip(one, np.tile(low, 2), np.tile(high, 2)) for one in (box, others))
+    both, either = centres.shared(*map(torch.from_numpy, seen))
+    return (both > centres.SAME * either).numpy()
 
 
 def _shares(target: Boxes) -> np.ndarray:

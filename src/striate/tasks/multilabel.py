@@ -45,9 +45,6 @@ class Multilabel(Task):
     def of(cls, found: Found, targets: Targets, options: Mapping[str, object]) -> Self:
         """Labels in the order of their columns, or by name; those that no picture has are not learned."""
         present = {name for target in targets for name in names_of(target)}
-        if options.get("balance") == "sampling":
-            rule = "pictures of several labels cannot be drawn evenly"
-            raise StriateError(rule, received="sampling", where="--balance")
         if not present:
             raise StriateError("some picture has a label", received="none", where=found.root)
         return cls(tuple(name for name in found.names if name in present) or tuple(class_order(present)))

@@ -62,8 +62,8 @@ class Regression(Task):
         still = [name for name, column in columns if len(set(column)) < 2]
         if still:
             raise StriateError("numbers to learn differ from picture to picture", received=still[0], where=found.root)
-        if (balance := options.get("balance")) in ("sampling", "weights"):
-            raise StriateError("numbers have no classes to draw evenly or weigh", received=balance, where="--balance")
+        if options.get("balance") == "weights":
+            raise StriateError("numbers have no classes to weigh", received="weights", where="--balance")
         negated = [word.strip() for word in str(options.get("mirror_negates") or "").split(",") if word.strip()]
         for word in negated:
             if word not in found.names:
@@ -96,11 +96,11 @@ class Regression(Task):
     def auto_line(self, channels: int, height: int, width: int, base: int) -> str:
         """A small network: few pictures have numbers, and wide ones learn them by heart. Its last maps are averaged
         over a coarse grid of places, so that it can both count and tell where something is."""
-        filters, side, layers = min(base, 32), min(height, width), []
-        for number in range(1 + max(0, int(np.log2(max(side, 1) / 24)))):
-            wide = filters * 2 ** max(number - 1, 0) // (2 if number == 0 else 1)
-            layers += ["maxpool 2"] * (number > 0) + [normed(wide, 5 if number == 0 else 3)] * (2 if number == 1 else 1)
-            side //= 2 if number else 1
+        filters, side = min(base, 32), min(height, width)
+        layers = [normed(filters // 2, 5)]
+        for halving in range(int(np.log2(max(side / 24, 1)))):
+            layers += ["maxpool 2", *[normed(filters * 2**halving, 3)] * (1 if halving else 2)]
+            side //= 2
         pool = f"avgpool {side // 4}, " if side >= 8 else ""
         return f"{', '.join(layers)}, {pool}flatten, dropout 0.2, dense classes, scale 0.125"
 
@@ -204,8 +204,6 @@ class Regression(Task):
 
     def errors(self, targets: Targets, answers: Sequence[np.ndarray]) -> np.ndarray:
         """The greatest error of a picture's numbers, in standard deviations of the training part."""
-        if not len(answers):
-            return np.zeros(0)
         return (np.abs(self._values(targets) - self._told(answers)[..., 0]) / self.scales).max(axis=1)
 
     def figures(self, targets: Targets, answers: Sequence, record: dict) -> dict[str, Figure]:

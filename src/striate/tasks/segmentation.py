@@ -18,7 +18,7 @@ from striate.augment.geometry import RECTANGLE, SQUARE, move_labels
 from striate.augment.recipe import Recipe, parse
 from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
 from striate.data.prepare import Shape, continued, placed
-from striate.data.sample import Found, Mask
+from striate.data.sample import Found, Mask, evenly
 from striate.data.vocabulary import class_list
 from striate.draw import charts
 from striate.draw.areas import palette, with_areas
@@ -26,6 +26,7 @@ from striate.errors import StriateError, first_few
 from striate.evaluate.areas import BACKGROUND, Pair, area_scores, iou, objects_in, pixel_counts
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
+from striate.network.build import shape_text
 from striate.network.unet import unet_line
 from striate.tasks.task import Floor, Task
 
@@ -84,8 +85,7 @@ class Segmentation(Task):
         return cls(found.names, turns=None if symmetry == augment == "auto" else asked)
 
     def fitted(self, targets: Sequence[Mask]) -> "Segmentation":
-        chosen = targets[:: max(1, -(-len(targets) // MEASURED))]
-        labels = [self._labels(target) for target in chosen]
+        labels = [self._labels(target) for target in evenly(targets, MEASURED)]
         shares = np.mean([_shares(each, len(self.classes)) for each in labels], axis=0)
         turns = _lies_alike(labels, len(self.classes)) if self.turns is None else self.turns
         return replace(self, usual=tuple(shares.tolist()), turns=turns)
@@ -110,7 +110,7 @@ class Segmentation(Task):
     def require_output(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 3 or shape[0] != len(self.classes):
             rule = "a network that divides pictures into areas ends in one map per class"
-            received = f"{'×'.join(map(str, shape))} for {len(self.classes)} classes"
+            received = f"{shape_text(shape)} for {len(self.classes)} classes"
             remedy = "end it with `conv classes 1`, without flatten, dense and global pools"
             raise StriateError(rule, received=received, where="--network", remedy=remedy)
 

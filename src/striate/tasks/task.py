@@ -25,6 +25,7 @@ from striate.errors import StriateError, nearest
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.network.auto import auto_line
+from striate.network.build import shape_text
 from striate.tasks.table import TASKS
 
 END_FLAT = "end it with `flatten, dense classes` or `globalavgpool, dense classes`"  # the remedy for one without
@@ -143,7 +144,7 @@ class Task(ABC):
         """Raise StriateError where a network's output for one picture, of this shape, is not what the task needs."""
         if shape != (self.outputs,):
             rule = "the network ends in one row with one number per output"
-            received = f"{'×'.join(map(str, shape))} for {self.outputs} outputs"
+            received = f"{shape_text(shape)} for {self.outputs} outputs"
             raise StriateError(rule, received=received, where="--network", remedy=END_FLAT)
 
     @abstractmethod
@@ -151,7 +152,7 @@ class Task(ABC):
         """(N, ...) tensor of the targets; sizes: (N, 2) height, width of the pictures before they got this shape."""
 
     def move(self, encoded: Tensor, sources: Tensor, recipe: Recipe) -> Tensor:
-        """Encoded targets (B, ...) of pictures that were moved; `sources` (B, 2, 3) as of augment.geometry.matrices."""
+        """Encoded targets (B, ...) of pictures that were moved; `sources` (B, 2, 3): see augment.apply.sources_of."""
         return encoded
 
     @property
@@ -206,6 +207,10 @@ class Task(ABC):
         """(K,) float64: what an answer says of every output, for lists: a probability, a value, a share."""
         return np.asarray(answer, np.float64)
 
+    def by_class(self, answer: object) -> dict[str, float]:
+        """The same by the names of the outputs."""
+        return dict(zip(self.classes, self.per_class(answer).tolist(), strict=True))
+
     def output_of(self, answer: object) -> int:
         """The output that an answer is about, which a heatmap explains first."""
         return int(np.argmax(self.per_class(answer)))
@@ -228,9 +233,8 @@ class Task(ABC):
 
     def record(self, answer: object) -> dict:
         """An answer as plain data for JSON, named as in a Prediction, and in a few words ("said")."""
-        chances = dict(zip(self.classes, self.per_class(answer).tolist(), strict=True))
         told = {"predicted": self.target_of(answer), "confidence": self.confidence(answer)}
-        return {**told, "probabilities": chances, "said": self.say(answer)}
+        return {**told, "probabilities": self.by_class(answer), "said": self.say(answer)}
 
     def png(self, answer: object) -> bytes | None:
         """An answer that is a picture itself as a PNG file."""
@@ -327,12 +331,9 @@ def task_kind(name: str) -> type[Task]:
 def make_task(name: str, facts: Mapping[str, object]) -> Task:
     """The task of that name with its fields, as a model file holds them; lists become tuples.
 
-    Raises TypeError or ValueError where they are no fields of the task, and StriateError where there is no such task.
+    Raises TypeError where they are no fields of the task, and StriateError where there is no such task.
     """
-    task = task_kind(name)(**{key: _frozen(value) for key, value in facts.items()})
-    if not isinstance(task.classes, tuple) or not task.classes:
-        raise ValueError("a task has classes")
-    return task
+    return task_kind(name)(**{key: _frozen(value) for key, value in facts.items()})
 
 
 def _frozen(value: object) -> object:

@@ -30,17 +30,20 @@ MEASURED_SIDE = 192  # pixels, at which the speed of larger pictures is measured
 WHITENED = 1 << 26  # numbers of the pictures that first filters are made from, at the most
 
 
-def speed_of(job: Job, line: Callable[..., str] | None = None) -> float | None:
-    """Training operations per second of this machine, measured only where the plan asks for it; line: what makes the
-    network that is measured, in place of auto's."""
+def speed_of(job: Job, line: str = "") -> float | None:
+    """Training operations per second of this machine, None without a budget of minutes, which alone needs them.
+
+    line: the network to measure, in place of auto's.
+    """
     if job.settings.minutes is None:
         return None
     shape = job.data.store.shape
     most = min(job.data.task.crop or MEASURED_SIDE, MEASURED_SIDE)
-    sides = (min(side, most) for side in (shape.height, shape.width))
+    height, width = (min(side, most) for side in (shape.height, shape.width))
     precision = machine.fastest_precision(job.settings.precision, job.device, len(shape.seen) - 1)
-    seen = () if shape.form == "picture" else shape.seen
-    return planning.measure_speed(shape.channels, *sides, job.device, line or auto_of(job), seen, precision)
+    seen = (shape.channels, height, width) if shape.form == "picture" else shape.seen
+    line = line or auto_of(job)(shape.channels, height, width, 32)
+    return planning.measure_speed(line, seen, job.device, precision)
 
 
 def auto_of(job: Job) -> Callable[[int, int, int, int], str]:
@@ -70,12 +73,6 @@ def network_of(plan: Plan, job: Job) -> Network:
 
 def training_of(plan: Plan, network: Network, job: Job) -> Training:
     data, preparation, device = job.data, job.preparation, job.device
-    if plan.balance == "sampling" and not data.task.one_label:
-        rule = "--balance sampling draws pictures by their one class"
-        raise StriateError(rule, received=data.task.name, where="--balance", remedy="use weights, or none")
-    if job.settings.smoothing and not data.task.smooths:
-        rule = "--smoothing is for labels that are chosen from classes"
-        raise StriateError(rule, received=data.task.name, where="--smoothing", remedy="leave it out")
     if plan.patience is not None and not len(data.rows("validation")):
         rule, remedy = "--patience waits for a validation part to get better", "raise --val, or leave --patience out"
         raise StriateError(rule, received="no validation pictures", where=data.found.root, remedy=remedy)
@@ -106,8 +103,9 @@ def training_of(plan: Plan, network: Network, job: Job) -> Training:
 
 
 def _precision_of(plan: Plan, network: Network, batches: Batches, job: Job) -> tuple[str, str]:
-    """As `choose_precision` finds on a batch, as far as it is small: how a layer computes depends on how many pictures
-    there are. What it found is kept for the next start on this machine."""
+    """The precision and the reason for it, by `choose_precision` on one batch, which is as large as those of the
+    training where that is not slow: how a layer computes depends on how many pictures there are. What was found is kept
+    for the next start on this machine."""
     shape, data = job.preparation.shape, job.data
     pixels = math.prod(min(side, plan.crop or side) for side in shape.seen[1:])
     count = min(max(CHECKED_PIXELS // pixels, 1), plan.batch_size)

@@ -1,6 +1,6 @@
-"""A budget in minutes: what is set aside of it for the scores and the report, as this machine takes for them.
+"""A budget in minutes: how much of it the scores and the report will need on this machine.
 
-Looking costs time too: a single batch is looked at, as it is and not turned.
+Measuring takes time too, so a single batch is measured, without its turned copies.
 """
 
 import math
@@ -23,6 +23,7 @@ from striate.network.summary import total_operations
 from striate.train.clock import Clock
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.events import Note
+from striate.train.illustrate import SHARE
 from striate.train.loop import Training
 from striate.train.plan import Plan
 
@@ -32,13 +33,18 @@ ROUNDS = 4  # and everything else so often at the most
 LEAST_STEPS = 100  # in fewer nothing is learned that bf16 could be sure of
 DRAWN = 16  # passes of one picture for what a report shows of layers and evidence, at the least
 COMPARED = 4  # how often answers on a picture are held against its target
-LEAST_REPORT = 2.2  # seconds that figures and report take at the least
+LEARNED = 0.3  # of a schedule; from then on it is known how long the answers of what was learned take
+LEAST_REPORT = 2.2  # seconds that figures and report take at the least,
+REPORT_FIGURES = 2.0  # for each processor second of the first figure,
+REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 
 
 def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained: bool = False) -> Clock | None:
-    """The clock of a budget, with what scoring, as a model in this precision does it, and the report will take set
-    aside; None without a budget. trained: whether the network knows so much by now that it can be asked whether bf16
-    will do; else that is taken for granted where a hundred steps lie before it."""
+    """The clock of a budget, which sets time aside for scoring in this precision and for the report; None without one.
+
+    trained: whether the network has learned enough to be asked whether bf16 will do for its answers; before that bf16
+    is assumed, where LEAST_STEPS steps are still to come.
+    """
     if plan.minutes is None:
         return None
     data, allowed, end = job.data, MEASURING * 60 * plan.minutes, job.started + 60 * plan.minutes
@@ -67,8 +73,11 @@ def clock_of(plan: Plan, network: Network, job: Job, precision: str, *, trained:
 
 
 def answer_in_time(training: Training, job: Job) -> None:
-    """Give up the average over mirrored and turned pictures where that would take much of a budget, and raise where
-    scores and report alone would take all of it, with one in which half is for training."""
+    """Give up averaging over mirrored and turned pictures where that would take much of a budget.
+
+    Raises StriateError where scores and report alone would take all of it; its remedy is a budget of which half is left
+    for training.
+    """
     plan, clock = training.plan, training.clock
     if clock is None:
         return
@@ -88,15 +97,35 @@ def answer_in_time(training: Training, job: Job) -> None:
         job.tell(Note(f"Mind      {told}; give more --minutes"))
 
 
+def look_again(training: Training, job: Job, threads: int) -> bool:
+    """Set aside what scores take by what was learned, measured on so many threads; False where it is too early."""
+    clock = training.clock
+    if clock is None or not LEARNED < training.place.progress < 1:
+        return False
+    torch.set_num_threads(threads)
+    network = training.average.network
+    clock.scoring = clock_of(training.plan, network, job, training.precision, trained=True).scoring
+    return True
+
+
+def set_aside_report(training: Training, first_figure: float) -> None:
+    """Set aside what the report takes; first_figure: processor seconds of the first figure."""
+    plan, clock = training.plan, training.clock
+    if clock is not None:
+        pixels = plan.height * plan.width if training.task.spatial else 0
+        extra = 60 * SHARE * plan.minutes + REPORT_PIXEL * pixels
+        clock.report = max(LEAST_REPORT, REPORT_FIGURES * first_figure) + extra
+
+
 def _passing(passes: Passes, way: Way, data: Dataset, rows: np.ndarray, allowed: float) -> tuple[float, Tensor]:
-    """Seconds that a picture takes through the network, and the logits of all."""
+    """Seconds that the network takes for a picture, and the logits of all of them."""
     pictures = np.asarray(data.store.pictures[rows])
     seconds, logits = _timed(lambda: torch.cat(list(passes.logits(pictures, way))), allowed)
     return seconds / len(rows), logits
 
 
 def _reading(data: Dataset, rows: np.ndarray, logits: Tensor, allowed: float) -> tuple[float, float]:
-    """Seconds that the answer on a picture takes, and the scores of all parts besides, whatever their size.
+    """Seconds that decoding the answer to a picture takes, and those for the scores of all parts, whatever their size.
     What scores need is loaded by then."""
     task, truth = data.task, data.targets_of(rows)
     seconds, said = _timed(lambda: list(task.decode(logits, data.sizes[rows])), allowed)
@@ -107,7 +136,7 @@ def _reading(data: Dataset, rows: np.ndarray, logits: Tensor, allowed: float) ->
 
 
 def _timed(function: Callable[[], Any], allowed: float) -> tuple[float, Any]:
-    """Seconds that it takes, the least of a few times, and what it gives."""
+    """The seconds that a function takes, the least of a few times, and what it gives."""
     times: list[float] = []
     while len(times) < ROUNDS and sum(times) < allowed:
         begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""What the validation part has to say of a trained network: how sure it may be, and what its task chooses by it."""
+"""What is set by the validation part after the training: how sure answers are, and what the task chooses by them."""
 
 from collections.abc import Callable
 from dataclasses import replace

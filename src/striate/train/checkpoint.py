@@ -17,7 +17,7 @@ from striate.export.tensors import read_tensors, write_tensors
 from striate.export.underway import MODEL_FILE
 from striate.train.events import Note, Watch
 
-KEPT = 2
+FOLDER, KEPT = "last.ckpt", 2  # of a run, and how many are kept there
 ARRAYS = "arrays"  # where pictures came from that were given in memory
 
 
@@ -37,41 +37,42 @@ class Place:
     best_epoch: int = 0
 
 
-def save_checkpoint(folder: Path, place: Place, tensors: dict[str, Tensor], history: list[dict]) -> None:
-    """Write a checkpoint into `folder`; older ones go only after it is safely on the disk."""
+def save_checkpoint(run: Path, place: Place, tensors: dict[str, Tensor], history: list[dict]) -> None:
+    """Write a checkpoint of a run; older ones go only after it is safely on the disk."""
     header = {"place": asdict(place), "history": history}
-    write_tensors(folder / file_name(place), tensors, header)
-    for old in _by_age(folder)[:-KEPT]:
+    write_tensors(run / FOLDER / f"epoch-{place.epoch:06d}.safetensors", tensors, header)
+    for old in _by_age(run)[:-KEPT]:
         old.unlink()
 
 
-def file_name(place: Place) -> str:
-    return f"epoch-{place.epoch:06d}.safetensors"
-
-
-def load_checkpoint(folder: Path) -> tuple[Place, dict[str, Tensor], list[dict]]:
-    """The newest whole checkpoint in `folder`; a damaged one is passed over for the one before it."""
-    problems = []
-    for path in reversed(_by_age(folder)):
+def load_checkpoint(run: Path, tell: Watch | None = None) -> tuple[Place, dict[str, Tensor], list[dict]]:
+    """The newest whole checkpoint of a run; damaged ones are passed over for the one before them, and told."""
+    problems: dict[str, Exception] = {}
+    for path in reversed(_by_age(run)):
         try:
             tensors, header = read_tensors(path)
-            return Place(**header["place"]), tensors, header["history"]
+            found = Place(**header["place"]), tensors, header["history"]
         except (StriateError, KeyError, TypeError) as error:
-            problems.append(f"{path.name}: {error}")
-    rule, received = "a run to resume has a whole checkpoint", "; ".join(problems) or "none"
-    raise StriateError(rule, received=received, where=folder, remedy="start the training anew")
+            problems[path.name] = error
+            continue
+        if problems and tell is not None:
+            tell(Note(f"Mind      {next(iter(problems))} is damaged, so what it held is done again"))
+        return found
+    received = "; ".join(f"{name}: {error}" for name, error in problems.items()) or "none"
+    rule, remedy = "a run to resume has a whole checkpoint", "start the training anew"
+    raise StriateError(rule, received=received, where=run / FOLDER, remedy=remedy)
 
 
 @contextlib.contextmanager
-def resumable(run: Path, checkpoints: str, tell: Watch, parent: Path | None = None, source: str = "") -> Iterator[None]:
-    """What a failure leaves of a run: one that can go on and word of how, one with its model, or no folder.
+def resumable(run: Path, tell: Watch, parent: Path | None = None, source: str = "") -> Iterator[None]:
+    """Inside, a failure leaves a run that can go on (and says how), or one that has its model, or else no folder.
 
-    parent: the folder of several runs that goes on in its place. source: where the pictures came from.
+    parent: the folder of several runs, to be resumed in its place. source: where the pictures came from.
     """
     try:
         yield
     except BaseException as error:
-        if not has_checkpoint(run / checkpoints):  # as after Ctrl-C in the first epoch
+        if not has_checkpoint(run):  # as after Ctrl-C in the first epoch
             if (run / MODEL_FILE).is_file():
                 tell(Note(f"Kept      {run} has the model, but not its scores: striate evaluate {run} FOLDER"))
             else:
@@ -89,14 +90,9 @@ def resumable(run: Path, checkpoints: str, tell: Watch, parent: Path | None = No
         raise
 
 
-def newest(folder: Path) -> str:
-    """The file name of the newest checkpoint in `folder`, whole or damaged."""
-    return _by_age(folder)[-1].name
+def has_checkpoint(run: Path) -> bool:
+    return bool(_by_age(run))
 
 
-def has_checkpoint(folder: Path) -> bool:
-    return bool(_by_age(folder))
-
-
-def _by_age(folder: Path) -> list[Path]:
-    return sorted(folder.glob("epoch-*.safetensors"))
+def _by_age(run: Path) -> list[Path]:
+    return sorted((run / FOLDER).glob("epoch-*.safetensors"))

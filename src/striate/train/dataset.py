@@ -3,7 +3,8 @@
 import hashlib
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from striate.check.finding import Check
 from striate.data.blocks import blocks, in_time, kin_in_time
 from striate.data.guard import rest
 from striate.data.prepare import Preparation
-from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of, class_order
+from striate.data.sample import PARTS, Found, LeftOut, Sample, Target, bytes_of, class_order, evenly
 from striate.data.sources import read_source, require_trainable
 from striate.data.split import VALIDATED, folds, kin_of, require_folds, split, twins, validation_share
 from striate.data.store import Store, build_store
@@ -27,19 +28,18 @@ from striate.evaluate.seal import opened_before
 from striate.network.catalog import CATALOG
 from striate.tasks.task import Task, task_kind
 from striate.train.events import Decoded, Note, Watch, in_words_of
-from striate.train.listed import set_aside, write_listed
+from striate.train.learnable import learnable
+from striate.train.listed import all_left_out, write_listed
 from striate.train.plan import require_fit, shape_of
-from striate.train.settings import Settings
-from striate.train.unseen import without_unseen
+from striate.train.settings import PLACES, Settings
 
 if TYPE_CHECKING:  # a check needs no model
     from striate.train.given import Given
 
-PLACES = ("task", "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page")  # what to read
 COMPARING = 0.1  # of a budget in minutes may go into seeking pictures that look alike
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 FEW_SCORED = 20  # the same where every picture has many answers
-TWIN, UNUSED = "twin", ""  # what a row is that is in none of the parts
+TWIN, UNUSED = "twin", ""  # in place of a part, for rows that are in none
 Source = str | Path | tuple | None  # None: the digits
 
 
@@ -73,18 +73,18 @@ class Dataset:
     empty: tuple[str, ...] = ()
     opened: Mapping[str, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def samples(self) -> list[Sample]:
         """The sample of every row of the store."""
         return [self.found.samples[i] for i in self.store.kept]
 
-    @property
+    @cached_property
     def targets(self) -> list[Target]:
         return [sample.target for sample in self.samples]
 
     def targets_of(self, rows: Iterable[int]) -> list[Target]:
         """The targets of some rows of the store."""
-        return [self.found.samples[self.store.kept[row]].target for row in rows]
+        return [self.targets[row] for row in rows]
 
     @property
     def sizes(self) -> np.ndarray:
@@ -95,15 +95,14 @@ class Dataset:
         """(len(rows), ...) the targets of rows as the task learns them."""
         return self.task.encode(self.targets_of(rows), self.sizes[rows], self.store.shape)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The path of every row of the store, as in data.csv."""
         return [sample.path for sample in self.samples]
 
     @property
     def left_out(self) -> list[LeftOut]:
-        aside = set_aside(self.samples, self.check.set_aside | self.aside)
-        return [*self.found.left_out, *self.store.left_out, *aside]
+        return all_left_out(self.found, self.store, self.check.set_aside | self.aside)
 
     @property
     def used(self) -> np.ndarray:
@@ -126,7 +125,7 @@ class Dataset:
         answers each, of about as many as are tested."""
         rows = self.rows(part)
         most = max(len(self.rows("test")), FEW_SCORED) if self.task.spatial else TRAIN_SCORED
-        return rows[:: -(-len(rows) // most)] if part == "train" and len(rows) else rows
+        return evenly(rows, most) if part == "train" else rows
 
     def counts(self, part: str) -> dict[str, int]:
         """Pictures per class in a part."""
@@ -208,7 +207,7 @@ def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, S
     pick = replace(settings.pick, volume=found.form == "volume")
     looked = survey(found.samples, pick=pick, workers=settings.workers)
     kind = task_kind(found.task)
-    shape = shape_of(found.form, settings, looked, kind.side(found), kind.step, kind.mirrored)
+    shape = shape_of(found.form, settings, looked, kind.side(found), kind)
     require_fit(found, settings, kind, shape)
     store = build_store(
         found.samples,
@@ -231,12 +230,9 @@ def read_dataset(
     """
     found = find(source, settings)
     require_trainable(found)
-    if settings.mirror_negates and not hasattr(task_kind(found.task), "negated"):
-        rule, received = "--mirror-negates names columns of numbers that are learned", f"what {found.task} learns"
-        raise StriateError(rule, received=received, where=found.root, remedy="leave it out")
     looked, store = open_store(found, settings, tell)
     check = check_store(found, store, math.inf if settings.minutes is None else 60 * settings.minutes * COMPARING)
-    found, task = _task(found, store, check, settings)
+    found, task = learnable(found, store, check, settings)
     kin = kin_of([found.samples[i] for i in store.kept], store.contents, check.together)
     data = Dataset(found, looked, store, np.full(len(kin), UNUSED, object), task, check, kin)
     data = divided(data, settings, division)
@@ -247,7 +243,7 @@ def read_dataset(
 
 
 def in_use(store: Store, check: Check) -> tuple[np.ndarray, list[list[int]]]:
-    """The rows of the store that are not set aside, and which of these belong together by looks, by their places."""
+    """The rows of the store that are not set aside, and groups of places among them that belong together by looks."""
     rows = np.setdiff1d(np.arange(len(store.kept)), list(check.set_aside))
     place = {int(row): number for number, row in enumerate(rows)}
     together = [[place[row] for row in group if row in place] for group in check.together]
@@ -256,12 +252,14 @@ def in_use(store: Store, check: Check) -> tuple[np.ndarray, list[list[int]]]:
 
 def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
     """The same pictures in the parts of a division; nothing is read again."""
+    data = (_in_blocks if settings.split == "blocks" else _by_content)(data, settings, division)
+    return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
+
+
+def _by_content(data: Dataset, settings: Settings, division: Division) -> Dataset:
+    """The same pictures in parts that follow from their content and a seed."""
     used, together = in_use(data.store, data.check)
-    every = data.samples
-    samples = [every[row] for row in used]
-    contents = [data.store.contents[row] for row in used]
-    if settings.split == "blocks":
-        return _in_blocks(data, settings, division, used, samples, contents)
+    samples, contents = [data.samples[row] for row in used], [data.store.contents[row] for row in used]
     if division.folds:
         if any(sample.part in PARTS[1:] for sample in data.found.samples):
             rule = "folds divide pictures that have no test or validation part of their own"
@@ -280,39 +278,22 @@ def divided(data: Dataset, settings: Settings, division: Division) -> Dataset:
     held = twins(samples, contents, parts[used], together) if settings.test and data.task.one_label else []
     parts[used[held]] = TWIN
     empty = tuple(part for part, share in shares.items() if share > 0 and part not in parts)
-    data = replace(data, parts=parts, empty=empty)
-    return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
+    return replace(data, parts=parts, empty=empty)
 
 
-def _in_blocks(
-    data: Dataset, settings: Settings, division: Division, used: np.ndarray, samples: list[Sample], contents: list[str]
-) -> Dataset:
+def _in_blocks(data: Dataset, settings: Settings, division: Division) -> Dataset:
     """The same pictures in parts that follow each other in the order given."""
+    used, _ = in_use(data.store, data.check)
+    samples, contents = [data.samples[row] for row in used], [data.store.contents[row] for row in used]
     validation, fold = VALIDATED if settings.val is None else settings.val, (division.fold, division.folds)
     named, beside = blocks(samples, contents, test=settings.test, validation=validation, fold=fold)
     parts, kin = np.full(len(data.store.kept), UNUSED, object), np.arange(len(data.store.kept))
     parts[used] = named
-    every = data.samples
     for rows in (np.flatnonzero(parts == part) for part in PARTS):
-        kin[rows] = rows[kin_in_time([every[row] for row in rows])]
+        kin[rows] = rows[kin_in_time([data.samples[row] for row in rows])]
     part_of, aside = dict(zip(data.names, parts, strict=True)), {int(used[row]): why for row, why in beside.items()}
     check = replace(data.check, findings=[one.in_blocks(part_of) for one in data.check.findings])
-    data = replace(data, parts=parts, kin=kin, check=check, aside=aside)
-    return replace(data, task=data.task.fitted(data.targets_of(data.rows("train"))))
-
-
-def _task(found: Found, store: Store, check: Check, settings: Settings) -> tuple[Found, Task]:
-    """What can be learned of what was found, and the task, once it is sure that classes keep enough pictures."""
-    used = np.setdiff1d(store.kept, store.kept[list(check.set_aside)])
-    aside = set_aside([found.samples[i] for i in store.kept], check.set_aside)
-    require_trainable(replace(found, left_out=[*found.left_out, *store.left_out, *aside]), used)
-    task = task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], asdict(settings))
-    remaining = task.counts([found.samples[i].target for i in used])
-    if gone := class_order(name for name, count in remaining.items() if not count):
-        rule = "every class needs pictures that are not under another class too"
-        remedy = "`striate check` shows which pictures are there twice"
-        raise StriateError(rule, received=f"none of {first_few(gone)}", where=found.root, remedy=remedy)
-    return without_unseen(found, used, task)
+    return replace(data, parts=parts, kin=kin, check=check, aside=aside)
 
 
 def _tell(data: Dataset, tell: Watch, fold: str) -> None:

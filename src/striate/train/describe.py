@@ -198,10 +198,10 @@ def _kind(task: Task) -> str:
 
 def _mistakes(model: Model, data: Dataset, answers: Sequence) -> list[MistakePicture]:
     rows, task = data.scored_rows("test"), model.task
-    targets, names, shown = data.targets_of(rows), data.names, []
-    for index in task.worst(targets, answers, MISTAKES):
-        target, answer = targets[index], answers[index]
-        picture = drawn(np.asarray(data.store.pictures[rows[index]]), data.store.shape)
-        said = said_of(task, target, answer, names[rows[index]])
-        shown.append(MistakePicture(picture=task.drawn(picture, answer, target), **said))
+    shown = []
+    for index in task.worst(data.targets_of(rows), answers, MISTAKES):
+        row, answer = rows[index], answers[index]
+        picture = drawn(np.asarray(data.store.pictures[row]), data.store.shape)
+        picture = task.drawn(picture, answer, data.targets[row])
+        shown.append(MistakePicture(picture=picture, **said_of(task, data, row, answer)))
     return shown

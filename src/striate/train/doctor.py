@@ -21,7 +21,7 @@ from striate.evaluate.facts import ReportFacts
 from striate.evaluate.report import report
 from striate.train.dataset import Source, find, in_use, open_store
 from striate.train.events import Note, in_words_of
-from striate.train.listed import set_aside, write_listed
+from striate.train.listed import all_left_out, write_listed
 from striate.train.probe import Lesson
 from striate.train.progress import Progress
 from striate.train.settings import CHECK_SETTINGS, Settings, name_options, settings_from
@@ -92,8 +92,7 @@ def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Fi
 
 
 def _write(folder: Path, found: Found, store: Store, result: Check, seconds: float) -> None:
-    samples = [found.samples[row] for row in store.kept]
-    left_out = [*found.left_out, *store.left_out, *set_aside(samples, result.set_aside)]
+    left_out = all_left_out(found, store, result.set_aside)
     facts = ReportFacts(
         title=f"{Path(found.root).name}: what to know before training",
         **head_of(folder, found, store, result, (*left_out, *found.mended), seconds),
@@ -101,7 +100,7 @@ def _write(folder: Path, found: Found, store: Store, result: Check, seconds: flo
             name: {part or "pictures": count for part, count in parts.items()} for name, parts in result.classes.items()
         },
     )
-    used = [(sample, sample.part or "") for row, sample in enumerate(samples) if row not in result.set_aside]
-    write_listed(folder, used, left_out, found.mended)
+    samples = [found.samples[number] for row, number in enumerate(store.kept) if row not in result.set_aside]
+    write_listed(folder, [(sample, sample.part or "") for sample in samples], left_out, found.mended)
     files.write_json(folder / "check.json", result.to_dict())
     files.write_text(folder / "check.html", report(facts))

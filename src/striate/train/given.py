@@ -21,7 +21,7 @@ from striate.errors import StriateError
 from striate.export.model import load_model
 from striate.export.underway import HEADER, model_file
 from striate.network import blocks
-from striate.network.build import Network
+from striate.network.build import Network, shape_text
 from striate.network.text import for_classes, member_of
 from striate.tasks.task import Task
 from striate.train.settings import Settings
@@ -51,7 +51,7 @@ class Given:
     learned: Sequence[str] = field(default=(), repr=False)
 
     def settings(self, asked: Settings) -> Settings:
-        """What was asked, and where that leaves it open, pictures and members as of the model given."""
+        """What was asked; picture size, channels and members that it leaves open are those of the model given."""
         shape = self.shape
         if asked.network != "auto":
             return asked
@@ -78,8 +78,7 @@ class Given:
 
     def give(self, network: Network, classes: tuple[str, ...]) -> str:
         """Give `network`, in place, the weights that fit, and say which; classes: what its outputs stand for."""
-        learning = list(network[0].children()) if isinstance(network[0], blocks.Ensemble) else [network]
-        for member, known in zip(learning, cycle(self.members), strict=False):
+        for member, known in zip(_members(network), cycle(self.members), strict=False):
             own = _layers(member.state_dict())
             fitting = self._fitting(own, known, classes)
             self._copy(member, own[:fitting], known, network.input_shape)
@@ -92,12 +91,10 @@ class Given:
         most = len(own) - (self.task is None or self.task.classes != classes)
         fitting = next((n for n, (mine, theirs) in enumerate(pairs) if _shapes(mine) != _shapes(theirs)), len(known))
         if not min(fitting, most):
-            raise StriateError(
-                "weights to start from fit the network from its first layer on",
-                received=f"{known[0][0]} {_told(known[0])} for {own[0][0]} {_told(own[0])}" if known else "no layers",
-                where=self.where,
-                remedy="name their network with --network, and their channels with --channels",
-            )
+            received = f"{known[0][0]} {_told(known[0])} for {own[0][0]} {_told(own[0])}" if known else "no layers"
+            rule = "weights to start from fit the network from its first layer on"
+            remedy = "name their network with --network, and their channels with --channels"
+            raise StriateError(rule, received=received, where=self.where, remedy=remedy)
         return min(fitting, most)
 
     @torch.no_grad()
@@ -127,10 +124,14 @@ def read_given(path: str) -> Given:
         remedy = f"bring what torch.save wrote into that form: {CONVERT}"
         raise StriateError(rule, received=f"{type(error).__name__}: {error}", where=file, remedy=remedy) from error
     model = load_model(file)
-    ensemble = isinstance(model.network[0], blocks.Ensemble)
-    members = [_layers(part.state_dict()) for part in (model.network[0].children() if ensemble else [model.network])]
+    members = [_layers(member.state_dict()) for member in _members(model.network)]
     line = for_classes(member_of(model.network.text))
     return Given(file, digest, members, line, model.preparation.shape, model.task, model.learned)
+
+
+def _members(network: Network) -> list[nn.Module]:
+    """The members of an ensemble, or the one network."""
+    return list(network[0].children()) if isinstance(network[0], blocks.Ensemble) else [network]
 
 
 def _layers(state: Mapping[str, Tensor]) -> Layers:
@@ -159,7 +160,7 @@ def _shapes(layer: tuple[str, dict[str, Tensor]]) -> dict[str, torch.Size]:
 
 
 def _told(layer: tuple[str, dict[str, Tensor]]) -> str:
-    return "×".join(map(str, next(iter(layer[1].values())).shape))
+    return shape_text(next(iter(layer[1].values())).shape)
 
 
 def _flattened(member: nn.Sequential, input_shape: tuple[int, ...]) -> tuple[str, torch.Size] | None:

@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-from striate.data.sample import Target
 from striate.data.shown import shown as drawn
 from striate.data.shown import with_heat
 from striate.errors import StriateError
@@ -44,7 +43,7 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
 
     answers: to the test part's rows.
     """
-    rows, names, task, shown = data.scored_rows("test"), data.names, model.task, []
+    rows, task, shape, shown = data.scored_rows("test"), model.task, data.store.shape, []
     targets, tested = data.targets_of(rows), _tested(model, training)
     wrong = task.worst(targets, answers, MISTAKES)
     chosen = [*wrong, *(index for index in task.best(targets, answers, HITS) if index not in wrong)]
@@ -57,12 +56,11 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
             output = task.output_of(answers[index])
             stored = np.asarray(data.store.pictures[rows[index]])
             heat, verdict = _heat(model, stored, output, is_tested=len(shown) < tested)
-            shape = data.store.shape
             shown.append(
                 HeatmapPicture(
                     picture=drawn(stored, shape),
                     overlay=with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed),
-                    **said_of(task, targets[index], answers[index], names[rows[index]]),
+                    **said_of(task, data, rows[index], answers[index]),
                     layer=heat.layer,
                     maximum=heat.maximum,
                     total=heat.total,
@@ -75,10 +73,10 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
     return told if task.shares else told | {"heatmap_ends": ("speaks for a lower number", "for a higher one")}
 
 
-def said_of(task: Task, target: Target, answer: object, path: str) -> dict[str, object]:
+def said_of(task: Task, data: Dataset, row: int, answer: object) -> dict[str, object]:
     """What a report says of any picture that was answered."""
-    said = {"truth": task.told(target), "predicted": task.say(answer), "confidence": task.confidence(answer)}
-    return {**said, "path": path}
+    said = {"truth": task.told(data.targets[row]), "predicted": task.say(answer), "path": data.names[row]}
+    return {**said, "confidence": task.confidence(answer)}
 
 
 def _tested(model: Model, training: Training) -> int:

@@ -1,15 +1,17 @@
 """data.csv: every file that was found, what became of it, and why."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from striate import files
-from striate.data.sample import LeftOut, Sample, text_of
+from striate.data.sample import Found, LeftOut, Sample, text_of
+from striate.data.store import Store
 
 
-def set_aside(samples: Sequence[Sample], why: Mapping[int, str]) -> list[LeftOut]:
-    """The samples that are not used though they can be read; why: their rows among the samples, and the reason."""
-    return [samples[row].left_out(reason) for row, reason in sorted(why.items())]
+def all_left_out(found: Found, store: Store, why: Mapping[int, str]) -> list[LeftOut]:
+    """Every file that is not used; why: of those that can be read, the rows of the store and the reason."""
+    aside = [found.samples[store.kept[row]].left_out(reason) for row, reason in sorted(why.items())]
+    return [*found.left_out, *store.left_out, *aside]
 
 
 def write_listed(

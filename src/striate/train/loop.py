@@ -84,7 +84,7 @@ class Training:
         self.network.load_state_dict(groups["network"])
         self.average.network.load_state_dict(groups["average"])
         self.optimizer.load(groups["optimizer"])
-        self.masters.masters_to_working()
+        self.masters.lower()
         self.best, self.place = groups["best"], place
 
     def run(self) -> Iterator[Event]:

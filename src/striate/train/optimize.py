@@ -23,13 +23,10 @@ class Optimizer:
 
     def __init__(self, network: nn.Module, plan: Plan, dtype: torch.dtype = torch.float32) -> None:
         trained = [p for p in network.parameters() if p.requires_grad]
-        is_filter = plan.optimizer == "muon"
         self.plan, self.dtype = plan, dtype
-        self._filters = [p for p in trained if p.ndim > 2 and is_filter]
-        self._groups = [
-            ([p for p in trained if p.ndim > 1 and not (p.ndim > 2 and is_filter)], plan.weight_decay),
-            ([p for p in trained if p.ndim <= 1], 0.0),
-        ]
+        self._filters = [p for p in trained if p.ndim > 2 and plan.optimizer == "muon"]
+        filters = set(map(id, self._filters))
+        self._decay = {id(p): plan.weight_decay if p.ndim > 1 else 0.0 for p in trained if id(p) not in filters}
         adaptive = plan.optimizer in {"adam", "adamw"}
         self._kinds = ("momentum", "square") if adaptive else ("momentum",)
         self._state = {id(p): {kind: torch.zeros_like(p) for kind in self._kinds} for p in trained}
@@ -40,8 +37,8 @@ class Optimizer:
     def step(self, factor: float) -> None:
         """One update at `factor` (0..1) of the highest learning rates."""
         self._steps += 1
-        for weights, decay in self._groups:
-            weights = [p for p in weights if p.grad is not None]
+        for decay in set(self._decay.values()):
+            weights = [p for p in self._order if p.grad is not None and self._decay.get(id(p)) == decay]
             states = {kind: [self._state[id(p)][kind] for p in weights] for kind in self._kinds}
             if weights:
                 self._update(weights, [p.grad for p in weights], states, decay, factor)
@@ -65,14 +62,13 @@ class Optimizer:
 
     def goes_in_pieces(self, weight: Tensor) -> bool:
         """Whether each number's update depends on nothing but that number's own past."""
-        return id(weight) in self._state and not any(weight is p for p in self._filters)
+        return id(weight) in self._decay
 
     @torch.no_grad()
     def step_of_piece(self, weight: Tensor, rows: slice, gradient: Tensor, factor: float) -> None:
         """What the last `step` did for whole weights, for some rows of one that had no gradient then."""
         states = {kind: [state[rows]] for kind, state in self._state[id(weight)].items()}
-        decay = next(decay for weights, decay in self._groups if any(weight is p for p in weights))
-        self._update([weight[rows]], [gradient], states, decay, factor)
+        self._update([weight[rows]], [gradient], states, self._decay[id(weight)], factor)
 
     def _update(
         self,
@@ -160,15 +156,12 @@ class Masters:
                 rows = slice(first, first + count)
                 optimizer.step_of_piece(master, rows, copied.grad[rows].to(torch.float32), factor)
                 copied[rows].copy_(master[rows])
-        self._lower(rest)
-
-    def masters_to_working(self) -> None:
-        """The weights as they are now, in bf16 where that is computed with."""
-        self._lower(self._pairs)
+        self.lower(rest)
 
     @torch.no_grad()
-    def _lower(self, pairs: list[tuple[Tensor, Tensor]]) -> None:
-        for master, copied in pairs:
+    def lower(self, pairs: list[tuple[Tensor, Tensor]] | None = None) -> None:
+        """Bring the weights as they are now to the network that computes, all or those of some pairs."""
+        for master, copied in self._pairs if pairs is None else pairs:
             copied.copy_(master)
 
     def zero_grad(self) -> None:

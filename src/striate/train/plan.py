@@ -68,7 +68,7 @@ class Facts:
         return sum(self.counts)
 
     @property
-    def outputs(self) -> int:
+    def classes(self) -> int:
         return len(self.task.classes)
 
 
@@ -109,16 +109,14 @@ class Plan:
     @classmethod
     def from_table(cls, table: dict) -> "Plan":
         """The plan stored by an earlier sitting."""
-        values = {item.name: table.get(item.name, item.default) for item in fields(cls)}
-        values = {name: None if value is MISSING else value for name, value in values.items()}
-        values["sizes"] = tuple(tuple(pair) for pair in values["sizes"])
-        return cls(**values)
+        known = {one.name: table.get(one.name) for one in fields(cls) if one.name in table or one.default is MISSING}
+        known["sizes"] = tuple(map(tuple, known.get("sizes", cls.sizes)))
+        return cls(**known)
 
     def with_symmetry(self, symmetry: str, why: str) -> "Plan":
         """The same with auto's random changes and this one of SYMMETRIES."""
         recipe = auto_recipe(self.channels, symmetry)
-        said = f"{symmetry}: {why}"
-        return replace(self, recipe=str(recipe), mirror=recipe.hflip or recipe.dihedral, symmetry=said)
+        return replace(self, recipe=str(recipe), mirror=_mirrors(recipe), symmetry=f"{symmetry}: {why}")
 
 
 def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float | None = None) -> Plan:
@@ -133,48 +131,56 @@ def make_plan(settings: Settings, facts: Facts, *, operations_per_second: float 
     line, often = _auto(facts, batch, budget / (settings.members or 1)) if auto else (line_of(settings.network), 1)
     spare = min(often, MOST_MEMBERS) if seconds and not task.spatial else 1
     optimizer = settings.optimizer or ("muon" if ours else "adam")
-    recipe = parse(_FORM_RECIPES[shape.form] if settings.augment == "auto" else settings.augment)
-    recipe.require_axes(FORMS[shape.form])
+    recipe, symmetry = _changes(settings, shape, task)
+    balance = settings.balance
+    if balance == "auto":
+        balance = "weights" if max(facts.counts) >= 2 * min(facts.counts) else "none"
+    gentle = GENTLER if settings.weights else 1.0
     usual = "other" if not auto else "auto" if shape.form == "picture" else "form"
-    plan = Plan(
+    return Plan(
         line=ensemble_of(line, settings.members or spare), height=shape.height, width=shape.width,
-        channels=shape.channels, classes=facts.outputs, batch_size=batch, minutes=settings.minutes, optimizer=optimizer,
+        channels=shape.channels, classes=facts.classes, batch_size=batch, minutes=settings.minutes, optimizer=optimizer,
         epochs=None if seconds else settings.epochs or _epochs(facts, batch),
-        lr=settings.lr or _gentler(settings, _LEARNING_RATES[usual][optimizer]),
+        lr=settings.lr or gentle * _LEARNING_RATES[usual][optimizer],
         momentum=_given(settings.momentum, 0.9 if optimizer == "sgd" else 0.85),
-        filter_lr=1.2 * (settings.lr or _gentler(settings, 0.05 if usual == "form" else 0.2)),
+        filter_lr=1.2 * (settings.lr or gentle * (0.05 if usual == "form" else 0.2)),
         filter_momentum=_given(settings.momentum, 0.6),
         weight_decay=_given(settings.weight_decay, 5e-4 if ours else 0.0),
-        smoothing=_given(settings.smoothing, 0.1 if auto and not task.batch_pixels else 0.0),
-        recipe=str(recipe), balance=_balance(settings.balance, facts.counts), seed=settings.seed,
-        patience=settings.patience, mirror=recipe.hflip or recipe.dihedral, crop=task.crop,
+        smoothing=_given(settings.smoothing, 0.1 if auto and task.smooths and not task.batch_pixels else 0.0),
+        recipe=str(recipe), symmetry=symmetry, mirror=_mirrors(recipe), seed=settings.seed,
+        balance=balance, patience=settings.patience, crop=task.crop,
         sizes=SIZES if auto and _may_shrink(settings, facts, line) else ((1.0, 1.0),),
     )  # fmt: skip
+
+
+def _changes(settings: Settings, shape: Shape, task: Task) -> tuple[Recipe, str]:
+    """The random changes, and which of SYMMETRIES is among them and why; "" where a recipe or nothing was asked for.
+
+    Other forms than pictures are mirrored only where that was asked for.
+    """
+    chosen = () if settings.symmetry == "auto" else (settings.symmetry, "asked for")
     if settings.augment != "auto":
-        return plan
-    if shape.form != "picture":
-        return _of_form(plan, recipe, settings.symmetry, shape.form)
-    symmetry = usual_symmetry(shape.channels)
-    if settings.symmetry != "auto":
-        symmetry = settings.symmetry, "asked for"
-    elif task.moves:
-        symmetry = task.symmetry
-    plan = plan.with_symmetry(*symmetry)
-    return replace(plan, recipe=str(task.recipe(parse(plan.recipe))))
-
-
-def _of_form(plan: Plan, recipe: Recipe, symmetry: str, form: str) -> Plan:
-    """The plan for another form than pictures, which is mirrored only where that was asked for."""
-    if symmetry == "auto":
-        return plan
-    recipe = replace(recipe, hflip=symmetry == "mirror", dihedral=symmetry == "dihedral")
-    recipe.require_axes(FORMS[form])
-    return replace(plan, recipe=str(recipe), mirror=symmetry != "none", symmetry=f"{symmetry}: asked for")
+        recipe = parse(settings.augment)
+    elif shape.form == "picture":
+        chosen = chosen or (task.symmetry if task.moves else usual_symmetry(shape.channels))
+        recipe = task.recipe(auto_recipe(shape.channels, chosen[0]))
+    else:
+        recipe = _turning(parse(_FORM_RECIPES[shape.form]), settings.symmetry)
+    recipe.require_axes(FORMS[shape.form])
+    return recipe, ": ".join(chosen)
 
 
 def require_fit(found: Found, settings: Settings, kind: type[Task], shape: Shape) -> None:
-    """Raise where the network that was asked for does not fit samples of this shape, or their classes, before any is
-    decoded; other tasks than of one label learn of what is found in readable samples."""
+    """Raise where what was asked for does not fit what is learned, before any sample is decoded: options, and a network
+    for samples of this shape; other tasks than of one label learn of what is found in readable samples."""
+    numbers = hasattr(kind, "negated")
+    for is_asked, fits, rule in (
+        (settings.mirror_negates, numbers, "--mirror-negates names columns of numbers that are learned"),
+        (settings.balance == "sampling", kind.one_label, "--balance sampling draws pictures by their one class"),
+        (settings.smoothing, kind.smooths, "--smoothing is for labels that are chosen from classes"),
+    ):
+        if is_asked and not fits:
+            raise StriateError(rule, received=f"what {found.task} learns", where=found.root, remedy="leave it out")
     if settings.network.strip() != "auto" and kind.one_label and shape.height:  # else no picture is readable
         task, line = kind.of(found, [one.target for one in found.samples], asdict(settings)), line_of(settings.network)
         with torch.device("meta"):  # without weights
@@ -182,13 +188,13 @@ def require_fit(found: Found, settings: Settings, kind: type[Task], shape: Shape
 
 
 def shape_of(
-    form: str, settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4, mirrored: bool = False
+    form: str, settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, kind: type[Task] = Task
 ) -> Shape:
     """The shape that samples of a form are brought to: as asked, or as most of them are, up to what `auto` can take."""
     if form == "picture":
-        return picture_shape(settings, looked, longest, step, mirrored)
+        return picture_shape(settings, looked, longest, kind)
     if form == "volume":
-        flat = picture_shape(settings, looked, LARGEST_VOLUME, 4)
+        flat = picture_shape(settings, looked, LARGEST_VOLUME)
         return replace(flat, form=form, frames=max(min(looked.typical_pages, LARGEST_VOLUME), 1))
     length = settings.size[1] if settings.size else 0
     if form == "text":
@@ -198,43 +204,32 @@ def shape_of(
     return Shape(height=1, width=length, channels=channels, depth="float32", picked=settings.pick.channels, form=form)
 
 
-def picture_shape(
-    settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, step: int = 4, mirrored: bool = False
-) -> Shape:
+def picture_shape(settings: Settings, looked: Survey, longest: int = LARGEST_SIDE, kind: type[Task] = Task) -> Shape:
     """The size, channels and depth that every picture is brought to: as asked, as the named network was drawn
-    for, or as the pictures are, with the shorter side up to `longest` and sides that are multiples of `step`.
+    for, or as the pictures are, with the shorter side up to `longest` and sides that are multiples of the task's step.
 
-    mirrored: as of Shape; pictures of several sizes then share a square that nine of ten fit into, up to `longest`.
+    Where the task has pictures `mirrored`, those of several sizes share a square that nine of ten fit into, up to
+    `longest`.
     """
     entry = CATALOG.get(settings.network)
     channels = settings.channel_count or (entry.channels if entry else looked.channels)
     usual = looked.typical_size
-    if mirrored and not looked.same_size:
-        usual = (min(-(-looked.longer_side(0.9) // step) * step, longest),) * 2
-    height, width = settings.size or ((entry.height, entry.width) if entry else _size(*usual, longest, step))
+    if kind.mirrored and not looked.same_size:
+        usual = (min(-(-looked.longer_side(0.9) // kind.step) * kind.step, longest),) * 2
+    height, width = settings.size or ((entry.height, entry.width) if entry else _size(*usual, longest, kind.step))
     return Shape(
         height=height, width=width, channels=channels, depth=looked.depth, page=settings.page,
-        picked=settings.pick.channels, mirrored=mirrored,
+        picked=settings.pick.channels, mirrored=kind.mirrored,
     )  # fmt: skip
 
 
-def measure_speed(
-    channels: int,
-    height: int,
-    width: int,
-    device: torch.device,
-    line: Callable[..., str] = auto_line,
-    seen: tuple[int, ...] = (),
-    precision: str = "fp32",
-) -> float:
-    """Operations per second of training steps of auto's network on this machine; under half a second for 64 x 64.
+def measure_speed(line: str, shape: tuple[int, ...], device: torch.device, precision: str) -> float:
+    """Operations per second of training steps of a network on this machine; under half a second for auto's at 64 x 64.
 
-    line: what makes the network. seen: the axes that it takes, where they are not those of a picture. precision: "fp32"
-    or "bf16", which the training will be in.
+    shape: what the network takes. precision: "fp32" or "bf16", which the training will be in.
     """
-    shape = seen or (channels, height, width)
     layout = memory_format(len(shape) + 1)
-    network = build(line(channels, height, width, 32), shape, 2).to(device, memory_format=layout)
+    network = build(line, shape, 2).to(device, memory_format=layout)
     operations = total_operations(network, shape)
     batch = int(min(max(MEASURED / operations, 1), 32))
     x = torch.zeros(batch, *shape, device=device).contiguous(memory_format=layout)
@@ -253,8 +248,15 @@ def measure_speed(
 
 def auto_recipe(channels: int, symmetry: str) -> Recipe:
     """Random changes that keep most labels true, with one of SYMMETRIES."""
-    plain = replace(parse(RECIPES["photo" if channels >= 3 else "digits"]), hflip=False)
-    return replace(plain, hflip=symmetry == "mirror", dihedral=symmetry == "dihedral")
+    return _turning(parse(RECIPES["photo" if channels >= 3 else "digits"]), symmetry)
+
+
+def _turning(recipe: Recipe, symmetry: str) -> Recipe:
+    return replace(recipe, hflip=symmetry == "mirror", dihedral=symmetry == "dihedral")
+
+
+def _mirrors(recipe: Recipe) -> bool:
+    return recipe.hflip or recipe.dihedral
 
 
 def usual_symmetry(channels: int, classes: Sequence[str] = ()) -> tuple[str, str]:
@@ -272,16 +274,12 @@ def class_weights(counts: tuple[float, ...]) -> np.ndarray:
     return np.asarray([sum(counts) / (len(counts) * count) for count in counts], np.float32)
 
 
-_FORM_RECIPES = {"picture": "none", "series": "series", "text": "none", "volume": "shift 0.1"}
+_FORM_RECIPES = {"series": "series", "text": "none", "volume": "shift 0.1"}
 _LEARNING_RATES = {
     "form": {"muon": 0.05, "sgd": 0.05, "adam": 1e-3, "adamw": 1e-3},
     "auto": {"muon": 0.2, "sgd": 0.2, "adam": 2e-3, "adamw": 2e-3},
     "other": {"muon": 0.05, "sgd": 0.01, "adam": 1e-3, "adamw": 1e-3},
 }
-
-
-def _gentler(settings: Settings, rate: float) -> float:
-    return GENTLER * rate if settings.weights else rate
 
 
 def _given(value: float | None, default: float) -> float:
@@ -305,7 +303,7 @@ def _may_shrink(settings: Settings, facts: Facts, line: str) -> bool:
     if fixed or min(shape.height, shape.width) < 24 or settings.patience is not None:
         return False
     try:
-        build(line, (shape.channels, *(round(side * SIZES[0][1]) for side in facts.sides)), facts.outputs)
+        build(line, (shape.channels, *(round(side * SIZES[0][1]) for side in facts.sides)), facts.classes)
     except StriateError:  # the line of a model whose weights are given may need larger pictures
         return False
     return True
@@ -334,14 +332,7 @@ def _auto(facts: Facts, batch: int, operations: float) -> tuple[str, int]:
     seen, shape = facts.pictures * _epochs(facts, batch), facts.shape.seen
     for base in (width for width in WIDTHS if width <= 32 or facts.pictures >= SMALL_SET):
         line = facts.line(facts.shape.channels, *facts.sides, base)
-        needed = SHRUNK * seen * 3 * total_operations(build(line, shape, facts.outputs), shape)
+        needed = SHRUNK * seen * 3 * total_operations(build(line, shape, facts.classes), shape)
         if operations >= ENOUGH * needed:
             break
     return line, max(int(operations / (ENOUGH * needed)), 1)
-
-
-def _balance(asked: str, counts: tuple[int, ...]) -> str:
-    """Weights in the loss once the largest class is twice the smallest."""
-    if asked != "auto":
-        return asked
-    return "weights" if max(counts) >= 2 * min(counts) else "none"

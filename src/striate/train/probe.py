@@ -89,17 +89,12 @@ def quick_network(
 
 
 @torch.inference_mode()
-def quick_logits(
-    network: nn.Module, pictures: np.ndarray, rows: np.ndarray, preparation: Preparation, side: int = SIDE
-) -> np.ndarray:
-    """(len(rows), classes) of what `quick_network` says of `pictures[rows]`, those of the store (N, H, W, C), looked at
-    with the longer side of `side` pixels."""
-    device = next(network.parameters()).device
-    out = [
-        network(_seen(pictures[rows[first : first + PREDICT_BATCH]], preparation, device, side)).double().cpu().numpy()
-        for first in range(0, len(rows), PREDICT_BATCH)
-    ]
-    return np.concatenate(out)
+def quick_logits(network: nn.Module, lesson: Lesson, rows: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """(len(rows), classes) what a `quick_network` says of these pictures, looked at with a longer side of `side`
+    pixels."""
+    batches = (lesson.pictures[rows[first : first + PREDICT_BATCH]] for first in range(0, len(rows), PREDICT_BATCH))
+    seen = (_seen(pictures, lesson.preparation, lesson.device, side) for pictures in batches)
+    return np.concatenate([network(x).double().cpu().numpy() for x in seen])
 
 
 def chances_of(logits: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from striate.train.describe import summary_facts
 from striate.train.events import Note
 from striate.train.results import HELD_OUT, finish, open_test
 from striate.train.settings import LEAST_MINUTES, Settings, read_settings, to_toml
-from striate.train.single import CHECKPOINTS, Run
+from striate.train.single import Run
 from striate.train.suspects import with_doubts
 
 SUMMARY = 3.0  # seconds kept for what the runs say together
@@ -67,8 +67,8 @@ def _spent(folder: Path) -> float:
     for child in filter(Path.is_dir, folder.iterdir()):
         if files.is_complete(child):
             seconds += files.read_json(child / "scores.json")["seconds"]
-        elif has_checkpoint(child / CHECKPOINTS):
-            seconds += load_checkpoint(child / CHECKPOINTS)[0].seconds
+        elif has_checkpoint(child):
+            seconds += load_checkpoint(child)[0].seconds
     return seconds
 
 
@@ -113,7 +113,7 @@ def _job_of(child: Path, job: Job, seed: int, division: Division, left: int) -> 
 
 
 def _train_one(child: Path, job: Job) -> Run:
-    if child.is_dir() and not has_checkpoint(child / CHECKPOINTS):  # killed before its first checkpoint
+    if child.is_dir() and not has_checkpoint(child):  # killed before its first checkpoint
         shutil.rmtree(child)
     if not child.is_dir():
         return single.begin(job)

@@ -88,8 +88,6 @@ def open_test(folder: Path, job: Job, record: dict) -> None:
 
 
 def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mapping[str, Sequence]) -> None:
-    names = data.names
-
     def rows() -> Iterator[tuple[str, ...]]:
         for part in ("test", "validation", "train", TWIN):
             held = data.scored_rows(part)
@@ -97,7 +95,7 @@ def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mappi
             errors = task.errors(targets, predicted[part])
             for row, target, answer, error, alike in zip(held, targets, predicted[part], errors, kin, strict=True):
                 wrong = () if task.one_label else (f"{error:.6g}",)  # where prediction and truth do not say it
-                yield names[row], *task.row(answer), part, text_of(target), *wrong, str(alike)
+                yield data.names[row], *task.row(answer), part, text_of(target), *wrong, str(alike)
 
     header = ("path", *task.header(), "part", "truth", *(() if task.one_label else ("error",)), "kin")
     files.write_csv(folder / "predictions.csv", header, rows())

@@ -25,10 +25,9 @@ SPLITS = ("content", "blocks")
 BALANCES = ("auto", "none", "weights", "sampling")
 PRECISIONS = ("auto", "fp32", "bf16")
 LEAST_MINUTES = 0.2  # of each of several runs
-CHECK_SETTINGS = (
-    "task", "group", "labels", "label_column", "columns", "label_regex", "form", "text", "page", "channels", "img_size",
-    "seed", "device", "workers", "out",
-)  # fmt: skip
+LABELS_FROM = ("group", "labels", "label_column", "columns", "label_regex")  # where labels and groups come from
+PLACES = ("task", *LABELS_FROM, "form", "text", "page")  # what to read
+CHECK_SETTINGS = (*PLACES, "channels", "img_size", "seed", "device", "workers", "out")
 
 
 def option(default: object, group: str, text: str, *flags: str, meta: str = "", choices: Collection[str] = ()) -> Field:

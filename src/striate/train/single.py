@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +32,12 @@ from striate.network.summary import total_operations
 from striate.network.text import member_of
 from striate.train import plan as planning
 from striate.train.assemble import auto_of, network_of, speed_of, training_of
-from striate.train.budget import LEAST_REPORT, answer_in_time, clock_of
+from striate.train.budget import answer_in_time, look_again, set_aside_report
 from striate.train.calibrate import calibrated
-from striate.train.checkpoint import file_name, has_checkpoint, load_checkpoint, newest, resumable, save_checkpoint
+from striate.train.checkpoint import has_checkpoint, load_checkpoint, resumable, save_checkpoint
 from striate.train.dataset import Dataset, Division, Job, Source, read_dataset, write_data
 from striate.train.events import Began, Epoch, Note, Watch, in_words_of, write_history
 from striate.train.given import read_given
-from striate.train.illustrate import SHARE
 from striate.train.loop import Training
 from striate.train.plan import Plan
 from striate.train.results import write_augmentation, write_results
@@ -46,14 +45,10 @@ from striate.train.settings import Settings, to_toml
 from striate.train.symmetry import with_symmetry
 from striate.train.watch import Watching
 
-CHECKPOINTS = "last.ckpt"
 CHECKPOINT_SECONDS = 5  # between two checkpoints; what is lost by a kill is done again, bit for bit
 HISTORY = 50  # times what writing history.csv took lie between two writings: it is written whole, and grows
-LEARNED = 0.3  # of a schedule; from then on it is known how long the answers of what was learned take
 DIGITS = "digits"
 SHOWN = ("curves", "confusion_matrix", "recall_precision", "labels", "scatter")  # in a notebook, as far as there
-REPORT_FIGURES = 2.0  # seconds that scores and report take for each processor second of the first figure
-REPORT_PIXEL = 3e-6  # and for each pixel of a picture, where answers are drawn on pictures
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,6 @@ def begin(job: Job) -> Run:
     """Train from the beginning, in a new run folder."""
     settings = job.settings
     plan, speed = planned(job)
-    plan = replace(plan, smoothing=plan.smoothing * job.data.task.smooths)
     plan = with_symmetry(plan, job, speed)
     network = network_of(plan, job)
     files.require_space(Path(settings.out), _bytes_needed(network))
@@ -107,7 +101,7 @@ def begin(job: Job) -> Run:
     plan = training.plan
     about = {**about_run(job), "precision": training.precision}
     folder = files.new_run_folder(Path(settings.out), settings.name)
-    with files.held(folder), resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
+    with files.held(folder), resumable(folder, job.tell, job.parent, job.source):
         tables = {"settings": asdict(settings), "plan": asdict(plan), "division": asdict(job.division), "run": about}
         files.write_text(folder / "settings.toml", to_toml(tables))
         write_data(folder, job.data)
@@ -117,15 +111,15 @@ def begin(job: Job) -> Run:
 def planned(job: Job) -> tuple[Plan, float | None]:
     """The plan, and the speed that it counts on.
 
-    Of an ensemble that was not asked for it is that of its own member, where that is slower than the network first
-    measured: one of few filters takes longer for as many operations, and so leaves time for fewer.
+    For an ensemble that was not asked for, that is the speed of its own member where it is slower than the network
+    measured first: with fewer filters the same number of operations takes longer.
     """
     facts, speed = _facts(job), speed_of(job)
     plan = planning.make_plan(job.settings, facts, operations_per_second=speed)
     member = member_of(plan.line)
     if speed is None or member == plan.line or job.settings.members:
         return plan, speed
-    speed = min(speed, speed_of(job, lambda *shape: member))
+    speed = min(speed, speed_of(job, member))
     return planning.make_plan(job.settings, facts, operations_per_second=speed), speed
 
 
@@ -140,11 +134,9 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     (folder / files.MANIFEST).unlink(missing_ok=True)
     training = training_of(plan, network_of(plan, job), job)
     history: list[dict] = []
-    if has_checkpoint(folder / CHECKPOINTS):
-        place, tensors, history = load_checkpoint(folder / CHECKPOINTS)
+    if has_checkpoint(folder):
+        place, tensors, history = load_checkpoint(folder, job.tell)
         training.load(place, tensors)
-        if (name := newest(folder / CHECKPOINTS)) != file_name(place):
-            job.tell(Note(f"Mind      {name} is damaged, so what it held is done again"))
         if training.clock:
             training.clock.deadline -= place.seconds
     job.tell(Note(f"Resuming  {folder} after epoch {training.place.epoch}"))
@@ -153,7 +145,7 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
     if other:
         told = f"another machine than before ({', '.join(other)}), so not bit for bit the same weights"
         job.tell(Note(f"Note      {told}"))
-    with resumable(folder, CHECKPOINTS, job.tell, job.parent, job.source):
+    with resumable(folder, job.tell, job.parent, job.source):
         return _fit(training, history, folder, job)
 
 
@@ -199,11 +191,7 @@ def _first_figure(folder: Path, training: Training) -> None:
     """Draw what the network will see, and learn from it how long this machine will take for the report."""
     begun = time.thread_time()  # of this thread alone: steps go on beside it
     write_augmentation(folder, training)
-    if training.clock is not None:
-        plan = training.plan
-        drawn = plan.height * plan.width if training.task.spatial else 0
-        extra = 60 * SHARE * plan.minutes + REPORT_PIXEL * drawn
-        training.clock.report = max(LEAST_REPORT, REPORT_FIGURES * (time.thread_time() - begun)) + extra
+    set_aside_report(training, time.thread_time() - begun)
 
 
 def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
@@ -219,7 +207,7 @@ def _fit(training: Training, history: list[dict], folder: Path, job: Job) -> Run
 
 def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> None:
     """Train to the end, with checkpoints and snapshots on the way."""
-    saved, figure, written, cost, looked = time.monotonic(), None, -math.inf, 0.0, None
+    saved, figure, written, cost, looked = time.monotonic(), None, -math.inf, 0.0, False
     threads = torch.get_num_threads()  # which a budget's steps choose anew
     with ThreadPoolExecutor(1) as pool, machine.repeatable(job.device), _stop_on_interrupt(training):
         watching = Watching(folder, training, job.data.names)
@@ -230,16 +218,13 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
             if not isinstance(event, Epoch):
                 continue
             history.append(event.row())
-            if training.clock is not None and not looked and LEARNED < training.place.progress < 1:
-                torch.set_num_threads(threads)
-                looked = clock_of(training.plan, training.average.network, job, training.precision, trained=True)
-                training.clock.scoring = looked.scoring
+            looked = looked or look_again(training, job, threads)
             if (begun := time.monotonic()) - written > HISTORY * cost:
                 write_history(folder / "history.csv", history)
                 written, cost = begun, time.monotonic() - begun
             is_over = training.stop or (training.clock is not None and training.place.progress >= 1)
             if not is_over and (len(history) == 1 or time.monotonic() - saved > CHECKPOINT_SECONDS):
-                save_checkpoint(folder / CHECKPOINTS, training.place, training.tensors(), history)
+                save_checkpoint(folder, training.place, training.tensors(), history)
                 saved = time.monotonic()
         if history:
             write_history(folder / "history.csv", history)
@@ -249,17 +234,18 @@ def _learn(training: Training, history: list[dict], folder: Path, job: Job) -> N
 
 def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> Run:
     """Score once and write everything."""
-    data = job.data
+    data, settings = job.data, job.settings
     about = {
         "data": data.fingerprint(),
         **data.task.floor(data.targets_of(data.rows("train"))),
         "recipe": training.plan.recipe,
-        **({"text": job.settings.text} if job.settings.text else {}),
-        **({"columns": job.settings.columns} if job.settings.columns else {}),
-        **({"series": data.found.read} if data.found.read else {}),
-        **({"scales": _scales(data)} if data.task.by_pixel else {}),
-        **({"split": job.settings.split} if job.settings.split == "blocks" else {}),
+        "text": settings.text,
+        "columns": settings.columns,
+        "series": data.found.read,
+        "scales": _scales(data) if data.task.by_pixel else None,
+        "split": "blocks" if settings.split == "blocks" else None,
     }
+    about = {name: fact for name, fact in about.items() if fact}
     network = training.average.network.eval()
     learned = learned_from(data.contents("train"), job.given.learned if job.given else ())
     facts = {"about": about, "run": folder, "precision": training.precision, "learned": learned}

@@ -49,7 +49,7 @@ def suspects(lesson: Lesson, *, seed: int = 0, operations: float | None = None) 
     if len(doubted) and len(others) >= LEAST_PICTURES:
         own = {"operations": AGAIN_WORTH * operations, "seed": seed + FOLDS * ROUNDS, "recipe": recipe, "side": side}
         network = quick_network(lesson, others, **own)
-        again = quick_logits(network, lesson.pictures, doubted, lesson.preparation, side)
+        again = quick_logits(network, lesson, doubted, side)
         logits[doubted] = (logits[doubted] + again) / 2  # with the second look alone some clean sets were accused
     return rank_labels(chances_of(logits), targets)
 
@@ -67,7 +67,7 @@ def _held_out(lesson: Lesson, seed: int, recipe: str, side: int, operations: flo
             learned, asked = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             own, each = seed + FOLDS * turn + int(number), operations / FOLDS / ROUNDS
             network = quick_network(lesson, learned, operations=each, seed=own, recipe=recipe, side=side)
-            logits[asked] += quick_logits(network, lesson.pictures, asked, lesson.preparation, side) / ROUNDS
+            logits[asked] += quick_logits(network, lesson, asked, side) / ROUNDS
     return logits
 
 

@@ -18,6 +18,7 @@ import torch
 from striate.augment.geometry import IDENTITY, MIRRORED, QUARTER_TURN, UPSIDE_DOWN
 from striate.augment.recipe import parse
 from striate.check.doctor import remembered
+from striate.data.sample import evenly
 from striate.network.build import build
 from striate.network.summary import total_operations
 from striate.train.dataset import Job
@@ -85,7 +86,7 @@ def with_symmetry(plan: Plan, job: Job, speed: float | None) -> Plan:
         operations = _operations(plan, len(data.rows("train")), speed)
         if _is_numbers(trial[0]) and plan.minutes is not None:
             most = 60 * plan.minutes * NUMBERS_SHARE / (FIGURED * math.prod(data.store.shape.seen[1:]))
-            rows = rows[:: -(-len(rows) // max(int(most), LEAST_PICTURES))]
+            rows = evenly(rows, max(int(most), LEAST_PICTURES))
         asked = (rows, trial[0], data.kin, trial[1], plan.seed, operations, job.device.type, torch.__version__)
         tried = partial(_tried, job, rows, trial, operations)
         found = remembered("symmetry", data.found, data.store, tried, *asked)
@@ -104,7 +105,7 @@ def _tried(job: Job, rows: np.ndarray, trial: tuple[np.ndarray, Sequence[str]], 
     data, (targets, _) = job.data, trial
     lesson = Lesson(data.store.pictures, *trial, job.preparation, job.device, data.kin)
     symmetry, why = choose_symmetry(lesson, rows, operations=operations, seed=job.settings.seed)
-    some, light = rows[:: -(-len(rows) // MOST_NUMBERED)], None
+    some, light = evenly(rows, MOST_NUMBERED), None
     if _is_numbers(targets) and len(some) >= LEAST_PICTURES:
         light = told_by_light(data.store.pictures[some], targets[some], data.kin[some], job.settings.seed)
     return {"symmetry": symmetry, "why": why, "light": light}
@@ -184,7 +185,7 @@ Known = tuple[dict[Element, np.ndarray], np.ndarray, np.ndarray]  # see `_by_net
 
 def _by_line(lesson: Lesson, rows: np.ndarray, turn: Element, seed: int) -> Known:
     """As `_by_networks`: what a straight line knows of every number; in place of classes, their columns."""
-    rows = rows[:: -(-len(rows) // MOST_NUMBERED)]
+    rows = evenly(rows, MOST_NUMBERED)
     each = known_numbers(lesson.pictures[rows], lesson.targets[rows], lesson.kin[rows], turn, seed)
     kinds = np.repeat(np.arange(len(lesson.classes)), len(rows))
     return {element: values.reshape(-1, 1) for element, values in each.items()}, kinds[:, None], np.ones(1)
@@ -200,8 +201,7 @@ def _by_networks(lesson: Lesson, rows: np.ndarray, half: np.ndarray, turn: Eleme
     known: dict[Element, list[np.ndarray]] = {IDENTITY: [], MIRRORED: [], turn: []}
     kinds = []
     for number in (0, 1):
-        taught, asked = rows[half != number], rows[half == number]
-        asked = asked[:: -(-len(asked) // most)]
+        taught, asked = rows[half != number], evenly(rows[half == number], most)
         network = quick_network(lesson, taught, operations=budget / 2, seed=seed)
         truth = targets[asked].reshape(len(asked), -1, 1).astype(np.int64)
         there = targets[taught].sum(axis=0) if labels else np.bincount(targets[taught], minlength=count)
@@ -209,8 +209,8 @@ def _by_networks(lesson: Lesson, rows: np.ndarray, half: np.ndarray, turn: Eleme
         shares /= shares.sum(axis=-1, keepdims=True)
         kinds.append(truth[..., 0] * count + np.arange(count) if labels else truth[..., 0])
         for element, values in known.items():
-            seen = turned(lesson.pictures[asked], element)
-            logits = quick_logits(network, seen, np.arange(len(asked)), lesson.preparation)
+            seen = replace(lesson, pictures=turned(lesson.pictures[asked], element))
+            logits = quick_logits(network, seen, np.arange(len(asked)))
             logits = np.stack([0 * logits, logits], axis=-1) if labels else logits[:, None]
             mixed = (1 - DOUBT) * chances_of(logits) + DOUBT * shares
             values.append(np.take_along_axis(np.log(mixed / shares), truth, -1)[..., 0])

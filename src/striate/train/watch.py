@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from striate import files
@@ -90,7 +90,8 @@ class Watching:
         """The snapshot's arrays first, then the index that names them, then what the index no longer names goes."""
         layers = [recording.layers[index] for index in stage_ends(recording.layers, LAYERS)]
         arrays = {f"maps_{n}": _small(recording.values[layer.index]) for n, layer in enumerate(layers)}
-        found = _learned(self.training.network)
+        filters = ((name, m.weight) for name, m in self.training.network.named_modules() if isinstance(m, CONVOLUTIONS))
+        found = next((name for name, weight in filters if weight.requires_grad), "")  # auto's first layer is fixed
         if found:
             weight = self.training.average.network.get_parameter(f"{found}.weight")
             arrays["filters"] = flat(weight.detach()[:FILTERS, :FILTERS].float().cpu().numpy(), 2)
@@ -126,14 +127,6 @@ class Watching:
             if path.name not in kept:
                 with contextlib.suppress(OSError):
                     path.unlink()
-
-
-def _learned(network: nn.Module) -> str:
-    """The name of the first convolution whose filters are trained; auto's fixed first layer is not."""
-    for name, module in network.named_modules():
-        if isinstance(module, CONVOLUTIONS) and module.weight.requires_grad:
-            return name
-    return ""
 
 
 def flat(values: np.ndarray, leading: int) -> np.ndarray:

@@ -32,7 +32,7 @@ from striate.errors import in_short
 
 VERSION = 5  # raise it when a picture would decode to other numbers: stores built before are then rebuilt
 
-Source = Path | bytes | np.ndarray
+Source = Path | bytes | np.ndarray | list[bytes]  # the last: a file for each channel
 
 
 def read(source: Source, enough: int = 0, pick: Pick = WHOLE, shape: Shape | None = None) -> tuple[np.ndarray, Header]:
@@ -43,11 +43,25 @@ def read(source: Source, enough: int = 0, pick: Pick = WHOLE, shape: Shape | Non
     """
     if isinstance(source, np.ndarray):
         return _of_array(source, pick)
+    if isinstance(source, list):
+        return _stacked([read(one, enough, pick) for one in source])
     data = bytes(source) if isinstance(source, bytes | bytearray) else read_file(Path(source))
     kind = recognise(data[:START])
     with unpacking(kind):
         pixels, header = _volume(data, kind, pick) if pick.volume else _page(data, kind, enough, pick, shape)
         return np.ascontiguousarray(pixels), header
+
+
+def _stacked(channels: list[tuple[np.ndarray, Header]]) -> tuple[np.ndarray, Header]:
+    """One picture of channels that were read apart."""
+    for pixels, _ in channels:
+        if pixels.shape[2] != 1:
+            raise Unreadable(f"{pixels.shape[2]} channels in a file that is to be one of them", "values")
+        if pixels.shape != channels[0][0].shape:
+            sizes = " and ".join(f"{one.shape[1]} × {one.shape[0]}" for one in (channels[0][0], pixels))
+            raise Unreadable(f"its channels differ in size: {sizes}", "values")
+    pixels = np.concatenate([pixels for pixels, _ in channels], axis=2)
+    return pixels, replace(channels[0][1], channels=len(channels), depth=pixels.dtype.name)
 
 
 def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
@@ -200,7 +214,7 @@ def _look(file: BinaryIO, start: bytes, kind: str, pick: Pick) -> Header:
 
 def _narrowed(header: Header, pick: Pick) -> Header:
     """`header` with as many channels as `pick` takes."""
-    return replace(header, channels=len(chosen(header.channels, pick))) if pick.channels else header
+    return replace(header, channels=len(chosen(header.channels, pick))) if pick.numbers else header
 
 
 def _of_array(source: np.ndarray, pick: Pick) -> tuple[np.ndarray, Header]:

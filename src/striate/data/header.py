@@ -29,17 +29,28 @@ def no_memory() -> Unreadable:
 class Pick:
     """Which part of a file is the picture.
 
-    page: the number of a page, slice or frame, from 0. channels: which channels, in this order; () for all.
+    page: the number of a page, slice or frame, from 0. channels: which channels, in this order, or the words in which
+    the names of their files differ (see `apart`); () for all.
     volume: all pages, with the channels of one behind those of the other. written: a TIFF's numbers, as in a mask.
     """
 
     page: int = 0
-    channels: tuple[int, ...] = ()
+    channels: tuple[int, ...] | tuple[str, ...] = ()
     volume: bool = False
     written: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))  # JSON makes a list of it
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Of channels in files of their own."""
+        return self.channels if isinstance(next(iter(self.channels), 0), str) else ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of channels in one file."""
+        return () if self.words else self.channels
 
 
 WHOLE = Pick()  # the first page with all its channels
@@ -93,7 +104,7 @@ def require_page(page: int, pages: int) -> None:
 
 def chosen(channels: int, pick: Pick) -> list[int]:
     """The numbers of the channels that `pick` takes out of `channels`, in order; Unreadable when there are fewer."""
-    wanted = list(pick.channels) or list(range(channels))
+    wanted = list(pick.numbers or range(channels))
     if not all(0 <= number < channels for number in wanted):
         asked = ", ".join(map(str, wanted))
         raise Unreadable(f"channels {asked} are asked for, and it has {channels} (the first is 0)", "pick")

@@ -5,11 +5,12 @@ It runs in this process (arrays) or in one of its own (files, see `guard`), with
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+from striate.data.apart import files_of
 from striate.data.content import read_file
 from striate.data.decode import decode, look, read
 from striate.data.facts import facts_of_all
@@ -144,9 +145,9 @@ def _decoded(work: _Work, want: Want) -> None:
     if isinstance(work.source, Unreadable):
         raise work.source
     if want.header:
-        work.loaded = Loaded(header=look(work.source, want.pick))
+        work.loaded = Loaded(header=_header_of(work.source, want.pick))
         return
-    data = read_file(work.source) if isinstance(work.source, Path) else work.source
+    data = contents_of(work.source, want.shape.pick if want.shape else want.pick)
     if want.noted:
         work.known["content"] = hash_of(data)
     if want.values:
@@ -158,7 +159,9 @@ def _decoded(work: _Work, want: Want) -> None:
         work.loaded = Loaded(picture=decode(data, 0, want.pick), **work.known)
         return
     enough = max(want.shape.height, want.shape.width)
-    work.size = data.nbytes if isinstance(data, np.ndarray) else len(data)
+    work.size = (
+        data.nbytes if isinstance(data, np.ndarray) else sum(map(len, data if isinstance(data, list) else [data]))
+    )
     work.picture, work.header = read(data, enough, want.shape.pick, None if want.noted else want.shape)
     channels = work.picture.shape[2] // (work.header.pages if want.shape.form == "volume" else 1)
     work.known |= {"channels": channels, "depth": work.picture.dtype.name}
@@ -170,9 +173,31 @@ def _fitted(work: _Work, want: Want) -> None:
         work.loaded = Loaded(picture=fit(work.picture, want.shape, work.known["channels"]), **work.known)
 
 
-def hash_of(data: bytes | np.ndarray) -> str:
+def contents_of(source: Source, pick: Pick) -> bytes | np.ndarray | list[bytes]:
+    """The bytes of a file, of every file where its channels lie apart, or what else the source is."""
+    if not isinstance(source, Path):
+        return source
+    files = files_of(source, pick.words)
+    return read_file(source) if len(files) == 1 else [_channel(file) for file in files]
+
+
+def _channel(file: Path) -> bytes:
+    try:
+        return read_file(file)
+    except Unreadable as problem:
+        raise Unreadable(f"{file.name}, a channel of it: {problem.reason}", problem.code) from None
+
+
+def _header_of(source: Source, pick: Pick) -> Header:
+    header, files = look(source, pick), files_of(source, pick.words) if isinstance(source, Path) else ()
+    return replace(header, channels=len(files)) if len(files) > 1 else header
+
+
+def hash_of(data: bytes | np.ndarray | list[bytes]) -> str:
     """A hash of bytes, or of the pixels, shape and type of an array."""
     digest = hashlib.blake2b(digest_size=HASH // 2)
+    if isinstance(data, list):
+        data = b"".join(data)
     if isinstance(data, np.ndarray):
         digest.update(f"{data.shape} {data.dtype.str} ".encode())
         data = data.tobytes()

@@ -38,13 +38,13 @@ class Shape:
     channels: int
     depth: str = "uint8"
     page: int = 0
-    picked: tuple[int, ...] = ()
+    picked: tuple[int, ...] | tuple[str, ...] = ()
     mirrored: bool = False
     form: str = "picture"
     frames: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "picked", tuple(int(number) for number in self.picked))  # JSON has lists
+        object.__setattr__(self, "picked", self.pick.channels)  # JSON has lists
 
     @property
     def pick(self) -> Pick:

@@ -193,7 +193,7 @@ class Asked:
     label_column: the column of the table that holds the label, or several by commas, by name or number from 0, where
     that is not plain. columns: names, by commas, for a table without a line of names. text: the column of texts.
     form: one of prepare.FORMS, where that is not plain either. read: how the series were read that a model learned
-    from, as of Found. page: of stacks with masks.
+    from, as of Found. page: of stacks with masks. apart: words of channels in files of their own (see `apart`).
     """
 
     task: str | None = None
@@ -206,6 +206,7 @@ class Asked:
     form: str = "auto"
     read: Mapping | None = None
     page: int = 0
+    apart: Sequence[str] = ()
 
     @property
     def of_labels(self) -> tuple[str | Path | None, ...]:

@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from striate.data import annotated, masks
+from striate.data.apart import united
 from striate.data.arrays import read_arrays, read_digits
 from striate.data.columns import with_folder
 from striate.data.content import START, open_file, recognise
@@ -66,7 +67,7 @@ def read_source(source: Source, **said: object) -> Found:
     if asked.task is not None and found.task != asked.task:
         remedy = f"leave --task out, or give targets for {asked.task}"
         raise StriateError("the data hold targets for the task", received=found.task, where="--task", remedy=remedy)
-    found = _of_form(found, asked.form)
+    found = _of_form(united(found, asked.apart), asked.form)
     return found if asked.group is None or found.is_grouped else regroup(found, asked.group)
 
 

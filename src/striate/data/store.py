@@ -19,6 +19,7 @@ import numpy as np
 import PIL
 
 from striate import files
+from striate.data.apart import files_of
 from striate.data.decode import VERSION
 from striate.data.facts import FACTS
 from striate.data.guard import load_each
@@ -112,13 +113,17 @@ def _key(samples: Sequence[Sample], shape: Shape, fixed_channels: bool) -> str:
         if isinstance(sample.source, np.ndarray):
             line = f"{sample.path}\0{hash_of(sample.source)}\n"
         else:
-            try:
-                status = os.stat(sample.source)  # noqa: PTH116 - quicker, and there may be a million
-                line = f"{sample.source}\0{status.st_size}\0{status.st_mtime_ns}\n"
-            except (OSError, ValueError):
-                line = f"{sample.source}\0absent\n"
+            line = "".join(_state_of(file) for file in files_of(sample.source, shape.pick.words))
         digest.update(line.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def _state_of(file: Path) -> str:
+    try:
+        status = os.stat(file)  # noqa: PTH116 - quicker, and there may be a million
+        return f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}\n"
+    except (OSError, ValueError):
+        return f"{file}\0absent\n"
 
 
 def _build(

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 from PIL import Image
 
+from striate.data.apart import once
 from striate.data.arrays import as_array
 from striate.data.content import read_text
 from striate.data.decode import opened
@@ -46,6 +47,12 @@ def items(
         sources = as_array(sources, "predict")
         sources = sources.tolist() if sources.dtype.kind in "OU" else sources  # paths, as a column of a table has them
     sources = [sources] if _is_one(sources, shape) else sources
+    yield from once(_each(sources, shape, about, passed), shape.pick.words)
+
+
+def _each(
+    sources: Iterable, shape: Shape, about: Mapping, passed: list[LeftOut] | None
+) -> Iterator[tuple[str, Source]]:
     for number, source in enumerate(sources):
         if hasattr(source, "__array__"):
             yield from _of_array(f"array/{number}", as_array(source, "predict"), shape)

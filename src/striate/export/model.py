@@ -14,9 +14,8 @@ from torch import nn
 
 import striate
 from striate.data.blocks import in_time, kin_in_time
-from striate.data.content import read_file
 from striate.data.guard import load_readable
-from striate.data.load import Loaded, Source, Want, hash_of
+from striate.data.load import Loaded, Source, Want, contents_of, hash_of
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.split import kin_of
@@ -203,7 +202,7 @@ class Model:
             remedy = f"the model knows {', '.join(self.classes[:10])}"
             raise StriateError(rule, received=received, where=found.root, remedy=remedy)
         kept = [s for s, _ in scored]
-        contents = [hash_of(read_file(s.source) if isinstance(s.source, Path) else s.source) for s in kept]
+        contents = [hash_of(contents_of(s.source, self.preparation.shape.pick)) for s in kept]
         kin = kin_in_time(kept) if self.about.get("split") == "blocks" else kin_of(kept, contents)
         scores = self.task.scores([s.target for s in kept], [p.answer for _, p in scored], self.about, kin)
         scores |= seal.seen_before(contents, self.learned)
@@ -215,8 +214,13 @@ class Model:
         """Samples of the form and for the task that the model was trained for, all or those of one part."""
         from striate.data.sources import read_source
 
-        form, page = self.preparation.shape.form, self.preparation.shape.page
-        known = {"text": self.about.get("text"), "read": self.about.get("series"), "page": page}
+        form, pick = self.preparation.shape.form, self.preparation.shape.pick
+        known = {
+            "text": self.about.get("text"),
+            "read": self.about.get("series"),
+            "page": pick.page,
+            "apart": pick.words,
+        }
         asked = {"form": form if form in ("series", "volume") else "auto", **known, **labels_from}
         found = read_source(source, task=self.task.targets or self.task.name, **asked)
         if found.form != form:

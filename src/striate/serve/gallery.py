@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import io
 import re
 import tomllib
 from collections import Counter
@@ -15,7 +16,9 @@ import numpy as np
 
 from striate import files
 from striate.data import shown as drawing
+from striate.data.apart import files_of
 from striate.data.arrays import read_digits
+from striate.data.content import read_file
 from striate.data.guard import load_one
 from striate.data.header import WHOLE
 from striate.data.load import Loaded, Want
@@ -72,6 +75,16 @@ class Gallery:
         entry = Entry(f"u{hashlib.blake2b(data, digest_size=8).hexdigest()}", files.readable(name)[:200], YOURS)
         self._dropped.put(entry.id, (entry, data), len(data))
         return entry
+
+    def bytes_of(self, picture: Path) -> bytes:
+        """What `add` takes of a file; of one with channels in others beside it the pixels as a NumPy file."""
+        if len(files_of(picture, self.pick.words)) == 1:
+            return read_file(picture)
+        loaded, file = load_one(picture, Want(pick=self.pick)), io.BytesIO()
+        if loaded.problem:
+            raise loaded.problem
+        np.save(file, loaded.picture)
+        return file.getvalue()
 
     @property
     def entries(self) -> dict[str, Entry]:

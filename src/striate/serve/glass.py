@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from striate.data.content import read_file
 from striate.data.header import Unreadable
 from striate.data.sample import Target
 from striate.data.shown import with_heat
@@ -261,7 +260,7 @@ class Glass:
 
     def _begin_with(self, picture: Path) -> str:
         try:
-            entry = self.gallery.add(read_file(picture), picture.name)
+            entry = self.gallery.add(self.gallery.bytes_of(picture), picture.name)
         except Unreadable as error:
             raise StriateError("the picture must be readable", received=error, where=picture) from error
         return entry.id

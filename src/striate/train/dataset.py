@@ -197,7 +197,7 @@ def find(source: Source, settings: Settings) -> Found:
     places = {name: getattr(settings, name) for name in PLACES}
     if settings.task is not None:
         places["task"] = task_kind(settings.task).targets or settings.task
-    found = read_source(source, **places)
+    found = read_source(source, **places, apart=settings.pick.words)
     found = in_time(found) if settings.split == "blocks" else found
     return found if settings.task is None else replace(found, task=settings.task)
 

@@ -50,7 +50,11 @@ class Settings:
         None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"
     )
     channels: str | None = option(
-        None, NETWORK, "1 for grey, 3 for colour, or which of a picture's channels: 0,2 (one alone: 2,)", meta="N"
+        None,
+        NETWORK,
+        "1 for grey, 3 for colour, which of a picture's channels: 0,2 (one alone: 2,), or the words in "
+        "which the names of their files differ: _w1,_w2",
+        meta="N",
     )
     members: int | None = option(None, NETWORK, "an ensemble of N such networks; without it auto decides", meta="N")
     weights: str | None = option(
@@ -167,9 +171,9 @@ class Settings:
 
     @property
     def pick(self) -> Pick:
-        """The page and the channels asked for by their numbers."""
-        numbers = self.channels.split(",") if self.channels and "," in self.channels else ()
-        return Pick(page=self.page, channels=tuple(int(number) for number in numbers if number))
+        """The page and the channels asked for by their numbers or by words."""
+        named = self.channels.split(",") if self.channels and "," in self.channels else ()
+        return Pick(page=self.page, channels=tuple(int(one) if one.isdigit() else one for one in named if one))
 
     @property
     def channel_count(self) -> int | None:
@@ -237,15 +241,18 @@ def read_settings(path: Path) -> tuple[Settings, dict]:
 
 
 def _channels(asked: object) -> str:
-    """How many channels ("3"), or which ("0,2", one alone "2,"), of text, a number or several numbers."""
+    """How many channels ("3"), or which ("0,2", one alone "2,"; "_w1,_w2" of files), of text, a number or several."""
     text = ",".join(map(str, asked)) + "," * (len(asked) == 1) if isinstance(asked, tuple | list) else str(asked)
     text = text.replace(" ", "")
     number = r"\d{1,5}"
     if re.fullmatch(number, text) and 1 <= int(text) <= 64:
         return text
+    words = text.split(",")
+    if 1 < len(words) <= 64 and len({*words}) == len(words) and not any(word.isdigit() or not word for word in words):
+        return text
     if not re.fullmatch(f"{number}(,{number}){{1,63}},?|{number},", text):
-        rule = "channels are how many (1 grey, 3 colour, at most 64), or which of a picture's, as in 0,2 or 2,"
-        _refuse("channels", repr(asked), rule)
+        rule = "channels are how many (1 grey, 3 colour, at most 64), which of a picture's, as in 0,2 or 2,, or words"
+        _refuse("channels", repr(asked), f"{rule} in which the names of their files differ, as in _w1,_w2")
     return text
 
 

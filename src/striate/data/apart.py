@@ -1,0 +1,96 @@
+"""Channels in files of their own: microscopes write field_w1.tif and field_w2.tif, and both are one picture.
+
+The names of such files differ in a word each, and these words ("_w1", "_w2"), in order, are the channels. Any of the
+files stands for the picture; the others are found beside it whenever it is read.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from striate.data.sample import Found
+
+Other = TypeVar("Other")
+
+# What microscopes and people write for channels, in names: w1, ch00, C2, channel 1, and stains by name.
+_NUMBERED = r"(?:w|ch?|chan(?:nel)?)[ _-]?\d{1,2}"
+_STAINS = (
+    "dapi|hoechst|gfp|egfp|yfp|cfp|rfp|mcherry|fitc|tritc|cy3|cy5|txred|texasred|actin|tubulin|er|rna|agp|mito|dna"
+)
+_CHANNEL = re.compile(rf"[_.\- ](?:{_NUMBERED}|{_STAINS})(?![^\W_])", re.IGNORECASE)
+_MOST = 12  # channels that a hint tells
+
+
+def files_of(path: Path, words: Sequence[str]) -> list[Path]:
+    """The files of the picture that `path` is a channel of, in the order of `words`; itself alone where its name has
+    none of them, or none are given."""
+    place = _place(path.name, tuple(words))
+    if place is None:
+        return [path]
+    begin, end, _ = place
+    return [path.with_name(f"{begin}{word}{end}") for word in words]
+
+
+def once(items: Iterable[tuple[str, Other]], words: Sequence[str]) -> Iterator[tuple[str, Other]]:
+    """Names and sources without the files that are another channel of a picture before them."""
+    seen = set()
+    for name, source in items:
+        files = tuple(files_of(source, words)) if words and isinstance(source, Path) else ()
+        if len(files) < 2 or files not in seen:
+            yield name, source
+        seen.update([files] if len(files) > 1 else [])
+
+
+def united(found: Found, words: Sequence[str]) -> Found:
+    """What was found, with one sample for all channels of a picture; what lacks a channel, or the words, is left out.
+    Samples that are no files have their channels in them."""
+    if not words:
+        return found
+    kept, lost, count = [], [], Counter[tuple[Path, ...]]()
+    for sample in found.samples:
+        files = tuple(files_of(sample.source, words)) if isinstance(sample.source, Path) else ()
+        missing = [file.name for file in files if not file.is_file()] if not count[files] else []
+        if len(files) == 1:
+            lost.append(sample.left_out(f"none of the channels' words ({', '.join(words)}) is in its name"))
+        elif missing:
+            lost.append(sample.left_out(f"no {', '.join(missing)} beside it, a channel"))
+        elif not files or not count[files]:
+            kept.append(sample)
+        if len(files) > 1 and not missing:
+            count[files] += 1
+    note = f"{len(kept):,} pictures of {len(words)} files each, one per channel: {', '.join(words)}"
+    return replace(found, samples=kept, left_out=[*found.left_out, *lost], notes=(*found.notes, note))
+
+
+def words_in(paths: Iterable[str]) -> tuple[str, ...]:
+    """The words in which files that seem to be the channels of one picture differ; () unless nearly all names of a
+    folder come in sets of the same two or more."""
+    sets = defaultdict(list)
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        if found := list(_CHANNEL.finditer(name)):
+            sets[folder, name[: found[-1].start()], name[found[-1].end() :]].append(found[-1][0])
+        else:
+            sets[path].append("")
+    common, times = Counter(tuple(sorted(words)) for words in sets.values()).most_common(1)[0] if sets else ((), 0)
+    return common if 1 < len(common) <= _MOST and times > 0.9 * len(sets) else ()
+
+
+@cache
+def _pattern(word: str) -> re.Pattern:
+    """The word where it stands by itself: "_w1" is not in "_w10"."""
+    before, after = (r"\d" if end.isdigit() else r"[^\W\d_]" if end.isalpha() else "" for end in (word[0], word[-1]))
+    return re.compile(f"(?<!{before})" * bool(before) + re.escape(word) + f"(?!{after})" * bool(after))
+
+
+def _place(name: str, words: tuple[str, ...]) -> tuple[str, str, int] | None:
+    """What stands before and behind the last of the words in a name, and the number of this word; None for none."""
+    found = [(match.start(), match.end(), k) for k, word in enumerate(words) for match in _pattern(word).finditer(name)]
+    if not found:
+        return None
+    start, end, number = max(found)
+    return name[:start], name[end:], number

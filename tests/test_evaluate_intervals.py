@@ -177,8 +177,8 @@ def test_redrawn_margins_belong_to_tables_of_the_same_size() -> None:
 
 def test_a_perfect_score_is_not_certain() -> None:
     """20 of 20 leaves room below: the bootstrap has no width there, so Wilson's interval stands in."""
-    low, high = intervals.proportion_like(1.0, np.ones(100), 20)
-    assert (low, high) == pytest.approx((0.8389, 1.0), abs=1e-4)
+    score = intervals.bootstrapped(1.0, np.ones(100), 20)
+    assert (score["low"], score["high"]) == pytest.approx((0.8389, 1.0), abs=1e-4)
 
 
 def test_effective_size_of_equal_classes_is_their_sum() -> None:

@@ -4,7 +4,7 @@ Work is bounded for a million pictures: counts are redrawn as a table (exact, wh
 large sets means are redrawn from their normal limit. The drawing is seeded: the same predictions always give the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -23,36 +23,34 @@ def resampled_margins(matrix: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np
 
     Drawing the cells of the table (K, K) by a multinomial is drawing the pictures with replacement.
     """
-    classes, total = len(matrix), int(matrix.sum())
-    rows, columns = np.nonzero(matrix)
-    rng = np.random.default_rng(seed)
-    correct, actual, predicted = np.zeros((3, RESAMPLES, classes))
+    truth, predicted = np.nonzero(matrix)
+    total = int(matrix.sum())
     if not total:
-        return correct, actual, predicted
-    shares = matrix[rows, columns] / total
-    for part in _chunks(RESAMPLES, len(rows)):
-        counts = rng.multinomial(total, shares, size=part.stop - part.start)
-        correct[part] = _sum_by(np.where(rows == columns, counts, 0), rows, classes)
-        actual[part] = _sum_by(counts, rows, classes)
-        predicted[part] = _sum_by(counts, columns, classes)
-    return correct, actual, predicted
+        return tuple(np.zeros((3, RESAMPLES, len(matrix))))
+    rng, shares = np.random.default_rng(seed), matrix[truth, predicted] / total
+    blocks = _chunks(RESAMPLES, len(shares))
+    counts = (rng.multinomial(total, shares, size=block.stop - block.start) for block in blocks)
+    return _margins(truth, predicted, np.arange(len(shares)), len(matrix), counts)
 
 
 def clustered_margins(
     truth: np.ndarray, predicted: np.ndarray, classes: int, clusters: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same from class numbers (N,), with whole clusters, of `real_clusters`, drawn again."""
+    return _margins(truth, predicted, clusters, classes, resampled_weights(int(clusters.max()) + 1))
+
+
+def _margins(
+    truth: np.ndarray, predicted: np.ndarray, units: np.ndarray, classes: int, drawn: Iterable[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of answers (N,) that belong to `units` (N,), which are drawn by blocks of weights (r, U)."""
     from scipy.sparse import csr_array
 
-    count, right = int(clusters.max()) + 1, truth == predicted
-
-    def table(rows: np.ndarray, kinds: np.ndarray) -> csr_array:
-        return csr_array((np.ones(len(rows)), (kinds, rows)), shape=(classes, count))
-
-    tables = table(clusters[right], truth[right]), table(clusters, truth), table(clusters, predicted)
-    drawn = [[(sums @ weights.T).T for sums in tables] for weights in resampled_weights(count)]
-    correct, actual, named = (np.concatenate(blocks) for blocks in zip(*drawn, strict=True))
-    return correct, actual, named
+    right, shape = truth == predicted, (classes, int(units.max()) + 1)
+    places = (truth[right], units[right]), (truth, units), (predicted, units)
+    tables = [csr_array((np.ones(len(place[0])), place), shape=shape) for place in places]
+    blocks = [[(table @ weights.T).T for table in tables] for weights in drawn]
+    return tuple(np.concatenate(each) for each in zip(*blocks, strict=True))
 
 
 def resampled_means(columns: np.ndarray, resamples: int = RESAMPLES, clusters: Clusters = None) -> np.ndarray:
@@ -123,12 +121,6 @@ def sums_by_level(weights: np.ndarray, levels: np.ndarray, positive: np.ndarray)
     starts = np.flatnonzero(np.concatenate(([True], np.diff(levels[order]) > 0)))
     drawn = weights[:, order]
     return np.add.reduceat(drawn, starts, axis=1), np.add.reduceat(drawn * positive[order], starts, axis=1)
-
-
-def _sum_by(counts: np.ndarray, groups: np.ndarray, classes: int) -> np.ndarray:
-    cells = np.arange(len(counts))[:, None] * classes + groups
-    flat = np.bincount(cells.ravel(), weights=counts.ravel(), minlength=len(counts) * classes)
-    return flat.reshape(len(counts), classes)
 
 
 def _chunks(resamples: int, width: int) -> Iterator[slice]:

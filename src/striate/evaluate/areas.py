@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from striate.data.labelmap import UNKNOWN
+from striate.data.vocabulary import BACKGROUND
+from striate.draw.areas import outlines
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored
 from striate.evaluate.metrics import share
 
-BACKGROUND = "background"
 TOLERANCE = 0.0075  # of the diagonal: how far an outline may lie from the true one (Csurka et al. 2013)
 MOST_OUTLINES = 200  # pictures whose outlines and objects are compared
 ENOUGH = 0.5  # an object is found where it shares more than this of its union with one that is told
@@ -106,29 +107,22 @@ _PER_CLASS = {"iou": (iou, _TRUE), "dice": (dice, _TRUE), "outline": (outline_f1
 def outline_counts(truth: np.ndarray, told: np.ndarray, classes: int, tolerance: float | None = None) -> np.ndarray:
     """(K, 4) int64: pixels of the told outline, of them within `tolerance` pixels of the true one, and the other way.
 
-    The outline of a class are its pixels with a neighbour (above, below, left, right) of another class.
+    The outline of a class is its pixels with a neighbour (above, below, left, right) of another known class.
     """
     from scipy.spatial import cKDTree  # of outlines alone: several times faster than distances over the whole picture
 
     reach = max(TOLERANCE * float(np.hypot(*truth.shape)), 1.0) if tolerance is None else tolerance
-    told = np.where(truth == UNKNOWN, UNKNOWN, told)
+    both = np.where(truth == UNKNOWN, UNKNOWN, told), truth
+    rims = [np.where(outlines(labels, both=True), labels, UNKNOWN) for labels in both]
     counts = np.zeros((classes, 4), np.int64)
-    for number in np.intersect1d(np.union1d(np.unique(truth), np.unique(told)), np.arange(classes)):
-        edges = [np.argwhere(_outline(labels, number)) for labels in (told, truth)]
+    for number in np.intersect1d(rims, np.arange(classes)):
+        edges = [np.argwhere(rim == number) for rim in rims]
         for place, (mine, other) in enumerate((edges, edges[::-1])):
             near = 0
             if len(mine) and len(other):
                 near = np.isfinite(cKDTree(other).query(mine, distance_upper_bound=reach + 1e-6)[0]).sum()
             counts[number, 2 * place : 2 * place + 2] = len(mine), near
     return counts
-
-
-def _outline(labels: np.ndarray, number: int) -> np.ndarray:
-    """Which pixels of a class have a neighbour of another known class."""
-    inside = np.pad(labels == number, 1)
-    other = np.pad((labels != number) & (labels != UNKNOWN), 1)
-    rim = other[:-2, 1:-1] | other[2:, 1:-1] | other[1:-1, :-2] | other[1:-1, 2:]
-    return inside[1:-1, 1:-1] & rim
 
 
 def objects_in(labels: np.ndarray, background: int | None = 0) -> np.ndarray:
@@ -183,8 +177,7 @@ class _Sums:
             if numbers is not None:
                 found = objects_in(np.where(truth == UNKNOWN, 0, told))
                 self.objects[place] = object_counts(numbers, found, truth == told)
-        columns = self.counts.reshape(count, classes * 7).astype(np.float64)
-        drawn = self.drawn(columns, np.ones(count, bool)) if count else columns
+        drawn = self.drawn(self.counts.reshape(count, classes * 7), np.ones(count, bool))
         self.again = np.clip(drawn, 0, None).reshape(-1, classes, 7) * count
         self.again[..., _BOTH] = self.again[..., :3].min(axis=-1)
         self.sizes = intervals.worth(self.counts, clusters)

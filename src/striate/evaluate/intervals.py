@@ -192,8 +192,7 @@ def mean_scores(values: Mapping[str, np.ndarray], clusters: Clusters = None) -> 
     """
     columns = np.stack(list(values.values()), axis=1).astype(np.float64)
     n, scores = len(columns), {}
-    drawn = redraws.resampled_means(columns, clusters=clusters).T if n > 1 else np.full((columns.shape[1], 1), np.nan)
-    size = clusters_worth(clusters, n)
+    drawn, size = redraws.resampled_means(columns, clusters=clusters).T, clusters_worth(clusters, n)
     for (name, row), replicates in zip(values.items(), drawn, strict=True):
         value = float(np.mean(row)) if n else np.nan
         is_share = n > 1 and np.asarray(row).dtype == bool

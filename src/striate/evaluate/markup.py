@@ -35,8 +35,8 @@ def join(*pieces: object) -> Html:
 
 def element(tag: str, *content: object, **attributes: object) -> Html:
     """One element; `class_` stands for class, an underscore for the dash in other names; None is left out."""
-    named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
-    written = "".join(f' {name}="{safe(value)}"' for name, value in named.items() if value is not None)
+    given = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items() if value is not None}
+    written = "".join(f' {name}="{safe(value)}"' for name, value in given.items())
     return Html(f"<{tag}{written}>{join(*content)}</{tag}>")
 
 

@@ -85,12 +85,6 @@ def auroc_slopes(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     return (placements(scores, positive) - auroc(scores, positive)) * len(positive) / side
 
 
-def auroc_per_class(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """One-against-the-rest AUROC (K,) of every class; NaN where a class or its rest is absent."""
-    columns = np.asarray(probabilities).T
-    return np.array([auroc(column, truth == k) for k, column in enumerate(columns)])
-
-
 def macro_auroc(per_class: np.ndarray) -> np.ndarray:
     """One AUROC from those of the classes (..., K): the second of two, else the mean of the known."""
     per_class = np.asarray(per_class)

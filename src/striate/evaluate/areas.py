@@ -141,18 +141,15 @@ def object_counts(truth: np.ndarray, told: np.ndarray, right: np.ndarray) -> tup
     """How many objects are true, how many told, and how many of these are found: they share more than half of their
     union, and its class, so each is found at most once. truth, told: object numbers (H, W), 0 where there is none;
     right: (H, W) of bool, where the class that is told is the true one."""
-    marked = (truth > 0) | (told > 0)
-    width = int(told.max(initial=0)) + 1
-    codes = truth[marked].astype(np.int64) * width + told[marked]
+    true, told_sizes = truth > 0, np.bincount(told.ravel())
+    names, places = np.unique(truth[true], return_inverse=True)  # files may have large numbers
+    true_sizes, both = np.bincount(places), true & (told > 0)
+    codes = places[both[true]] * len(told_sizes) + told[both]
     pairs, places, shared = np.unique(codes, return_inverse=True, return_counts=True)
-    agreed = np.bincount(places, weights=right[marked], minlength=len(pairs))
-    sizes = []
-    for numbers in (pairs // width, pairs % width):
-        names, places = np.unique(numbers, return_inverse=True)
-        sizes.append((names, np.bincount(places, weights=shared)[places], numbers > 0))
-    (true_names, true_sizes, is_true), (told_names, told_sizes, is_told) = sizes
-    found = is_true & is_told & (agreed > ENOUGH * (true_sizes + told_sizes - shared))
-    return int((true_names > 0).sum()), int((told_names > 0).sum()), int(found.sum())
+    agreed = np.bincount(places, weights=right[both])
+    mine, other = np.divmod(pairs, len(told_sizes))
+    found = agreed > ENOUGH * (true_sizes[mine] + told_sizes[other] - shared)
+    return len(names), int((told_sizes[1:] > 0).sum()), int(found.sum())
 
 
 class _Sums:

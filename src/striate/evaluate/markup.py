@@ -56,7 +56,7 @@ def table(header: Sequence[object], rows: Sequence[Sequence[object]], *, words: 
         written = (element(tag, cell, class_=None if n < words else "figure") for n, cell in enumerate(cells))
         return element("tr", *written)
 
-    head = element("thead", line(header, "th")) if header else Html("")
+    head = element("thead", line(header, "th"))
     body = element("tbody", *(line(row, "td") for row in rows))
     return element("div", element("table", head, body, class_=name or None), class_="scroll")
 

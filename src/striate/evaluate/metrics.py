@@ -135,9 +135,8 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     if not len(confidence):
         return float("nan")
     table = calibration_bins(confidence, correct)
-    filled = table["count"] > 0
-    gap = np.abs(table["confidence"] - table["accuracy"])[filled]
-    return float(np.sum(gap * table["count"][filled]) / len(confidence))
+    gap = np.abs(table["confidence"] - table["accuracy"])
+    return float(np.nansum(gap * table["count"]) / len(confidence))
 
 
 def mean_of_known(values: np.ndarray) -> np.ndarray:

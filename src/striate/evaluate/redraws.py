@@ -86,8 +86,7 @@ def resampled_weights(n: int, resamples: int = RESAMPLES, clusters: Clusters = N
     for part in _chunks(resamples, n):
         count = part.stop - part.start
         drawn = rng.integers(0, several, size=(count, several)) + np.arange(count)[:, None] * several
-        drawn = np.bincount(drawn.ravel(), minlength=count * several).reshape(count, several)
-        drawn = drawn.astype(np.float64)
+        drawn = np.bincount(drawn.ravel(), minlength=count * several).reshape(count, several).astype(np.float64)
         yield drawn if clusters is None else drawn[:, clusters]
 
 

@@ -30,8 +30,8 @@ def classification_scores(
     _check(truth, probabilities, len(classes))
     hits = _Hits(truth, probabilities.argmax(axis=1), len(classes), intervals.real_clusters(clusters))
     positive = truth[:, None] == np.arange(len(classes))
-    way = redraws.weighted_auroc, metrics.auroc_slopes
-    areas = redraws.resampled_orders(*way, probabilities, positive, clusters=hits.clusters)
+    auroc = redraws.weighted_auroc, metrics.auroc_slopes
+    areas = redraws.resampled_orders(*auroc, probabilities, positive, clusters=hits.clusters)
     per_class = {name: _of_class(k, hits, areas) for k, name in enumerate(classes)}
     return {
         "n": len(truth),

@@ -157,8 +157,8 @@ def test_redrawn_auroc_is_that_of_the_redrawn_pictures() -> None:
     """Weighting a picture twice gives the AUROC of a set that holds it twice, ties included."""
     rng = np.random.default_rng(4)
     scores, positive = rng.integers(0, 8, 30), rng.random(30) < 0.4
-    areas = redraws.resampled_auroc(metrics.tie_levels(scores)[None], positive[None], 20)[:, 0]
     weights = np.concatenate(list(redraws.resampled_weights(30, 20))).astype(int)
+    areas = redraws.weighted_auroc(scores, positive, weights)
     expected = [metrics.auroc(scores.repeat(row), positive.repeat(row)) for row in weights]
     assert areas == pytest.approx(expected)
     assert (weights.sum(axis=1) == 30).all()
@@ -177,8 +177,8 @@ def test_redrawn_margins_belong_to_tables_of_the_same_size() -> None:
 
 def test_a_perfect_score_is_not_certain() -> None:
     """20 of 20 leaves room below: the bootstrap has no width there, so Wilson's interval stands in."""
-    low, high = intervals.proportion_like(1.0, np.ones(100), 20)
-    assert (low, high) == pytest.approx((0.8389, 1.0), abs=1e-4)
+    score = intervals.bootstrapped(1.0, np.ones(100), 20)
+    assert (score["low"], score["high"]) == pytest.approx((0.8389, 1.0), abs=1e-4)
 
 
 def test_effective_size_of_equal_classes_is_their_sum() -> None:
@@ -255,10 +255,10 @@ def test_an_auroc_of_few_is_covered() -> None:
     random, held = np.random.default_rng(0), np.zeros(2)
     y, true = np.arange(60) < 10, stats.norm.cdf(2.2 / 2**0.5)
     for _ in range(100):
-        chances = (random.normal(0, 1, 60) + 2.2 * y)[None]
-        levels = np.stack([metrics.tie_levels(chances[0])])
-        drawn = redraws.resampled_auroc(levels, y[None])[:, 0]
-        value = roc_auc_score(y, chances[0])
+        chances = random.normal(0, 1, 60) + 2.2 * y
+        way = redraws.weighted_auroc, metrics.auroc_slopes
+        drawn = redraws.resampled_orders(*way, chances[:, None], y[:, None])[1][:, 0]
+        value = roc_auc_score(y, chances)
         ends = intervals.ranked(value, drawn, 10), dict(zip(("low", "high"), intervals.percentile(drawn), strict=True))
         held += [one["low"] <= true <= one["high"] for one in ends]
     assert held[0] >= 90

@@ -11,7 +11,7 @@ from scipy import stats
 from striate.errors import StriateError
 from striate.evaluate import metrics
 from striate.evaluate.label_scores import average_precision, best_thresholds, label_scores, precision_slopes
-from striate.evaluate.redraws import resampled_auroc, resampled_means, resampled_weights
+from striate.evaluate.redraws import resampled_means, resampled_weights, weighted_auroc
 from striate.evaluate.scores import headline
 
 NAMES = ("a", "b", "c")
@@ -80,9 +80,10 @@ def test_drawn_again_by_weight() -> None:
     """Average precision with weights is that of the pictures written down as often."""
     truth, chances = drawn(5, 30, ties=True)
     weights = np.random.default_rng(0).integers(0, 3, (4, 30)).astype(float)
-    weighted = average_precision(truth[:, 1], chances[:, 1], weights)
+    weighted = average_precision(chances[:, 1], truth[:, 1], weights)
     for row, value in zip(weights.astype(int), weighted, strict=True):
-        assert value == pytest.approx(average_precision(np.repeat(truth[:, 1], row), np.repeat(chances[:, 1], row))[0])
+        repeated = np.repeat(chances[:, 1], row), np.repeat(truth[:, 1], row), np.ones((1, row.sum()))
+        assert value == pytest.approx(average_precision(*repeated)[0])
 
 
 @pytest.mark.parametrize("n", [60, 3600])
@@ -190,13 +191,14 @@ def test_slopes_are_derivatives() -> None:
     them they spread as drawn anew."""
     truth, chances = (column[:, 0] for column in drawn(3, 300, ties=True))
     weights = np.ones((300, 300)) + 1e-5 * np.eye(300)
-    change = (average_precision(truth, chances, weights) - average_precision(truth, chances)) / 1e-5 * 300
+    whole = average_precision(chances, truth, np.ones((1, 300)))
+    change = (average_precision(chances, truth, weights) - whole) / 1e-5 * 300
     slopes = precision_slopes(chances, truth)
     assert slopes == pytest.approx(change, abs=1e-4)
     assert not precision_slopes(chances, np.zeros(300, bool)).any()
-    anew = np.concatenate([average_precision(truth, chances, block) for block in resampled_weights(300)])
+    anew = np.concatenate([average_precision(chances, truth, block) for block in resampled_weights(300)])
     assert resampled_means(slopes[:, None]).std() == pytest.approx(anew.std(), rel=0.1)
-    areas = resampled_auroc(metrics.tie_levels(chances)[None], truth[None])
+    areas = np.concatenate([weighted_auroc(chances, truth, block) for block in resampled_weights(300)])
     assert resampled_means(metrics.auroc_slopes(chances, truth)[:, None]).std() == pytest.approx(areas.std(), rel=0.1)
 
 

@@ -8,6 +8,7 @@ import sklearn.metrics as oracle
 
 from striate.errors import StriateError
 from striate.evaluate.scores import classification_scores, headline
+from striate.evaluate.table import score_table
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "calibration_error", "log_loss")
 
@@ -39,12 +40,22 @@ def test_both_ways_to_the_interval_of_auroc_agree(monkeypatch: pytest.MonkeyPatc
     """Redrawing pictures and DeLong's linear form give ends within a quarter of the interval's width."""
     truth, probabilities = _drawn(400, 3)
     exact = classification_scores(truth, probabilities, ["a", "b", "c"], 0)["auroc"]
-    monkeypatch.setattr("striate.evaluate.scores.MOST_AUROC_CELLS", 0)
+    monkeypatch.setattr("striate.evaluate.redraws.MOST_ORDERED", 0)
     linear = classification_scores(truth, probabilities, ["a", "b", "c"], 0)["auroc"]
     width = exact["high"] - exact["low"]
     assert exact["value"] == linear["value"]
     assert linear["low"] == pytest.approx(exact["low"], abs=width / 4)
     assert linear["high"] == pytest.approx(exact["high"], abs=width / 4)
+
+
+def test_wide_scores_stay_in_their_columns() -> None:
+    """Intervals of more letters than a heading end below it, and the next part begins behind them."""
+    wide = {"value": -8.7641, "low": -88.7641, "high": -7.7641}
+    record = {"n": 9, "main": "r2", "r2": wide, "pearson": dict.fromkeys(wide, 0.5)}
+    lines = score_table({"test": record, "train": record}).splitlines()[3:]
+    assert lines[1].endswith("  −8.7641 [−88.7641, −7.7641]  −8.7641 [−88.7641, −7.7641]")
+    assert len({len(line) for line in lines}) == 1
+    assert len({line.index("test") + 4 if "test" in line else line.index("]") + 1 for line in lines}) == 1
 
 
 def test_what_is_not_defined_is_null_in_json() -> None:

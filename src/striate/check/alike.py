@@ -24,8 +24,9 @@ LARGEST, SURE = 0.05, 1e-9  # a group of more than this share of the set (and of
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alike:
     """copies: groups of rows of the same content. near: groups of rows that are the same picture, copies
-    included; no row is in two groups. pairs: (i, j, correlation when laid over each other, how they differ as in
-    search.HOW) of those that are near, the surest first; of copies only the first is compared."""
+    included; no row is in two groups. Rows are sorted within their groups, and these by their first. pairs: (i, j,
+    correlation when laid over each other, how they differ as in search.HOW) of those that are near, the surest first;
+    of copies only the first is compared."""
 
     copies: list[list[int]]
     near: list[list[int]]

@@ -50,11 +50,16 @@ class Case:
         return np.array([numbers[sample.label] for sample in self.samples], np.int64)
 
     @cached_property
+    def numbers(self) -> np.ndarray:
+        """(K, n) the numbers to be learned; (K, 0) for other targets."""
+        targets = [sample.target for sample in self.samples]
+        are_numbers = all(isinstance(one, tuple) and one and not isinstance(one[0], str) for one in targets)
+        return np.array(targets if are_numbers else [()] * len(targets), np.float64)
+
+    @cached_property
     def spread(self) -> np.ndarray:
-        """(n,) the standard deviation of each number to be learned; none for other targets."""
-        numbers = [sample.target for sample in self.samples if isinstance(sample.target, tuple)]
-        whole = len(numbers) == len(self.samples) and not any(isinstance(one, str) for each in numbers for one in each)
-        return np.std(numbers, axis=0) if whole else np.zeros(0)
+        """(n,) the standard deviation of each number."""
+        return self.numbers.std(axis=0)
 
     @cached_property
     def kinds(self) -> np.ndarray:
@@ -79,7 +84,7 @@ class Case:
         """Rows without second looks at one picture: the first of each group that is alike, and all others."""
         again = np.zeros(len(self.samples), bool)
         for rows in self.alike.near:
-            again[list(rows)[1:]] = True
+            again[rows[1:]] = True
         return np.flatnonzero(~again)
 
     def path(self, row: int) -> str:

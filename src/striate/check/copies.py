@@ -1,6 +1,6 @@
 """The same picture more than once: copies, look-alikes, under two classes, in two given parts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,9 +15,9 @@ LEAK = 0.02  # of a part: fewer look-alikes, without any copy, are a caution onl
 
 def copies(case: Case) -> Iterator[Finding]:
     """Copies and look-alikes, conflicts of classes, and leaks between the parts that the user gave."""
-    exact, near = _ordered(case.alike.copies), _ordered(case.alike.near)
-    known = {frozenset(rows) for rows in exact}
-    looser = [rows for rows in near if frozenset(rows) not in known]
+    exact, near = case.alike.copies, case.alike.near
+    known = set(map(tuple, exact))
+    looser = [rows for rows in near if tuple(rows) not in known]
     yield from _duplicates(case, [rows for rows in exact if len(_said(case, rows)) == 1])
     yield from _near(case, looser)
     yield from _conflicts(case, exact, looser)
@@ -29,12 +29,8 @@ def set_aside(case: Case) -> dict[int, str]:
     aside = {}
     for rows in case.alike.copies:
         if len(names := _said(case, rows)) > 1:
-            aside |= {int(row): f"the same content stands under {' and '.join(map(repr, names))}" for row in rows}
+            aside |= {row: f"the same content stands under {' and '.join(map(repr, names))}" for row in rows}
     return aside
-
-
-def _ordered(groups: Iterable[Iterable[int]]) -> list[list[int]]:
-    return sorted(sorted(map(int, rows)) for rows in groups)
 
 
 def _classes(case: Case, rows: Sequence[int]) -> list[str]:
@@ -44,10 +40,10 @@ def _classes(case: Case, rows: Sequence[int]) -> list[str]:
 
 def _said(case: Case, rows: Sequence[int]) -> list[str]:
     """All that contradicts itself about one file: its classes, its numbers, which objects it has."""
-    targets = [case.samples[row].target for row in rows]
-    if _may_agree(case, rows) or (len(case.spread) and (np.ptp(targets, axis=0) <= SAME * case.spread).all()):
-        targets = targets[:1]
-    return class_order(map(text_of, targets))
+    near = np.ptp(case.numbers[rows], axis=0) <= SAME * case.spread
+    if _may_agree(case, rows) or (len(near) and near.all()):
+        rows = rows[:1]
+    return class_order(text_of(case.samples[row].target) for row in rows)
 
 
 def _may_agree(case: Case, rows: Sequence[int]) -> bool:

@@ -93,8 +93,7 @@ def examine(
     """
     contents = _pixels(facts, contents) if form == "picture" else contents
     same = alike(facts, contents) if form == "picture" and looks else copied(contents)
-    about = {"samples": samples, "left_out": left_out, "facts": facts, "contents": contents}
-    case = Case(**about, alike=same, form=form, **known)
+    case = Case(samples=samples, left_out=left_out, facts=facts, contents=contents, alike=same, form=form, **known)
     detectors = DETECTORS if form == "picture" else FORM_DETECTORS
     found = [finding.of_form(form) for detect in detectors for finding in detect(case)] if len(samples) else []
     if form == "picture" and not looks:
@@ -105,7 +104,7 @@ def examine(
     return Check(
         findings=sorted(found, key=lambda finding: LEVELS.index(finding.level)),
         classes={name: dict(parts) for name, parts in counts.items()},
-        together=[[int(row) for row in rows] for rows in case.alike.near],
+        together=case.alike.near,
         set_aside=set_aside(case),
     )
 

@@ -222,14 +222,12 @@ def _narrow(case: Case) -> Iterator[Finding]:
 def _classes(case: Case) -> Iterator[Finding]:
     counts = {name: int(count) for name, count in zip(case.classes, np.bincount(case.labels), strict=True)}
     single = [name for name, count in counts.items() if count == 1]
-    if single:
-        yield Finding(
-            kind="single", level="problem", count=len(single),
-            what=f"{counted(len(single), 'class')} of one picture only: {first_few(single)}.",
-            done="Training will stop here: what is learned from cannot also be tested on.",
-            change="Add pictures to such a class, or take it out.",
-            groups=case.some(row for row, sample in enumerate(case.samples) if sample.label in single),
-        )  # fmt: skip
+    yield from case.about(
+        [row for row, sample in enumerate(case.samples) if counts[sample.label] == 1], kind="single", level="problem",
+        what=f"{counted(len(single), 'class')} of one picture only: {first_few(single)}.",
+        done="Training will stop here: what is learned from cannot also be tested on.",
+        change="Add pictures to such a class, or take it out.",
+    )  # fmt: skip
     if len(counts) == 1:
         yield Finding(
             kind="one-class", level="problem", count=len(case.samples),
@@ -295,11 +293,8 @@ def _constant(case: Case) -> Iterator[Finding]:
 
 def _slips(case: Case) -> Iterator[Finding]:
     """Few numbers so much further from the median than all others that they may be slips of the pen."""
-    if not all(isinstance(sample.target, tuple) and sample.target for sample in case.samples):
-        return
-    for place, name in enumerate(case.names):
-        values = np.array([sample.target[place] for sample in case.samples])
-        if values.dtype.kind != "f" or len(values) < ENOUGH:
+    for name, values in zip(case.names, case.numbers.T, strict=False):
+        if len(values) < ENOUGH:
             return
         usual = float(np.median(values))
         rows = np.flatnonzero(apart(np.abs(values / 2 - usual / 2)))  # halves do not overflow

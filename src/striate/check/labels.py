@@ -61,11 +61,6 @@ def rank_labels(chances: np.ndarray, labels: np.ndarray) -> Suspects:
     sums = np.bincount(labels, chances[np.arange(len(labels)), labels], minlength=chances.shape[1])
     thresholds = np.where(judged, sums / np.maximum(sizes, 1), np.inf)
     rows = np.flatnonzero(judged[labels])
-    if not len(rows):
-        nothing = np.zeros(0, np.int64)
-        return Suspects(
-            rows=nothing, labels=nothing, suggested=nothing, scores=np.zeros(0), share=0.0, agreed=0.0, pictures=0
-        )
     chances, given = chances[rows], labels[rows]
     relative = chances / np.sqrt(np.maximum(thresholds, 1e-12))
     own = relative[np.arange(len(rows)), given]
@@ -76,8 +71,8 @@ def rank_labels(chances: np.ndarray, labels: np.ndarray) -> Suspects:
     order = order[score[order] > 0.5]
     return Suspects(
         rows=rows[order], labels=given[order], suggested=other[order], scores=score[order],
-        share=_wrong(chances, given, thresholds), agreed=float((chances.argmax(axis=1) == given).mean()),
-        pictures=len(rows),
+        share=_wrong(chances, given, thresholds), pictures=len(rows),
+        agreed=float((chances.argmax(axis=1) == given).sum() / max(len(rows), 1)),
     )  # fmt: skip
 
 
@@ -89,7 +84,7 @@ def _wrong(chances: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> f
     sizes = np.bincount(labels, minlength=len(thresholds))
     counted = np.bincount(labels[reached], minlength=len(thresholds))
     off = np.bincount(labels[reached & (sure.argmax(axis=1) != labels)], minlength=len(thresholds))
-    return float((sizes * off / np.maximum(counted, 1)).sum() / sizes.sum())
+    return float((sizes * off / np.maximum(counted, 1)).sum() / max(sizes.sum(), 1))
 
 
 def label_finding(found: Suspects, paths: Sequence[str], classes: Sequence[str], who: str = QUICK) -> Finding:

@@ -30,8 +30,8 @@ def _few(rows: np.ndarray, case: Case) -> bool:
 def _sizes(case: Case) -> Iterator[Finding]:
     sides = np.sqrt(case.facts["height"] * case.facts["width"].astype(float))
     usual = float(np.median(sides))
-    spread = 1.4826 * float(np.median(np.abs(np.log(sides / usual))))
     away = np.abs(np.log(sides / usual))
+    spread = 1.4826 * float(np.median(away))
     rows = np.flatnonzero(away > max(np.log(TIMES), 4 * spread))
     if _few(rows, case):
         odd = case.facts[rows[away[rows].argmax()]]

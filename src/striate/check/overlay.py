@@ -14,7 +14,7 @@ import numpy as np
 
 from striate.check import register
 from striate.check.nearest import nearest, over_blocks
-from striate.check.signature import blur, contrast, filled, unit
+from striate.check.signature import blur, contrast, filled, unit, whitened
 
 NEIGHBOURS = 8  # candidates of every picture
 MOST_PAIRS = 20_000  # that are laid over each other: those whose statistics agree best
@@ -95,11 +95,8 @@ def _quantiles(values: np.ndarray, hidden: np.ndarray) -> np.ndarray:
 
 
 def _whitened(values: np.ndarray) -> np.ndarray:
-    """(N, axes) unit vectors of the strongest principal components, each of equal weight."""
-    values = (values - values.mean(axis=0)) / (values.std(axis=0) + 1e-6)
-    strengths, axes = np.linalg.eigh(values.T @ values / len(values))
-    strengths, axes = strengths[::-1][:_AXES], axes[:, ::-1][:, :_AXES]
-    return unit(values @ (axes / np.sqrt(np.maximum(strengths, 0) + 1e-3 * strengths[0] + 1e-9)))
+    """(N, _AXES) unit vectors of statistics (N, d), whatever their units."""
+    return whitened((values - values.mean(axis=0)) / (values.std(axis=0) + 1e-6), _AXES)
 
 
 def _candidates(described: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Links between pictures of a set that show the same: candidates, and the looks that decide (see alike.py)."""
 
-from dataclasses import dataclass
-from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ _SAMPLE, _OF_SAMPLE = 1024, 4  # pictures that each is held against; how many of
 _ROWS = 128  # of one block
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(NamedTuple):
     """Pairs of rows (P, 2), the first the lesser; log10 of how many such pairs chance makes; correlation when laid
     over each other; the pose (P, 2, 3) of the second under the first."""
 
@@ -29,8 +27,8 @@ class Links:
     agreement: np.ndarray
     poses: np.ndarray
 
-    def __getitem__(self, which: np.ndarray) -> "Links":
-        return Links(self.pairs[which], self.chance[which], self.agreement[which], self.poses[which])
+    def only(self, which: np.ndarray) -> "Links":
+        return Links(*(each[which] for each in self))
 
     def how(self) -> list[str]:
         """What was done to one of them to get the other, as a member of HOW."""
@@ -47,23 +45,17 @@ def search(facts: np.ndarray) -> Links:
     near = nearest(unturned(rings(looks, lengths(np.stack([facts["height"], facts["width"]], axis=1)))), NEIGHBOURS)[0]
     kinds = Plain(looks, tints), Own(facts["thumb"], tints)
     every = *(_as_they_are(kind, near) for kind in kinds), _settled(Links(*overlaid(looks, tints)))
-    found = Links(
-        *(
-            np.concatenate(parts)
-            for parts in zip(*map(attrgetter("pairs", "chance", "agreement", "poses"), every), strict=True)
-        )
-    )
-    found = found[np.argsort(found.chance, kind="stable")]
+    found = Links(*map(np.concatenate, zip(*every, strict=True)))
+    found = found.only(np.argsort(found.chance, kind="stable"))
     _, once = np.unique(found.pairs[:, 0] * len(looks) + found.pairs[:, 1], return_index=True)
-    return found[np.sort(once)]
+    return found.only(np.sort(once))
 
 
 def _as_they_are(kind: Plain | Own, near: np.ndarray) -> Links:
     """Pictures held against each other in the eight positions of a square: those of every row with its neighbours
     `near` (N, n) and the most alike of a sample that chance makes fewer than CHANCE of in a whole set."""
     count, sample = len(near), min(len(near), _SAMPLE)
-    upright = over_blocks(count, _ROWS, lambda block: next(kind.features(block)))
-    upright = np.concatenate(list(upright))
+    upright = np.concatenate(list(over_blocks(count, _ROWS, lambda block: next(kind.features(block)))))
 
     def compared(block: slice) -> tuple[np.ndarray, ...]:
         seen = np.stack(list(kind.features(block)), axis=1)
@@ -100,7 +92,7 @@ def _nearest(kind: Plain | Own, seen: np.ndarray, sample: np.ndarray, rows: np.n
 
 def _settled(links: Links) -> Links:
     """Those that agree, each pair with the lesser row first."""
-    links = links[links.agreement > LEAST_AGREEMENT]
+    links = links.only(links.agreement > LEAST_AGREEMENT)
     turned = links.pairs[:, 0] > links.pairs[:, 1]
     square = np.concatenate([links.poses, np.tile(np.array([[[0, 0, 1]]], np.float32), (len(turned), 1, 1))], axis=1)
     back = np.linalg.inv(square)[:, :2] if len(square) else links.poses

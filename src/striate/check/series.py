@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -96,8 +97,9 @@ def evidence(groups: np.ndarray, labels: np.ndarray, facts: np.ndarray, apart: n
     rows, best = _whole_groups(groups), Evidence(0.0, 0.0, 0.0)
     random = np.random.default_rng(0)
     kinds = [np.flatnonzero(labels[rows] == kind) for kind in np.unique(labels[rows])]
+    within, never = (kinds, None) if apart is None else ([np.arange(len(rows))], apart[rows])
     for look in _looks(facts[rows]):
-        twin = _most_alike(look, *((kinds, None) if apart is None else ([np.arange(len(rows))], apart[rows])))
+        twin = _most_alike(look, within, never)
         asked = np.flatnonzero(twin >= 0)
         if len(asked) < 10:
             return best
@@ -124,9 +126,8 @@ def _whole_groups(groups: np.ndarray) -> np.ndarray:
 
 
 def _most_alike(look: np.ndarray, kinds: Sequence[np.ndarray], apart: np.ndarray | None) -> np.ndarray:
-    """Of each row the most alike other row of its class, by the distance of standardised features; -1 for none."""
-    spread = look.std(axis=0)
-    look = (look - look.mean(axis=0)) / (spread + 0.05 * look.std() + 1e-6)
+    """Of each row the most alike other one of its kind, by the distance of standardised features; -1 for none."""
+    look = (look - look.mean(axis=0)) / (look.std(axis=0) + 0.05 * look.std() + 1e-6)
     twin = np.full(len(look), -1)
     for kind in kinds:
         values = look[kind]
@@ -134,8 +135,7 @@ def _most_alike(look: np.ndarray, kinds: Sequence[np.ndarray], apart: np.ndarray
         distances = squares[:, None] + squares - 2 * values @ values.T
         np.fill_diagonal(distances, np.inf)
         if apart is not None:
-            same = (apart[kind][:, None] == apart[kind]) & (apart[kind] >= 0)
-            distances[same] = np.inf
+            distances[(apart[kind][:, None] == apart[kind]) & (apart[kind] >= 0)] = np.inf
         nearest = distances.argmin(axis=1)
         has = np.isfinite(distances[np.arange(len(kind)), nearest])
         twin[kind[has]] = kind[nearest[has]]
@@ -175,7 +175,7 @@ def _namings(case: Case) -> Iterator[Naming]:
     paths = [sample.path for sample in case.samples]
     end = r"\.\w+$" if all("." in path for path in paths[:100]) else "$"
     for mixed, token in enumerate(_TOKENS):
-        tokens = [token.findall(_stem(path)) for path in paths]
+        tokens = [token.findall(PurePosixPath(path).stem) for path in paths]
         built = [_shape(words, mixed) for words in tokens]
         shapes = Counter(built)
         shape, count = shapes.most_common(1)[0]
@@ -236,11 +236,6 @@ def _front(shapes: Counter, count: int) -> tuple[str, ...]:
 def _columns(alike: Sequence[Sequence[str]]) -> list[Counter]:
     """The words in each place of names that are built alike."""
     return [Counter(column) for column in zip(*alike, strict=True)]
-
-
-def _stem(path: str) -> str:
-    name = path.rpartition("/")[2]
-    return name.rpartition(".")[0] or name
 
 
 def _shape(tokens: Sequence[str], mixed: bool) -> tuple[str, ...]:

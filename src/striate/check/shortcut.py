@@ -230,78 +230,6 @@ def _marked(looked: _Looked, kind: int) -> bool:
     return bool(looked.standing[:, kind].any())
 
 
-def _always(looked: _Looked, of: int | Told) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class Family:
-    """Numbers that say nothing of what a picture shows.
-
-    least: from this share of the way from guessing to certainty on (95 % sure) it is told. able: what must be so of the
-    class whatever a tree says; holds: what must be so of what it said. unless: families that, once found, explain this
-    one too.
-    """
-
-    name: str
-    level: str
-    least: float
-    columns: Callable[[_Looked], Columns]
-    words: str
-    change: str
-    able: Callable[[_Looked, int], bool] = _always
-    holds: Callable[[_Looked, Told], bool] = _always
-    unless: tuple[str, ...] = ()
-
-
-_SAVE_ALIKE = "Save all pictures in one way from the originals, or take more pictures of each class in every way."
-_COVER = "Crop the border, or cover the mark (scale bar, label, frame) in the pictures of all classes."
-FAMILIES = (
-    Family(
-        "format", "problem", 0.4, _format, "the file format, colour mode, depth or compression", _SAVE_ALIKE
-        + " --channels 1 makes all pictures grey, if only the colour mode differs.",
-    ),
-    Family(
-        "size", "problem", 0.4, _size, "the size of the pictures in pixels", "Cut or scan all classes at one size. If "
-        "they are cut-outs whose size means something, nothing is wrong, but the network sees all at one size.",
-    ),
-    Family(
-        "light", "caution", 0.4, lambda looked: looked.light, "how bright the whole picture is", "If the light "
-        "came with the day or the microscope and not with the class, take pictures of all classes under the same "
-        "light; --augment 'brightness=0.3 contrast=0.3' makes brightness useless to the network.", _shifted,
-    ),
-    Family("bytes", "problem", 0.5, _bytes, "the bytes of the files", _SAVE_ALIKE, _heavier, unless=("format",)),
-    Family(
-        "tint", "caution", 0.6, _tint, "the mean colour of the picture", "If the colour came with the staining or the "
-        "camera and not with the class, --channels 1 makes all pictures grey.", unless=("format", "light"),
-    ),
-    Family("border", "problem", 0.5, _border, "what lies at the border or in the corners", _COVER, holds=_framed),
-    Family("mark", "problem", 0.5, _mark, "a place near the border", _COVER, _marked, unless=("border",)),
-)  # fmt: skip
-
-
-def _finding(family: Family, told: Told, looked: _Looked) -> Finding:
-    case, mine = looked.case, looked.labels == told.label
-    name = case.classes[told.label]
-    who = f"Class {name!r} can be told from all others"
-    if len(case.classes) == 2:
-        who = f"Classes {name!r} and {case.classes[1 - told.label]!r} can be told apart"
-    detail = _DETAILS.get(family.name, lambda *_: "")(looked, mine)
-    what = f"{who} by {family.words} alone: {100 * told.right:.0f} % right where guessing gives 50 %{detail}."
-    return Finding(
-        kind="shortcut",
-        level=family.level,
-        what=what,
-        count=int(np.sum(case.labels == told.label)),
-        done="Nothing was changed: a network may learn this instead of what the pictures show.",
-        change=family.change,
-        groups=case.groups(
-            side[np.linspace(0, len(side) - 1, 4).astype(int)] for side in (looked.rows[mine], looked.rows[~mine])
-        ),
-        figures={"by": family.name, "class": name, "balanced_accuracy": told.right, "low": told.low},
-    )
-
-
 def _pair(values: np.ndarray, mine: np.ndarray, form: str = "{:,.0f}") -> tuple[str, str]:
     return form.format(np.median(values[mine])), form.format(np.median(values[~mine]))
 
@@ -341,4 +269,74 @@ def _of_light(looked: _Looked, mine: np.ndarray) -> str:
     return f" (mean brightness {own} % of the scale against {other} %)"
 
 
-_DETAILS = {"format": _of_formats, "size": _of_sizes, "bytes": _of_bytes, "light": _of_light}
+@dataclass(frozen=True)
+class Family:
+    """Numbers that say nothing of what a picture shows.
+
+    least: from this share of the way from guessing to certainty on (95 % sure) it is told. able: what must be so of the
+    class whatever a tree says; holds: what must be so of what it said. unless: families that, once found, explain this
+    one too. detail: in what the class, pictures (N,) of bool, differs from the others.
+    """
+
+    name: str
+    level: str
+    least: float
+    columns: Callable[[_Looked], Columns]
+    words: str
+    change: str
+    able: Callable[[_Looked, int], bool] = lambda *_: True
+    holds: Callable[[_Looked, Told], bool] = lambda *_: True
+    unless: tuple[str, ...] = ()
+    detail: Callable[[_Looked, np.ndarray], str] = lambda *_: ""
+
+
+_SAVE_ALIKE = "Save all pictures in one way from the originals, or take more pictures of each class in every way."
+_COVER = "Crop the border, or cover the mark (scale bar, label, frame) in the pictures of all classes."
+FAMILIES = (
+    Family(
+        "format", "problem", 0.4, _format, "the file format, colour mode, depth or compression", _SAVE_ALIKE
+        + " --channels 1 makes all pictures grey, if only the colour mode differs.", detail=_of_formats,
+    ),
+    Family(
+        "size", "problem", 0.4, _size, "the size of the pictures in pixels", "Cut or scan all classes at one size. If "
+        "they are cut-outs whose size means something, nothing is wrong, but the network sees all at one size.",
+        detail=_of_sizes,
+    ),
+    Family(
+        "light", "caution", 0.4, lambda looked: looked.light, "how bright the whole picture is", "If the light "
+        "came with the day or the microscope and not with the class, take pictures of all classes under the same "
+        "light; --augment 'brightness=0.3 contrast=0.3' makes brightness useless to the network.", _shifted,
+        detail=_of_light,
+    ),
+    Family(
+        "bytes", "problem", 0.5, _bytes, "the bytes of the files", _SAVE_ALIKE, _heavier, unless=("format",),
+        detail=_of_bytes,
+    ),
+    Family(
+        "tint", "caution", 0.6, _tint, "the mean colour of the picture", "If the colour came with the staining or the "
+        "camera and not with the class, --channels 1 makes all pictures grey.", unless=("format", "light"),
+    ),
+    Family("border", "problem", 0.5, _border, "what lies at the border or in the corners", _COVER, holds=_framed),
+    Family("mark", "problem", 0.5, _mark, "a place near the border", _COVER, _marked, unless=("border",)),
+)  # fmt: skip
+
+
+def _finding(family: Family, told: Told, looked: _Looked) -> Finding:
+    case, mine = looked.case, looked.labels == told.label
+    name = case.classes[told.label]
+    who = f"Class {name!r} can be told from all others"
+    if len(case.classes) == 2:
+        who = f"Classes {name!r} and {case.classes[1 - told.label]!r} can be told apart"
+    right = f"{100 * told.right:.0f} % right where guessing gives 50 %{family.detail(looked, mine)}"
+    return Finding(
+        kind="shortcut",
+        level=family.level,
+        what=f"{who} by {family.words} alone: {right}.",
+        count=int(np.sum(case.labels == told.label)),
+        done="Nothing was changed: a network may learn this instead of what the pictures show.",
+        change=family.change,
+        groups=case.groups(
+            side[np.linspace(0, len(side) - 1, 4).astype(int)] for side in (looked.rows[mine], looked.rows[~mine])
+        ),
+        figures={"by": family.name, "class": name, "balanced_accuracy": told.right, "low": told.low},
+    )

@@ -19,8 +19,9 @@ RINGS, ORDERS = 10, 8
 _COLOURS = 4  # side of the map of colours
 _FINE, _WIDE = 0.8, 4.0  # pixels of a likeness of 32
 _MOST_FILLED = 0.45  # of a picture
-MOST_APART = 0.015  # 1 - likeness²: what saving anew, resizing and retouching change is less; stripes may be as near by
-# accident, where most of their kind are far apart
+# 1 - likeness²: what saving anew, resizing and retouching change is less; stripes may be as near by accident, where
+# most of their kind are far apart
+MOST_APART = 0.015
 _BLUR = 1.0  # pixels of a plain likeness: what resizing and saving anew change is finer
 
 
@@ -55,13 +56,14 @@ def filled(looks: np.ndarray) -> np.ndarray:
 
 
 def _wider(area: np.ndarray) -> np.ndarray:
-    """`area` (K, S, S) of bool and the pixels beside it."""
-    wider = area.copy()
-    wider[:, 1:] |= area[:, :-1]
-    wider[:, :-1] |= area[:, 1:]
-    wider[:, :, 1:] |= wider[:, :, :-1].copy()
-    wider[:, :, :-1] |= wider[:, :, 1:].copy()
-    return wider
+    """`area` (K, S, S) of bool and the pixels beside it, along its corners too."""
+    tall = area.copy()
+    tall[:, 1:] |= area[:, :-1]
+    tall[:, :-1] |= area[:, 1:]
+    wide = tall.copy()
+    wide[:, :, 1:] |= tall[:, :, :-1]
+    wide[:, :, :-1] |= tall[:, :, 1:]
+    return wide
 
 
 def _mean(blur: np.ndarray, values: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -121,10 +123,15 @@ def unturned(coefficients: np.ndarray) -> np.ndarray:
     """(K, 48) unit vectors, the same for a picture turned or mirrored: magnitudes, whitened over the set."""
     sizes = np.abs(coefficients).reshape(len(coefficients), -1)
     sizes = sizes[:, sizes.std(axis=0) > 1e-6]
-    sizes -= sizes.mean(axis=0)
-    strengths, axes = np.linalg.eigh(sizes.T @ sizes / len(sizes))
-    strengths, axes = strengths[::-1][:48], axes[:, ::-1][:, :48]
-    return unit(sizes @ (axes / np.sqrt(np.maximum(strengths, 0) + 1e-3 * strengths[0] + 1e-12)).astype(np.float32))
+    return whitened(sizes - sizes.mean(axis=0), 48)
+
+
+def whitened(values: np.ndarray, most: int) -> np.ndarray:
+    """(N, most) unit vectors of the strongest principal components of `values` (N, d) of mean 0, each of equal weight;
+    d of them where there are fewer."""
+    strengths, axes = np.linalg.eigh(values.T @ values / len(values))
+    strengths, axes = strengths[::-1][:most], axes[:, ::-1][:, :most]
+    return unit(values @ (axes / np.sqrt(np.maximum(strengths, 0) + 1e-3 * strengths[0] + 1e-12)))
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -25,14 +25,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Leaf:
-    """Pictures learned from, in the order of every column, and held-out ones; the best split, if `gain` says so."""
+    """Pictures learned from, in the order of every column, and held-out ones; the best split, if it has a gain."""
 
     order: np.ndarray
     held: np.ndarray
     says: bool
-    gain: float
-    column: int
-    threshold: float
+    gain: float = -1.0
+    column: int = 0
+    threshold: float = 0.0
 
 
 def predicted(table: Table, mine: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def _leaf(
     here, other = weights * (own, count - own)
     says = bool(here > other)
     if count < 2 * least or own in (0, count):
-        return _Leaf(order, held, says, -1.0, 0, 0.0)
+        return _Leaf(order, held, says)
     left = np.arange(least, count - least + 1)
     ours = np.cumsum(mine[order], axis=1, dtype=np.int32)[:, least - 1 : count - least]
     first, second = ours * weights[0], (left - ours) * weights[1]
@@ -100,7 +100,7 @@ def _leaf(
     mixed[values[:, 1:] <= values[:, :-1] + np.float32(_SAME)] = np.inf
     column, place = np.unravel_index(mixed.argmin(), mixed.shape)
     if not np.isfinite(mixed[column, place]):
-        return _Leaf(order, held, says, -1.0, 0, 0.0)
+        return _Leaf(order, held, says)
     threshold = (float(values[column, place]) + float(values[column, place + 1])) / 2
     return _Leaf(order, held, says, _mixed(here, other) - mixed[column, place], int(column), threshold)
 

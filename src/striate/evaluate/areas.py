@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from striate.data.labelmap import UNKNOWN
+from striate.data.vocabulary import BACKGROUND
+from striate.draw.areas import outlines
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored
 from striate.evaluate.metrics import share
 
-BACKGROUND = "background"
 TOLERANCE = 0.0075  # of the diagonal: how far an outline may lie from the true one (Csurka et al. 2013)
 MOST_OUTLINES = 200  # pictures whose outlines and objects are compared
 ENOUGH = 0.5  # an object is found where it shares more than this of its union with one that is told
@@ -106,29 +107,22 @@ _PER_CLASS = {"iou": (iou, _TRUE), "dice": (dice, _TRUE), "outline": (outline_f1
 def outline_counts(truth: np.ndarray, told: np.ndarray, classes: int, tolerance: float | None = None) -> np.ndarray:
     """(K, 4) int64: pixels of the told outline, of them within `tolerance` pixels of the true one, and the other way.
 
-    The outline of a class are its pixels with a neighbour (above, below, left, right) of another class.
+    The outline of a class is its pixels with a neighbour (above, below, left, right) of another known class.
     """
     from scipy.spatial import cKDTree  # of outlines alone: several times faster than distances over the whole picture
 
     reach = max(TOLERANCE * float(np.hypot(*truth.shape)), 1.0) if tolerance is None else tolerance
-    told = np.where(truth == UNKNOWN, UNKNOWN, told)
+    both = np.where(truth == UNKNOWN, UNKNOWN, told), truth
+    rims = [np.where(outlines(labels, both=True), labels, UNKNOWN) for labels in both]
     counts = np.zeros((classes, 4), np.int64)
-    for number in np.intersect1d(np.union1d(np.unique(truth), np.unique(told)), np.arange(classes)):
-        edges = [np.argwhere(_outline(labels, number)) for labels in (told, truth)]
+    for number in np.intersect1d(rims, np.arange(classes)):
+        edges = [np.argwhere(rim == number) for rim in rims]
         for place, (mine, other) in enumerate((edges, edges[::-1])):
             near = 0
             if len(mine) and len(other):
                 near = np.isfinite(cKDTree(other).query(mine, distance_upper_bound=reach + 1e-6)[0]).sum()
             counts[number, 2 * place : 2 * place + 2] = len(mine), near
     return counts
-
-
-def _outline(labels: np.ndarray, number: int) -> np.ndarray:
-    """Which pixels of a class have a neighbour of another known class."""
-    inside = np.pad(labels == number, 1)
-    other = np.pad((labels != number) & (labels != UNKNOWN), 1)
-    rim = other[:-2, 1:-1] | other[2:, 1:-1] | other[1:-1, :-2] | other[1:-1, 2:]
-    return inside[1:-1, 1:-1] & rim
 
 
 def objects_in(labels: np.ndarray, background: int | None = 0) -> np.ndarray:
@@ -147,18 +141,15 @@ def object_counts(truth: np.ndarray, told: np.ndarray, right: np.ndarray) -> tup
     """How many objects are true, how many told, and how many of these are found: they share more than half of their
     union, and its class, so each is found at most once. truth, told: object numbers (H, W), 0 where there is none;
     right: (H, W) of bool, where the class that is told is the true one."""
-    marked = (truth > 0) | (told > 0)
-    width = int(told.max(initial=0)) + 1
-    codes = truth[marked].astype(np.int64) * width + told[marked]
+    true, told_sizes = truth > 0, np.bincount(told.ravel())
+    names, places = np.unique(truth[true], return_inverse=True)  # files may have large numbers
+    true_sizes, both = np.bincount(places), true & (told > 0)
+    codes = places[both[true]] * len(told_sizes) + told[both]
     pairs, places, shared = np.unique(codes, return_inverse=True, return_counts=True)
-    agreed = np.bincount(places, weights=right[marked], minlength=len(pairs))
-    sizes = []
-    for numbers in (pairs // width, pairs % width):
-        names, places = np.unique(numbers, return_inverse=True)
-        sizes.append((names, np.bincount(places, weights=shared)[places], numbers > 0))
-    (true_names, true_sizes, is_true), (told_names, told_sizes, is_told) = sizes
-    found = is_true & is_told & (agreed > ENOUGH * (true_sizes + told_sizes - shared))
-    return int((true_names > 0).sum()), int((told_names > 0).sum()), int(found.sum())
+    agreed = np.bincount(places, weights=right[both])
+    mine, other = np.divmod(pairs, len(told_sizes))
+    found = agreed > ENOUGH * (true_sizes[mine] + told_sizes[other] - shared)
+    return len(names), int((told_sizes[1:] > 0).sum()), int(found.sum())
 
 
 class _Sums:
@@ -183,8 +174,7 @@ class _Sums:
             if numbers is not None:
                 found = objects_in(np.where(truth == UNKNOWN, 0, told))
                 self.objects[place] = object_counts(numbers, found, truth == told)
-        columns = self.counts.reshape(count, classes * 7).astype(np.float64)
-        drawn = self.drawn(columns, np.ones(count, bool)) if count else columns
+        drawn = self.drawn(self.counts.reshape(count, classes * 7), np.ones(count, bool))
         self.again = np.clip(drawn, 0, None).reshape(-1, classes, 7) * count
         self.again[..., _BOTH] = self.again[..., :3].min(axis=-1)
         self.sizes = intervals.worth(self.counts, clusters)

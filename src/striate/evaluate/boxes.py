@@ -7,11 +7,12 @@ counts in none of them. Pictures (or whole groups of them) are drawn again with 
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
 
 from striate.data.sample import Boxes
-from striate.evaluate import intervals, redraws
+from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored
 
 MOST = 100  # boxes of a class and picture that count, as in COCO, where no picture has more objects of a class
@@ -37,7 +38,7 @@ def detection_scores(
     n = len(truth)
     objects = sum(int(_counted(boxes).sum()) for boxes in truth)
     if not n:
-        empty = scored(float("nan"))
+        empty = scored(np.nan)
         return {"n": 0, "objects": 0, **dict.fromkeys([*_AT, "precision", "recall", "f1"], empty), "per_class": {}}
     matches = _Matches(truth, answers, classes)
     value, drawn = matches.precisions(np.arange(n)), matches.resampled(clusters)
@@ -132,7 +133,7 @@ def overlaps(first: np.ndarray, second: np.ndarray, crowd: np.ndarray | bool = F
     areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
     either = areas[0][:, None] + areas[1][None, :] - both
     either = np.where(np.reshape(crowd, (-1, 1)), areas[1], either)
-    return np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    return np.nan_to_num(metrics.share(both, either))
 
 
 def matched(truth: Boxes, answer: Boxes, threshold: float) -> tuple[np.ndarray, np.ndarray]:
@@ -192,14 +193,13 @@ def recall_precision(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: 
 
 def _counts(truth: Sequence[Boxes], answers: Sequence[Boxes], classes: Sequence[str], threshold: float) -> np.ndarray:
     """(N, K, 3) per picture and class: found objects, objects, answers that count."""
-    counts, numbers = np.zeros((len(truth), len(classes), 3)), {name: k for k, name in enumerate(classes)}
+    counts = np.zeros((len(truth), len(classes), 3))
     for row, (boxes, answer) in enumerate(zip(truth, answers, strict=True)):
         finder, told = matched(boxes, answer, threshold)
-        for place in np.flatnonzero(_counted(boxes)):
-            if boxes.names[place] in numbers:
-                counts[row, numbers[boxes.names[place]], :2] += (finder[place] >= 0, 1)
-        for place in np.flatnonzero(told):
-            counts[row, numbers[answer.names[place]], 2] += 1
+        kinds = (boxes.names, finder >= 0), (boxes.names, _counted(boxes)), (answer.names, told)
+        for place, (names, which) in enumerate(kinds):
+            found = Counter(compress(names, which))
+            counts[row, :, place] = [found[name] for name in classes]
     return counts
 
 
@@ -208,12 +208,11 @@ def _shares(counts: np.ndarray, clusters: Clusters) -> dict:
     drawn = redraws.resampled_means(counts, clusters=clusters) * len(counts)
     worth = intervals.clusters_worth(clusters, len(counts)) / len(counts)
     whole, found = counts.sum(axis=0), {}
-    for name, over in (("precision", (2,)), ("recall", (1,)), ("f1", (1, 2))):
-        factor = len(over)
-        below, drawn_below = whole[list(over)].sum(), drawn[:, list(over)].sum(axis=1)
-        value = factor * whole[0] / below if below else float("nan")
-        shares = np.divide(factor * drawn[:, 0], drawn_below, out=np.full(len(drawn), np.nan), where=drawn_below > 0.5)
-        found[name] = bootstrapped(value, shares, worth * below)
+    for name, over in (("precision", [2]), ("recall", [1]), ("f1", [1, 2])):
+        below, drawn_below = whole[over].sum(), drawn[:, over].sum(axis=1)
+        parts, drawn_parts = len(over) * whole[0], len(over) * drawn[:, 0]
+        shares = metrics.share(drawn_parts, np.where(drawn_below > 0.5, drawn_below, 0))
+        found[name] = bootstrapped(float(metrics.share(parts, below)), shares, worth * below)
     return found
 
 

@@ -57,7 +57,7 @@ def _read(run: Path, part: str) -> Told:
         for row in files.read_csv(run / "predictions.csv"):
             if row["part"] == part:  # a run of an earlier version knows groups, and no kin
                 known[row["path"]] = row["truth"], row.get("kin") or groups.get(row["path"], "")
-                errors[row["path"]].append(_off(row) if are_numbers else _error(row))
+                errors[row["path"]].append(_error(row, are_numbers))
         pictures = {name: (*about, np.mean(errors[name], axis=0)) for name, about in known.items()}
     except (OSError, ValueError, KeyError) as error:
         rule = "a run to compare has readable settings.toml, data.csv and predictions.csv"
@@ -65,13 +65,11 @@ def _read(run: Path, part: str) -> Told:
     return Told(str(run), asked, scores, pictures)
 
 
-def _error(row: dict[str, str]) -> float:
+def _error(row: dict[str, str], are_numbers: bool) -> float | np.ndarray:
+    """How wrong one answer is; of numbers (K,) in the user's units, since every run has a deviation of its own."""
+    if are_numbers:
+        return abs(_numbers(row["predicted"]) - _numbers(row["truth"]))
     return float(row["error"]) if "error" in row else float(row["predicted"] != row["truth"])
-
-
-def _off(row: dict[str, str]) -> np.ndarray:
-    """(K,) how far off each number is: in the user's units, since every run has a standard deviation of its own."""
-    return abs(_numbers(row["predicted"]) - _numbers(row["truth"]))
 
 
 def _numbers(cell: str) -> np.ndarray:

@@ -19,6 +19,8 @@ from striate.evaluate import metrics, redraws
 from striate.evaluate.redraws import Clusters
 
 LEVEL = 0.95
+_MIDDLE = 0.5 + LEVEL / 2  # the share that lies below the high end
+_Z = NormalDist().inv_cdf(_MIDDLE)
 _ALIKE = 1e-9  # rounding: what lies as near as this is the same
 
 
@@ -26,7 +28,7 @@ def wilson(successes: float, n: float) -> tuple[float, float]:
     """Low and high end for the proportion successes / n; (NaN, NaN) for n = 0."""
     if n <= 0:
         return float("nan"), float("nan")
-    return _score_interval(successes / n, n, NormalDist().inv_cdf(0.5 + LEVEL / 2))
+    return _score_interval(successes / n, n, _Z)
 
 
 def _score_interval(share: float, n: float, z: float) -> tuple[float, float]:
@@ -39,23 +41,26 @@ def _score_interval(share: float, n: float, z: float) -> tuple[float, float]:
     return low, high
 
 
-def clustered(hits: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
+def clustered(hits: np.ndarray, clusters: Clusters) -> tuple[float, float]:
     """Low and high end for the share of `hits` (n,) of bool; those with the same number in `clusters` (n,) are alike.
 
     Wilson's interval for n / D pictures with Student's quantile; D = 1 + (a - 1) r is the design effect (Kish 1965) of
     the mean cluster size a that a picture finds itself in, and of the correlation r within clusters by analysis of
     variance (Fleiss, Levin and Paik 2003), which is drawn towards 1 where few clusters hold the rarer outcome.
     """
+    n = len(hits)
+    effective = clusters_worth(clusters, n)
+    if effective == n:
+        return wilson(float(np.sum(hits)), n)
+    design = 1 + (n / effective - 1) * _correlation(hits, clusters)
+    return _score_interval(float(np.mean(hits)), n / design, _student(max(effective - 1, 1.0)))
+
+
+def _student(freedom: float) -> float:
+    """The quantile of Student's distribution that takes the place of the normal one."""
     from scipy.special import stdtrit
 
-    n = len(hits)
-    if not n:
-        return float("nan"), float("nan")
-    worth = clusters_worth(clusters, n)
-    if worth == n:
-        return wilson(float(np.sum(hits)), n)
-    quantile = float(stdtrit(max(worth - 1, 1.0), 0.5 + LEVEL / 2))
-    return _score_interval(float(np.mean(hits)), n / (1 + (n / worth - 1) * _correlation(hits, clusters)), quantile)
+    return float(stdtrit(freedom, _MIDDLE))
 
 
 def real_clusters(clusters: Clusters) -> Clusters:
@@ -148,50 +153,37 @@ def percentile(replicates: np.ndarray) -> tuple[float, float]:
 
 
 def widened(
-    value: float, replicates: np.ndarray, worth: float, least: float = -np.inf, most: float = np.inf
+    value: float, replicates: np.ndarray, effective: float, least: float = -np.inf, most: float = np.inf
 ) -> tuple[float, float]:
-    """The percentile interval of a score of `worth` pictures or clusters, from `least` to `most`; NaN for one alone.
+    """The percentile interval of a score that is worth `effective` pictures or clusters, from `least` to `most`; NaN
+    for one alone.
 
     What is drawn again spreads sqrt((C - 1) / C) as much as C pictures do, and like a normal number where a mean of few
     has Student's distribution: both ends lie further from the value by what the two leave out.
     """
-    if np.isnan(value) or worth <= 1:
+    if np.isnan(value) or effective <= 1:
         return float("nan"), float("nan")
-    wider, (low, high) = _wider(max(worth, 2.0)), percentile(replicates)
+    wider, (low, high) = _wider(effective), percentile(replicates)
     ends = min(value + wider * (low - value), value), max(value + wider * (high - value), value)
     return float(np.clip(ends[0], least, most)), float(np.clip(ends[1], least, most))
 
 
-def of_sizes(value: float, replicates: np.ndarray, worth: float) -> tuple[float, float]:
-    """The interval of a mean or root mean square of sizes of `worth` pictures or clusters, both ends above 0.
+def of_sizes(value: float, replicates: np.ndarray, effective: float) -> tuple[float, float]:
+    """The interval of a mean or root mean square of sizes of `effective` pictures or clusters, both ends above 0.
 
     Normal in its logarithm with Student's quantile: sizes have a long tail, of which few pictures show too little.
     """
     known = replicates[~np.isnan(replicates)]
-    if not value > 0 or worth <= 1 or not known.size or known.min() <= 0:
-        return widened(value, replicates, worth, 0)
-    factor = float(np.exp(_wider(max(worth, 2.0)) * NormalDist().inv_cdf(0.5 + LEVEL / 2) * np.log(known).std()))
+    if not value > 0 or effective <= 1 or not known.size or known.min() <= 0:
+        return widened(value, replicates, effective, 0)
+    factor = float(np.exp(_wider(effective) * _Z * np.log(known).std()))
     return value / factor, value * factor
 
 
-def _wider(count: float) -> float:
-    """By how much more than normal redraws of so many pictures the ends lie from the value."""
-    from scipy.special import stdtrit
-
-    student = float(stdtrit(count - 1, 0.5 + LEVEL / 2)) / NormalDist().inv_cdf(0.5 + LEVEL / 2)
-    return student * (count / (count - 1)) ** 0.5
-
-
-def proportion_like(value: float, replicates: np.ndarray, effective: float) -> tuple[float, float]:
-    """The percentile interval of a score between 0 and 1, which always has a width.
-
-    A perfect score stays perfect in every resample, so a plain bootstrap would claim certainty. Then
-    Wilson's interval for a proportion over `effective` pictures is given instead.
-    """
-    low, high = percentile(np.clip(replicates, 0.0, 1.0))
-    if high - low < _ALIKE:
-        return wilson(value * effective, effective)
-    return widened(value, np.clip(replicates, 0.0, 1.0), max(effective, 2.0), 0.0, 1.0)
+def _wider(effective: float) -> float:
+    """By how much more than normal redraws of so many pictures, two at least, the ends lie from the value."""
+    count = max(effective, 2.0)
+    return _student(count - 1) / _Z * (count / (count - 1)) ** 0.5
 
 
 def effective_size(actual: np.ndarray) -> float:
@@ -211,8 +203,7 @@ def mean_scores(values: Mapping[str, np.ndarray], clusters: Clusters = None) -> 
     """
     columns = np.stack(list(values.values()), axis=1).astype(np.float64)
     n, scores = len(columns), {}
-    drawn = redraws.resampled_means(columns, clusters=clusters).T if n > 1 else np.full((columns.shape[1], 1), np.nan)
-    size = clusters_worth(clusters, n)
+    drawn, size = redraws.resampled_means(columns, clusters=clusters).T, clusters_worth(clusters, n)
     for (name, row), replicates in zip(values.items(), drawn, strict=True):
         value = float(np.mean(row)) if n else np.nan
         is_share = n > 1 and np.asarray(row).dtype == bool
@@ -230,15 +221,23 @@ def scored(value: float, low: float = np.nan, high: float = np.nan) -> dict[str,
 def share_score(hits: np.ndarray, clusters: Clusters, among: np.ndarray | slice = slice(None)) -> dict:
     """The share of hits (N,) of bool among the pictures of a mask (N,), or all, as a score with its interval."""
     right = hits[among]
-    ends = wilson(float(right.sum()), len(right)) if clusters is None else clustered(right, clusters[among])
+    ends = clustered(right, None if clusters is None else clusters[among])
     return scored(right.mean() if len(right) else np.nan, *ends)
 
 
 def bootstrapped(value: float, replicates: np.ndarray, effective: float) -> dict[str, float | None]:
-    """A share as a score, with the interval of `proportion_like` from its replicates; all None where it is NaN."""
+    """A score from 0 to 1 with the percentile interval of its replicates, which always has a width; None where NaN.
+
+    A perfect score stays perfect in every resample, so a plain bootstrap would claim certainty. Then
+    Wilson's interval for a proportion over `effective` pictures is given instead.
+    """
     if np.isnan(value):
         return scored(value)
-    return scored(value, *proportion_like(float(value), np.asarray(replicates, np.float64).ravel(), float(effective)))
+    drawn = np.clip(np.asarray(replicates, np.float64).ravel(), 0.0, 1.0)
+    low, high = percentile(drawn)
+    if high - low < _ALIKE:
+        return scored(value, *wilson(value * effective, effective))
+    return scored(value, *widened(value, drawn, max(effective, 2.0), 0.0, 1.0))
 
 
 def ranked(value: float, replicates: np.ndarray, effective: float) -> dict[str, float | None]:
@@ -249,7 +248,7 @@ def ranked(value: float, replicates: np.ndarray, effective: float) -> dict[str, 
     known = known[~np.isnan(known)]
     if not 0 < value < 1 or effective <= 1 or not known.size or np.ptp(known) < _ALIKE:
         return bootstrapped(value, replicates, effective)
-    wide = _wider(max(effective, 2.0)) * NormalDist().inv_cdf(0.5 + LEVEL / 2) * known.std() / (value * (1 - value))
+    wide = _wider(effective) * _Z * known.std() / (value * (1 - value))
     odds = value / (1 - value) * np.exp([-wide, wide])
     return scored(value, *(odds / (1 + odds)).tolist())
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, plain, ranked, share_score
-from striate.evaluate.scores import MOST_AUROC_CELLS
 
 EVERY = "always saying every label"  # the best F1 without looking, 2p / (1 + p) of a label that a share p has
 _SCORED = {"f1": bootstrapped, "auroc": ranked, "ap": bootstrapped}
@@ -31,22 +30,21 @@ def best_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
         tried = np.unique([levels[0] / 2, 0.5, *((levels[1:] + levels[:-1]) / 2)])
         # How many chances lie at each threshold or above, by sorting: a table of N x N would fill the memory.
         said, correct = (len(one) - np.searchsorted(np.sort(one), tried) for one in (chances, chances[known]))
-        f1 = metrics.f1(correct, np.full(len(tried), known.sum()), said)
+        f1 = metrics.f1(correct, known.sum(), said)
         best = tried[f1 >= f1.max() - 1e-12]
         found[k] = best[np.argmin(np.abs(best - 0.5))]
     return found
 
 
-def average_precision(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def average_precision(chances: np.ndarray, known: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """(R,) area under precision over recall, sum of (R_i - R_i-1) P_i, of one label (N,); NaN where no picture has it.
 
-    weights: (R, N) how often each picture was drawn; once when None.
+    weights: (R, N) how often each picture was drawn.
     """
-    if not len(truth):
-        return np.full(1 if weights is None else len(weights), np.nan)
-    weights = np.ones((1, len(truth))) if weights is None else weights
-    levels = metrics.tie_levels(-np.asarray(probabilities, np.float64))
-    every, hits = redraws.sums_by_level(weights, levels, np.asarray(truth, bool))
+    if not len(known):
+        return np.full(len(weights), np.nan)
+    levels = metrics.tie_levels(-np.asarray(chances, np.float64))
+    every, hits = redraws.sums_by_level(weights, levels, np.asarray(known, bool))
     said = np.cumsum(every, axis=1)
     precision = np.divide(np.cumsum(hits, axis=1), said, out=np.zeros_like(said), where=said > 0)
     return metrics.share((hits * precision).sum(axis=1), hits.sum(axis=1))
@@ -67,11 +65,7 @@ def precision_slopes(chances: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def label_scores(
-    truth: np.ndarray,
-    probabilities: np.ndarray,
-    said: np.ndarray,
-    names: Sequence[str],
-    clusters: Clusters = None,
+    truth: np.ndarray, probabilities: np.ndarray, said: np.ndarray, names: Sequence[str], clusters: Clusters = None
 ) -> dict:
     """The record of one part for scores.json: plain numbers, None for what is not defined.
 
@@ -85,7 +79,12 @@ def label_scores(
     known, truth = ~np.isnan(truth), truth > 0
     clusters, said = intervals.real_clusters(clusters), np.asarray(said, bool).reshape(truth.shape) & known
     counts, sizes = _counts(truth, said, clusters), _sizes(truth, known, said, clusters)
-    each = {"f1": [metrics.f1(*one) for one in counts], **_ordering(truth, known, chances, clusters)}
+    orders = chances, truth, known, clusters
+    each = {
+        "f1": [metrics.f1(*one) for one in counts],
+        "auroc": redraws.resampled_orders(redraws.weighted_auroc, metrics.auroc_slopes, *orders),
+        "ap": redraws.resampled_orders(average_precision, precision_slopes, *orders),
+    }
     per_label = _per_label(truth, known, said, clusters, each, sizes)
     means = {
         name: _SCORED[name](*map(metrics.mean_of_known, pair), intervals.effective_size(sizes[name]))
@@ -136,9 +135,6 @@ def _sums(truth: np.ndarray, said: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 
 def _counts(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> tuple[tuple, tuple]:
     """The same, and redrawn (R, K), as shares of the pictures."""
-    if not len(truth):
-        nothing = np.zeros(truth.shape[1])
-        return (nothing,) * 3, (nothing[None],) * 3
     columns = np.concatenate([truth & said, truth, said], axis=1).astype(np.float64)
     both, known, told = np.split(np.clip(redraws.resampled_means(columns, clusters=clusters), 0, 1), 3, axis=1)
     return _sums(truth, said), (np.minimum(both, np.minimum(known, told)), known, told)
@@ -146,32 +142,3 @@ def _counts(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> tuple[tu
 
 def _micro(correct: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndarray:
     return metrics.f1(correct.sum(axis=-1), actual.sum(axis=-1), said.sum(axis=-1))
-
-
-def _ordering(
-    truth: np.ndarray, known: np.ndarray, chances: np.ndarray, clusters: Clusters
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """AUROC and average precision of every label (K,), and redrawn (R, K): what does not hang on thresholds.
-
-    Of many pictures their linear forms are redrawn, which need no sorting anew.
-    """
-    n, labels = truth.shape
-    trios = [(has[sure], column[sure], sure) for has, column, sure in zip(truth.T, chances.T, known.T, strict=True)]
-    areas = np.array([metrics.auroc(column, has) for has, column, _ in trios])
-    precisions = np.array([average_precision(has, column)[0] for has, column, _ in trios])
-    if not n:
-        return {"auroc": (areas, areas[None]), "ap": (precisions, precisions[None])}
-    if n * labels > MOST_AUROC_CELLS:
-        slopes = np.zeros((2, *truth.shape))
-        for k, (has, column, sure) in enumerate(trios):
-            each = np.stack([metrics.auroc_slopes(column, has), precision_slopes(column, has)])
-            slopes[:, sure, k] = each * n / max(sure.sum(), 1)
-        again = [redraws.resampled_means(one, clusters=clusters) for one in slopes]
-        return {"auroc": (areas, areas + again[0]), "ap": (precisions, precisions + again[1])}
-    drawn = []
-    for weights in redraws.resampled_weights(n, clusters=clusters):
-        above = [redraws.weighted_auroc(weights[:, sure], metrics.tie_levels(c), has) for has, c, sure in trios]
-        precise = [average_precision(has, column, weights[:, sure]) for has, column, sure in trios]
-        drawn.append(np.stack([above, precise], axis=-1))
-    redrawn = np.concatenate(drawn, axis=1)
-    return {"auroc": (areas, redrawn[..., 0].T), "ap": (precisions, redrawn[..., 1].T)}

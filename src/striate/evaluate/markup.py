@@ -35,8 +35,8 @@ def join(*pieces: object) -> Html:
 
 def element(tag: str, *content: object, **attributes: object) -> Html:
     """One element; `class_` stands for class, an underscore for the dash in other names; None is left out."""
-    named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
-    written = "".join(f' {name}="{safe(value)}"' for name, value in named.items() if value is not None)
+    given = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items() if value is not None}
+    written = "".join(f' {name}="{safe(value)}"' for name, value in given.items())
     return Html(f"<{tag}{written}>{join(*content)}</{tag}>")
 
 
@@ -56,7 +56,7 @@ def table(header: Sequence[object], rows: Sequence[Sequence[object]], *, words: 
         written = (element(tag, cell, class_=None if n < words else "figure") for n, cell in enumerate(cells))
         return element("tr", *written)
 
-    head = element("thead", line(header, "th")) if header else Html("")
+    head = element("thead", line(header, "th"))
     body = element("tbody", *(line(row, "td") for row in rows))
     return element("div", element("table", head, body, class_=name or None), class_="scroll")
 

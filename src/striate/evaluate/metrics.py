@@ -94,12 +94,6 @@ def auroc_slopes(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     return (placements(scores, positive) - auroc(scores, positive)) * len(positive) / side
 
 
-def auroc_per_class(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """One-against-the-rest AUROC (K,) of every class; NaN where a class or its rest is absent."""
-    columns = np.asarray(probabilities).T
-    return np.array([auroc(column, truth == k) for k, column in enumerate(columns)])
-
-
 def macro_auroc(per_class: np.ndarray) -> np.ndarray:
     """One AUROC from those of the classes (..., K): the second of two, else the mean of the known."""
     per_class = np.asarray(per_class)
@@ -150,9 +144,8 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray) -> float:
     if not len(confidence):
         return float("nan")
     table = calibration_bins(confidence, correct)
-    filled = table["count"] > 0
-    gap = np.abs(table["confidence"] - table["accuracy"])[filled]
-    return float(np.sum(gap * table["count"][filled]) / len(confidence))
+    gap = np.abs(table["confidence"] - table["accuracy"])
+    return float(np.nansum(gap * table["count"]) / len(confidence))
 
 
 def mean_of_known(values: np.ndarray) -> np.ndarray:

@@ -2,42 +2,42 @@
 
 from collections.abc import Container, Mapping
 
-# By name: what it is called, and whether it is a share (told in percent) and better when lower.
-_SHARE, _LOWER = True, True
-_NAMES: dict[str, tuple[str, bool, bool]] = {
-    "accuracy": ("Accuracy", _SHARE, False),
-    "balanced_accuracy": ("Balanced accuracy", _SHARE, False),
-    "macro_f1": ("F1, mean over classes", _SHARE, False),
-    "micro_f1": ("F1, over all labels", _SHARE, False),
-    "f1": ("F1", _SHARE, False),
-    "precision": ("Precision", _SHARE, False),
-    "recall": ("Recall", _SHARE, False),
-    "specificity": ("Specificity", _SHARE, False),
-    "auroc": ("AUROC", False, False),
-    "ap": ("Average precision", False, False),
-    "map": ("mAP, mean over labels", False, False),
-    "iou": ("IoU", _SHARE, False),
-    "dice": ("Dice", _SHARE, False),
-    "outline": ("F1 of outlines", _SHARE, False),
-    "pixel_accuracy": ("Pixels that are right", _SHARE, False),
-    "iou_per_picture": ("IoU, mean over pictures", _SHARE, False),
-    "object_f1": ("F1 of objects", _SHARE, False),
-    "count_error": ("Objects miscounted per picture", False, _LOWER),
-    "map50": ("mAP50", _SHARE, False),
-    "map50_95": ("mAP50-95", _SHARE, False),
-    "map75": ("mAP75", _SHARE, False),
-    "ap50": ("AP50", _SHARE, False),
-    "ap50_95": ("AP50-95", _SHARE, False),
-    "all_right": ("All labels right", _SHARE, False),
-    "rmse": ("RMSE", False, _LOWER),
-    "mae": ("MAE", False, _LOWER),
-    "r2": ("R²", False, False),
-    "pearson": ("Pearson's correlation", False, False),
-    "spearman": ("Spearman's correlation", False, False),
-    "coverage": ("Inside the 90 % interval", _SHARE, False),
-    "calibration_error": ("Calibration error", _SHARE, _LOWER),
-    "log_loss": ("Log loss", False, _LOWER),
+_NAMES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "F1, mean over classes",
+    "micro_f1": "F1, over all labels",
+    "f1": "F1",
+    "precision": "Precision",
+    "recall": "Recall",
+    "specificity": "Specificity",
+    "auroc": "AUROC",
+    "ap": "Average precision",
+    "map": "mAP, mean over labels",
+    "iou": "IoU",
+    "dice": "Dice",
+    "outline": "F1 of outlines",
+    "pixel_accuracy": "Pixels that are right",
+    "iou_per_picture": "IoU, mean over pictures",
+    "object_f1": "F1 of objects",
+    "count_error": "Objects miscounted per picture",
+    "map50": "mAP50",
+    "map50_95": "mAP50-95",
+    "map75": "mAP75",
+    "ap50": "AP50",
+    "ap50_95": "AP50-95",
+    "all_right": "All labels right",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "pearson": "Pearson's correlation",
+    "spearman": "Spearman's correlation",
+    "coverage": "Inside the 90 % interval",
+    "calibration_error": "Calibration error",
+    "log_loss": "Log loss",
 }
+_NO_SHARES = ("auroc", "ap", "map", "count_error", "rmse", "mae", "r2", "pearson", "spearman", "log_loss")
+_LOWER = ("count_error", "rmse", "mae", "calibration_error", "log_loss")  # is better
 _IN_UNITS = ("rmse", "mae")  # the user's own
 
 
@@ -52,7 +52,7 @@ def label(name: str, record: Container[str] = ()) -> str:
     """The name of a score for people; record: the names of those beside it, since classes and labels share one."""
     if name == "macro_f1" and "micro_f1" in record:
         return "F1, mean over labels"
-    return _NAMES[name][0] if name in _NAMES else name.replace("_", " ").capitalize()
+    return _NAMES.get(name) or name.replace("_", " ").capitalize()
 
 
 def in_sentence(name: str, record: Container[str] = ()) -> str:
@@ -63,12 +63,13 @@ def in_sentence(name: str, record: Container[str] = ()) -> str:
 
 
 def is_share(name: str) -> bool:
-    return name in _NAMES and _NAMES[name][1]
+    """Whether a score is a share, told in percent."""
+    return name in _NAMES and name not in _NO_SHARES
 
 
 def is_better(name: str, value: float, other: float) -> bool:
     """Whether one value of a score is better than another."""
-    return value < other if name in _NAMES and _NAMES[name][2] else value > other
+    return value < other if name in _LOWER else value > other
 
 
 def number(value: float | None, name: str) -> str:

@@ -116,10 +116,11 @@ def _varies(truth: np.ndarray) -> np.ndarray:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """(N, K) ranks of each column around 0, from -1 to 1; equal values share the mean of theirs."""
-    from scipy.stats import rankdata
-
-    count = max(len(values), 2)
-    return (rankdata(values, axis=0) - (count + 1) / 2) * 2 / (count - 1)
+    count, ranks = max(len(values), 2), []
+    for levels in map(metrics.tie_levels, values.T):
+        sizes = np.bincount(levels)
+        ranks.append((np.cumsum(sizes) - (sizes - 1) / 2)[levels])
+    return (np.stack(ranks, axis=1) - (count + 1) / 2) * 2 / (count - 1)
 
 
 def _floors(truth: np.ndarray, mean: np.ndarray, ordered: bool) -> dict[str, dict[str, np.ndarray]]:
@@ -139,7 +140,7 @@ def _floors(truth: np.ndarray, mean: np.ndarray, ordered: bool) -> dict[str, dic
 
 
 def _covered(truth: np.ndarray, predicted: np.ndarray, reach: np.ndarray | None, clusters: Clusters) -> dict:
-    """How many of the prediction intervals hold the true number, and how far these reach."""
+    """How many of the prediction intervals hold the true number, and how far these reach, where all have an end."""
     if reach is None or not np.isfinite(reach).all() or not len(truth):
         return {}
     inside = np.abs(truth - predicted) <= reach

@@ -17,6 +17,7 @@ _MEANINGS = {
     "validation": "on {n} validation pictures; new pictures may score lower, since these helped to choose",
     "train": "on {n} pictures that the network learned from; new pictures will score lower",
 }
+_PARTS = tuple(_MEANINGS)  # the first with scores is the one that counts
 _CLEAN = "test without leaks"
 MOST_CONFUSED = 10  # pairs of classes in words
 MOST_WITH_BAR = 4  # scores of a class that leave room for a bar beside them
@@ -24,13 +25,11 @@ MOST_WITH_BAR = 4  # scores of a class that leave room for a bar beside them
 
 def hero(facts: ReportFacts) -> Html:
     """The one number that counts, its interval against the baseline, and its companions."""
-    part = next((p for p in ("test", "validation", "train") if facts.scores.get(p, {}).get("n")), None)
+    part = next((p for p in _PARTS if facts.scores.get(p, {}).get("n")), None)
     if part is None:
         return element("p", facts.headline, class_="lead card") if facts.headline else Html("")
     record = facts.scores[part]
-    scores = scores_of(record)
-    main = main_of(record)
-    opened = record.get("openings", 1)
+    scores, main, opened = scores_of(record), main_of(record), record.get("openings", 1)
     meaning = _MEANINGS[part].format(n=f"{record['n']:,}", times="once" if opened == 1 else f"{opened:,} times")
     if groups := in_groups(record):
         meaning += f";{groups}, which the interval takes into account"
@@ -65,7 +64,7 @@ def _against_baseline(record: dict, main: str) -> Html:
 
 
 def score_section(facts: ReportFacts) -> Html:
-    parts = [part for part in ("test", "validation", "train") if part in facts.scores]
+    parts = [part for part in _PARTS if part in facts.scores]
     if not parts:
         return Html("")
     blocks = [_score_table(facts.scores, parts), _random_split(facts), _runs(facts)]
@@ -113,14 +112,14 @@ def _runs(facts: ReportFacts) -> Html:
     """Every run of several with its scores, as a figure and a table."""
     if not facts.runs:
         return Html("")
-    parts, test = ("test", "validation", "train"), facts.scores.get("test", {})
+    test = facts.scores.get("test", {})
     main = main_of(test)
     word = named.in_sentence(main, test)
     rows = [
-        (one["run"], one["seed"], one["fold"] or "–", *(number(one[part].get(main), main) for part in parts))
+        (one["run"], one["seed"], one["fold"] or "–", *(number(one[part].get(main), main) for part in _PARTS))
         for one in facts.runs
     ]
-    table = markup.table(("run", "seed", "fold", *(f"{part} {word}" for part in parts)), rows)
+    table = markup.table(("run", "seed", "fold", *(f"{part} {word}" for part in _PARTS)), rows)
     alt = f"Test {word} of every run with its interval"
     drawn = markup.figure(facts.spread, alt, "Lines are 95 % intervals.", name="chart") if facts.spread else Html("")
     return join(element("h3", f"{len(facts.runs)} runs"), drawn, table)

@@ -9,8 +9,6 @@ from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, ranked, scored, share_score
 from striate.evaluate.named import interval, label, main_of, number, to_beat
 
-# Pictures x classes up to which the AUROC (of labels also the average precision) is computed anew for every resample.
-MOST_AUROC_CELLS = 10_000
 MANY = 0.9  # clusters per picture, from which on the clusters are not told
 TWINS = 20  # look-alikes held out; of fewer the score says too little for more than a line of the report
 
@@ -31,7 +29,9 @@ def classification_scores(
     probabilities = np.asarray(probabilities, dtype=np.float64).reshape(len(truth), len(classes))
     _check(truth, probabilities, len(classes))
     hits = _Hits(truth, probabilities.argmax(axis=1), len(classes), intervals.real_clusters(clusters))
-    areas = _auroc(truth, probabilities, hits.clusters)
+    positive = truth[:, None] == np.arange(len(classes))
+    auroc = redraws.weighted_auroc, metrics.auroc_slopes
+    areas = redraws.resampled_orders(*auroc, probabilities, positive, clusters=hits.clusters)
     per_class = {name: _of_class(k, hits, areas) for k, name in enumerate(classes)}
     return {
         "n": len(truth),
@@ -40,7 +40,7 @@ def classification_scores(
         "baseline": float(np.mean(truth == majority)) if len(truth) else None,
         "baseline_is": f"always {classes[majority]!r}",
         "majority": classes[majority],
-        "accuracy": hits.share(np.ones(len(truth), bool)),
+        "accuracy": hits.share(),
         **_means_over_classes(hits, areas, per_class.values()),
         **_of_probabilities(truth, probabilities, hits.clusters),
         "per_class": per_class,
@@ -102,7 +102,7 @@ def _check(truth: np.ndarray, probabilities: np.ndarray, classes: int) -> None:
 
 
 def _means_over_classes(hits: "_Hits", areas: tuple[np.ndarray, np.ndarray], each: Collection[dict]) -> dict:
-    """areas: as of `_auroc`; each: the scores of every class by itself."""
+    """areas: AUROC (K,) and redrawn (R, K); each: the scores of every class by itself."""
     size = hits.worth * intervals.effective_size(hits.counts[1])
     balanced = bootstrapped(*(metrics.balanced_accuracy(*counts[:2]) for counts in hits.both), size)
     f1 = bootstrapped(*map(metrics.mean_of_known, hits.f1), size)
@@ -123,7 +123,7 @@ def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: Cl
     columns[np.arange(len(truth)), bins] = confidence - correct
     columns[:, -1] = metrics.sample_log_loss(truth, probabilities)
     drawn = redraws.resampled_means(columns, clusters=clusters)
-    error, worth = metrics.calibration_error(confidence, correct), float(intervals.worth(np.ones(len(truth)), clusters))
+    error, worth = metrics.calibration_error(confidence, correct), intervals.clusters_worth(clusters, len(truth))
     errors = np.abs(drawn[:, :-1]).sum(axis=1)
     # Noise adds to a sum of absolute gaps, so redrawn errors lie too high; they are centred on the value.
     centred, loss = np.clip(errors - errors.mean() + error, 0, 1), metrics.log_loss(truth, probabilities)
@@ -131,20 +131,6 @@ def _of_probabilities(truth: np.ndarray, probabilities: np.ndarray, clusters: Cl
         "calibration_error": scored(error, *intervals.widened(error, centred, worth, 0, 1)),
         "log_loss": scored(loss, *intervals.widened(loss, drawn[:, -1], worth, 0)),
     }
-
-
-def _auroc(truth: np.ndarray, probabilities: np.ndarray, clusters: Clusters) -> tuple[np.ndarray, np.ndarray]:
-    """AUROC per class (K,) and redrawn (R, K): exact for small sets, DeLong's linear form for large ones."""
-    n, classes = probabilities.shape
-    areas = metrics.auroc_per_class(truth, probabilities)
-    if not n:
-        return areas, np.full((1, classes), np.nan)
-    positive = truth == np.arange(classes)[:, None]
-    if n * classes <= MOST_AUROC_CELLS and n <= redraws.MOST_SAMPLES:
-        levels = np.stack([metrics.tie_levels(column) for column in probabilities.T])
-        return areas, redraws.resampled_auroc(levels, positive, clusters=clusters)
-    slopes = np.stack([metrics.auroc_slopes(*pair) for pair in zip(probabilities.T, positive, strict=True)], axis=1)
-    return areas, areas + redraws.resampled_means(slopes, clusters=clusters)
 
 
 def _of_class(k: int, hits: "_Hits", areas: tuple[np.ndarray, np.ndarray]) -> dict:
@@ -176,6 +162,6 @@ class _Hits:
             self.both = self.counts, redraws.clustered_margins(truth, predicted, classes, clusters)
         self.f1 = tuple(metrics.f1(*each) for each in self.both)
 
-    def share(self, among: np.ndarray) -> dict:
-        """The share of right ones among the pictures of a mask (N,), with its interval."""
+    def share(self, among: np.ndarray | slice = slice(None)) -> dict:
+        """The share of right ones among the pictures of a mask (N,), or all, with its interval."""
         return share_score(self.truth == self.predicted, self.clusters, among)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from striate.errors import aligned
 from striate.evaluate.named import held, in_cell, label, row_of, scores_of
 from striate.evaluate.scores import headline
 
@@ -10,14 +11,10 @@ def score_table(scores: Mapping[str, dict]) -> str:
     """Every score of every part with its interval, and the classes of the first part, as lines of text."""
     part, first = next(iter(scores.items()))
     names = list(scores_of(first))
-    width = max(len(label(name, names)) for name in names)
-    lines = [f"{part}: {headline(record)}" for part, record in scores.items()] + [""]
-    lines.append(" " * width + "".join(f"  {part:>24}" for part in scores))
-    lines += [
-        f"{label(name, names):{width}}"
-        + "".join(f"  {_cell(record.get(name), name):>24}" for record in scores.values())
-        for name in names
-    ]
+    rows = [["", *(f"{part:>24}" for part in scores)]]
+    rows += [[label(name, names), *(_cell(record.get(name), name) for record in scores.values())] for name in names]
+    lines = [*(f"{part}: {headline(record)}" for part, record in scores.items()), ""]
+    lines += aligned(rows, range(1, len(scores) + 1))
     return "\n".join([*lines, *_classes(part, first.get("per_class", {}))])
 
 
@@ -25,17 +22,10 @@ def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
     if not per_class:
         return []
     names = list(scores_of(next(iter(per_class.values()))))
-    title = f"{part}, by {row_of(per_class)}"
-    longest = max(len(title), *map(len, per_class))
-    wide = {name: max(11, len(label(name))) for name in names}
-    most = max(6, *(len(held(row)) for row in per_class.values()))
-    heads = "".join(f"  {label(name):>{width}}" for name, width in wide.items())
-    rows = (
-        f"{one:{longest}}  {held(row):>{most}}"
-        + "".join(f"  {in_cell(row[name]['value'], name, 3):>{wide[name]}}" for name in names)
-        for one, row in per_class.items()
-    )
-    return ["", f"{title:{longest}}  {'n':>{most}}" + heads, *rows]
+    rows = [[f"{part}, by {row_of(per_class)}", f"{'n':>6}", *(f"{label(name):>11}" for name in names)]]
+    for one, row in per_class.items():
+        rows.append([one, held(row), *(in_cell(row[name]["value"], name, 3) for name in names)])
+    return ["", *aligned(rows, range(1, len(names) + 2))]
 
 
 def _cell(score: dict | None, name: str) -> str:

@@ -50,7 +50,7 @@ def check(options: argparse.Namespace) -> int:
     print(told(found, min(shutil.get_terminal_size().columns, 110)))
     folder = doctor.folder_of(options.source, given.get("out", Settings.out))
     print(f"\nwrote {folder / 'check.html'} (with pictures), and check.json and data.csv (every file) beside it")
-    suggested = next((item.figures["option"] for item in found.findings if item.kind == "series"), "")
+    suggested = next((item.figures["option"] for item in found.findings if "option" in item.figures), "")
     if not {"single", "one-class"} & {item.kind for item in found.findings}:
         again = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
         print(f"next: striate train {shlex.join([options.source, *again])} {suggested}".rstrip())

@@ -9,6 +9,7 @@ import numpy as np
 
 from striate.check.alike import Alike
 from striate.check.finding import Finding
+from striate.data.apart import words_in
 from striate.data.sample import LeftOut, Sample, class_order
 
 MOST = 1000  # groups of paths that one finding lists
@@ -71,6 +72,11 @@ class Case:
         """(K,) the given part of each picture; "train" where only others are given, "" where none is."""
         given = any(sample.part for sample in self.samples)
         return np.array([sample.part or ("train" if given else "") for sample in self.samples], object)
+
+    @cached_property
+    def apart(self) -> tuple[tuple[str, ...], list[list[int]]]:
+        """As of `words_in`: pictures that seem to be one another's channels; of grey ones alone."""
+        return words_in([sample.path for sample in self.samples]) if np.all(self.facts["channels"] == 1) else ((), [])
 
     @cached_property
     def scale(self) -> np.ndarray:

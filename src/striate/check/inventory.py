@@ -38,6 +38,7 @@ def inventory(case: Case) -> Iterator[Finding]:
     yield from _wrong_names(case)
     if case.form == "picture":
         yield from _pages(case)
+        yield from _apart(case)
         yield from _narrow(case)
     if case.one_label:
         yield from _classes(case)
@@ -199,6 +200,22 @@ def _pages(case: Case) -> Iterator[Finding]:
         change="--page N takes page N (from 0); --form volume takes all of a file together.",
         figures={"pages": pages},
     )
+
+
+def _apart(case: Case) -> Iterator[Finding]:
+    words, sets = case.apart
+    if words:
+        option = f"--channels {','.join(words)}"
+        yield Finding(
+            kind="channels-apart",
+            level="caution",
+            what=f"By their names {len(sets):,} pictures have their {len(words)} channels in files of their own.",
+            count=sum(map(len, sets)),
+            done="Each file counts as a picture, and the same field may be in several parts.",
+            change=f"{option} reads the files of a field as one picture.",
+            groups=case.groups(sets),
+            figures={"option": option},
+        )
 
 
 def _narrow(case: Case) -> Iterator[Finding]:

@@ -60,7 +60,8 @@ class Evidence:
 
 def series(case: Case) -> list[Finding]:
     """At most one finding: the coarsest grouping that the pictures bear out, else one that a name plainly says."""
-    if not len(case.samples) or sum(sample.group is not None for sample in case.samples) > len(case.samples) / 2:
+    grouped = sum(sample.group is not None for sample in case.samples)
+    if not len(case.samples) or grouped > len(case.samples) / 2 or case.apart[0]:
         return []
     different = {naming.groups.tobytes(): naming for naming in reversed(list(_namings(case)))}
     folders = {folder for sample in case.samples for folder in sample.path.split("/")[:-1] if folder.isalpha()}

@@ -66,18 +66,19 @@ def united(found: Found, words: Sequence[str]) -> Found:
     return replace(found, samples=kept, left_out=[*found.left_out, *lost], notes=(*found.notes, note))
 
 
-def words_in(paths: Iterable[str]) -> tuple[str, ...]:
-    """The words in which files that seem to be the channels of one picture differ; () unless nearly all names of a
-    folder come in sets of the same two or more."""
-    sets = defaultdict(list)
-    for path in paths:
+def words_in(paths: Iterable[str]) -> tuple[tuple[str, ...], list[list[int]]]:
+    """The words in which files that seem to be the channels of one picture differ, and the numbers of the paths that
+    belong together; nothing unless nearly all names of a folder come in sets of the same two or more words."""
+    sets = defaultdict(dict)
+    for number, path in enumerate(paths):
         folder, _, name = path.rpartition("/")
-        if found := list(_CHANNEL.finditer(name)):
-            sets[folder, name[: found[-1].start()], name[found[-1].end() :]].append(found[-1][0])
-        else:
-            sets[path].append("")
-    common, times = Counter(tuple(sorted(words)) for words in sets.values()).most_common(1)[0] if sets else ((), 0)
-    return common if 1 < len(common) <= _MOST and times > 0.9 * len(sets) else ()
+        last = next(reversed(list(_CHANNEL.finditer(name))), None)
+        key, word = (path, "") if last is None else ((folder, name[: last.start()], name[last.end() :]), last[0])
+        sets[key][word] = number
+    words, times = Counter(tuple(sorted(each)) for each in sets.values()).most_common(1)[0] if sets else ((), 0)
+    if not 1 < len(words) <= _MOST or times < 0.9 * len(sets):
+        return (), []
+    return words, [list(each.values()) for each in sets.values() if len(each) > 1]
 
 
 @cache

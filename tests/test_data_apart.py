@@ -46,6 +46,7 @@ def write_fields(folder: Path, count: int = 10) -> dict[str, np.ndarray]:
     ],
 )
 def test_which_files_are_one_picture(name: str, words: str, files: str) -> None:
+    """A word counts where it stands by itself, the last one in the name."""
     assert [file.name for file in files_of(Path("folder") / name, words.split())] == files.split()
 
 
@@ -60,6 +61,7 @@ def test_a_picture_is_read_from_all_of_its_files(tmp_path: Path) -> None:
 
 
 def test_what_lacks_a_channel_says_which(tmp_path: Path) -> None:
+    """Before a training as what is left out, and where a single file is read as the reason."""
     write_fields(tmp_path, 2)
     (tmp_path / "same" / "s1_w2.tif").unlink()
     tifffile.imwrite(tmp_path / "same" / "odd.tif", np.zeros((12, 12), np.uint16))
@@ -78,6 +80,7 @@ def test_what_lacks_a_channel_says_which(tmp_path: Path) -> None:
 
 
 def test_files_of_one_picture_are_asked_about_once() -> None:
+    """By whichever comes first; other files as often as they are given."""
     paths = [Path(name) for name in ("a_w2.tif", "a_w1.tif", "b_w1.tif", "c.tif", "c.tif")]
     kept = [path.name for _, path in once([(path.name, path) for path in paths], WORDS)]
     assert kept == ["a_w2.tif", "b_w1.tif", "c.tif", "c.tif"]
@@ -101,6 +104,7 @@ def test_train_predict_evaluate_and_the_page_see_all_channels(tmp_path: Path) ->
 
 
 def test_check_tells_channels_and_not_groups(tmp_path: Path) -> None:
+    """The option that it proposes joins them, and then there is nothing to tell."""
     write_fields(tmp_path, 20)
     found = striate.check(tmp_path, quick=True, quiet=True, out=tmp_path / "runs")
     kinds = {finding.kind: finding for finding in found.findings}
@@ -121,10 +125,12 @@ def test_check_tells_channels_and_not_groups(tmp_path: Path) -> None:
     ],
 )
 def test_words_that_look_like_channels(names: list[str], words: tuple[str, ...]) -> None:
+    """Those that microscopes write, where every name has the same others beside it."""
     assert words_in(names)[0] == words
 
 
 @pytest.mark.parametrize("asked", ["_w1,", "_w1,_w1", "_w1,2", "_w1", ",_w1,_w2"])
 def test_words_that_are_no_channels_are_refused(asked: str) -> None:
+    """One alone, twice the same, words beside numbers, and nothing between commas."""
     with pytest.raises(StriateError, match="channels are"):
         Settings(channels=asked)

@@ -52,6 +52,7 @@ def test_so_many_new_ones_are_found_on_average() -> None:
 
 
 def test_pictures_that_belong_together_count_as_one() -> None:
+    """Forty pictures of eight patients are too few for nine in ten."""
     truth, chances = np.ones((40, 1)), np.linspace(0.1, 0.9, 40)[:, None]
     assert len(operating_points(truth, chances)) == 2
     assert operating_points(truth, chances, np.arange(40) // 5) == ()

@@ -243,7 +243,7 @@ def read_settings(path: Path) -> tuple[Settings, dict]:
 def _channels(asked: object) -> str:
     """How many channels ("3"), or which ("0,2", one alone "2,"; "_w1,_w2" of files), of text, a number or several."""
     text = ",".join(map(str, asked)) + "," * (len(asked) == 1) if isinstance(asked, tuple | list) else str(asked)
-    text = text.replace(" ", "")
+    text = ",".join(word.strip() for word in text.split(","))
     number = r"\d{1,5}"
     if re.fullmatch(number, text) and 1 <= int(text) <= 64:
         return text
@@ -251,8 +251,8 @@ def _channels(asked: object) -> str:
     if 1 < len(words) <= 64 and len({*words}) == len(words) and not any(word.isdigit() or not word for word in words):
         return text
     if not re.fullmatch(f"{number}(,{number}){{1,63}},?|{number},", text):
-        rule = "channels are how many (1 grey, 3 colour, at most 64), which of a picture's, as in 0,2 or 2,, or words"
-        _refuse("channels", repr(asked), f"{rule} in which the names of their files differ, as in _w1,_w2")
+        rule = "channels are how many (1 grey, 3 colour, at most 64), or which of a picture's, as in 0,2 or 2,"
+        _refuse("channels", repr(asked), f"{rule} by number and _w1,_w2 by the words that tell their files apart")
     return text
 
 

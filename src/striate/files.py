@@ -145,18 +145,18 @@ def new_run_folder(out: Path, name: str | None) -> Path:
     if Path(stem).name != stem or stem in {".", ".."} or stem.startswith("."):
         rule = "a run name is one folder name"
         raise StriateError(rule, received=repr(stem), where="--name", remedy="use letters and digits")
-    for number in range(1, 1_000_000):
-        folder = out / (stem if number == 1 else f"{stem}-{number}")
+    folder, number = out / stem, 1
+    while True:
         try:
             folder.mkdir(parents=True)
+            return folder
         except FileExistsError:
             if not folder.exists() or not out.is_dir():  # a file stands where a folder is needed
                 raise StriateError("the output place must be a folder", received=out, where="--out") from None
-            continue
         except OSError as error:
             raise cannot_write(folder, error) from error
-        return folder
-    raise StriateError("a free run name is needed", received=stem, where=out, remedy="choose another --name")
+        number += 1
+        folder = out / f"{stem}-{number}"
 
 
 @contextlib.contextmanager

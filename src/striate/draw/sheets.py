@@ -32,7 +32,7 @@ def picture_sheet(
     return _sheet(tiles, [str(caption) for caption in captions], columns, title)
 
 
-def kernels(weights: np.ndarray, title: str = "") -> bytes:
+def kernels(weights: np.ndarray) -> bytes:
     """The kernels (filters, channels, kh, kw) of a layer, numbered from 0, as squares of one scale.
 
     Three channels are shown as colours around middle grey. One channel is blue below 0, white at 0 and
@@ -58,7 +58,7 @@ def kernels(weights: np.ndarray, title: str = "") -> bytes:
     tiles = [pixels.fitted(tile, min(160, max(_NARROWEST, 1200 // columns))) for tile in painted]
     more = f"the first {len(shown)} of {len(weights):,}" if len(weights) > len(shown) else ""
     mean = f"mean over {channels} channels" if is_mean and channels > 1 else ""
-    said = " · ".join(note for note in (title, more, mean, legend) if note)
+    said = " · ".join(note for note in (more, mean, legend) if note)
     return _sheet(tiles, [str(place) for place in range(len(tiles))], columns, said, framed=True)
 
 

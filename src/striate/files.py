@@ -164,7 +164,7 @@ def held(folder: Path) -> Iterator[None]:
     """Hold a run folder for this process alone, without what a killed one left half-written in it."""
     with _opened(folder) as handle:
         until = time.monotonic() + LOOK
-        while not (is_ours := _locked(handle, alone=True)) and time.monotonic() < until:
+        while not (is_ours := locked(handle, alone=True)) and time.monotonic() < until:
             time.sleep(0.01)
         if not is_ours:
             rule, received = "a run is trained by one process at a time", "another one that is still at it"
@@ -177,7 +177,7 @@ def held(folder: Path) -> Iterator[None]:
 def is_held(folder: Path) -> bool:
     """Whether a process holds a run folder, that is whether its training goes on."""
     with _opened(folder) as handle:
-        return not _locked(handle, alone=False)
+        return not locked(handle, alone=False)
 
 
 @contextlib.contextmanager
@@ -191,8 +191,9 @@ def _opened(folder: Path) -> Iterator[int | None]:
             os.close(handle)
 
 
-def _locked(handle: int | None, *, alone: bool) -> bool:
-    """Lock an open folder, for this process alone or beside others; False where another process holds it."""
+def locked(handle: int | None, *, alone: bool) -> bool:
+    """Lock an open file or folder, for this process alone or beside others; False where another process holds it, and
+    True also where nothing can be locked."""
     if handle is None:
         return True
     try:

@@ -86,10 +86,7 @@ def written(layout: Layout, folder: Path | None, most: int) -> Iterator[Rows]:
 
 def _reserve(file: BinaryIO, size: int) -> None:
     """Claim the space now, so that a full disk is noticed before an hour of decoding."""
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl  # not on Windows
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells others that this build is alive
+    files.locked(file.fileno(), alone=True)  # tells others that this build is alive
     if not hasattr(os, "posix_fallocate"):
         return
     try:

@@ -146,11 +146,11 @@ def strongest(maps: np.ndarray) -> np.ndarray:
     return np.argsort(-peaks, kind="stable")
 
 
-def _as_maps(values: np.ndarray, slice: int | None = None) -> np.ndarray:
+def _as_maps(values: np.ndarray, plane: int | None = None) -> np.ndarray:
     """(C, H, W), whatever a layer's values are: a vector is maps of one cell, a line one row, a volume one slice."""
     values = np.asarray(values, dtype=np.float64)
     if values.ndim == 4:
-        return values[:, values.shape[1] // 2 if slice is None else slice]
+        return values[:, values.shape[1] // 2 if plane is None else plane]
     return values.reshape(len(values), *([1] * (3 - values.ndim)), *values.shape[1:])
 
 

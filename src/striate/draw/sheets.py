@@ -90,11 +90,11 @@ def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formu
 
 
 def _sheet(tiles: list[np.ndarray], captions: list[str], columns: int, title: str, *, framed: bool = False) -> bytes:
-    lines = max((caption.count("\n") + 1 for caption in captions), default=0)
+    words = max((caption.count("\n") + 1 for caption in captions), default=0)
     wide = max([_NARROWEST, *(tile.shape[1] for tile in tiles)])
     high = max([1, *(tile.shape[0] for tile in tiles)])
     top = MARGIN + (_TITLE_HEIGHT if title else 0)
-    step_x, step_y = wide + GAP, high + GAP + lines * LINE
+    step_x, step_y = wide + GAP, high + GAP + words * LINE
     rows = math.ceil(len(tiles) / columns)
     width = max(columns * step_x - GAP, 640 if title else 0) + 2 * MARGIN
     canvas = Canvas(width, top + rows * step_y + MARGIN)

@@ -148,7 +148,7 @@ def test_kernels_are_coloured_by_their_sign() -> None:
     """One channel: blue and orange about white; three channels: grey where the weights are zero."""
     weights = np.zeros((2, 1, 3, 3))
     weights[0], weights[1] = -1, 1
-    sheet = _read(sheets.kernels(weights, "conv1"))
+    sheet = _read(sheets.kernels(weights))
     assert _near(sheet, "#0072b2") > 5000
     assert _near(sheet, "#d55e00") > 5000
     assert _near(_read(sheets.kernels(np.zeros((1, 3, 3, 3)))), "#808080") > 5000

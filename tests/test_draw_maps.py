@@ -43,14 +43,14 @@ def test_nothing_but_zero_is_painted_without_complaint() -> None:
 def test_an_outline_is_where_it_should_be() -> None:
     """A frame on the box's own edge dots; boxes too small to see grow to 3 dots, and none leaves the tile."""
     tile = np.zeros((40, 60, 3), np.uint8)
-    drawn = canvas.outline(tile, (1, 3, 2, 5), style.MARK, times=10)
+    drawn = canvas.outline(tile, (1, 3, 2, 5), times=10)
     rows, columns = marked(drawn)
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (10, 30, 20, 50)
     assert not drawn[12:28, 22:48].any()
     assert not tile.any()
-    rows, columns = marked(canvas.outline(tile, (39, 40, 59, 60), style.MARK))
+    rows, columns = marked(canvas.outline(tile, (39, 40, 59, 60)))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (37, 39, 57, 59)
-    assert marked(canvas.outline(np.zeros((2, 2, 3), np.uint8), (0, 1, 0, 1), style.MARK))[0].size == 4
+    assert marked(canvas.outline(np.zeros((2, 2, 3), np.uint8), (0, 1, 0, 1)))[0].size == 4
 
 
 def test_a_layer_sheet_shows_every_map_in_its_colours() -> None:
@@ -88,7 +88,7 @@ def test_long_lines_cost_little() -> None:
     values = np.random.default_rng(0).normal(size=(64, 2500)).astype(np.float32)
     row = maps.Row(name="conv1", note="", maps=values)
     tracemalloc.start()
-    tiles = maps._strongest_tiles(row, 10)
+    tiles = maps._strongest_tiles(row)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10e6

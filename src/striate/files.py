@@ -145,18 +145,18 @@ def new_run_folder(out: Path, name: str | None) -> Path:
     if Path(stem).name != stem or stem in {".", ".."} or stem.startswith("."):
         rule = "a run name is one folder name"
         raise StriateError(rule, received=repr(stem), where="--name", remedy="use letters and digits")
-    for number in range(1, 1_000_000):
-        folder = out / (stem if number == 1 else f"{stem}-{number}")
+    folder, number = out / stem, 1
+    while True:
         try:
             folder.mkdir(parents=True)
+            return folder
         except FileExistsError:
             if not folder.exists() or not out.is_dir():  # a file stands where a folder is needed
                 raise StriateError("the output place must be a folder", received=out, where="--out") from None
-            continue
         except OSError as error:
             raise cannot_write(folder, error) from error
-        return folder
-    raise StriateError("a free run name is needed", received=stem, where=out, remedy="choose another --name")
+        number += 1
+        folder = out / f"{stem}-{number}"
 
 
 @contextlib.contextmanager
@@ -164,7 +164,7 @@ def held(folder: Path) -> Iterator[None]:
     """Hold a run folder for this process alone, without what a killed one left half-written in it."""
     with _opened(folder) as handle:
         until = time.monotonic() + LOOK
-        while not (is_ours := _locked(handle, alone=True)) and time.monotonic() < until:
+        while not (is_ours := locked(handle, alone=True)) and time.monotonic() < until:
             time.sleep(0.01)
         if not is_ours:
             rule, received = "a run is trained by one process at a time", "another one that is still at it"
@@ -177,7 +177,7 @@ def held(folder: Path) -> Iterator[None]:
 def is_held(folder: Path) -> bool:
     """Whether a process holds a run folder, that is whether its training goes on."""
     with _opened(folder) as handle:
-        return not _locked(handle, alone=False)
+        return not locked(handle, alone=False)
 
 
 @contextlib.contextmanager
@@ -191,8 +191,9 @@ def _opened(folder: Path) -> Iterator[int | None]:
             os.close(handle)
 
 
-def _locked(handle: int | None, *, alone: bool) -> bool:
-    """Lock an open folder, for this process alone or beside others; False where another process holds it."""
+def locked(handle: int | None, *, alone: bool) -> bool:
+    """Lock an open file or folder, for this process alone or beside others; False where another process holds it, and
+    True also where nothing can be locked."""
     if handle is None:
         return True
     try:

@@ -90,16 +90,14 @@ class Batches:
         """Whole batches in one epoch; what is left over begins the next one."""
         return max(len(self) // batch_size, 1)
 
-    def epoch(self, batch_size: int, *, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """The batches of one epoch in its random order, from batch `start` on."""
+    def epoch(self, batch_size: int, *, seed: int, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch in its random order."""
         steps, size = self.steps(batch_size), min(batch_size, len(self))
         round_, first = divmod(epoch * steps * size, len(self))
         both = np.concatenate([self._order(seed, round_), self._order(seed, round_ + 1)])
         order = both[first : first + steps * size]
         again = _earlier(order) * len(self.pictures)
-        for step in range(start, steps):
-            some = slice(step * size, (step + 1) * size)
-            yield self._take(order[some], again[some])
+        yield from map(self._take, order.reshape(steps, size), again.reshape(steps, size))
 
     def in_order(self, batch_size: int = PREDICT_BATCH) -> Iterator[Batch]:
         """Every sample once, in the order of `rows`; of large pictures fewer at a time."""

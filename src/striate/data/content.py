@@ -127,7 +127,7 @@ def decoded(data: bytes) -> str | None:
 
 
 def text_if_any(file: Path) -> str:
-    """The same for telling what a file is; "" for one that cannot be read."""
+    """The text of a file as of `read_text`, for telling what it is; "" for one that is no text or cannot be read."""
     try:
         return read_text(file)
     except StriateError:

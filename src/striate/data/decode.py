@@ -22,7 +22,6 @@ from striate.data.content import START, open_file, read_file, recognise
 from striate.data.dicom import decode_dicom, look_dicom
 from striate.data.header import WHOLE, Header, Pick, Unreadable, chosen, no_memory, require_page, require_size
 from striate.data.npy import decode_npy, header_of, look_npy, require_axes
-from striate.data.pages import require_all_pages
 from striate.data.pixels import as_depth, upright
 from striate.data.prepare import Shape
 from striate.data.quiet import quiet
@@ -94,7 +93,7 @@ def look(source: Source, pick: Pick = WHOLE) -> Header:
 
 
 def opened(image: Image.Image) -> np.ndarray | Unreadable:
-    """The same of an image that somebody has opened or made with Pillow, or why there is none."""
+    """The upright pixels (H, W, 1 or 3) of an image that was opened or made with Pillow, or why there are none."""
     try:
         with unpacking(image.format or "image"):
             return unpacked(image, image.format or "image")
@@ -158,8 +157,6 @@ def _finished(pixels: np.ndarray, pick: Pick) -> np.ndarray:
 
 def _volume(data: bytes, kind: str, pick: Pick) -> tuple[np.ndarray, Header]:
     """All pages, (H, W, pages x C), and the header of the file."""
-    if kind == "TIFF":
-        require_all_pages(io.BytesIO(data))
     header = _look(io.BytesIO(data), data[:START], kind, pick)
     wide = np.dtype(header.depth).itemsize
     require_size(header.height, header.width, header.pages * header.channels * wide)

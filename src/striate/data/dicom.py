@@ -40,7 +40,7 @@ def decode_dicom(file: BinaryIO, pages: Iterable[int]) -> Iterator[tuple[np.ndar
         yield values.reshape(header.height, header.width, header.channels), header
 
 
-def look_dicom(file: BinaryIO, page: int = 0) -> Header:
+def look_dicom(file: BinaryIO, page: int) -> Header:
     """What the file says about its frames; no pixel is read."""
     header = _header(_open(file, pixels=False))
     require_page(page, header.pages)

@@ -75,7 +75,7 @@ class Header:
     patient: int = field(default=0, compare=False)
 
 
-def require_size(height: int, width: int, pixel_bytes: int = 1) -> None:
+def require_size(height: int, width: int, pixel_bytes: int) -> None:
     """Raise Unreadable for an empty picture or one above the limits: called before any decoding.
 
     pixel_bytes: of one pixel with all its channels, while it is unpacked.

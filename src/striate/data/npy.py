@@ -9,7 +9,7 @@ import numpy as np
 from striate.data.header import Header, Unreadable, require_size
 
 
-def open_npy(file: BinaryIO, volume: bool = False) -> tuple[tuple[int, ...], bool, np.dtype]:
+def open_npy(file: BinaryIO, volume: bool) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, whether columns come first, and type of the values, with the file left where they begin.
 
     volume: whether the first axis is that of frames. Never an array of objects, which would be a pickle.
@@ -58,14 +58,14 @@ def decode_npy(file: BinaryIO, volume: bool = False) -> tuple[np.ndarray, Header
     return pixels, header_of(pixels.shape, dtype, "NPY", volume)
 
 
-def look_npy(file: BinaryIO, volume: bool = False) -> Header:
+def look_npy(file: BinaryIO, volume: bool) -> Header:
     """Its header as that of a picture, or of a volume."""
     shape, _, dtype = open_npy(file, volume)
     shape = shape if volume or not channels_come_first(shape) else (*shape[1:], shape[0])
     return header_of(shape, dtype, "NPY", volume)
 
 
-def header_of(shape: tuple[int, ...], dtype: np.dtype, name: str, volume: bool = False) -> Header:
+def header_of(shape: tuple[int, ...], dtype: np.dtype, name: str, volume: bool) -> Header:
     """The header of an array ([D, ]H, W[, C]) of numbers once it is a picture or volume of format `name`."""
     depth = "uint8" if dtype.kind == "b" else dtype.newbyteorder("=").name
     depth = depth if depth in ("uint8", "uint16") else "float32"

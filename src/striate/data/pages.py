@@ -44,6 +44,11 @@ class Directories:
         if numbers > _MOST_NUMBERS or (counts * _TYPE_BYTES[tags["type"]]).sum() > _MOST_BYTES:
             raise Unreadable("damaged TIFF: a directory of more values than a picture needs", "size")
 
+    def require_whole(self) -> None:
+        """Raise Unreadable where the chain breaks off: half a volume is none."""
+        if not self.is_whole:
+            raise Unreadable(f"truncated TIFF: its pages break off after the first {len(self.offsets):,}")
+
 
 def find_directories(file: BinaryIO) -> Directories:
     """The chain of directories, at most MAX_PAGES of them; a circle or a break ends it. Unreadable without any."""
@@ -65,13 +70,6 @@ def find_directories(file: BinaryIO) -> Directories:
     if not seen:
         raise Unreadable("truncated TIFF: the file ends before its directory")
     return Directories(list(seen), order, big, offset == 0)
-
-
-def require_all_pages(file: BinaryIO) -> None:
-    """Raise Unreadable for a file whose chain of pages breaks off: half a volume is none."""
-    found = find_directories(file)
-    if not found.is_whole:
-        raise Unreadable(f"truncated TIFF: its pages break off after the first {len(found.offsets):,}")
 
 
 def _widths(big: bool) -> tuple[int, int, int]:

@@ -19,7 +19,7 @@ _stack = contextlib.ExitStack()
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """While at least one thread is inside, warnings are ignored and Pillow and tifffile log nothing.
+    """While at least one thread is inside, warnings are ignored and Pillow, tifffile and pydicom log nothing.
 
     The state of `warnings` belongs to the whole process, so the first thread in saves it and the last
     one out restores it; one save per thread would restore them in the wrong order.

@@ -108,9 +108,7 @@ def _require_plain_jpeg(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def read_image(
-    file: BinaryIO, kind: str, page: int = 0, enough: int = 0, shape: Shape | None = None
-) -> tuple[np.ndarray, Header]:
+def read_image(file: BinaryIO, kind: str, page: int, enough: int, shape: Shape | None) -> tuple[np.ndarray, Header]:
     """The upright pixels (H, W, 1 or 3) of a file, and its header; enough, shape: see `decode.read`."""
     image = open_image(file, kind, page)
     header = _header(file, image, kind)

@@ -44,40 +44,32 @@ class Layout:
 class Rows:
     """A table that grows: in memory, or in a file of `folder` which appears when `written` ends."""
 
-    def __init__(self, layout: Layout, folder: Path | None, most: int, file: BinaryIO | None) -> None:
+    def __init__(self, layout: Layout, folder: Path | None, file: BinaryIO) -> None:
         self.layout, self.folder, self.count, self._file = layout, folder, 0, file
-        self._array = np.empty((most, *layout.shape), layout.dtype) if file is None else None
-        self._bytes = None if self._array is None else self._array.reshape(-1).view(np.uint8)
 
     def append(self, row: np.ndarray) -> None:
-        data = row.tobytes()
-        if self._file is None:  # as bytes, because a record of many fields is copied field by field
-            start = self.count * len(data)
-            self._bytes[start : start + len(data)] = np.frombuffer(data, np.uint8)
-        else:
-            self._file.write(data)
+        self._file.write(row.tobytes())
         self.count += 1
 
     @property
     def rows(self) -> np.ndarray:
         """All rows, read-only, once they are written."""
-        if self._file is not None:
+        if self.folder is not None:
             return self.layout.mapped(self.folder, self.count)
-        rows = self._array[: self.count]
-        rows.flags.writeable = False
-        return rows
+        data = self._file.getbuffer().toreadonly()
+        return np.frombuffer(data, self.layout.dtype).reshape(self.count, *self.layout.shape)
 
 
 @contextlib.contextmanager
 def written(layout: Layout, folder: Path | None, most: int) -> Iterator[Rows]:
     """A table of at most `most` rows to append to; in memory without a folder."""
     if folder is None:
-        yield Rows(layout, None, most, None)
+        yield Rows(layout, None, io.BytesIO())
         return
     with files.open_new(folder / layout.name) as file:
         _reserve(file, layout.size(most))
         file.write(layout.header(most))
-        rows = Rows(layout, folder, most, file)
+        rows = Rows(layout, folder, file)
         yield rows
         file.truncate(layout.size(rows.count))
         file.seek(0)
@@ -86,10 +78,7 @@ def written(layout: Layout, folder: Path | None, most: int) -> Iterator[Rows]:
 
 def _reserve(file: BinaryIO, size: int) -> None:
     """Claim the space now, so that a full disk is noticed before an hour of decoding."""
-    with contextlib.suppress(ImportError, OSError):
-        import fcntl  # not on Windows
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # tells others that this build is alive
+    files.locked(file.fileno(), alone=True)  # tells others that this build is alive
     if not hasattr(os, "posix_fallocate"):
         return
     try:

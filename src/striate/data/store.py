@@ -2,8 +2,8 @@
 
 A store lives under FOLDER/KEY/, where KEY is a hash of every file's path, size and time and of the
 shape. `pictures.npy` and `facts.npy` come first and `index.json` last, all written whole or not at all, so
-a store without a fitting index counts as absent and is built again, and so does one of whose unreadable files
-one can be read now.
+a store without a fitting index counts as absent and is built again. So does one that left out a file which can
+be read by now.
 """
 
 import contextlib

@@ -38,8 +38,9 @@ def decode_tiff(file: BinaryIO, pick: Pick) -> tuple[np.ndarray, Header]:
 
 
 def decode_all(file: BinaryIO, pick: Pick) -> Iterator[np.ndarray]:
-    """The pixels of every picture in the file, from one opening."""
+    """The pixels of every picture in the file, from one opening; Unreadable where some are missing."""
     stack = _Stack(file, pick)
+    stack.directories.require_whole()
     for number in range(len(stack.planes)):
         stack.turn_to(number)
         yield stack.pixels()

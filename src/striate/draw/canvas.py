@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MARGIN, GAP = 24, 16  # dots
 LETTER, TITLE = 7.5, 10.0  # points
 LINE = 30  # dots from one line of words to the next
+LEGEND = 360  # dots from the low end of a scale to its high end
 
 
 class Canvas:
@@ -36,15 +37,15 @@ class Canvas:
         """Words from (x, y) on, or centred there with ha="center"; each line is cut to `widest` dots."""
         self._words.append((x, y, text, widest, {"fontsize": LETTER, "color": style.INK, **look}))
 
-    def legend(self, scale: Scale, x: int, y: int, width: int = 360) -> None:
+    def legend(self, scale: Scale, x: int, y: int) -> None:
         """The scale's own colours from its low end to its high end, with the numbers below."""
-        bar = scale.paint(np.linspace(scale.low, scale.high, width))[None].repeat(20, axis=0)
+        bar = scale.paint(np.linspace(scale.low, scale.high, LEGEND))[None].repeat(20, axis=0)
         self.paste(bar, x, y, framed=True)
         marks = {0.0: (scale.low, "left"), 1.0: (scale.high, "right")}
         if scale.signed:
             marks[0.5] = (0.0, "center")
         for share, (value, side) in marks.items():
-            self.write(say(value), x + share * width, y + 26, width / 3, ha=side, color=style.MUTED)
+            self.write(say(value), x + share * LEGEND, y + 26, LEGEND / 3, ha=side, color=style.MUTED)
 
     def png(self) -> bytes:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -64,7 +65,7 @@ class Canvas:
         return style.to_png(figure)
 
 
-def outline(tile: np.ndarray, box: tuple[float, float, float, float], colour: str, times: float = 1.0) -> np.ndarray:
+def outline(tile: np.ndarray, box: tuple[float, float, float, float], times: float = 1.0) -> np.ndarray:
     """A copy of a uint8 tile (H, W, 3) with a thin frame round the half-open box (y0, y1, x0, x1).
 
     times: dots per unit of the box. The box grows to 3 dots each way where it is smaller, and never leaves the tile.
@@ -73,7 +74,7 @@ def outline(tile: np.ndarray, box: tuple[float, float, float, float], colour: st
     y0, y1, x0, x1 = (round(times * edge) for edge in box)
     y0, x0 = max(min(y0, height - 3), 0), max(min(x0, width - 3), 0)
     y1, x1 = min(max(y1, y0 + 3), height), min(max(x1, x0 + 3), width)
-    drawn[y0:y1, x0:x1] = style.rgb(colour)
+    drawn[y0:y1, x0:x1] = style.rgb(style.MARK)
     inner = slice(y0 + 2, max(y1 - 2, y0 + 2)), slice(x0 + 2, max(x1 - 2, x0 + 2))
     drawn[inner] = tile[inner]
     return drawn

@@ -149,7 +149,7 @@ def runs(
     """
     figure = style.new_figure(8, float(np.clip(0.9 + 0.26 * len(scores), 1.6, 9)))
     axes = style.plain_axes(figure.add_subplot(), grid="x")
-    known = {name: score for name, score in scores.items() if score["value"] is not None}
+    known = {run: score for run, score in scores.items() if score["value"] is not None}
     if whole["low"] is not None:
         axes.axvspan(whole["low"], whole["high"], color=style.BLUE, alpha=0.12, linewidth=0)
     if whole["value"] is not None:

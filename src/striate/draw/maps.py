@@ -17,6 +17,7 @@ Box = tuple[int, int, int, int]  # half-open (y0, y1, x0, x1)
 MOST = 256  # maps on one sheet
 ROWS = 40  # layers on one picture of a network
 FRAME = 4  # dots round a chosen map
+_COLUMNS = 10  # maps of a layer on one picture of a network
 _WIDTH, _NARROWEST, _PICTURE, _TILE, _NAME = 1600, 96, 340, 104, 330
 
 
@@ -53,7 +54,7 @@ def layer_sheet(
     width = max(columns * (side + GAP) - GAP, 900) + 2 * MARGIN
     canvas = Canvas(width, below + math.ceil(len(tiles) / columns) * (len(tiles[0]) + LINE + GAP) + MARGIN)
     canvas.write(title, MARGIN, MARGIN, width - 2 * MARGIN, fontsize=TITLE)
-    canvas.paste(outline(seen, field, style.MARK, len(seen) / len(picture)), MARGIN, top, framed=True)
+    canvas.paste(outline(seen, field, len(seen) / len(picture)), MARGIN, top, framed=True)
     canvas.legend(scale, left, top + 4)
     canvas.write(note + rest, left, top + 80, width - left - MARGIN, color=style.MUTED)
     for place, tile in enumerate(tiles):
@@ -70,26 +71,26 @@ def layer_sheet(
 
 def _marked(tile: np.ndarray, box: Box, times: float) -> np.ndarray:
     """The tile with a box framed, which has `times` dots per place, and a broad frame round all of it."""
-    drawn = outline(tile, box, style.MARK, times)
+    drawn = outline(tile, box, times)
     framed = np.full((drawn.shape[0] + 2 * FRAME, drawn.shape[1] + 2 * FRAME, 3), style.rgb(style.MARK), np.uint8)
     framed[FRAME:-FRAME, FRAME:-FRAME] = drawn
     return framed
 
 
 def network_sheet(
-    picture: np.ndarray, rows: Sequence[Row], title: str, *, about: tuple[str, str] = ("picture", ""), columns: int = 10
+    picture: np.ndarray, rows: Sequence[Row], title: str, *, about: tuple[str, str] = ("picture", "")
 ) -> bytes:
     """The picture, and for every layer its strongest maps, each layer on its own scale; strongest first.
 
     about: what the picture shows, and its size in words. Of more than 40 layers evenly spaced ones are shown.
     """
     kept = [rows[place] for place in np.linspace(0, len(rows) - 1, min(len(rows), ROWS)).round().astype(int)]
-    tiles = [_strongest_tiles(row, columns) for row in kept]
+    tiles = [_strongest_tiles(row) for row in kept]
     seen = _filled(pixels.three_channels(picture), _TILE)
     heights = [max(len(tile) + LINE * len(words.split("\n")) for tile, words in row) for row in tiles]
     steps = [max(height, 3 * LINE) + 2 * GAP for height in [len(seen), *heights]]
     left, step_x = MARGIN + _NAME + GAP, _TILE + GAP
-    width, y = left + columns * step_x - GAP + MARGIN, MARGIN + 60
+    width, y = left + _COLUMNS * step_x - GAP + MARGIN, MARGIN + 60
     canvas = Canvas(width, y + sum(steps) + MARGIN)
     more = f" · {len(kept)} of {len(rows)} layers" if len(kept) < len(rows) else ""
     canvas.write(title + more, MARGIN, MARGIN, width - 2 * MARGIN, fontsize=TITLE)
@@ -110,11 +111,11 @@ def network_sheet(
     return canvas.png()
 
 
-def _strongest_tiles(row: Row, count: int) -> list[tuple[np.ndarray, str]]:
+def _strongest_tiles(row: Row) -> list[tuple[np.ndarray, str]]:
     """The row's strongest maps in its own colours, each with what stands below it."""
     scale, maps, is_line = scale_of(row.maps), _as_maps(row.maps), np.ndim(row.maps) == 2
     tiles = []
-    for channel in strongest(maps)[:count]:
+    for channel in strongest(maps)[:_COLUMNS]:
         words = row.channels[channel] if row.channels else str(channel)
         value = f"\n{say(float(maps[channel, 0, 0]))}" if maps[0].size == 1 else ""
         tile = _filled(scale.paint(maps[channel]), _TILE // 2 if value else _TILE)
@@ -145,11 +146,11 @@ def strongest(maps: np.ndarray) -> np.ndarray:
     return np.argsort(-peaks, kind="stable")
 
 
-def _as_maps(values: np.ndarray, slice: int | None = None) -> np.ndarray:
+def _as_maps(values: np.ndarray, plane: int | None = None) -> np.ndarray:
     """(C, H, W), whatever a layer's values are: a vector is maps of one cell, a line one row, a volume one slice."""
     values = np.asarray(values, dtype=np.float64)
     if values.ndim == 4:
-        return values[:, values.shape[1] // 2 if slice is None else slice]
+        return values[:, values.shape[1] // 2 if plane is None else plane]
     return values.reshape(len(values), *([1] * (3 - values.ndim)), *values.shape[1:])
 
 

@@ -38,7 +38,7 @@ def to_uint8(picture: np.ndarray, low: float = 0.5, high: float = 99.5) -> np.nd
 def visible(picture: np.ndarray) -> np.ndarray:
     """A picture (H, W, C) of any depth as uint8 (H, W, 1 or 3).
 
-    Of other numbers of channels each is stretched for itself and gets a hue of its own, as in fluorescence
+    With any other number of channels each is stretched by itself and gets a hue of its own, as in fluorescence
     microscopy, the first one red; where all are bright the sum is white.
     """
     channels = picture.shape[2]

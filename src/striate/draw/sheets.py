@@ -32,7 +32,7 @@ def picture_sheet(
     return _sheet(tiles, [str(caption) for caption in captions], columns, title)
 
 
-def kernels(weights: np.ndarray, title: str = "") -> bytes:
+def kernels(weights: np.ndarray) -> bytes:
     """The kernels (filters, channels, kh, kw) of a layer, numbered from 0, as squares of one scale.
 
     Three channels are shown as colours around middle grey. One channel is blue below 0, white at 0 and
@@ -58,7 +58,7 @@ def kernels(weights: np.ndarray, title: str = "") -> bytes:
     tiles = [pixels.fitted(tile, min(160, max(_NARROWEST, 1200 // columns))) for tile in painted]
     more = f"the first {len(shown)} of {len(weights):,}" if len(weights) > len(shown) else ""
     mean = f"mean over {channels} channels" if is_mean and channels > 1 else ""
-    said = " · ".join(note for note in (title, more, mean, legend) if note)
+    said = " · ".join(note for note in (more, mean, legend) if note)
     return _sheet(tiles, [str(place) for place in range(len(tiles))], columns, said, framed=True)
 
 
@@ -90,11 +90,11 @@ def side_by_side(picture: np.ndarray, feature_map: np.ndarray, title: str, formu
 
 
 def _sheet(tiles: list[np.ndarray], captions: list[str], columns: int, title: str, *, framed: bool = False) -> bytes:
-    lines = max((caption.count("\n") + 1 for caption in captions), default=0)
+    words = max((caption.count("\n") + 1 for caption in captions), default=0)
     wide = max([_NARROWEST, *(tile.shape[1] for tile in tiles)])
     high = max([1, *(tile.shape[0] for tile in tiles)])
     top = MARGIN + (_TITLE_HEIGHT if title else 0)
-    step_x, step_y = wide + GAP, high + GAP + lines * LINE
+    step_x, step_y = wide + GAP, high + GAP + words * LINE
     rows = math.ceil(len(tiles) / columns)
     width = max(columns * step_x - GAP, 640 if title else 0) + 2 * MARGIN
     canvas = Canvas(width, top + rows * step_y + MARGIN)

@@ -95,12 +95,12 @@ def legible(text: object) -> str:
     return shown.replace("$", r"\$")
 
 
-def class_labels(classes: Sequence[str], longest: int = 24) -> list[str]:
+def class_labels(classes: Sequence[str]) -> list[str]:
     """Class names for the edge of a chart: legible, shortened, and numbered from 0 where letters are lost."""
     labels = []
     for number, name in enumerate(classes):
         line = " ".join(str(name).split())
-        label = legible(shorten(line, longest))
+        label = legible(shorten(line, 24))
         labels.append(f"{number} {label}" if "□" in label and "□" not in line else label)
     return labels
 

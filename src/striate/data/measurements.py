@@ -25,8 +25,7 @@ from striate.data.columns import (
     titled,
     without_comments,
 )  # fmt: skip
-from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import part_named
+from striate.data.folder import is_picture_name, part_named
 from striate.data.sample import Asked
 from striate.data.targets import MISSING, NOTHING
 from striate.data.targets import number as number_in
@@ -79,7 +78,7 @@ def is_measurements(start: str, sure: bool = False) -> bool:
     least = LEAST if sure else FEWEST
     many = [sum(map(is_number, cells)) >= max(least, len(cells) - WORDS) for cells in rows]
     many = many[1:] or many[:sure]
-    paths = any(Path(cell).suffix.lower() in IMAGE_SUFFIXES for cells in rows[:2] for cell in cells)
+    paths = any(is_picture_name(cell) for cells in rows[:2] for cell in cells)
     is_long = bool(rows) and None not in _places(rows[0]) and find_column(rows[0], COLUMNS["path"]) is None
     return bool(many) and not paths and (is_long or sum(many) >= 0.9 * len(many))
 
@@ -195,10 +194,9 @@ def _moments(file: Path, times: Sequence[str], lines: Sequence[int]) -> list[flo
         if len(times) - best.count(None) > (1 - SLIPS) * said:
             return best
     odd = next((n for n, moment in enumerate(best) if moment is None and times[n].lower() not in MISSING), 0)
-    raise StriateError(
-        "times are numbers, or dates or times of day as ISO 8601 writes them",
-        received=repr(times[odd]), where=f"{file}, line {lines[odd]}", remedy="as in 0.5, 2026-01-31 09:30 or 09:30:00",
-    )  # fmt: skip
+    rule, remedy = "times are numbers, or dates or times of day as ISO 8601 writes them", "as in 0.5, 2026-01-31 09:30"
+    where = f"{file}, line {lines[odd]}"
+    raise StriateError(rule, received=repr(times[odd]), where=where, remedy=f"{remedy} or 09:30:00")
 
 
 def _date(cell: str) -> datetime | None:

@@ -111,8 +111,8 @@ def tables_of(file: Path) -> Tables:
             annotations[id_of(item["image_id"])].append((place, item))
         else:
             lost.append(f"{place}: it is of a picture that images does not list")
-    runs = (isinstance(item, dict) and isinstance(item.get("segmentation"), dict) for item in data["annotations"])
-    crowds = sum(has and item.get("iscrowd") in (1, True) for has, item in zip(runs, data["annotations"], strict=True))
+    items = (item for item in data["annotations"] if isinstance(item, dict))
+    crowds = sum(item.get("iscrowd") == 1 and isinstance(item.get("segmentation"), dict) for item in items)
     names = {number: class_name(item["name"]) for number, item in categories.items()}
     return Tables(names, images, annotations, lost, has_crowds=2 * crowds <= len(data["annotations"]))
 
@@ -136,7 +136,7 @@ def _by_id(listed: list, name: str, lost: list[str]) -> dict[str, Mapping]:
 def _thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None, make: Callable[..., Thing]) -> Thing:
     kind = item.get("category_id")
     if name := held.names.get(id_of(kind), ""):
-        return make(place, name, item, held.has_crowds and item.get("iscrowd") in (1, True), size)
+        return make(place, name, item, held.has_crowds and item.get("iscrowd") == 1, size)
     return Thing(place=place, problem=f"category {kind!r} is none of the {len(held.names)} that are listed")
 
 

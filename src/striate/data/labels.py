@@ -131,12 +131,10 @@ def _by_match(sample: Sample, match: re.Match | None) -> Sample | LeftOut:
     named = match.groupdict()
     label = named["label"] if "label" in named else match[1 if match.re.groups else 0]
     part, problem = part_named(named.get("part") or "")
-    if not label:
-        return replace(sample, part=part or sample.part).left_out("--label-regex finds an empty label in its name")
-    if problem:
-        return replace(sample, target=label).left_out(problem)
-    group = named.get("group") or None
-    return replace(sample, target=readable(label.strip()), group=group, part=part or sample.part)
+    problem = problem if label else "--label-regex finds an empty label in its name"
+    target, group = readable((label or "").strip()), named.get("group") or None
+    sample = replace(sample, target=target, group=group, part=part or sample.part)
+    return sample.left_out(problem) if problem else sample
 
 
 def _no_pattern(pattern: str, problem: object) -> StriateError:

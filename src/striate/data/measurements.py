@@ -40,7 +40,7 @@ _PRINTED = re.compile(r"[+-]?\d\.\d+e[+-]\d+", re.IGNORECASE)  # as some files o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Row:
+class Series:
     """One series as a file has it.
 
     values: (L, C) float64, NaN where one is missing. labels: the cells of the label, "" where one is empty, by the
@@ -49,7 +49,7 @@ class Row:
     """
 
     line: int
-    values: np.ndarray
+    values: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
     labels: dict[str, str] = field(default_factory=dict)
     group: str | None = None
     part: str | None = None
@@ -83,7 +83,7 @@ def is_measurements(start: str, sure: bool = False) -> bool:
     return bool(many) and not paths and (is_long or sum(many) >= 0.9 * len(many))
 
 
-def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
+def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Series]:
     """The series of a table. Without a line of names the label is the first column, or the last where only that one
     holds whole numbers or words, as in the UCR archive (Dau et al. 2019). A line that counts the columns has no names,
     and a column that counts the lines is no part of the series."""
@@ -100,7 +100,7 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
         yield from _of_plain(file, None, lines, asked)
 
 
-def _of_named(file: Path, names: list[str], lines: Sequence[Line], asked: Asked) -> Iterable[Row]:
+def _of_named(file: Path, names: list[str], lines: Sequence[Line], asked: Asked) -> Iterable[Series]:
     """The series below a line of names."""
     places, rows = _places(names), [cells for _, cells in lines]
     series, times = ([cell_at(cells, place) for cells in rows] for place in places)
@@ -115,7 +115,7 @@ def _of_named(file: Path, names: list[str], lines: Sequence[Line], asked: Asked)
     return _joined(file, series, times, made) if is_long else made
 
 
-def _of_plain(file: Path, names: list[str] | None, lines: Sequence[Line], asked: Asked) -> Iterator[Row]:
+def _of_plain(file: Path, names: list[str] | None, lines: Sequence[Line], asked: Asked) -> Iterator[Series]:
     """The series of a table whose columns have no names; names: their numbers, where a line counts them."""
     rows = [cells for _, cells in lines]
     width = len(names or rows[0])
@@ -167,7 +167,7 @@ def _places(names: Sequence[str]) -> tuple[int | None, int | None]:
     return find_column(names, SERIES), find_column(names, TIMES)
 
 
-def _joined(file: Path, series: Sequence[str], times: Sequence[str], rows: list[Row]) -> Iterator[Row]:
+def _joined(file: Path, series: Sequence[str], times: Sequence[str], rows: list[Series]) -> Iterator[Series]:
     """The series of which every line has the values of one time, in the order of their times."""
     moments = _moments(file, times, [row.line for row in rows])
     lines: dict[str, list[int]] = {name: [] for name in series}
@@ -319,17 +319,14 @@ def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:
     return sum(not is_number(cell) for cell in cells) / max(len(cells), 1)
 
 
-def _row(line: int, cells: list[str], columns: _Columns, read: dict) -> Row:
+def _row(line: int, cells: list[str], columns: _Columns, read: dict) -> Series:
     labels = {name: number % len(cells) if number < 0 else number for name, number in columns.labels.items()}
     chosen = [n for n in range(len(cells)) if n not in labels.values()]
     chosen = chosen if columns.values is None else [n for n in columns.values if n < len(cells)]
     part, problem = part_named(cell_at(cells, columns.part))
-    values = np.zeros((0, 1))
+    words, group = {name: word_of(cell_at(cells, n)) for name, n in labels.items()}, group_at(cells, columns.group)
+    row = Series(line=line, labels=words, group=group, part=part, problem=problem, read=read)
     try:
-        values = numbers_of([cells[n] for n in chosen])[:, None]
+        return replace(row, values=numbers_of([cells[n] for n in chosen])[:, None])
     except ValueError as error:
-        problem = problem or str(error)
-    return Row(
-        line=line, values=values, labels={name: word_of(cell_at(cells, n)) for name, n in labels.items()},
-        group=group_at(cells, columns.group), part=part, problem=problem, read=read,
-    )  # fmt: skip
+        return replace(row, problem=problem or str(error))

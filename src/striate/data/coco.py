@@ -172,10 +172,11 @@ def runs_in(written: Mapping, size: tuple[int, int] | None) -> Runs:
 
 
 def coco_record(pictures: Sequence[Labelled], classes: Sequence[str]) -> dict:
-    """One COCO file of every (path, (height, width), boxes); predicted boxes have their score."""
+    """One COCO file of every (path, boxes); predicted boxes have their score."""
     numbers = {name: number for number, name in enumerate(classes, start=1)}
     images, annotations = [], []
-    for number, (path, (height, width), boxes) in enumerate(pictures, start=1):
+    for number, (path, boxes) in enumerate(pictures, start=1):
+        height, width = boxes.size
         images.append({"id": number, "file_name": path, "height": height, "width": width})
         for name, (x0, y0, x1, y1), crowd, confidence in boxes.each():
             box = [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)]

@@ -71,7 +71,8 @@ class _Columns:
 
 def is_measurements(start: str, sure: bool = False) -> bool:
     """Whether a file that begins with `start` has a series in every line: many numbers, few words, no pictures; or
-    columns that say of which series and time a line is. sure: series are asked for; one line of few numbers is one."""
+    columns that say of which series and time a line is. sure: series were asked for, so that one line of few numbers
+    is enough."""
     lines = without_comments(start).lstrip("\r\n").splitlines()
     lines = lines[:-1] if len(lines) > 2 else lines  # the last may be cut
     rows = [cells for _, cells in _cells("\n".join(lines[: _LOOKED_AT + 1]))]
@@ -277,7 +278,10 @@ def _known_columns(width: int, read: Mapping | None) -> _Columns | None:
 
 
 def _plain_columns(rows: Sequence[Sequence[str]], index: bool) -> _Columns:
-    """index: lines are counted, so that the first column is less surely the label than one of few classes."""
+    """The label in the first or the last column, whichever holds classes where all others hold numbers.
+
+    index: a column that counts lines has been cut off, so that the first one left is less surely the label.
+    """
     fit = {}
     for label, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
         kinds = _kinds([cells[label] for cells in rows])
@@ -292,7 +296,7 @@ def _plain_columns(rows: Sequence[Sequence[str]], index: bool) -> _Columns:
 def _named_columns(
     file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked, taken: set[int]
 ) -> _Columns:
-    """taken: columns that are known to be something else."""
+    """Which columns hold the label, the group, the part and the values. taken: those known to be something else."""
     plain = [name.casefold() for name in names]
     slips = {n: _words_among(rows, n) for n in range(len(names))}
     numeric = {n for n, share in slips.items() if share <= SLIPS}

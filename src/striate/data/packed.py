@@ -62,6 +62,11 @@ class _Set:
     labels: Array | None
     groups: Array | None
 
+    @property
+    def name(self) -> str:
+        """What its rows are called: "test/12"."""
+        return self.part or "array"
+
     @cached_property
     def is_sure(self) -> bool:
         """Whether these are many pictures, and not one picture of several channels or pages."""
@@ -93,13 +98,13 @@ def read_packed(source: Path, task: str | None = None, form: str = "auto") -> Fo
         form = "series" if len(sets[0].pictures.shape) == 2 else "picture"
     loaded = []
     for one in sets:
-        name, pixels = one.part or "array", _pixels(one, form)
-        loaded.append((one, name, pixels, cells_of(one.labels.load(), len(pixels), name)))
+        pixels = _pixels(one, form)
+        loaded.append((one, pixels, cells_of(one.labels.load(), len(pixels), one.name)))
     meaning = meaning_of_rows([line for *_, lines in loaded for line in lines], task)
-    for one, name, pixels, lines in loaded:
+    for one, pixels, lines in loaded:
         groups = one.groups.load() if one.groups else None
         part = one.part if one.part and len(sets) > 1 else None
-        rows, bare = read_rows(pixels, lines, meaning, groups, name, part, form)
+        rows, bare = read_rows(pixels, lines, meaning, groups, one.name, part, form)
         samples += rows
         left_out += bare
     root = os.path.abspath(source)  # noqa: PTH100
@@ -110,8 +115,8 @@ def read_packed(source: Path, task: str | None = None, form: str = "auto") -> Fo
 def packed_pictures(source: Path, form: str = "picture") -> Iterator[tuple[str, np.ndarray]]:
     """Every picture of `source` with its name ("test/12"), whether it has a label or not."""
     for one in _sets(source, _files(source)):
-        for row, pixels in enumerate(rows_of_form(_pixels(one, form), form, one.part)):
-            yield f"{one.part or 'array'}/{row}", pixels
+        for row, pixels in enumerate(rows_of_form(_pixels(one, form), form, one.name)):
+            yield f"{one.name}/{row}", pixels
 
 
 def _pixels(one: _Set, form: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """COCO JSON: pictures, categories and annotations in one file, or in one per part."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def find_coco(folder: Path) -> list[Path]:
     return [file for file in json_files(folder) if _is_coco(file)]
 
 
-def json_files(folder: Path) -> list[Path]:
+def json_files(folder: Path) -> Iterator[Path]:
     """The JSON files of `folder` and, two steps down, of the folders in it."""
     return visible_below(folder, "*.json", "*/*.json", "*/*/*.json")
 

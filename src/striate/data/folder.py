@@ -308,11 +308,10 @@ def tables_in(folder: Path) -> list[Path]:
     return [path for path in visible(folder) if path.suffix.lower() in (".csv", ".tsv") and path.is_file()]
 
 
-def visible_below(folder: Path, *patterns: str) -> list[Path]:
+def visible_below(folder: Path, *patterns: str) -> Iterator[Path]:
     """The files below `folder` that are called so, sorted by path; hidden ones, and those in hidden folders, apart."""
-    files = (file for pattern in patterns for file in folder.glob(pattern) if file.is_file())
-    shown = (file for file in files if not any(map(is_hidden, file.relative_to(folder).parts)))
-    return sorted(shown, key=lambda file: sort_key(file.as_posix()))
+    files = sorted((f for pattern in patterns for f in folder.glob(pattern)), key=lambda f: sort_key(f.as_posix()))
+    return (f for f in files if not any(map(is_hidden, f.relative_to(folder).parts)) and f.is_file())
 
 
 def list_pictures(folder: Path) -> list[Path]:

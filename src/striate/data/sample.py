@@ -224,6 +224,8 @@ class Found:
     read: of a table of series the columns of "labels", those "apart" from the values (by number where they have no
         names), the "length", None where lines differ, and "index" where one before all others counted the lines: for
         the model, which reads other tables so too.
+    perhaps: a column that may say what belongs together, and how many values it has. is_grouped: whether samples have
+        their groups from a column of a table.
     """
 
     root: str

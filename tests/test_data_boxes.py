@@ -383,7 +383,7 @@ def test_pictures_behind_a_link_have_their_boxes(tmp_path: Path, kind: str) -> N
     for link, place in (("images", pictures), ("images/deep/up", pictures), ("own/deep/again", folder / "own")):
         (folder / link).symlink_to(place)
     boxes = Boxes(names=("x",), corners=np.array([[1.0, 2.0, 3.0, 4.0]]), size=(30, 40))
-    listed = [(path, (30, 40), boxes) for path in ("images/deep/a.jpg", "own/b.jpg")]
+    listed = [(path, boxes) for path in ("images/deep/a.jpg", "own/b.jpg")]
     for path, text in box_texts(kind, listed, ["x"]):
         write(folder / path, text)
     found = read_boxes(folder)
@@ -800,8 +800,8 @@ def test_decimal_commas_and_missing_names_in_a_table_of_boxes(tmp_path: Path) ->
 def test_labels_may_be_written_in_any_encoding(tmp_path: Path, kind: str, encoding: str) -> None:
     """A class is called the same in every encoding that programs write, whatever the format."""
     draw(tmp_path / "a.png")
-    boxes = Boxes(names=("5 € café",), corners=np.array([[4.0, 4, 20, 20]]))
-    for name, text in box_texts(kind, [("a.png", (30, 40), boxes)], ["5 € café"]):
+    boxes = Boxes(names=("5 € café",), corners=np.array([[4.0, 4, 20, 20]]), size=(30, 40))
+    for name, text in box_texts(kind, [("a.png", boxes)], ["5 € café"]):
         (write(tmp_path / name, "")).write_bytes(text.encode("ascii" if text.isascii() else encoding))
     assert read_boxes(tmp_path).classes == ["5 € café"]
 
@@ -833,7 +833,7 @@ SIZES = st.tuples(st.integers(8, 60), st.integers(8, 60))
 
 
 @st.composite
-def labelled(draws: st.DrawFn) -> Iterator[list[tuple[str, tuple[int, int], Boxes]]]:
+def labelled(draws: st.DrawFn) -> Iterator[list[tuple[str, Boxes]]]:
     """Up to three pictures of their own sizes with up to four distinct boxes each, in thousandths of a pixel."""
     classes = sorted(draws(st.sets(NAMES.map(str.strip).filter(bool), min_size=1, max_size=3)))
     pictures = []
@@ -847,44 +847,42 @@ def labelled(draws: st.DrawFn) -> Iterator[list[tuple[str, tuple[int, int], Boxe
                 boxes[(x0, y0, x1, y1)] = draws(st.sampled_from(classes))
         ignored = np.array([draws(st.booleans()) for _ in boxes], bool)
         corners = np.array(list(boxes), np.float64).reshape(-1, 4) / 1000
-        kept = ignored if ignored.any() else None
-        pictures.append(
-            (f"{number}.png", (height, width), Boxes(names=(*boxes.values(),), corners=corners, ignored=kept))
-        )
+        kept, size = ignored if ignored.any() else None, (height, width)
+        pictures.append((f"{number}.png", Boxes(names=(*boxes.values(),), corners=corners, ignored=kept, size=size)))
     return pictures, classes
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(labelled(), st.permutations(sorted(KINDS)))
-@example(([("0.png", (9, 9), Boxes(names=("?",), corners=np.array([[0.0, 0, 1, 1]])))], ["?"]), sorted(KINDS))
+@example(([("0.png", Boxes(names=("?",), corners=np.array([[0.0, 0, 1, 1]]), size=(9, 9)))], ["?"]), sorted(KINDS))
 def test_round_trips_lose_nothing_but_their_own_rounding(
     tmp_path_factory: object, drawn: tuple, order: list[str]
 ) -> None:
     """From format to format in any order, boxes, names and what is ignored stay, to a hundredth of a pixel."""
     pictures, classes = drawn
     first = pictures
-    has_ignored = any(boxes.ignored is not None for _, _, boxes in pictures)
+    has_ignored = any(boxes.ignored is not None for _, boxes in pictures)
     for kind in order:
         if kind == "yolo" and has_ignored:
             continue  # it has no word for them
-        if kind == "table" and max(boxes.corners.max(initial=0) for _, _, boxes in pictures) <= 1:
+        if kind == "table" and max(boxes.corners.max(initial=0) for _, boxes in pictures) <= 1:
             continue  # which are shares of the sides there
-        if kind == "table" and any(name.lower() in NOTHING for _, _, boxes in pictures for name in boxes.names):
+        if kind == "table" and any(name.lower() in NOTHING for _, boxes in pictures for name in boxes.names):
             with pytest.raises(StriateError, match="a name that does not say that there is none"):
                 list(box_texts(kind, pictures, classes))
             continue
         folder = tmp_path_factory.mktemp("trip")
-        for path, (height, width), _ in pictures:
-            draw(folder / path, width, height)
+        for path, boxes in pictures:
+            draw(folder / path, *reversed(boxes.size))
         for name, text in box_texts(kind, pictures, classes):
             write(folder / name, text)
         assert boxes_kind(folder) == kind
         found = read_boxes(folder)
         assert not found.left_out
         assert not found.mended
-        assert [s.path for s in found.samples] == [path for path, _, _ in first]
-        pictures = [(s.path, size, s.target) for s, (_, size, _) in zip(found.samples, first, strict=True)]
-        for (_, _, before), (_, _, after) in zip(first, pictures, strict=True):
+        assert [s.path for s in found.samples] == [path for path, _ in first]
+        pictures = [(s.path, s.target) for s in found.samples]
+        for (_, before), (_, after) in zip(first, pictures, strict=True):
             assert after.names == before.names
             assert np.abs(after.corners - before.corners).max(initial=0) < 0.01
             assert (after.ignored is None) == (before.ignored is None)
@@ -893,10 +891,8 @@ def test_round_trips_lose_nothing_but_their_own_rounding(
 
 def test_predicted_boxes_keep_their_confidence(tmp_path: Path) -> None:
     """COCO, YOLO and the table carry it as score, sixth number and last column."""
-    boxes = Boxes(names=("b",), corners=np.array([[1.0, 2, 3, 4]]), confidence=np.array([0.875]))
-    texts = {
-        kind: dict(box_texts(kind, [("x/a.png", (8, 10), boxes)], ["a", "b"])) for kind in ("coco", "yolo", "table")
-    }
+    boxes = Boxes(names=("b",), corners=np.array([[1.0, 2, 3, 4]]), confidence=np.array([0.875]), size=(8, 10))
+    texts = {kind: dict(box_texts(kind, [("x/a.png", boxes)], ["a", "b"])) for kind in ("coco", "yolo", "table")}
     assert json.loads(texts["coco"]["annotations.json"])["annotations"][0]["score"] == 0.875
     assert texts["yolo"]["labels/x/a.txt"] == "1 0.200000 0.375000 0.200000 0.250000 0.875000\n"
     assert io.StringIO(texts["table"]["boxes.csv"]).readlines()[1] == "x/a.png,b,1,2,3,4,0.875000\n"

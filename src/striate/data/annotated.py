@@ -120,6 +120,6 @@ def box_texts(kind: str, pictures: Sequence[Labelled], classes: Sequence[str]) -
             yield "classes.txt", "".join(f"{' '.join(name.splitlines())}\n" for name in classes)  # a line is a name
             yield from ((f"labels/{name}", text) for name, text in yolo_texts(pictures, classes))
         case "table":
-            is_predicted = any(boxes.confidence is not None for _, _, boxes in pictures)
+            is_predicted = any(boxes.confidence is not None for _, boxes in pictures)
             header = (*HEADER, "confidence" if is_predicted else "ignored")
             yield "boxes.csv", csv_text((header, *box_rows(pictures)))

@@ -49,7 +49,8 @@ def read_arrays(
     pictures = as_array(pictures, "train") if hasattr(pictures, "__array__") else pictures
     if isinstance(pictures, np.ndarray) and pictures.dtype.kind in "OU":  # a table's column of pictures or paths
         pictures = list(pictures)
-    form, cells = form_of(pictures, form), cells_of(labels, len(pictures), "array")
+    form = _form_of(pictures) if form == "auto" else form
+    cells = cells_of(labels, len(pictures), "array")
     titles = getattr(labels, "columns", [getattr(labels, "name", None)])  # pandas names what is in a table
     meaning = meaning_of_rows(cells, task, [str(title) for title in titles if title is not None])
     samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None, form)
@@ -66,10 +67,8 @@ def as_array(values: object, where: str) -> np.ndarray:
         raise StriateError(rule, received=f"{type(values).__name__}: {error}", where=where) from error
 
 
-def form_of(pictures: np.ndarray | Sequence[np.ndarray], form: str) -> str:
-    """The form asked for, or by "auto" that of rows of numbers: "series" where each has one axis, else "picture"."""
-    if form != "auto":
-        return form
+def _form_of(pictures: np.ndarray | Sequence[np.ndarray]) -> str:
+    """ "series" of rows of numbers, which have one axis each, else "picture"."""
     is_array = isinstance(pictures, np.ndarray)
     flat = pictures.ndim == 2 if is_array else len(pictures) > 0 and all(np.ndim(one) == 1 for one in pictures)
     return "series" if flat else "picture"
@@ -99,8 +98,7 @@ def read_rows(
         if problem := problem or (pixels.reason if isinstance(pixels, Unreadable) else ""):
             left_out.append(LeftOut(path=path, reason=problem, label=", ".join(filter(None, line)), part=part))
         else:
-            sample = Sample(path=path, source=pixels, target=target, group=group or None, part=part)
-            samples.append(sample)
+            samples.append(Sample(path=path, source=pixels, target=target, group=group or None, part=part))
     return samples, left_out
 
 
@@ -131,12 +129,9 @@ def cells_of(values: Sequence[object], count: int, name: str, what: str = "label
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
     if len(values) != count or (values.ndim > (2 if what == "labels" else 1) and values.size != count):
-        raise StriateError(
-            f"pictures and {what} must be equally many, one for each picture",
-            received=f"{count:,} pictures and {len(values):,} {what}"
-            + (f" of shape {values.shape[1:]}" if values.size != len(values) else ""),
-            where=name,
-        )
+        shape = f" of shape {values.shape[1:]}" if values.size != len(values) else ""
+        rule, received = f"pictures and {what} must be equally many", f"{count:,} pictures and {len(values):,} {what}"
+        raise StriateError(f"{rule}, one for each picture", received=received + shape, where=name)
     return [tuple(map(_word, row)) for row in values.reshape(count, math.prod(values.shape[1:])).tolist()]
 
 
@@ -161,12 +156,10 @@ def read_digits() -> Found:
     package = importlib.util.find_spec("sklearn")
     file = Path(package.origin).parent.joinpath(*_DIGITS) if package and package.origin else None
     if file is None or not file.is_file():
-        raise StriateError(
-            "the handwritten digits come with scikit-learn",
-            received="scikit-learn is not installed" if package is None else "its data file is missing",
-            where=file,
-            remedy="pip install scikit-learn, or give a folder of your own pictures",
-        )
+        received = "scikit-learn is not installed" if package is None else "its data file is missing"
+        rule = "the handwritten digits come with scikit-learn"
+        remedy = "pip install scikit-learn, or give a folder of your own pictures"
+        raise StriateError(rule, received=received, where=file, remedy=remedy)
     table = np.loadtxt(file, delimiter=",")
     pictures = np.rint(table[:, :64] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8)
     samples = [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.measurements import Row, numbers_of, word_of
+from striate.data.measurements import Series, numbers_of, word_of
 from striate.data.sample import Asked
 from striate.errors import StriateError
 
@@ -18,7 +18,7 @@ _COLON = re.compile(r":(?![^()]*\))")  # none of the time of day in a pair
 _PAIR = re.compile(r"\(([^()]*)\)")
 
 
-def rows_of_arff(file: Path, text: str, asked: Asked) -> Iterator[Row]:
+def rows_of_arff(file: Path, text: str, asked: Asked) -> Iterator[Series]:
     """Series of an ARFF file: a number per attribute, or one relational attribute with a line per channel."""
     attributes, relational, inside, label = [], False, False, None
     for number, line in enumerate(text.splitlines(), 1):
@@ -51,29 +51,29 @@ def _label(file: Path, attributes: list[tuple[str, str]], relational: bool, read
     raise StriateError(rule, received=f"..., {', '.join(name for name, _ in attributes[-3:])}", where=file)
 
 
-def _of_channels(line: int, text: str) -> Row:
+def _of_channels(line: int, text: str) -> Series:
     r"""'1,2,3\n4,5,6',walking : the channels apart by \n, then the class."""
     quoted = re.match(r"(['\"])(.*)\1\s*,(.*)", text)
     if quoted is None:
-        return _wrong(line, "it is not written as 'numbers', class")
+        return Series(line=line, problem="it is not written as 'numbers', class")
     parts = quoted[2].replace("\\r", "").split("\\n")
     return _stacked(line, [part.split(",") for part in parts if part.strip()], quoted[3])
 
 
-def _of_numbers(line: int, text: str, attributes: list[tuple[str, str]], label: int) -> Row:
+def _of_numbers(line: int, text: str, attributes: list[tuple[str, str]], label: int) -> Series:
     if text.startswith("{"):
-        return _wrong(line, "sparse ARFF is not read")
+        return Series(line=line, problem="sparse ARFF is not read")
     quote = '"' if re.search(r'(^|,)\s*"', text) else "'"
     cells = next(csv.reader([text], quotechar=quote, skipinitialspace=True))
     if len(cells) != len(attributes):
-        return _wrong(line, f"{len(cells)} values for {len(attributes)} attributes")
+        return Series(line=line, problem=f"{len(cells)} values for {len(attributes)} attributes")
     values = [cell.strip() for n, cell in enumerate(cells) if n != label]
     names = [name for name, _ in attributes[label : label + 1]]
     row = _stacked(line, [values], "".join(cells[label : label + 1]), *names)
     return replace(row, read={"labels": names, "apart": names, "length": len(values)})
 
 
-def rows_of_ts(file: Path, text: str, asked: Asked) -> Iterator[Row]:
+def rows_of_ts(file: Path, text: str, asked: Asked) -> Iterator[Series]:
     """Series of a .ts file: channels apart by colons, the class behind the last; of pairs (time, value) the values."""
     head, data = {}, False
     for number, line in enumerate(text.splitlines(), 1):
@@ -89,23 +89,19 @@ def rows_of_ts(file: Path, text: str, asked: Asked) -> Iterator[Row]:
             continue
         *parts, label = _COLON.split(line) if "(" in line else line.split(":")
         if not parts or ("," in label and label.strip().lower() not in head.get("@classlabel", "").split()):
-            yield _wrong(number, "no class behind the last colon")
+            yield Series(line=number, problem="no class behind the last colon")
             continue
         pairs = [[pair.rpartition(",")[2] for pair in _PAIR.findall(part)] for part in parts]
         yield _stacked(number, [pair or part.split(",") for pair, part in zip(pairs, parts, strict=True)], label)
 
 
-def _stacked(line: int, channels: list[list[str]], label: str, name: str = "label") -> Row:
+def _stacked(line: int, channels: list[list[str]], label: str, name: str = "label") -> Series:
     """Channels of numbers side by side; one that ends before the others lacks its last values."""
     try:
         made = [numbers_of([cell.strip() for cell in cells]) for cells in channels]
     except ValueError as error:
-        return _wrong(line, str(error))
+        return Series(line=line, problem=str(error))
     values = np.full((max(map(len, made), default=0), len(made)), np.nan)
     for number, channel in enumerate(made):
         values[: len(channel), number] = channel
-    return Row(line=line, values=values, labels={name: word_of(label)})
-
-
-def _wrong(line: int, problem: str) -> Row:
-    return Row(line=line, values=np.zeros((0, 1)), problem=problem)
+    return Series(line=line, values=values, labels={name: word_of(label)})

@@ -26,7 +26,7 @@ SLIP = 0.01  # pixels: what rounding in a file may move a corner
 ANOTHER_FORM = 0.02  # by which the form of a picture may differ from that of the one that was annotated
 KINDS = {"voc": "VOC XML", "coco": "COCO JSON", "yolo": "YOLO text", "labelme": "labelme JSON", "table": "a table"}
 Pieces = tuple[np.ndarray | Runs, ...]  # of an area: rings (corners, 2), and pixels
-Labelled = tuple[str, tuple[int, int], Boxes]  # a path, (height, width) and boxes
+Labelled = tuple[str, Boxes]  # the path of a picture, and its boxes
 _BESIDE = ("JPEGImages", "images", "imgs", "img")  # where pictures lie beside a folder that has only labels
 
 

@@ -17,7 +17,7 @@ from striate.data.targets import NOTHING
 from striate.data.targets import number as decimal
 from striate.errors import StriateError
 
-_COLUMNS = COLUMNS | {"path": (*COLUMNS["path"], "image_id", "img_id", "image_name", "patientid")}  # as of radiologists
+_COLUMNS = COLUMNS | {"path": (*COLUMNS["path"], "image_id", "img_id", "image_name", "patientid")}  # of radiologists
 HEADER = ("path", "label", "x0", "y0", "x1", "y1")
 _CORNERS = tuple(
     tuple(names.split())
@@ -101,7 +101,7 @@ def _thing(number: int, row: dict[str, str]) -> Thing:
 
 def box_rows(pictures: Sequence[Labelled]) -> Iterator[tuple[object, ...]]:
     """The lines below HEADER and "ignored" or, of predicted boxes, "confidence"; corners to a thousandth of a pixel."""
-    for path, _, boxes in pictures:
+    for path, boxes in pictures:
         if not boxes.names:
             yield (path, *[""] * 6)
         for name, corners, is_ignored, confidence in boxes.each():

@@ -1,7 +1,7 @@
 """COCO JSON: pictures, categories and annotations in one file, or in one per part."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def find_coco(folder: Path) -> list[Path]:
     return [file for file in json_files(folder) if _is_coco(file)]
 
 
-def json_files(folder: Path) -> list[Path]:
+def json_files(folder: Path) -> Iterator[Path]:
     """The JSON files of `folder` and, two steps down, of the folders in it."""
     return visible_below(folder, "*.json", "*/*.json", "*/*/*.json")
 
@@ -111,8 +111,8 @@ def tables_of(file: Path) -> Tables:
             annotations[id_of(item["image_id"])].append((place, item))
         else:
             lost.append(f"{place}: it is of a picture that images does not list")
-    runs = (isinstance(item, dict) and isinstance(item.get("segmentation"), dict) for item in data["annotations"])
-    crowds = sum(has and item.get("iscrowd") in (1, True) for has, item in zip(runs, data["annotations"], strict=True))
+    items = (item for item in data["annotations"] if isinstance(item, dict))
+    crowds = sum(item.get("iscrowd") == 1 and isinstance(item.get("segmentation"), dict) for item in items)
     names = {number: class_name(item["name"]) for number, item in categories.items()}
     return Tables(names, images, annotations, lost, has_crowds=2 * crowds <= len(data["annotations"]))
 
@@ -136,7 +136,7 @@ def _by_id(listed: list, name: str, lost: list[str]) -> dict[str, Mapping]:
 def _thing(place: str, item: Mapping, held: Tables, size: tuple[int, int] | None, make: Callable[..., Thing]) -> Thing:
     kind = item.get("category_id")
     if name := held.names.get(id_of(kind), ""):
-        return make(place, name, item, held.has_crowds and item.get("iscrowd") in (1, True), size)
+        return make(place, name, item, held.has_crowds and item.get("iscrowd") == 1, size)
     return Thing(place=place, problem=f"category {kind!r} is none of the {len(held.names)} that are listed")
 
 
@@ -172,10 +172,11 @@ def runs_in(written: Mapping, size: tuple[int, int] | None) -> Runs:
 
 
 def coco_record(pictures: Sequence[Labelled], classes: Sequence[str]) -> dict:
-    """One COCO file of every (path, (height, width), boxes); predicted boxes have their score."""
+    """One COCO file of every (path, boxes); predicted boxes have their score."""
     numbers = {name: number for number, name in enumerate(classes, start=1)}
     images, annotations = [], []
-    for number, (path, (height, width), boxes) in enumerate(pictures, start=1):
+    for number, (path, boxes) in enumerate(pictures, start=1):
+        height, width = boxes.size
         images.append({"id": number, "file_name": path, "height": height, "width": width})
         for name, (x0, y0, x1, y1), crowd, confidence in boxes.each():
             box = [round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0)]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from striate.data.content import IMAGE_SUFFIXES, MOST_TEXT, read_text
-from striate.data.folder import part_named
+from striate.data.content import MOST_TEXT, read_text
+from striate.data.folder import is_picture_name, part_named
 from striate.data.sample import Asked, LeftOut, Target, text_of
 from striate.data.targets import NOTHING, Meaning, are_marks, meaning_of
 from striate.errors import StriateError, first_few, nearest
@@ -256,7 +256,7 @@ def _unlike(rows: list[list[str]], path: int) -> bool:
 
 def _beside(file: Path, first: list[str], path: int) -> tuple[int, ...]:
     """Without names the label follows the paths; in a table whose last column holds these it stands before them."""
-    others = [n for n, cell in enumerate(first) if Path(cell.replace("\\", "/")).suffix.lower() not in IMAGE_SUFFIXES]
+    others = [n for n, cell in enumerate(first) if not is_picture_name(cell)]
     label = min((n for n in others if n > path), default=path - 1)
     if label < 0:
         raise _no_columns(file, first)
@@ -294,7 +294,7 @@ def _label_columns(file: Path, rows: list[list[str]], taken: set[int | None]) ->
         return tuple(rest)
     if not rest:
         raise _no_columns(file, first, "a table needs a column label")
-    are_paths = [Path(cell_at(rows[-1], n)).suffix.lower() in IMAGE_SUFFIXES for n in rest]
+    are_paths = [is_picture_name(cell_at(rows[-1], n)) for n in rest]
     raise in_doubt(file, [first[n] for _, n in sorted(zip(are_paths, rest, strict=True))])
 
 

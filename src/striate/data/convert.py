@@ -94,7 +94,7 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
     def labelled(part: str | None = None) -> list[Labelled]:
         """In YOLO and VOC a picture's text is called as it is, below the folder of pictures."""
         cut = len(_PICTURES[kind]) + 1 if kind in ("voc", "yolo") else 0
-        return [(name[cut:], s.target.size, s.target) for s, name in placed if part is None or s.part == part]
+        return [(name[cut:], s.target) for s, name in placed if part is None or s.part == part]
 
     classes, parts = found.classes, [part for part in PARTS if any(sample.part == part for sample in found.samples)]
     if kind == "coco" and parts:

@@ -132,6 +132,11 @@ def with_parts(samples: list[Sample]) -> list[Sample]:
     return [replace(sample, part=parts.get(sample.path)) for sample in samples] if parts else samples
 
 
+def is_picture_name(name: str) -> bool:
+    """Whether a name or path, perhaps of Windows, ends as those of pictures do."""
+    return os.path.splitext(name.replace("\\", "/"))[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - maybe a million
+
+
 def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _HIDDEN
 
@@ -174,7 +179,7 @@ def _part_folders(walk: _Walk, folders: list[os.DirEntry]) -> dict[str, str]:
         inner, files = _entries(_Walk(walk.root), entry.path, "") if part else ([], [])  # a look that counts nothing
         if inner:
             found[entry.name] = part
-            flat += len(inner) < 2 or any(Path(file.name).suffix.lower() in IMAGE_SUFFIXES for file in files)
+            flat += len(inner) < 2 or any(is_picture_name(file.name) for file in files)
     return {} if len(found) == 1 and flat and len(folders) > 1 else found
 
 
@@ -231,7 +236,7 @@ def _walk_place(walk: _Walk, top: _Place) -> None:
             continue
         walk.seen.add(os.path.realpath(place.where))
         folders, files = _entries(walk, place.where, place.name, place)
-        if not folders and not files and Path(place.name).suffix.lower() in IMAGE_SUFFIXES:
+        if not folders and not files and is_picture_name(place.name):
             walk.leave(place.name, "directory, not a picture", place)
         for entry in files:
             _take_file(walk, place, entry)
@@ -242,7 +247,7 @@ def _walk_place(walk: _Walk, top: _Place) -> None:
 
 def _take_file(walk: _Walk, place: _Place, entry: os.DirEntry) -> None:
     name = _below(place, entry)
-    is_named = os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
+    is_named = is_picture_name(entry.name)
     if walk.named and not is_named:
         return
     is_sure = is_named and (walk.named or _is(entry.is_file))
@@ -276,7 +281,7 @@ def _class_name(folder: str) -> str:
 
 
 def _no_classes(folder: Path, files: list[os.DirEntry]) -> StriateError:
-    pictures = sum(Path(entry.name).suffix.lower() in IMAGE_SUFFIXES for entry in files)
+    pictures = sum(is_picture_name(entry.name) for entry in files)
     what = f"{len(files):,} files and no folder" if files else "an empty folder"
     what = f"{pictures:,} pictures directly in it" if pictures else what
     rule, remedy = "a folder to learn from has one folder per class", other_labels(entry.name for entry in files)
@@ -303,11 +308,10 @@ def tables_in(folder: Path) -> list[Path]:
     return [path for path in visible(folder) if path.suffix.lower() in (".csv", ".tsv") and path.is_file()]
 
 
-def visible_below(folder: Path, *patterns: str) -> list[Path]:
+def visible_below(folder: Path, *patterns: str) -> Iterator[Path]:
     """The files below `folder` that are called so, sorted by path; hidden ones, and those in hidden folders, apart."""
-    files = (file for pattern in patterns for file in folder.glob(pattern) if file.is_file())
-    shown = (file for file in files if not any(map(is_hidden, file.relative_to(folder).parts)))
-    return sorted(shown, key=lambda file: sort_key(file.as_posix()))
+    files = sorted((f for pattern in patterns for f in folder.glob(pattern)), key=lambda f: sort_key(f.as_posix()))
+    return (f for f in files if not any(map(is_hidden, f.relative_to(folder).parts)) and f.is_file())
 
 
 def list_pictures(folder: Path) -> list[Path]:

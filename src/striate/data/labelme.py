@@ -97,9 +97,9 @@ def _bounds(kind: str, points: Sequence[tuple[float, float]]) -> tuple[float, fl
 
 
 def labelme_records(pictures: Sequence[Labelled]) -> Iterator[tuple[str, dict]]:
-    """(name of the file, what it holds) for every (path, (height, width), boxes)."""
-    for path, (height, width), boxes in pictures:
-        shapes = []
+    """(name of the file, what it holds) for every (path, boxes)."""
+    for path, boxes in pictures:
+        shapes, (height, width) = [], boxes.size
         for name, corners, ignored, _ in boxes.each():
             points = [corners[:2], corners[2:]]
             flags = {"ignored": True} if ignored else {}

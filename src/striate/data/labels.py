@@ -21,7 +21,8 @@ from striate.files import readable
 NAMES = ("id", "image_id", "img_id", "id_code", "image_name", "name", "uid", "case", "case_id", *COLUMNS["path"])
 NO_LINE = "named by no line of"
 _WHOLE, _DIGITS, _ZEROS = re.compile(r"(\d+)(?:[.,]0+)?"), re.compile(r"\d+"), re.compile(r"(?<!\d)0+(?=\d)")
-_BY_NAME, _BY_NUMBER, _BARE = 1, 3, 4  # how loose at most that is; the way to find what is called by a number alone
+_BY_NAME, _BY_NUMBER = 1, 3  # the loosest ways to find a picture by its name, and by its number
+_BARE = 4  # the way to find a picture that is called by a number alone
 _FEW = 8  # pictures of one name that are looked at one by one
 _FEW_LINES = 1000  # from which it is told whether a table names pictures at all
 _LOOKED_AT = 20_000  # lines from which the column of names is told
@@ -130,21 +131,16 @@ def _by_match(sample: Sample, match: re.Match | None) -> Sample | LeftOut:
     named = match.groupdict()
     label = named["label"] if "label" in named else match[1 if match.re.groups else 0]
     part, problem = part_named(named.get("part") or "")
-    if not label:
-        return replace(sample, part=part or sample.part).left_out("--label-regex finds an empty label in its name")
-    if problem:
-        return replace(sample, target=label).left_out(problem)
-    group = named.get("group") or None
-    return replace(sample, target=readable(label.strip()), group=group, part=part or sample.part)
+    problem = problem if label else "--label-regex finds an empty label in its name"
+    target, group = readable((label or "").strip()), named.get("group") or None
+    sample = replace(sample, target=target, group=group, part=part or sample.part)
+    return sample.left_out(problem) if problem else sample
 
 
 def _no_pattern(pattern: str, problem: object) -> StriateError:
-    return StriateError(
-        "--label-regex is a regular expression that finds the class in the names of pictures",
-        received=repr(pattern),
-        where=problem,
-        remedy="for example --label-regex '_(cat|dog)_', or '^([a-z]+)' for cat001.png",
-    )
+    rule = "--label-regex is a regular expression that finds the class in the names of pictures"
+    remedy = "for example --label-regex '_(cat|dog)_', or '^([a-z]+)' for cat001.png"
+    return StriateError(rule, received=repr(pattern), where=problem, remedy=remedy)
 
 
 class _Index:
@@ -257,13 +253,14 @@ def _name_column(file: Path, index: _Index, first: list[str], others: list[list[
         raise StriateError(rule, received=received, where=file, remedy="give their folder, or a line per picture")
     best = [column for column, found in enumerate(hits) if 2 * len(found) > most]
     strict = [column for column in best if sum(how < _BY_NUMBER for how in hits[column].values()) * 2 > most]
-    titles = [first[column].casefold() for column in strict or best]
+    chosen = strict or best
+    titles = [first[column].casefold() for column in chosen]
     known = [title for title in NAMES if title in titles]
     if len(titles) > 1 and not known:
         rule = "there must be no doubt which column of a table names the pictures"
-        received = f"the columns {first_few([first[column] for column in strict or best])}"
+        received = f"the columns {first_few([first[column] for column in chosen])}"
         raise StriateError(rule, received=received, where=file, remedy="call it path or id in the first line")
-    return (strict or best)[titles.index(known[0]) if known else 0]
+    return chosen[titles.index(known[0]) if known else 0]
 
 
 @dataclass(slots=True, kw_only=True)

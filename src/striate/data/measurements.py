@@ -25,8 +25,7 @@ from striate.data.columns import (
     titled,
     without_comments,
 )  # fmt: skip
-from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import part_named
+from striate.data.folder import is_picture_name, part_named
 from striate.data.sample import Asked
 from striate.data.targets import MISSING, NOTHING
 from striate.data.targets import number as number_in
@@ -41,7 +40,7 @@ _PRINTED = re.compile(r"[+-]?\d\.\d+e[+-]\d+", re.IGNORECASE)  # as some files o
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Row:
+class Series:
     """One series as a file has it.
 
     values: (L, C) float64, NaN where one is missing. labels: the cells of the label, "" where one is empty, by the
@@ -50,7 +49,7 @@ class Row:
     """
 
     line: int
-    values: np.ndarray
+    values: np.ndarray = field(default_factory=lambda: np.zeros((0, 1)))
     labels: dict[str, str] = field(default_factory=dict)
     group: str | None = None
     part: str | None = None
@@ -72,19 +71,20 @@ class _Columns:
 
 def is_measurements(start: str, sure: bool = False) -> bool:
     """Whether a file that begins with `start` has a series in every line: many numbers, few words, no pictures; or
-    columns that say of which series and time a line is. sure: series are asked for; one line of few numbers is one."""
+    columns that say of which series and time a line is. sure: series were asked for, so that one line of few numbers
+    is enough."""
     lines = without_comments(start).lstrip("\r\n").splitlines()
     lines = lines[:-1] if len(lines) > 2 else lines  # the last may be cut
     rows = [cells for _, cells in _cells("\n".join(lines[: _LOOKED_AT + 1]))]
     least = LEAST if sure else FEWEST
     many = [sum(map(is_number, cells)) >= max(least, len(cells) - WORDS) for cells in rows]
     many = many[1:] or many[:sure]
-    paths = any(Path(cell).suffix.lower() in IMAGE_SUFFIXES for cells in rows[:2] for cell in cells)
+    paths = any(is_picture_name(cell) for cells in rows[:2] for cell in cells)
     is_long = bool(rows) and None not in _places(rows[0]) and find_column(rows[0], COLUMNS["path"]) is None
     return bool(many) and not paths and (is_long or sum(many) >= 0.9 * len(many))
 
 
-def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
+def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Series]:
     """The series of a table. Without a line of names the label is the first column, or the last where only that one
     holds whole numbers or words, as in the UCR archive (Dau et al. 2019). A line that counts the columns has no names,
     and a column that counts the lines is no part of the series."""
@@ -101,7 +101,7 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Row]:
         yield from _of_plain(file, None, lines, asked)
 
 
-def _of_named(file: Path, names: list[str], lines: Sequence[Line], asked: Asked) -> Iterable[Row]:
+def _of_named(file: Path, names: list[str], lines: Sequence[Line], asked: Asked) -> Iterable[Series]:
     """The series below a line of names."""
     places, rows = _places(names), [cells for _, cells in lines]
     series, times = ([cell_at(cells, place) for cells in rows] for place in places)
@@ -116,7 +116,7 @@ def _of_named(file: Path, names: list[str], lines: Sequence[Line], asked: Asked)
     return _joined(file, series, times, made) if is_long else made
 
 
-def _of_plain(file: Path, names: list[str] | None, lines: Sequence[Line], asked: Asked) -> Iterator[Row]:
+def _of_plain(file: Path, names: list[str] | None, lines: Sequence[Line], asked: Asked) -> Iterator[Series]:
     """The series of a table whose columns have no names; names: their numbers, where a line counts them."""
     rows = [cells for _, cells in lines]
     width = len(names or rows[0])
@@ -168,7 +168,7 @@ def _places(names: Sequence[str]) -> tuple[int | None, int | None]:
     return find_column(names, SERIES), find_column(names, TIMES)
 
 
-def _joined(file: Path, series: Sequence[str], times: Sequence[str], rows: list[Row]) -> Iterator[Row]:
+def _joined(file: Path, series: Sequence[str], times: Sequence[str], rows: list[Series]) -> Iterator[Series]:
     """The series of which every line has the values of one time, in the order of their times."""
     moments = _moments(file, times, [row.line for row in rows])
     lines: dict[str, list[int]] = {name: [] for name in series}
@@ -195,10 +195,9 @@ def _moments(file: Path, times: Sequence[str], lines: Sequence[int]) -> list[flo
         if len(times) - best.count(None) > (1 - SLIPS) * said:
             return best
     odd = next((n for n, moment in enumerate(best) if moment is None and times[n].lower() not in MISSING), 0)
-    raise StriateError(
-        "times are numbers, or dates or times of day as ISO 8601 writes them",
-        received=repr(times[odd]), where=f"{file}, line {lines[odd]}", remedy="as in 0.5, 2026-01-31 09:30 or 09:30:00",
-    )  # fmt: skip
+    rule, remedy = "times are numbers, or dates or times of day as ISO 8601 writes them", "as in 0.5, 2026-01-31 09:30"
+    where = f"{file}, line {lines[odd]}"
+    raise StriateError(rule, received=repr(times[odd]), where=where, remedy=f"{remedy} or 09:30:00")
 
 
 def _date(cell: str) -> datetime | None:
@@ -279,7 +278,10 @@ def _known_columns(width: int, read: Mapping | None) -> _Columns | None:
 
 
 def _plain_columns(rows: Sequence[Sequence[str]], index: bool) -> _Columns:
-    """index: lines are counted, so that the first column is less surely the label than one of few classes."""
+    """The label in the first or the last column, whichever holds classes where all others hold numbers.
+
+    index: a column that counts lines has been cut off, so that the first one left is less surely the label.
+    """
     fit = {}
     for label, rest in ((0, slice(1, None)), (-1, slice(None, -1))):
         kinds = _kinds([cells[label] for cells in rows])
@@ -294,7 +296,7 @@ def _plain_columns(rows: Sequence[Sequence[str]], index: bool) -> _Columns:
 def _named_columns(
     file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked, taken: set[int]
 ) -> _Columns:
-    """taken: columns that are known to be something else."""
+    """Which columns hold the label, the group, the part and the values. taken: those known to be something else."""
     plain = [name.casefold() for name in names]
     slips = {n: _words_among(rows, n) for n in range(len(names))}
     numeric = {n for n, share in slips.items() if share <= SLIPS}
@@ -321,17 +323,14 @@ def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:
     return sum(not is_number(cell) for cell in cells) / max(len(cells), 1)
 
 
-def _row(line: int, cells: list[str], columns: _Columns, read: dict) -> Row:
+def _row(line: int, cells: list[str], columns: _Columns, read: dict) -> Series:
     labels = {name: number % len(cells) if number < 0 else number for name, number in columns.labels.items()}
     chosen = [n for n in range(len(cells)) if n not in labels.values()]
     chosen = chosen if columns.values is None else [n for n in columns.values if n < len(cells)]
     part, problem = part_named(cell_at(cells, columns.part))
-    values = np.zeros((0, 1))
+    words, group = {name: word_of(cell_at(cells, n)) for name, n in labels.items()}, group_at(cells, columns.group)
+    row = Series(line=line, labels=words, group=group, part=part, problem=problem, read=read)
     try:
-        values = numbers_of([cells[n] for n in chosen])[:, None]
+        return replace(row, values=numbers_of([cells[n] for n in chosen])[:, None])
     except ValueError as error:
-        problem = problem or str(error)
-    return Row(
-        line=line, values=values, labels={name: word_of(cell_at(cells, n)) for name, n in labels.items()},
-        group=group_at(cells, columns.group), part=part, problem=problem, read=read,
-    )  # fmt: skip
+        return replace(row, problem=problem or str(error))

@@ -16,8 +16,7 @@ import numpy as np
 
 from striate.data.arrays import cells_of, read_rows, rows_of_form
 from striate.data.columns import COLUMNS
-from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import PART_NAMES, visible
+from striate.data.folder import PART_NAMES, is_picture_name, visible
 from striate.data.measurements import FEWEST
 from striate.data.npy import channels_come_first
 from striate.data.packs import Array, arrays_of
@@ -63,6 +62,11 @@ class _Set:
     labels: Array | None
     groups: Array | None
 
+    @property
+    def name(self) -> str:
+        """What its rows are called: "test/12"."""
+        return self.part or "array"
+
     @cached_property
     def is_sure(self) -> bool:
         """Whether these are many pictures, and not one picture of several channels or pages."""
@@ -92,16 +96,15 @@ def read_packed(source: Path, task: str | None = None, form: str = "auto") -> Fo
         raise _unclear(source, f"no labels for {bare[0]}")
     if form == "auto":
         form = "series" if len(sets[0].pictures.shape) == 2 else "picture"
-    pictures = [_pixels(one, form) for one in sets]
-    cells = [
-        cells_of(one.labels.load(), len(pixels), one.part or "array")
-        for one, pixels in zip(sets, pictures, strict=True)
-    ]
-    meaning = meaning_of_rows([line for lines in cells for line in lines], task)
-    for one, pixels, lines in zip(sets, pictures, cells, strict=True):
+    loaded = []
+    for one in sets:
+        pixels = _pixels(one, form)
+        loaded.append((one, pixels, cells_of(one.labels.load(), len(pixels), one.name)))
+    meaning = meaning_of_rows([line for *_, lines in loaded for line in lines], task)
+    for one, pixels, lines in loaded:
         groups = one.groups.load() if one.groups else None
         part = one.part if one.part and len(sets) > 1 else None
-        rows, bare = read_rows(pixels, lines, meaning, groups, one.part or "array", part, form)
+        rows, bare = read_rows(pixels, lines, meaning, groups, one.name, part, form)
         samples += rows
         left_out += bare
     root = os.path.abspath(source)  # noqa: PTH100
@@ -112,8 +115,8 @@ def read_packed(source: Path, task: str | None = None, form: str = "auto") -> Fo
 def packed_pictures(source: Path, form: str = "picture") -> Iterator[tuple[str, np.ndarray]]:
     """Every picture of `source` with its name ("test/12"), whether it has a label or not."""
     for one in _sets(source, _files(source)):
-        for row, pixels in enumerate(rows_of_form(_pixels(one, form), form, one.part)):
-            yield f"{one.part or 'array'}/{row}", pixels
+        for row, pixels in enumerate(rows_of_form(_pixels(one, form), form, one.name)):
+            yield f"{one.name}/{row}", pixels
 
 
 def _pixels(one: _Set, form: str) -> np.ndarray:
@@ -126,7 +129,7 @@ def _pixels(one: _Set, form: str) -> np.ndarray:
 
 def _is_other(path: Path) -> bool:
     """Whether something in a folder speaks against it being nothing but packed files: a folder, a picture."""
-    return not _FILE.fullmatch(path.name) and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES)
+    return not _FILE.fullmatch(path.name) and (path.is_dir() or is_picture_name(path.name))
 
 
 def _files(source: Path) -> list[Path]:
@@ -198,9 +201,6 @@ def _by_shape(source: Path, arrays: list[Array]) -> list[_Set]:
 
 
 def _unclear(source: Path, received: str) -> StriateError:
-    return StriateError(
-        "names of arrays must tell pictures from labels",
-        received=received,
-        where=source,
-        remedy="call them images and labels, or train_images, train_labels, test_images, test_labels",
-    )
+    rule = "names of arrays must tell pictures from labels"
+    remedy = "call them images and labels, or train_images, train_labels, test_images, test_labels"
+    return StriateError(rule, received=received, where=source, remedy=remedy)

@@ -49,13 +49,9 @@ def read_records(source: Path, read: Mapping | None = None) -> Found:
     signals = (read or {}).get("signals")
     signals = _usual([tuple(record.sig_name) for _, record in records]) if signals is None else signals
     samples, lacking, notes = _arranged(records, signals)
-    kind = "parts" if any(part for part, _, _ in found) else "classes"
-    return all_series(
-        Found(
-            root=os.path.abspath(source), kind=kind, samples=samples, left_out=left_out + lacking,  # noqa: PTH100
-            form="series", notes=notes, read={"labels": [], "apart": [], "length": None, "signals": list(signals)},
-        )
-    )  # fmt: skip
+    root, kind = os.path.abspath(source), "parts" if any(part for part, _, _ in found) else "classes"  # noqa: PTH100
+    about = {"notes": notes, "read": {"labels": [], "apart": [], "length": None, "signals": list(signals)}}
+    return all_series(Found(root=root, kind=kind, samples=samples, left_out=left_out + lacking, **about))
 
 
 def _usual(names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

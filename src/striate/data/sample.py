@@ -63,8 +63,8 @@ class Mask:
     values: per class, in the order of `names`; those of colours as in `mask_values`. ignore: the value, or the class
         name of polygons, that stands for "not known". size: height and width that polygons refer to.
     orientation: the EXIF orientation of the picture where the mask lacks it, else 1.
-    packed: height, width and the zlib-packed int32 object numbers of "objects", upright, from when all files were read
-        last. page: of files with several, as is asked for of pictures.
+    packed: height, width and the zlib-packed int32 object numbers of "objects", upright, kept from the last time that
+        all files were read. page: of files with several, as is asked for of pictures.
     """
 
     kind: str
@@ -230,6 +230,8 @@ class Found:
     read: of a table of series the columns of "labels", those "apart" from the values (by number where they have no
         names), the "length", None where lines differ, and "index" where one before all others counted the lines: for
         the model, which reads other tables so too.
+    perhaps: a column that may say what belongs together, and how many values it has. is_grouped: whether samples have
+        their groups from a column of a table.
     """
 
     root: str

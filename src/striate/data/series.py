@@ -12,14 +12,14 @@ import numpy as np
 from striate.data.attributes import rows_of_arff, rows_of_ts
 from striate.data.content import decoded, read_text
 from striate.data.folder import PART_NAMES, visible
-from striate.data.measurements import LEAST, Row, is_measurements, rows_of_table
+from striate.data.measurements import LEAST, Series, is_measurements, rows_of_table
 from striate.data.sample import PARTS, Asked, Found, LeftOut, Sample
 from striate.data.targets import meaning_of
 from striate.errors import StriateError, counted, first_few
 
 _LARGEST = 3e38  # float32 ends here; what is beyond counts as missing
 _PARTED = re.compile(r"(.+?)[_-]?(" + "|".join(PART_NAMES) + ")", re.IGNORECASE)
-_READERS: dict[str, Callable[..., Iterable[Row]]] = {
+_READERS: dict[str, Callable[..., Iterable[Series]]] = {
     ".ts": rows_of_ts, ".arff": rows_of_arff, ".tsv": rows_of_table, ".txt": rows_of_table, ".csv": rows_of_table,
     ".data": rows_of_table,
 }  # fmt: skip
@@ -113,7 +113,7 @@ def all_series(found: Found) -> Found:
     return found.noting(gaps if mended else "", various if len(lengths) > 1 else "")
 
 
-def _found(root: str, rows: Sequence[tuple[str, str, Row]], task: str | None, labelled: bool) -> Found:
+def _found(root: str, rows: Sequence[tuple[str, str, Series]], task: str | None, labelled: bool) -> Found:
     samples, left_out = [], []
     words = [tuple(row.labels.values()) for _, _, row in rows]
     names = next((tuple(row.labels) for _, _, row in rows if row.labels), ("label",))

@@ -194,19 +194,19 @@ def require_trainable(found: Found, readable: Collection[int] | None = None) -> 
     if samples and readable is None and (len(counts) < 2 or min(counts.values()) < 2):
         require_trainable(found := _looked_at(found), range(len(found.samples)))
         return
-    if len(counts) < 2:
-        rule = "training needs at least two classes" if samples else "training needs readable pictures"
-        received, remedy = worded(_what_was_found(found, counts), found.form), _two_classes(found)
-        raise StriateError(worded(rule, found.form), received=received, where=found.root, remedy=remedy)
-    if few := class_order(name for name, count in counts.items() if count < 2):
-        rule = "every class needs at least two usable pictures"
-        remedy = f"{_unit_words(few)}add pictures to these or take them out"
-        raise StriateError(rule, received=f"one picture of {first_few(few)}", where=found.root, remedy=remedy)
     learned = {sample.target for sample in samples if sample.part in (None, "train")}
-    if unseen := class_order(counts.keys() - learned):
-        rule = "every class needs pictures in the training part"
+    if len(counts) < 2:
+        rule = worded(f"training needs {'at least two classes' if samples else 'readable pictures'}", found.form)
+        received, remedy = worded(_what_was_found(found, counts), found.form), _two_classes(found)
+    elif few := class_order(name for name, count in counts.items() if count < 2):
+        rule, received = "every class needs at least two usable pictures", f"one picture of {first_few(few)}"
+        remedy = f"{_unit_words(few)}add pictures to these or take them out"
+    elif unseen := class_order(counts.keys() - learned):
+        rule, received = "every class needs pictures in the training part", f"none of {first_few(unseen)}"
         remedy = "are class folders spelt alike in every part?" if learned else "give training pictures too"
-        raise StriateError(rule, received=f"none of {first_few(unseen)}", where=found.root, remedy=remedy)
+    else:
+        return
+    raise StriateError(rule, received=received, where=found.root, remedy=remedy)
 
 
 def _unit_words(names: Sequence[str]) -> str:

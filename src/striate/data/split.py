@@ -121,13 +121,10 @@ def require_folds(samples: Sequence[Sample], fold: np.ndarray, k: int) -> None:
         for name in names_of(sample.target):
             where[name].add(number)
     if lone := class_order(name for name, found in where.items() if len(found) < 2):
-        raise StriateError(
-            "with --folds every class is in two folds or more, since the fold that is tested is not learned from",
-            received=f"one fold with all of {first_few(lone)}",
-            where="--folds",
-            remedy="give more pictures of it that are no copies, look-alikes or of one group, take its label out, or "
-            "leave --folds out",
-        )
+        rule = "with --folds every class is in two folds or more, since the fold that is tested is not learned from"
+        what = "give more pictures of it that are no copies, look-alikes or of one group"
+        remedy = f"{what}, take its label out, or leave --folds out"
+        raise StriateError(rule, received=f"one fold with all of {first_few(lone)}", where="--folds", remedy=remedy)
 
 
 def _fits(load: Counter[str], counts: Counter[str], totals: Counter[str], k: int) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from striate.data.columns import COLUMNS, Row, find_column, read_layout, read_lines, rows_of
-from striate.data.content import IMAGE_SUFFIXES
+from striate.data.folder import is_picture_name
 from striate.data.sample import Asked, Found, LeftOut, Sample
 from striate.data.targets import Meaning, number_words
 from striate.errors import first_few
@@ -92,9 +92,9 @@ def _path_column(is_path, first: list[str], others: list[list[str]]) -> int | No
 
 
 def _is_path(folder: str, cell: str) -> bool:
-    return Path(cell.replace("\\", "/")).suffix.lower() in IMAGE_SUFFIXES or (
-        bool(cell) and "\0" not in cell and os.path.isfile(os.path.join(folder, cell))  # noqa: PTH113, PTH118
-    )
+    if is_picture_name(cell):
+        return True
+    return bool(cell) and "\0" not in cell and os.path.isfile(os.path.join(folder, cell))  # noqa: PTH113, PTH118
 
 
 def no_path(name: str) -> str:

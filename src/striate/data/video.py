@@ -28,7 +28,7 @@ def frames(source: str | Path) -> Iterator[tuple[str, np.ndarray]]:
         import cv2
     except ImportError:
         remedy = "pip install 'striate[video]'"
-        raise StriateError("films and cameras need a package more", where=source, remedy=remedy) from None
+        raise StriateError("films and cameras need one more package", where=source, remedy=remedy) from None
     name, _, number = str(source).partition(":")
     opened = cv2.VideoCapture(int(number or 0) if name == CAMERA else str(source))
     try:

@@ -139,11 +139,11 @@ def parse_xml(data: bytes) -> Element:
 
 
 def voc_texts(pictures: Sequence[Labelled]) -> Iterator[tuple[str, str]]:
-    """(name of the file, its XML) for every (path, (height, width), boxes); whole numbers where corners are whole."""
-    for path, (height, width), boxes in pictures:
+    """(name of the file, its XML) for every (path, boxes); whole numbers where corners are whole."""
+    for path, boxes in pictures:
         root = Element("annotation")
         _add(root, folder=Path(path).parent.as_posix(), filename=Path(path).name)
-        _add(SubElement(root, "size"), width=width, height=height, depth=3)
+        _add(SubElement(root, "size"), width=boxes.size[1], height=boxes.size[0], depth=3)
         for name, corners, is_ignored, confidence in boxes.each():
             thing = SubElement(root, "object")
             _add(thing, name=name, difficult=int(is_ignored))

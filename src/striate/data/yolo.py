@@ -23,8 +23,8 @@ from striate.errors import StriateError, first_few
 
 _NAME_FILES = ("obj.names", "classes.txt", "data/obj.names", "labels/classes.txt")
 _PLACES = ("labels/**/*.txt", "*/labels/**/*.txt", "*.txt")  # of texts, in this order
-_BELOW = ("*/*", "*/*/*")  # files of folders that may also be classes,
-_SHARE, _LOOKED = 0.2, 100  # of whose pictures so many have a text, where they are none; texts that are read to tell
+_BELOW = ("*/*", "*/*/*")  # files in folders that may be those of classes
+_SHARE, _LOOKED = 0.2, 100  # of these files that have a text, where folders are no classes; how many texts are read
 _OTHER_TEXTS = {"classes.txt", "train.txt", "valid.txt", "val.txt", "test.txt", "requirements.txt", "readme.txt"}
 _PARTS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
@@ -302,13 +302,13 @@ def _shown(file: Path, folder: Path) -> str:
 
 
 def yolo_texts(pictures: Sequence[Labelled], classes: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(name of the file, its lines) for every (path, (height, width), boxes); predicted boxes have their confidence.
+    """(name of the file, its lines) for every (path, boxes); predicted boxes have their confidence.
 
     The format has no word for boxes that are to be ignored: there must be none.
     """
     numbers = {name: number for number, name in enumerate(classes)}
-    for path, (height, width), boxes in pictures:
-        lines = []
+    for path, boxes in pictures:
+        lines, (height, width) = [], boxes.size
         for name, (x0, y0, x1, y1), _, confidence in boxes.each():
             shares = ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
             words = [str(numbers[name]), *(f"{share:.6f}" for share in shares)]

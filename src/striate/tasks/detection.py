@@ -225,12 +225,12 @@ class Detection(Task):
 
     def lines(self, answer: Boxes) -> list[tuple[str, ...]]:
         """A box a line, all that are sure by 1 % or more; an empty one for a picture without."""
-        return [tuple(map(str, row[1:])) for row in box_rows([("", answer.size, answer)])]
+        return [tuple(map(str, row[1:])) for row in box_rows([("", answer)])]
 
     def save(self, out: Path, told: Sequence[tuple[str, Boxes, tuple[int, int]]]) -> None:
         """FILE.json in the form of COCO with scores; a folder of YOLO texts with confidences. Both hold all boxes that
         are sure by 1 % or more, as a mAP needs them."""
-        pictures = [(path, size, answer) for path, answer, size in told]
+        pictures = [(path, replace(answer, size=size)) for path, answer, size in told]
         if out.suffix.lower() == ".json":
             files.write_json(out, coco_record(pictures, self.classes))
             return

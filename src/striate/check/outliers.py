@@ -23,8 +23,10 @@ def outliers(case: Case) -> Iterator[Finding]:
     yield from _light(case)
 
 
-def _few(rows: np.ndarray, case: Case) -> bool:
-    return 0 < len(rows) <= max(1, RARE * len(case.samples))
+def _few(case: Case, odd: np.ndarray) -> np.ndarray:
+    """The rows that are `odd` (K,), if they are few enough to be outliers; else none."""
+    rows = np.flatnonzero(odd)
+    return rows if len(rows) <= max(1, RARE * len(case.samples)) else rows[:0]
 
 
 def _sizes(case: Case) -> Iterator[Finding]:
@@ -32,19 +34,18 @@ def _sizes(case: Case) -> Iterator[Finding]:
     usual = float(np.median(sides))
     away = np.abs(np.log(sides / usual))
     spread = 1.4826 * float(np.median(away))
-    rows = np.flatnonzero(away > max(np.log(TIMES), 4 * spread))
-    if _few(rows, case):
-        odd = case.facts[rows[away[rows].argmax()]]
-        yield from case.about(
-            rows,
-            kind="odd-size",
-            level="caution",
-            what=f"{counted(len(rows), 'picture')} of quite another size, such as {odd['width']:,} × {odd['height']:,} "
-            f"pixels where a side of {usual:,.0f} is usual.",
-            done="Used, brought to the size of all others: what is on them may look larger or smaller.",
-            change="Cut or scale them so that things have their usual size, or take them out.",
-            figures={"usual_side": usual},
-        )
+    rows = _few(case, away > max(np.log(TIMES), 4 * spread))
+    odd = case.facts[away.argmax()]
+    yield from case.about(
+        rows,
+        kind="odd-size",
+        level="caution",
+        what=f"{counted(len(rows), 'picture')} of quite another size, such as {odd['width']:,} × {odd['height']:,} "
+        f"pixels where a side of {usual:,.0f} is usual.",
+        done="Used, brought to the size of all others: what is on them may look larger or smaller.",
+        change="Cut or scale them so that things have their usual size, or take them out.",
+        figures={"usual_side": usual},
+    )
 
 
 def _colours(case: Case) -> Iterator[Finding]:
@@ -61,16 +62,15 @@ def _colours(case: Case) -> Iterator[Finding]:
         change="--channels 1 makes all pictures grey, if colour does not matter.",
     )
     colourless = np.ptp(case.facts["tint"].astype(int), axis=3).max(axis=(1, 2)) <= 1
-    rows = np.flatnonzero(colourless & (channels == 3))
-    if usual == 3 and _few(rows, case):
-        yield from case.about(
-            rows,
-            kind="colourless",
-            level="note",
-            what=f"{counted(len(rows), 'colour picture')} without any colour.",
-            done="Used as they are.",
-            change="--channels 1 makes all pictures grey, if colour does not matter.",
-        )
+    rows = _few(case, colourless & (channels == 3) & (usual == 3))
+    yield from case.about(
+        rows,
+        kind="colourless",
+        level="note",
+        what=f"{counted(len(rows), 'colour picture')} without any colour.",
+        done="Used as they are.",
+        change="--channels 1 makes all pictures grey, if colour does not matter.",
+    )
 
 
 def _depths(case: Case) -> Iterator[Finding]:
@@ -96,14 +96,14 @@ def _light(case: Case) -> Iterator[Finding]:
     centre = np.median(values, axis=1, keepdims=True)
     spread = 1.4826 * np.median(np.abs(values - centre), axis=1, keepdims=True)
     away = np.abs(values - centre) / np.maximum(spread, [[0.02], [0.1], [0.1]])
-    rows = np.flatnonzero((away.max(axis=0) > FAR) & plain)
-    if _few(rows, case):
-        rows = rows[np.argsort(-away.max(axis=0)[rows], kind="stable")]
-        yield from case.about(
-            rows,
-            kind="odd-light",
-            level="caution",
-            what=f"{counted(len(rows), 'picture')} far outside the usual brightness, contrast or fineness of this set.",
-            done="Used as they are.",
-            change="Look whether they are pictures of the same kind; take out what is not.",
-        )
+    furthest = away.max(axis=0)
+    rows = _few(case, (furthest > FAR) & plain)
+    rows = rows[np.argsort(-furthest[rows], kind="stable")]
+    yield from case.about(
+        rows,
+        kind="odd-light",
+        level="caution",
+        what=f"{counted(len(rows), 'picture')} far outside the usual brightness, contrast or fineness of this set.",
+        done="Used as they are.",
+        change="Look whether they are pictures of the same kind; take out what is not.",
+    )

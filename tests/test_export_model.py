@@ -38,7 +38,7 @@ LINE = "conv 6 3, batchnorm, silu, residual(conv 6 3), globalmaxpool, dense clas
 def make_model(line: str = LINE, classes: tuple[str, ...] = ("a", "b", "c"), **changes: object) -> Model:
     """A model with random weights for 8×8 grey pictures."""
     task = Classification(classes)
-    network = build(line, (1, 8, 8), task.make_head(line), seed=3)
+    network = build(line, (1, 8, 8), task.outputs, seed=3)
     network = network.to(memory_format=torch.channels_last).eval()
     figures = {"low": (0.0,), "high": (255.0,), "mean": (0.4,), "std": (0.25,)}
     preparation = Preparation(shape=Shape(height=8, width=8, channels=1), **figures)
@@ -471,7 +471,7 @@ def test_what_cannot_be_drawn_on_is_told_before_anything_is_asked(
     model = make_model()
     shape = replace(model.preparation.shape, form="volume", frames=1)
     line = "conv 4 3, globalmaxpool, dense classes"
-    network = build(line, shape.seen, model.task.make_head(line), seed=3).eval()
+    network = build(line, shape.seen, model.task.outputs, seed=3).eval()
     Model(network, model.task, replace(model.preparation, shape=shape)).save(tmp_path / MODEL_FILE)
     monkeypatch.setattr(Model, "predict_each", lambda *_: pytest.fail("volumes were looked at"))
     np.save(tmp_path / "a.npy", np.zeros((1, 8, 8), np.uint8))

@@ -133,12 +133,8 @@ class Task(ABC):
 
     @property
     def outputs(self) -> int:
-        """How many numbers (or maps) the network ends in."""
+        """How many numbers (or maps) the network ends in, for which the word `classes` of its line stands."""
         return len(self.classes)
-
-    def make_head(self, line: str) -> int:
-        """How many outputs a network of this line must have for this task (its `classes` word)."""
-        return self.outputs
 
     def require_output(self, shape: tuple[int, ...]) -> None:
         """Raise StriateError where a network's output for one picture, of this shape, is not what the task needs."""

@@ -84,7 +84,9 @@ def test_the_score_for_a_heatmap() -> None:
     assert torch.equal(TWO.score(logits[:, :1], 0), -logits[:, 0])
 
 
-@pytest.mark.parametrize("line", ["dense classes", "flatten, dense 3", "flatten, dense 64, dense classes, softmax"])
+@pytest.mark.parametrize(
+    "line", ["flatten, dense classes", "flatten, dense 3", "flatten, dense 64, dense classes, softmax"]
+)
 def test_heads_that_fit(line: str) -> None:
     """The word classes, or exactly their number, makes a head for three classes."""
     THREE.require_output(build(line, (1, 4, 4), THREE.outputs).output_shape)

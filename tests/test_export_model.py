@@ -259,6 +259,15 @@ def test_a_heatmap_is_that_of_the_prepared_picture() -> None:
         model.heatmap(one, "d")
 
 
+def test_a_strangers_network_has_heatmaps_too() -> None:
+    """A module of torch that predicts is looked into as well: the same map as without a model around it."""
+    layers = torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    stranger = torch.nn.Sequential(*layers, torch.nn.Linear(4, 3)).eval()
+    model, one = dataclasses.replace(make_model(), network=stranger), picture(1, 4)
+    wanted = heatmap(stranger, torch.from_numpy(model.look(one).trace.picture), "gradcam", score=1)
+    np.testing.assert_array_equal(model.heatmap(one, "b", "gradcam").map, wanted.map)
+
+
 def test_predictions_are_saved_as_a_table(tmp_path: Path) -> None:
     """A line for each picture, blank cells where it could not be read; other names are what the task knows."""
     model = make_model()

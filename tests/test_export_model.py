@@ -86,9 +86,9 @@ def test_a_prediction_is_the_same_alone_and_among_others(mirror: bool) -> None:
 
 def test_a_batch_is_a_power_of_two_that_suits_the_network() -> None:
     """Between 1 and 64 pictures, fewer for a network with more work per picture."""
-    assert make_model().batch == 32
+    assert make_model().passes.batch == 32
     heavy = make_model("conv 512 3, conv 512 7, globalavgpool, dense classes")
-    assert heavy.batch in {1, 2, 4, 8, 16}
+    assert heavy.passes.batch in {1, 2, 4, 8, 16}
 
 
 def test_the_file_gives_the_same_model(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def spatial_run(folder: Path, name: str) -> Path:
         shape=Shape(height=height, width=width, channels=channels),
         **{key: (value,) * channels for key, value in figures.items()},
     )
-    network = build(line, (channels, height, width), task.make_head(line), seed=3)
+    network = build(line, (channels, height, width), task.outputs, seed=3)
     run = folder / "run"
     Model(network.eval(), task, preparation).save(run / "model.safetensors")
     found = (path.relative_to(source) for path in source.rglob("0?.png"))

@@ -71,7 +71,7 @@ def tiny_training(plan: Plan, counts: tuple[int, ...] = (12, 12), checked: int =
         return Batches(pictures, rows, targets[torch.from_numpy(rows)], preparation, CPU, kinds)
 
     task = Classification(tuple("abc"[: len(counts)]))
-    network = build(plan.line, (1, 8, 8), task.make_head(plan.line), plan.seed)
+    network = build(plan.line, (1, 8, 8), task.outputs, plan.seed)
     return Training(
         network=network.to(memory_format=torch.channels_last),
         task=task,

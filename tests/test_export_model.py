@@ -38,7 +38,7 @@ LINE = "conv 6 3, batchnorm, silu, residual(conv 6 3), globalmaxpool, dense clas
 def make_model(line: str = LINE, classes: tuple[str, ...] = ("a", "b", "c"), **changes: object) -> Model:
     """A model with random weights for 8×8 grey pictures."""
     task = Classification(classes)
-    network = build(line, (1, 8, 8), task.make_head(line), seed=3)
+    network = build(line, (1, 8, 8), task.outputs, seed=3)
     network = network.to(memory_format=torch.channels_last).eval()
     figures = {"low": (0.0,), "high": (255.0,), "mean": (0.4,), "std": (0.25,)}
     preparation = Preparation(shape=Shape(height=8, width=8, channels=1), **figures)
@@ -86,9 +86,9 @@ def test_a_prediction_is_the_same_alone_and_among_others(mirror: bool) -> None:
 
 def test_a_batch_is_a_power_of_two_that_suits_the_network() -> None:
     """Between 1 and 64 pictures, fewer for a network with more work per picture."""
-    assert make_model().batch == 32
+    assert make_model().passes.batch == 32
     heavy = make_model("conv 512 3, conv 512 7, globalavgpool, dense classes")
-    assert heavy.batch in {1, 2, 4, 8, 16}
+    assert heavy.passes.batch in {1, 2, 4, 8, 16}
 
 
 def test_the_file_gives_the_same_model(tmp_path: Path) -> None:
@@ -257,6 +257,15 @@ def test_a_heatmap_is_that_of_the_prepared_picture() -> None:
         np.testing.assert_array_equal(model.heatmap(one, of, "gradcam").map, wanted.map)
     with pytest.raises(StriateError, match="explains one of the outputs"):
         model.heatmap(one, "d")
+
+
+def test_a_strangers_network_has_heatmaps_too() -> None:
+    """A module of torch that predicts is looked into as well: the same map as without a model around it."""
+    layers = torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    stranger = torch.nn.Sequential(*layers, torch.nn.Linear(4, 3)).eval()
+    model, one = dataclasses.replace(make_model(), network=stranger), picture(1, 4)
+    wanted = heatmap(stranger, torch.from_numpy(model.look(one).trace.picture), "gradcam", score=1)
+    np.testing.assert_array_equal(model.heatmap(one, "b", "gradcam").map, wanted.map)
 
 
 def test_predictions_are_saved_as_a_table(tmp_path: Path) -> None:
@@ -471,7 +480,7 @@ def test_what_cannot_be_drawn_on_is_told_before_anything_is_asked(
     model = make_model()
     shape = replace(model.preparation.shape, form="volume", frames=1)
     line = "conv 4 3, globalmaxpool, dense classes"
-    network = build(line, shape.seen, model.task.make_head(line), seed=3).eval()
+    network = build(line, shape.seen, model.task.outputs, seed=3).eval()
     Model(network, model.task, replace(model.preparation, shape=shape)).save(tmp_path / MODEL_FILE)
     monkeypatch.setattr(Model, "predict_each", lambda *_: pytest.fail("volumes were looked at"))
     np.save(tmp_path / "a.npy", np.zeros((1, 8, 8), np.uint8))

@@ -259,8 +259,7 @@ def test_the_lines_of_the_docs_give_the_masks_of_predict(
 def test_boxes_leave_the_file_as_maps(tmp_path: Path) -> None:
     """Maps of classes and of four sides, the mean over the mirrored view, whose left and right change places."""
     task = Detection(NAMES, reach=(0.1, 0.1))
-    line = task.make_head("conv 4 3 stride=2, batchnorm, silu, conv classes 1")
-    network = build("conv 4 3 stride=2, batchnorm, silu, conv classes 1", COLOUR.seen, line)
+    network = build("conv 4 3 stride=2, batchnorm, silu, conv classes 1", COLOUR.seen, task.outputs)
     model = Model(network.eval(), task, model_of(LAYERS["valid"], COLOUR).preparation, mirror=True)
     assert model.export(tmp_path / "m.onnx").gives == "logits (N×7×8×8, float32)"
     pictures = pictures_of(COLOUR, 2)

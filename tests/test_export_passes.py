@@ -30,7 +30,7 @@ def few_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
 def make_model(task: Task | None = None, **changes: object) -> Model:
     """A model with random weights for 8×8 grey pictures."""
     task = task or Classification(("a", "b", "c"))
-    network = build(LINE, (1, 8, 8), task.make_head(LINE), seed=3).to(memory_format=torch.channels_last)
+    network = build(LINE, (1, 8, 8), task.outputs, seed=3).to(memory_format=torch.channels_last)
     figures = {"low": (0.0,), "high": (255.0,), "mean": (0.4,), "std": (0.25,)}
     return Model(network, task, Preparation(shape=Shape(height=8, width=8, channels=1), **figures), **changes)
 

@@ -22,7 +22,7 @@ OUTSIDE = """([inner, outer]) => [...document.querySelectorAll(inner)].filter((o
 def asked(place: Path, shape: Shape, sample: Path) -> tuple[Path, Path]:
     """A model file with random weights and kernels of eleven numbers a side, and the sample to open it with."""
     task = make_task("classification", {"classes": ("a", "b")})
-    network = build(LINE, shape.seen, task.make_head(LINE), seed=3)
+    network = build(LINE, shape.seen, task.outputs, seed=3)
     ends = {"low": 0.0, "high": 255.0, "mean": 0.4, "std": 0.25}
     figures = Preparation(shape=shape, **{name: (value,) * shape.channels for name, value in ends.items()})
     Model(network.eval(), task, figures).save(place / "model.safetensors")

@@ -27,7 +27,7 @@ LINE = f"conv {FILTERS} 3, conv 4 3, relu, flatten, dense classes"
 def untrained(file: Path, shape: Shape, line: str = LINE) -> Path:
     """A model file with random weights."""
     task = make_task("classification", {"classes": ("a", "b")})
-    network = build(line, shape.seen, task.make_head(line), seed=3)
+    network = build(line, shape.seen, task.outputs, seed=3)
     figures = Preparation(shape=shape, low=(0.0,), high=(255.0,), mean=(0.4,), std=(0.25,))
     Model(network.eval(), task, figures).save(file)
     return file

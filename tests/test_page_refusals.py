@@ -27,7 +27,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     Image.fromarray(values).save(place / "noise.png")
     task, shape = make_task("classification", {"classes": CLASSES}), Shape(height=12, width=12, channels=1)
     figures = Preparation(shape=shape, low=(0.0,), high=(255.0,), mean=(0.4,), std=(0.25,))
-    Model(build(LINE, shape.seen, task.make_head(LINE), seed=3).eval(), task, figures).save(place / "model.safetensors")
+    Model(build(LINE, shape.seen, task.outputs, seed=3).eval(), task, figures).save(place / "model.safetensors")
     with page_of(place / "model.safetensors", place / "noise.png") as address:
         yield address
 

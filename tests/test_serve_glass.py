@@ -34,7 +34,7 @@ SIZE = (8, 10)
 def make_model(line: str = LINE, channels: int = 1, classes: tuple[str, ...] = CLASSES, **more: object) -> Model:
     """A network with random weights, with norms that are not at their beginning."""
     task = make_task("classification", {"classes": classes})
-    network = build(line, (channels, *SIZE), task.make_head(line), seed=3)
+    network = build(line, (channels, *SIZE), task.outputs, seed=3)
     torch.manual_seed(0)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

@@ -84,29 +84,32 @@ def test_the_score_for_a_heatmap() -> None:
     assert torch.equal(TWO.score(logits[:, :1], 0), -logits[:, 0])
 
 
-@pytest.mark.parametrize("line", ["dense classes", "flatten, dense 3", "flatten, dense 64, dense classes, softmax"])
+@pytest.mark.parametrize(
+    "line", ["flatten, dense classes", "flatten, dense 3", "flatten, dense 64, dense classes, softmax"]
+)
 def test_heads_that_fit(line: str) -> None:
     """The word classes, or exactly their number, makes a head for three classes."""
-    assert THREE.make_head(line) == 3
+    THREE.require_output(build(line, (1, 4, 4), THREE.outputs).output_shape)
 
 
 def test_one_output_is_a_head_for_two_classes() -> None:
     """dense 1 is fine for two classes, and for two only."""
-    assert TWO.make_head("flatten, dense 1, sigmoid") == 2
-    with pytest.raises(StriateError, match="received: dense 1 for 3 classes"):
-        THREE.make_head("flatten, dense 1, sigmoid")
+    one = build("flatten, dense 1, sigmoid", (1, 4, 4), TWO.outputs).output_shape
+    TWO.require_output(one)
+    with pytest.raises(StriateError, match="received: 1 output for 3 classes"):
+        THREE.require_output(one)
 
 
 @pytest.mark.parametrize("line", ["flatten, dense 10", "flatten, dense classes, relu, dense 4", "flatten, 2*(dense 7)"])
 def test_heads_that_do_not_fit(line: str) -> None:
     """Another number of outputs is refused before any training, with the way to write it."""
-    with pytest.raises(StriateError, match="what to do: write `dense classes`"):
-        THREE.make_head(line)
+    with pytest.raises(StriateError, match="what to do: end it with `dense classes`"):
+        THREE.require_output(build(line, (1, 4, 4), THREE.outputs).output_shape)
 
 
 def test_a_line_without_dense_has_the_filters_it_has() -> None:
-    """A fully convolutional head of as many filters as classes is possible; make_head does not stand in its way."""
-    assert THREE.make_head("conv 3 3, globalavgpool") == 3
+    """A fully convolutional head of as many filters as classes is possible."""
+    THREE.require_output(build("conv 3 3, globalavgpool", (1, 4, 4), THREE.outputs).output_shape)
 
 
 def test_logits_of_any_network() -> None:

@@ -391,7 +391,7 @@ def test_autos_line_gives_maps_at_a_quarter_of_the_size(height: int, width: int)
     """For every size of pictures, one line of the notation with as many maps as the task needs."""
     task = Detection(("a", "b", "c"))
     line = task.auto_line(3, height, width, 16)
-    network = build(line, (3, height, width), task.make_head(line))
+    network = build(line, (3, height, width), task.outputs)
     assert network.output_shape == (7, -(-height // 4), -(-width // 4))
     task.require_output(network.output_shape)
     assert network(torch.zeros(1, 3, height, width)).shape[1:] == network.output_shape

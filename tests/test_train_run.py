@@ -483,7 +483,7 @@ def test_data_that_cannot_be_learned_from(name: str, tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--network", "flatten, dense 7"], "the last dense layer has one output per class"),
+        (["--network", "flatten, dense 7"], "one output per class .*received: 7 outputs for 3 classes"),
         (["--network", "conv 4 3"], "a classifier's network ends in one row of numbers"),
         (["--network", "conv 4 9 padding=valid, flatten, dense classes"], "a window must fit into its maps"),
         (["--network", "flatten, conv 4 3, flatten, dense classes"], "conv takes feature maps"),

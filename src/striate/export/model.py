@@ -275,7 +275,7 @@ class Model:
         if not 0 <= index < len(self.classes):
             last = len(self.classes) - 1
             raise StriateError(f"a class is a number from 0 to {last}", received=index, where="target, versus")
-        if self.task.one_label and self.network.output_shape == (len(self.classes),):
+        if self.task.one_label and whole.shape == (len(self.classes),):
             return index  # the task's own score is just that
         return lambda output: self.task.score(output[None], index, whole[None].to(output))[0]
 

@@ -11,14 +11,13 @@ from torch.nn import functional as F
 
 from striate.data.prepare import Shape
 from striate.draw import charts
-from striate.errors import StriateError
+from striate.errors import StriateError, counted
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.evaluate.metrics import calibration_bins
 from striate.evaluate.operating import Points, at_points, operating_points, roc_figure
 from striate.evaluate.scores import classification_scores
 from striate.network.build import shape_text
-from striate.network.text import flat, parse
 from striate.tasks.task import END_FLAT, Floor, Task
 
 
@@ -42,22 +41,13 @@ class Classification(Task):
     decides: ClassVar[bool] = True
     ending: ClassVar[str] = "softmax"
 
-    def make_head(self, line: str) -> int:
-        last = [layer for layer in flat(parse(line)) if layer.kind == "dense"][-1:]
-        units = last[0].get("units") if last else None
-        if not isinstance(units, int) or units == len(self.classes) or (units == 1 and len(self.classes) == 2):
-            return len(self.classes)
-        rule = "the last dense layer has one output per class (or one in all for two classes)"
-        received = f"dense {units} for {len(self.classes)} classes"
-        raise StriateError(rule, received=received, where="--network", remedy="write `dense classes`")
-
     def require_output(self, shape: tuple[int, ...]) -> None:
         if len(shape) != 1:
             rule = "a classifier's network ends in one row of numbers"
             raise StriateError(rule, received=shape_text(shape), where="--network", remedy=END_FLAT)
         if shape[0] != len(self.classes) and (shape[0], len(self.classes)) != (1, 2):
             rule = "a classifier's network has one output per class (or one in all for two classes)"
-            received = f"{shape[0]} outputs for {len(self.classes)} classes"
+            received = f"{counted(shape[0], 'output')} for {len(self.classes)} classes"
             raise StriateError(rule, received=received, where="--network", remedy="end it with `dense classes`")
 
     def encode(self, targets: Sequence[str], sizes: np.ndarray | None = None, shape: Shape | None = None) -> Tensor:

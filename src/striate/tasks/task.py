@@ -7,7 +7,7 @@ network's output for one picture, in whatever form suits it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -133,12 +133,8 @@ class Task(ABC):
 
     @property
     def outputs(self) -> int:
-        """How many numbers (or maps) the network ends in."""
+        """How many numbers (or maps) the network ends in, for which the word `classes` of its line stands."""
         return len(self.classes)
-
-    def make_head(self, line: str) -> int:
-        """How many outputs a network of this line must have for this task (its `classes` word)."""
-        return self.outputs
 
     def require_output(self, shape: tuple[int, ...]) -> None:
         """Raise StriateError where a network's output for one picture, of this shape, is not what the task needs."""
@@ -343,8 +339,3 @@ def _frozen(value: object) -> object:
 def logits_of(network: nn.Module, x: Tensor) -> Tensor:
     """A network's output before a closing softmax or sigmoid (a stranger's network: its output)."""
     return network.logits(x) if hasattr(network, "logits") else network(x)
-
-
-def members_of(network: nn.Module) -> list[Callable[[Tensor], Tensor]]:
-    """What gives logits and learns by itself: every member of an ensemble, or the network (a stranger's too)."""
-    return network.members() if hasattr(network, "members") else [network]

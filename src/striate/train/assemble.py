@@ -60,7 +60,7 @@ def auto_of(job: Job) -> Callable[[int, int, int, int], str]:
 
 def network_of(plan: Plan, job: Job) -> Network:
     data, preparation = job.data, job.preparation
-    network = build(plan.line, data.store.shape.seen, data.task.make_head(plan.line), plan.seed)
+    network = build(plan.line, data.store.shape.seen, data.task.outputs, plan.seed)
     data.task.require_output(network.output_shape)
     if any(isinstance(layer, Whiten2d) for layer in network.modules()):
         rows, most = data.rows("train"), WHITENED // math.prod(data.store.pictures.shape[1:])

@@ -46,7 +46,7 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
     rows, task, shape, shown = data.scored_rows("test"), model.task, data.store.shape, []
     targets, tested = data.targets_of(rows), _tested(model, training)
     wrong = task.worst(targets, answers, MISTAKES)
-    chosen = [*wrong, *(index for index in task.best(targets, answers, HITS) if index not in wrong)]
+    chosen = dict.fromkeys([*wrong, *task.best(targets, answers, HITS)])
     with contextlib.suppress(StriateError):  # a network without feature maps has no heatmap
         begun, end = time.monotonic(), training.clock.deadline - WRITING if training.clock else math.inf
         for index in chosen:

@@ -21,7 +21,8 @@ from striate.data.batches import Batch, Batches, standardise
 from striate.device import Threads, in_bf16, memory_format, seeded
 from striate.errors import StriateError
 from striate.network.blocks import BATCHNORMS, Whiten2d
-from striate.tasks.task import Task, logits_of, members_of
+from striate.network.build import Network
+from striate.tasks.task import Task, logits_of
 from striate.train.checkpoint import Place
 from striate.train.clock import Clock
 from striate.train.events import Epoch, Event, Step
@@ -41,7 +42,7 @@ class Training:
     best: with patience, the averaged weights of the best epoch.
     """
 
-    network: nn.Module
+    network: Network
     task: Task
     plan: Plan
     batches: Batches
@@ -174,7 +175,7 @@ class Training:
         for bias in self._first:  # learned by then (Jordan 2024); no gradient then has to come down to the pixels
             bias.requires_grad_(progress < WARM_UP)
         is_plain = self.class_weights is None and not self.plan.smoothing
-        members, value, hits = members_of(self.masters.working), 0.0, 0.0
+        members, value, hits = self.masters.working.members(), 0.0, 0.0
         for member in members:
             logits = _learning(member, x)
             loss = self.task.loss(logits, targets, self.class_weights, self.plan.smoothing)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.device import in_bf16
+from striate.network.build import Network
 from striate.network.quick import quicken_all
 from striate.train.plan import Plan
 
@@ -128,7 +129,7 @@ class Masters:
 
     PIECE = 1 << 18  # numbers; 1 MB in fp32
 
-    def __init__(self, network: nn.Module, precision: str) -> None:
+    def __init__(self, network: Network, precision: str) -> None:
         self.network, self.working, self._pairs = network, network, []
         self.dtype = torch.float32
         if precision == "bf16":

@@ -184,7 +184,7 @@ def require_fit(found: Found, settings: Settings, kind: type[Task], shape: Shape
     if settings.network.strip() != "auto" and kind.one_label and shape.height:  # else no picture is readable
         task, line = kind.of(found, [one.target for one in found.samples], asdict(settings)), line_of(settings.network)
         with torch.device("meta"):  # without weights
-            task.require_output(build(line, shape.seen, task.make_head(line)).output_shape)
+            task.require_output(build(line, shape.seen, task.outputs).output_shape)
 
 
 def shape_of(

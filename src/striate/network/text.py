@@ -29,7 +29,8 @@ class Layer:
 
     def get(self, name: str) -> Value:
         """The value given for `name`, or the default of the notation."""
-        return dict(self.values).get(name, _DEFAULTS[self.kind].get(name))
+        _, default = KINDS[self.kind].get(name, (None, None))
+        return dict(self.values).get(name, default)
 
 
 # Per kind: the values in order, with how each is read and its default (REQUIRED: must be given).
@@ -72,7 +73,6 @@ KINDS: dict[str, dict[str, tuple[str, object]]] = {
 }
 CLOSING = ("softmax", "sigmoid")
 BRACKETS = ("residual", "shortcut", "skip", "ensemble")  # kinds that take layers in brackets
-_DEFAULTS = {kind: {name: default for name, (_, default) in values.items()} for kind, values in KINDS.items()}
 _ALIASES = {
     "leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu", "max": "maxpool", "avg": "avgpool",
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), "conv"),  # how many axes there are, the data say

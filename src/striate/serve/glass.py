@@ -16,6 +16,7 @@ from striate.data.shown import with_heat
 from striate.data.symbols import KNOWN
 from striate.data.wording import NOUNS
 from striate.draw import colours
+from striate.draw.lines import PALETTE
 from striate.draw.pixels import picture_png
 from striate.errors import StriateError
 from striate.export.model import load_model
@@ -96,6 +97,7 @@ class Glass:
                 "first_picture": self.given or self.gallery.first(),
                 "methods": [{"name": name, "label": m.label, "note": m.note} for name, m in METHODS.items()],
                 "colours": colours.tables(),
+                "inks": PALETTE,
             }
         )
 

@@ -15,6 +15,7 @@
 
 import { digits, h } from "./dom.js";
 
+export const GREY = [0.2989, 0.587, 0.114]; // Rec. 601 luma of red, green and blue, as the tutorials write it
 const NOT_A_NUMBER = [255, 0, 255], ABOVE = [220, 20, 60], BELOW = [0, 225, 225];
 const SAMPLE = 40000;
 let tables = null;

@@ -1,6 +1,6 @@
 /* The picture as the network gets it, with what the chosen pixel can see of it, and its numbers.
 
-   createField({onPick(shareY, shareX), onActual(on)}) -> field; field.element
+   createField({inks, onPick(shareY, shareX), onActual(on)}) -> field; field.element; inks: the colours of the lines of a series
    field.draw(input, frames)  input: {shape: [c, h, w], data, header: {display: {minimum: [c], maximum: [c]}}}; of a volume its
                               frames lie one below the other, and one of them is seen at a time
    field.show(box, actual)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one */
@@ -10,7 +10,6 @@ import { button, check, digits, fill, h, letterOf, select, shapeText, worded } f
 import { numberGrid } from "./numbers.js";
 
 const SIDE = 232, PATCH = 5, ROW = 40, THIN = 3, LANES = 12, MOST = 8;
-const INKS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b58900", "#1d2433"];  // those of draw/lines.py
 const NAMES = { 1: ["grey"], 3: ["red", "green", "blue"] }; // of pictures; lines have none
 
 /* Rows `from` to `to` of every channel. */
@@ -40,7 +39,7 @@ function rgba({ shape: [channels, height, width], data, header }) {
 }
 
 /* A series as one line per channel, each in a lane of its own, between the values that stand for black and white. */
-function drawLines(canvas, { shape: [channels, , width], data, header }) {
+function drawLines(canvas, { shape: [channels, , width], data, header }, inks) {
   const ratio = 2, high = channels * ROW * ratio;
   Object.assign(canvas, { width: SIDE * ratio, height: high });
   const pen = canvas.getContext("2d");
@@ -48,7 +47,7 @@ function drawLines(canvas, { shape: [channels, , width], data, header }) {
   pen.lineJoin = "round";
   for (let channel = 0; channel < channels; channel++) {
     const low = header.display.minimum[channel], reach = header.display.maximum[channel] - low || 1;
-    pen.strokeStyle = INKS[channel % INKS.length];
+    pen.strokeStyle = inks[channel % inks.length];
     pen.beginPath();
     for (let x = 0; x < width; x++) {
       const share = (data[channel * width + x] - low) / reach;
@@ -58,7 +57,7 @@ function drawLines(canvas, { shape: [channels, , width], data, header }) {
   }
 }
 
-export function createField({ onPick, onActual }) {
+export function createField({ inks, onPick, onActual }) {
   const canvas = h("canvas", { role: "img" });
   const overlay = h("canvas", { class: "overlay", "aria-hidden": "true" });
   const frame = h("i", { class: "field-box" });
@@ -132,7 +131,7 @@ export function createField({ onPick, onActual }) {
   }
 
   function paint() {
-    if (asLines()) return drawLines(canvas, input);
+    if (asLines()) return drawLines(canvas, input, inks);
     const image = rgba(frames > 1 ? rowsOf(input, current * high, (current + 1) * high) : input);
     Object.assign(canvas, { width: image.width, height: image.height });
     canvas.getContext("2d").putImageData(image, 0, 0);

@@ -43,6 +43,7 @@ export function mount(root, context) {
   const ledger = createLedger({ api, go, announce, onLeave: sheet.focus });
   const within = (share, count) => clamp(Math.floor(share * count), count);
   const field = createField({
+    inks: model.inks,
     onPick: (shareY, shareX) => go({ y: within(shareY, place.height), x: within(shareX, place.width) }),
     onActual: (on) => go({ field: on ? "actual" : null }),
   });

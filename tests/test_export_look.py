@@ -310,7 +310,7 @@ def test_one_picture_at_a_time(tmp_path: Path) -> None:
     model = drawn_model()
     for number in range(2):
         Image.fromarray(picture(0, number, channels=3)).save(tmp_path / f"{number}.png")
-    with pytest.raises(StriateError, match="one picture is traced"):
+    with pytest.raises(StriateError, match="one picture is looked at"):
         model.look(tmp_path)
     (tmp_path / "words.png").write_text("words")
     with pytest.raises(StriateError, match=r"the picture must be readable.*words\.png"):

@@ -322,7 +322,7 @@ def test_with_or_without_the_batch_axis(axes: int) -> None:
         seen = capture(network, given)
         assert seen.picture.shape == picture.shape
         assert seen.output.shape == (2, *[3] * axes)
-    with pytest.raises(StriateError, match="one picture is looked at"):
+    with pytest.raises(StriateError, match="one picture is traced"):
         capture(network, torch.stack([picture, picture]))
 
 

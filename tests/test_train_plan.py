@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from striate.data.prepare import Shape
 from striate.data.survey import Survey
 from striate.errors import StriateError
+from striate.network.auto import unet_line
 from striate.network.build import build
 from striate.network.catalog import CATALOG
 from striate.network.summary import total_operations
-from striate.network.unet import unet_line
 from striate.tasks.classification import Classification
 from striate.tasks.segmentation import Segmentation
 from striate.train import plan as module

@@ -339,7 +339,7 @@ def _without_batch(network: nn.Module, picture: Tensor) -> Tensor:
         raise StriateError("a picture is a tensor of numbers", received=f"{tuple(picture.shape)} of {picture.dtype}")
     batched = picture.ndim == axes + 2 if axes else picture.ndim in {4, 5} and len(picture) == 1
     if batched and len(picture) != 1:
-        rule = "one picture is looked at, at a time"
+        rule = "one picture is traced at a time"
         raise StriateError(rule, received=f"{len(picture)} pictures", remedy="give pictures[0]")
     return picture[0] if batched else picture
 

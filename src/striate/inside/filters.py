@@ -7,6 +7,7 @@ cross-correlation; convolutional networks call it convolution, and so do we. Num
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -56,14 +57,7 @@ def output_size(width: int, filter: int, padding: Padding, stride: int, dilation
     With dilation D the filter spans D · (F - 1) + 1 pixels, which then stand for F. "valid" is P = 0;
     "same" and "reflect" give W / S rounded up. An integer `padding` is P.
     """
-    span, before, after = _laid(width, filter, padding, stride, dilation)
-    if span > width + before + after:
-        raise StriateError(
-            "a filter must not be larger than the picture under it",
-            received=f"{span} pixels on {width + before + after}",
-            remedy="choose a smaller filter, a larger picture or padding same",
-        )
-    return (width - span + before + after) // stride + 1
+    return _along(width, filter, padding, stride, dilation).places
 
 
 def convolve(
@@ -80,9 +74,9 @@ def convolve(
     pixel (`numpy.pad` and torch "reflect", SciPy "mirror"); an integer adds so many zeros all round.
     """
     values, weights = _picture(picture), _weights(kernel, picture)
-    rows = output_size(values.shape[0], weights.shape[0], padding, stride, dilation)
-    columns = output_size(values.shape[1], weights.shape[1], padding, stride, dilation)
-    padded = _pad(values, weights.shape, padding, stride, dilation)
+    sides = [_along(values.shape[axis], weights.shape[axis], padding, stride, dilation) for axis in (0, 1)]
+    rows, columns = (side.places for side in sides)
+    padded = _pad(values, [(side.before, side.after) for side in sides], padding == "reflect")
     out = np.zeros((rows, columns, *(values.shape[2:] if weights.ndim == 2 else ())))
     # A band of rows at a time keeps the temporary products small for a picture of any size.
     step = max(1, BAND_VALUES // max(1, out[0].size))
@@ -123,7 +117,7 @@ def pool(picture: np.ndarray, size: int, stride: int | None = None, how: str = "
         raise StriateError("pooling is max or average", received=how, remedy=nearest(how, ("max", "average")))
     values, stride = _picture(picture), size if stride is None else stride
     for side in values.shape[:2]:
-        output_size(side, size, "valid", stride)  # which says what is wrong with these
+        _along(side, size, "valid", stride, 1)  # which says what is wrong with these
     patches = sliding_window_view(values.astype(np.float64), (size, size), axis=(0, 1))[::stride, ::stride]
     return patches.max(axis=(-2, -1)) if how == "max" else patches.mean(axis=(-2, -1))
 
@@ -151,8 +145,7 @@ def filter_picture(
 
 def size_formula(width: int, filter: int, padding: Padding, stride: int, dilation: int = 1) -> str:
     """`output_size` worked in numbers: "((480 − 3 + 2·0)/1) + 1 = 478"; ⌊ ⌋ where it is rounded down."""
-    size = output_size(width, filter, padding, stride, dilation)
-    span, before, after = _laid(width, filter, padding, stride, dilation)
+    span, before, after, size = _along(width, filter, padding, stride, dilation)
     added = f"2·{before}" if before == after else f"({before} + {after})"
     whole = (width - span + before + after) % stride == 0
     left, right = ("(", ")") if whole else ("⌊", "⌋")
@@ -179,31 +172,44 @@ def _weights(kernel: np.ndarray, picture: np.ndarray) -> np.ndarray:
     )
 
 
-def _laid(width: int, filter: int, padding: Padding, stride: int, dilation: int) -> tuple[int, int, int]:
-    """How many pixels a filter spans, and how many are added before and after one side."""
+class _Side(NamedTuple):
+    """Along one side: how many pixels a filter spans, how many are added before and after, and the places it visits."""
+
+    span: int
+    before: int
+    after: int
+    places: int
+
+
+def _along(width: int, filter: int, padding: Padding, stride: int, dilation: int) -> _Side:
     for name, value in {"filter size": filter, "stride": stride, "dilation": dilation}.items():
         if value < 1 or value != int(value):
             raise StriateError(f"{name} is a whole number of pixels, 1 or more", received=value)
     span = dilation * (filter - 1) + 1
     if padding == "valid":
-        return span, 0, 0
-    if padding in ("same", "reflect"):
-        total = max((-(-width // stride) - 1) * stride + span - width, 0)
-        return span, total // 2, total - total // 2
-    if isinstance(padding, int) and padding >= 0:
-        return span, padding, padding
-    raise StriateError(
-        "padding is valid, same, reflect or a whole number of pixels, 0 or more",
-        received=padding,
-        remedy=nearest(str(padding), PADDINGS),
-    )
+        added = 0
+    elif padding in ("same", "reflect"):
+        added = max((-(-width // stride) - 1) * stride + span - width, 0)
+    elif isinstance(padding, int) and padding >= 0:
+        added = 2 * padding
+    else:
+        raise StriateError(
+            "padding is valid, same, reflect or a whole number of pixels, 0 or more",
+            received=padding,
+            remedy=nearest(str(padding), PADDINGS),
+        )
+    if span > width + added:
+        raise StriateError(
+            "a filter must not be larger than the picture under it",
+            received=f"{span} pixels on {width + added}",
+            remedy="choose a smaller filter, a larger picture or padding same",
+        )
+    return _Side(span, added // 2, added - added // 2, (width - span + added) // stride + 1)
 
 
-def _pad(picture: np.ndarray, filter: tuple[int, ...], padding: Padding, stride: int, dilation: int) -> np.ndarray:
-    margins = [_laid(picture.shape[axis], filter[axis], padding, stride, dilation)[1:] for axis in (0, 1)]
+def _pad(picture: np.ndarray, margins: list[tuple[int, int]], reflect: bool) -> np.ndarray:
     if not any(map(any, margins)):
         return picture
-    reflect = padding == "reflect"
     if reflect and any(max(margin) >= side for margin, side in zip(margins, picture.shape, strict=False)):
         raise StriateError(
             "mirroring needs a picture larger than the margin that it fills",

@@ -152,8 +152,8 @@ def _layers(question: Question, layer: int | str | None) -> tuple[list[Explained
     if found and len(found) == len(wanted):
         return found, names[wanted[0]] if len(wanted) == 1 else _MEMBER.sub(r"\1*.", names[wanted[0]])
     rule = (
-        "a class activation map needs a layer of feature maps, with more than one place, that lie as the picture does "
-        "and that the score depends on"
+        "a class activation map needs a layer whose feature maps have more than one place, lie as the picture does and "
+        "lead to the score"
     )
     remedy = f"choose one of {', '.join(names[i] for i in maps) or 'no layer: try occlusion'}"
     raise StriateError(rule, received=layer, where="layer", remedy=remedy)

@@ -51,8 +51,9 @@ def build(line: str, input_shape: Shape, classes: int, seed: int = 0) -> Network
 
     input_shape: (channels, height, width), without the batch.
     """
-    _require_whitening_first(flat(parse(line)))
-    text = to_text(_resolve(parse(line), classes))
+    layers = parse(line)
+    _require_whitening_first(flat(layers))
+    text = to_text(_resolve(layers, classes))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Network(text, tuple(input_shape))

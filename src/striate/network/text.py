@@ -8,6 +8,7 @@ below, or by name (`stride=2`). `residual(...)` adds its input to what its layer
 times side by side and averages what the three say. `classes` stands for the number of outputs that the task needs.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from itertools import accumulate
@@ -28,7 +29,8 @@ class Layer:
 
     def get(self, name: str) -> Value:
         """The value given for `name`, or the default of the notation."""
-        return dict(self.values).get(name, _DEFAULTS[self.kind].get(name))
+        _, default = KINDS[self.kind].get(name, (None, None))
+        return dict(self.values).get(name, default)
 
 
 # Per kind: the values in order, with how each is read and its default (REQUIRED: must be given).
@@ -71,7 +73,6 @@ KINDS: dict[str, dict[str, tuple[str, object]]] = {
 }
 CLOSING = ("softmax", "sigmoid")
 BRACKETS = ("residual", "shortcut", "skip", "ensemble")  # kinds that take layers in brackets
-_DEFAULTS = {kind: {name: default for name, (_, default) in values.items()} for kind, values in KINDS.items()}
 _ALIASES = {
     "leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu", "max": "maxpool", "avg": "avgpool",
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), "conv"),  # how many axes there are, the data say
@@ -260,11 +261,8 @@ def _read_values(kind: str, given: list[str], text: str) -> tuple[tuple[str, Val
 
 
 def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
-    if form == _FLAG and raw in {"yes", "no"}:
-        return raw
-    if form == _COUNT and raw == "classes" and name in _OUTPUTS:
-        return raw
-    if form == _PADDING and raw in {"same", "valid"}:
+    words = {_FLAG: ("yes", "no"), _PADDING: ("same", "valid"), _COUNT: ("classes",) if name in _OUTPUTS else ()}
+    if raw in words.get(form, ()):
         return raw
     number_form = rf"\d{{1,{MOST_DIGITS}}}" + (f"(x\\d{{1,{MOST_DIGITS}}}){{0,2}}" if form != _COUNT else "")
     if form in {_SIZE, _COUNT, _PADDING} and re.fullmatch(number_form, raw):
@@ -275,8 +273,8 @@ def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
         try:
             number = float(raw)
         except ValueError:
-            number = float("nan")
-        if number == number and abs(number) != float("inf") and not (kind == "dropout" and not 0 <= number < 1):
+            number = math.nan
+        if math.isfinite(number) and (kind != "dropout" or 0 <= number < 1):
             return number
     forms = {
         _FLAG: "yes or no",
@@ -290,7 +288,7 @@ def _read_value(kind: str, name: str, form: str, raw: str, text: str) -> Value:
 
 def _layer_text(layer: Layer) -> str:
     if layer.kind == "repeat":
-        return f"{dict(layer.values)['times']}*({to_text(layer.body)})"
+        return f"{times(layer)}*({to_text(layer.body)})"
     if layer.kind == "ensemble":
         return f"ensemble {times(layer)} ({to_text(layer.body)})"
     if layer.body:

@@ -86,7 +86,7 @@ class Door(ThreadingHTTPServer):
             self.held += size
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Whoever has left mid-answer is no error."""
+        """Print what went wrong, unless the visitor has just left in the middle of an answer."""
         if not isinstance(sys.exception(), _LEFT):
             traceback.print_exc()
 

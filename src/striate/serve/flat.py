@@ -1,4 +1,4 @@
-"""Whatever has one axis or three, as the page's flat pictures: a line is one row, frames lie one below the other."""
+"""Lines and volumes as the flat pictures that the page draws: a line is one row, frames lie one below the other."""
 
 import math
 from collections.abc import Mapping

@@ -204,9 +204,9 @@ class Gallery:
         return self._decoded(self._source(entry), entry.name, want)
 
     def _decoded(self, source: Path | bytes | np.ndarray, name: str, want: Want) -> Loaded:
-        if isinstance(source, bytes) and self.shape is not None and self.shape.form in ("series", "text"):
+        if isinstance(source, bytes) and self.shape is not None:
             sent = items_sent(source, f"dropped{Path(name).suffix}", self.shape, self.about)
-            source = next(one for _, one in sent)  # the first series or text of a dropped file
+            _, source = next(sent)  # of a dropped file with several series or texts the first
         loaded = load_one(source, want)
         if error := loaded.problem:
             status = 404 if error.code in ("missing", "link", "permission") else 422

@@ -15,6 +15,7 @@ from striate.data.shown import with_heat
 from striate.data.symbols import KNOWN
 from striate.data.wording import NOUNS
 from striate.draw import colours
+from striate.draw.lines import PALETTE
 from striate.draw.pixels import picture_png
 from striate.errors import StriateError
 from striate.export.model import load_model
@@ -45,14 +46,11 @@ class Glass:
     """
 
     def __init__(self, place: Path, picture: Path | None = None) -> None:
-        is_run = place.is_dir() and (place / "settings.toml").is_file()
-        self.place = place
-        self.file = model_file(place)
-        self.gallery = Gallery(place if is_run else None)
-        self.training = Training(place if is_run else None)
-        self.truths = Truths(place if is_run else None)
+        run = place if (place / "settings.toml").is_file() else None
+        self.place, self.file = place, model_file(place)
+        self.gallery, self.training, self.truths = Gallery(run), Training(run), Truths(run)
         self._loading, self._stamp, self._looking = threading.Lock(), None, None
-        if self.file.exists() or not is_run:
+        if self.file.exists() or run is None:
             self.looking  # noqa: B018 - what cannot be loaded is said now
         self.given = None if picture is None else self._begin_with(picture)
 
@@ -98,6 +96,7 @@ class Glass:
                 "first_picture": self.given or self.gallery.first(),
                 "methods": [{"name": name, "label": m.label, "note": m.note} for name, m in METHODS.items()],
                 "colours": colours.tables(),
+                "inks": PALETTE,
             }
         )
 
@@ -130,8 +129,7 @@ class Glass:
     def drawn(self, request: Request, picture: str) -> Reply:
         """The picture with what the model says of it, and the truth where it is known (truth=0: without)."""
         both = None if request.query.get("truth") == "0" else self._with_truth(picture)
-        seen = self._drawn(picture) if both is None else both
-        return Reply(shown(seen), "image/png")
+        return Reply(shown(self._drawn(picture) if both is None else both), "image/png")
 
     def truth(self, request: Request, picture: str) -> Reply:
         """Whether the truth is drawn on a picture, and what is seen then. Waits until the run's labels are read."""
@@ -296,8 +294,8 @@ class Glass:
         look = self._look(picture)
         target = request.whole("target", self.looking.model.task.output_of(look.answer))
         versus = request.whole("versus") if request.query.get("versus") else None
-        method, layer = request.query.get("method") or next(iter(METHODS)), request.query.get("layer", "")
-        return Wish(picture, method, layer, target, versus), look
+        method, layer = request.query.get("method") or next(iter(METHODS)), request.query.get("layer")
+        return Wish(picture, method, _layer(layer) if layer else None, target, versus), look
 
 
 def _layer(text: str) -> int | str:

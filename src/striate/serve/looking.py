@@ -43,11 +43,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A heatmap that is asked for: layer is a name, a number or "" (the usual), target and versus are class numbers."""
+    """A heatmap that is asked for; layer: name, number or None (the usual); target, versus: numbers of classes."""
 
     picture: str
     method: str
-    layer: str
+    layer: int | str | None
     target: int
     versus: int | None
 
@@ -98,10 +98,9 @@ class Looking:
 
         def make() -> Heatmap:
             request.require_waiting()
-            layer = int(wish.layer) if wish.layer.isdecimal() else wish.layer or None
             score = self.model.score_of(wish.target, whole)
             versus = None if wish.versus is None else self.model.score_of(wish.versus, whole)
-            return heatmap(self._copy, picture, wish.method, layer=layer, score=score, versus=versus)
+            return heatmap(self._copy, picture, wish.method, layer=wish.layer, score=score, versus=versus)
 
         return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes + whole.nbytes)
 

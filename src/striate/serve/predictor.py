@@ -175,7 +175,7 @@ class Predictor:
         png = self.model.task.png(said[0].answer) if len(said) == 1 else None
         if png is None:
             received = f"{counted(len(said), 'picture')} for a model of {self.model.task.name}"
-            rule = "as PNG comes the mask of one picture"
+            rule = "a reply as PNG is the mask of one picture"
             raise Refusal(406, rule, received=received, remedy="ask with Accept: application/json")
         return Reply(png, "image/png")
 

@@ -96,9 +96,9 @@ def curl_line(place: Path, model: Model, origin: str) -> str:
     if isinstance(file, Path) and file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())
     shown = str(file) if isinstance(file, Path) else "YOUR_FILE"
-    if form == "series":  # whose names say how they are read
-        return f"curl -F file=@{shlex.quote(shown)} {origin}/predict"
-    return f"curl --data-binary {shlex.quote('@' + shown)} {origin}/predict"
+    # The name of a file of series says how it is read.
+    body = f"-F file=@{shlex.quote(shown)}" if form == "series" else f"--data-binary {shlex.quote('@' + shown)}"
+    return f"curl {body} {origin}/predict"
 
 
 @contextlib.contextmanager

@@ -26,8 +26,8 @@ from striate.errors import StriateError, first_few
 from striate.evaluate.areas import BACKGROUND, Pair, area_scores, iou, objects_in, pixel_counts
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
+from striate.network.auto import unet_line
 from striate.network.build import shape_text
-from striate.network.unet import unet_line
 from striate.tasks.task import Floor, Task
 
 CHANGES = "rotate 20, zoom 0.25, shift 0.1, brightness 0.15, contrast 0.4, fill reflect"

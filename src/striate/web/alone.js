@@ -2,11 +2,11 @@
 
 import { card, classesOf, dropping, head } from "./answers.js";
 import { createAtlas } from "./atlas.js";
-import { Scale, range, useTables } from "./colour.js";
+import { GREY, Scale, range, useTables } from "./colour.js";
 import { button, digits, fill, h, note, panel, perFrame } from "./dom.js";
 import { compute } from "./graph.js";
 
-const GREY = [0.2989, 0.587, 0.114], SIDE = 280, MAP = 48; // pixels of the drawing, and of a map
+const SIDE = 280, MAP = 48; // pixels of the drawing, and of a map
 const LARGEST = 1e-3, QUICK = 50; // of the answer's size, that may be off; milliseconds of an answer that comes while one draws
 const painted = () => new Promise((go) => { requestAnimationFrame(() => setTimeout(go)); });
 

@@ -7,7 +7,7 @@
    card(path, image, told, model, most)   a picture with what is said of it; told: {said, confidence, probabilities, intervals?},
                                 most: how many classes are shown */
 
-import { digits, fill, h, mark, note, worded } from "./dom.js";
+import { digits, dropped, h, mark, note, worded } from "./dom.js";
 
 const NAMED = 10, SHOWN = 10, FEW = 3, MOST = 20; // classes in a sentence, of an answer, of one among many; answers that stay when more are asked for
 
@@ -50,13 +50,7 @@ export function dropping(ask) {
   };
   const input = h("input", { type: "file", multiple: true, on: { change: () => { show([...input.files]); input.value = ""; } } });
   const zone = h("label", { class: "panel drop" }, input, h("strong", {}, worded("Drop pictures here")), h("p", { class: "quiet" }, "or click to choose files"));
-  addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
-  addEventListener("dragleave", (event) => { if (!event.relatedTarget) zone.classList.remove("over"); });
-  addEventListener("drop", (event) => {
-    event.preventDefault();
-    zone.classList.remove("over");
-    if (event.dataTransfer.files.length) show([...event.dataTransfer.files]);
-  });
+  dropped((on) => zone.classList.toggle("over", on), show);
   return { zone, answers, gone };
 }
 

@@ -2,7 +2,7 @@
 
 import { cancelled, createApi } from "./api.js";
 import { useTables } from "./colour.js";
-import { button, empty, fill, h, inWords, mark, note, percent, useNouns, useSymbols, worded } from "./dom.js";
+import { button, dropped, empty, fill, h, inWords, mark, note, percent, useNouns, useSymbols, worded } from "./dom.js";
 import { createChooser } from "./pictures.js";
 import { createStore } from "./state.js";
 import { createTruth } from "./truth.js";
@@ -42,8 +42,8 @@ function tabRow(go) {
 
 /* The prediction for the chosen picture: the five most probable classes as bars; of other tasks what is said, in words. */
 function predictionBars(trace, model) {
-  if (!trace.predictions?.length) return [];
-  const known = trace.truth !== null && trace.truth !== undefined;
+  if (!trace.predictions.length) return [];
+  const known = trace.truth !== null;
   if (!model.one_label) {
     const truth = inWords(trace.truth, model);
     return [h("strong", { class: "said" }, trace.said), known && ![trace.said, "mask"].includes(truth) ? h("span", { class: "quiet" }, `in truth ${truth}`) : null];
@@ -86,15 +86,7 @@ function helpDialog() {
 /* A picture dropped anywhere on the page is classified and opened. */
 function acceptDrops(upload) {
   const veil = h("div", { class: "veil", hidden: true }, h("strong", {}, worded("Drop the picture to classify and open it")));
-  const carries = (event) => event.dataTransfer?.types.includes("Files");
-  addEventListener("dragover", (event) => { if (carries(event)) { event.preventDefault(); veil.hidden = false; } });
-  addEventListener("dragleave", (event) => { if (!event.relatedTarget) veil.hidden = true; });
-  addEventListener("drop", (event) => {
-    if (!carries(event)) return;
-    event.preventDefault();
-    veil.hidden = true;
-    if (event.dataTransfer.files[0]) upload(event.dataTransfer.files[0]);
-  });
+  dropped((on) => { veil.hidden = !on; }, ([file]) => upload(file));
   return veil;
 }
 

@@ -1,7 +1,7 @@
 /* All maps of a layer on one canvas, in integer zoom; only the rows in sight are painted.
 
    createAtlas({label, onPick, onHover, onKey}) -> atlas
-     onPick(cell, event), onHover(cell or null): cell = {channel, y, x, value, clientX, clientY}; without onPick it is a picture
+     onPick(cell), onHover(cell or null): cell = {channel, y, x, value}, under the pointer with clientX, clientY; without onPick it is a picture
      onKey(event)   keys that the atlas itself does not use
    atlas.element    one tab stop. Arrows move the pixel, or the channel where maps are single values; Shift + arrows and
                     Page Up / Page Down move the channel; Home / End first and last channel; every move calls onPick.
@@ -166,11 +166,12 @@ export function createAtlas({ label, onPick = null, onHover = () => {}, onKey = 
     const channel = view.order[line * perRow + column];
     if (column < 0 || line < 0 || column >= perRow || inX >= cellWide || inY >= cellHigh || channel === undefined) return null;
     const { deep, shape: [, , width] } = view;
-    return cell(channel, from + Math.min(deep - 1, Math.floor(inY / zy) * step), Math.min(width - 1, Math.floor(inX / zx) * step), event);
+    const found = cell(channel, from + Math.min(deep - 1, Math.floor(inY / zy) * step), Math.min(width - 1, Math.floor(inX / zx) * step));
+    return { ...found, clientX: event.clientX, clientY: event.clientY };
   }
-  function cell(channel, y, x, event) {
+  function cell(channel, y, x) {
     const [, height, width] = view.shape;
-    return { channel, y, x, value: view.data[(channel * height + y) * width + x], clientX: event?.clientX, clientY: event?.clientY };
+    return { channel, y, x, value: view.data[(channel * height + y) * width + x] };
   }
 
   function move(event) {
@@ -178,25 +179,25 @@ export function createAtlas({ label, onPick = null, onHover = () => {}, onKey = 
     const [, height, width] = view.shape;
     const { channel = view.order[0], y = 0, x = 0 } = chosen ?? {};
     const slot = Math.max(0, view.order.indexOf(channel));
-    const to = (target) => cell(view.order[Math.min(view.order.length - 1, Math.max(0, target))], y, x, null);
+    const to = (target) => cell(view.order[Math.min(view.order.length - 1, Math.max(0, target))], y, x);
     if (event.key === "Home") return to(0);
     if (event.key === "End") return to(Infinity);
     if (event.key === "PageUp" || event.key === "PageDown") return to(slot + (event.key === "PageUp" ? -1 : 1));
     if (!arrow) return null;
     if (event.shiftKey || height * width === 1) return to(slot + arrow[0] * plan.perRow + arrow[1]);
-    return cell(channel, Math.min(height - 1, Math.max(0, y + arrow[0])), Math.min(width - 1, Math.max(0, x + arrow[1])), null);
+    return cell(channel, Math.min(height - 1, Math.max(0, y + arrow[0])), Math.min(width - 1, Math.max(0, x + arrow[1])));
   }
 
   element.addEventListener("scroll", repaint);
   element.addEventListener("pointermove", perFrame((event) => onHover(at(event))));
   element.addEventListener("pointerleave", perFrame(() => onHover(null)));
-  if (onPick) element.addEventListener("click", (event) => { const found = at(event); if (found) onPick(found, event); });
+  if (onPick) element.addEventListener("click", (event) => { const found = at(event); if (found) onPick(found); });
   if (onPick) element.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !view) return;
     const found = move(event);
     if (!found) return onKey(event);
     event.preventDefault();
-    onPick(found, event);
+    onPick(found);
     atlas.reveal(found.channel);
   });
   new ResizeObserver(perFrame(arrange)).observe(element);

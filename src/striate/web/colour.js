@@ -3,17 +3,19 @@
    useTables(model.colours)     once, at the start
    new Scale({low, high, signed})   signed: diverging and symmetric about 0 (low is ignored: it is -high);
                                 otherwise sequential from low to high. Values beyond the ends get end-cap colours, NaN magenta.
-   Scale.of(header, given)      the scale for an answer's header {minimum, maximum, signed}: unsigned starts at 0
+   Scale.of({minimum, maximum}, signed)   the scale of a range; signed by default where any value is negative, else it starts at 0
    Scale.greys(low, high)       from black to white; Scale.grey(header, channel)  the same, as the header's display
                                 {minimum: [...], maximum: [...]} says: for the input's own numbers
-   scale.pixels(values, from, count, target, at)    writes colours (Uint32, ABGR) into a Uint32Array
+   scale.pixels(values, from, count, target, at)    writes colours (Uint32, ABGR) into a Uint32Array, and counts in
+                                scale.beyond what lies beyond the ends
    scale.colour(value)          [r, g, b]; scale.css(value) "rgb(...)"; scale.ink(value) black or white text on it
    scale.legend(title)          a figure: ramp, ends, zero, and the end caps if anything lies beyond
-   range(values, from, count)   {minimum, maximum, nonfinite} of finite values; robust(values, from, count) the 1st and 99th percentile
-   bounds({minimum, maximum}, signed) -> {low, high, signed}, as Scale takes it */
+   range(values, from, count)   {minimum, maximum} of finite values; robust(values, from, count) the 1st and 99th percentile
+   weightColours(data, size, reach)   looks like a Scale: filters of three channels, `size` weights each, as colours around middle grey */
 
 import { digits, h } from "./dom.js";
 
+export const GREY = [0.2989, 0.587, 0.114]; // Rec. 601 luma of red, green and blue, as the tutorials write it
 const NOT_A_NUMBER = [255, 0, 255], ABOVE = [220, 20, 60], BELOW = [0, 225, 225];
 const SAMPLE = 40000;
 let tables = null;
@@ -24,14 +26,14 @@ const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 const packed = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
 
 export function range(values, from = 0, count = values.length) {
-  let minimum = Infinity, maximum = -Infinity, nonfinite = 0;
+  let minimum = Infinity, maximum = -Infinity;
   for (let i = from; i < from + count; i++) {
     const value = values[i];
-    if (value - value !== 0) { nonfinite++; continue; }
+    if (value - value !== 0) continue;
     if (value < minimum) minimum = value;
     if (value > maximum) maximum = value;
   }
-  return minimum > maximum ? { minimum: 0, maximum: 0, nonfinite } : { minimum, maximum, nonfinite };
+  return minimum > maximum ? { minimum: 0, maximum: 0 } : { minimum, maximum };
 }
 
 export function robust(values, from = 0, count = values.length) {
@@ -39,15 +41,14 @@ export function robust(values, from = 0, count = values.length) {
   const some = [];
   for (let i = from; i < from + count; i += step) if (Number.isFinite(values[i])) some.push(values[i]);
   some.sort((a, b) => a - b);
-  if (!some.length) return { minimum: 0, maximum: 0, nonfinite: 0 };
-  const at = (share) => some[Math.round(share * (some.length - 1))];
-  return { minimum: at(0.01), maximum: at(0.99), nonfinite: 0 };
+  const at = (share) => some[Math.round(share * (some.length - 1))] ?? 0;
+  return { minimum: at(0.01), maximum: at(0.99) };
 }
 
-export function bounds({ minimum, maximum }, signed) {
-  const high = signed ? Math.max(Math.abs(minimum), Math.abs(maximum)) : maximum;
-  return { low: signed ? -high : Math.min(0, minimum), high, signed };
-}
+export const weightColours = (data, size, reach) => ({ pixels(_, from, count, target, at) {
+  const level = (weight) => Math.min(255, Math.max(0, Math.round(127.5 + 127.5 * weight / (reach || 1))));
+  for (let i = 0; i < count; i++) target[at + i] = packed([0, 1, 2].map((part) => level(data[3 * from + part * size + i])));
+} });
 
 export class Scale {
   constructor({ low = 0, high, signed = false }) {
@@ -60,8 +61,8 @@ export class Scale {
     this.beyond = [0, 0, 0];
   }
 
-  static of(header, given = {}) {
-    return new Scale({ ...bounds(header, header.signed ?? header.minimum < 0), ...given });
+  static of({ minimum, maximum }, signed = minimum < 0) {
+    return new Scale({ low: Math.min(0, minimum), high: signed ? Math.max(Math.abs(minimum), Math.abs(maximum)) : maximum, signed });
   }
 
   static greys(low, high) {
@@ -74,8 +75,8 @@ export class Scale {
     return Scale.greys(display.minimum[channel], display.maximum[channel]);
   }
 
-  pixels(values, from, count, target, at) {
-    const { low, high, lut, caps, beyond } = this;
+  pixels(values, from, count, target, at, beyond = this.beyond) {
+    const { low, high, lut, caps } = this;
     const last = lut.length - 1;
     const span = high - low;
     // A hair of room: the ends themselves, rounded to float16 on their way, are not "beyond".
@@ -93,10 +94,8 @@ export class Scale {
   }
 
   colour(value) {
-    const one = new Uint32Array(1), beyond = this.beyond;
-    this.beyond = [0, 0, 0];
-    this.pixels([Number(value)], 0, 1, one, 0);
-    this.beyond = beyond;
+    const one = new Uint32Array(1);
+    this.pixels([Number(value)], 0, 1, one, 0, []);
     return [one[0] & 255, (one[0] >> 8) & 255, (one[0] >> 16) & 255];
   }
 
@@ -109,11 +108,8 @@ export class Scale {
 
   legend(title = "") {
     const ramp = h("canvas", { width: 256, height: 1, class: "ramp", "aria-hidden": "true" });
-    const pixels = new Uint32Array(256);
-    const beyond = this.beyond;
-    this.beyond = [0, 0, 0];
-    this.pixels(Float32Array.from({ length: 256 }, (_, i) => this.low + (this.high - this.low) * i / 255), 0, 256, pixels, 0);
-    this.beyond = beyond;
+    const pixels = new Uint32Array(256), { beyond } = this;
+    this.pixels(Float32Array.from({ length: 256 }, (_, i) => this.low + (this.high - this.low) * i / 255), 0, 256, pixels, 0, []);
     ramp.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), 256, 1), 0, 0);
     const cap = (colour, text) => h("span", { class: "cap" }, h("i", { style: { background: `rgb(${colour.join(" ")})` } }), text);
     return h("figure", { class: "legend", data: { low: this.low, high: this.high } },

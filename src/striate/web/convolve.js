@@ -5,8 +5,7 @@
  * The filter is an array of rows and is laid on the picture as it is written (not turned round).
  */
 
-/** Rec. 601 luma, as the tutorials write it. */
-const GREY = [0.2989, 0.587, 0.114];
+import { GREY } from "./colour.js";
 
 /** The grey plane of RGBA bytes (as a canvas gives them), 0 to 255; or one channel (0, 1, 2) of them. */
 export function planeOf(rgba, width, height, channel = "grey") {

@@ -5,13 +5,13 @@
    svg(tag, props, ...children) the same in the SVG name space; mark() the sign of the house
    fill(node, ...children)      replaces what is in a node
    button(label, onClick, props)                         a button of the page's look
-   segmented(label, [[value, text, hint?]...], value, onChange)   one choice of a few -> {element, set(value), only(key -> whether shown)}
+   segmented(label, [[value, text, hint?]...], value, onChange)   one choice of a few -> {element, set(value)}
    select(label, [[value, text]...], value, onChange)    one choice of many, with a visible label -> {element, set, options}
    check(label, value, onChange)                         a tick box -> {element, set}
    panel(title, ...children)    a titled card; empty(title, text) an empty state; note(text, "error" | "info" | "good")
    digits(v), exact(v)          4 significant digits; every digit. Non-finite numbers come as "NaN", "Infinity"
    percent(share)               with a decimal where a whole number would read 0, 100 or too coarse
-   number(v)                    <data> with digits(v) shown and the exact value in its title and value
+   number(v, props, text)       <data> with text (default: digits(v)) shown and the exact value in its title and value
    signedBar(value, most)       a bar from the middle to the right (plus) or left (minus)
    shapeText([3, 8, 8])         "3 × 8 × 8"
    placeText(y, x, shape)       "row 3, column 4", of a block "frame 2, row 3, column 4", of a line "position 4";  inputShape(layers) of what a network is given
@@ -19,7 +19,8 @@
                                 what has one axis has positions, no pixels
    letterOf(channel)            " “e”" for the channel of that letter in a text's input, "" elsewhere; useSymbols(letters) says which
    inWords(text, model)         a cell of a run's tables as the page says it: numbers by the names of their columns
-   perFrame(fn)                 fn at most once per frame, with the latest arguments */
+   perFrame(fn)                 fn at most once per frame, with the latest arguments
+   dropped(over, take)          files dropped anywhere on the page: over(whether some are held above it), then take(files) */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -62,9 +63,6 @@ export function segmented(label, options, value, onChange) {
     element,
     set(chosen) {
       for (const one of buttons) one.setAttribute("aria-pressed", String(one.dataset.key === String(chosen)));
-    },
-    only(allowed) {
-      for (const one of buttons) one.hidden = !allowed(one.dataset.key);
     },
   };
   control.set(value);
@@ -110,8 +108,8 @@ export function digits(value, places = 4) {
 
 export const percent = (share) => `${(100 * share).toFixed(share >= 0.995 || share < 0.0995 ? 1 : 0)} %`;
 export const exact = (value) => String(Number(value));
-export const number = (value, props) =>
-  h("data", { class: "number", value: exact(value), title: exact(value), ...props }, digits(value));
+export const number = (value, props, text = digits(value)) =>
+  h("data", { class: "number", value: exact(value), title: exact(value), ...props }, text);
 
 /* A bar to the right for what adds, to the left for what takes away. */
 export function signedBar(value, most) {
@@ -152,4 +150,16 @@ export function perFrame(fn) {
     if (waiting === null) requestAnimationFrame(() => { const latest = waiting; waiting = null; fn(...latest); });
     waiting = given;
   };
+}
+
+export function dropped(over, take) {
+  const carries = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => { if (carries(event)) { event.preventDefault(); over(true); } });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) over(false); });
+  addEventListener("drop", (event) => {
+    if (!carries(event)) return;
+    event.preventDefault();
+    over(false);
+    if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
+  });
 }

@@ -4,8 +4,8 @@
 
 import { cancelled } from "./api.js";
 import { paintWithin } from "./atlas.js";
-import { bounds, range, Scale } from "./colour.js";
-import { digits, empty, exact, fill, h, inputShape, note, number, panel, perFrame, placeText, select, shapeText, worded } from "./dom.js";
+import { range, Scale } from "./colour.js";
+import { digits, empty, fill, h, inputShape, note, number, panel, perFrame, placeText, select, shapeText, worded } from "./dom.js";
 import { createPlane, sideBySide } from "./plane.js";
 import { createTrust } from "./trust.js";
 
@@ -15,14 +15,10 @@ const SIDE = 440, SMALL = 200;
 
 /* Bytes [r, g, b] of every pixel of the prepared picture, as `display` says; other than 3 channels become their mean. */
 function drawPicture({ shape: [channels, height, width], data, header }, { from, ...laid }) {
-  const { minimum, maximum } = header.display ?? header;
-  const end = (given, channel) => Array.isArray(given) ? given[channel] : given;
+  const { minimum, maximum } = header.display;
   const size = height * width;
   const bytes = new Uint8ClampedArray(3 * from.length);
-  const shown = (channel, i) => {
-    const low = end(minimum, channel), high = end(maximum, channel);
-    return 255 * (data[channel * size + i] - low) / (high - low || 1);
-  };
+  const shown = (channel, i) => 255 * (data[channel * size + i] - minimum[channel]) / (maximum[channel] - minimum[channel] || 1);
   from.forEach((i, at) => {
     if (i < 0) return;
     const mean = channels === 3 ? null : Array.from({ length: channels }, (_, c) => shown(c, i)).reduce((a, b) => a + b) / channels;
@@ -55,26 +51,26 @@ function factsOf(header, method, unit) {
     h("dl", { class: "explain-facts" },
       fact("Explains", h("strong", {}, header.target), " · score ", number(header.score),
         h("span", { class: "quiet" }, ` (${unit})`)),
-      fact("Method", method?.label ?? header.method),
+      fact("Method", method.label),
       header.layer ? fact("Layer", h("span", { class: "mono" }, header.layer), ` · map of ${shapeText(header.grid)} values, drawn larger`) : null,
       fact("Largest value", number(header.maximum), header.layer ? h("span", { class: "quiet" }, " on the layer's own grid") : null),
       header.signed ? fact("Smallest value", number(header.minimum)) : null,
       fact("Sum of the map", number(header.total)),
       header.baseline ? fact(worded("“No picture” is"), header.baseline) : null,
-      header.gap === null || header.gap === undefined ? null : fact("Gap", number(header.gap),
+      header.gap === null ? null : fact("Gap", number(header.gap),
         h("span", { class: "quiet" }, " between the map's sum and the difference of scores that it must add up to"))),
     header.warning ? note(`⚠ ${header.warning}`, "error") : null,
-    method?.note ? h("p", { class: "quiet" }, method.note) : null,
+    h("p", { class: "quiet" }, method.note),
   ];
 }
 
 export function mount(root, { api, model, go, trace, announce, store }) {
-  let state = null, shown = "", seen = null, gone = false, predictions = [];
-  const methods = model.methods ?? [];
+  let state = null, shown = "", seen = null, gone = false;
+  const { methods } = model;
   const controls = {
     class: select("Evidence for", [], "", (value) => go({ class: value === "" ? null : Number(value) })),
     versus: select("against", [], "", (value) => go({ versus: value === "" ? null : Number(value) })),
-    method: select("Method", methods.map(({ name, label }) => [name, label]), methods[0]?.name, (value) => go({ method: value })),
+    method: select("Method", methods.map(({ name, label }) => [name, label]), methods[0].name, (value) => go({ method: value })),
     layer: select("Layer", [], "", (value) => go({ heat: value || null })),
   };
   const slider = h("input", { type: "range", min: 0, max: 100, step: 5, on: { input: () => go({ opacity: slider.value }) } });
@@ -83,15 +79,15 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     onHover: (y, x) => reading(y === null ? spot : [y, x], y === null) });
   const readout = h("p", { class: "quiet explain-readout" });
   const facts = h("div", { class: "explain-text" }), legend = h("div", {}), alone = h("canvas", { role: "img", class: "explain-alone" });
-  const labelOf = (name) => methods.find((one) => one.name === name)?.label ?? name;
-  const trust = createTrust(labelOf);
+  const methodOf = (wanted) => methods.find(({ name }) => name === wanted);
+  const trust = createTrust((name) => methodOf(name).label);
   const seeLink = h("a", { href: "#" }, "See this layer's maps");
   const drawn = h("img", { class: "explain-drawn", alt: "The same, drawn as a line, as letters or as its middle frame", hidden: true });
   const drawnText = h("p", { class: "quiet" });
   const picturePanel = panel("Where the evidence lies", drawn, drawnText,
     h("div", { class: "plane-room" }, plane.element), readout,
     h("div", { class: "spread" }, legend, h("label", { class: "field" }, "Opacity", slider)),
-    h("p", { class: "quiet" }, worded("The map is clear at zero and covers the picture more the further a value is from zero.")));
+    h("p", { class: "quiet" }, worded("The map is transparent at zero, and covers more of the picture the further a value is from zero.")));
   const mapPanel = panel("The map itself", h("div", { class: "explain-map" }, alone, facts), seeLink);
   const trouble = h("div", { class: "trouble" });
   const columns = h("div", { class: "explain-columns" }, h("div", { class: "explain-left" }, picturePanel, mapPanel), trust.element);
@@ -109,7 +105,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     if (!at) return void (readout.textContent = quiet ? worded("Point at the picture, or move with the arrow keys, to read values.") : "");
     const i = at[0] * seen.laid.width + at[1], flat = seen.laid.from[i], wide = seen.shape.at(-1), value = seen.heat.data[i];
     if (flat < 0) return void (readout.textContent = "between two frames");
-    fill(readout, `${placeText(Math.floor(flat / wide), flat % wide, seen.shape)}: `, h("data", { class: "number", value: exact(value), title: exact(value) }, digits(value)));
+    fill(readout, `${placeText(Math.floor(flat / wide), flat % wide, seen.shape)}: `, number(value));
   }
 
   const paint = perFrame(() => {
@@ -120,8 +116,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
   });
 
   function showControls({ layers, predictions: said, target }) {
-    predictions = said.map((one) => ({ ...one, class: one.class ?? model.classes.indexOf(one.label) }));
-    const chances = predictions.map((one) => [String(one.class), `${one.label} · ${model.shares ? `${(100 * one.probability).toFixed(1)} %` : digits(one.probability)}`]);
+    const chances = said.map((one) => [String(one.class), `${one.label} · ${model.shares ? `${(100 * one.probability).toFixed(1)} %` : digits(one.probability)}`]);
     controls.class.options([["", `${model.one_label ? "the most likely" : "what is told"}: ${model.classes[target] ?? ""}`], ...chances]);
     controls.versus.options([["", "nothing else"], ...chances.filter(([key]) => Number(key) !== (state.class ?? target))]);
     const maps = layers.filter(({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1));
@@ -136,7 +131,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     slider.value = state.opacity || OPACITY;
   }
 
-  const method = () => methods.some(({ name }) => name === state.method) ? state.method : methods[0]?.name ?? "hirescam";
+  const method = () => (methodOf(state.method) ?? methods[0]).name;
 
   function question() {
     const asked = new URLSearchParams({ method: method() });
@@ -149,11 +144,11 @@ export function mount(root, { api, model, go, trace, announce, store }) {
   function showHeat(picture, heat, layers, laid) {
     const { header, shape: [height, width] } = heat;
     // Of what is drawn: enlarging a coarse map flattens its peaks. The facts say the extremes of the map itself.
-    const scale = new Scale(bounds(range(heat.data), header.signed));
+    const scale = Scale.of(range(heat.data), header.signed);
     seen = { asked: shown, picture, heat, scale, laid, shape: inputShape(layers) };
-    const about = methods.find(({ name }) => name === header.method);
+    const about = methodOf(header.method);
     paintWithin(SMALL, alone, heat.data, width, height, scale);
-    alone.setAttribute("aria-label", `Map of ${about?.label ?? header.method} for ${header.target}: `
+    alone.setAttribute("aria-label", `Map of ${about.label} for ${header.target}: `
       + `smallest ${digits(header.minimum)}, largest ${digits(header.maximum)}`);
     fill(facts, factsOf(header, about, model.unit));
     drawn.hidden = model.form === "picture" || !model.form;
@@ -167,7 +162,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     spot = null;
     reading(null, true);
     paint();
-    announce(`${about?.label ?? header.method} for ${header.target}: largest value ${digits(header.maximum)}`);
+    announce(`${about.label} for ${header.target}: largest value ${digits(header.maximum)}`);
   }
 
   async function load(asked) {

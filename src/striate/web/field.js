@@ -1,6 +1,6 @@
 /* The picture as the network gets it, with what the chosen pixel can see of it, and its numbers.
 
-   createField({onPick(shareY, shareX), onActual(on)}) -> field; field.element
+   createField({inks, onPick(shareY, shareX), onActual(on)}) -> field; field.element; inks: the colours of the lines of a series
    field.draw(input, frames)  input: {shape: [c, h, w], data, header: {display: {minimum: [c], maximum: [c]}}}; of a volume its
                               frames lie one below the other, and one of them is seen at a time
    field.show(box, actual)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one */
@@ -10,7 +10,6 @@ import { button, check, digits, fill, h, letterOf, select, shapeText, worded } f
 import { numberGrid } from "./numbers.js";
 
 const SIDE = 232, PATCH = 5, ROW = 40, THIN = 3, LANES = 12, MOST = 8;
-const INKS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#b58900", "#1d2433"];  // those of draw/lines.py
 const NAMES = { 1: ["grey"], 3: ["red", "green", "blue"] }; // of pictures; lines have none
 
 /* Rows `from` to `to` of every channel. */
@@ -40,7 +39,7 @@ function rgba({ shape: [channels, height, width], data, header }) {
 }
 
 /* A series as one line per channel, each in a lane of its own, between the values that stand for black and white. */
-function drawLines(canvas, { shape: [channels, , width], data, header }) {
+function drawLines(canvas, { shape: [channels, , width], data, header }, inks) {
   const ratio = 2, high = channels * ROW * ratio;
   Object.assign(canvas, { width: SIDE * ratio, height: high });
   const pen = canvas.getContext("2d");
@@ -48,7 +47,7 @@ function drawLines(canvas, { shape: [channels, , width], data, header }) {
   pen.lineJoin = "round";
   for (let channel = 0; channel < channels; channel++) {
     const low = header.display.minimum[channel], reach = header.display.maximum[channel] - low || 1;
-    pen.strokeStyle = INKS[channel % INKS.length];
+    pen.strokeStyle = inks[channel % inks.length];
     pen.beginPath();
     for (let x = 0; x < width; x++) {
       const share = (data[channel * width + x] - low) / reach;
@@ -58,7 +57,7 @@ function drawLines(canvas, { shape: [channels, , width], data, header }) {
   }
 }
 
-export function createField({ onPick, onActual }) {
+export function createField({ inks, onPick, onActual }) {
   const canvas = h("canvas", { role: "img" });
   const overlay = h("canvas", { class: "overlay", "aria-hidden": "true" });
   const frame = h("i", { class: "field-box" });
@@ -74,8 +73,9 @@ export function createField({ onPick, onActual }) {
   const element = h("section", { class: "panel field-panel" },
     h("div", {}, h("h2", {}, worded("What the pixel sees")), about), stage, frameRow, text, actual.element,
     h("div", { class: "spread" }, h("h3", {}, "What the network gets"), channelRow), grid);
-  const names = () => input.shape[1] / frames > 1 ? NAMES[input.shape[0]] : undefined;
-  let input = null, box = null, channel = 0, frames = 1, current = 0, touched = null;
+  const names = () => high > 1 ? NAMES[input.shape[0]] : undefined;
+  const asLines = () => high === 1 && input.shape[0] <= LANES;
+  let input = null, box = null, channel = 0, frames = 1, high = 1, current = 0, touched = null; // high: rows of one frame
 
   stage.addEventListener("click", (event) => {
     const area = canvas.getBoundingClientRect();
@@ -84,16 +84,16 @@ export function createField({ onPick, onActual }) {
 
   /* The numbers in the middle of the field, at most 5 × 5 of them. */
   function numbers() {
-    const width = input.shape[2], height = input.shape[1] / frames;
+    const width = input.shape[2];
     const middle = (from, to, all) => {
       const size = Math.min(PATCH, all);
       return [Math.max(0, Math.min(all - size, Math.round((from + to - size) / 2))), size];
     };
     const { sides: [y0, y1, x0, x1], isHere } = boxHere();
-    const [top, rows] = middle(y0, y1, height), [left, columns] = middle(x0, x1, width);
-    const at = (y, x) => input.data[(channel * input.shape[1] + current * height + y) * width + x];
+    const [top, rows] = middle(y0, y1, high), [left, columns] = middle(x0, x1, width);
+    const at = (y, x) => input.data[(channel * input.shape[1] + current * high + y) * width + x];
     const cut = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(top + i, left + j)));
-    fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}${letterOf(channel)}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${height === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
+    fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}${letterOf(channel)}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${high === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
       within: isHere && y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => isHere && top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));
   }
 
@@ -111,7 +111,7 @@ export function createField({ onPick, onActual }) {
 
   /* The box on the frame that is seen, and from which frame to which it reaches. */
   function boxHere() {
-    const high = input.shape[1] / frames, [y0, y1, ...sides] = box;
+    const [y0, y1, ...sides] = box;
     const first = Math.floor(y0 / high), last = Math.floor((y1 - 1) / high);
     return { first, last, isHere: first <= current && current <= last, sides: [y0 - first * high, y1 - last * high, ...sides] };
   }
@@ -120,23 +120,19 @@ export function createField({ onPick, onActual }) {
     overlay.hidden = !field;
     stage.classList.toggle("dimmed", Boolean(field));
     if (!field) return "";
-    const [all, width] = field.shape.slice(-2), height = all / frames;
-    const { maximum } = range(field.data);
-    const { data } = rowsOf(field, current * height, (current + 1) * height);
-    const image = new ImageData(width, height);
-    for (let i = 0; i < height * width; i++) image.data.set([255, 120, 0, maximum > 0 ? 235 * Math.sqrt(data[i] / maximum) : 0], 4 * i);
-    overlay.width = width;
-    overlay.height = height;
+    const width = field.shape.at(-1), { maximum } = range(field.data);
+    const { data } = rowsOf(field, current * high, (current + 1) * high);
+    const image = new ImageData(width, high);
+    for (let i = 0; i < high * width; i++) image.data.set([255, 120, 0, maximum > 0 ? 235 * Math.sqrt(data[i] / maximum) : 0], 4 * i);
+    Object.assign(overlay, { width, height: high });
     overlay.getContext("2d").putImageData(image, 0, 0);
     const count = field.data.reduce((sum, value) => sum + (value !== 0), 0);
     return maximum > 0 ? ` ${count} of ${field.data.length} positions change it; the strongest by ${digits(maximum)} per unit.` : " No position changes it here.";
   }
 
   function paint() {
-    const [count, all, width] = input.shape, height = all / frames;
-    const lines = height === 1 && count <= LANES;
-    if (lines) return drawLines(canvas, input);
-    const image = rgba(frames > 1 ? rowsOf(input, current * height, (current + 1) * height) : input);
+    if (asLines()) return drawLines(canvas, input, inks);
+    const image = rgba(frames > 1 ? rowsOf(input, current * high, (current + 1) * high) : input);
     Object.assign(canvas, { width: image.width, height: image.height });
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
@@ -151,35 +147,32 @@ export function createField({ onPick, onActual }) {
   }
 
   function mark() {
-    const width = input.shape[2], height = input.shape[1] / frames;
+    const width = input.shape[2];
     const { first, last, isHere, sides: [y0, y1, x0, x1] } = boxHere();
     const percent = (part, whole) => `${100 * part / whole}%`;
     frame.hidden = !isHere;
-    Object.assign(frame.style, { top: percent(y0, height), height: percent(y1 - y0, height), left: percent(x0, width), width: percent(x1 - x0, width) });
-    const size = height === 1 ? `${x1 - x0} ${x1 - x0 === 1 ? "position" : "positions"}` : `${y1 - y0} × ${x1 - x0} pixels`;
+    Object.assign(frame.style, { top: percent(y0, high), height: percent(y1 - y0, high), left: percent(x0, width), width: percent(x1 - x0, width) });
+    const size = high === 1 ? `${x1 - x0} ${x1 - x0 === 1 ? "position" : "positions"}` : `${y1 - y0} × ${x1 - x0} pixels`;
     const where = frames === 1 ? "" : first === last ? ` in frame ${first + 1}` : ` in frames ${first + 1} to ${last + 1}`;
-    text.textContent = `Possible field: ${size}${where}.`;
-    text.textContent += drawActual(touched);
+    text.textContent = `Possible field: ${size}${where}.${drawActual(touched)}`;
     numbers();
   }
 
   return {
     element,
-    draw(given, depth = 1) {
-      input = given;
-      frames = depth;
+    draw(given, depth) {
+      const [count, all, width] = given.shape;
+      [input, frames, high] = [given, depth, all / depth];
       box = touched = null;
-      channel = Math.min(channel, input.shape[0] - 1);
-      const [count, all, width] = input.shape, height = all / frames;
-      const lines = height === 1 && count <= LANES, rows = height === 1 ? count : height;
+      channel = Math.min(channel, count - 1);
       frameRow.hidden = frames === 1;
       slider.max = frames;
       turnTo(frames >> 1);
-      canvas.classList.toggle("smooth", lines);
-      const zoom = SIDE / Math.max(width, rows);
-      const whole = height === 1 ? SIDE / width : zoom >= 1 ? Math.floor(zoom) : zoom;
-      Object.assign(stage.style, { width: `${width * whole}px`, height: height === 1 ? `${(lines ? ROW : THIN) * count}px` : `${height * whole}px` });
-      const shape = shapeText(frames > 1 ? [count, frames, height, width] : height === 1 ? [count, width] : input.shape);
+      canvas.classList.toggle("smooth", asLines());
+      const zoom = SIDE / Math.max(width, high);
+      const whole = high === 1 ? SIDE / width : zoom >= 1 ? Math.floor(zoom) : zoom;
+      Object.assign(stage.style, { width: `${width * whole}px`, height: high === 1 ? `${(asLines() ? ROW : THIN) * count}px` : `${high * whole}px` });
+      const shape = shapeText(frames > 1 ? [count, frames, high, width] : high === 1 ? [count, width] : input.shape);
       canvas.setAttribute("aria-label", worded(`The picture as the network gets it, ${shape}`));
       about.textContent = `Network input ${shape}`;
       channels();

@@ -2,8 +2,8 @@
    kernels, one row per output channel. A click opens the channel that the kernel makes in See. */
 
 import { cancelled } from "./api.js";
-import { createAtlas } from "./atlas.js";
-import { bounds, range, robust, Scale } from "./colour.js";
+import { createAtlas, paintMap } from "./atlas.js";
+import { range, robust, Scale, weightColours } from "./colour.js";
 import { button, check, digits, empty, fill, h, note, segmented, select, shapeText } from "./dom.js";
 import { numberGrid, scaleOf } from "./numbers.js";
 
@@ -17,19 +17,6 @@ const norms = ({ shape: [outputs, inputs, height, width], data }) => {
     return Math.sqrt(sum);
   });
 };
-
-/* Red, green and blue weights as one coloured kernel: grey is zero, the strongest weight of the layer reaches the end. */
-function coloured({ shape: [, , height, width], data }, output, most) {
-  const canvas = h("canvas", { width, height, class: "pixelated" });
-  const image = new ImageData(width, height);
-  const plane = height * width;
-  for (let i = 0; i < plane; i++) {
-    for (let part = 0; part < 3; part++) image.data[4 * i + part] = 127.5 + 127.5 * data[(output * 3 + part) * plane + i] / (most || 1);
-    image.data[4 * i + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  return canvas;
-}
 
 export function mount(root, context) {
   const { api, go } = context;
@@ -63,7 +50,7 @@ export function mount(root, context) {
     const count = inputsShown(), plane = height * width;
     const data = count === inputs ? weights.data : Float32Array.from({ length: weights.shape[0] * count * plane }, (_, i) =>
       weights.data[Math.floor(i / (count * plane)) * inputs * plane + i % (count * plane)]);
-    const scale = new Scale(bounds(found, true));
+    const scale = Scale.of(found, true);
     const order = rows().flatMap((output) => Array.from({ length: count }, (_, input) => output * count + input));
     fill(sheet, atlas.element);
     atlas.draw({ shape: [weights.shape[0] * count, height, width], data, scale, order, perRow: count > 1 ? count : 0, gap: 4, side: count > 16 ? 26 : count > 1 ? 36 : 52 });
@@ -72,8 +59,9 @@ export function mount(root, context) {
 
   function paintColours(found) {
     const most = Math.max(Math.abs(found.minimum), Math.abs(found.maximum));
-    const strength = norms(weights);
-    fill(sheet, h("div", { class: "tiles filter-tiles" }, rows().map((output) => button([coloured(weights, output, most), `${output}`],
+    const strength = norms(weights), [, , height, width] = weights.shape, colours = weightColours(weights.data, height * width, most);
+    const drawn = (output) => paintMap(h("canvas", { class: "pixelated" }), null, width, height, colours, 1, output * height * width);
+    fill(sheet, h("div", { class: "tiles filter-tiles" }, rows().map((output) => button([drawn(output), `${output}`],
       () => go({ channel: output }), { class: "tile", data: { channel: output }, "aria-label": `filter ${output}, strength ${digits(strength[output])}` }))));
     fill(legend, h("p", { class: "quiet" }, `Red, green and blue weights as one colour: grey is 0, full colour ±${digits(most)}.`));
   }

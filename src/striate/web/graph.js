@@ -1,7 +1,8 @@
 /* The network of an exported page: a graph of ONNX's nodes, computed here, for one picture at a time.
  *
  * compute(nodes, constants, given) gives a Map of every value by its name. A value is {dims, data}, data row by row in a
- * Float32Array, or an array of whole numbers where it is about sizes and places. Sums are added up in float64. */
+ * Float32Array, or an array of whole numbers where it is about sizes and places. Sums are added up in float64.
+ * resize([{dims: [1, maps, height, width], data}, , , {data: sizes}]) gives the maps at other sizes. */
 
 const count = (dims) => dims.reduce((product, size) => product * size, 1);
 const made = (dims) => ({ dims, data: new Float32Array(count(dims)) });
@@ -183,7 +184,7 @@ const reduce = (fn) => ([x]) => {
 const total = (inputs) => inputs.slice(1).reduce((sum, next) => both((a, b) => a + b)([sum, next]), inputs[0]);
 
 /* Larger or smaller maps, each number between its nearest four; the centres of the outermost pixels are kept. */
-function resize([x, , , sizes]) {
+export function resize([x, , , sizes]) {
   const [, channels, height, width] = x.dims, out = made(sizes.data), [, , tall, broad] = out.dims;
   const along = (from, to) => Array.from({ length: to }, (_, place) => {
     const at = Math.min(Math.max(to > 1 ? (place + 0.5) * from / to - 0.5 : 0, 0), from - 1), low = Math.floor(at);

@@ -2,16 +2,17 @@
 
    createLedger({api, go, announce, onLeave}) -> {element, render(answer, place), refuse(text), focus()}
      answer  of /api/trace/ID/explain: {chain (each inPlane), lineage, picture_box};  place {picture, layer, channel, label, y, x, height, width, term, trace}
-   Every number comes from the server in full; only what is shown is rounded. */
+   Every number comes from the server in full; only what is shown is rounded.
+   strongest(terms)   the index of the term that weighs most */
 
-import { button, digits, exact, fill, h, inputShape, letterOf, note, placeText, signedBar, worded } from "./dom.js";
+import { button, digits, exact, fill, h, inputShape, letterOf, note, number, placeText, signedBar, worded } from "./dom.js";
 import { inPlane, numberGrid, scaleOf } from "./numbers.js";
 import { asNumpy, asText } from "./copy.js";
 
 const SHOWN = 8, CRUMBS = 6;
 const RULES = { sum: "sum", maximum: "largest", mean: "mean", affine: "normalised", function: "function", copy: "copied", none: "value" };
 
-const figure = (value, text = digits(value)) => h("data", { class: "number", value: exact(value), title: exact(value), data: { exact: exact(value) } }, text);
+const figure = (value, text) => number(value, { data: { exact: exact(value) } }, text);
 const added = (value) => figure(value, (Number(value) > 0 ? "+" : "") + digits(value));
 const span = (from, to) => to - from === 1 ? `${from}` : `${from}–${to - 1}`;
 /* A half-open box in words; a vector has no places, a line has only one axis, and a block's frames lie one under the other. */
@@ -27,12 +28,14 @@ function spotOf({ at: [, ...spot], layer }, { trace }) {
   return [spot.length === 3 ? spot[0] * trace.layers[layer].output_shape[2] + y : y, x];
 }
 
+export const strongest = (terms) => terms.reduce((best, { value }, index) => Math.abs(value) > Math.abs(terms[best].value) ? index : best, 0);
+
 /* The strongest terms first; what is not shown is one row, so that the column still adds up. */
 function foldTerms(terms, open, all) {
   const sorted = terms.map((term, index) => ({ term, index })).sort((a, b) => Math.abs(b.term.value) - Math.abs(a.term.value));
   const few = all || sorted.length <= SHOWN + 1 ? sorted : sorted.filter(({ index }, rank) => rank < SHOWN || index === open);
   const rest = sorted.filter((one) => !few.includes(one));
-  return { shown: few, rest, sum: rest.reduce((total, { term }) => total + Number(term.value), 0), strongest: sorted[0]?.index };
+  return { shown: few, rest, sum: rest.reduce((total, { term }) => total + Number(term.value), 0) };
 }
 
 function termGrids(term, go) {
@@ -73,8 +76,7 @@ export function createLedger({ api, go, announce, onLeave }) {
 
   function sumTable(explanation, place, first) {
     const { terms, addends } = explanation;
-    const strongest = foldTerms(terms, null, all).strongest;
-    const open = !first ? null : place.term === "none" ? null : terms[place.term] ? Number(place.term) : strongest;
+    const open = !first || place.term === "none" ? null : terms[place.term] ? Number(place.term) : strongest(terms);
     const { shown, rest, sum } = foldTerms(terms, open, all);
     const several = new Set(terms.map((term) => term.source)).size > 1;
     const layerOf = (term) => place.trace.layers[term.source];

@@ -24,13 +24,11 @@ function countPairs(rows) {
 
 /* Truth by prediction; every filled cell is a button that shows just these pictures. */
 function confusion(classes, counts, choose) {
-  const most = Math.max(1, ...[...counts].filter(([pair]) => !right(pair)).map(([, count]) => count));
   const cell = (t, p) => {
     const pair = `${t}-${p}`, count = counts.get(pair);
     if (!count) return h("td", { class: t === p ? "diagonal" : null }, h("span", { class: "unseen" }, "0"));
     return h("td", { class: t === p ? "diagonal" : "wrong" }, button(String(count), () => choose(pair), {
-      "aria-label": `${count} of class ${classes[t]} predicted as ${classes[p]}`,
-      data: { pair, depth: t === p ? 0 : Math.ceil(3 * count / most) } }));
+      "aria-label": `${count} of class ${classes[t]} predicted as ${classes[p]}`, data: { pair } }));
   };
   const head = classes.map((name) => h("th", { scope: "col", title: name }, name));
   const table = h("table", { class: `mistakes-table ${classes.some((name) => name.length > 3) ? "long" : ""}` },
@@ -50,6 +48,15 @@ function commonest(classes, counts, choose) {
     button(`${words(pair)} · ${count}`, () => choose(pair), { data: { pair }, class: "mistakes-pair" })));
 }
 
+/* A picture with what was said of it, and the ways to Explain and See; kind: the class of what was said. */
+function card(name, { explain, see }, image, { words, said, kind, remarks, why = "Explain" }) {
+  return h("li", { class: "mistakes-card" },
+    h("a", { href: explain, class: "mistakes-picture", "aria-label": `Explain ${name}: ${words}` }, image),
+    h("p", { class: kind }, said), h("p", { class: "quiet" }, remarks),
+    h("p", { class: "mistakes-links" },
+      h("a", { href: explain, "aria-label": `${why} ${name}` }, why), h("a", { href: see, "aria-label": `See ${name} in the network` }, "See")));
+}
+
 /* Of a task without one class per picture: every test picture, the worst answer first. */
 function mountPlain(root, { api, model, store }) {
   const stage = h("div", { class: model.spatial ? "mistakes large" : "mistakes" });
@@ -60,24 +67,20 @@ function mountPlain(root, { api, model, store }) {
   const drawing = createTruth({ api, paint: redraw });
   let limit = AT_ONCE, rows = [];
 
-  function card({ id, name, truth, predicted, error }) {
-    const links = ["explain", "see"].map((tab) => store.link({ tab, picture: id, class: null, versus: null }));
+  function plainCard({ id, name, truth, predicted, error }) {
+    const [explain, see] = ["explain", "see"].map((tab) => store.link({ tab, picture: id, class: null, versus: null }));
     const said = inWords(predicted, model), told = truth === "mask" ? null : `in truth ${inWords(truth, model)}`;
-    return h("li", { class: "mistakes-card" },
-      h("a", { href: links[0], class: "mistakes-picture", "aria-label": `Explain ${name}: ${[said, told].filter(Boolean).join(", ")}` },
-        h("img", { loading: "lazy", alt: "", width: side, height: side, src: source(id), data: { id } })),
-      // Numbers and areas are hardly ever met exactly, so that all of them would be red.
-      h("p", { class: !model.shares || truth === "mask" ? null : error > 0 ? "mistakes-wrong" : "mistakes-right" }, said),
-      h("p", { class: "quiet" }, told ? [told, h("br")] : null, `error ${digits(error)}`),
-      h("p", { class: "mistakes-links" },
-        h("a", { href: links[0], "aria-label": `Explain ${name}` }, "Explain"), h("a", { href: links[1], "aria-label": `See ${name} in the network` }, "See")));
+    // Numbers and areas are hardly ever met exactly, so that all of them would be red.
+    const kind = !model.shares || truth === "mask" ? null : error > 0 ? "mistakes-wrong" : "mistakes-right";
+    return card(name, { explain, see }, h("img", { loading: "lazy", alt: "", width: side, height: side, src: source(id), data: { id } }),
+      { words: [said, told].filter(Boolean).join(", "), said, kind, remarks: [told ? [told, h("br")] : null, `error ${digits(error)}`] });
   }
 
   function paint() {
     const more = button(`Show ${Math.min(AT_ONCE, rows.length - limit)} more`, () => { limit += AT_ONCE; paint(); });
     fill(stage, rows.length ? panel("", h("h2", {}, worded(`${rows.length} test pictures, the worst answer first`)),
       model.error_is ? h("p", { class: "quiet" }, `Error: ${model.error_is}.`) : null, drawing.element,
-      h("ul", { class: "mistakes-list" }, rows.slice(0, limit).map(card)), rows.length > limit ? more : null)
+      h("ul", { class: "mistakes-list" }, rows.slice(0, limit).map(plainCard)), rows.length > limit ? more : null)
       : empty(worded("No test pictures"), worded("A run folder holds the test pictures and what the network said of them, once its training has ended.")));
   }
 
@@ -108,20 +111,15 @@ function mountClasses(root, { api, model, go, store }) {
   const visible = (chosen) => chosen ? rows.filter(({ pair }) => pair === chosen) : state.show === "all" ? rows
     : state.show === "unsure" ? rows.filter(({ pair }) => right(pair)).reverse() : rows.filter(({ pair }) => !right(pair));
 
-  function card({ id, name, truth, predicted, confidence, pair }) {
+  function classCard({ id, name, truth, predicted, confidence, pair }) {
     const wrong = !right(pair);
     const [t, p] = pair.split("-").map(Number);
     const explain = store.link({ tab: "explain", picture: id, class: p, versus: wrong ? t : null });
     const see = store.link({ tab: "see", picture: id, class: null, versus: null });
-    const words = wrong ? `${truth} taken for ${predicted}` : `${truth}, right`;
-    return h("li", { class: "mistakes-card" },
-      h("a", { href: explain, class: "mistakes-picture", "aria-label": `Explain ${name}: ${words}, ${percent(confidence)} sure` },
-        h("img", { class: "pixelated", loading: "lazy", alt: "", width: 96, height: 96, src: `/api/pictures/${encodeURIComponent(id)}/image` })),
-      h("p", { class: wrong ? "mistakes-wrong" : "mistakes-right" }, `${wrong ? "✗" : "✓"} ${predicted}`),
-      h("p", { class: "quiet" }, wrong ? `in truth ${truth}` : null, wrong ? h("br") : null, `${percent(confidence)} sure`),
-      h("p", { class: "mistakes-links" },
-        h("a", { href: explain, "aria-label": `${wrong ? "Why?" : "Explain"} ${name}` }, wrong ? "Why?" : "Explain"),
-        h("a", { href: see, "aria-label": `See ${name} in the network` }, "See")));
+    const sure = `${percent(confidence)} sure`, words = wrong ? `${truth} taken for ${predicted}` : `${truth}, right`;
+    const image = h("img", { class: "pixelated", loading: "lazy", alt: "", width: 96, height: 96, src: `/api/pictures/${encodeURIComponent(id)}/image` });
+    return card(name, { explain, see }, image, { words: `${words}, ${sure}`, said: `${wrong ? "✗" : "✓"} ${predicted}`,
+      kind: wrong ? "mistakes-wrong" : "mistakes-right", remarks: wrong ? [`in truth ${truth}`, h("br"), sure] : sure, why: wrong ? "Why?" : "Explain" });
   }
 
   /* The table stays as it is when a filter is chosen, so that the focus stays on its button. */
@@ -151,7 +149,7 @@ function mountClasses(root, { api, model, go, store }) {
     for (const one of stage.querySelectorAll("[data-pair]")) one.setAttribute("aria-pressed", String(one.dataset.pair === chosen));
     toggle.set(chosen ? null : state.show ?? "");
     clear.hidden = !chosen;
-    fill(list, found.length ? h("ul", { class: "mistakes-list" }, found.slice(0, limit).map(card))
+    fill(list, found.length ? h("ul", { class: "mistakes-list" }, found.slice(0, limit).map(classCard))
       : empty(...(NOTHING[chosen ? "pair" : state.show] ?? NOTHING.wrong).map(worded)));
     more.hidden = found.length <= limit;
     more.textContent = `Show ${Math.min(AT_ONCE, found.length - limit)} more`;

@@ -12,7 +12,7 @@
  */
 
 import { paintMap } from "./atlas.js";
-import { range, Scale, bounds } from "./colour.js";
+import { range, Scale } from "./colour.js";
 import { digits, exact, h } from "./dom.js";
 
 const LARGEST = 12; // a longer side is drawn as a picture instead
@@ -20,7 +20,7 @@ const PICTURE = 168, WIDE = 5;
 
 export function scaleOf(rows, signed = false) {
   const found = range(Float64Array.from(rows.flat().map(Number)));
-  return new Scale(bounds(found, signed || found.minimum < 0));
+  return Scale.of(found, signed || found.minimum < 0);
 }
 
 function drawn(caption, rows, scale) {

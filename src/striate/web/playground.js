@@ -134,8 +134,8 @@ export function mount(root, { api, go, announce, model }) {
   function paintMaps() {
     const { plane, map } = job;
     const scaleOf = (values) => {
-      const { minimum, maximum } = range(values);
-      return settingsOf(state, presets).look === "grey" ? Scale.greys(minimum, maximum) : Scale.of({ minimum, maximum });
+      const found = range(values);
+      return job.look === "grey" ? Scale.greys(found.minimum, found.maximum) : Scale.of(found);
     };
     const scale = scaleOf(map.values);
     const draw = (onto, { width, height, values }, colours) => onto.draw(Math.max(1, width), Math.max(1, height),
@@ -213,7 +213,7 @@ export function mount(root, { api, go, announce, model }) {
   async function open(id) {
     picture = id;
     try {
-      presets = (await api.json("/api/kernels")).kernels.filter(({ rows }) => rows.length <= 7 && rows[0].length <= 7);
+      presets = (await api.json("/api/kernels")).kernels;
       const loaded = await pixelsOf(`/api/pictures/${encodeURIComponent(id)}/image`);
       if (gone || picture !== id) return;
       pixels = loaded;

@@ -1,10 +1,10 @@
 /* The See tab: the network as a strip, a layer as a sheet of maps, a pixel as a ledger, and what it sees of the picture. */
 
 import { cancelled } from "./api.js";
-import { bounds, range, Scale } from "./colour.js";
+import { range, Scale } from "./colour.js";
 import { empty, fill, frameRows, h, inputShape, worded } from "./dom.js";
 import { createField } from "./field.js";
-import { createLedger } from "./ledger.js";
+import { createLedger, strongest } from "./ledger.js";
 import { inPlane } from "./numbers.js";
 import { createSheet } from "./sheet.js";
 import { createStrip } from "./strip.js";
@@ -24,14 +24,13 @@ function resolve(state, trace) {
 
 /* The map that the opened term of an explanation was taken from; null where it is no map. */
 async function sourceOf(api, place, { rule, terms }) {
-  const strongest = terms.reduce((most, term) => Math.abs(term.value) > Math.abs(most?.value ?? 0) ? term : most, terms[0]);
-  const term = terms[Number(place.term || NaN)] ?? strongest;
+  const term = terms[Number(place.term || NaN)] ?? terms[strongest(terms)];
   if (!term || rule === "none") return null;
   const fromPicture = term.source < 0;
   const { header, shape, data } = await api.binary(fromPicture ? `/api/pictures/${place.picture}/input` : `/api/trace/${place.picture}/maps/${term.source}`);
   const plane = shape[1] * shape[2];
   if (term.channel >= shape[0] || plane === 1) return null;
-  const scale = fromPicture ? Scale.grey(header, term.channel) : new Scale(bounds(range(data, term.channel * plane, plane), header.signed));
+  const scale = fromPicture ? Scale.grey(header, term.channel) : Scale.of(range(data, term.channel * plane, plane), header.signed);
   const { layers } = place.trace, deep = frameRows(fromPicture ? inputShape(layers) : layers[term.source].output_shape);
   return { term, shape, data, scale, deep, channel: term.channel, label: fromPicture ? worded("picture") : layers[term.source].name };
 }
@@ -44,6 +43,7 @@ export function mount(root, context) {
   const ledger = createLedger({ api, go, announce, onLeave: sheet.focus });
   const within = (share, count) => clamp(Math.floor(share * count), count);
   const field = createField({
+    inks: model.inks,
     onPick: (shareY, shareX) => go({ y: within(shareY, place.height), x: within(shareX, place.width) }),
     onActual: (on) => go({ field: on ? "actual" : null }),
   });
@@ -69,7 +69,6 @@ export function mount(root, context) {
     if (shown !== picture) {
       shown = picture;
       mapsPath = "";
-      sheet.networkRange(trace.layers[0].maximum !== undefined);
       strip.draw(trace, small);
       const [, ...sides] = inputShape(trace.layers);
       field.draw(input, sides.length === 3 ? sides[0] : 1);

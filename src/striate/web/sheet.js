@@ -4,12 +4,11 @@
    sheet.begin(trace, layer)    the title of a layer whose maps are on their way
    sheet.draw(place, maps)      paints what has changed and marks the pixel
    sheet.from(source)           the map that the chosen number was made from, for the sweep
-   sheet.networkRange(known)    whether the range of the whole network can be offered
    sheet.classOf(place, channel)   the name of the class that a number of the last layer speaks for, or ""
    sheet.focus(), sheet.stop()  stop ends a sweep */
 
 import { createAtlas } from "./atlas.js";
-import { bounds, range, robust, Scale } from "./colour.js";
+import { range, robust, Scale } from "./colour.js";
 import { button, check, digits, fill, frameRows, h, note, number, placeText, segmented, select, shapeText, signedBar, svg } from "./dom.js";
 import { createSweep } from "./sweep.js";
 
@@ -53,22 +52,22 @@ function histogram({ data, header }, scale) {
 function scales(place, maps) {
   const { header, shape: [, height, width], data } = maps;
   const found = place.robust === "1" ? robust : range;
-  const signed = header.signed ?? header.minimum < 0;
+  const { signed } = header;
   const plane = height * width;
   if (place.range === "channel") {
     const kept = new Map();
     return (channel) => {
-      if (!kept.has(channel)) kept.set(channel, new Scale(bounds(found(data, channel * plane, plane), signed)));
+      if (!kept.has(channel)) kept.set(channel, Scale.of(found(data, channel * plane, plane), signed));
       return kept.get(channel);
     };
   }
   const [low, high] = [place.low, place.high].map(Number);
   if (place.range === "locked" && place.high && Number.isFinite(high - low)) return new Scale({ low, high, signed });
-  const layers = place.trace.layers;
-  if (place.range === "network" && layers[0].maximum !== undefined) {
-    return new Scale(bounds({ minimum: Math.min(...layers.map((one) => one.minimum)), maximum: Math.max(...layers.map((one) => one.maximum)) }, signed));
+  if (place.range === "network") {
+    const { layers } = place.trace;
+    return Scale.of({ minimum: Math.min(...layers.map((one) => one.minimum)), maximum: Math.max(...layers.map((one) => one.maximum)) }, signed);
   }
-  return new Scale(bounds(place.robust === "1" ? robust(data) : header, signed));
+  return Scale.of(place.robust === "1" ? robust(data) : header, signed);
 }
 
 /* The few numbers of a short vector, as bars with the names of their classes. */
@@ -97,7 +96,8 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
     const speaks = layer === layers.length - 1 && layers[layer].output_shape[0] === model.classes.length;
     return speaks && model.classes[channel] !== String(channel) ? ` (${model.classes[channel]})` : "";
   };
-  const hint = createHint((channel) => classOf(place, channel), ({ y, x }) => placeText(y, x, place.trace.layers[place.layer].output_shape));
+  const layerHere = () => place.trace.layers[place.layer], deepHere = () => frameRows(layerHere().output_shape);
+  const hint = createHint((channel) => classOf(place, channel), ({ y, x }) => placeText(y, x, layerHere().output_shape));
   const onKey = (event) => {
     const act = { Enter: onEnter, Escape: onEscape }[event.key];
     if (act) { event.preventDefault(); act(); }
@@ -109,7 +109,7 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
   const outliers = check("without outliers", false, (on) => go({ robust: on ? "1" : null }));
   const orders = select("Order", ORDERS, "", (order) => go({ sort: order || null }));
   const frame = h("input", { type: "range", min: 1, step: 1, on: { input: () => {
-    const deep = frameRows(place.trace.layers[place.layer].output_shape);
+    const deep = deepHere();
     go({ y: (frame.value - 1) * deep + place.y % deep, term: null });
   } } });
   const frameRow = h("label", { class: "field", hidden: true }, "Frame", frame);
@@ -133,19 +133,18 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
 
   function paint(maps) {
     const { header, shape, data } = maps;
-    const { name } = place.trace.layers[place.layer];
     showTitle(place.trace, place.layer);
     const all = scales(place, maps);
     scale = typeof all === "function" ? all(place.channel) : all;
     const order = sortChannels(place.sort, maps);
-    atlas.draw({ shape, data, scale: all, order, deep: frameRows(place.trace.layers[place.layer].output_shape) });
+    atlas.draw({ shape, data, scale: all, order, deep: deepHere() });
     fill(named, vectorTable(maps, order, (channel) => classOf(place, channel), onPick));
     fill(legend, scale.legend((TITLES[place.range] ?? "") + (place.robust === "1" ? ", 1st to 99th percentile" : "")), histogram(maps, scale),
       header.nonfinite ? note(`${header.nonfinite} values are not finite numbers.`, "error") : null);
     ranges.set(place.range);
     outliers.set(place.robust === "1");
     orders.set(place.sort);
-    atlas.element.setAttribute("aria-label", `${name}, ${shapeText(shape)} maps, from ${digits(header.minimum)} to ${digits(header.maximum)}, ` +
+    atlas.element.setAttribute("aria-label", `${layerHere().name}, ${shapeText(shape)} maps, from ${digits(header.minimum)} to ${digits(header.maximum)}, ` +
       `mean ${digits(header.mean)}, ${digits(100 * header.zeros, 3)} % zeros. Arrows move the pixel, Shift and arrows the channel, Enter opens the arithmetic.`);
   }
 
@@ -156,15 +155,14 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
       element.classList.add("busy");
       painted = "";
     },
-    networkRange: (known) => ranges.only((mode) => known || mode !== "network"),
     draw(given, maps) {
       place = given;
       element.classList.remove("busy");
-      const { picture, layer, channel, low, high } = place, deep = frameRows(place.trace.layers[layer].output_shape);
+      const { picture, layer, channel, low, high } = place, deep = deepHere();
       const wanted = [picture, layer, place.range, place.robust, place.sort, low, high, place.range === "channel" && channel].join();
       const fresh = wanted !== painted;
       if (fresh) paint(maps);
-      if (fresh || shown !== channel) sweep.draw({ layer: place.trace.layers[layer], view: { shape: maps.shape, data: maps.data, deep }, scale, place });
+      if (fresh || shown !== channel) sweep.draw({ layer: layerHere(), view: { shape: maps.shape, data: maps.data, deep }, scale, place });
       painted = wanted;
       shown = channel;
       atlas.select(place);

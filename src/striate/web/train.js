@@ -4,7 +4,7 @@
 
 import { cancelled } from "./api.js";
 import { createAtlas } from "./atlas.js";
-import { bounds, range, Scale } from "./colour.js";
+import { range, Scale, weightColours } from "./colour.js";
 import { lineChart } from "./curves.js";
 import { button, check, digits, empty, fill, h, note, panel, segmented, shapeText, worded } from "./dom.js";
 import { createPlayer } from "./player.js";
@@ -14,17 +14,6 @@ const STATES = { running: "Running", done: "Finished", stopped: "Stopped early",
 const HOW = "striate train --watch";
 const clock = (seconds) => seconds < 120 ? `${digits(seconds, 3)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 const title = (word) => word === "iou" ? "IoU" : word.charAt(0).toUpperCase() + word.slice(1).replaceAll("_", " ");
-
-/* Filters of three channels as colours around middle grey; looks like a Scale to the atlas. */
-function colourFilters(data, size, reach) {
-  return { pixels(_, from, count, target, at) {
-    const first = (from / size) * 3 * size;
-    for (let i = 0; i < count; i++) {
-      const part = (channel) => Math.round(127.5 + 127.5 * data[first + channel * size + i] / (reach || 1));
-      target[at + i] = ((255 << 24) | (part(2) << 16) | (part(1) << 8) | part(0)) >>> 0;
-    }
-  } };
-}
 
 /* One plane per filter: itself for one channel, the mean over channels for more. */
 function meanFilters([filters, channels, height, width], data) {
@@ -162,11 +151,10 @@ export function mount(root, { api, go, model, announce }) {
   function showFilters({ shape, data }) {
     const [count, channels, height, width] = shape;
     const values = channels === 3 ? data : meanFilters(shape, data);
-    const reach = bounds(widest("filters", values), true).high;
-    const scale = new Scale({ high: reach, signed: true });
+    const scale = Scale.of(widest("filters", values), true);
     pictureOfFilters.draw({ shape: [count, height, width], data: channels === 3 ? new Float32Array(count * height * width) : values,
-      scale: channels === 3 ? colourFilters(data, height * width, reach) : scale, side: count > 32 ? 44 : 60 });
-    fill(filterNotes, channels === 3 ? h("p", { class: "quiet" }, `Colours around grey: grey is 0, the ends are ±${digits(reach)}.`)
+      scale: channels === 3 ? weightColours(data, height * width, scale.high) : scale, side: count > 32 ? 44 : 60 });
+    fill(filterNotes, channels === 3 ? h("p", { class: "quiet" }, `Colours around grey: grey is 0, the ends are ±${digits(scale.high)}.`)
       : scale.legend(channels > 1 ? `mean over ${channels} channels` : "weight"));
   }
 
@@ -181,8 +169,7 @@ export function mount(root, { api, go, model, announce }) {
       maps.append(h("section", {}, h("div", { class: "spread" }, title, sheet.legend), sheet.atlas.element));
     }
     const { atlas, legend } = sheets.get(name);
-    const found = widest(name, data);
-    const scale = new Scale(bounds(found, found.minimum < 0));
+    const scale = Scale.of(widest(name, data));
     const [channels, height, width] = shape.length === 3 ? shape : [shape[0], 1, shape[1] ?? 1];
     atlas.draw({ shape: [channels, height, width], data, scale, side: 60 });
     fill(legend, scale.legend());

@@ -5,32 +5,14 @@
      as of sideBySide, with its flat [height, width] */
 
 import { paintWithin } from "./atlas.js";
-import { bounds, range, Scale } from "./colour.js";
+import { range, Scale } from "./colour.js";
 import { lineChart } from "./curves.js";
 import { digits, fill, h, note, number, panel, worded } from "./dom.js";
+import { resize } from "./graph.js";
 
 const MAP_SIDE = 132;
 const NAMES = { map: "this map", random: "random", edges: "edge filter" };
 const CURVES = { map: 1, random: 3, edges: 2 };
-
-/* A coarse map at another size, by linear interpolation between the middles of its cells, as the map itself was drawn. */
-function enlarge(rows, height, width) {
-  const place = (at, most, cells) => {
-    const from = Math.min(cells - 1, Math.max(0, (at + 0.5) * cells / most - 0.5));
-    const low = Math.floor(from);
-    return [low, Math.min(cells - 1, low + 1), from - low];
-  };
-  const values = new Float64Array(height * width);
-  for (let y = 0; y < height; y++) {
-    const [top, below, down] = place(y, height, rows.length);
-    for (let x = 0; x < width; x++) {
-      const [left, right, across] = place(x, width, rows[0].length);
-      const along = (row) => (1 - across) * Number(row[left]) + across * Number(row[right]);
-      values[y * width + x] = (1 - down) * along(rows[top]) + down * along(rows[below]);
-    }
-  }
-  return values;
-}
 
 function smallMap(words, values, [height, width], scale) {
   const { minimum, maximum } = range(values);
@@ -39,13 +21,12 @@ function smallMap(words, values, [height, width], scale) {
   return h("figure", {}, h("figcaption", {}, words), canvas, scale.legend());
 }
 
-/* The map, and the same method on a network whose weights were drawn anew; each with colours of its own. */
+/* The map, and the same method on a network whose weights were drawn anew, as large as the map; each with colours of its own. */
 function pair(twin, heat, scale, { frames, flat: [high, wide], from }) {
-  const rows = twin.length / frames;
-  const flat = Array.from({ length: frames }, (_, frame) => [...enlarge(twin.slice(frame * rows, (frame + 1) * rows), high / frames, wide)]).flat();
-  const values = Float64Array.from(from, (i) => flat[i] ?? 0);
-  const found = range(values);
-  return [smallMap("this map", heat.data, heat.shape, scale), smallMap("untrained twin", values, heat.shape, new Scale(bounds(found, scale.signed)))];
+  const coarse = { dims: [1, frames, twin.length / frames, twin[0].length], data: twin.flat().map(Number) };
+  const { data } = resize([coarse, , , { data: [1, frames, high / frames, wide] }]);
+  const values = Float32Array.from(from, (i) => data[i] ?? 0);
+  return [smallMap("this map", heat.data, heat.shape, scale), smallMap("untrained twin", values, heat.shape, Scale.of(range(values), scale.signed))];
 }
 
 /* A rank correlation as a number and its place between −1 and 1. */
@@ -60,9 +41,8 @@ function gauge(words, value, meaning) {
 function curveChart(label, curves, shares) {
   const chart = lineChart({ label, xLabel: worded("% of pixels"), latest: false,
     format: (value) => digits(value, 3), xFormat: (value) => String(Math.round(value)) });
-  const places = shares ?? curves.map.map((_, i) => i / (curves.map.length - 1));
-  chart.draw(Object.keys(NAMES).filter((name) => curves[name]).map((name) => ({ name: NAMES[name], curve: CURVES[name], dashed: name !== "map",
-    points: curves[name].map((y, i) => [100 * places[i], Number(y)]) })));
+  chart.draw(Object.keys(NAMES).map((name) => ({ name: NAMES[name], curve: CURVES[name], dashed: name !== "map",
+    points: curves[name].map((y, i) => [100 * shares[i], Number(y)]) })));
   return chart.element;
 }
 
@@ -83,15 +63,14 @@ export function createTrust(label) {
     const { header } = heat;
     const kind = found.failed ? "error" : found.warnings.length ? "caution" : "good";
     // What the verdict or the map's own remarks say already need not be said twice.
-    const said = `${found.verdict} ${header.warning ?? ""}`;
+    const said = `${found.verdict} ${header.warning}`;
     const fresh = found.warnings.filter((warning) => !said.includes(warning.replace(/^The map /, "").replace(/\.$/, "")));
     element.classList.remove("busy");
     fill(inside,
       note(`${{ error: "✗", caution: "⚠", good: "✓" }[kind]} ${found.verdict}`, kind),
       fresh.length ? h("ul", { class: "explain-warnings" }, fresh.map((warning) => h("li", {}, warning))) : null,
       h("div", { class: "explain-pair" },
-        h("div", { class: "explain-twins" }, found.twin ? pair(found.twin, heat, scale, laid)
-          : h("p", { class: "quiet" }, "This map cannot be drawn for another network.")),
+        h("div", { class: "explain-twins" }, pair(found.twin, heat, scale, laid)),
         h("div", { class: "explain-gauges" },
           gauge("Like the twin's map", found.correlation, "Rank correlation. Near 1 would mean: what was learned does not matter."),
           gauge("Like an edge filter", found.edges, "Near 1 would mean: it draws the outlines, with or without a network."),

@@ -27,7 +27,7 @@ export function sizeNote({ plane, kernel, stride, padding, dilation }) {
       + `${rest} of its pixels (with padding) ${rest === 1 ? "is" : "are"} left over at the end.`) : null;
   });
   return [
-    h("p", { class: "play-formula mono" }, "((W − F + 2P) / S) + 1"),
+    h("p", { class: "mono" }, "((W − F + 2P) / S) + 1"),
     h("dl", { class: "play-sizes" }, lines.map(([side, width, cells]) =>
       [h("dt", {}, side), h("dd", { class: "mono" }, arithmetic.sizeFormula(width, cells, settings))])),
     dilation > 1 ? h("p", { class: "quiet" }, `With dilation ${dilation} the ${kernel.length} × ${kernel[0].length} cells span `

@@ -6,10 +6,10 @@ import torch
 
 from striate.errors import StriateError
 from striate.inside.trace import trace
+from striate.network.auto import unet_line
 from striate.network.build import build
 from striate.network.summary import summarise, summary_text
 from striate.network.text import parse, to_text
-from striate.network.unet import unet_line
 
 SIZES = [(2, 2), (9, 17), (16, 16), (31, 64), (64, 48), (100, 129)]
 

@@ -113,14 +113,13 @@ def test_pictures_of_many_objects_can_be_found_whole() -> None:
 
 def test_intervals_hold_the_value_and_are_the_same_again() -> None:
     """Low <= value <= high, narrower for more pictures, and drawn alike each time."""
-    widths = []
-    for pictures in (20, 200):
-        truth, answers = drawn(1, pictures)
-        first, second = (detection_scores(truth, answers, CLASSES) for _ in range(2))
-        assert first == second
+    few, many = drawn(1, 20), drawn(1, 200)
+    scores = [detection_scores(*pictures, CLASSES) for pictures in (few, few, many)]
+    assert scores[0] == scores[1]
+    for one in scores[1:]:
         for name in ("map50_95", "map50", "precision", "recall", "f1"):
-            assert first[name]["low"] <= first[name]["value"] <= first[name]["high"]
-        widths.append(first["map50"]["high"] - first["map50"]["low"])
+            assert one[name]["low"] <= one[name]["value"] <= one[name]["high"]
+    widths = [one["map50"]["high"] - one["map50"]["low"] for one in scores[1:]]
     assert widths[1] < 0.6 * widths[0]
 
 

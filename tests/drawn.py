@@ -3,13 +3,17 @@
 import csv
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from striate.data import sources
 from striate.draw import charts, maps, number_charts, sheets
+from striate.tasks import detection
+from striate.train import illustrate
 
 # The fastest network that can tell the drawn classes apart.
 TINY = "conv 4 3, relu, globalavgpool, dense classes"
@@ -53,11 +57,21 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def white_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charts are tested elsewhere and take most of a small run's time: draw white ones."""
+    """Charts and heatmaps are tested elsewhere and take most of a small run's time: draw white ones, and of heatmaps a
+    mistake and a hit, untested."""
     white = io.BytesIO()
     Image.new("L", (1, 1), 255).save(white, "PNG")
     drawn = (charts, ("curves", "confusion", "calibration", "runs")), (sheets, ("picture_sheet", "kernels"))
     drawn += (number_charts, ("scatter", "errors", "labels")), (maps, ("network_sheet",))
+    drawn += ((detection, ("recall_curves",)),)
     for place, names in drawn:
         for name in names:
             monkeypatch.setattr(place, name, lambda *a, **k: white.getvalue())
+    for name, value in {"MISTAKES": 1, "HITS": 1, "LITTLE": 0}.items():
+        monkeypatch.setattr(illustrate, name, value)
+
+
+def few_digits(monkeypatch: pytest.MonkeyPatch, most: int = 300) -> None:
+    """Of the digits only the first: most of a short training on all of them goes into looking for copies."""
+    found = sources.read_digits()
+    monkeypatch.setattr(sources, "read_digits", lambda: replace(found, samples=found.samples[:most]))

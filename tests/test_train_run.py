@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 from drawn import TINY, draw_folder, picture, read_table, tree
+from drawn_training import hurried
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -629,12 +630,14 @@ def test_heatmaps_are_drawn_while_a_budget_lasts(
 ) -> None:
     """A single one where it is late; several where there is time."""
     shown, whole = [], describe.heatmap_facts
+    hurried(monkeypatch)
 
     def listen(*given: object) -> dict:
         shown.append(whole(*given))
         return shown[-1]
 
     monkeypatch.setattr(illustrate, "WRITING", writing)
+    monkeypatch.setattr(illustrate, "HITS", 3)
     monkeypatch.setattr(describe, "heatmap_facts", listen)
     train(data, out=tmp_path, quiet=True, minutes=0.1, **{k: v for k, v in OPTIONS.items() if k != "epochs"})
     assert (len(shown[0]["heatmaps"]) == 1) == (writing > 0)
@@ -644,6 +647,7 @@ def test_heatmaps_are_drawn_while_a_budget_lasts(
 def test_the_end_of_a_budget_has_all_threads_again(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps may choose one thread; scores and report are made with as many as before, and so is what follows."""
     seen, whole = [], module.write_results
+    hurried(monkeypatch)
 
     def listen(*given: object) -> dict:
         seen.append(torch.get_num_threads())

@@ -47,8 +47,7 @@ def detection_scores(
     def area(at: int | slice, kinds: int | slice = slice(None)) -> dict:
         """The mean precision at these IoU limits, of these classes."""
         size = intervals.effective_size(np.atleast_1d(sizes[kinds]))
-        means = [metrics.mean_of_known(areas[:, at, kinds].reshape(len(areas), -1)) for areas in (value[None], drawn)]
-        return bootstrapped(float(means[0][0]), means[1], size)
+        return bootstrapped(float(_mean(value[None, at, kinds])[0]), _mean(drawn[:, at, kinds]), size)
 
     per_class = {
         name: {
@@ -221,3 +220,8 @@ def _shares(counts: np.ndarray, clusters: Clusters) -> dict:
         shares = np.divide(factor * drawn[:, 0], drawn_below, out=np.full(len(drawn), np.nan), where=drawn_below > 0.5)
         found[name] = bootstrapped(value, shares, worth * below)
     return found
+
+
+def _mean(areas: np.ndarray) -> np.ndarray:
+    """(R,) the mean of those of areas (R, ...) that are known."""
+    return metrics.mean_of_known(areas.reshape(len(areas), -1))

@@ -26,6 +26,7 @@ from browser import (
     number,
     open_tab,
     opened,
+    page_of,
     press,
     tab_to,
     visit,
@@ -61,7 +62,7 @@ def model(run: Path) -> striate.Model:
 
 @pytest.fixture(scope="module")
 def address(run: Path) -> Iterator[str]:
-    with opened(run) as address:
+    with page_of(run) as address:
         yield address
 
 

@@ -454,7 +454,7 @@ def test_data_that_cannot_be_learned_from(name: str, tmp_path: Path, capsys: pyt
     folder = failing_folders(tmp_path)[name]
     before = tree(tmp_path)
     out = tmp_path.parent / f"{tmp_path.name}-out"
-    code = main(["train", str(folder), "--out", str(out), "--name", "r", "--network", TINY, "--epochs", "1"])
+    code = main(["train", str(folder), "--out", str(out), "--name", "r", "--network", TINY, "--epochs", "1", "-j", "0"])
     said = capsys.readouterr().err
     assert code == 2
     assert re.search(FAILURES[name], said)
@@ -539,7 +539,7 @@ def test_a_full_disk_before_the_first_checkpoint_leaves_nothing(
 
     monkeypatch.setattr(os, "fsync", fail)
     words = ["train", str(data), "--out", str(tmp_path), "--name", "r", "--network", TINY, "--epochs", "2", "-q"]
-    assert main(words) == 2
+    assert main([*words, "-j", "0"]) == 2
     said = capsys.readouterr().err
     assert "No space left on device" in said
     assert len(said.strip().splitlines()) == 1

@@ -31,6 +31,8 @@ from striate.serve.glass import Glass  # noqa: E402
 
 PATIENCE = 90_000  # milliseconds until something that must appear counts as missing
 HARMFUL = ("serious", "critical")
+# Without a GPU Chromium would compute one, which takes longer than to paint.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 # What is there when a tab has shown all that it has to show.
 SETTLED = {
     "see": ".ledger-head", "explain": ".explain-trust .note", "filters": ".filter-chosen .grid-table",
@@ -90,7 +92,7 @@ def page_of(place: Path, picture: Path | None = None) -> Iterator[str]:
 def chromium() -> Iterator[Browser]:
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=next(filter(None, FOUND)), args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=next(filter(None, FOUND)), args=ARGUMENTS)
         yield browser
         browser.close()
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs with white charts: half of the time of a small training goes into drawing real ones."""
+    """Runs with white charts and two heatmaps: most of the time of a small training goes into drawing real ones."""
     from drawn import white_charts
 
     white_charts(monkeypatch)

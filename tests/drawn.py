@@ -3,14 +3,17 @@
 import csv
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from striate.data import sources
 from striate.draw import charts, maps, sheets
 from striate.export.model import Model
+from striate.train import illustrate
 
 # The fastest network that can tell the drawn classes apart.
 TINY = "conv 4 3, relu, globalavgpool, dense classes"
@@ -60,11 +63,20 @@ def said_by(model: Model, pictures: np.ndarray) -> np.ndarray:
 
 
 def white_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Charts are tested elsewhere and take most of a small run's time: draw white ones."""
+    """Charts and heatmaps are tested elsewhere and take most of a small run's time: draw white ones, and of heatmaps a
+    mistake and a hit, untested."""
     white = io.BytesIO()
     Image.new("L", (1, 1), 255).save(white, "PNG")
-    of_charts = ("curves", "confusion", "calibration", "runs", "scatter", "errors", "labels")
+    of_charts = ("curves", "confusion", "calibration", "roc", "runs", "scatter", "errors", "labels", "recall_curves")
     drawn = (charts, of_charts), (sheets, ("picture_sheet", "kernels")), (maps, ("network_sheet",))
     for place, names in drawn:
         for name in names:
             monkeypatch.setattr(place, name, lambda *a, **k: white.getvalue())
+    for name, value in {"MISTAKES": 1, "HITS": 1, "LITTLE": 0}.items():
+        monkeypatch.setattr(illustrate, name, value)
+
+
+def few_digits(monkeypatch: pytest.MonkeyPatch, most: int = 300) -> None:
+    """Of the digits only the first: most of a short training on all of them goes into looking for copies."""
+    found = sources.read_digits()
+    monkeypatch.setattr(sources, "read_digits", lambda: replace(found, samples=found.samples[:most]))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from drawn import TINY, picture
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -81,6 +82,18 @@ def tiny_training(plan: Plan, counts: tuple[int, ...] = (12, 12), checked: int =
         precision=more.pop("precision", "fp32"),
         **more,
     )
+
+
+def hurried(monkeypatch: pytest.MonkeyPatch, seconds: float = 0.2) -> None:
+    """Every step moves the clock on by so much more than it takes: a budget of minutes is over in moments."""
+    now, step, skipped = time.monotonic, Training._step, [0.0]
+
+    def stepped(self: Training, *arguments: object) -> tuple[float, int]:
+        skipped[0] += seconds
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Training, "_step", stepped)
+    monkeypatch.setattr(time, "monotonic", lambda: now() + skipped[0])
 
 
 class Largest(TorchDispatchMode):

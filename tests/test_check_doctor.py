@@ -29,6 +29,7 @@ from striate.data.sample import Boxes, Sample
 from striate.data.sources import read_source
 from striate.data.store import build_store
 from striate.errors import StriateError
+from striate.train import suspects
 from striate.train.dataset import Division, find, open_store, read_dataset
 from striate.train.settings import Settings
 
@@ -402,8 +403,10 @@ def test_the_next_command_reads_the_pictures_alike(
     assert shlex.split(line.removeprefix("next: striate ")) == ["train", *asked]
 
 
-def test_from_python_with_labels_asked_for(tmp_path: Path) -> None:
+def test_from_python_with_labels_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """striate.check gives the findings, last of them what quick networks say of the labels."""
+    monkeypatch.setattr(suspects, "LEAST", 4e9)  # what they find is tested elsewhere
+    monkeypatch.setattr(suspects, "PER_PICTURE", 1e8)
     check = striate.check(draw(tmp_path / "set", 12), quiet=True, out=str(tmp_path / "runs"))
     assert check.findings[-1].kind == "label_suspects"
     assert not check.of("problem")

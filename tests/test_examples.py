@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from drawn import few_digits
 from drawn_scenes import draw_chests, draw_drive, draw_lesions, draw_shapes, draw_skin, draw_texts, draw_xrays
 from drawn_series import write_ucr
 from matplotlib import image
 from PIL import Image
 from scipy.ndimage import convolve
+from sklearn.datasets import load_digits
+from sklearn.utils import Bunch
 
 import striate
 from striate.evaluate.boxes import overlaps
@@ -96,8 +99,11 @@ def test_hela(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "rotate 30, shift 0.1, shear 0.2, zoom 0.2, hflip, fill nearest" in settings
 
 
-def test_digits(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The digits are learned from arrays, and the model read back from its file names one of them."""
+def test_digits(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digits are learned from arrays, and the model read back from its file names one of them."""
+    digits = load_digits()
+    few = Bunch(images=digits.images[:200], target=digits.target[:200])
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda: few)
     run_example("digits.py", 1)
     assert re.search(r"^says \d, \d+\.\d % sure; it is a 0$", capsys.readouterr().out, re.M)
     assert (here / "runs/digits/model.safetensors").is_file()
@@ -125,8 +131,9 @@ def test_filters(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert image.imread(here / f"made/maps/{name}.png").shape == (20, 30, 4)
 
 
-def test_own_network(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_network(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A network written as a line is counted, run and trained."""
+    few_digits(monkeypatch, 200)
     run_example("own_network.py", 1)
     printed = capsys.readouterr().out
     assert "one picture in, out come 10 numbers" in printed
@@ -175,7 +182,7 @@ def test_self_driving(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_find_objects(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Most drawn shapes are found where they are and under their name; the COCO file holds them, and all are drawn."""
     record = json.loads((draw_shapes(here / "shapes", 16) / "all.json").read_text())
-    run_example("find_objects.py", "shapes", "shapes", 40)
+    run_example("find_objects.py", "shapes", "shapes", 25)
     said = json.loads((here / "found/objects.json").read_text())
     names = [{kind["id"]: kind["name"] for kind in one["categories"]} for one in (record, said)]
     files = {one["file_name"].rpartition("/")[2]: one["id"] for one in said["images"]}

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,16 +40,23 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+PATHS = {module_name(path): path for path in FILES}
+
+
 def room(module: str) -> str:
     """The folder or top file that a module belongs to: striate.data.store is in data."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
 
-def imports(path: Path, inner: bool = True) -> Iterator[str]:
+@cache
+def imports(path: Path, inner: bool = True) -> tuple[str, ...]:
     """Every module that a file imports; `inner` counts imports inside functions too."""
+    return tuple(imported(path, inner))
+
+
+def imported(path: Path, inner: bool) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    known = {module_name(file) for file in FILES}
     for node in ast.walk(tree) if inner else outer(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -56,7 +64,7 @@ def imports(path: Path, inner: bool = True) -> Iterator[str]:
             assert node.level == 0, f"{path}: relative import"
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
-                yield full if full in known else str(node.module)
+                yield full if full in PATHS else str(node.module)
 
 
 def outer(tree: ast.AST) -> Iterator[ast.AST]:
@@ -87,8 +95,7 @@ def test_imports_go_down(path: Path) -> None:
 
 
 def graph(inner: bool) -> dict[str, set[str]]:
-    names = {module_name(path) for path in FILES}
-    return {module_name(path): {name for name in imports(path, inner) if name in names} for path in FILES}
+    return {module: {name for name in imports(path, inner) if name in PATHS} for module, path in PATHS.items()}
 
 
 def test_there_is_no_cycle() -> None:
@@ -110,14 +117,13 @@ def test_there_is_no_cycle() -> None:
 
 def heavy(module: str, edges: dict[str, set[str]], package: str) -> bool:
     """Whether importing a module imports `package`, directly or through others of ours."""
-    paths = {module_name(path): path for path in FILES}
     seen, stack = set(), [module]
     while stack:
         name = stack.pop()
         if name in seen:
             continue
         seen.add(name)
-        if any(other.split(".")[0] == package for other in imports(paths[name], inner=False)):
+        if any(other.split(".")[0] == package for other in imports(PATHS[name], inner=False)):
             return True
         stack += edges[name]
     return False
@@ -271,29 +277,21 @@ def test_the_readmes_map_is_true() -> None:
             assert f"src/striate/{entry.name}" in paths
 
 
-def test_folders_that_are_functions_stay_so() -> None:
-    """striate.train and striate.network can be called whatever was imported before."""
+def test_folders_that_are_functions_stay_so_and_say_what_they_take() -> None:
+    """striate.train and striate.network can be called whatever was imported before. Signature and help are those of
+    the function, with every option that the command has; torch stays unloaded until one asks."""
     code = (
-        "import striate, striate.train.settings, striate.network.text\n"
+        "import inspect, sys, striate, striate.train.settings, striate.network.text\n"
+        "print('torch' in sys.modules)\n"
+        "for one in (striate.train, striate.check, striate.network, striate.serve):\n"
+        "    print(*inspect.signature(one).parameters)\n"
+        "told = ['minutes: ' in each.__doc__ for each in (striate.train, striate.check)]\n"
+        "print(one.__doc__.splitlines()[0], *told)\n"
         "print(striate.network('lenet5').output_shape, callable(striate.train))\n"
         "import striate.train.run as run; print(run.__name__)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.split("\n")[:2] == ["(10,) True", "striate.train.run"]
-
-
-def test_folders_that_are_functions_say_what_they_take() -> None:
-    """Signature and help of the function that is called, with every option that the command has; torch stays unloaded
-    until one asks."""
-    code = (
-        "import inspect, sys, striate, striate.train.settings as settings\n"
-        "print('torch' in sys.modules)\n"
-        "for one in (striate.train, striate.check, striate.network, striate.serve):\n"
-        "    print(*inspect.signature(one).parameters)\n"
-        "print(one.__doc__.splitlines()[0], 'minutes: ' in striate.train.__doc__, 'minutes: ' in striate.check.__doc__)"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    loaded, *taken, said = out.splitlines()
+    loaded, *taken, said, called, module = out.splitlines()
     train, check, network, serve = (line.split() for line in taken)
     asked = [item.name for item in dataclasses.fields(Settings)]
     assert loaded == "False"
@@ -304,3 +302,4 @@ def test_folders_that_are_functions_say_what_they_take() -> None:
     assert serve[:2] == ["place", "port"]
     assert said.startswith("Answer with the predictions of the model")
     assert said.endswith("True False")
+    assert (called, module) == ("(10,) True", "striate.train.run")

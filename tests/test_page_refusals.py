@@ -126,10 +126,12 @@ def test_long_names_of_classes_leave_room(browser: Browser, address: str) -> Non
     def told(route: Route) -> None:
         route.fulfill(json=route.fetch().json() | {"truth": CLASSES[0]})
 
-    for width in (1366, 390):
-        with visit(browser, address, width=width) as page:
-            page.route("**/api/trace/*", told)
-            scored(page, {t: t ^ 1 for t in range(20)})
+    with visit(browser, address) as page:
+        page.route("**/api/trace/*", told)
+        scored(page, {t: t ^ 1 for t in range(20)})
+        for width in (1366, 390):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.goto(page.url.split("#")[0])
             page.reload()
             expect(page.locator(".verdict.bad")).to_be_visible()
             assert not page.evaluate(WIDER)

@@ -490,67 +490,74 @@ def test_what_waits_when_the_line_closes_is_refused(run: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2])
 def test_who_says_it_twice_waits_for_nobody(
-    run: Path, sign: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+    run: Path, times: int, sign: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    """A second Ctrl-C or SIGTERM ends the farewell to whoever sends slowly, and `striate.serve` returns."""
+    """Told to end by Ctrl-C or SIGTERM, the command waits for whoever is being answered and ends with 0; told twice, it
+    waits for nobody who sends slowly."""
     monkeypatch.setattr(start, "FAREWELL", 60)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    served = PredictionServer.serve_forever
+    served, body, answers, visitors = PredictionServer.serve_forever, png_of(picture(0, 1)), [], []
 
     def serve_forever(self: PredictionServer) -> None:
-        threading.Thread(target=visit, args=(self,)).start()
+        visitors.append(threading.Thread(target=visit, args=(self,)))
+        visitors[0].start()
         served(self, 0.02)
 
     def visit(server: PredictionServer) -> None:
-        with socket.create_connection(("127.0.0.1", port)) as wire:
-            head = f"POST /predict HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 9"
-            wire.sendall(f"{head}\r\n\r\nhalf".encode())
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as wire:
+            head = f"POST /predict HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: {len(body)}"
+            wire.sendall(f"{head}\r\n\r\n".encode() + body[:20])
             while not server.held:
                 time.sleep(0.01)
-            for _ in range(2):
+            for _ in range(times):
                 os.kill(os.getpid(), sign)
                 time.sleep(0.2)
+            if times == 1:
+                wire.sendall(body[20:])
+                answers.append(wire.recv(100)[:12])
 
     monkeypatch.setattr(PredictionServer, "serve_forever", serve_forever)
     before, begun = signal.signal(sign, signal.default_int_handler), time.monotonic()
     try:
-        striate.serve(run, port=port)
+        assert cli.main(["serve", str(run), "--port", str(port)]) == 0
     except KeyboardInterrupt:
         pytest.fail("the second one was not expected")
     finally:
         signal.signal(sign, before)
     assert time.monotonic() - begun < 20
+    visitors[0].join(20)
+    assert answers == ([b"HTTP/1.1 200"] if times == 1 else [])
     assert capsys.readouterr().err == ""
 
 
 def test_the_command_until_it_is_told_to_stop(run: Path, tmp_path: Path) -> None:
-    """It prints an address and a curl line that work, and ends with 0 on Ctrl-C and on SIGTERM, once whoever was being
-    answered has the answer."""
+    """In a process of its own it prints an address and a curl line that work, and ends with 0 on SIGTERM, once whoever
+    was being answered has the answer."""
     words = [sys.executable, "-m", "striate", "serve", str(run), "--port", "0"]
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        process = subprocess.Popen(
-            words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
-        lines = [process.stdout.readline() for _ in range(3)]
-        assert lines[0].startswith(f"Serving   {run} at http://127.0.0.1:")
-        assert lines[2] == "Ctrl-C stops it\n"
-        line = lines[1].removeprefix("Try       ").strip()
-        asked = subprocess.run(["bash", "-c", f"{line} -s"], cwd=tmp_path, capture_output=True, text=True, check=True)
-        assert json.loads(asked.stdout)["predictions"][0]["predicted"] in ("across", "down, too")
-        body = png_of(picture(0, 1))
-        with socket.create_connection(("127.0.0.1", int(lines[0].split(":")[2].split("/")[0])), timeout=20) as wire:
-            wire.sendall(f"POST /predict HTTP/1.1\r\nHost: localhost:{wire.getpeername()[1]}\r\n".encode())
-            wire.sendall(f"Content-Length: {len(body)}\r\n\r\n".encode() + body[:20])
-            time.sleep(0.5)  # until it is read
-            process.send_signal(sign)
-            time.sleep(0.3)
-            wire.sendall(body[20:])
-            assert wire.recv(100).startswith(b"HTTP/1.1 200")
-        out, err = process.communicate(timeout=20)
-        assert (process.returncode, out, err) == (0, "", "")
+    process = subprocess.Popen(
+        words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    lines = [process.stdout.readline() for _ in range(3)]
+    assert lines[0].startswith(f"Serving   {run} at http://127.0.0.1:")
+    assert lines[2] == "Ctrl-C stops it\n"
+    line = lines[1].removeprefix("Try       ").strip()
+    asked = subprocess.run(["bash", "-c", f"{line} -s"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert json.loads(asked.stdout)["predictions"][0]["predicted"] in ("across", "down, too")
+    body = png_of(picture(0, 1))
+    with socket.create_connection(("127.0.0.1", int(lines[0].split(":")[2].split("/")[0])), timeout=20) as wire:
+        wire.sendall(f"POST /predict HTTP/1.1\r\nHost: localhost:{wire.getpeername()[1]}\r\n".encode())
+        wire.sendall(f"Content-Length: {len(body)}\r\n\r\n".encode() + body[:20])
+        time.sleep(0.5)  # until it is read
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        wire.sendall(body[20:])
+        assert wire.recv(100).startswith(b"HTTP/1.1 200")
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_a_run_on_arrays_has_a_line_for_ones_own_picture(run: Path) -> None:

@@ -104,7 +104,7 @@ def test_what_only_more_pixels_show_is_looked_at_closer() -> None:
     wrong, labels = random.choice(100, 5, replace=False), targets.copy()
     labels[wrong] = 1 - labels[wrong]
     _, _, preparation = with_preparation(pictures, targets)
-    found = suspects(labelled(pictures, labels, preparation, ("level", "upright")), operations=2e10)
+    found = suspects(labelled(pictures, labels, preparation, ("level", "upright")), operations=1e10)
     assert np.isin(found.rows[:5], wrong).sum() >= 4
     assert found.agreed > 0.85
 

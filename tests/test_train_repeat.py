@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from drawn import TINY, draw_folder, read_table, white_charts
+from drawn_training import hurried
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -325,8 +326,9 @@ def test_several_runs_of_boxes_are_refused_with_what_to_do(tmp_path: Path) -> No
         train(tmp_path / "d" / "t.csv", out=str(tmp_path / "out"), quiet=True, repeats=2, epochs=1, workers=0)
 
 
-def test_minutes_are_those_of_all_runs_together(data: Path, tmp_path: Path) -> None:
+def test_minutes_are_those_of_all_runs_together(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of two runs gets its share of what is left, and too few minutes for so many runs are refused."""
+    hurried(monkeypatch)
     options = {name: value for name, value in OPTIONS.items() if name != "epochs"} | {
         "repeats": 2,
         "out": str(tmp_path),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import TINY
 from drawn_training import facts
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -157,7 +158,8 @@ def test_the_trial_is_kept_beside_the_store(tmp_path: Path, monkeypatch: pytest.
         symmetry_module, "choose_symmetry", lambda *given, **named: asked.append(1) or ("dihedral", "so")
     )
     for seed, times in ((0, 1), (0, 1), (1, 2), (0, 2)):
-        run = striate.train(tmp_path / "set", out=tmp_path / "runs", seed=seed, epochs=1, quiet=True)
+        options = {"network": TINY, "epochs": 1, "workers": 0, "quiet": True}
+        run = striate.train(tmp_path / "set", out=tmp_path / "runs", seed=seed, **options)
         assert len(asked) == times
         assert 'symmetry = "dihedral: so"' in (run.folder / "settings.toml").read_text()
 

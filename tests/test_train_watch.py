@@ -18,6 +18,7 @@ from drawn import TINY, draw_folder
 from drawn_training import tiny_plan, tiny_training
 from safetensors.torch import load_file
 
+import striate
 from striate import commands, files
 from striate.cli import main
 from striate.data.batches import standardise
@@ -331,7 +332,8 @@ def test_with_a_person_the_page_stays_until_ctrl_c(
 
 
 def test_the_page_of_a_real_training(data: Path, tmp_path: Path) -> None:
-    """A training with --watch serves its own page meanwhile, is none the worse for it, and takes it away at its end."""
+    """A training with --watch serves its own page meanwhile, is none the worse for it, and takes it away at its end,
+    here by Ctrl-C: exit code 130, a model that predicts, a report that says so, a complete run."""
     words = [sys.executable, "-m", "striate", "train", str(data), "--network", RICH, "--batch-size", "2", "--epochs"]
     words += ["4000", "--out", str(tmp_path), "--workers", "0", "--precision", "fp32", "--watch"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -354,6 +356,11 @@ def test_the_page_of_a_real_training(data: Path, tmp_path: Path) -> None:
         process.kill()
         process.wait()
     assert process.returncode == 130, said
-    assert files.is_complete(tmp_path / "train")
+    assert "Traceback" not in said
+    run = tmp_path / "train"
+    assert files.is_complete(run)
+    assert json.loads((run / "scores.json").read_text())["stopped"] is True
+    assert "stopped by hand" in (run / "report.html").read_text()
+    assert striate.load(run).predict(data / "down" / "00.png")[0].predicted in ("across", "down")
     with pytest.raises(urllib.error.URLError):
         browser.open(page + "api/training", timeout=5)

@@ -41,14 +41,14 @@ def detection_scores(
         empty = scored(np.nan)
         return {"n": 0, "objects": 0, **dict.fromkeys([*_AT, "precision", "recall", "f1"], empty), "per_class": {}}
     matches = _Matches(truth, answers, classes)
-    value, drawn = matches.precisions(np.arange(n)), matches.resampled(clusters)
+    value, drawn = matches.areas(np.arange(n)), matches.resampled(clusters)
     counts = _counts(truth, answers, classes, threshold)
     sizes = intervals.worth(counts[:, :, 1], clusters)  # (K,) pictures by their objects of each class
 
     def area(at: int | slice, kinds: int | slice = slice(None)) -> dict:
         """The mean precision at these IoU limits, of these classes."""
         size = intervals.effective_size(np.atleast_1d(sizes[kinds]))
-        return bootstrapped(_mean(value[at, :, kinds]), [_mean(one[at, :, kinds]) for one in drawn], size)
+        return bootstrapped(float(_mean(value[None, at, kinds])[0]), _mean(drawn[:, at, kinds]), size)
 
     per_class = {
         name: {
@@ -100,13 +100,18 @@ class _Matches:
         matched = [self._matched[kind * self.size + row] for kind in range(self.classes) for row in rows.tolist()]
         return np.array(COCOevalAccumulate(self._params, matched)["precision"])[:, :, :, 0, 0]
 
-    def resampled(self, clusters: Clusters) -> list[np.ndarray]:
-        """The same for pictures, or clusters, drawn again; more often where there are fewer answers."""
+    def areas(self, rows: np.ndarray) -> np.ndarray:
+        """(10, K) the mean precision over recalls, by IoU limit and class; NaN for a class without objects."""
+        means = self.precisions(rows).mean(axis=1)
+        return np.where(means < 0, np.nan, means)
+
+    def resampled(self, clusters: Clusters) -> np.ndarray:
+        """(R, 10, K) the same for pictures, or clusters, drawn again; more often where there are fewer answers."""
         numbers = np.arange(self.size) if clusters is None else np.unique(clusters, return_inverse=True)[1]
         members = [np.flatnonzero(numbers == number) for number in range(int(numbers.max()) + 1)]
         times = int(np.clip(_CELLS / max(self.said, 1), _LEAST, _MOST_RESAMPLES))
         draws = np.random.default_rng(0).integers(0, len(members), (times, len(members)))
-        return [self.precisions(np.concatenate([members[number] for number in draw])) for draw in draws]
+        return np.stack([self.areas(np.concatenate([members[number] for number in draw])) for draw in draws])
 
 
 def _items(row: int, boxes: Boxes, numbers: dict[str, int]) -> list[dict]:
@@ -216,6 +221,6 @@ def _shares(counts: np.ndarray, clusters: Clusters) -> dict:
     return found
 
 
-def _mean(precision: np.ndarray) -> float:
-    known = precision[precision > -1]
-    return float(known.mean()) if known.size else float("nan")
+def _mean(areas: np.ndarray) -> np.ndarray:
+    """(R,) the mean of those of areas (R, ...) that are known."""
+    return metrics.mean_of_known(areas.reshape(len(areas), -1))

@@ -31,13 +31,13 @@ def page_of(model: Model, tmp_path: Path) -> str:
     return (tmp_path / "page.html").as_uri()
 
 
-@pytest.mark.parametrize("name", LAYERS)
-def test_every_layer_of_the_notation(browser: Browser, name: str, tmp_path: Path) -> None:
+def test_every_layer_of_the_notation(browser: Browser, tmp_path: Path) -> None:
     """The page's own check against torch, of a picture of noise with an odd size, mirrored views and a temperature."""
-    model = model_of(LAYERS[name], GREY, mirror=True, temperature=0.7)
-    with visit(browser, page_of(model, tmp_path)) as page:
-        held = HELD.search(page.get_by_text("Held against torch").inner_text())
-        assert float(held[1].replace("−", "-")) < 1e-5
+    with visit(browser, page_of(model_of(LAYERS["valid"], GREY), tmp_path)) as page:
+        for name, line in LAYERS.items():
+            page.goto(page_of(model_of(line, GREY, mirror=True, temperature=0.7), tmp_path))
+            held = HELD.search(page.get_by_text("Held against torch").inner_text())
+            assert float(held[1].replace("−", "-")) < 1e-5, name
 
 
 def test_a_browser_that_computes_something_else_is_not_trusted(browser: Browser, tmp_path: Path) -> None:

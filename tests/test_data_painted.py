@@ -28,7 +28,8 @@ def _crossings_are_odd(ring: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.nda
     odd = np.zeros(x.shape, bool)
     for (x0, y0), (x1, y1) in zip(ring, np.roll(ring, -1, axis=0), strict=True):
         if y0 != y1:
-            odd ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
+            with np.errstate(over="ignore"):  # edges that are all but level, which cross no centre
+                odd ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
     return odd
 
 

@@ -91,7 +91,7 @@ def test_a_classifier_keeps_its_points_and_scores_by_them() -> None:
 def test_figures_of_two_classes_many_and_none() -> None:
     """Of two classes the second's curve, of seven the six that are told worst, of one alone none."""
     random = np.random.default_rng(5)
-    for count, said in ((2, "'c1'"), (3, "each class"), (7, "told worst")):
+    for count, said in ((2, "'c1'"), (3, "each against"), (7, "told worst")):
         task = Classification(tuple(f"c{k}" for k in range(count)))
         targets = [f"c{k % count}" for k in range(60)]
         answers = random.dirichlet(np.ones(count), 60)

@@ -102,8 +102,9 @@ def test_the_run_folder_is_complete(whole: tuple[Run, list[Event]]) -> None:
     names = {path.name for path in folder.iterdir()}
     assert {
         "model.safetensors", "settings.toml", "data.csv", "history.csv", "scores.json", "predictions.csv",
-        "report.html", "curves.png", "confusion_matrix.png", "calibration.png", "augmentation.png", "filters.png",
-        "layers.png", "manifest.json", "last.ckpt", "watch", "check.json", "openings.json", "suspects.csv",
+        "report.html", "curves.png", "confusion_matrix.png", "calibration.png", "roc.png", "augmentation.png",
+        "filters.png", "layers.png", "manifest.json", "last.ckpt", "watch", "check.json",
+        "openings.json", "suspects.csv",
     } == names  # fmt: skip
     listed = json.loads((folder / "manifest.json").read_text())["files"]
     real = [path for path in folder.rglob("*") if path.is_file() and path.name != "manifest.json"]

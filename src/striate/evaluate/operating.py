@@ -65,7 +65,7 @@ def roc_figure(truth: np.ndarray, chances: np.ndarray, record: dict) -> dict[str
     if not known:
         return {}
     shown = sorted(known[: len(charts.CURVES)])
-    whose = "the classes that are told worst" if len(known) > len(shown) else "each class against all others"
+    whose = "those that are told worst" if len(known) > len(shown) else "each against all others"
     if len(names) == 2 and np.allclose(chances.sum(axis=1), 1):
         shown = [1]
     dots = []

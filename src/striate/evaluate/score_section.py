@@ -163,7 +163,7 @@ def _points(points: Sequence[dict]) -> Html:
         how = one["class"], f"{100 * one['wanted']:.0f} %", f"p ≥ {one['threshold']:.3g}", one["n"]
         rows.append((*how, *(markup.interval(one[name], name) for name in names)))
     words = (
-        "By the validation part, so many pictures of a class are found where it is said from this probability on, "
+        "By the validation part, so many of its pictures are found where it is said from this probability on, "
         "whatever else is likely; the scores are of this part. Recall is the sensitivity."
     )
     return join(markup.table(("", "to find", "say it from", "n", *map(label, names)), rows), quiet(words))

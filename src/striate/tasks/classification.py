@@ -116,8 +116,8 @@ class Classification(Task):
         majority = self.classes.index(floor.get("majority", self.classes[0]))
         truth, chances = self.encode(targets).numpy(), np.asarray(answers, np.float64)
         record = classification_scores(truth, chances, self.classes, majority, clusters)
-        points = at_points(self.points, self._marks(targets), chances.reshape(len(truth), -1), self.classes, clusters)
-        return {**record, **points}
+        chances = chances.reshape(-1, len(self.classes))
+        return {**record, **at_points(self.points, self._marks(targets), chances, self.classes, clusters)}
 
     def errors(self, targets: Sequence[str], answers: Sequence) -> np.ndarray:
         """The confidence of wrong answers."""

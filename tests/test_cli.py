@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -253,6 +255,52 @@ def test_the_process_ends_soundly_whatever_still_runs(work: str) -> None:
         "sys.exit(cli.main())"
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "said\ntidied\n", "striate: stopped\n")
+
+
+def opening(work: str) -> str:
+    """A program that runs `striate open x`, which does this."""
+    return (
+        f"import os, signal, sys, time, striate.cli as cli\ndef busy(options):\n {work}\n return 0\n"
+        "cli.commands.open_, sys.argv = busy, ['striate', 'open', 'x']\nsys.exit(cli.main())"
+    )
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs the signals of a POSIX system")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_being_told_to_end_is_ctrl_c_in_every_command(name: str) -> None:
+    """What a command tidies or keeps after Ctrl-C it does then, too, at any moment; under nohup a terminal may go."""
+    work = (
+        f"os.kill(os.getpid(), signal.{name})\n for _ in range(100): time.sleep(0.01)\n"
+        " os.write(1, b'went on') if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else None"
+    )
+    done = light(opening(work))
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "striate: stopped\n")
+    done = light("import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + opening(work))
+    assert (done.returncode, done.stdout) == ((0, "went on") if name == "SIGHUP" else (130, ""))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("work", ["print('x')", "print('x' * 99_000)", "print('x'); raise cli.StriateError('so')"])
+def test_a_full_disk_behind_standard_output_is_told(work: str) -> None:
+    """In one message and with exit code 2, whether it is noticed at once or at the end."""
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-c", opening(work)]
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=buffered)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr == "striate: so.\n" if "Error" in work else "No space left on device" in done.stderr
+
+
+def test_memory_that_runs_out_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    """In one message that says what to try."""
+
+    def swell(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 9.9 GiB")
+
+    monkeypatch.setattr(run_module, "train", swell)
+    assert main(["train"]) == 2
+    assert "Unable to allocate 9.9 GiB. what to do: fewer --workers" in said(capsys)
 
 
 def test_summary_shows_names_lines_and_models(

@@ -15,7 +15,7 @@ from typing import NoReturn
 import striate
 from striate import commands, files
 from striate.commands import DONE, INTERRUPTED, MENDABLE
-from striate.errors import StriateError, nearest
+from striate.errors import StriateError, in_short, nearest
 from striate.network.catalog import CATALOG
 from striate.train.settings import CHECK_SETTINGS, LABELS_FROM, Settings
 
@@ -39,13 +39,22 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, by default the process's own; 0 done, 2 the user can mend it, 130 stopped by Ctrl-C."""
     atexit.register(gc.freeze)  # or torch's modules are searched for garbage before the end: a sixth of a prediction
+    told = [getattr(signal, name, signal.SIGTERM) for name in ("SIGTERM", "SIGHUP")]  # to end, where nobody ignores it
+    told = [number for number in told if arguments is None and signal.getsignal(number) == signal.SIG_DFL]
+    for number in told:
+        signal.signal(number, signal.default_int_handler)
     code = _run(list(sys.argv[1:] if arguments is None else arguments))
     if arguments is None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
+        for number in (signal.SIGINT, *told):
+            signal.signal(number, signal.SIG_IGN)  # it is ending
+        try:
+            print(end="", flush=True)
+        except OSError:  # nor could what is left be said at the very end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # Threads of `open` that come back from torch while the interpreter is taken apart would abort the process.
         if any(thread.daemon for thread in threading.enumerate()):
             atexit._run_exitfuncs()
-            sys.stdout.flush()
+            print(end="", flush=True)
             os._exit(code)
     return code
 
@@ -65,15 +74,26 @@ def _run(words: list[str]) -> int:
         options, unknown = parser.parse_known_args(_plain(words, known))
         if unknown:
             _refuse_unknown(unknown, known, words[0])
-        return options.run(options)
+        code = options.run(options)
+        print(end="", flush=True)  # a disk that is full is told of while it can be
+        return code
     except StriateError as error:
-        print(f"striate: {error}", file=sys.stderr)
-        return MENDABLE
+        return _told(error)
     except KeyboardInterrupt:
         print("striate: stopped", file=sys.stderr)
         return INTERRUPTED
+    except MemoryError as error:
+        rule, remedy = "there must be enough memory", "fewer --workers, a smaller --img-size, or another machine"
+        return _told(StriateError(rule, received=in_short(error), remedy=remedy))
     except BrokenPipeError:
         return DONE
+    except OSError as error:
+        return _told(StriateError("files must be readable, and what comes of them writable", received=error))
+
+
+def _told(error: StriateError) -> int:
+    print(f"striate: {error}", file=sys.stderr)
+    return MENDABLE
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:

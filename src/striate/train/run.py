@@ -46,7 +46,9 @@ def train(
     started = time.monotonic() if started is None else started
     try:
         if resume is None:
-            job = single.read_job(source, settings_from(options), tell, started)
+            settings = settings_from(options)
+            files.require_place(Path(settings.out))
+            job = single.read_job(source, settings, tell, started)
             return repeat.begin(job) if job.settings.runs > 1 else single.begin(job)
         return _resumed(Path(resume), options, source, tell, started)
     finally:

@@ -191,15 +191,15 @@ def _opened(folder: Path) -> Iterator[int | None]:
             os.close(handle)
 
 
-def locked(handle: int | None, *, alone: bool) -> bool:
-    """Lock an open file or folder, for this process alone or beside others; False where another process holds it, and
-    True also where nothing can be locked."""
+def locked(handle: int | None, *, alone: bool, wait: bool = False) -> bool:
+    """Lock an open file or folder, for this process alone or beside others; False where another process holds it that
+    is not waited for, and True also where nothing can be locked."""
     if handle is None:
         return True
     try:
         import fcntl
 
-        fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except (ImportError, OSError):

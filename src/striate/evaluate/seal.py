@@ -22,10 +22,22 @@ SAME = 0.5  # share of its pictures from which on a test part counts as one that
 
 
 def open_seal(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
-    """Write down that the test part of `run` was opened; how often this run has done so.
+    """Write down that the test part of `run` was opened, also in the manifest of a finished run; how often this run has
+    done so.
 
-    contents: hashes of the test pictures' bytes. by: the command. scores: their record.
+    contents: hashes of the test pictures' bytes. by: the command. scores: their record. Processes take turns.
     """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # written once; the folder itself is held by whoever trains
+            turn = stack.enter_context((run / "settings.toml").open("rb"))
+            files.locked(turn.fileno(), alone=True, wait=True)
+        count = _written(run, contents, by, scores)
+        if files.is_complete(run):
+            files.write_manifest(run)
+        return count
+
+
+def _written(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
     known = _read(run)
     now, main = time.strftime("%Y-%m-%d %H:%M:%S"), main_of(scores)
     entry = {"time": now, "by": by, "n": scores["n"], main: scores[main]["value"]}
@@ -49,11 +61,10 @@ def open_again(run: Path, contents: Sequence[str], by: str, scores: dict) -> int
     marks, scored = known.get("marks", ()), _marks(contents)
     if not marks or sum(mark in scored for mark in marks) < SAME * len(marks):
         return 0
+    count = len(known["openings"]) + 1
     with contextlib.suppress(StriateError, OSError):
-        open_seal(run, contents, by, scores)
-        if files.is_complete(run):
-            files.write_manifest(run)
-    return len(known["openings"]) + 1 + sum(opened_before(run.parent, marks, run).values())
+        count = open_seal(run, contents, by, scores)
+    return count + sum(opened_before(run.parent, marks, run).values())
 
 
 def opened_before(out: Path, contents: Sequence[str], but: Path | None = None) -> dict[str, int]:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -86,6 +87,11 @@ def free_name(stem: str, is_taken: Callable[[str], bool]) -> str:
 def readable(text: str) -> str:
     """`text` as valid Unicode, so that every program can read it: what is no UTF-8 in a file's name becomes \\udcff."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def named(text: str) -> str:
+    """The name of the file or folder that `readable` wrote as `text`."""
+    return text if exists(text) else re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
 
 
 def write_json(path: Path, value: object, *, durable: bool = True) -> None:

@@ -14,7 +14,7 @@ from typing import get_args
 from striate.augment.recipe import parse
 from striate.data.header import MOST_WORKERS, Pick
 from striate.errors import StriateError, nearest
-from striate.files import readable
+from striate.files import named, readable
 from striate.network.catalog import line_of
 from striate.tasks.table import TASKS
 
@@ -235,6 +235,9 @@ def read_settings(path: Path) -> tuple[Settings, dict]:
     """The settings of a run and all tables of its settings.toml."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        for table, name in (("settings", "labels"), ("settings", "weights"), ("run", "source")):
+            if name in tables[table]:
+                tables[table][name] = named(tables[table][name])
         return settings_from(tables["settings"]), tables
     except (OSError, ValueError, KeyError) as error:
         raise StriateError("a run to resume has a readable settings.toml", received=error, where=path) from error

@@ -287,13 +287,6 @@ def test_without_standard_error_a_training_says_nothing(monkeypatch: pytest.Monk
     show.close()
 
 
-def test_a_place_that_takes_no_run_is_told_before_a_picture_is_read(tmp_path: Path) -> None:
-    """An hour of reading is not lost for it."""
-    (tmp_path / "out").write_text("a file stands there")
-    with pytest.raises(StriateError, match="could not be written"):
-        trained(tmp_path / "no such folder", tmp_path / "out")
-
-
 def test_names_cannot_write_on_the_terminal(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Control characters of a file's name are shown as what they are."""
     run = trained(data, tmp_path)

@@ -39,10 +39,10 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, by default the process's own; 0 done, 2 the user can mend it, 130 stopped by Ctrl-C."""
     atexit.register(gc.freeze)  # or torch's modules are searched for garbage before the end: a sixth of a prediction
-    told = [getattr(signal, name, signal.SIGTERM) for name in ("SIGTERM", "SIGHUP")]  # to end, where nobody ignores it
-    told = [number for number in told if arguments is None and signal.getsignal(number) == signal.SIG_DFL]
+    told = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)) if arguments is None else ()  # to end
     for number in told:
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one
+            signal.signal(number, signal.default_int_handler)
     code = _run(list(sys.argv[1:] if arguments is None else arguments))
     if arguments is None:
         for number in (signal.SIGINT, *told):
@@ -78,22 +78,17 @@ def _run(words: list[str]) -> int:
         print(end="", flush=True)  # a disk that is full is told of while it can be
         return code
     except StriateError as error:
-        return _told(error)
+        print(f"striate: {error}", file=sys.stderr)
+        return MENDABLE
     except KeyboardInterrupt:
         print("striate: stopped", file=sys.stderr)
         return INTERRUPTED
-    except MemoryError as error:
-        rule, remedy = "there must be enough memory", "fewer --workers, a smaller --img-size, or another machine"
-        return _told(StriateError(rule, received=in_short(error), remedy=remedy))
     except BrokenPipeError:
         return DONE
-    except OSError as error:
-        return _told(StriateError("files must be readable, and what comes of them writable", received=error))
-
-
-def _told(error: StriateError) -> int:
-    print(f"striate: {error}", file=sys.stderr)
-    return MENDABLE
+    except (MemoryError, OSError) as error:
+        rule = "a command needs files that it can read, room for what it writes, and memory"
+        print(f"striate: {StriateError(rule, received=in_short(error))}", file=sys.stderr)
+        return MENDABLE
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -275,9 +270,8 @@ def _known_options(parser: argparse.ArgumentParser) -> dict[str, str]:
 def _refuse_unknown(unknown: list[str], known: dict[str, str], command: str) -> NoReturn:
     first = unknown[0]
     name = first.lstrip("-").partition("=")[0].replace("_", "-")
-    looks_like_option = first.startswith("-") or "=" in first
     remedy = nearest(f"--{name}", list(known.values()))
-    if not looks_like_option:
+    if not (first.startswith("-") or "=" in first):  # no option
         first, remedy = " ".join(unknown), f"put a path with blanks in quotes, or see striate {command} --help"
     elif len(remedy) > 80:
         remedy = f"see striate {command} --help"

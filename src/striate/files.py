@@ -49,20 +49,23 @@ def open_new(path: Path, *, durable: bool = True) -> Iterator[io.BufferedWriter]
             return
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
+        number, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     temporary = Path(name)
     try:
-        with open(handle, "wb") as file:  # noqa: PTH123 - an open handle has no path
+        with open(number, "wb") as file:  # noqa: PTH123 - an open handle has no path
             yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        os.umask(mask := os.umask(0))
+        temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
         if durable:
-            _flush_folder(path.parent)
+            with _opened(path.parent) as handle:
+                if handle is not None:
+                    os.fsync(handle)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
@@ -276,15 +279,3 @@ def _existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
-
-
-def _flush_folder(folder: Path) -> None:
-    with _opened(folder) as handle:
-        if handle is not None:
-            os.fsync(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

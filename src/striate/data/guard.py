@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -51,8 +51,11 @@ class Worker:
 
     def __init__(self) -> None:
         self.due, self._ready = 0, False
+        # Why it cannot start; then the number of what it is at, with room for that however full a disk becomes.
+        memory = hasattr(os, "memfd_create") and os.memfd_create("striate")
+        self._said = open(memory, "w+b", 0) if memory else tempfile.TemporaryFile(buffering=0)  # noqa: PTH123, SIM115
+        self._said.write(_BLANK)
         try:
-            self._said = _scrap()  # why it cannot start; then the number of what it is at
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _START + PROGRAM, *sys.path],
                 stdin=subprocess.PIPE,
@@ -62,8 +65,7 @@ class Worker:
                 **_OWN_GROUP,
             )
         except OSError as error:
-            if hasattr(self, "_said"):
-                self._said.close()
+            self._said.close()
             raise _cannot_start(str(error)) from error
         with contextlib.suppress(ImportError, AttributeError, OSError):
             import fcntl  # only Linux has such pipes
@@ -71,9 +73,7 @@ class Worker:
             fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
 
     def _require_ready(self) -> None:
-        if self._ready:
-            return
-        if self.process.stdout.read(len(HELLO)) != HELLO:
+        if not self._ready and self.process.stdout.read(len(HELLO)) != HELLO:
             self._end()
             with self._said:
                 self._said.seek(0)
@@ -153,16 +153,6 @@ class Worker:
         if len(data) < size:
             raise EOFError
         return data
-
-
-def _scrap() -> BinaryIO:
-    """A file without a name, with room for a number already: a disk that fills up later takes none away."""
-    if hasattr(os, "memfd_create"):
-        file = open(os.memfd_create("striate"), "w+b", buffering=0)  # noqa: PTH123, SIM115 - a handle, to be kept
-    else:
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - the same
-    file.write(_BLANK)
-    return file
 
 
 def _cannot_start(reason: str) -> StriateError:

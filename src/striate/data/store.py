@@ -62,11 +62,7 @@ class Store:
 
 
 class _Wider(Exception):
-    """A picture does not fit into the shape without loss; `shape` is one that holds it."""
-
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-        super().__init__(str(shape))
+    """A picture does not fit into the shape without loss; its argument is one that holds it."""
 
 
 def build_store(
@@ -98,7 +94,7 @@ def build_store(
         try:
             return _build(samples, place, shape, workers, progress or (lambda done, total: None), fixed_channels)
         except _Wider as wider:
-            shape = wider.shape
+            (shape,) = wider.args
         except BaseException:
             if place is not None:
                 with contextlib.suppress(OSError):
@@ -252,8 +248,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _remove_unused(folder: Path) -> None:
-    """Delete stores that a killed build left without an index, that nobody opened for 30 days, and of 50 GB and more
-    those opened longest ago.
+    """Delete stores without an index, unopened for 30 days, and of 50 GB and more those opened longest ago.
 
     A process that has one open keeps what it has mapped (or, on Windows, prevents the deletion).
     """

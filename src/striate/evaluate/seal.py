@@ -22,32 +22,25 @@ SAME = 0.5  # share of its pictures from which on a test part counts as one that
 
 
 def open_seal(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
-    """Write down that the test part of `run` was opened, also in the manifest of a finished run; how often this run has
-    done so.
+    """Write down that the test part of `run` was opened, while other processes wait; how often this run has done so.
 
-    contents: hashes of the test pictures' bytes. by: the command. scores: their record. Processes take turns.
+    contents: hashes of the test pictures' bytes. by: the command. scores: their record.
     """
     with contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):  # written once; the folder itself is held by whoever trains
-            turn = stack.enter_context((run / "settings.toml").open("rb"))
-            files.locked(turn.fileno(), alone=True, wait=True)
-        count = _written(run, contents, by, scores)
+        with contextlib.suppress(OSError):  # a file that is written once; whoever trains holds the folder
+            files.locked(stack.enter_context((run / "settings.toml").open("rb")).fileno(), alone=True, wait=True)
+        known = _read(run)
+        now, main = time.strftime("%Y-%m-%d %H:%M:%S"), main_of(scores)
+        entry = {"time": now, "by": by, "n": scores["n"], main: scores[main]["value"]}
+        before = known.get("openings", [])
+        if by == "train" and before and not (run / "scores.json").exists() and {**before[-1], "time": now} == entry:
+            before = before[:-1]  # of this run, which was cut short before it told the score
+        openings = [*before, entry]
+        marks = known.get("marks") or sorted(_marks(contents))[:MARKS]
+        pictures = known.get("pictures", len(contents))
+        files.write_json(run / FILE, {"pictures": pictures, "openings": openings, "marks": marks})
         if files.is_complete(run):
             files.write_manifest(run)
-        return count
-
-
-def _written(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
-    known = _read(run)
-    now, main = time.strftime("%Y-%m-%d %H:%M:%S"), main_of(scores)
-    entry = {"time": now, "by": by, "n": scores["n"], main: scores[main]["value"]}
-    before = known.get("openings", [])
-    if by == "train" and before and not (run / "scores.json").exists() and {**before[-1], "time": now} == entry:
-        before = before[:-1]  # of this run, which was cut short before it told the score
-    openings = [*before, entry]
-    marks = known.get("marks") or sorted(_marks(contents))[:MARKS]
-    pictures = known.get("pictures", len(contents))
-    files.write_json(run / FILE, {"pictures": pictures, "openings": openings, "marks": marks})
     return len(openings)
 
 

@@ -125,7 +125,7 @@ class Settings:
         if self.channels is not None:
             object.__setattr__(self, "channels", _channels(self.channels))
         for name in ("labels", "weights"):  # a run may be resumed from another folder
-            if (path := getattr(self, name)) is not None and Path(path).exists():
+            if (path := getattr(self, name)) is not None and Path(path := named(path)).exists():
                 object.__setattr__(self, name, str(Path(path).absolute()))
 
     def _require_values(self) -> None:
@@ -235,9 +235,6 @@ def read_settings(path: Path) -> tuple[Settings, dict]:
     """The settings of a run and all tables of its settings.toml."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        for table, name in (("settings", "labels"), ("settings", "weights"), ("run", "source")):
-            if name in tables[table]:
-                tables[table][name] = named(tables[table][name])
         return settings_from(tables["settings"]), tables
     except (OSError, ValueError, KeyError) as error:
         raise StriateError("a run to resume has a readable settings.toml", received=error, where=path) from error

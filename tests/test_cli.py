@@ -2,9 +2,13 @@
 
 import csv
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +257,96 @@ def test_the_process_ends_soundly_whatever_still_runs(work: str) -> None:
         "sys.exit(cli.main())"
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "said\ntidied\n", "striate: stopped\n")
+
+
+def opening(work: str) -> str:
+    """A program that runs `striate open x`, which does this."""
+    return (
+        f"import os, signal, sys, time, striate.cli as cli\ndef busy(options):\n {work}\n return 0\n"
+        "cli.commands.open_, sys.argv = busy, ['striate', 'open', 'x']\nsys.exit(cli.main())"
+    )
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="needs the signals of a POSIX system")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_being_told_to_end_is_ctrl_c_in_every_command(name: str) -> None:
+    """What a command tidies or keeps after Ctrl-C it does then, too, at any moment; under nohup a terminal may go."""
+    work = (
+        f"os.kill(os.getpid(), signal.{name})\n for _ in range(100): time.sleep(0.01)\n"
+        " os.write(1, b'went on') if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else None"
+    )
+    done = light(opening(work))
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "striate: stopped\n")
+    done = light("import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + opening(work))
+    assert (done.returncode, done.stdout) == ((0, "went on") if name == "SIGHUP" else (130, ""))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("work", ["print('x')", "print('x' * 99_000)", "print('x'); raise cli.StriateError('so')"])
+def test_a_full_disk_behind_standard_output_is_told(work: str) -> None:
+    """In one message and with exit code 2, whether it is noticed at once or at the end."""
+    with Path("/dev/full").open("w") as full:
+        words = [sys.executable, "-c", opening(work)]
+        buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=buffered)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr == "striate: so.\n" if "Error" in work else "No space left on device" in done.stderr
+
+
+def test_memory_that_runs_out_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    """In one message, which says how much was asked for."""
+
+    def swell(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 9.9 GiB")
+
+    monkeypatch.setattr(run_module, "train", swell)
+    assert main(["train"]) == 2
+    assert "memory. received: Unable to allocate 9.9 GiB." in said(capsys)
+
+
+def test_what_a_night_has_answered_is_kept(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C or being told to end writes what there is under --out, and exits with 130; without an answer nothing."""
+    data, run = folders
+    each, table = Model.predict_each, tmp_path / "t.csv"
+    words = ["predict", str(run), str(data), f"out={table}"]
+    assert main(words) == 0
+    whole = table.read_text(encoding="utf-8").splitlines()
+    for count in (0, 7):
+
+        def stopped(*given: object, count: int = count) -> Iterator:
+            yield from islice(each(*given), count)
+            raise KeyboardInterrupt
+
+        table.unlink(missing_ok=True)
+        capsys.readouterr()
+        monkeypatch.setattr(Model, "predict_each", stopped)
+        assert main(words) == 130
+        err = capsys.readouterr().err
+        assert "striate: stopped" in err
+        assert table.exists() == (count > 0)
+    assert f"7 pictures in {table}" in err
+    assert table.read_text(encoding="utf-8").splitlines() == whole[:8]
+
+
+def test_every_reason_is_written_beside_the_answers(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """Of more than are shown, too; and none is written where nothing was left out."""
+    good = folders[0] / "a" / "00.png"
+    for number in range(8):
+        (tmp_path / f"{number}.png").write_bytes(good.read_bytes()[: 0 if number % 2 else 40])
+    words = ["predict", str(folders[1]), str(good), *map(str, sorted(tmp_path.glob("*.png")))]
+    assert main([*words, "--out", str(tmp_path / "t.csv")]) == 0
+    listed = tmp_path / "t-left-out.csv"
+    assert f"and 3 more; all are in {listed}" in capsys.readouterr().err
+    rows = files.read_csv(listed)
+    assert [row["path"] for row in rows] == words[3:]
+    assert len({row["reason"] for row in rows} - {""}) == 2
+    assert main([*words[:3], "--out", str(tmp_path / "u.csv")]) == 0
+    assert not list(tmp_path.glob("u-*"))
 
 
 def test_summary_shows_names_lines_and_models(

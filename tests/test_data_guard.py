@@ -182,3 +182,52 @@ def test_what_keeps_a_worker_from_starting_is_said(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(sys, "executable", os.fspath(tmp_path / "no python"))
     with pytest.raises(StriateError, match="--workers 0"):
         load_one(tmp_path / "a.png", WANT)
+
+
+def test_a_working_folder_that_is_gone_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What needs no folder is decoded as before, again and again; a path in it is left out, and none of the folder
+    that the worker was started in is read in its place."""
+    (file,), gone = drawn(tmp_path, "a"), tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(tmp_path)
+    expected = load_one(file, WANT).content
+    try:
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+    except OSError:
+        pytest.skip("this system keeps the folders that it works in")
+    for _ in range(2):
+        assert load_one(file.read_bytes(), WANT).content == load_one(file, WANT).content == expected
+        assert load_one(Path("a.png"), WANT).problem is not None
+
+
+def test_a_worker_that_lives_but_says_nothing_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why it answers no more is told after the patience that any file has, and it is ended."""
+    monkeypatch.setattr(guard, "PATIENCE", 0.1)
+    one = guard.Worker()
+    assert one.cause(b"").code == "crash"
+    assert one.process.returncode is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs files in memory")
+def test_an_absent_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker needs none, so no file is blamed for it, and no reader is kept from starting."""
+    monkeypatch.setattr(guard.tempfile, "tempdir", os.fspath(tmp_path / "none"))
+    assert load_one(drawn(tmp_path, "a")[0], WANT).problem is None
+
+
+@posix
+def test_a_full_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker writes of its place is never given back to a disk that fills up, nor claimed anew."""
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    one = guard.Worker()
+    sizes = [os.fstat(one._said.fileno()).st_size]
+    one._require_ready()
+    os.kill(one.process.pid, signal.SIGSTOP)
+    one.ask(WANT, drawn(tmp_path, "a", "b"))
+    sizes.append(os.fstat(one._said.fileno()).st_size)
+    os.kill(one.process.pid, signal.SIGCONT)
+    assert [answer.problem for answer in one.answers()] == [None, None]
+    sizes.append(os.fstat(one._said.fileno()).st_size)
+    one.stop()
+    assert sizes == [8, 8, 8]

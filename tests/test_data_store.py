@@ -169,6 +169,41 @@ def test_failures_leave_nothing(pictures: list[Sample], tmp_path: Path, monkeypa
         build_store(pictures, tmp_path / "s", SHAPE)
 
 
+def test_a_store_whose_index_cannot_be_written_leaves_nothing(
+    pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk that was too full for it has its room again; one that another process finished stays."""
+
+    def full(path: Path, value: object) -> None:
+        raise files.cannot_write(path, OSError(28, "No space left on device"))
+
+    place = build_store(pictures, tmp_path / "whole", SHAPE).folder
+    monkeypatch.setattr(module_of_stores, "_opened", lambda *_: None)
+    monkeypatch.setattr(module_of_stores.files, "write_json", full)
+    for folder in ("none", "whole"):
+        with pytest.raises(StriateError, match="No space left"):
+            build_store(pictures, tmp_path / folder, SHAPE)
+    assert not list((tmp_path / "none").iterdir())
+    assert {file.name for file in place.iterdir()} == {"pictures.npy", "facts.npy", "index.json"}
+
+
+def test_stores_that_killed_builds_left_go(
+    pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an index, and neither just made nor being made anew, they are removed by whoever builds another."""
+    shapes = [Shape(height=side, width=5, channels=1) for side in range(2, 7)]
+    left, anew, whole = (build_store(pictures, tmp_path / "s", shape).folder for shape in shapes[:3])
+    for place in (left, anew):
+        (place / "index.json").unlink()
+    with files.open_new(anew / "pictures.npy") as file:
+        files.locked(file.fileno(), alone=True)
+        recent = build_store(pictures, tmp_path / "s", shapes[3]).folder
+        assert {*(tmp_path / "s").iterdir()} == {left, anew, whole, recent}
+        monkeypatch.setattr(module_of_stores, "_MOMENT", -60)
+        last = build_store(pictures, tmp_path / "s", shapes[4]).folder
+        assert {*(tmp_path / "s").iterdir()} == {anew, whole, recent, last}
+
+
 def test_stores_are_not_kept_for_ever(pictures: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A new store drives out what was not opened for 30 days, or longest ago where there is too much."""
     folder, shapes = tmp_path / "s", [Shape(height=side, width=5, channels=1) for side in range(2, 8)]

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,26 @@ def test_a_run_that_was_cut_short_before_it_told_its_score_opens_once(tmp_path: 
         assert seal.open_seal(tmp_path / "r", contents(range(5)), by, scores) == count + 1
     assert seal.open_seal(tmp_path / "r", contents(range(5)), "evaluate x", SCORES) == 5
     assert seal.open_seal(tmp_path / "r", contents(range(5)), "evaluate x", SCORES) == 6
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs locks of files")
+def test_openings_at_once_are_all_written_down(tmp_path: Path) -> None:
+    """Each of several processes that open the same part together is counted, and the manifest fits in the end."""
+    opened(tmp_path / "r", range(5))
+    (tmp_path / "r" / "settings.toml").touch()
+    files.write_manifest(tmp_path / "r")
+    code = (
+        "import sys, time, pathlib; from striate import files; from striate.evaluate import seal\n"
+        "read = seal._read; seal._read = lambda run: (read(run), time.sleep(0.02))[0]\n"
+        f"for _ in range(5): seal.open_seal(pathlib.Path(sys.argv[1]), {contents(range(5))}, 'evaluate x', {SCORES})"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "r")]
+    started = [subprocess.Popen(words) for _ in range(3)]
+    assert [process.wait() for process in started] == [0, 0, 0]
+    known = json.loads((tmp_path / "r" / "openings.json").read_text())
+    assert len(known["openings"]) == 16
+    listed = json.loads((tmp_path / "r" / "manifest.json").read_text())["files"]["openings.json"]
+    assert listed["sha256"] == files.sha256_of(tmp_path / "r" / "openings.json")
 
 
 @pytest.mark.parametrize("size", [40, 5000])

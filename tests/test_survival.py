@@ -18,6 +18,7 @@ from striate import cli, files
 from striate.data.sources import read_source
 from striate.errors import StriateError, printable
 from striate.export.tensors import read_tensors
+from striate.serve.gallery import Gallery
 from striate.train import single as running
 from striate.train.checkpoint import resumable
 from striate.train.events import Epoch, Event, Note
@@ -62,6 +63,20 @@ def test_a_class_whose_name_is_no_unicode_trains(data: Path, tmp_path: Path) -> 
     assert run.model.classes == (r"a\udcff", "b")
     assert {row["label"] for row in read_table(run.folder / "data.csv")} == {r"a\udcff", "b"}
     assert striate.load(run.folder).evaluate(folder)["n"] == 16
+
+
+def test_a_run_on_a_folder_whose_name_is_no_unicode_goes_on(data: Path, tmp_path: Path) -> None:
+    """It finds the folder again, and so does what shows its pictures, though its files can hold no such name."""
+    folder = tmp_path / os.fsdecode(b"\xc3\xbc x\xff")
+    try:
+        shutil.copytree(data, folder)
+    except OSError:
+        pytest.skip("this file system takes proper names only")
+    with pytest.raises(KeyboardInterrupt):
+        trained(folder, tmp_path, epochs=3, watch=interrupt_after_two)
+    run = striate.train(resume=tmp_path / "train", quiet=True)
+    assert run.scores["train"]["n"] > 0
+    assert Gallery(run.folder).example().parent.parent == folder
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -259,6 +274,15 @@ def test_a_stream_that_has_gone_away_costs_no_training() -> None:
             raise BrokenPipeError
 
     show = Progress(Gone())
+    show(Note("a line"))
+    show.close()
+
+
+def test_without_standard_error_a_training_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`2>&-`, pythonw and daemons have none."""
+    monkeypatch.setattr("sys.stderr", None)
+    show = Progress()
+    assert not show.moving
     show(Note("a line"))
     show.close()
 

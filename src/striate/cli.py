@@ -15,7 +15,7 @@ from typing import NoReturn
 import striate
 from striate import commands, files
 from striate.commands import DONE, INTERRUPTED, MENDABLE
-from striate.errors import StriateError, nearest
+from striate.errors import StriateError, in_short, nearest
 from striate.network.catalog import CATALOG
 from striate.train.settings import CHECK_SETTINGS, LABELS_FROM, Settings
 
@@ -39,13 +39,22 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, by default the process's own; 0 done, 2 the user can mend it, 130 stopped by Ctrl-C."""
     atexit.register(gc.freeze)  # or torch's modules are searched for garbage before the end: a sixth of a prediction
+    told = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)) if arguments is None else ()  # to end
+    for number in told:
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores one
+            signal.signal(number, signal.default_int_handler)
     code = _run(list(sys.argv[1:] if arguments is None else arguments))
     if arguments is None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending
+        for number in (signal.SIGINT, *told):
+            signal.signal(number, signal.SIG_IGN)  # it is ending
+        try:
+            print(end="", flush=True)
+        except OSError:  # nor could what is left be said at the very end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         # Threads of `open` that come back from torch while the interpreter is taken apart would abort the process.
         if any(thread.daemon for thread in threading.enumerate()):
             atexit._run_exitfuncs()
-            sys.stdout.flush()
+            print(end="", flush=True)
             os._exit(code)
     return code
 
@@ -65,7 +74,9 @@ def _run(words: list[str]) -> int:
         options, unknown = parser.parse_known_args(_plain(words, known))
         if unknown:
             _refuse_unknown(unknown, known, words[0])
-        return options.run(options)
+        code = options.run(options)
+        print(end="", flush=True)  # a disk that is full is told of while it can be
+        return code
     except StriateError as error:
         print(f"striate: {error}", file=sys.stderr)
         return MENDABLE
@@ -74,6 +85,10 @@ def _run(words: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return DONE
+    except (MemoryError, OSError) as error:
+        rule = "a command needs files that it can read, room for what it writes, and memory"
+        print(f"striate: {StriateError(rule, received=in_short(error))}", file=sys.stderr)
+        return MENDABLE
 
 
 def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
@@ -255,9 +270,8 @@ def _known_options(parser: argparse.ArgumentParser) -> dict[str, str]:
 def _refuse_unknown(unknown: list[str], known: dict[str, str], command: str) -> NoReturn:
     first = unknown[0]
     name = first.lstrip("-").partition("=")[0].replace("_", "-")
-    looks_like_option = first.startswith("-") or "=" in first
     remedy = nearest(f"--{name}", list(known.values()))
-    if not looks_like_option:
+    if not (first.startswith("-") or "=" in first):  # no option
         first, remedy = " ".join(unknown), f"put a path with blanks in quotes, or see striate {command} --help"
     elif len(remedy) > 80:
         remedy = f"see striate {command} --help"

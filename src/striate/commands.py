@@ -95,44 +95,61 @@ def compare(options: argparse.Namespace) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     _warm(min(options.workers, 1))
-    from striate.data.wording import worded
     from striate.export.underway import ask
 
-    told, passed = [], []
+    told, passed, code = [], [], DONE
     with ask(options.model, options.sources, options.workers, passed) as asked:  # decoded while torch is imported
         from striate.export.answers import require_drawn, require_written
         from striate.export.model import load_model
 
         model = load_model(options.model, options.device, options.precision)
-        form = model.preparation.shape.form
         if options.out:  # thousands of answers are not to be lost for a name
             require_written(model.task, Path(options.out))
         if options.draw:
-            require_drawn(form)
+            require_drawn(model.preparation.shape.form)
         tiles = size_of(options.tiles, "tiles") if options.tiles else None
-        for one in model.predict_each(asked, options.workers, tiles):
-            told.append(replace(one, source=None))  # frames of a film would fill the memory
-            if not (one.reason or options.out):
-                sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
-                print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
-            if options.draw and not one.reason:
-                model.draw_into(Path(options.draw), one)
-    refused = [(one.path, one.reason) for one in told if one.reason]
+        try:
+            for one in model.predict_each(asked, options.workers, tiles):
+                told.append(replace(one, source=None))  # frames of a film would fill the memory
+                if not (one.reason or options.out):
+                    sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
+                    print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
+                if options.draw and not one.reason:
+                    model.draw_into(Path(options.draw), one)
+        except KeyboardInterrupt:  # what a night has answered is kept
+            if not (options.out and told):
+                raise
+            print("striate: stopped before the last picture", file=sys.stderr)
+            code = INTERRUPTED
+    if options.out and told:
+        model.save_predictions(options.out, told)
+    _tell_answers(options, told, passed, model.preparation.shape.form, getattr(asked, "note", ""))
+    return code
+
+
+def _tell_answers(options: argparse.Namespace, told: Sequence, passed: Sequence, form: str, note: str) -> None:
+    """How many there are, and of what there are none."""
+    from striate.data.convert import LOST
+    from striate.data.wording import worded
+
+    listed, refused = None, [(one.path, one.reason) for one in told if one.reason]
     others = f"{counted(len(passed), 'other')}: {first_few([item.said for item in passed], 3)}" if passed else ""
     if not told:
         received = others or ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=received, remedy="give files or folders")
     if options.out:
-        model.save_predictions(options.out, told)
         print(worded(counted(len(told) - len(refused), "picture"), form), "in", options.out, file=sys.stderr)
+        if refused:
+            listed = Path(options.out)
+            listed = listed.with_name(f"{listed.stem}-{LOST}") if listed.suffix else listed / LOST
+            files.write_csv(listed, ("path", "reason"), refused)
     if others:
         print(printable(f"passed over {others}"), file=sys.stderr)
-    if note := getattr(asked, "note", ""):
+    if note:
         print(f"Mind      {note}", file=sys.stderr)
-    _tell_left_out(refused)
+    _tell_left_out(refused, listed)
     if len(refused) == len(told):
         raise StriateError(worded("predict needs at least one readable picture", form), received=f"0 of {len(told):,}")
-    return DONE
 
 
 def export(options: argparse.Namespace) -> int:

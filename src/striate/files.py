@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -48,20 +49,23 @@ def open_new(path: Path, *, durable: bool = True) -> Iterator[io.BufferedWriter]
             return
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
+        number, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     temporary = Path(name)
     try:
-        with open(handle, "wb") as file:  # noqa: PTH123 - an open handle has no path
+        with open(number, "wb") as file:  # noqa: PTH123 - an open handle has no path
             yield file
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        os.umask(mask := os.umask(0))
+        temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
         if durable:
-            _flush_folder(path.parent)
+            with _opened(path.parent) as handle:
+                if handle is not None:
+                    os.fsync(handle)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
@@ -86,6 +90,11 @@ def free_name(stem: str, is_taken: Callable[[str], bool]) -> str:
 def readable(text: str) -> str:
     """`text` as valid Unicode, so that every program can read it: what is no UTF-8 in a file's name becomes \\udcff."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def named(text: str) -> str:
+    """The name of the file or folder that `readable` wrote as `text`."""
+    return text if exists(text) else re.sub(r"\\u(dc[89a-f][0-9a-f])", lambda found: chr(int(found[1], 16)), text)
 
 
 def write_json(path: Path, value: object, *, durable: bool = True) -> None:
@@ -191,15 +200,15 @@ def _opened(folder: Path) -> Iterator[int | None]:
             os.close(handle)
 
 
-def locked(handle: int | None, *, alone: bool) -> bool:
-    """Lock an open file or folder, for this process alone or beside others; False where another process holds it, and
-    True also where nothing can be locked."""
+def locked(handle: int | None, *, alone: bool, wait: bool = False) -> bool:
+    """Lock an open file or folder, for this process alone or beside others; False where another process holds it that
+    is not waited for, and True also where nothing can be locked."""
     if handle is None:
         return True
     try:
         import fcntl
 
-        fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except (ImportError, OSError):
@@ -270,15 +279,3 @@ def _existing(path: Path) -> Path:
     while not path.exists():
         path = path.parent
     return path
-
-
-def _flush_folder(folder: Path) -> None:
-    with _opened(folder) as handle:
-        if handle is not None:
-            os.fsync(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

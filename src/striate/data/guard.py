@@ -39,6 +39,7 @@ _LEAST_BYTES = 16_000  # of what comes of one source, with all that is known of 
 _PIPE = 1 << 20  # bytes that a worker can say before it is listened to
 _START = "import sys; sys.path[:] = sys.argv[1:]; "  # before anything of ours is imported
 _ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # threads would only take each other's time
+_BLANK = b" " * 8  # as many characters as a worker writes of a number
 HERE = (np.ndarray, Unreadable)  # sources that never leave this process
 _OWN_GROUP = {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
 
@@ -50,7 +51,10 @@ class Worker:
 
     def __init__(self) -> None:
         self.due, self._ready = 0, False
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - why it cannot start; then the number of what it is at
+        # Why it cannot start; then the number of what it is at, with room for that however full a disk becomes.
+        memory = hasattr(os, "memfd_create") and os.memfd_create("striate")
+        self._said = open(memory, "w+b", 0) if memory else tempfile.TemporaryFile(buffering=0)  # noqa: PTH123, SIM115
+        self._said.write(_BLANK)
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _START + PROGRAM, *sys.path],
@@ -69,9 +73,7 @@ class Worker:
             fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
 
     def _require_ready(self) -> None:
-        if self._ready:
-            return
-        if self.process.stdout.read(len(HELLO)) != HELLO:
+        if not self._ready and self.process.stdout.read(len(HELLO)) != HELLO:
             self._end()
             with self._said:
                 self._said.seek(0)
@@ -82,8 +84,10 @@ class Worker:
         """Hand over sources; `answers` gives what came of each, in order."""
         self._require_ready()
         self._said.seek(0)
-        self._said.truncate()
-        here, self.due = os.getcwd(), len(sources)  # noqa: PTH109 - the worker may have been started elsewhere
+        self._said.write(_BLANK)
+        here, self.due = os.devnull, len(sources)  # where nothing lies, as in a folder that is gone
+        with contextlib.suppress(OSError):
+            here = os.getcwd()  # noqa: PTH109 - the worker may have been started elsewhere
         listed = [len(one) if isinstance(one, bytes) else os.path.join(here, one) for one in sources]  # noqa: PTH118
         pipe = self.process.stdin
         pipe.write(json.dumps({"want": asdict(want), "sources": listed}).encode() + b"\n")
@@ -114,12 +118,14 @@ class Worker:
     def place(self) -> int:
         """The number, among those it was asked for, of the source that it is or was at."""
         self._said.seek(0)
-        return min(int(self._said.read(8) or 0), self.due - 1)
+        return min(int(self._said.read(len(_BLANK)).strip() or 0), self.due - 1)
 
     def cause(self, source: Path | bytes) -> Unreadable:
         """Why it died, as the reason for the file that it was at."""
-        code = self.process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(PATIENCE)
         self.stop()
+        code = self.process.returncode
         if sys.platform == "win32" and code == 1:
             return Unreadable(f"took longer than {PATIENCE} s", "time")
         if code >= 0:

@@ -62,11 +62,7 @@ class Store:
 
 
 class _Wider(Exception):
-    """A picture does not fit into the shape without loss; `shape` is one that holds it."""
-
-    def __init__(self, shape: Shape) -> None:
-        self.shape = shape
-        super().__init__(str(shape))
+    """A picture does not fit into the shape without loss; its argument is one that holds it."""
 
 
 def build_store(
@@ -98,10 +94,12 @@ def build_store(
         try:
             return _build(samples, place, shape, workers, progress or (lambda done, total: None), fixed_channels)
         except _Wider as wider:
-            shape = wider.shape
+            (shape,) = wider.args
         except BaseException:
             if place is not None:
                 with contextlib.suppress(OSError):
+                    for table in () if (place / _INDEX).exists() else (_layout(shape), _FACTS):
+                        (place / table.name).unlink(missing_ok=True)
                     place.rmdir()  # succeeds only when it is empty
             raise
 
@@ -250,19 +248,22 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _remove_unused(folder: Path) -> None:
-    """Delete stores that nobody opened for 30 days, and of 50 GB and more those opened longest ago.
+    """Delete stores without an index, unopened for 30 days, and of 50 GB and more those opened longest ago.
 
     A process that has one open keeps what it has mapped (or, on Windows, prevents the deletion).
     """
     stores = []
     with contextlib.suppress(OSError):
-        for index in folder.glob(f"*/{_INDEX}"):
-            size = sum(file.stat().st_size for file in index.parent.iterdir())
-            stores.append((index.stat().st_mtime, size, index))
+        for place in (table.parent for table in folder.glob(f"*/{_FACTS.name}")):
+            there = {file.name: file.stat() for file in place.iterdir()}
+            used = there[_INDEX].st_mtime if _INDEX in there else 0
+            changed = max(file.st_ctime for file in there.values())
+            if used or (changed < time.time() - _MOMENT and not any(name.endswith(".tmp") for name in there)):
+                stores.append((used, sum(file.st_size for file in there.values()), place))
     total = 0
-    for used, size, index in sorted(stores, reverse=True):
+    for used, size, place in sorted(stores, reverse=True):
         total += size
         if total > _MOST_BYTES or used < time.time() - _UNUSED_SECONDS:
             with contextlib.suppress(OSError):
-                index.unlink()  # first: without it the rest counts as absent
-                shutil.rmtree(index.parent)
+                (place / _INDEX).unlink(missing_ok=True)  # first: without it the rest counts as absent
+                shutil.rmtree(place)

@@ -22,20 +22,25 @@ SAME = 0.5  # share of its pictures from which on a test part counts as one that
 
 
 def open_seal(run: Path, contents: Sequence[str], by: str, scores: dict) -> int:
-    """Write down that the test part of `run` was opened; how often this run has done so.
+    """Write down that the test part of `run` was opened, while other processes wait; how often this run has done so.
 
     contents: hashes of the test pictures' bytes. by: the command. scores: their record.
     """
-    known = _read(run)
-    now, main = time.strftime("%Y-%m-%d %H:%M:%S"), main_of(scores)
-    entry = {"time": now, "by": by, "n": scores["n"], main: scores[main]["value"]}
-    before = known.get("openings", [])
-    if by == "train" and before and not (run / "scores.json").exists() and {**before[-1], "time": now} == entry:
-        before = before[:-1]  # of this run, which was cut short before it told the score
-    openings = [*before, entry]
-    marks = known.get("marks") or sorted(_marks(contents))[:MARKS]
-    pictures = known.get("pictures", len(contents))
-    files.write_json(run / FILE, {"pictures": pictures, "openings": openings, "marks": marks})
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # a file that is written once; whoever trains holds the folder
+            files.locked(stack.enter_context((run / "settings.toml").open("rb")).fileno(), alone=True, wait=True)
+        known = _read(run)
+        now, main = time.strftime("%Y-%m-%d %H:%M:%S"), main_of(scores)
+        entry = {"time": now, "by": by, "n": scores["n"], main: scores[main]["value"]}
+        before = known.get("openings", [])
+        if by == "train" and before and not (run / "scores.json").exists() and {**before[-1], "time": now} == entry:
+            before = before[:-1]  # of this run, which was cut short before it told the score
+        openings = [*before, entry]
+        marks = known.get("marks") or sorted(_marks(contents))[:MARKS]
+        pictures = known.get("pictures", len(contents))
+        files.write_json(run / FILE, {"pictures": pictures, "openings": openings, "marks": marks})
+        if files.is_complete(run):
+            files.write_manifest(run)
     return len(openings)
 
 
@@ -49,11 +54,10 @@ def open_again(run: Path, contents: Sequence[str], by: str, scores: dict) -> int
     marks, scored = known.get("marks", ()), _marks(contents)
     if not marks or sum(mark in scored for mark in marks) < SAME * len(marks):
         return 0
+    count = len(known["openings"]) + 1
     with contextlib.suppress(StriateError, OSError):
-        open_seal(run, contents, by, scores)
-        if files.is_complete(run):
-            files.write_manifest(run)
-    return len(known["openings"]) + 1 + sum(opened_before(run.parent, marks, run).values())
+        count = open_seal(run, contents, by, scores)
+    return count + sum(opened_before(run.parent, marks, run).values())
 
 
 def opened_before(out: Path, contents: Sequence[str], but: Path | None = None) -> dict[str, int]:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hashlib
 import io
-import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -180,9 +179,7 @@ class Gallery:
         held = _packed(folder) if self.shape is None or self.shape.form == "picture" else self._rows(folder)
         if entry.name in held:
             return held[entry.name]
-        path = (folder.parent if folder.is_file() else folder) / entry.name
-        # What is no UTF-8 in a file's name is written in our tables as \udcff.
-        return path if path.exists() else Path(re.sub(r"\\u(dc[89a-f].)", lambda m: chr(int(m[1], 16)), str(path)))
+        return Path(files.named(str((folder.parent if folder.is_file() else folder) / entry.name)))
 
     def seen(self, picture: np.ndarray) -> np.ndarray:
         """A decoded picture, series, text or volume (H, W, C) for the eye: uint8 (H, W, 1 or 3)."""

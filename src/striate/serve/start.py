@@ -104,12 +104,8 @@ def curl_line(place: Path, model: Model, origin: str) -> str:
 @contextlib.contextmanager
 def _until_told() -> Iterator[None]:
     """Ctrl-C and SIGTERM end what is within."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
     is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if is_main else None
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if is_main else None
     try:
         with contextlib.suppress(KeyboardInterrupt):
             yield

@@ -34,7 +34,7 @@ def _read(file: Path) -> dict[str, Target]:
     """Every target that a training with these settings would read now."""
     try:
         settings, tables = read_settings(file)
-        found = find(tables["run"]["source"], settings)
+        found = find(files.named(tables["run"]["source"]), settings)
     except (StriateError, OSError, ValueError, KeyError):
         return {}
     return {files.readable(sample.path): sample.target for sample in found.samples}

@@ -18,7 +18,7 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
-        self.moving = self.stream.isatty()
+        self.moving = self.stream is not None and self.stream.isatty()  # None where standard error is closed
         self._drawn, self._open, self._lines = 0.0, False, 0
 
     def __call__(self, event: Event) -> None:
@@ -38,8 +38,8 @@ class Progress:
             self._open = False
 
     def _write(self, text: str) -> None:
-        """A terminal or pipe that has gone away is no reason to lose a training."""
-        with contextlib.suppress(OSError, ValueError):
+        """A terminal or pipe that has gone away, or never was, is no reason to lose a training."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             self.stream.write(text)
             self.stream.flush()
 

@@ -78,7 +78,7 @@ def _resumed(folder: Path, options: dict, source: Source, tell: Watch, started: 
             remedy = f"striate.train((pictures, labels), resume={str(folder)!r})"
             raise StriateError(rule, received="none", where=folder, remedy=remedy)
         if source is None and about["source"] != single.DIGITS:
-            source = about["source"]
+            source = files.named(about["source"])
         precision = about.get("precision", settings.precision)  # what was measured at the start, not what would be now
         settings = replace(settings, out=str(folder.parent), precision=precision)
         job = single.read_job(source, settings, tell, started, folder)

@@ -14,7 +14,7 @@ from typing import get_args
 from striate.augment.recipe import parse
 from striate.data.header import MOST_WORKERS, Pick
 from striate.errors import StriateError, nearest
-from striate.files import readable
+from striate.files import named, readable
 from striate.network.catalog import line_of
 from striate.tasks.table import TASKS
 
@@ -125,7 +125,7 @@ class Settings:
         if self.channels is not None:
             object.__setattr__(self, "channels", _channels(self.channels))
         for name in ("labels", "weights"):  # a run may be resumed from another folder
-            if (path := getattr(self, name)) is not None and Path(path).exists():
+            if (path := getattr(self, name)) is not None and Path(path := named(path)).exists():
                 object.__setattr__(self, name, str(Path(path).absolute()))
 
     def _require_values(self) -> None:

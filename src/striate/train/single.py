@@ -264,16 +264,14 @@ def _scales(data: Dataset) -> list[float]:
 @contextlib.contextmanager
 def _stop_on_interrupt(training: Training) -> Iterator[None]:
     """Ctrl-C, or being told to end, stops after the running step with a model and a report; a second one at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    told = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
 
     def stop(number: int, frame: object) -> None:
         if training.stop:
             raise KeyboardInterrupt
         training.stop = True
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in told}
     try:
         yield
     finally:

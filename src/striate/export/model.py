@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner wi
 Sources = str | Path | np.ndarray | Sequence[str | Path | np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # which is itself alone, and may be the key of a cache
 class Model:
     """A trained network with everything that stands between a picture file and a class name.
 
@@ -304,8 +304,9 @@ class Model:
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu", precision: str = "auto") -> Model:
-    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. device: as for
-    `choose_device`. precision: as in Model."""
+    """The model in a run folder (or of a Run) or a .safetensors file; loading never runs anything found in the file.
+    device: as for `choose_device`. precision: as in Model."""
+    path = getattr(path, "folder", path)
     if precision not in PRECISIONS:
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)

@@ -333,6 +333,18 @@ def test_a_check_survives_json_and_is_remembered(tmp_path: Path) -> None:
     assert grouped.findings[0].what != "remembered"
 
 
+def test_an_interrupted_check_speaks_of_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes wrong while findings are made is all that is told, and not that none were kept before."""
+
+    def stopped(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "examine", stopped)
+    with pytest.raises(KeyboardInterrupt) as problem:
+        examine(draw(tmp_path / "set", 12), tmp_path / "store")
+    assert problem.value.__context__ is None
+
+
 def test_a_short_training_seeks_copies_alone_and_says_so(tmp_path: Path) -> None:
     """A budget that comparing looks does not fit into: copies stay together, look-alikes are not sought, and told."""
     folder = draw(tmp_path / "set")

@@ -47,6 +47,35 @@ def test_whole_numbers_in_every_form() -> None:
         assert targets(labels) == [str(n) for n in numbers]
 
 
+def test_it_is_told_that_numbers_become_text() -> None:
+    """Labels that are numbers, of classes, come with a line that says so; words and numbers to learn do not."""
+    numbers = np.arange(30) % 3
+    for labels in (numbers, numbers.tolist(), torch.from_numpy(numbers)):
+        assert "'7' for 7" in read_source((PICTURES, labels)).labels
+    for labels in (WORDS, numbers.astype(str), np.arange(30) / 7):
+        assert read_source((PICTURES, labels)).labels == ""
+
+
+def test_pictures_and_labels_need_no_brackets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """X, y and groups one after the other, as scikit-learn has them, are the tuple of them; two folders are not."""
+    pictures, groups = (PICTURES, WORDS), np.arange(30) // 3
+    apart = striate.check(*pictures, groups, quick=True, quiet=True, out=str(tmp_path / "a"))
+    assert apart == striate.check((*pictures, groups), quick=True, quiet=True, out=str(tmp_path / "b"))
+    received = []
+
+    def read(source: object, *rest: object) -> None:
+        received.append(source)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("striate.train.single.read_job", read)
+    for given in (((*pictures, groups),), (*pictures, groups), pictures):
+        with pytest.raises(KeyboardInterrupt):
+            striate.train(*given, quiet=True)
+    assert received == [(*pictures, groups)] * 2 + [pictures]
+    with pytest.raises(StriateError, match=r"arrays as \(pictures, labels\) or \(pictures, labels, groups\)"):
+        read_source(("cats", "dogs"))
+
+
 def test_several_words_in_every_form() -> None:
     """Lists, tuples, sets and arrays of words are labels of one picture, and never the name of a class."""
     both = [("cat", "dog")[: n % 3] for n in range(30)]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from striate.data.measure import measure
 from striate.data.prepare import Preparation, Shape, fit
 
 
@@ -105,8 +106,22 @@ def test_channels_that_cannot_be_matched_are_refused(channels: int, wanted: int)
 
 def test_float_pixels_are_never_cut_to_integers() -> None:
     """A float picture in a set of whole numbers is refused, not rounded."""
-    with pytest.raises(ValueError, match="float32 pixels where uint8 is expected"):
+    with pytest.raises(ValueError, match="float32 pixels where whole numbers from 0 to 255 are expected"):
         fit(np.zeros((4, 4, 1), np.float32), shape(4, 4, 1))
+
+
+@pytest.mark.parametrize("depth", ["float32", "uint16"])
+def test_values_of_another_scale_are_told(depth: str) -> None:
+    """Pictures divided by 255, or times 50, are told with both ranges; hot pixels, shade and learned ones are not."""
+    pictures = np.random.default_rng(0).integers(0, 1000, (20, 8, 8, 1)).astype(depth)
+    preparation = measure(pictures, range(20), shape(8, 8, 1, depth))
+    hot = pictures[0].copy()
+    hot[3, 3] = 60_000
+    assert [preparation.strange(one) for one in (*pictures, hot, pictures[0] // 3)] == [""] * 22
+    small = (pictures[0] / 255).astype(depth)
+    told = f"Values {small.min():g} to {small.max():g}, where {preparation.low[0]:g} to {preparation.high[0]:g} were"
+    assert preparation.strange(small).startswith(told)
+    assert preparation.strange(pictures[0] * pictures.dtype.type(50)).startswith("Values ")
 
 
 def test_the_preparation_goes_through_json_unchanged() -> None:

@@ -268,6 +268,8 @@ def test_a_notebook_shows_it_without_help(seen: Look) -> None:
     assert seen.answer in page.words
     assert "residual1.add" in page.words
     assert len(text) < 500_000
+    assert len(repr(seen)) < 300
+    assert f"Trace({len(seen.layers)} layers of Network, picture 3 × 12 × 12)" in repr(seen)
 
 
 def test_looking_leaves_the_model_as_found() -> None:

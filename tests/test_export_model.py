@@ -185,11 +185,65 @@ def test_a_file_of_texts_that_is_not_there_is_no_text(tmp_path: Path, monkeypatc
 
 
 def test_arrays_that_do_not_fit_are_told_how_they_would(tmp_path: Path) -> None:
-    """Channels that come first, as torch has them, and whole numbers of 64 bits."""
+    """Channels that come first, as torch has them, and shares of 255, alone and in a list of no other; beside
+    one that fits they are answered with the reason."""
     shape = Shape(height=8, width=8, channels=3)
     colour = replace(make_model(), preparation=replace(make_model().preparation, shape=shape))
-    assert "channels come last" in colour.predict(np.stack([picture(0, 1)] * 3))[0].reason
-    assert "read as float32" in make_model().predict(picture(0, 1).astype(np.int64))[0].reason
+    for model, one, why in (
+        (colour, np.stack([picture(0, 1)] * 3), "channels come last"),
+        (make_model(), picture(0, 1) / 255, "float32 pixels where whole numbers from 0 to 255 are expected"),
+    ):
+        for given in (one, [one, one]):
+            with pytest.raises(StriateError, match=f"arrays must fit the model. received: .*{why}.*array/0"):
+                model.predict(given)
+    assert [bool(one.reason) for one in make_model().predict([picture(0, 1), picture(0, 1) / 255])] == [False, True]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int16, np.uint32, ">u4"])
+def test_whole_numbers_of_any_type_are_those_of_the_model(dtype: object) -> None:
+    """Where they have room in its depth: the same answers and scores; one number beyond it, and they are refused."""
+    model, pictures = make_model(), prepared(6)[..., 0]
+    wide = pictures.astype(dtype)
+    assert [p.probabilities for p in model.predict(wide)] == [p.probabilities for p in model.predict(pictures)]
+    assert model.evaluate((wide, list("abcabc"))) == model.evaluate((pictures, list("abcabc")))
+    wide[0, 0, 0] = 256
+    assert [bool(one.reason) for one in model.predict(wide)] == [True] + [False] * 5
+
+
+def test_a_class_may_be_named_by_its_number() -> None:
+    """Classes are text; what names one may be the label as it was given, 7 as 7.0, and NumPy's."""
+    model, one = make_model(classes=("3", "7", "12")), picture(1, 4)
+    expected = model.heatmap(one, "7").map
+    for label in (7, 7.0, np.int64(7), torch.tensor(7)):
+        np.testing.assert_array_equal(model.heatmap(one, label).map, expected)
+    assert {said.predicted for said in model.predict(prepared(9))} <= set(model.classes) == {"3", "7", "12"}
+
+
+def test_labels_may_follow_their_pictures() -> None:
+    """evaluate(X, y) is evaluate((X, y)); the word of a part still is one."""
+    model, pictures, labels = make_model(), prepared(6)[..., 0], list("abcabc")
+    for given in (labels, np.array(labels)):
+        assert model.evaluate(pictures, given) == model.evaluate((pictures, labels))
+    with pytest.raises(StriateError, match=r"a part is one of train, validation, test\. received: tets"):
+        model.evaluate((pictures, labels), "tets")
+
+
+def test_a_network_of_ones_own_has_heatmaps() -> None:
+    """A plain module in place of the network that was learned: the map is that of this module."""
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 3)).eval()
+    model, one = replace(make_model(), network=network), picture(1, 4)
+    x = torch.from_numpy(model.look(one).trace.picture)
+    np.testing.assert_array_equal(model.heatmap(one, "b").map, heatmap(network, x, score=1).map)
+
+
+def test_another_scale_is_noted() -> None:
+    """An answer to floats divided by 255 has a note, whatever stands beside it; those to the learned ones have none."""
+    model = make_model()
+    floats = replace(model.preparation, shape=replace(model.preparation.shape, depth="float32"))
+    one = picture(1, 4).astype(np.float32)
+    before, note, after = (said.note for said in replace(model, preparation=floats).predict([one, one / 255, one]))
+    assert (before, after) == ("", "")
+    assert note.endswith("where 0 to 255 were learned from.")
 
 
 def test_grey_pictures_in_one_array() -> None:

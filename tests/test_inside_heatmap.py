@@ -1,10 +1,12 @@
 """Heatmaps: hand-worked maps, the identities that each method promises, and the numbers of Captum."""
 
+import io
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
@@ -355,8 +357,26 @@ def test_a_sigmoid_within_stays() -> None:
             return self.gate(self.gate(self.conv(x)).mean(2))
 
     network, picture = Gated(), torch.ones(1, 8)
-    expected = network(picture[None])[0].max().item()
-    assert heatmap(network, picture, "gradient").score == pytest.approx(expected, abs=1e-6)
+    expected = network(picture[None])[0, 0].item()
+    assert heatmap(network, picture, "gradient", score=0).score == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_notebook_shows_the_map_on_the_picture(name: str) -> None:
+    """One picture, in its form, orange where evidence for the score lies; nothing of other axes. The text is short."""
+    network, picture = case(name)
+    found = heatmap(network, picture, "occlusion", score=0, places=16)
+    assert len(repr(found)) < 400
+    if picture.ndim != 3:
+        assert found._repr_png_() is None
+        return
+    shown = np.asarray(Image.open(io.BytesIO(found._repr_png_()))).astype(int)
+    times = 256 // max(picture.shape[1:])
+    assert shown.shape == (*(times * side for side in picture.shape[1:]), 3)
+    most, least = (np.unravel_index(at, found.on_picture.shape) for at in (found.map.argmax(), found.map.argmin()))
+    red, _, blue = shown[::times, ::times][most]
+    assert red > blue
+    assert found.map.min() > 0 or np.diff(shown[::times, ::times][least][[0, 2]]) > 0
 
 
 # ---- layers
@@ -385,7 +405,7 @@ def test_layers_inside_a_branched_network() -> None:
     assert heatmap(Branched(), picture).layer == "add"
     assert (heatmap(Branched(), picture).map * 4).tolist() == [[0, 2], [4, 7]]
     assert (heatmap(Branched(), picture, layer="first").map * 4).tolist() == [[0, 0], [0, 1]]
-    with pytest.raises(StriateError, match="lead to the score"):
+    with pytest.raises(StriateError, match="that the score depends on"):
         heatmap(Branched(), picture, layer="unused")
 
 

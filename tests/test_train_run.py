@@ -141,6 +141,10 @@ def test_a_notebook_shows_a_run(whole: tuple[Run, list[Event]]) -> None:
     value = run.test["accuracy"]["value"]
     assert f"<b>Test {100 * value:.1f} % [" in text
     assert str(run.folder) in text
+    assert f"Test {100 * value:.1f} % [" in str(run)
+    assert striate.load(run).about.items() >= run.model.about.items()
+    assert {run.model: 1}[run.model] == 1
+    assert len(repr(run)) < 200 + len(str(run.folder))
     shown = [base64.b64decode(data) for data in re.findall(r'src="data:image/png;base64,([^"]+)"', text)]
     assert shown == [(run.folder / f"{name}.png").read_bytes() for name in ("curves", "confusion_matrix")]
 

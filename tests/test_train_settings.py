@@ -4,7 +4,9 @@ import tomllib
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +24,9 @@ from striate.train.settings import Settings, read_settings, settings_from, to_to
         ({"epochs": 2.5}, "epochs is a whole number. received: 2.5"),
         ({"epochs": "3"}, "epochs is a whole number. received: '3'"),
         ({"epochs": True}, "epochs is a whole number. received: True"),
+        ({"epochs": np.True_}, "epochs is a whole number. received: True"),
+        ({"group": np.arange(60)}, "a word. received: ndarray of 60. where: --group. what to do: arrays go together"),
+        ({"labels": [1] * 999}, "received: list of 999. where: --labels. what to do: arrays go together"),
         ({"minutes": 0}, "minutes lies between 0.1 and 100,000. received: 0"),
         ({"minutes": float("nan")}, "minutes lies between"),
         ({"minutes": 3, "epochs": 4}, "in epochs, not both. received: 3 and --epochs 4. where: --minutes"),
@@ -73,6 +78,17 @@ def test_a_word_must_be_a_word(name: str) -> None:
     """From Python, a list where a word belongs is refused in the same way, not with a traceback later."""
     with pytest.raises(StriateError, match=f"where: --{name.replace('_', '-')}"):
         settings_from({name: ["a"]})
+
+
+def test_values_of_other_libraries_are_taken_as_pythons_own(tmp_path: Path) -> None:
+    """Numbers of NumPy and torch, a device, a path and a tuple of sides are what the plain value is, also written."""
+    numbers = {"seed": np.int64(3), "epochs": torch.tensor(2), "test": np.float64(0.25), "lr": np.float32(0.5)}
+    given = settings_from({**numbers, "device": torch.device("cpu"), "name": Path("q"), "img_size": (66, 200)})
+    words = {"device": "cpu", "name": "q", "img_size": "66x200"}
+    plain = settings_from({"seed": 3, "epochs": 2, "test": 0.25, "lr": 0.5, **words})
+    assert given == plain
+    text = to_toml({"settings": asdict(given)})
+    assert settings_from(tomllib.loads(text)["settings"]) == plain
 
 
 def test_the_defaults_are_valid_and_frozen() -> None:

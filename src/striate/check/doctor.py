@@ -65,13 +65,12 @@ def remembered(
     for item in (*found.left_out, *store.left_out, *found.mended):
         digest.update(f"{item.path}\0{item.reason}\n".encode("utf-8", "surrogateescape"))
     place = store.folder / f"{name}-{digest.hexdigest()}.json"
-    try:
+    with contextlib.suppress(StriateError):
         return files.read_json(place)
-    except StriateError:
-        values = make()
-        with contextlib.suppress(StriateError):  # the next start has to find it again then
-            files.write_json(place, values, durable=False)
-        return values
+    values = make()
+    with contextlib.suppress(StriateError):  # the next start has to find it again then
+        files.write_json(place, values, durable=False)
+    return values
 
 
 def examine(

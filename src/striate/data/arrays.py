@@ -54,7 +54,10 @@ def read_arrays(
     titles = getattr(labels, "columns", [getattr(labels, "name", None)])  # pandas names what is in a table
     meaning = meaning_of_rows(cells, task, [str(title) for title in titles if title is not None])
     samples, left_out = read_rows(pictures, cells, meaning, groups, "array", None, form)
-    found = Found(root="arrays", kind="arrays", samples=samples, left_out=left_out, form=form, **meaning.about)
+    is_text = meaning.task != "classification" or any(isinstance(one, str | bytes) for one in labels)
+    told = "" if is_text else "numbers, as text: '7' for 7, so compare what is predicted with labels.astype(str)"
+    about = {"form": form, "labels": told, **meaning.about}
+    found = Found(root="arrays", kind="arrays", samples=samples, left_out=left_out, **about)
     return all_series(found) if form == "series" else found
 
 
@@ -85,9 +88,7 @@ def read_rows(
 ) -> tuple[list[Sample], list[LeftOut]]:
     """Samples called NAME/0, NAME/1, ... of `part`: views of `pictures`, which is kept once; cells: of `cells_of`."""
     pictures = rows_of_form(pictures, form, name)
-    together = [None] * len(cells)
-    if groups is not None:
-        together = [word for (word,) in cells_of(groups, len(pictures), name, "groups")]
+    together = [None] * len(cells) if groups is None else [w for (w,) in cells_of(groups, len(cells), name, "groups")]
     samples, left_out = [], []
     for row, (picture, line, group) in enumerate(zip(pictures, cells, together, strict=True)):
         path, (target, problem) = f"{name}/{row}", meaning.target(line)
@@ -132,10 +133,11 @@ def cells_of(values: Sequence[object], count: int, name: str, what: str = "label
         shape = f" of shape {values.shape[1:]}" if values.size != len(values) else ""
         rule, received = f"pictures and {what} must be equally many", f"{count:,} pictures and {len(values):,} {what}"
         raise StriateError(f"{rule}, one for each picture", received=received + shape, where=name)
-    return [tuple(map(_word, row)) for row in values.reshape(count, math.prod(values.shape[1:])).tolist()]
+    return [tuple(map(word_of, row)) for row in values.reshape(count, math.prod(values.shape[1:])).tolist()]
 
 
-def _word(value: object) -> str:
+def word_of(value: object) -> str:
+    """A label, or a number that stands for one, as the name of its class; "" where it is missing."""
     if hasattr(value, "item"):  # one number of NumPy's, or a tensor's
         value = value.item()
     if value is None or not isinstance(value == value, bool) or value != value:  # NaN is not itself, nor pandas' NA

@@ -15,7 +15,7 @@ from striate.data.content import read_file
 from striate.data.decode import decode, look, read
 from striate.data.facts import facts_of_all
 from striate.data.header import WHOLE, Header, Pick, Unreadable, no_memory
-from striate.data.prepare import Shape, fit
+from striate.data.prepare import DEPTHS, Shape, fit
 from striate.data.values import mask_values
 
 HASH = 32  # letters of a content hash
@@ -148,6 +148,8 @@ def _decoded(work: _Work, want: Want) -> None:
         work.loaded = Loaded(header=_header_of(work.source, want.pick))
         return
     data = contents_of(work.source, want.shape.pick if want.shape else want.pick)
+    if isinstance(data, np.ndarray) and want.shape:
+        data = _as_whole(data, want.shape)
     if want.noted:
         work.known["content"] = hash_of(data)
     if want.values:
@@ -159,13 +161,19 @@ def _decoded(work: _Work, want: Want) -> None:
         work.loaded = Loaded(picture=decode(data, 0, want.pick), **work.known)
         return
     enough = max(want.shape.height, want.shape.width)
-    work.size = (
-        data.nbytes if isinstance(data, np.ndarray) else sum(map(len, data if isinstance(data, list) else [data]))
-    )
+    parts = data if isinstance(data, list) else [data]
+    work.size = data.nbytes if isinstance(data, np.ndarray) else sum(map(len, parts))
     work.picture, work.header = read(data, enough, want.shape.pick, None if want.noted else want.shape)
     channels = work.picture.shape[2] // (work.header.pages if want.shape.form == "volume" else 1)
     work.known |= {"channels": channels, "depth": work.picture.dtype.name}
     work.known["size"] = work.header.height, work.header.width
+
+
+def _as_whole(data: np.ndarray, shape: Shape) -> np.ndarray:
+    """Whole numbers of another type, such as int64, as those of the shape's depth where that has room for them all."""
+    is_other = data.dtype.kind in "iu" and data.dtype.name not in DEPTHS and shape.depth != "float32" and data.size
+    fits = is_other and data.min() >= 0 and data.max() <= np.iinfo(shape.depth).max
+    return data.astype(shape.depth) if fits else data
 
 
 def _fitted(work: _Work, want: Want) -> None:

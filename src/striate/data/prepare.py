@@ -86,6 +86,15 @@ class Preparation:
     def to_dict(self) -> dict:
         return asdict(self)
 
+    def strange(self, picture: np.ndarray) -> str:
+        """What to know of a prepared picture whose values look like those of another scale than was learned; or ""."""
+        if self.shape.depth == "uint8" or self.shape.form == "series":  # which have their scale; lines may be flat
+            return ""
+        (low, high), (least, most) = (min(self.low), max(self.high)), (float(picture.min()), float(picture.max()))
+        cut = np.mean(np.abs(picture - (low + high) / 2) > (REACH[1] - 0.5) * (high - low))
+        is_odd = cut > 0.05 or most - least < 0.1 * (high - low)
+        return f"Values {least:g} to {most:g}, where {low:g} to {high:g} were learned from." if is_odd else ""
+
     @classmethod
     def from_dict(cls, values: dict) -> "Preparation":
         figures = {name: tuple(float(v) for v in values[name]) for name in ("low", "high", "mean", "std")}
@@ -172,8 +181,7 @@ def _depth(picture: np.ndarray, depth: str) -> np.ndarray:
         return picture.astype(np.float32) / np.float32(np.iinfo(picture.dtype).max)
     if depth == "uint8" and picture.dtype == np.uint16:
         return (picture // 257).astype(np.uint8)
-    hint = " (all numbers but uint8 and uint16 are read as float32)" if picture.dtype == np.float32 else ""
-    raise ValueError(f"{picture.dtype} pixels where {depth} is expected{hint}")
+    raise ValueError(f"{picture.dtype} pixels where whole numbers from 0 to {np.iinfo(depth).max:,} are expected")
 
 
 def _resize(picture: np.ndarray, height: int, width: int) -> np.ndarray:

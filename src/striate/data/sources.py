@@ -60,7 +60,7 @@ def read_source(source: Source, **said: object) -> Found:
             raise StriateError("--labels and --label-regex are for the pictures of a folder", received=where)
         found = read_digits() if source is None else read_arrays(*source, task=asked.task, form=asked.form)
     elif not isinstance(source, str | PathLike):
-        rule = f"the data must be {_KINDS} or a pair (pictures, labels)"
+        rule = f"the data must be {_KINDS}, or arrays as (pictures, labels) or (pictures, labels, groups)"
         raise StriateError(rule, received=type(source).__name__, where="train's source")
     else:
         found = _read_path(source, asked)
@@ -76,7 +76,7 @@ def _given(source: Source) -> tuple[Source, bool]:
     if not isinstance(source, tuple):
         return source, False
     source = tuple(list(one) if isinstance(one, Iterator | ValuesView) else one for one in source)
-    return source, len(source) in (2, 3) and all(hasattr(one, "__len__") for one in source)
+    return source, len(source) in (2, 3) and all(hasattr(one, "__len__") and not isinstance(one, str) for one in source)
 
 
 def _read_path(source: Path | str, asked: Asked) -> Found:
@@ -253,8 +253,7 @@ def _two_classes(found: Found) -> str:
         return "give readable pictures of at least two labels"
     if found.kind == "classes" and found.samples:
         places = [sample.path.split("/") for sample in found.samples]
-        inner = class_order(place[1] for place in places if len(place) > 2)
-        if inner:
+        if inner := class_order(place[1] for place in places if len(place) > 2):
             return f"if {first_few(inner)} in {places[0][0]!r} are the classes, give that folder instead"
         return f"arrange it as {LAYOUT}, or {other_labels(item.path for item in found.left_out)}"
     beside = [item.path for item in found.left_out if item.reason.startswith(BESIDE_PARTS)]

@@ -20,17 +20,17 @@ from striate.tasks.task import Task
 class Prediction:
     """What a model says of one picture.
 
-    predicted: in the form of a target (see data.sample): the most probable class; labels, numbers, boxes or a mask for
-    other tasks. "" where the picture could not be read (see `reason`). confidence: the probability of what is
-    predicted, 0..1, None where the task has none. probabilities: what is said of every output, in the model's order:
-    a probability for classes. size: height and width of the picture where an answer is in its pixels. answer: as the
-    task gives it. source: what was asked about, a file or the pixels themselves. note: what to know of the answer.
+    predicted: in the form of a target (see data.sample): the most probable class, always text; labels, numbers, boxes
+    or a mask for other tasks. "" where the picture could not be read (see `reason`). confidence: the probability of
+    what is predicted, 0..1, None where the task has none. probabilities: of every output, in the model's order; for
+    other tasks what is said of it. size: height and width of the picture where an answer is in its pixels. answer: as
+    the task gives it. source: what was asked about, a file or the pixels themselves. note: what to know of the answer.
     """
 
     path: str
     predicted: Target = ""
     confidence: float | None = None
-    probabilities: dict[str, float] = field(default_factory=dict)
+    probabilities: dict[str, float] = field(default_factory=dict, repr=False)
     reason: str = ""
     note: str = ""
     size: tuple[int, int] | None = None

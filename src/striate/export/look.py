@@ -1,7 +1,7 @@
 """A model looked into: what each layer makes of one picture, and how any number came about, in Python and on paper."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from textwrap import fill
 
@@ -37,11 +37,11 @@ class Look:
     """
 
     name: str
-    stored: np.ndarray
+    stored: np.ndarray = field(repr=False)
     trace: Trace
-    probabilities: Mapping[str, float]
+    probabilities: Mapping[str, float] = field(repr=False)
     answer: str
-    shape: Shape
+    shape: Shape = field(repr=False)
     note: str = ""
 
     @property
@@ -74,14 +74,9 @@ class Look:
         value = f"{place_text(at)}: {say(float(self.maps(layer)[at]))}"
         seen = f"sees {span_text(field)} of the picture" + ("" if frame is None else f"; shown is its slice {frame}")
         note = f"{facts.kind}{_settings(facts)}\n{value}\n{fill(seen, NOTE)}"
-        return drawing.layer_sheet(
-            self.maps(layer),
-            f"{facts.name} · {_times(facts.output_shape)} · {self.name}: {self.answer}",
-            picture=picture,
-            field=box_of(field, picture, self.shape),
-            at=at,
-            note=note,
-        )
+        title = f"{facts.name} · {_times(facts.output_shape)} · {self.name}: {self.answer}"
+        box = box_of(field, picture, self.shape)
+        return drawing.layer_sheet(self.maps(layer), title, picture=picture, field=box, at=at, note=note)
 
     def place(self, layer: int | str, channel: int | None = None, *position: int) -> Place:
         """The number meant: as given, or the largest (by size) of the layer, of the channel, or at the position."""

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import striate
+from striate.data.arrays import word_of
 from striate.data.blocks import in_time, kin_in_time
 from striate.data.guard import load_readable
 from striate.data.load import Loaded, Source, Want, contents_of, hash_of
@@ -42,7 +43,7 @@ if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner wi
 Sources = str | Path | np.ndarray | Sequence[str | Path | np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # which is itself alone, and may be the key of a cache
 class Model:
     """A trained network with everything that stands between a picture file and a class name.
 
@@ -68,6 +69,7 @@ class Model:
 
     @property
     def classes(self) -> tuple[str, ...]:
+        """The names of the outputs, in their order: always text, as `predicted` is, so "7" where labels were 7."""
         return self.task.classes
 
     @cached_property
@@ -126,11 +128,16 @@ class Model:
     def predict(self, sources: Sources, workers: int = 2, tiles: Size | None = None) -> list[Prediction]:
         """Predictions, in order, for files, patterns, folders, films, "camera", Pillow's images or arrays (H, W[, C]).
 
-        A picture that cannot be read gets a prediction without a class and with the reason; the rest go on. tiles:
+        `predicted` is the name of a class, always text: compare it with y.astype(str) where labels y are numbers. A
+        picture that cannot be read gets a prediction without a class and with the reason; the rest go on. Where no
+        array of all that are given can be used, that is raised. tiles:
         height and width in pixels; larger pictures are cut into overlapping tiles of this size, each of which is seen
         as large as a whole picture (for boxes and masks; for masks of far larger pictures also without being asked).
         """
-        return list(self.predict_each(sources, workers, tiles))
+        answers = list(self.predict_each(sources, workers, tiles))
+        if answers and all(one.reason and isinstance(one.source, np.ndarray) for one in answers):
+            raise StriateError("arrays must fit the model", received=answers[0].reason, where=answers[0].path)
+        return answers
 
     def predict_each(
         self, sources: Sources | Underway, workers: int = 2, tiles: Size | None = None
@@ -159,7 +166,8 @@ class Model:
             yield one
 
     def _whole(self, loaded: Iterable[tuple[str, Source, Loaded]]) -> Iterator[Prediction]:
-        way, each, other = None, iter(loaded), by_range(self.preparation.shape)  # as the first are answered, all are
+        way, each, prepared = None, iter(loaded), self.preparation  # as the first are answered, all are
+        other = f"A picture {by_range(prepared.shape)}"
         while chunk := list(islice(each, self.passes.chunk(way))):
             good = [one for *_, one in chunk if one.picture is not None]
             sizes = np.array([one.size for one in good]) if self.task.spatial else None
@@ -171,19 +179,21 @@ class Model:
                 if one.problem:
                     yield Prediction(path=name, reason=str(one.problem), source=source)
                 else:
-                    note = "" if one.depth == self.preparation.shape.depth else f"A picture {other}"
+                    note = prepared.strange(one.picture) if one.depth == prepared.shape.depth else other
                     yield self._named(name, source, next(said), next(own), note)
 
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
     ) -> dict:
-        """The scores of this model on labelled pictures (a folder of classes, a table, arrays with labels).
+        """The scores of this model on labelled pictures (a folder of classes, a table, arrays X, y).
 
         part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns,
         label_regex and group, as for train; groups, copies and, after --split blocks, what is near in time widen
         intervals. The result is a part's record in scores.json and "left_out", of {path, reason}, boxes and areas too;
         "openings" how often most were opened as the run's test part, "learned" the share learned from, "note".
         """
+        if hasattr(part, "__len__") and not isinstance(part, str):  # labels, as scikit-learn has them
+            source, part = (source, part), None
         if part not in (None, *PARTS):
             raise StriateError(f"a part is one of {', '.join(PARTS)}", received=part, where="--part")
         found = self._labelled(source, part, **labels_from)
@@ -214,19 +224,14 @@ class Model:
         """Samples of the form and for the task that the model was trained for, all or those of one part."""
         from striate.data.sources import read_source
 
-        form, pick = self.preparation.shape.form, self.preparation.shape.pick
-        known = {
-            "text": self.about.get("text"),
-            "read": self.about.get("series"),
-            "page": pick.page,
-            "apart": pick.words,
-        }
+        form, pick, about = self.preparation.shape.form, self.preparation.shape.pick, self.about
+        known = {"text": about.get("text"), "read": about.get("series"), "page": pick.page, "apart": pick.words}
         asked = {"form": form if form in ("series", "volume") else "auto", **known, **labels_from}
         found = read_source(source, task=self.task.targets or self.task.name, **asked)
         if found.form != form:
             rule, received = (worded("pictures", name) for name in (form, found.form))
             raise StriateError(f"this model was trained on {rule}", received=received, where=found.root)
-        return (in_time(found) if self.about.get("split") == "blocks" else found).of_part(part)
+        return (in_time(found) if about.get("split") == "blocks" else found).of_part(part)
 
     def look(self, picture: str | Path | np.ndarray) -> "Look":
         """One picture, a file or an array (H, W[, C]), on its way through the network: layers, maps, arithmetic.
@@ -254,13 +259,13 @@ class Model:
         return Look(name, stored, seen, self.task.by_class(answer), told, self.preparation.shape, note)
 
     def heatmap(
-        self, picture: str | Path | np.ndarray, of: str | None = None, method: str = "hirescam", **settings: object
+        self, picture: str | Path | np.ndarray, of: object = None, method: str = "hirescam", **settings: object
     ) -> "Heatmap":
-        """Where on a picture the evidence lies for the output called `of`, by default for what is predicted; method and
-        settings as for `striate.heatmap`, and the score is the task's own."""
+        """Where on a picture the evidence lies for the output called `of` (7 as well as "7"), by default for what is
+        predicted; method and settings as for `striate.heatmap`, and the score is the task's own."""
         from striate.inside.heatmap import heatmap
 
-        look = self.look(picture)
+        of, look = None if of is None else word_of(of), self.look(picture)
         if of is not None and of not in self.classes:
             raise StriateError("a heatmap explains one of the outputs", received=of, remedy=nearest(of, self.classes))
         index = self.task.output_of(self.answers(look.stored[None])[0]) if of is None else self.classes.index(of)
@@ -299,8 +304,9 @@ class Model:
 
 
 def load_model(path: str | Path, device: str | torch.device = "cpu", precision: str = "auto") -> Model:
-    """The model in a run folder or a .safetensors file; loading never runs anything found in the file. device: as for
-    `choose_device`. precision: as in Model."""
+    """The model in a run folder (or of a Run) or a .safetensors file; loading never runs anything found in the file.
+    device: as for `choose_device`. precision: as in Model."""
+    path = getattr(path, "folder", path)
     if precision not in PRECISIONS:
         raise StriateError(f"a precision is one of {', '.join(PRECISIONS)}", received=precision, where="precision")
     file = model_file(path)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striate.draw import maps, pixels
 from striate.errors import StriateError, nearest
 from striate.inside.axes import on_picture
 from striate.inside.capture import Picture, capture
@@ -34,7 +35,7 @@ class Heatmap:
     """Where the evidence for a score lies, and all that is needed to read the map.
 
     map: (*grid) float32, on the layer's grid (gradcam, hirescam, layercam) or the picture's. Not scaled: the unit
-        is the score's own. on_picture: the same at the picture's size, drawn large by linear interpolation.
+        is the score's own. on_picture: the same at the size of `picture` (C, *spatial), by linear interpolation.
     method, layer: names; layer is "" where the method looks at the whole network.
     target: the scalar that is explained, in words. score: its value for this picture.
     maximum, total: of `map`. signed: whether values below 0 (evidence against) can occur.
@@ -44,8 +45,9 @@ class Heatmap:
     request: the arguments of `heatmap` that make the same map of another network.
     """
 
-    map: np.ndarray
-    on_picture: np.ndarray
+    map: np.ndarray = field(repr=False)
+    on_picture: np.ndarray = field(repr=False)
+    picture: np.ndarray = field(repr=False)
     method: str
     layer: str = ""
     target: str
@@ -57,6 +59,13 @@ class Heatmap:
     baseline: str = ""
     warning: str = ""
     request: dict[str, object] = field(default_factory=dict, repr=False)
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: the map on a picture of two axes, evidence for it orange and against it blue."""
+        if self.map.ndim == 2:
+            seen = pixels.visible(self.picture.transpose(1, 2, 0))
+            return pixels.picture_png(maps.overlay(seen, self.on_picture, signed=self.signed), 256)
+        return None
 
 
 def heatmap(
@@ -86,15 +95,15 @@ def heatmap(
         value = float(question.scores(question.picture)[0])
     values = drawn.detach().double().cpu()
     given |= {"layer": facts["layer"]} if "layer" in facts else {}
+    facts |= {"maximum": float(values.max()), "total": float(values.sum())}
     warnings = [METHODS[method].warning, facts.pop("warning", ""), _poverty(values)]
     return Heatmap(
         map=values.float().numpy(),
         on_picture=enlarge(values.numpy(), question.picture.shape[2:]),
+        picture=question.picture[0].detach().float().cpu().numpy(),
         method=method,
         target=question.words(),
         score=value,
-        maximum=float(values.max()),
-        total=float(values.sum()),
         warning=" ".join(warning for warning in warnings if warning),
         request={**given, "method": method, "score": question.score, "versus": versus},
         **facts,
@@ -236,10 +245,8 @@ def _occlusion(
     given = list(zip(sides, windows, strides, strict=False))
     fits = len(windows) == len(strides) == len(sides)
     if not fits or not all(0 < step <= width <= side for side, width, step in given):
-        raise StriateError(
-            "an occluding window fits into the picture, and its stride leaves no gaps",
-            received=f"window {windows}, stride {strides} on {sides}",
-        )
+        rule = "an occluding window fits into the picture, and its stride leaves no gaps"
+        raise StriateError(rule, received=f"window {windows}, stride {strides} on {sides}")
     lines = [_line(*each).to(fill.device) for each in given]
     whole = question.scores(question.picture)
     drop = torch.zeros(sides, dtype=torch.float64, device=fill.device)

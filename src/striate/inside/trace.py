@@ -78,6 +78,10 @@ class Trace:
     network: nn.Module
     names: tuple[str, ...] | None = None
 
+    def __repr__(self) -> str:
+        sides = " × ".join(map(str, self.recording.picture.shape))
+        return f"Trace({len(self.layers)} layers of {type(self.network).__name__}, picture {sides})"
+
     @cached_property
     def _fields(self) -> Fields:
         return Fields(self.recording)
@@ -133,12 +137,10 @@ class Trace:
         shape = facts.output_shape or (1,)
         fits = (n is None or 0 <= n < size for n, size in zip(at, shape, strict=False))
         if len(at) != len(shape) or not all(fits):
-            raise StriateError(
-                "a number of this layer has a channel and places in the ranges "
-                + ", ".join(f"0 to {size - 1}" for size in shape),
-                received=", ".join("any" if n is None else str(n) for n in at),
-                where=facts.name,
-            )
+            ranges = ", ".join(f"0 to {size - 1}" for size in shape)
+            rule = f"a number of this layer has a channel and places in the ranges {ranges}"
+            received = ", ".join("any" if n is None else str(n) for n in at)
+            raise StriateError(rule, received=received, where=facts.name)
         return tuple(n if n is None else int(n) for n in at)
 
     def explain(self, layer: int | str, channel: int = 0, *position: int, full: bool = False) -> Explanation:
@@ -192,9 +194,7 @@ class Trace:
             if not value.requires_grad:  # e.g. a comparison
                 return np.zeros(picture.shape[1:], np.float32)
             value = value.abs() if value.is_complex() else value
-            (gradient,) = torch.autograd.grad(
-                value, picture, retain_graph=True, allow_unused=True, materialize_grads=True
-            )
+            (gradient,) = torch.autograd.grad(value, picture, retain_graph=True, materialize_grads=True)
         return _array(gradient.abs().sum(0))
 
     def _seen(self, layer: int | str, position: tuple[int, ...]) -> dict[int, Seen]:

@@ -28,7 +28,7 @@ from striate.train.settings import CHECK_SETTINGS, Settings, name_options, setti
 from striate.train.suspects import suspects
 
 
-def check(source: Source, *, quick: bool = False, quiet: bool = False, **options: object) -> Check:
+def check(source: Source, *more: object, quick: bool = False, quiet: bool = False, **options: object) -> Check:
     """What is found in labelled pictures; it is also written into OUT/check-NAME: check.html, check.json and data.csv.
 
     source: as for `striate.train`. quick: leaves out the search for wrong labels, which trains small networks.
@@ -37,7 +37,7 @@ def check(source: Source, *, quick: bool = False, quiet: bool = False, **options
 
     >>> striate.check("cells").of("problem")               # doctest: +SKIP
     """
-    begun, settings = time.monotonic(), settings_from(options)
+    source, begun, settings = (source, *more) if more else source, time.monotonic(), settings_from(options)
     progress = Progress()
     try:
         found = find(source, settings)
@@ -93,13 +93,10 @@ def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Fi
 
 def _write(folder: Path, found: Found, store: Store, result: Check, seconds: float) -> None:
     left_out = all_left_out(found, store, result.set_aside)
-    facts = ReportFacts(
-        title=f"{Path(found.root).name}: what to know before training",
-        **head_of(folder, found, store, result, (*left_out, *found.mended), seconds),
-        classes={
-            name: {part or "pictures": count for part, count in parts.items()} for name, parts in result.classes.items()
-        },
-    )
+    title = f"{Path(found.root).name}: what to know before training"
+    head = head_of(folder, found, store, result, (*left_out, *found.mended), seconds)
+    counts = {name: {part or "pictures": n for part, n in parts.items()} for name, parts in result.classes.items()}
+    facts = ReportFacts(title=title, classes=counts, **head)
     samples = [found.samples[number] for row, number in enumerate(store.kept) if row not in result.set_aside]
     write_listed(folder, [(sample, sample.part or "") for sample in samples], left_out, found.mended)
     files.write_json(folder / "check.json", result.to_dict())

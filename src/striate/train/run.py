@@ -17,7 +17,7 @@ from striate.train.single import Run
 
 def train(
     source: Source = None,
-    *,
+    *more: object,
     resume: str | Path | None = None,
     quiet: bool = False,
     watch: Watch | None = None,
@@ -27,7 +27,8 @@ def train(
     """Train a CNN on labelled pictures and return the run.
 
     source: a folder FOLDER/<class>/..., a folder with train/val/test folders of classes, a CSV or TSV table,
-        or (pictures, labels) as arrays; None learns the handwritten digits of scikit-learn.
+        or arrays, (pictures, labels) or (pictures, labels, groups), with or without the brackets; None learns the
+        digits of scikit-learn. What a model answers is text: "7" where a label was 7.
     resume: a run folder whose training was cut short; it goes on with that run's own settings.
     watch: called with every event (see striate.train.events), besides the bar that `quiet` turns off.
     started: when a budget of minutes began, in seconds of time.monotonic(); now by default.
@@ -43,7 +44,7 @@ def train(
             if consumer is not None:
                 consumer(event)
 
-    started = time.monotonic() if started is None else started
+    source, started = (source, *more) if more else source, time.monotonic() if started is None else started
     try:
         if resume is None:
             job = single.read_job(source, settings_from(options), tell, started)

@@ -50,12 +50,9 @@ class Settings:
         None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"
     )
     channels: str | None = option(
-        None,
-        NETWORK,
-        "1 for grey, 3 for colour, which of a picture's channels: 0,2 (one alone: 2,), or the words in "
-        "which the names of their files differ: _w1,_w2",
-        meta="N",
-    )
+        None, NETWORK, "1 for grey, 3 for colour, which of a picture's channels: 0,2 (one alone: 2,), or the words in "
+        "which the names of their files differ: _w1,_w2", meta="N",
+    )  # fmt: skip
     members: int | None = option(None, NETWORK, "an ensemble of N such networks; without it auto decides", meta="N")
     weights: str | None = option(
         None, NETWORK, "begin with these weights: a run, a model file, or a .safetensors file of another program",
@@ -77,18 +74,14 @@ class Settings:
         choices=SPLITS,
     )  # fmt: skip
     group: str | None = option(
-        None,
-        DATA,
-        "keep groups in one part: 'parent', 'PatientID', a column of the table, or an expression on the path",
+        None, DATA, "keep groups in one part: 'parent', 'PatientID', a table's column, or an expression on the path"
     )
     labels: str | None = option(None, DATA, "a CSV or TSV table with the labels of FOLDER's pictures", meta="FILE")
     label_column: str | None = option(
         None, DATA, "the table's column of labels or numbers, or several with commas; by name, or number from 0",
         meta="NAME",
     )  # fmt: skip
-    columns: str | None = option(
-        None, DATA, "names for the columns of a table that has none, with commas", meta="NAMES"
-    )
+    columns: str | None = option(None, DATA, "names for a table's columns if it has none, with commas", meta="NAMES")
     label_regex: str | None = option(
         None, DATA, "the label in the picture's file name: '_(cat|dog)_' finds what the brackets match", meta="PATTERN"
     )
@@ -131,17 +124,21 @@ class Settings:
     def _require_values(self) -> None:
         """Each setting by itself is what it can be."""
         for item in fields(self):
-            name, value, choices = item.name, getattr(self, item.name), item.metadata["choices"]
+            name, value, choices = item.name, _plain(item.name, getattr(self, item.name)), item.metadata["choices"]
+            object.__setattr__(self, name, value)
             if value is None:
                 continue
             kinds = get_args(item.type) or (item.type,)
             if str in kinds:
-                fits, what = name in _FREE or isinstance(value, str | Path if name in _PATHS else str), "a word"
+                fits, what = name in _FREE or isinstance(value, str), "a word"
             else:
                 kind, what = (int | float, "a number") if float in kinds else (int, "a whole number")
                 fits = isinstance(value, kind) and not isinstance(value, bool)
             if not fits:
-                _refuse(name, repr(value), f"{name} is {what}")
+                many = hasattr(value, "__len__") and not isinstance(value, str)
+                told = f"{type(value).__name__} of {len(value):,}" if many else repr(value)
+                remedy = "arrays go together: (pictures, labels, groups)" if many and name in LABELS_FROM else ""
+                _refuse(name, told, f"{name} is {what}", remedy)
             low, high = _RANGES.get(name, (None, None))
             if low is not None and not low <= value <= high:
                 _refuse(name, value, f"{name} lies between {low:,} and {high:,}")
@@ -186,7 +183,6 @@ class Settings:
         return None if self.img_size is None else size_of(self.img_size, "img_size")
 
 
-_PATHS = ("labels", "weights", "out")
 _FREE = ("img_size", "channels")  # numbers too; their own rules say what they may be
 _RANGES = {
     "repeats": (1, 1000), "folds": (2, 1000), "epochs": (1, 1_000_000), "minutes": (0.1, 100_000),
@@ -194,6 +190,15 @@ _RANGES = {
     "lr": (1e-8, 100), "momentum": (0, 0.9999), "weight_decay": (0, 10), "smoothing": (0, 0.9),
     "seed": (0, 2**62), "workers": (0, MOST_WORKERS), "page": (0, 65_535), "members": (1, 100),
 }  # fmt: skip
+
+
+def _plain(name: str, value: object) -> object:
+    """A value as settings.toml has it: numbers of NumPy's as Python's own, paths and devices as words, sizes 66x200."""
+    if getattr(value, "shape", None) == ():
+        return value.item()
+    if isinstance(value, Path) or type(value).__name__ == "device":
+        return str(value)
+    return "x".join(map(str, value)) if name == "img_size" and isinstance(value, tuple | list) else value
 
 
 def size_of(asked: str | int, name: str) -> tuple[int, int]:
@@ -214,11 +219,12 @@ def settings_from(options: dict[str, object]) -> Settings:
 
 
 def name_options(function: Callable, names: Collection[str]) -> None:
-    """Let a function's signature and help name these fields of Settings, in place of its last parameter **options."""
+    """Let a function's signature and help name these fields of Settings, in place of **options (and of *more)."""
     known, told = [one for one in fields(Settings) if one.name in names], inspect.signature(function)
     kind = inspect.Parameter.KEYWORD_ONLY
     each = [inspect.Parameter(one.name, kind, default=one.default, annotation=one.type) for one in known]
-    function.__signature__ = told.replace(parameters=[*list(told.parameters.values())[:-1], *each])
+    kept = [one for one in told.parameters.values() if not str(one).startswith("*")]
+    function.__signature__ = told.replace(parameters=[*kept, *each])
     lines = (f"{one.name} {'|'.join(one.metadata['choices'])}".rstrip() + f": {one.metadata['help']}" for one in known)
     function.__doc__ = "\n".join([f"{inspect.getdoc(function)}\n", *lines])
 

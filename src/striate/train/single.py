@@ -56,7 +56,7 @@ class Run:
     """A finished run: `folder` with all results, `scores` as in scores.json, and the `model`."""
 
     folder: Path
-    scores: dict
+    scores: dict = field(repr=False)
     model: Model = field(repr=False)
     stopped: bool = False
 
@@ -64,6 +64,9 @@ class Run:
     def test(self) -> dict:
         """The scores on the test part."""
         return self.scores["test"]
+
+    def __str__(self) -> str:
+        return f"Test {headline(self.test)} · {self.folder}"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the test score, where the run is, and its first figures."""
@@ -141,8 +144,7 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
             training.clock.deadline -= place.seconds
     job.tell(Note(f"Resuming  {folder} after epoch {training.place.epoch}"))
     now = machine.fingerprint(job.device)
-    other = [f"{name} was {about.get(name)}" for name in now if about.get(name) != now[name]]
-    if other:
+    if other := [f"{name} was {about.get(name)}" for name in now if about.get(name) != now[name]]:
         told = f"another machine than before ({', '.join(other)}), so not bit for bit the same weights"
         job.tell(Note(f"Note      {told}"))
     with resumable(folder, job.tell, job.parent, job.source):
@@ -178,8 +180,7 @@ def about_run(job: Job) -> dict[str, object]:
 def _facts(job: Job) -> planning.Facts:
     data, task = job.data, job.data.task
     counts = data.counts("train")
-    empty = [name for name, count in counts.items() if not count]
-    if empty:
+    if empty := [name for name, count in counts.items() if not count]:
         rule = "every class needs pictures in the training part"
         remedy = "lower --test and --val, or give more pictures of these classes"
         raise StriateError(rule, received=f"none of {first_few(empty)}", where=data.found.root, remedy=remedy)

@@ -405,7 +405,7 @@ def test_layers_inside_a_branched_network() -> None:
     assert heatmap(Branched(), picture).layer == "add"
     assert (heatmap(Branched(), picture).map * 4).tolist() == [[0, 2], [4, 7]]
     assert (heatmap(Branched(), picture, layer="first").map * 4).tolist() == [[0, 0], [0, 1]]
-    with pytest.raises(StriateError, match="that the score depends on"):
+    with pytest.raises(StriateError, match="lead to the score"):
         heatmap(Branched(), picture, layer="unused")
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_traps import CLASSES, draw, glance, kinds, one
+from sklearn.datasets import load_digits
 
+import striate
 from striate.check import shortcut
 from striate.check.series import evidence
 from striate.data.facts import FACTS
@@ -207,3 +209,11 @@ def test_folders_of_classes_are_no_groups(tmp_path: Path, words: tuple[str, ...]
     table = tmp_path / "set" / "labels.csv"
     table.write_text("\n".join(lines), encoding="utf-8")
     assert ("series" in kinds(glance(table, tmp_path / "store"))) == (words[0] == "m1")
+
+
+def test_rows_of_an_array_have_no_names(tmp_path: Path) -> None:
+    """Digits that were written one after the other are alike, but who wrote them no figure of their numbers says."""
+    digits = load_digits()
+    pictures = digits.images[:600].astype(np.uint8), digits.target[:600]
+    found = striate.check(pictures, quick=True, quiet=True, out=tmp_path)
+    assert "series" not in {finding.kind for finding in found.findings}

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -59,9 +59,10 @@ class Evidence:
 
 
 def series(case: Case) -> list[Finding]:
-    """At most one finding: the coarsest grouping that the pictures bear out, else one that a name plainly says."""
-    grouped = sum(sample.group is not None for sample in case.samples)
-    if not len(case.samples) or grouped > len(case.samples) / 2 or case.apart[0]:
+    """At most one finding: the coarsest grouping that the pictures bear out, else one that a name plainly says; rows of
+    an array have numbers alone."""
+    named = [sample for sample in case.samples if case.form != "picture" or isinstance(sample.source, Path)]
+    if 2 * sum(sample.group is None for sample in named) < len(case.samples) or not named or case.apart[0]:
         return []
     different = {naming.groups.tobytes(): naming for naming in reversed(list(_namings(case)))}
     folders = {folder for sample in case.samples for folder in sample.path.split("/")[:-1] if folder.isalpha()}

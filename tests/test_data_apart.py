@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from drawn import TINY
+from PIL import Image
 
 import striate
 from striate.data.apart import files_of, once, words_in
@@ -76,7 +77,45 @@ def test_what_lacks_a_channel_says_which(tmp_path: Path) -> None:
     reasons = [
         load_one(tmp_path / name, Want(shape=shape)).problem.reason for name in ("same/s1_w1.tif", "turned/s0_w1.tif")
     ]
-    assert reasons == ["s1_w2.tif, a channel of it: no such file", "its channels differ in size: 12 × 12 and 9 × 12"]
+    assert reasons == [
+        "s1_w2.tif, a channel of it: no such file",
+        "its channels differ in size or depth: 12 × 12 uint16 and 9 × 12 uint16",
+    ]
+
+
+def test_channels_in_false_colour_are_one_channel_and_other_depths_are_refused(tmp_path: Path) -> None:
+    """A file in which one colour is used, or all three alike, is read as that colour; two colours are two channels."""
+    random, pick = np.random.default_rng(1), Pick(channels=WORDS)
+    grey, blank = random.integers(1, 255, (9, 9), np.uint8), np.zeros((9, 9), np.uint8)
+    files = [tmp_path / f"f{word}.png" for word in WORDS]
+    Image.fromarray(np.stack([blank, blank, grey], axis=2)).save(files[0])
+    Image.fromarray(np.stack([grey[::-1]] * 3, axis=2)).save(files[1])
+    np.testing.assert_array_equal(load_one(files[0], Want(pick=pick)).picture, np.stack([grey, grey[::-1]], axis=2))
+    Image.fromarray(np.stack([grey, grey[::-1], blank], axis=2)).save(files[1])
+    assert load_one(files[0], Want(pick=pick)).problem.reason == "3 channels in a file that is to be one of them"
+    Image.fromarray(grey.astype(np.uint16)).save(files[1])
+    assert "differ in size or depth: 9 × 9 uint8 and 9 × 9 uint16" in load_one(files[0], Want(pick=pick)).problem.reason
+
+
+def test_a_volume_has_all_channels_of_a_page_together(tmp_path: Path) -> None:
+    """As in one file of pages with channels: (H, W, pages x C)."""
+    stack = np.random.default_rng(2).integers(0, 255, (5, 8, 8, 2), np.uint8)
+    for channel, word in enumerate(WORDS):
+        tifffile.imwrite(tmp_path / f"v{word}.tif", stack[..., channel], photometric="minisblack")
+    loaded = load_one(tmp_path / "v_w1.tif", Want(pick=Pick(channels=WORDS, volume=True)))
+    np.testing.assert_array_equal(loaded.picture, stack.transpose(1, 2, 0, 3).reshape(8, 8, 10))
+
+
+def test_lines_that_contradict_each_other_leave_the_picture_out(tmp_path: Path) -> None:
+    """Two channels of one picture have one label, group and part; a line for each that agrees is one picture."""
+    write_fields(tmp_path, 4)
+    lines = ["path,label,split", "same/s0_w1.tif,a,train", "same/s0_w2.tif,b,train", "same/s1_w1.tif,a,train"]
+    lines += ["same/s1_w2.tif,a,test", "same/s2_w1.tif,a,train", "same/s2_w2.tif,a,train", "turned/s0_w2.tif,b,train"]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    found = read_source(tmp_path / "t.csv", apart=WORDS)
+    assert [sample.path for sample in found.samples] == ["same/s2_w1.tif", "turned/s0_w2.tif"]
+    assert {item.reason for item in found.left_out} == {"its channels are given different labels, groups or parts"}
+    assert len(found.left_out) == 4
 
 
 def test_files_of_one_picture_are_asked_about_once() -> None:
@@ -115,18 +154,33 @@ def test_check_tells_channels_and_not_groups(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "words"),
+    ("name", "words"),
     [
-        (["a/f1_ch00.tif", "a/f1_ch01.tif", "a/f2_ch00.tif", "a/f2_ch01.tif"], ("_ch00", "_ch01")),
-        (["f1-DAPI.tif", "f1-GFP.tif", "f2-DAPI.tif", "f2-GFP.tif"], ("-DAPI", "-GFP")),
-        (["p1_1.tif", "p1_2.tif", "p2_1.tif", "p2_2.tif"], ()),  # numbers alone are no channels
-        (["f1_w1.tif", "f2_w2.tif", "f3_w1.tif"], ()),  # and neither are words without their others
-        ([], ()),
+        ("a/f{}{}.tif", "_ch00 _ch01"),
+        ("f{}{}.tif", "-DAPI -GFP"),
+        ("{1}_well{0}.png", "DAPI FITC"),
+        ("7d3a{}{}.png", "_blue _green _red _yellow"),
+        ("r01c01f{}p01{}sk1fk1fl1.tiff", "-ch1 -ch2"),
+        ("plate_A01f0{}{}.TIF", "d0 d1"),
+        ("W_A0{}Z01{}.tif", "C01 C02"),
+        ("f{}{}.tif", "_c1 _c2 _c10"),
     ],
 )
-def test_words_that_look_like_channels(names: list[str], words: tuple[str, ...]) -> None:
-    """Those that microscopes write, where every name has the same others beside it."""
-    assert words_in(names)[0] == words
+def test_words_that_look_like_channels(name: str, words: str) -> None:
+    """Those that microscopes write, where every name has the same others beside it, in the order of their numbers."""
+    paths = [name.format(number, word) for number in range(12) for word in words.split()]
+    found, sets = words_in(paths)
+    assert found == tuple(words.split())
+    assert [len(each) for each in sets] == [len(found)] * 12
+    assert words_in(paths[: 4 * len(found)])[0] == ()  # of few pictures that may be chance
+    assert words_in(paths[::2] if len(found) == 2 else paths[1:8])[0] == ()  # the others are not there
+
+
+@pytest.mark.parametrize("name", ["p{}_{}.tif", "cat_{}.jpg", "img_w{1}.png"])
+def test_numbers_are_no_channels(name: str) -> None:
+    """Pictures that are counted, and one set of numbered words for each class."""
+    paths = [f"{kind}/{name.format(number, count)}" for kind in "ab" for number in range(4) for count in range(9)]
+    assert words_in(dict.fromkeys(paths)) == ((), [])
 
 
 @pytest.mark.parametrize("asked", ["_w1,", "_w1,_w1", "_w1,2", "_w1", ",_w1,_w2"])

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from striate.evaluate import metrics
-from striate.evaluate.operating import LEVELS, at_points, operating_points, roc_figure
+from striate.evaluate.operating import LEVELS, at_points, from_on, operating_points, roc_figure
 from striate.tasks.classification import Classification
 from striate.tasks.multilabel import Multilabel
 from striate.tasks.task import make_task
@@ -101,3 +101,13 @@ def test_figures_of_two_classes_many_and_none() -> None:
     told = [np.array([[0.7, 1.0]])] * 4
     marks = np.ones((4, 1))
     assert roc_figure(marks, np.full((4, 1), 0.7), one.scores([("scar",)] * 4, told, {})) == {}
+
+
+def test_thresholds_are_written_no_higher_than_they_are() -> None:
+    """Rounded to nearest, one of 0.99962 would find nothing; one below the last decimal would say everything."""
+    random = np.random.default_rng(6)
+    sure = np.clip(1 - 10 ** random.uniform(-6, -2, 200), 0, 1)
+    ((_, _, threshold), *_) = operating_points(np.ones((200, 1)), sure[:, None])
+    assert float(from_on(threshold).removeprefix("p ≥ ")) == threshold <= np.sort(sure)[20]
+    assert from_on(0.5) == "p ≥ 0.5"
+    assert operating_points(np.ones((200, 1)), np.full((200, 1), 1e-7)) == ()

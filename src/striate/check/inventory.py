@@ -205,7 +205,7 @@ def _pages(case: Case) -> Iterator[Finding]:
 def _apart(case: Case) -> Iterator[Finding]:
     words, sets = case.apart
     if words:
-        option = f"--channels {','.join(words)}"
+        option = f"--channels{'=' if words[0].startswith('-') else ' '}{','.join(words)}"
         yield Finding(
             kind="channels-apart",
             level="caution",

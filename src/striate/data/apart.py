@@ -12,17 +12,21 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from striate.data.sample import Found
+from striate.data.sample import Found, text_of
 
 Other = TypeVar("Other")
 
-# What microscopes and people write for channels, in names: w1, ch00, C2, channel 1, and stains by name.
+# What microscopes and people write for channels, in names: w1, ch00, C2, channel 1, and stains or colours by name.
 _NUMBERED = r"(?:w|ch?|chan(?:nel)?)[ _-]?\d{1,2}"
-_STAINS = (
-    "dapi|hoechst|gfp|egfp|yfp|cfp|rfp|mcherry|fitc|tritc|cy3|cy5|txred|texasred|actin|tubulin|er|rna|agp|mito|dna"
+_STAINS = "dapi|hoechst|e?gfp|yfp|cfp|rfp|mcherry|fitc|tritc|cy[357]|tx_?red|texasred|actin|tubulin|er|rna|agp|mito|dna"
+_COLOURS = "red|green|blue|yellow"
+_CHANNEL = re.compile(
+    rf"(?:^|[_.\- ])(?:{_NUMBERED}|{_STAINS}|{_COLOURS})(?![^\W_])"
+    r"|-ch\d{1,2}(?=sk\d)"  # Opera's and Operetta's r01c01f01p01-ch1sk1fk1fl1
+    r"|(?<=\d)[dC]\d{1,2}(?=\.\w+$)",  # Cellomics' A01f00d0, CellVoyager's A01Z01C01
+    re.IGNORECASE,
 )
-_CHANNEL = re.compile(rf"[_.\- ](?:{_NUMBERED}|{_STAINS})(?![^\W_])", re.IGNORECASE)
-_MOST = 12  # channels that a hint tells
+_MOST, _FEWEST = 12, 5  # channels that a hint tells; pictures that it takes
 
 
 def files_of(path: Path, words: Sequence[str]) -> list[Path]:
@@ -50,18 +54,22 @@ def united(found: Found, words: Sequence[str]) -> Found:
     Samples that are no files have their channels in them."""
     if not words:
         return found
-    kept, lost, count = [], [], Counter[tuple[Path, ...]]()
+    kept, lost, sets = [], [], defaultdict(list)
     for sample in found.samples:
-        files = tuple(files_of(sample.source, words)) if isinstance(sample.source, Path) else ()
-        missing = [file.name for file in files if not file.is_file()] if not count[files] else []
+        files = files_of(sample.source, words) if isinstance(sample.source, Path) else ()
         if len(files) == 1:
             lost.append(sample.left_out(f"none of the channels' words ({', '.join(words)}) is in its name"))
-        elif missing:
-            lost.append(sample.left_out(f"no {', '.join(missing)} beside it, a channel"))
-        elif not files or not count[files]:
-            kept.append(sample)
-        if len(files) > 1 and not missing:
-            count[files] += 1
+        else:
+            sets[tuple(files) or sample.path].append(sample)
+    for files, samples in sets.items():
+        if missing := [file.name for file in files if isinstance(file, Path) and not file.is_file()]:
+            reason = f"no {', '.join(missing)} beside it, a channel"
+        elif len({(text_of(sample.target), sample.group, sample.part) for sample in samples}) > 1:
+            reason = "its channels are given different labels, groups or parts"
+        else:
+            kept.append(samples[0])
+            continue
+        lost += [sample.left_out(reason) for sample in samples]
     note = f"{len(kept):,} pictures of {len(words)} files each, one per channel: {', '.join(words)}"
     return replace(found, samples=kept, left_out=[*found.left_out, *lost], notes=(*found.notes, note))
 
@@ -75,10 +83,15 @@ def words_in(paths: Iterable[str]) -> tuple[tuple[str, ...], list[list[int]]]:
         last = next(reversed(list(_CHANNEL.finditer(name))), None)
         key, word = (path, "") if last is None else ((folder, name[: last.start()], name[last.end() :]), last[0])
         sets[key][word] = number
-    words, times = Counter(tuple(sorted(each)) for each in sets.values()).most_common(1)[0] if sets else ((), 0)
-    if not 1 < len(words) <= _MOST or times < 0.9 * len(sets):
+    found = Counter(tuple(sorted(each, key=_by_number)) for each in sets.values())
+    words, times = found.most_common(1)[0] if sets else ((), 0)
+    if not 1 < len(words) <= _MOST or times < max(0.9 * len(sets), _FEWEST, len(words) + 1):
         return (), []
     return words, [list(each.values()) for each in sets.values() if len(each) > 1]
+
+
+def _by_number(word: str) -> list[str | int]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", word)]
 
 
 @cache

@@ -43,7 +43,7 @@ def read(source: Source, enough: int = 0, pick: Pick = WHOLE, shape: Shape | Non
     if isinstance(source, np.ndarray):
         return _of_array(source, pick)
     if isinstance(source, list):
-        return _stacked([read(one, enough, pick) for one in source])
+        return _stacked([_one(data, enough, pick) for data in source])
     data = bytes(source) if isinstance(source, bytes | bytearray) else read_file(Path(source))
     kind = recognise(data[:START])
     with unpacking(kind):
@@ -52,15 +52,26 @@ def read(source: Source, enough: int = 0, pick: Pick = WHOLE, shape: Shape | Non
 
 
 def _stacked(channels: list[tuple[np.ndarray, Header]]) -> tuple[np.ndarray, Header]:
-    """One picture of channels that were read apart."""
-    for pixels, _ in channels:
-        if pixels.shape[2] != 1:
-            raise Unreadable(f"{pixels.shape[2]} channels in a file that is to be one of them", "values")
-        if pixels.shape != channels[0][0].shape:
-            sizes = " and ".join(f"{one.shape[1]} × {one.shape[0]}" for one in (channels[0][0], pixels))
-            raise Unreadable(f"its channels differ in size: {sizes}", "values")
-    pixels = np.concatenate([pixels for pixels, _ in channels], axis=2)
-    return pixels, replace(channels[0][1], channels=len(channels), depth=pixels.dtype.name)
+    """One picture of channels that were read apart, or one volume: of each page all channels."""
+    first, header = channels[0]
+    for pixels, own in channels:
+        if own.channels != 1:
+            raise Unreadable(f"{own.channels} channels in a file that is to be one of them", "values")
+        if pixels.shape != first.shape or pixels.dtype != first.dtype:
+            kinds = (f"{one.shape[1]} × {one.shape[0]} {one.dtype}" for one in (first, pixels))
+            raise Unreadable(f"its channels differ in size or depth: {' and '.join(kinds)}", "values")
+    pixels = np.stack([pixels for pixels, _ in channels], axis=3).reshape(*first.shape[:2], -1)
+    return pixels, replace(header, channels=len(channels))
+
+
+def _one(source: bytes, enough: int, pick: Pick) -> tuple[np.ndarray, Header]:
+    """The file of one channel; of one in false colour the colour that is used, of grey written as RGB one of three."""
+    pixels, header = read(source, enough, pick)
+    if header.channels != 3 or pick.volume:
+        return pixels, header
+    lit = np.flatnonzero(pixels.any(axis=(0, 1)))
+    is_grey = (pixels == pixels[:, :, :1]).all()
+    return (pixels[:, :, [*lit, 0][:1]], replace(header, channels=1)) if is_grey or len(lit) < 2 else (pixels, header)
 
 
 def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:

@@ -25,7 +25,7 @@ def operating_points(truth: np.ndarray, chances: np.ndarray, clusters: Clusters 
 
     Of n pictures of the class it is the ceil((n + 1) LEVEL)-th greatest probability, so of new ones like these at least
     LEVEL are found, on average over such choices (split conformal prediction, as prediction intervals); none where n,
-    or the number of clusters, is too small to say. Rounded down to the six decimals of predictions.csv.
+    or the number of clusters, is too small to say. Rounded down to the six decimals of predictions.csv; none of 0.
     """
     points = []
     for k, (has, column) in enumerate(zip(truth.T > 0, chances.T, strict=True)):
@@ -33,7 +33,7 @@ def operating_points(truth: np.ndarray, chances: np.ndarray, clusters: Clusters 
         worth = clusters_worth(own, len(sure))
         ranks = {level: conformal_rank(len(sure), worth, level) for level in LEVELS}
         points += [(k, level, math.floor(1e6 * sure[rank - 1]) / 1e6) for level, rank in ranks.items() if rank]
-    return tuple(points)
+    return tuple(point for point in points if point[2] > 0)
 
 
 def at_points(
@@ -42,7 +42,7 @@ def at_points(
     """{"operating_points": what every threshold finds and costs among these pictures}, for scores.json: recall
     (sensitivity), specificity and precision with their intervals, and n, the pictures that have it; {} without any."""
     clusters, found = real_clusters(clusters), []
-    for k, level, threshold in points:
+    for k, level, threshold in points if len(truth) else ():
         has, known, said = truth[:, k] > 0, ~np.isnan(truth[:, k]), chances[:, k] >= threshold
         found.append({
             "class": names[k],
@@ -54,6 +54,11 @@ def at_points(
             "precision": share_score(has, clusters, known & said),
         })  # fmt: skip
     return {"operating_points": found} if found else {}
+
+
+def from_on(threshold: float) -> str:
+    """A threshold with the decimals that it was rounded down to: written shorter it could be too high."""
+    return f"p ≥ {threshold:.6f}".rstrip("0").rstrip(".")
 
 
 def roc_figure(truth: np.ndarray, chances: np.ndarray, record: dict) -> dict[str, Figure]:
@@ -72,7 +77,7 @@ def roc_figure(truth: np.ndarray, chances: np.ndarray, record: dict) -> dict[str
     if len(shown) == 1:
         whose = f"{names[shown[0]]!r}, with its operating points"
         own = (one for one in record.get("operating_points", ()) if one["class"] == names[shown[0]])
-        dots = [(1 - p["specificity"]["value"], p["recall"]["value"], f"p ≥ {p['threshold']:.2g}") for p in own]
+        dots = [(1 - p["specificity"]["value"], p["recall"]["value"], from_on(p["threshold"])) for p in own]
     curves = {}
     for k in shown:
         sure = ~np.isnan(truth[:, k])

@@ -10,6 +10,7 @@ from striate.evaluate import markup, named
 from striate.evaluate.facts import Figure, ReportFacts
 from striate.evaluate.markup import Html, cards, element, join, quiet
 from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number, row_of, scores_of, to_beat
+from striate.evaluate.operating import from_on
 from striate.evaluate.scores import in_groups
 
 _MEANINGS = {
@@ -160,7 +161,7 @@ def _points(points: Sequence[dict]) -> Html:
     names = ("recall", "specificity", "precision")
     rows = []
     for one in points:
-        how = one["class"], f"{100 * one['wanted']:.0f} %", f"p ≥ {one['threshold']:.3g}", one["n"]
+        how = one["class"], f"{100 * one['wanted']:.0f} %", from_on(one["threshold"]), one["n"]
         rows.append((*how, *(markup.interval(one[name], name) for name in names)))
     words = (
         "By the validation part, so many of its pictures are found where it is said from this probability on, "

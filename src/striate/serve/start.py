@@ -93,6 +93,8 @@ def curl_line(place: Path, model: Model, origin: str) -> str:
         file = gallery.table()
         if file is not None and (file.stat().st_size > LARGEST_TEXT or file.read_bytes().count(b"\n") > MOST_PICTURES):
             file = None
+    if model.preparation.shape.pick.words:  # none of the run's files has all channels
+        file = None
     if isinstance(file, Path) and file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())
     shown = str(file) if isinstance(file, Path) else "YOUR_FILE"

@@ -118,6 +118,17 @@ def test_lines_that_contradict_each_other_leave_the_picture_out(tmp_path: Path) 
     assert len(found.left_out) == 4
 
 
+@pytest.mark.parametrize("name", ["{}", "{}.tif", "{}_w1.tif", "{}_w2"])
+def test_a_table_of_labels_names_the_field_or_one_of_its_files(tmp_path: Path, name: str) -> None:
+    """As the Human Protein Atlas has it: a line for each field, called without the word of a channel."""
+    write_fields(tmp_path / "fields", 3)
+    lines = [f"{name.format(f'{kind}/s{n}')},{'ab'[n % 2]}" for kind in ("same", "turned") for n in range(3)]
+    (tmp_path / "labels.csv").write_text("id,label\n" + "\n".join(lines))
+    found = read_source(tmp_path / "fields", labels=tmp_path / "labels.csv", apart=WORDS)
+    assert [sample.target for sample in found.samples] == ["a", "b", "a"] * 2
+    assert not found.left_out
+
+
 def test_files_of_one_picture_are_asked_about_once() -> None:
     """By whichever comes first; other files as often as they are given."""
     paths = [Path(name) for name in ("a_w2.tif", "a_w1.tif", "b_w1.tif", "c.tif", "c.tif")]

@@ -39,6 +39,16 @@ def files_of(path: Path, words: Sequence[str]) -> list[Path]:
     return [path.with_name(f"{begin}{word}{end}") for word in words]
 
 
+def called(path: str, words: Sequence[str]) -> str:
+    """A path, or a name as a table has it, without the word of its channel: as the picture is called."""
+    folder, slash, name = path.replace("\\", "/").rpartition("/")
+    place = _place(name, tuple(words))
+    if place is None:
+        return path
+    begin, end, _ = place
+    return f"{folder}{slash}{begin}{end}" if begin else f"{folder}{slash}{end.lstrip('_-. ')}"
+
+
 def once(items: Iterable[tuple[str, Other]], words: Sequence[str]) -> Iterator[tuple[str, Other]]:
     """Names and sources without the files that are another channel of a picture before them."""
     seen = set()

@@ -4,11 +4,12 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from striate.data.apart import called, files_of
 from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import number_key, part_named, read_flat, tables_in, with_parts
@@ -69,8 +70,10 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> Found:
     picture or several, and a picture without a line, is left out with the reason. Raises StriateError when
     nothing fits.
     """
-    found = _flat(folder)
-    index, lines = _Index([sample.path for sample in found.samples]), read_lines(file, asked.columns)
+    found, first = _flat(folder), {}
+    one_each = [s for s in found.samples if first.setdefault(tuple(files_of(s.source, asked.apart)), s) is s]
+    found = replace(found, samples=one_each)  # of several channels
+    index, lines = _Index([s.path for s in one_each], asked.apart), read_lines(file, asked.columns)
     find_path = partial(_name_column, file, index)
     layout = read_layout(file, lines, find_path, lambda cell: bool(index.find(cell)[1]), asked)
     join, matches = _Join(meaning=layout.meaning), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
@@ -145,10 +148,10 @@ def _no_pattern(pattern: str, problem: object) -> StriateError:
 
 class _Index:
     """Pictures by their names: exact, without case and ending, without zeros before numbers, and by the one number
-    that tells them apart."""
+    that tells them apart. words: of channels, which say nothing of the picture."""
 
-    def __init__(self, paths: Iterable[str]) -> None:
-        self.paths = [unicodedata.normalize("NFC", path) for path in paths]
+    def __init__(self, paths: Iterable[str], words: Sequence[str] = ()) -> None:
+        self.words, self.paths = words, [unicodedata.normalize("NFC", called(path, words)) for path in paths]
         self.whole, self.ends = _by_key(self.paths), {}
         stems = [_stem(path.rpartition("/")[2]) for path in self.paths]
         shared = re.sub(r"\d+$", "", os.path.commonprefix(stems)) if len(stems) > 1 else ""  # noqa: RUF071
@@ -163,7 +166,7 @@ class _Index:
 
     def find(self, written: str) -> tuple[int, list[int]]:
         """How loosely (0 to 3) a name as written in a table is found, and the pictures that it fits."""
-        path = unicodedata.normalize("NFC", written).replace("\\", "/").removeprefix("./")
+        path = unicodedata.normalize("NFC", called(written, self.words)).replace("\\", "/").removeprefix("./")
         if path in self.whole:
             return 0, self.whole[path]
         folders, _, name = path.rpartition("/")

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
+from striate.data.columns import COLUMNS, read_layout, read_lines
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import number_key, part_named, read_flat, tables_in, with_parts
-from striate.data.sample import Asked, Found, LeftOut, Sample
+from striate.data.sample import Asked, Found, LeftOut, Row, Sample
 from striate.data.table import Claims
 from striate.data.targets import CLASS, NUMBERS, meaning_of, number_words
 from striate.errors import StriateError, first_few
@@ -70,17 +70,16 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> Found:
     nothing fits.
     """
     found = _flat(folder)
-    index, lines = _Index([sample.path for sample in found.samples]), read_lines(file, asked.columns)
-    find_path = partial(_name_column, file, index)
-    layout = read_layout(file, lines, find_path, lambda cell: bool(index.find(cell)[1]), asked)
-    join, matches = _Join(meaning=layout.meaning), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
+    index, table = _Index([sample.path for sample in found.samples]), read_lines(file, asked)
+    layout = read_layout(table, partial(_name_column, file, index), lambda cell: bool(index.find(cell)[1]))
+    join, matches = _Join(meaning=layout.meaning), [(*index.find(row.name), row) for row in layout.rows()]
     for looseness, fits, row in sorted(matches, key=lambda match: match[0]):
         _take(join, found.samples, looseness, fits, row)
     samples, bare = _pictures(join, found.samples, file.name)
     own = os.path.realpath(file)
     others = [item for item in found.left_out if os.path.realpath(os.path.join(found.root, item.path)) != own]  # noqa: PTH118
     lost = [item for _, item in sorted(join.left_out, key=lambda item: item[0])]
-    said = layout.said(file) + number_words(layout.meaning.task, samples)
+    said = layout.said + number_words(layout.meaning.task, samples)
     return replace(found, samples=samples, left_out=others + lost + bare, labels=said, **layout.about)
 
 
@@ -109,7 +108,7 @@ def naming_table(folder: Path, found: Found) -> str | None:
     index = _Index([sample.path for sample in found.samples])
     for file in tables_in(folder):
         try:
-            lines = [cells for _, cells in read_lines(file)]
+            lines = read_lines(file).rows
         except StriateError:
             continue
         looked = lines[1 :: -(-len(lines) // _FEW_LINES)]

@@ -61,6 +61,10 @@ class Table:
         """The cells of a column; "" where a line has none."""
         return [cell_at(cells, number) for _, cells in self.lines]
 
+    def meaning(self, columns: Sequence[int], names: Sequence[str]) -> Meaning:
+        """What these columns, which are called so, say of all lines."""
+        return meaning_of(self.rows, columns, names, self.asked.task, numbers=[number for number, _ in self.lines])
+
     def named(self) -> "Table":
         """The same with its first line for names, where it has none yet."""
         return self if self.names else replace(self, names=self.lines[0][1], lines=self.lines[1:])
@@ -179,8 +183,7 @@ def read_layout(table: Table, find_path: FindPath, is_path: Callable[[str], bool
 
     find_path(first, others): the column that names the pictures, by the first line and the others. is_path:
     whether a cell names one. A group that was asked for and is no column is left to others. Raises StriateError when
-    there is no column of paths, or no telling which is the label.
-    """
+    there is no column of paths, or no telling which is the label."""
     named, asked = table.named(), table.asked
     first = named.names
     path = find_path(first, named.rows or [first])
@@ -191,7 +194,7 @@ def read_layout(table: Table, find_path: FindPath, is_path: Callable[[str], bool
     if table.names is None and (is_path(first[path]) or not (known or _unlike(named, path))):
         columns = asked_columns(table) or _beside(named, path)
         names = [f"column {number}" for number in columns]
-        return Layout(table=table, path=path, meaning=meaning_of(table.rows, columns, names, asked.task))
+        return Layout(table=table, path=path, meaning=table.meaning(columns, names))
     return named_layout(named, path)
 
 
@@ -201,8 +204,7 @@ def named_layout(table: Table, path: int) -> Layout:
     group = None if group == path and not table.asked.group else group
     labels = labels or _label_columns(table, {path, *taken})
     _require_one(table, labels)
-    titles, numbers = [table.names[number] for number in labels], [number for number, _ in table.lines]
-    meaning = meaning_of(table.rows, labels, titles, table.asked.task, numbers=numbers)
+    meaning = table.meaning(labels, [table.names[number] for number in labels])
     perhaps = _perhaps(table, {path, *labels}) if group is None else None
     return Layout(table=table, path=path, meaning=meaning, part=part, group=group, perhaps=perhaps)
 
@@ -222,10 +224,8 @@ def titled(table: Table) -> tuple[tuple[int, ...], int | None, int | None, set]:
 
 
 def _delimiter(text: str) -> str:
-    """The separator that cuts most lines into the same number of cells; of equals the one that cuts into more.
-
-    Where none does, a blank, if it cuts all of them alike: other lines are words.
-    """
+    """The separator that cuts most lines into the same number of cells; of equals the one that cuts into more. Where
+    none does, a blank, if it cuts all of them alike: other lines are words."""
     start = "".join(text.lstrip("\r\n").splitlines(keepends=True)[:_LOOKED_AT])
 
     def alike(mark: str) -> tuple[float, int]:

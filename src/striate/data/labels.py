@@ -19,7 +19,6 @@ from striate.errors import StriateError, first_few
 from striate.files import readable
 
 NAMES = ("id", "image_id", "img_id", "id_code", "image_name", "name", "uid", "case", "case_id", *COLUMNS["path"])
-NO_LINE = "named by no line of"
 _WHOLE, _DIGITS, _ZEROS = re.compile(r"(\d+)(?:[.,]0+)?"), re.compile(r"\d+"), re.compile(r"(?<!\d)0+(?=\d)")
 _BY_NAME, _BY_NUMBER = 1, 3  # the loosest ways to find a picture by its name, and by its number
 _BARE = 4  # the way to find a picture that is called by a number alone
@@ -69,6 +68,11 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> Found:
     picture or several, and a picture without a line, is left out with the reason. Raises StriateError when
     nothing fits.
     """
+    return _labelled(folder, file, asked)[0]
+
+
+def _labelled(folder: Path, file: Path, asked: Asked) -> tuple[Found, int, int]:
+    """The same, and how many lines of the table and how many pictures are left over."""
     found = _flat(folder)
     index, table = _Index([sample.path for sample in found.samples]), read_lines(file, asked)
     layout = read_layout(table, partial(_name_column, file, index), lambda cell: bool(index.find(cell)[1]))
@@ -80,7 +84,8 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> Found:
     others = [item for item in found.left_out if os.path.realpath(os.path.join(found.root, item.path)) != own]  # noqa: PTH118
     lost = [item for _, item in sorted(join.left_out, key=lambda item: item[0])]
     said = layout.said + number_words(layout.meaning.task, samples)
-    return replace(found, samples=samples, left_out=others + lost + bare, labels=said, **layout.about)
+    found = replace(found, samples=samples, left_out=others + lost + bare, labels=said, **layout.about)
+    return found, len(lost), len(bare)
 
 
 def fitting_table(folder: Path, asked: Asked) -> Found | None:
@@ -90,11 +95,9 @@ def fitting_table(folder: Path, asked: Asked) -> Found | None:
     if len(tables) != 1:
         return None
     try:
-        found = label_by_table(folder, tables[0], asked)
+        found, lost, bare = _labelled(folder, tables[0], asked)
     except StriateError:
         return None
-    lost = sum(item.reason.startswith("line ") for item in found.left_out)
-    bare = sum(item.reason.startswith(NO_LINE) for item in found.left_out)
     various = len({sample.target for sample in found.samples}) > 1
     return found if various and len(found.samples) >= min(lost, bare) else None
 
@@ -303,5 +306,5 @@ def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Samp
         elif number in doubtful:
             bare.append(sample.left_out(f"line {doubtful[number]} fits other pictures too"))
         elif sample.path not in told:
-            bare.append(sample.left_out(f"{NO_LINE} {table}"))
+            bare.append(sample.left_out(f"named by no line of {table}"))
     return [labelled[line] for line in sorted(labelled)], bare

@@ -12,6 +12,7 @@ from striate.errors import StriateError
 
 PARTS = ("train", "validation", "test")
 UNKNOWN = "?"  # before the name of a label of which is not known whether the picture has it
+BACKGROUND = "background"  # the class of pixels that no other has
 IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong, and of no class
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 

@@ -138,16 +138,14 @@ def meaning_of(
         made = _of_many(several, asked, decimal)
     else:
         made = _of_one([cells[0] for cells in several], names[0], asked, decimal)
-    if made and not typed and "commas" in made:
-        notes = map(_guess, names, zip(*several, strict=True), made["commas"])
-        made["notes"] = tuple(filter(None, notes))
     if made is None:
         rule = f"the columns of labels fit {f'the task {asked}' if asked else 'one task'}"
         remedy = "numbers for regression; 0 and 1 for multilabel; one column of words for classification"
         place, received = _misfit(several, names, asked)
         where = f"--label-column {','.join(names)}, line {numbers[place] if numbers else place + 1}"
         raise StriateError(rule, received=received, where=where, remedy=remedy)
-    return Meaning(columns=columns, names=names, **made)
+    notes = () if typed else map(_guess, names, zip(*several, strict=True), made.get("commas", ()))
+    return Meaning(columns=columns, names=names, notes=tuple(filter(None, notes)), **made)
 
 
 def meaning_of_rows(lines: Sequence[Cells], task: str | None, names: Sequence[str] = ()) -> Meaning:
@@ -216,12 +214,12 @@ def _as_labels(marks: Sequence[Cells]) -> dict:
 
 def _misfit(lines: Sequence[Cells], names: Sequence[str], asked: str | None) -> tuple[int, str]:
     """The first line that fits no task, and its cell: one that is neither a number nor a mark, if there is any."""
-    for is_fit in (lambda cell: asked is None and number(cell) is not None, lambda cell: False):
-        for place, cells in enumerate(lines):
-            for name, cell in zip(names, cells, strict=True):
-                if not (_may_mark(cell) or is_fit(cell)):
-                    return place, f"{cell!r} in {name}"
-    return 0, f"marks in {', '.join(names)}"  # of which most lines have none or several, where one was asked for
+    each = ((place, name, cell) for place, cells in enumerate(lines) for name, cell in zip(names, cells, strict=True))
+    unmarked = [one for one in each if not _may_mark(one[2])]
+    if not unmarked:  # most lines have no mark or several, where one was asked for
+        return 0, f"marks in {', '.join(names)}"
+    place, name, cell = min(unmarked, key=lambda one: asked is None and number(one[2]) is not None)
+    return place, f"{cell!r} in {name}"
 
 
 def _of_many(lines: list[list[str]], asked: str | None, decimal: str | None) -> dict | None:

@@ -11,10 +11,10 @@ import numpy as np
 
 from striate.data.content import text_if_any
 from striate.data.labelmap import MOST_CLASSES, UNKNOWN, value_text
+from striate.data.sample import BACKGROUND
 from striate.data.values import COLOUR, mask_values
 from striate.errors import StriateError
 
-BACKGROUND = "background"
 TWO = (BACKGROUND, "foreground")
 CLASS_FILE = re.compile(
     r"_?(class(es)?([_-]?(names|dict))?|labels?([_-]?(colors|names|map))?|codes|names)\.(txt|csv)", re.IGNORECASE

@@ -246,9 +246,8 @@ def _cells(text: str) -> Iterator[Line]:
     """The number of every line that is not empty, and its cells: between tabs, semicolons, commas or blanks, whichever
     leaves most numbers."""
     some = "\n".join([line for line in text[:100_000].splitlines() if line.strip()][:_LOOKED_AT])
-    return _cut(
-        text, max("\t;, ", key=lambda mark: sum(is_number(c) for _, cells in _cut(some, mark) for c in cells if c))
-    )
+    numbers = {mark: sum(is_number(c) for _, cells in _cut(some, mark) for c in cells if c) for mark in "\t;, "}
+    return _cut(text, max(numbers, key=numbers.__getitem__))
 
 
 def _cut(text: str, delimiter: str) -> Iterator[Line]:

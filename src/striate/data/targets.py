@@ -189,7 +189,7 @@ def _no_label(word: str) -> str:
 
 def are_marks(lines: Sequence[Cells]) -> bool:
     """Whether the cells of most lines say yes or no."""
-    return _most(all(map(_may_mark, cells)) for cells in lines)
+    return _most(all(_mark(cell) in _MARKS for cell in cells) for cells in lines)
 
 
 @lru_cache(10_000)
@@ -198,10 +198,6 @@ def _mark(cell: str) -> str:
     word = cell.lower()
     value = None if word in _WORDS else number(word)
     return str(int(value)) if value in (1, 0, -1) else _WORDS.get(word, word)
-
-
-def _may_mark(cell: str) -> bool:
-    return _mark(cell) in _MARKS
 
 
 def _as_labels(marks: Sequence[Cells]) -> dict:
@@ -215,7 +211,7 @@ def _as_labels(marks: Sequence[Cells]) -> dict:
 def _misfit(lines: Sequence[Cells], names: Sequence[str], asked: str | None) -> tuple[int, str]:
     """The first line that fits no task, and its cell: one that is neither a number nor a mark, if there is any."""
     each = ((place, name, cell) for place, cells in enumerate(lines) for name, cell in zip(names, cells, strict=True))
-    unmarked = [one for one in each if not _may_mark(one[2])]
+    unmarked = [one for one in each if _mark(one[2]) not in _MARKS]
     if not unmarked:  # most lines have no mark or several, where one was asked for
         return 0, f"marks in {', '.join(names)}"
     place, name, cell = min(unmarked, key=lambda one: asked is None and number(one[2]) is not None)
@@ -244,7 +240,7 @@ def _of_one(cells: list[str], name: str, asked: str | None, decimal: str | None)
     comma = _comma(known, decimal)
     if asked == NUMBERS or (asked is None and _are_measures(known, name, comma)):
         return {"task": NUMBERS, "kind": "numbers", "commas": (comma,)}
-    if asked == LABELS and known and all(map(_may_mark, known)):
+    if asked == LABELS and known and all(_mark(cell) in _MARKS for cell in known):
         return _as_labels([[_mark(cell)] for cell in known])
     separator = _separator(known, asked) if asked in (None, LABELS) else None
     if asked == LABELS or separator is not None:

@@ -175,9 +175,8 @@ def _are_numbers(masks: Sequence[Seen], values: list[int]) -> bool:
     if sum(found[-1] == len(found) for found in marked) >= _NEARLY * len(marked):
         few = values[-1] < _LEAST_NUMBERS
         return 2 * max(ends.values()) <= len(marked) if few else len(ends) > 1 or len(marked) == 1
-    return sum(map(len, marked)) >= _NEARLY * sum(found[-1] for found in marked) and _MUCH * max(ends.values()) <= len(
-        marked
-    )
+    is_dense = sum(map(len, marked)) >= _NEARLY * sum(found[-1] for found in marked)
+    return is_dense and _MUCH * max(ends.values()) <= len(marked)
 
 
 def _names_fit(values: list[int], classes: Classes) -> bool:

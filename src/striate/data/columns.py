@@ -69,6 +69,41 @@ class Table:
         """The same with its first line for names, where it has none yet."""
         return self if self.names else replace(self, names=self.lines[0][1], lines=self.lines[1:])
 
+    def titled(self) -> tuple[tuple[int, ...], int | None, int | None, set]:
+        """The columns of the label (none if no name says it), of the part and of the group, and all that these take."""
+        names, asked = self.names, self.asked.group
+        known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
+        group = find_column(names, (asked,)) if asked else known["group"]
+        if group is None and re.fullmatch(r"(?!(parent|PatientID)$)[\w -]+", asked or ""):
+            rule, remedy = "--group must be a column of the table, 'parent' or an expression", nearest(asked, names)
+            raise StriateError(rule, received=repr(asked), where=self.file, remedy=remedy)
+        labels = self.asked_columns() or (() if known["label"] is None else (known["label"],))
+        return labels, known["part"], group, {*labels, group, known["group"], known["part"]}
+
+    def asked_columns(self) -> tuple[int, ...]:
+        """The columns that --label-column names, or counts from 0; none where it is not given."""
+        asked, names, found = self.asked.label_column, self.names or [], []
+        if asked and (whole := find_column(names, (asked,))) is not None:
+            return (whole,)
+        for word in filter(None, words_in(asked)):
+            column = find_column(names, (word,))
+            if column is None and word.isdecimal() and int(word) < self.width:
+                column = int(word)
+            if column is None:
+                known = list(filter(None, names))
+                rule = "--label-column names a column of the table, or several with commas between them"
+                numbers = f"give its number, 0 to {self.width - 1}, or name all: --columns"
+                remedy = nearest(word, known) if known else numbers
+                raise StriateError(rule, received=word, where=self.file, remedy=remedy)
+            found.append(column)
+        return tuple(found)
+
+    def in_doubt(self, columns: Sequence[int]) -> StriateError:
+        """That any of these columns may hold the label."""
+        names = [self.names[n] for n in columns]
+        remedy = f"name it, for example --label-column {names[0]!r}, or several with commas between them"
+        return StriateError(_DOUBT, received=f"the columns {first_few(names, 10)}", where=self.file, remedy=remedy)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
@@ -168,8 +203,7 @@ def _names_in(comment: str, following: str) -> str:
     word each."""
     names = comment.lstrip("# \t")
     for mark in (*_DELIMITERS, " "):
-        lines = (next(cut(line, mark), (1, []))[1] for line in (names, following))
-        words, cells = ([cell.casefold() for cell in line] for line in lines)
+        words, cells = (next(cut(line.casefold(), mark), (1, []))[1] for line in (names, following))
         if len(words) == len(cells) > 1 and words != cells and not _TITLES & set(cells):
             if _TITLES & set(words):
                 return names
@@ -192,7 +226,7 @@ def read_layout(table: Table, find_path: FindPath, is_path: Callable[[str], bool
     words = {word.casefold() for word in (*words_in(asked.label_column), asked.group) if word and not word.isdecimal()}
     known = any(cell.casefold() in words | _TITLES for cell in first)
     if table.names is None and (is_path(first[path]) or not (known or _unlike(named, path))):
-        columns = asked_columns(table) or _beside(named, path)
+        columns = table.asked_columns() or _beside(named, path)
         names = [f"column {number}" for number in columns]
         return Layout(table=table, path=path, meaning=table.meaning(columns, names))
     return named_layout(named, path)
@@ -200,27 +234,13 @@ def read_layout(table: Table, find_path: FindPath, is_path: Callable[[str], bool
 
 def named_layout(table: Table, path: int) -> Layout:
     """Which column is what in a table with names; path: the column of what is learned from."""
-    labels, part, group, taken = titled(table)
+    labels, part, group, taken = table.titled()
     group = None if group == path and not table.asked.group else group
     labels = labels or _label_columns(table, {path, *taken})
     _require_one(table, labels)
     meaning = table.meaning(labels, [table.names[number] for number in labels])
     perhaps = _perhaps(table, {path, *labels}) if group is None else None
     return Layout(table=table, path=path, meaning=meaning, part=part, group=group, perhaps=perhaps)
-
-
-def titled(table: Table) -> tuple[tuple[int, ...], int | None, int | None, set]:
-    """The columns of the label (none if no name says it), of the part and of the group, and all that these take."""
-    names, asked = table.names, table.asked.group
-    known = {kind: find_column(names, words) for kind, words in COLUMNS.items()}
-    group = find_column(names, (asked,)) if asked else known["group"]
-    if group is None and re.fullmatch(r"(?!(parent|PatientID)$)[\w -]+", asked or ""):
-        rule, remedy = "--group must be a column of the table, 'parent' or an expression", nearest(asked, names)
-        raise StriateError(rule, received=repr(asked), where=table.file, remedy=remedy)
-    labels = asked_columns(table)
-    if not labels and known["label"] is not None:
-        labels = (known["label"],)
-    return labels, known["part"], group, {*labels, group, known["group"], known["part"]}
 
 
 def _delimiter(text: str) -> str:
@@ -245,6 +265,11 @@ def find_column(header: Sequence[str], words: Sequence[str]) -> int | None:
         if (found := next((names.index(word) for word in asked if word and word in names), None)) is not None:
             return found
     return None
+
+
+def time_columns(names: Sequence[str]) -> tuple[int | None, int | None]:
+    """The columns that say of which series and of what time a line is."""
+    return find_column(names, SERIES), find_column(names, TIMES)
 
 
 def _bare(title: str) -> str:
@@ -277,25 +302,6 @@ def _beside(table: Table, path: int) -> tuple[int, ...]:
     return (label,)
 
 
-def asked_columns(table: Table) -> tuple[int, ...]:
-    """The columns that --label-column names, or counts from 0; none where it is not given."""
-    asked, names, found = table.asked.label_column, table.names or [], []
-    if asked and (whole := find_column(names, (asked,))) is not None:
-        return (whole,)
-    for word in filter(None, words_in(asked)):
-        column = find_column(names, (word,))
-        if column is None and word.isdecimal() and int(word) < table.width:
-            column = int(word)
-        if column is None:
-            known = list(filter(None, names))
-            rule = "--label-column names a column of the table, or several with commas between them"
-            numbers = f"give its number, 0 to {table.width - 1}, or name all: --columns"
-            remedy = nearest(word, known) if known else numbers
-            raise StriateError(rule, received=word, where=table.file, remedy=remedy)
-        found.append(column)
-    return tuple(found)
-
-
 def _label_columns(table: Table, taken: set[int | None]) -> tuple[int, ...]:
     """The one column that is left, or the columns of classes or labels that every line marks with 0 and 1."""
     rest = [n for n, name in enumerate(table.names) if n not in taken and not _KEPT.fullmatch(_bare(name))]
@@ -304,7 +310,7 @@ def _label_columns(table: Table, taken: set[int | None]) -> tuple[int, ...]:
         return tuple(rest)
     if not rest:
         raise _no_columns(table, "a table needs a column label")
-    raise in_doubt(table, sorted(rest, key=lambda n: is_picture_name(table.column(n)[-1])))
+    raise table.in_doubt(sorted(rest, key=lambda n: is_picture_name(table.column(n)[-1])))
 
 
 def _require_one(table: Table, columns: Sequence[int]) -> None:
@@ -319,16 +325,10 @@ def _require_one(table: Table, columns: Sequence[int]) -> None:
             raise StriateError(_DOUBT, received=received, where=table.file, remedy=remedy)
 
 
-def in_doubt(table: Table, columns: Sequence[int]) -> StriateError:
-    """That any of these columns may hold the label."""
-    names = [table.names[n] for n in columns]
-    remedy = f"name it, for example --label-column {names[0]!r}, or several with commas between them"
-    return StriateError(_DOUBT, received=f"the columns {first_few(names, 10)}", where=table.file, remedy=remedy)
-
-
 def _no_columns(table: Table, rule: str = "a table needs a column path and a column label") -> StriateError:
     names, remedy = table.names, f"{_REMEDY}; {with_folder(table.file)}; a column of texts is named by --text"
-    if find_column(names, TIMES) is not None and find_column(names, SERIES) is None:
+    series, times = time_columns(names)
+    if times is not None and series is None:
         rule = "a table with a line for every time needs a column series beside time, and each series several lines"
         remedy = f"call the column series that says of which series a line is; for pictures, {remedy}"
     return StriateError(rule, received=f"the columns {first_few(names)}", where=table.file, remedy=remedy)

@@ -10,21 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import (
-    COLUMNS,
-    SERIES,
-    TIMES,
-    Line,
-    Table,
-    asked_columns,
-    cell_at,
-    cut,
-    find_column,
-    group_at,
-    in_doubt,
-    titled,
-    without_comments,
-)
+from striate.data.columns import COLUMNS, Table, cell_at, cut, find_column, group_at, time_columns, without_comments
 from striate.data.folder import is_picture_name, part_named
 from striate.data.sample import Asked
 from striate.data.targets import MISSING, NOTHING
@@ -80,7 +66,7 @@ def is_measurements(start: str, sure: bool = False) -> bool:
     many = [sum(map(is_number, cells)) >= max(least, len(cells) - WORDS) for cells in rows]
     many = many[1:] or many[:sure]
     paths = any(is_picture_name(cell) for cells in rows[:2] for cell in cells)
-    is_long = bool(rows) and None not in _places(rows[0]) and find_column(rows[0], COLUMNS["path"]) is None
+    is_long = bool(rows) and None not in time_columns(rows[0]) and find_column(rows[0], COLUMNS["path"]) is None
     return bool(many) and not paths and (is_long or sum(many) >= 0.9 * len(many))
 
 
@@ -102,7 +88,7 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Series]:
 
 def _of_named(table: Table) -> Iterable[Series]:
     """The series below a line of names."""
-    places, read = _places(table.names), table.asked.read
+    places, read = time_columns(table.names), table.asked.read
     series, times = map(table.column, places)
     is_long = None not in places and LEAST * len(set(series)) <= len(series)
     columns = _named_columns(table, set(places) if is_long else set())
@@ -117,7 +103,7 @@ def _of_named(table: Table) -> Iterable[Series]:
 
 def _of_plain(table: Table) -> Iterator[Series]:
     """The series of a table whose columns have no names, or numbers for names, where a line counts them."""
-    rows, asked, numbers = table.rows, table.asked.read, asked_columns(table)
+    rows, asked, numbers = table.rows, table.asked.read, table.asked_columns()
     is_blank = table.names is not None and not table.names[0]
     is_index = 0 not in numbers and (is_blank or _is_index(rows, numbers, asked))
     rows = [cells[is_index:] or [""] for cells in rows]
@@ -160,11 +146,6 @@ def _kinds(cells: Sequence[str]) -> int:
     """How many classes these cells name; 0 where one is a decimal."""
     numbers = (float(cell) for cell in cells if is_number(cell) and cell.lower() not in MISSING)
     return len(set(cells)) if all(map(float.is_integer, numbers)) else 0
-
-
-def _places(names: Sequence[str]) -> tuple[int | None, int | None]:
-    """The columns that say of which series and of what time a line is."""
-    return find_column(names, SERIES), find_column(names, TIMES)
 
 
 def _joined(file: Path, series: Sequence[str], times: Sequence[str], rows: list[Series]) -> Iterator[Series]:
@@ -242,7 +223,7 @@ def numbers_of(cells: Sequence[str]) -> np.ndarray:
         return np.array([np.nan if cell.lower() in MISSING else float(cell) for cell in cells], np.float64)
 
 
-def _cells(text: str) -> Iterator[Line]:
+def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
     """The number of every line that is not empty, and its cells: between tabs, semicolons, commas or blanks, whichever
     leaves most numbers."""
     some = "\n".join([line for line in text[:100_000].splitlines() if line.strip()][:_LOOKED_AT])
@@ -250,7 +231,7 @@ def _cells(text: str) -> Iterator[Line]:
     return _cut(text, max(numbers, key=numbers.__getitem__))
 
 
-def _cut(text: str, delimiter: str) -> Iterator[Line]:
+def _cut(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     for number, cells in cut(text, delimiter):
         yield number, cells if delimiter == "," else [_with_point(cell) for cell in cells]
 
@@ -290,7 +271,7 @@ def _named_columns(table: Table, taken: set[int]) -> _Columns:
     names, rows, asked = table.names, table.rows[:1000], table.asked
     slips = {n: _words_among(rows, n) for n in range(len(names))}
     numeric = {n for n, share in slips.items() if share <= SLIPS}
-    labels, part, group, own = titled(table)
+    labels, part, group, own = table.titled()
     read = asked.read or {"labels": (), "apart": ()}
     learned = tuple(n for n, name in enumerate(names) if name in read["labels"])
     if learned and not asked.label_column:
@@ -300,7 +281,7 @@ def _named_columns(table: Table, taken: set[int]) -> _Columns:
     if not (labels or asked.read):
         words = words or [n for n, share in slips.items() if share and n not in taken]
         if len(words) > 1:
-            raise in_doubt(table, words)
+            raise table.in_doubt(words)
     labels = labels or tuple(words)
     taken |= {*labels, *(n for n, name in enumerate(names) if name.casefold() in ("id", "index", "", "unnamed: 0"))}
     return _Columns({names[n]: n for n in labels}, group, part, tuple(sorted(numeric - taken)))

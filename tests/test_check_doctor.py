@@ -144,18 +144,20 @@ def test_leaks_between_given_parts(tmp_path: Path) -> None:
 
 
 def test_files_that_are_no_pictures(tmp_path: Path) -> None:
-    """A web page, a cut file, an empty one and a GIF, all named .jpg: each under its own kind."""
+    """A web page, a cut file, an empty one and a GIF, all named .jpg: each under its own kind. A GIF named .dcm is of
+    another format than its name too."""
     folder = draw(tmp_path / "set", name="{}/{:04}.jpg".format)
     (folder / "bar/a.jpg").write_bytes(b"<!DOCTYPE html><html></html>")
     (folder / "bar/b.jpg").write_bytes((folder / "bar/0000.jpg").read_bytes()[:500])
     (folder / "bar/c.jpg").write_bytes(b"")
     Image.open(folder / "disc/0002.jpg").convert("P").save(folder / "disc/d.jpg", format="GIF")
+    Image.open(folder / "disc/0005.jpg").convert("P").save(folder / "disc/e.dcm", format="GIF")
     check = examine(folder, tmp_path / "store")
     for kind, path in (("not-a-picture", "a"), ("truncated", "b"), ("empty", "c")):
         assert one(check, kind).groups == ((f"bar/{path}.jpg",),)
         assert one(check, kind).level == "caution"
-    assert one(check, "wrong-ending").groups == (("disc/d.jpg",),)
-    assert one(check, "wrong-ending").figures["kinds"] == {"GIF named .jpg": 1}
+    assert one(check, "wrong-ending").groups == (("disc/d.jpg",), ("disc/e.dcm",))
+    assert one(check, "wrong-ending").figures["kinds"] == {"GIF named .jpg": 1, "GIF named .dcm": 1}
     assert kinds(check) <= {"not-a-picture", "truncated", "empty", "wrong-ending", "near-duplicates", "odd-light"}
 
 

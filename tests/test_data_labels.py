@@ -12,9 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from striate.data.columns import Row
 from striate.data.labels import _Index, _Join, _pictures, _take
-from striate.data.sample import Sample
+from striate.data.sample import Row, Sample
 from striate.data.sources import read_source, require_trainable
 from striate.data.targets import meaning_of
 from striate.errors import StriateError

@@ -233,13 +233,18 @@ def test_a_table_without_names(tmp_path: Path) -> None:
     draw(tmp_path / "a.png", tmp_path / "b.png")
     (tmp_path / "t.csv").write_text("1,a.png,x\n2,b.png,y\n")
     assert [(s.path, s.target) for s in read_source(tmp_path / "t.csv").samples] == [("a.png", "x"), ("b.png", "y")]
+    (tmp_path / "t.csv").write_text("# by hand\n\na.png,1,big\nb.png,0,far\n")
+    with pytest.raises(StriateError, match=r"received: 'big' in column 2\..*column 1,column 2, line 3"):
+        read_source(tmp_path / "t.csv", label_column="1,2")
 
 
 def test_blanks_between_cells(tmp_path: Path) -> None:
-    """A list such as "a.png 3" is a table; a blank inside the cells of another one is no separator."""
+    """A list such as "a.png 3" is a table, however many blanks there are and whether some end a line; a blank inside
+    the cells of another one is no separator."""
     draw(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "my c.png")
-    (tmp_path / "t.txt").write_text("a.png 3\nb.png 0\n")
-    assert [(s.path, s.target) for s in read_source(tmp_path / "t.txt").samples] == [("a.png", "3"), ("b.png", "0")]
+    for text in ("a.png 3\nb.png 0\n", "a.png  3 \nb.png 0\n", " a.png  3\r\nb.png 0  \r\n"):
+        (tmp_path / "t.txt").write_text(text)
+        assert [(s.path, s.target) for s in read_source(tmp_path / "t.txt").samples] == [("a.png", "3"), ("b.png", "0")]
     (tmp_path / "t.csv").write_text("path,label\nmy c.png,red car\na.png,big dog\n")
     found = read_source(tmp_path / "t.csv")
     assert [(s.path, s.target) for s in found.samples] == [("my c.png", "red car"), ("a.png", "big dog")]

@@ -9,17 +9,13 @@ import numpy as np
 
 from striate.check.case import MOST, Case
 from striate.check.finding import Finding
-from striate.data.content import FORMATS
+from striate.data.content import FORMATS, IMAGE_SUFFIXES
 from striate.data.folder import other_labels
 from striate.data.grouping import PATIENT
 from striate.data.prepare import DEPTHS
 from striate.data.sample import LeftOut, number_text, unknown_in
 from striate.errors import counted, first_few
 
-SUFFIXES = {
-    "PNG": (".png", ".apng"), "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "TIFF": (".tif", ".tiff"),
-    "BMP": (".bmp", ".dib"), "WEBP": (".webp",), "GIF": (".gif",),
-}  # fmt: skip
 FEW = 20  # pictures of a class, below which no score of it means much
 RATIOS = (10.0, 3.0)  # most frequent to rarest class: a caution, a note
 _ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
@@ -169,11 +165,10 @@ def _examples(items: Sequence[LeftOut]) -> str:
 
 def _wrong_names(case: Case) -> Iterator[Finding]:
     """Files whose ending names another format than they have."""
-    known = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
     rows, kinds = [], Counter()
     for row, number in enumerate(case.facts["format"].tolist()):
         suffix = PurePosixPath(case.path(row)).suffix.lower()
-        said = known.get(suffix)
+        said = IMAGE_SUFFIXES.get(suffix)
         if said and number < len(FORMATS) and said != FORMATS[number]:
             rows.append(row)
             kinds[f"{FORMATS[number]} named {suffix}"] += 1

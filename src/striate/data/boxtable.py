@@ -39,7 +39,7 @@ def is_box_table(file: Path) -> bool:
     if file.suffix.lower() not in (".csv", ".tsv", ".txt") or not file.is_file():
         return False
     try:
-        return _columns(read_lines(file)[0][1]) is not None
+        return _columns(read_lines(file).named().names) is not None
     except StriateError:
         return False
 
@@ -59,10 +59,10 @@ def _columns(header: Sequence[str]) -> dict[str, int] | None:
 
 def read_box_table(file: Path) -> list[Noted]:
     """What a table says of every picture, in the order in which it first names them."""
-    lines = read_lines(file)
-    columns = _columns(lines[0][1])
+    table = read_lines(file).named()
+    columns = _columns(table.names)
     rows: dict[str, list[tuple[int, dict[str, str]]]] = {}
-    for number, cells in lines[1:]:
+    for number, cells in table.lines:
         values = {word: cell_at(cells, column) for word, column in columns.items()}
         values["corners"] = "".join(values[word] for word in HEADER[2:] if values[word].lower() not in NOTHING)
         if values["path"]:

@@ -9,11 +9,12 @@ from typing import BinaryIO
 from striate.data.header import Unreadable
 from striate.errors import StriateError
 
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "NPY", "DICOM")
-IMAGE_SUFFIXES = frozenset(
-    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".btf", ".bmp", ".dib", ".webp"}
-    | {".gif", ".npy", ".dcm", ".dicom"}
-)
+IMAGE_SUFFIXES = {  # with the format that each names
+    ".png": "PNG", ".apng": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".jpe": "JPEG", ".jfif": "JPEG", ".mpo": "JPEG",
+    ".tif": "TIFF", ".tiff": "TIFF", ".btf": "TIFF", ".bmp": "BMP", ".dib": "BMP", ".webp": "WEBP", ".gif": "GIF",
+    ".npy": "NPY", ".dcm": "DICOM", ".dicom": "DICOM",
+}  # fmt: skip
+FORMATS = tuple(dict.fromkeys(IMAGE_SUFFIXES.values()))
 START = 4096  # bytes that are enough to tell what a file is
 MAX_BYTES = 400_000_000  # of a file, which is read whole
 MOST_TEXT = 1_000_000_000  # bytes of a table or a file of labels: COCO's own have 450 million

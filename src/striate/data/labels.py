@@ -10,17 +10,16 @@ from functools import partial
 from pathlib import Path
 
 from striate.data.apart import called, files_of
-from striate.data.columns import COLUMNS, Row, read_layout, read_lines, rows_of
+from striate.data.columns import COLUMNS, read_layout, read_lines
 from striate.data.content import IMAGE_SUFFIXES
 from striate.data.folder import number_key, part_named, read_flat, tables_in, with_parts
-from striate.data.sample import Asked, Found, LeftOut, Sample
+from striate.data.sample import Asked, Found, LeftOut, Row, Sample
 from striate.data.table import Claims
 from striate.data.targets import CLASS, NUMBERS, meaning_of, number_words
 from striate.errors import StriateError, first_few
 from striate.files import readable
 
 NAMES = ("id", "image_id", "img_id", "id_code", "image_name", "name", "uid", "case", "case_id", *COLUMNS["path"])
-NO_LINE = "named by no line of"
 _WHOLE, _DIGITS, _ZEROS = re.compile(r"(\d+)(?:[.,]0+)?"), re.compile(r"\d+"), re.compile(r"(?<!\d)0+(?=\d)")
 _BY_NAME, _BY_NUMBER = 1, 3  # the loosest ways to find a picture by its name, and by its number
 _BARE = 4  # the way to find a picture that is called by a number alone
@@ -70,21 +69,26 @@ def label_by_table(folder: Path, file: Path, asked: Asked) -> Found:
     picture or several, and a picture without a line, is left out with the reason. Raises StriateError when
     nothing fits.
     """
+    return _labelled(folder, file, asked)[0]
+
+
+def _labelled(folder: Path, file: Path, asked: Asked) -> tuple[Found, int, int]:
+    """The same, and how many lines of the table and how many pictures are left over."""
     found, first = _flat(folder), {}
     one_each = [s for s in found.samples if first.setdefault(tuple(files_of(s.source, asked.apart)), s) is s]
     found = replace(found, samples=one_each)  # of several channels
-    index, lines = _Index([s.path for s in one_each], asked.apart), read_lines(file, asked.columns)
-    find_path = partial(_name_column, file, index)
-    layout = read_layout(file, lines, find_path, lambda cell: bool(index.find(cell)[1]), asked)
-    join, matches = _Join(meaning=layout.meaning), [(*index.find(row.name), row) for row in rows_of(lines, layout)]
+    index, table = _Index([sample.path for sample in one_each], asked.apart), read_lines(file, asked)
+    layout = read_layout(table, partial(_name_column, file, index), lambda cell: bool(index.find(cell)[1]))
+    join, matches = _Join(meaning=layout.meaning), [(*index.find(row.name), row) for row in layout.rows()]
     for looseness, fits, row in sorted(matches, key=lambda match: match[0]):
         _take(join, found.samples, looseness, fits, row)
     samples, bare = _pictures(join, found.samples, file.name)
     own = os.path.realpath(file)
     others = [item for item in found.left_out if os.path.realpath(os.path.join(found.root, item.path)) != own]  # noqa: PTH118
     lost = [item for _, item in sorted(join.left_out, key=lambda item: item[0])]
-    said = layout.said(file) + number_words(layout.meaning.task, samples)
-    return replace(found, samples=samples, left_out=others + lost + bare, labels=said, **layout.about)
+    said = layout.said + number_words(layout.meaning.task, samples)
+    found = replace(found, samples=samples, left_out=others + lost + bare, labels=said, **layout.about)
+    return found, len(lost), len(bare)
 
 
 def fitting_table(folder: Path, asked: Asked) -> Found | None:
@@ -94,11 +98,9 @@ def fitting_table(folder: Path, asked: Asked) -> Found | None:
     if len(tables) != 1:
         return None
     try:
-        found = label_by_table(folder, tables[0], asked)
+        found, lost, bare = _labelled(folder, tables[0], asked)
     except StriateError:
         return None
-    lost = sum(item.reason.startswith("line ") for item in found.left_out)
-    bare = sum(item.reason.startswith(NO_LINE) for item in found.left_out)
     various = len({sample.target for sample in found.samples}) > 1
     return found if various and len(found.samples) >= min(lost, bare) else None
 
@@ -112,7 +114,7 @@ def naming_table(folder: Path, found: Found) -> str | None:
     index = _Index([sample.path for sample in found.samples])
     for file in tables_in(folder):
         try:
-            lines = [cells for _, cells in read_lines(file)]
+            lines = read_lines(file).rows
         except StriateError:
             continue
         looked = lines[1 :: -(-len(lines) // _FEW_LINES)]
@@ -307,5 +309,5 @@ def _pictures(join: _Join, samples: list[Sample], table: str) -> tuple[list[Samp
         elif number in doubtful:
             bare.append(sample.left_out(f"line {doubtful[number]} fits other pictures too"))
         elif sample.path not in told:
-            bare.append(sample.left_out(f"{NO_LINE} {table}"))
+            bare.append(sample.left_out(f"named by no line of {table}"))
     return [labelled[line] for line in sorted(labelled)], bare

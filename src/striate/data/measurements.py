@@ -1,8 +1,6 @@
 """Tables of numbers, a series in every line: the text files of the UCR archive, and CSV or TSV with column names; these
 may have a line for every time instead, with a channel in each column."""
 
-import csv
-import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,19 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from striate.data.columns import (
-    COLUMNS,
-    SERIES,
-    TIMES,
-    Line,
-    asked_columns,
-    cell_at,
-    find_column,
-    group_at,
-    in_doubt,
-    titled,
-    without_comments,
-)  # fmt: skip
+from striate.data.columns import COLUMNS, Table, cell_at, cut, find_column, group_at, time_columns, without_comments
 from striate.data.folder import is_picture_name, part_named
 from striate.data.sample import Asked
 from striate.data.targets import MISSING, NOTHING
@@ -80,7 +66,7 @@ def is_measurements(start: str, sure: bool = False) -> bool:
     many = [sum(map(is_number, cells)) >= max(least, len(cells) - WORDS) for cells in rows]
     many = many[1:] or many[:sure]
     paths = any(is_picture_name(cell) for cells in rows[:2] for cell in cells)
-    is_long = bool(rows) and None not in _places(rows[0]) and find_column(rows[0], COLUMNS["path"]) is None
+    is_long = bool(rows) and None not in time_columns(rows[0]) and find_column(rows[0], COLUMNS["path"]) is None
     return bool(many) and not paths and (is_long or sum(many) >= 0.9 * len(many))
 
 
@@ -91,49 +77,48 @@ def rows_of_table(file: Path, text: str, asked: Asked) -> Iterator[Series]:
     lines = list(_cells(without_comments(text)))
     if not lines:
         raise StriateError("a table of series must have lines", received="an empty table", where=file)
-    first, rest = lines[0][1], lines[1:]
-    counted = _are_counted(first, [cells for _, cells in rest[:1000]])
-    if sum(not is_number(cell) for cell in first) > (0 if counted else len(first) / 2):
-        yield from _of_named(file, first, rest, asked)
-    elif counted:
-        yield from _of_plain(file, first, rest, asked)
+    table = Table(file=file, lines=lines, asked=asked)
+    named = table.named()
+    counted = _are_counted(named)
+    if sum(not is_number(name) for name in named.names) > (0 if counted else table.width / 2):
+        yield from _of_named(named)
     else:
-        yield from _of_plain(file, None, lines, asked)
+        yield from _of_plain(named if counted else table)
 
 
-def _of_named(file: Path, names: list[str], lines: Sequence[Line], asked: Asked) -> Iterable[Series]:
+def _of_named(table: Table) -> Iterable[Series]:
     """The series below a line of names."""
-    places, rows = _places(names), [cells for _, cells in lines]
-    series, times = ([cell_at(cells, place) for cells in rows] for place in places)
-    is_long = None not in places and LEAST * len(set(series)) <= len(rows)
-    columns = _named_columns(file, names, rows, asked, set(places) if is_long else set())
-    apart, length = [name for n, name in enumerate(names) if n not in columns.values], len(columns.values)
-    if asked.read and asked.read["length"] not in (None, length):
+    places, read = time_columns(table.names), table.asked.read
+    series, times = map(table.column, places)
+    is_long = None not in places and LEAST * len(set(series)) <= len(series)
+    columns = _named_columns(table, set(places) if is_long else set())
+    apart, length = [name for n, name in enumerate(table.names) if n not in columns.values], len(columns.values)
+    if read and read["length"] not in (None, length):
         rule = "a table has as many columns of values as the one that the model learned from"
-        raise StriateError(rule, received=f"{length} where those were {asked.read['length']}", where=file)
+        raise StriateError(rule, received=f"{length} where those were {read['length']}", where=table.file)
     read = {"labels": list(columns.labels), "apart": apart, "length": length}
-    made = [_row(line, cells, columns, read) for line, cells in lines]
-    return _joined(file, series, times, made) if is_long else made
+    made = [_row(line, cells, columns, read) for line, cells in table.lines]
+    return _joined(table.file, series, times, made) if is_long else made
 
 
-def _of_plain(file: Path, names: list[str] | None, lines: Sequence[Line], asked: Asked) -> Iterator[Series]:
-    """The series of a table whose columns have no names; names: their numbers, where a line counts them."""
-    rows = [cells for _, cells in lines]
-    width = len(names or rows[0])
-    numbers = asked_columns(file, names, width, asked.label_column)
-    is_index = 0 not in numbers and ((names is not None and not names[0]) or _is_index(rows, numbers, asked.read))
+def _of_plain(table: Table) -> Iterator[Series]:
+    """The series of a table whose columns have no names, or numbers for names, where a line counts them."""
+    rows, asked, numbers = table.rows, table.asked.read, table.asked_columns()
+    is_blank = table.names is not None and not table.names[0]
+    is_index = 0 not in numbers and (is_blank or _is_index(rows, numbers, asked))
     rows = [cells[is_index:] or [""] for cells in rows]
     columns = _Columns({f"column {number}": number - is_index for number in numbers})
     if not numbers:
-        columns = _known_columns(width - is_index, asked.read) or _plain_columns(rows, is_index)
+        columns = _known_columns(table.width - is_index, asked) or _plain_columns(rows, is_index)
     labels, widths = list(columns.labels.values()), set(map(len, rows))
     length = widths.pop() - len(labels) if len(widths) == 1 else None
     read = {"labels": labels, "apart": labels, "length": length} | ({"index": True} if is_index else {})
-    yield from (_row(line, cells, columns, read) for (line, _), cells in zip(lines, rows, strict=True))
+    yield from (_row(line, cells, columns, read) for (line, _), cells in zip(table.lines, rows, strict=True))
 
 
-def _are_counted(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first line counts the columns but for a word or two, as pandas does where they have no names."""
+def _are_counted(table: Table) -> bool:
+    """Whether the names count the columns but for a word or two, as pandas does where they have none."""
+    first, rows = table.names, table.rows[:1000]
     words = [n for n, cell in enumerate(first) if not cell or not is_number(cell)]
     whole = [cell for n, cell in enumerate(first) if n not in words]
     if not (rows and len(words) <= 2 and len(whole) >= LEAST and whole[0] in ("0", "1") and _count(whole)):
@@ -161,11 +146,6 @@ def _kinds(cells: Sequence[str]) -> int:
     """How many classes these cells name; 0 where one is a decimal."""
     numbers = (float(cell) for cell in cells if is_number(cell) and cell.lower() not in MISSING)
     return len(set(cells)) if all(map(float.is_integer, numbers)) else 0
-
-
-def _places(names: Sequence[str]) -> tuple[int | None, int | None]:
-    """The columns that say of which series and of what time a line is."""
-    return find_column(names, SERIES), find_column(names, TIMES)
 
 
 def _joined(file: Path, series: Sequence[str], times: Sequence[str], rows: list[Series]) -> Iterator[Series]:
@@ -243,24 +223,17 @@ def numbers_of(cells: Sequence[str]) -> np.ndarray:
         return np.array([np.nan if cell.lower() in MISSING else float(cell) for cell in cells], np.float64)
 
 
-def _cells(text: str) -> Iterator[Line]:
+def _cells(text: str) -> Iterator[tuple[int, list[str]]]:
     """The number of every line that is not empty, and its cells: between tabs, semicolons, commas or blanks, whichever
     leaves most numbers."""
     some = "\n".join([line for line in text[:100_000].splitlines() if line.strip()][:_LOOKED_AT])
-    return _cut(
-        text, max("\t;, ", key=lambda mark: sum(is_number(c) for _, cells in _cut(some, mark) for c in cells if c))
-    )
+    numbers = {mark: sum(is_number(c) for _, cells in _cut(some, mark) for c in cells if c) for mark in "\t;, "}
+    return _cut(text, max(numbers, key=numbers.__getitem__))
 
 
-def _cut(text: str, delimiter: str) -> Iterator[Line]:
-    if delimiter == " ":
-        lines = ((number, line.split()) for number, line in enumerate(text.splitlines(), 1))
-    else:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-        lines = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
-    for number, cells in lines:
-        if any(cells):
-            yield number, cells if delimiter == "," else [_with_point(cell) for cell in cells]
+def _cut(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    for number, cells in cut(text, delimiter):
+        yield number, cells if delimiter == "," else [_with_point(cell) for cell in cells]
 
 
 def _with_point(cell: str) -> str:
@@ -293,33 +266,30 @@ def _plain_columns(rows: Sequence[Sequence[str]], index: bool) -> _Columns:
     return _Columns({"label": labels[0]} if labels else {})
 
 
-def _named_columns(
-    file: Path, names: list[str], rows: Sequence[Sequence[str]], asked: Asked, taken: set[int]
-) -> _Columns:
+def _named_columns(table: Table, taken: set[int]) -> _Columns:
     """Which columns hold the label, the group, the part and the values. taken: those known to be something else."""
-    plain = [name.casefold() for name in names]
+    names, rows, asked = table.names, table.rows[:1000], table.asked
     slips = {n: _words_among(rows, n) for n in range(len(names))}
     numeric = {n for n, share in slips.items() if share <= SLIPS}
-    labels, part, group, own = titled(file, names, asked)
+    labels, part, group, own = table.titled()
     read = asked.read or {"labels": (), "apart": ()}
     learned = tuple(n for n, name in enumerate(names) if name in read["labels"])
     if learned and not asked.label_column:
         labels, own = learned, own.difference(labels).union(learned)
     taken = {*taken, *own, *(n for n, name in enumerate(names) if name in read["apart"])}
-    words = [n for n in range(len(names)) if n not in numeric and n not in taken]
+    words = [n for n in slips if n not in numeric and n not in taken]
     if not (labels or asked.read):
         words = words or [n for n, share in slips.items() if share and n not in taken]
         if len(words) > 1:
-            raise in_doubt(file, [names[n] for n in words])
+            raise table.in_doubt(words)
     labels = labels or tuple(words)
-    taken |= set(labels)
-    values = tuple(n for n in sorted(numeric) if n not in taken and plain[n] not in ("id", "index", "", "unnamed: 0"))
-    return _Columns({names[n]: n for n in labels}, group, part, values)
+    taken |= {*labels, *(n for n, name in enumerate(names) if name.casefold() in ("id", "index", "", "unnamed: 0"))}
+    return _Columns({names[n]: n for n in labels}, group, part, tuple(sorted(numeric - taken)))
 
 
 def _words_among(rows: Sequence[Sequence[str]], column: int) -> float:
     """The share of a column's cells that are words, of those that are not missing."""
-    cells = [row[column] for row in rows[:1000] if column < len(row) and row[column].lower() not in MISSING]
+    cells = [row[column] for row in rows if column < len(row) and row[column].lower() not in MISSING]
     return sum(not is_number(cell) for cell in cells) / max(len(cells), 1)
 
 

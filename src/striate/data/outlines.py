@@ -19,9 +19,8 @@ from striate.data.labelme import find_labelme, read_labelme
 from striate.data.painted import runs_of
 from striate.data.pixels import turned_size
 from striate.data.raster import file_orientation
-from striate.data.sample import IGNORE, Found, LeftOut, Mask, Runs, class_order
+from striate.data.sample import BACKGROUND, IGNORE, Found, LeftOut, Mask, Runs, class_order
 from striate.data.values import mask_values
-from striate.data.vocabulary import BACKGROUND
 from striate.errors import StriateError
 
 CIRCLE = 180  # corners of the polygon that stands for a circle

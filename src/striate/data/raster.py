@@ -144,7 +144,7 @@ def unpacked(image: Image.Image, kind: str, page: int = 0, enough: int = 0, shap
 def _is_plain(image: Image.Image, shape: Shape) -> bool:
     """Whether nothing but its size lies between the unpacked picture and `fit`."""
     kept = {"L": 1, "RGB": 3}.get(image.mode) == shape.channels and (shape.form, shape.depth) == ("picture", "uint8")
-    return kept and not shape.picked and "transparency" not in image.info and orientation_of(image) in (None, 1)
+    return kept and not shape.picked and not image.has_transparency_data and orientation_of(image) in (None, 1)
 
 
 def _header(file: BinaryIO, image: Image.Image, kind: str) -> Header:
@@ -161,7 +161,7 @@ def _pixels(image: Image.Image) -> np.ndarray:
         pixels = np.asarray(image)
         return as_depth(pixels.reshape(*pixels.shape[:2], -1))
     grey = image.mode in _GREY
-    clear = image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info
+    clear = image.has_transparency_data
     wanted = ("LA" if clear else "L") if grey else ("RGBA" if clear else "RGB")
     out = np.empty((image.height, image.width, 1 if grey else 3), np.uint8)
     for top in range(0, image.height, _ROWS):

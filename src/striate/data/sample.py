@@ -12,6 +12,7 @@ from striate.errors import StriateError
 
 PARTS = ("train", "validation", "test")
 UNKNOWN = "?"  # before the name of a label of which is not known whether the picture has it
+BACKGROUND = "background"  # the class of pixels that no other has
 IGNORE = "__ignore__"  # labelme's own word for regions that are neither right nor wrong, and of no class
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
 
@@ -181,6 +182,23 @@ class LeftOut:
     @property
     def said(self) -> str:
         return f"{self.path} ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a table: what it says of a picture, and in `problem` why it cannot be used ("" when it can)."""
+
+    line: int
+    name: str
+    target: Target
+    part: str | None = None
+    group: str | None = None
+    problem: str = ""
+
+    def left_out(self, problem: str, path: str = "", part: str | None = None) -> LeftOut:
+        """This line as one that is not used; path and part are those of its picture, where that is known."""
+        path, reason = path or self.name.replace("\\", "/"), f"line {self.line}: {problem}"
+        return LeftOut(path=path, reason=reason, label=text_of(self.target), part=self.part or part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from striate.data.columns import COLUMNS, Row, find_column, read_layout, read_lines, rows_of
+from striate.data.columns import COLUMNS, find_column, read_layout, read_lines
 from striate.data.folder import is_picture_name
-from striate.data.sample import Asked, Found, LeftOut, Sample
+from striate.data.sample import Asked, Found, LeftOut, Row, Sample
 from striate.data.targets import Meaning, number_words
 from striate.errors import first_few
 
@@ -62,12 +62,11 @@ def read_table(file: Path, asked: Asked) -> Found:
     may lead out of it and may be Windows ones. A missing file or label, and one file with two labels, is
     left out with the number of its line. Raises StriateError for a table without paths or labels.
     """
-    lines = read_lines(file, asked.columns)
     folder = os.path.abspath(file.parent)  # noqa: PTH100 - resolve() would follow links
     is_path = partial(_is_path, folder)
-    layout = read_layout(file, lines, partial(_path_column, is_path), is_path, asked)
+    layout = read_layout(read_lines(file, asked), partial(_path_column, is_path), is_path)
     reading, samples = _Reading(folder=folder, meaning=layout.meaning), []
-    for row in rows_of(lines, layout):
+    for row in layout.rows():
         _take(reading, row)
     for place, row in reading.rows.items():
         name = _shown(place, folder)
@@ -78,7 +77,7 @@ def read_table(file: Path, asked: Asked) -> Found:
             samples.append(sample)
     root = os.path.abspath(file)  # noqa: PTH100
     remark = number_words(layout.meaning.task, samples)
-    said = remark and layout.said(file) + remark
+    said = remark and layout.said + remark
     return Found(root=root, kind="table", samples=samples, left_out=reading.left_out, labels=said, **layout.about)
 
 

@@ -138,16 +138,14 @@ def meaning_of(
         made = _of_many(several, asked, decimal)
     else:
         made = _of_one([cells[0] for cells in several], names[0], asked, decimal)
-    if made and not typed and "commas" in made:
-        notes = map(_guess, names, zip(*several, strict=True), made["commas"])
-        made["notes"] = tuple(filter(None, notes))
     if made is None:
         rule = f"the columns of labels fit {f'the task {asked}' if asked else 'one task'}"
         remedy = "numbers for regression; 0 and 1 for multilabel; one column of words for classification"
         place, received = _misfit(several, names, asked)
         where = f"--label-column {','.join(names)}, line {numbers[place] if numbers else place + 1}"
         raise StriateError(rule, received=received, where=where, remedy=remedy)
-    return Meaning(columns=columns, names=names, **made)
+    notes = () if typed else map(_guess, names, zip(*several, strict=True), made.get("commas", ()))
+    return Meaning(columns=columns, names=names, notes=tuple(filter(None, notes)), **made)
 
 
 def meaning_of_rows(lines: Sequence[Cells], task: str | None, names: Sequence[str] = ()) -> Meaning:
@@ -191,7 +189,7 @@ def _no_label(word: str) -> str:
 
 def are_marks(lines: Sequence[Cells]) -> bool:
     """Whether the cells of most lines say yes or no."""
-    return _most(all(map(_may_mark, cells)) for cells in lines)
+    return _most(all(_mark(cell) in _MARKS for cell in cells) for cells in lines)
 
 
 @lru_cache(10_000)
@@ -200,10 +198,6 @@ def _mark(cell: str) -> str:
     word = cell.lower()
     value = None if word in _WORDS else number(word)
     return str(int(value)) if value in (1, 0, -1) else _WORDS.get(word, word)
-
-
-def _may_mark(cell: str) -> bool:
-    return _mark(cell) in _MARKS
 
 
 def _as_labels(marks: Sequence[Cells]) -> dict:
@@ -216,12 +210,12 @@ def _as_labels(marks: Sequence[Cells]) -> dict:
 
 def _misfit(lines: Sequence[Cells], names: Sequence[str], asked: str | None) -> tuple[int, str]:
     """The first line that fits no task, and its cell: one that is neither a number nor a mark, if there is any."""
-    for is_fit in (lambda cell: asked is None and number(cell) is not None, lambda cell: False):
-        for place, cells in enumerate(lines):
-            for name, cell in zip(names, cells, strict=True):
-                if not (_may_mark(cell) or is_fit(cell)):
-                    return place, f"{cell!r} in {name}"
-    return 0, f"marks in {', '.join(names)}"  # of which most lines have none or several, where one was asked for
+    each = ((place, name, cell) for place, cells in enumerate(lines) for name, cell in zip(names, cells, strict=True))
+    unmarked = [one for one in each if _mark(one[2]) not in _MARKS]
+    if not unmarked:  # most lines have no mark or several, where one was asked for
+        return 0, f"marks in {', '.join(names)}"
+    place, name, cell = min(unmarked, key=lambda one: asked is None and number(one[2]) is not None)
+    return place, f"{cell!r} in {name}"
 
 
 def _of_many(lines: list[list[str]], asked: str | None, decimal: str | None) -> dict | None:
@@ -246,7 +240,7 @@ def _of_one(cells: list[str], name: str, asked: str | None, decimal: str | None)
     comma = _comma(known, decimal)
     if asked == NUMBERS or (asked is None and _are_measures(known, name, comma)):
         return {"task": NUMBERS, "kind": "numbers", "commas": (comma,)}
-    if asked == LABELS and known and all(map(_may_mark, known)):
+    if asked == LABELS and known and all(_mark(cell) in _MARKS for cell in known):
         return _as_labels([[_mark(cell)] for cell in known])
     separator = _separator(known, asked) if asked in (None, LABELS) else None
     if asked == LABELS or separator is not None:

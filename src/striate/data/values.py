@@ -48,8 +48,7 @@ def _written(data: bytes, kind: str, page: int) -> np.ndarray | None:
     """Pixels (H, W, C) as Pillow has them in the file; None where `decode` reads the same or more."""
     with unpacking(kind):
         image = open_image(io.BytesIO(data), kind, page)
-        clear = image.mode in ("PA", "LA", "RGBA") or "transparency" in image.info
-        if not (image.mode == "P" or clear):
+        if image.mode != "P" and not image.has_transparency_data:
             return None
         image.load()
         pixels = np.asarray(image)

@@ -11,10 +11,10 @@ import numpy as np
 
 from striate.data.content import text_if_any
 from striate.data.labelmap import MOST_CLASSES, UNKNOWN, value_text
+from striate.data.sample import BACKGROUND
 from striate.data.values import COLOUR, mask_values
 from striate.errors import StriateError
 
-BACKGROUND = "background"
 TWO = (BACKGROUND, "foreground")
 CLASS_FILE = re.compile(
     r"_?(class(es)?([_-]?(names|dict))?|labels?([_-]?(colors|names|map))?|codes|names)\.(txt|csv)", re.IGNORECASE
@@ -175,9 +175,8 @@ def _are_numbers(masks: Sequence[Seen], values: list[int]) -> bool:
     if sum(found[-1] == len(found) for found in marked) >= _NEARLY * len(marked):
         few = values[-1] < _LEAST_NUMBERS
         return 2 * max(ends.values()) <= len(marked) if few else len(ends) > 1 or len(marked) == 1
-    return sum(map(len, marked)) >= _NEARLY * sum(found[-1] for found in marked) and _MUCH * max(ends.values()) <= len(
-        marked
-    )
+    is_dense = sum(map(len, marked)) >= _NEARLY * sum(found[-1] for found in marked)
+    return is_dense and _MUCH * max(ends.values()) <= len(marked)
 
 
 def _names_fit(values: list[int], classes: Classes) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from striate.data.labelmap import UNKNOWN
-from striate.data.vocabulary import BACKGROUND
+from striate.data.sample import BACKGROUND
 from striate.draw.areas import outlines
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored

@@ -18,12 +18,12 @@ from striate.augment.geometry import RECTANGLE, SQUARE, move_labels
 from striate.augment.recipe import Recipe, parse
 from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
 from striate.data.prepare import Shape, continued, placed
-from striate.data.sample import Found, Mask, evenly
+from striate.data.sample import BACKGROUND, Found, Mask, evenly
 from striate.data.vocabulary import class_list
 from striate.draw import charts
 from striate.draw.areas import palette, with_areas
 from striate.errors import StriateError, first_few
-from striate.evaluate.areas import BACKGROUND, Pair, area_scores, iou, objects_in, pixel_counts
+from striate.evaluate.areas import Pair, area_scores, iou, objects_in, pixel_counts
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.network.auto import unet_line

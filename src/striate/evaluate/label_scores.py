@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, plain, ranked, share_score
+from striate.statistics import tie_levels
 
 EVERY = "always saying every label"  # the best F1 without looking, 2p / (1 + p) of a label that a share p has
 _SCORED = {"f1": bootstrapped, "auroc": ranked, "ap": bootstrapped}
@@ -43,7 +44,7 @@ def average_precision(chances: np.ndarray, known: np.ndarray, weights: np.ndarra
     """
     if not len(known):
         return np.full(len(weights), np.nan)
-    levels = metrics.tie_levels(-np.asarray(chances, np.float64))
+    levels = tie_levels(-np.asarray(chances, np.float64))
     every, hits = redraws.sums_by_level(weights, levels, np.asarray(known, bool))
     said = np.cumsum(every, axis=1)
     precision = np.divide(np.cumsum(hits, axis=1), said, out=np.zeros_like(said), where=said > 0)
@@ -52,7 +53,7 @@ def average_precision(chances: np.ndarray, known: np.ndarray, weights: np.ndarra
 
 def precision_slopes(chances: np.ndarray, known: np.ndarray) -> np.ndarray:
     """(N,) of mean 0: N times how the average precision of one label grows with a picture's weight; 0 without any."""
-    levels = metrics.tie_levels(-np.asarray(chances, np.float64))
+    levels = tie_levels(-np.asarray(chances, np.float64))
     every, hits = np.bincount(levels), np.bincount(levels, known)
     if not hits.any():
         return np.zeros(len(levels))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from striate.evaluate import metrics
+from striate.statistics import tie_levels
 
 RESAMPLES = 1000
 # Above this many samples a redrawn mean is normal to any precision that a report shows.
@@ -124,7 +125,7 @@ def weighted_auroc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray
     """(R,) AUROC of one class (N,) over pictures drawn by weights (R, N); NaN where one side is empty."""
     if not len(scores):
         return np.full(len(weights), np.nan)
-    every, ups = sums_by_level(weights, metrics.tie_levels(scores), positive)
+    every, ups = sums_by_level(weights, tie_levels(scores), positive)
     downs = every - ups
     won = np.sum(ups * (np.cumsum(downs, axis=1) - 0.5 * downs), axis=1)
     return metrics.share(won, ups.sum(axis=1) * downs.sum(axis=1))

@@ -18,14 +18,14 @@ def wilson(successes: float, n: float, z: float = Z) -> tuple[float, float]:
     return low, high
 
 
-def tie_levels(values: np.ndarray) -> np.ndarray:
+def numbered(values: np.ndarray) -> np.ndarray:
     """Of each value (N,), its number among the distinct ones in rising order, from 0."""
     return np.unique(values, return_inverse=True)[1]
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
     """(N,) from 1 in rising order; equal values (N,) share the mean of theirs."""
-    levels = tie_levels(values)
+    levels = numbered(values)
     counts = np.bincount(levels)
     return (np.cumsum(counts) - (counts - 1) / 2)[levels]
 

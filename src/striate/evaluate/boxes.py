@@ -14,6 +14,7 @@ import numpy as np
 from striate.data.sample import Boxes
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored
+from striate.statistics import numbered
 
 MOST = 100  # boxes of a class and picture that count, as in COCO, where no picture has more objects of a class
 MORE = 3  # times the fullest picture's objects count elsewhere: no detector could reach 100 % otherwise
@@ -107,7 +108,7 @@ class _Matches:
 
     def resampled(self, clusters: Clusters) -> np.ndarray:
         """(R, 10, K) the same for pictures, or clusters, drawn again; more often where there are fewer answers."""
-        numbers = np.arange(self.size) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+        numbers = np.arange(self.size) if clusters is None else numbered(clusters)
         members = [np.flatnonzero(numbers == number) for number in range(int(numbers.max()) + 1)]
         times = int(np.clip(_CELLS / max(self.said, 1), _LEAST, _MOST_RESAMPLES))
         draws = np.random.default_rng(0).integers(0, len(members), (times, len(members)))

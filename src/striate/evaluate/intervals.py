@@ -16,7 +16,7 @@ import numpy as np
 
 from striate.evaluate import metrics, redraws
 from striate.evaluate.redraws import Clusters
-from striate.statistics import Z, wilson
+from striate.statistics import Z, numbered, wilson
 
 LEVEL = 0.95
 _MIDDLE = 0.5 + LEVEL / 2  # the share that lies below the high end
@@ -47,7 +47,7 @@ def _student(freedom: float) -> float:
 
 def real_clusters(clusters: Clusters) -> Clusters:
     """The clusters, numbered from 0 on; None where each holds one picture alone, so that they say nothing."""
-    numbers = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    numbers = None if clusters is None else numbered(clusters)
     return numbers if numbers is not None and numbers.max(initial=-1) + 1 < len(numbers) else None
 
 
@@ -66,7 +66,7 @@ def worth(weights: np.ndarray, clusters: Clusters) -> np.ndarray:
     (sum w)² / sum w² (Kish 1965), 0 where all weights are 0."""
     sums = np.asarray(weights, np.float64)
     if clusters is not None and len(clusters):
-        numbers, each = np.unique(clusters, return_inverse=True)[1], sums
+        numbers, each = numbered(clusters), sums
         sums = np.zeros((int(numbers.max()) + 1, *each.shape[1:]))
         np.add.at(sums, numbers, each)
     return np.nan_to_num(metrics.share(sums.sum(axis=0) ** 2, (sums**2).sum(axis=0)))

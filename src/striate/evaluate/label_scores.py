@@ -11,7 +11,7 @@ import numpy as np
 
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, plain, ranked, share_score
-from striate.statistics import tie_levels
+from striate.statistics import numbered
 
 EVERY = "always saying every label"  # the best F1 without looking, 2p / (1 + p) of a label that a share p has
 _SCORED = {"f1": bootstrapped, "auroc": ranked, "ap": bootstrapped}
@@ -44,7 +44,7 @@ def average_precision(chances: np.ndarray, known: np.ndarray, weights: np.ndarra
     """
     if not len(known):
         return np.full(len(weights), np.nan)
-    levels = tie_levels(-np.asarray(chances, np.float64))
+    levels = numbered(-np.asarray(chances, np.float64))
     every, hits = redraws.sums_by_level(weights, levels, np.asarray(known, bool))
     said = np.cumsum(every, axis=1)
     precision = np.divide(np.cumsum(hits, axis=1), said, out=np.zeros_like(said), where=said > 0)
@@ -53,7 +53,7 @@ def average_precision(chances: np.ndarray, known: np.ndarray, weights: np.ndarra
 
 def precision_slopes(chances: np.ndarray, known: np.ndarray) -> np.ndarray:
     """(N,) of mean 0: N times how the average precision of one label grows with a picture's weight; 0 without any."""
-    levels = tie_levels(-np.asarray(chances, np.float64))
+    levels = numbered(-np.asarray(chances, np.float64))
     every, hits = np.bincount(levels), np.bincount(levels, known)
     if not hits.any():
         return np.zeros(len(levels))

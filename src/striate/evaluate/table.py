@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from striate.errors import aligned
-from striate.evaluate.named import held, in_cell, label, row_of, scores_of
-from striate.evaluate.scores import headline
+from striate.evaluate.named import headline, held, in_cell, label, row_of, scores_of
 
 
 def score_table(scores: Mapping[str, dict]) -> str:

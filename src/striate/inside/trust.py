@@ -166,13 +166,14 @@ def _weighed(found: Trust, map: Map, gains: Map) -> tuple[list[str], list[str]]:
 
 def rank_correlation(first: Map, second: Map) -> float:
     """Spearman's, -1 to 1, of two maps of the same shape; equal values share their mean rank. NaN if one is even."""
-    each = [_ranks(np.asarray(values, np.float64).ravel()) for values in (first, second)]
-    a, b = (rank - rank.mean() for rank in each)
+    a, b = (rank - rank.mean() for rank in map(_ranks, (first, second)))
     length = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / length) if length else float("nan")
 
 
-def _ranks(values: Map) -> Map:
+def _ranks(map: Map) -> Map:
+    """Of all values of a map, in a row; zeros for one that is even, or not finite."""
+    values = np.asarray(map, np.float64).ravel()
     is_even = not np.isfinite(values).all() or np.ptp(values) <= 1e-6 * np.abs(values).max()
     return np.zeros(len(values)) if is_even else ranks(values)
 

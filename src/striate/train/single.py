@@ -24,7 +24,7 @@ from striate.data.measure import measure
 from striate.data.prepare import Preparation
 from striate.errors import StriateError, first_few
 from striate.evaluate.markup import element, join, picture
-from striate.evaluate.scores import headline
+from striate.evaluate.named import headline
 from striate.evaluate.seal import learned_from
 from striate.export.model import Model
 from striate.network.build import Network

@@ -58,8 +58,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    from striate.evaluate.named import warnings
-    from striate.evaluate.table import score_table
+    from striate.evaluate.named import score_table, warnings
 
     labels_from = _given(options, LABELS_FROM)
     if options.source is None:

@@ -36,10 +36,9 @@ def detection_scores(
     which "precision", "recall" and "f1" count an answer, at an IoU of 0.5. clusters: (N,) the same number for
     pictures that belong together. "per_class" holds "ap50", "ap50_95", "precision", "recall", "f1" and its "n" objects.
     """
-    n = len(truth)
+    n, empty = len(truth), scored(np.nan)
     objects = sum(int(_counted(boxes).sum()) for boxes in truth)
     if not n:
-        empty = scored(np.nan)
         return {"n": 0, "objects": 0, **dict.fromkeys([*_AT, "precision", "recall", "f1"], empty), "per_class": {}}
     matches = _Matches(truth, answers, classes)
     value, drawn = matches.areas(np.arange(n)), matches.resampled(clusters)
@@ -49,7 +48,8 @@ def detection_scores(
     def area(at: int | slice, kinds: int | slice = slice(None)) -> dict:
         """The mean precision at these IoU limits, of these classes."""
         size = intervals.effective_size(np.atleast_1d(sizes[kinds]))
-        return bootstrapped(float(_mean(value[None, at, kinds])[0]), _mean(drawn[:, at, kinds]), size)
+        known = [metrics.mean_of_known(one[:, at, kinds].reshape(len(one), -1)) for one in (value[None], drawn)]
+        return bootstrapped(float(known[0][0]), known[1], size)
 
     per_class = {
         name: {
@@ -220,8 +220,3 @@ def _shares(counts: np.ndarray, clusters: Clusters) -> dict:
         shares = metrics.share(drawn_parts, np.where(drawn_below > 0.5, drawn_below, 0))
         found[name] = bootstrapped(float(metrics.share(parts, below)), shares, worth * below)
     return found
-
-
-def _mean(areas: np.ndarray) -> np.ndarray:
-    """(R,) the mean of those of areas (R, ...) that are known."""
-    return metrics.mean_of_known(areas.reshape(len(areas), -1))

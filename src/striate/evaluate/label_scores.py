@@ -86,6 +86,7 @@ def label_scores(
         "auroc": redraws.resampled_orders(redraws.weighted_auroc, metrics.auroc_slopes, *orders),
         "ap": redraws.resampled_orders(average_precision, precision_slopes, *orders),
     }
+    micro = (metrics.f1(*(kind.sum(axis=-1) for kind in one)) for one in counts)
     per_label = _per_label(truth, known, said, clusters, each, sizes)
     means = {
         name: _SCORED[name](*map(metrics.mean_of_known, pair), intervals.effective_size(sizes[name]))
@@ -98,7 +99,7 @@ def label_scores(
         "baseline": plain(metrics.macro_f1(*_sums(truth, known))),
         "baseline_is": EVERY,
         "macro_f1": over_classes(means["f1"], [one["f1"] for one in per_label]),
-        "micro_f1": bootstrapped(*(_micro(*one) for one in counts), intervals.worth(truth.sum(axis=1), clusters)),
+        "micro_f1": bootstrapped(*micro, intervals.worth(truth.sum(axis=1), clusters)),
         "map": over_classes(means["ap"], [one["ap"] for one in per_label]),
         "auroc": means["auroc"],
         "all_right": share_score((said == truth).all(axis=1), clusters, known.any(axis=1)),
@@ -139,7 +140,3 @@ def _counts(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> tuple[tu
     columns = np.concatenate([truth & said, truth, said], axis=1).astype(np.float64)
     both, known, told = np.split(np.clip(redraws.resampled_means(columns, clusters=clusters), 0, 1), 3, axis=1)
     return _sums(truth, said), (np.minimum(both, np.minimum(known, told)), known, told)
-
-
-def _micro(correct: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndarray:
-    return metrics.f1(correct.sum(axis=-1), actual.sum(axis=-1), said.sum(axis=-1))

@@ -1,8 +1,8 @@
-"""What scores are called, how their numbers are written, and what is said of them in a sentence."""
+"""What scores are called, how their numbers are written, and what is said of them in sentences and tables of text."""
 
 from collections.abc import Container, Mapping, Sequence
 
-from striate.errors import first_few
+from striate.errors import aligned, first_few
 
 _NAMES = {
     "accuracy": "Accuracy",
@@ -176,3 +176,29 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
             "no longer honest."
         )
     return said
+
+
+def score_table(scores: Mapping[str, dict]) -> str:
+    """Every score of every part with its interval, and the classes of the first part, as lines for the terminal."""
+    part, first = next(iter(scores.items()))
+    names = list(scores_of(first))
+    rows = [["", *(f"{part:>24}" for part in scores)]]
+    rows += [[label(name, names), *(_cell(record.get(name), name) for record in scores.values())] for name in names]
+    lines = [*(f"{part}: {headline(record)}" for part, record in scores.items()), ""]
+    lines += aligned(rows, range(1, len(scores) + 1))
+    return "\n".join([*lines, *_classes(part, first.get("per_class", {}))])
+
+
+def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
+    if not per_class:
+        return []
+    names = list(scores_of(next(iter(per_class.values()))))
+    rows = [[f"{part}, by {row_of(per_class)}", f"{'n':>6}", *(f"{label(name):>11}" for name in names)]]
+    for one, row in per_class.items():
+        rows.append([one, held(row), *(in_cell(row[name]["value"], name, 3) for name in names)])
+    return ["", *aligned(rows, range(1, len(names) + 2))]
+
+
+def _cell(score: dict | None, name: str) -> str:
+    value, *ends = (in_cell(score[key] if score else None, name, 4) for key in ("value", "low", "high"))
+    return value if score is None or score["low"] is None else f"{value} [{', '.join(ends)}]"

@@ -1,7 +1,8 @@
 """`striate.trace`: everything that happens to one picture in a network, down to each number."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -22,6 +23,8 @@ TOLERANCE = 1e-5  # of the sum of the sizes of all products: float32 rounding of
 # What `Trace.chain` follows a number through, up to and with the next pool.
 _ALONG = ACTIVATIONS | NORMS | {"identity"}
 _POOLS = frozenset({"maxpool", "avgpool", "adaptive-maxpool", "adaptive-avgpool", "mean", "amax"})
+_OTHERS = re.compile(r"ensemble\d+\.(?!1\.)\d+\.")  # members of an ensemble beside the first
+_SAME = {"pad", "dropout", "identity"}  # they show what the layer before them shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -230,6 +233,22 @@ def trace(network: nn.Module, picture: Picture, names: Any = None) -> Trace:
     >>> print(seen.explain("conv1", 5, 10, 12).formula)   # doctest: +SKIP
     """
     return Trace(capture(network, picture), network, None if names is None else tuple(names))
+
+
+def stage_ends(layers: Sequence[Layer], most: int) -> list[int]:
+    """Indices of at most `most` layers with maps (C, *grid) of more than one place, in order.
+
+    Of all layers whose maps have one shape the last is taken; of too many, evenly spaced ones with first and last.
+    Of an ensemble's members the first stands for all.
+    """
+    last: dict[tuple[int, ...], int] = {}
+    for layer in layers:
+        shape = layer.output_shape
+        if len(shape) > 1 and max(shape[1:]) > 1 and layer.kind not in _SAME and not _OTHERS.match(layer.name):
+            last[shape] = layer.index
+    ends = sorted(last.values())
+    steps = min(most, len(ends))
+    return [ends[round(place * (len(ends) - 1) / max(steps - 1, 1))] for place in range(steps)]
 
 
 def _array(tensor: Tensor) -> np.ndarray:

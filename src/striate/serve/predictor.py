@@ -25,8 +25,7 @@ from striate.export.page import introduced
 from striate.export.underway import Underway
 from striate.serve.door import HERE, LARGEST_BODY, Caller, Door, file_reply
 from striate.serve.gallery import LONGEST
-from striate.serve.reply import Refusal, Reply, Request, json_reply
-from striate.serve.sent import FORM, files_sent, plain_ending
+from striate.serve.reply import FORM, Refusal, Reply, Request, files_sent, json_reply, plain_ending
 
 DECODERS = 4  # processes that decode, one for each request at a time
 MOST_PICTURES, PICTURES_BYTES = 1000, 256_000_000  # of one request, and what they may take when they are prepared

@@ -19,9 +19,8 @@ from PIL import Image
 import striate
 from striate.check import doctor
 from striate.check.doctor import check_store
-from striate.check.finding import Check, Finding
+from striate.check.finding import Check, Finding, told
 from striate.check.inventory import apart
-from striate.check.words import told
 from striate.cli import main
 from striate.data.facts import FACTS
 from striate.data.prepare import Shape

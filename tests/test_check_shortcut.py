@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from drawn_traps import draw, examine, glance, kinds, one
 from PIL import Image
-from sklearn.metrics import roc_auc_score
 
 from striate.check.alike import Alike
 from striate.check.case import Case
-from striate.check.shortcut import _lower, _moved, _ranks, shortcuts
+from striate.check.shortcut import shortcuts
 from striate.data.decode import look
 from striate.data.facts import FACTS, facts_of_all
 from striate.data.sample import Sample
@@ -211,19 +210,6 @@ def test_shortcuts_are_found_however_many_classes_there_are(count: int) -> None:
     }
     found = shortcuts(Case(samples=samples, left_out=[], facts=facts, **known))
     assert [(one.figures["by"], one.figures["class"]) for one in found] == [("size", "000")]
-
-
-def test_the_interval_is_wilsons() -> None:
-    """The lower end against the worked example of 81 of 263 (Newcombe 1998, table I): 0.2553."""
-    assert round(float(_lower(81, 263)), 4) == 0.2553
-    assert _lower(0, 10) == pytest.approx(0)
-
-
-def test_moved_is_the_area_under_the_curve() -> None:
-    """2 AUC - 1 as scikit-learn counts it, with ties."""
-    random = np.random.default_rng(0)
-    values, mine = random.integers(0, 9, 60).astype(float), random.random(60) < 0.4
-    assert _moved(_ranks(values), mine) == pytest.approx(2 * roc_auc_score(mine, values) - 1)
 
 
 def noted(pictures: list[np.ndarray], labels: list[str], format: str) -> Case:

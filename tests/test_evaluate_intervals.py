@@ -9,24 +9,13 @@ from sklearn.metrics import roc_auc_score
 
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.scores import classification_scores
-
-
-@pytest.mark.parametrize(("successes", "n"), [(0, 20), (1, 7), (57, 60), (180, 180), (9123, 10000)])
-def test_wilson_agrees_with_scipy(successes: int, n: int) -> None:
-    """Both ends equal SciPy's Wilson interval for the binomial."""
-    expected = stats.binomtest(successes, n).proportion_ci(0.95, method="wilson")
-    assert intervals.wilson(successes, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
-
-
-def test_wilson_of_nothing_is_unknown() -> None:
-    """No pictures, no interval."""
-    assert np.isnan(intervals.wilson(0, 0)).all()
+from striate.statistics import auroc, wilson
 
 
 def test_wilson_holds_the_true_accuracy_in_95_of_100_trials() -> None:
     """Over 20,000 drawn test parts of 180 pictures the interval covers 0.9 in 95 % ± 1.5."""
     hits = np.random.default_rng(1).binomial(180, 0.9, size=20_000)
-    ends = {k: intervals.wilson(int(k), 180) for k in np.unique(hits)}
+    ends = {k: wilson(int(k), 180) for k in np.unique(hits)}
     covered = np.mean([ends[k][0] <= 0.9 <= ends[k][1] for k in hits])
     assert abs(covered - 0.95) < 0.015
 
@@ -35,7 +24,7 @@ def test_wilson_holds_the_true_accuracy_in_95_of_100_trials() -> None:
 def test_wilson_holds_the_true_accuracy_of_small_test_parts_too(n: int) -> None:
     """Exactly, by the binomial's own weights: over accuracies from 50 to 98 % it covers 95 % ± 1.5 on average."""
     hits = np.arange(n + 1)
-    low, high = np.array([intervals.wilson(float(k), n) for k in hits]).T
+    low, high = np.array([wilson(float(k), n) for k in hits]).T
     truth = np.linspace(0.5, 0.98, 97)[:, None]
     covered = np.sum(stats.binom.pmf(hits, n, truth) * ((low <= truth) & (truth <= high)), axis=1)
     assert abs(covered.mean() - 0.95) < 0.015
@@ -60,7 +49,7 @@ def test_clustered_intervals_hold_the_truth_where_wilson_does_not(share: float, 
         hits, clusters = drawn_clusters(rng, sizes, share, alike)
         low, high = intervals.clustered(hits, clusters)
         ours += low <= share <= high
-        low, high = intervals.wilson(hits.sum(), len(hits))
+        low, high = wilson(hits.sum(), len(hits))
         naive += low <= share <= high
     assert abs(ours / 1000 - 0.95) <= 0.015 + 2 * (0.95 * 0.05 / 1000) ** 0.5
     assert naive / 1000 < 0.9
@@ -84,7 +73,7 @@ def test_a_cluster_counts_once_where_its_pictures_agree() -> None:
     answers = np.random.default_rng(6).random(40) < 0.8
     clusters = np.repeat(np.arange(40), 5)
     low, high = intervals.clustered(answers.repeat(5), clusters)
-    single = intervals.wilson(answers.sum(), 40)
+    single = wilson(answers.sum(), 40)
     assert (low, high) == pytest.approx(single, abs=0.006)
     assert low < single[0] < single[1] < high
     assert intervals.clustered(np.ones(200, bool), clusters)[0] == pytest.approx(single_perfect(40), abs=0.006)
@@ -124,7 +113,7 @@ def test_a_mixture_of_scores_covers_its_truth() -> None:
 
 
 def record(hits: int, n: int) -> dict[str, float]:
-    low, high = intervals.wilson(float(hits), n)
+    low, high = wilson(float(hits), n)
     return {"value": hits / n, "low": low, "high": high}
 
 
@@ -159,7 +148,7 @@ def test_redrawn_auroc_is_that_of_the_redrawn_pictures() -> None:
     scores, positive = rng.integers(0, 8, 30), rng.random(30) < 0.4
     weights = np.concatenate(list(redraws.resampled_weights(30, 20))).astype(int)
     areas = redraws.weighted_auroc(scores, positive, weights)
-    expected = [metrics.auroc(scores.repeat(row), positive.repeat(row)) for row in weights]
+    expected = [auroc(scores.repeat(row), positive.repeat(row)) for row in weights]
     assert areas == pytest.approx(expected)
     assert (weights.sum(axis=1) == 30).all()
 
@@ -205,9 +194,9 @@ def test_means_are_scores() -> None:
     assert found["mae"]["value"] == pytest.approx(values["mae"].mean())
     error = values["mae"].std() / 200**0.5
     assert found["mae"]["high"] - found["mae"]["low"] == pytest.approx(2 * 1.96 * error, rel=0.1)
-    assert (found["right"]["low"], found["right"]["high"]) == pytest.approx(intervals.wilson(200, 200))
+    assert (found["right"]["low"], found["right"]["high"]) == pytest.approx(wilson(200, 200))
     clustered = intervals.mean_scores({"right": values["right"]}, np.arange(200) // 20)
-    assert clustered["right"]["low"] == pytest.approx(intervals.wilson(10, 10)[0])
+    assert clustered["right"]["low"] == pytest.approx(wilson(10, 10)[0])
     assert intervals.mean_scores({"a": np.array([3.0])}) == {"a": {"value": 3.0, "low": None, "high": None}}
     assert intervals.mean_scores({"a": np.zeros(0)}) == {"a": {"value": None, "low": None, "high": None}}
 

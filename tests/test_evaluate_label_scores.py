@@ -11,8 +11,8 @@ from scipy import stats
 from striate.errors import StriateError
 from striate.evaluate import metrics
 from striate.evaluate.label_scores import average_precision, best_thresholds, label_scores, precision_slopes
+from striate.evaluate.named import headline
 from striate.evaluate.redraws import resampled_means, resampled_weights, weighted_auroc
-from striate.evaluate.scores import headline
 
 NAMES = ("a", "b", "c")
 

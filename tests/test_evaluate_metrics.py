@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import sklearn.metrics as oracle
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from striate.evaluate import metrics
+from striate.statistics import auroc
 
 
 def _drawn(seed: int, n: int, classes: int, sharpness: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
@@ -35,32 +34,12 @@ def test_scores_agree_with_scikit_learn(classes: int) -> None:
     assert metrics.f1(correct, actual, predicted) == pytest.approx(each[2])
     assert metrics.macro_f1(correct, actual, predicted) == pytest.approx(each[2].mean())
     assert metrics.log_loss(truth, probabilities) == pytest.approx(oracle.log_loss(truth, probabilities))
-    areas = [metrics.auroc(column, truth == k) for k, column in enumerate(probabilities.T)]
+    areas = [auroc(column, truth == k) for k, column in enumerate(probabilities.T)]
     if classes == 2:
         expected = oracle.roc_auc_score(truth, probabilities[:, 1])
     else:
         expected = oracle.roc_auc_score(truth, probabilities, multi_class="ovr")
     assert metrics.macro_auroc(areas) == pytest.approx(expected)
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=2, max_size=40))
-def test_auroc_is_the_share_of_pairs_in_order(rows: list[tuple[int, bool]]) -> None:
-    """Comparing every positive with every negative, a tie counting half, gives the same AUROC."""
-    scores = np.array([score for score, _ in rows])
-    positive = np.array([side for _, side in rows])
-    wins = [1.0 if up > down else 0.5 if up == down else 0.0 for up in scores[positive] for down in scores[~positive]]
-    area = metrics.auroc(scores, positive)
-    if not wins:
-        assert np.isnan(area)
-        return
-    assert area == pytest.approx(np.mean(wins))
-    assert metrics.placements(scores, positive)[~positive].mean() == pytest.approx(area)
-
-
-def test_auroc_by_hand() -> None:
-    """Positives 3 and 1 against negatives 2 and 1: won, won, lost, tied are 2.5 of 4."""
-    assert metrics.auroc(np.array([3, 1, 2, 1]), np.array([True, True, False, False])) == 0.625
 
 
 def test_calibration_error_by_hand() -> None:

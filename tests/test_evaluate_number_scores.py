@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from striate.errors import StriateError
 from striate.evaluate.intervals import percentile
+from striate.evaluate.named import headline
 from striate.evaluate.number_scores import MEAN, PREVIOUS, half_widths, number_scores
 from striate.evaluate.redraws import resampled_means
-from striate.evaluate.scores import headline
 
 
 def pair(seed: int, n: int = 60, columns: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,11 @@ import pytest
 
 from striate.draw.pixels import picture_png
 from striate.evaluate.facts import Figure, HeatmapPicture, MistakePicture, ReportFacts
+from striate.evaluate.named import headline
 from striate.evaluate.named import number as score_text
 from striate.evaluate.number_scores import number_scores
 from striate.evaluate.report import MOST_LEFT_OUT, report
-from striate.evaluate.scores import classification_scores, headline
+from striate.evaluate.scores import classification_scores
 
 EVIL = "<script>alert('x')</script> & \"quoted\""
 VOID = {"meta", "link", "img", "rect", "circle", "line"}

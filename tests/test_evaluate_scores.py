@@ -7,8 +7,8 @@ import pytest
 import sklearn.metrics as oracle
 
 from striate.errors import StriateError
-from striate.evaluate.scores import classification_scores, headline
-from striate.evaluate.table import score_table
+from striate.evaluate.named import headline, score_table
+from striate.evaluate.scores import classification_scores
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "calibration_error", "log_loss")
 

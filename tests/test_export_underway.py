@@ -15,7 +15,7 @@ from striate.data.decode import decode, read
 from striate.data.header import Pick
 from striate.data.prepare import Preparation, Shape, fit
 from striate.errors import StriateError
-from striate.evaluate.scores import warnings
+from striate.evaluate.named import warnings
 from striate.export.model import Model, load_model
 from striate.export.underway import MODEL_FILE, Underway, ask
 from striate.network.build import build

@@ -2,8 +2,7 @@
 
 import torch
 
-from striate.inside.stages import stage_ends
-from striate.inside.trace import trace
+from striate.inside.trace import stage_ends, trace
 from striate.network.build import build
 
 LINE = "conv 4 3, relu, maxpool 2, conv 8 3, relu, dropout 0.5, maxpool 2, conv 8 3, relu, globalavgpool, dense classes"

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from striate.errors import StriateError
+from striate.network.build import network
 from striate.network.catalog import CATALOG, line_of
-from striate.network.make import network
 from striate.network.text import parse, to_text
 
 

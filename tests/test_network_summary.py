@@ -5,8 +5,7 @@ import torch
 from torch import nn
 
 from striate.inside.trace import trace
-from striate.network.build import build
-from striate.network.make import network
+from striate.network.build import build, network
 from striate.network.summary import count_text, summarise, summary_text, total_operations
 
 

@@ -23,9 +23,9 @@ from striate.export.model import Model, load_model
 from striate.inside import kernels
 from striate.network.build import build
 from striate.serve import glass as glass_module
+from striate.serve.flat import thumbnail
 from striate.serve.glass import Glass
 from striate.serve.reply import Refusal
-from striate.serve.thumbnails import thumbnail
 from striate.tasks.task import make_task
 
 SIZE = (8, 10)

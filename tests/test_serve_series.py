@@ -13,9 +13,8 @@ from drawn_series import series, write_ucr
 from PIL import Image
 
 import striate
-from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of
+from striate.serve.flat import as_filters, as_maps, as_plane, box_of, place_of, thumbnail
 from striate.serve.glass import Glass
-from striate.serve.thumbnails import thumbnail
 
 FAST = {"quiet": True, "workers": 0}
 

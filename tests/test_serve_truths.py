@@ -14,7 +14,7 @@ from PIL import Image
 from striate.data.sample import Boxes, Mask
 from striate.draw.pixels import visible
 from striate.export.model import load_model
-from striate.serve import truths as truths_module
+from striate.serve import gallery
 from striate.serve.gallery import shown
 from striate.serve.glass import Glass
 
@@ -124,8 +124,8 @@ def test_outlines_are_seen_on_large_pictures(run: Path, visitor: Visitor) -> Non
 
 def test_labels_are_read_once_and_not_before(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page, a trace, the list of mistakes and the answer alone need none; the first truth reads all of them."""
-    read, find = [], truths_module.find
-    monkeypatch.setattr(truths_module, "find", lambda *given: read.append(given) or find(*given))
+    read, find = [], gallery.find
+    monkeypatch.setattr(gallery, "find", lambda *given: read.append(given) or find(*given))
     with served(Glass(run).answer) as server:
         visitor = Visitor(server)
         first, second, *_ = visitor.json("/api/mistakes")["rows"]

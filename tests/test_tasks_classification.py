@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional
 
 from striate.errors import StriateError
-from striate.network.build import build
+from striate.network.build import build, logits_of
 from striate.tasks.classification import Classification
-from striate.tasks.task import logits_of, make_task
+from striate.tasks.task import make_task
 
 THREE, TWO = Classification(("a", "b", "c")), Classification(("healthy", "ill"))
 

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from striate.data.sample import Boxes, Found, Mask, Target
-from striate.evaluate.named import number
-from striate.evaluate.scores import headline
-from striate.evaluate.table import score_table
+from striate.evaluate.named import headline, number, score_table
 from striate.tasks.table import TASKS
 from striate.tasks.task import task_kind
 

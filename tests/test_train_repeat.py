@@ -334,7 +334,7 @@ def test_minutes_are_those_of_all_runs_together(data: Path, tmp_path: Path, monk
         "out": str(tmp_path),
     }
     run = train(data, quiet=True, minutes=0.4, **options)
-    shares = [read_settings(run.folder / name / "settings.toml")[0].minutes for name in "12"]
+    shares = [read_settings(run.folder / name)[0].minutes for name in "12"]
     assert shares[0] <= 0.2
     assert all(0.1 <= share <= 0.4 for share in shares)
     with pytest.raises(StriateError, match="every run needs at least"):

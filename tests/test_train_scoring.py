@@ -10,7 +10,8 @@ from drawn import TINY, draw_folder, read_table
 
 import striate
 from striate.cli import main
-from striate.evaluate.scores import classification_scores, warnings
+from striate.evaluate.named import warnings
+from striate.evaluate.scores import classification_scores
 from striate.train.events import Event, Note
 from striate.train.run import train
 

@@ -17,7 +17,7 @@ from striate.augment.recipe import parse
 from striate.data.prepare import Shape
 from striate.draw import sheets
 from striate.errors import StriateError
-from striate.inside.stages import stage_ends
+from striate.inside.trace import stage_ends
 from striate.network.auto import series_line, volume_line
 from striate.network.build import build
 from striate.tasks.classification import Classification

@@ -123,7 +123,7 @@ def test_settings_go_through_toml_unchanged(tmp_path_factory: pytest.TempPathFac
     assert tables["run"] == {"on": True, "pairs": [[0.5, 1.0], [1.0, 2.0]]}
     path = tmp_path_factory.getbasetemp() / "settings.toml"
     path.write_text(text, encoding="utf-8", newline="")
-    after, _ = read_settings(path)
+    after, _ = read_settings(path.parent)
     assert after == replace(before, **{name: value for name, value in valid.items() if isinstance(value, str)})
 
 
@@ -139,7 +139,7 @@ def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
         if content is not None:
             path.write_text(content)
         with pytest.raises(StriateError):
-            read_settings(path)
+            read_settings(tmp_path)
 
 
 def test_every_setting_tells_its_help() -> None:

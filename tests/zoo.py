@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striate.network.build import network
 from striate.network.catalog import CATALOG
-from striate.network.make import network
 
 
 class Lambda(nn.Module):

@@ -42,7 +42,7 @@ def train(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Exit code 0 whatever was found, unless --strict was given and there is a problem."""
-    from striate.check.words import told
+    from striate.check.finding import told
     from striate.train import doctor
 
     given = _given(options, CHECK_SETTINGS)
@@ -58,8 +58,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    from striate.evaluate.scores import warnings
-    from striate.evaluate.table import score_table
+    from striate.evaluate.named import score_table, warnings
 
     labels_from = _given(options, LABELS_FROM)
     if options.source is None:
@@ -233,8 +232,8 @@ def _position(text: str | None) -> tuple[int, ...]:
 
 def summary(options: argparse.Namespace) -> int:
     from striate.export.model import load_model
+    from striate.network.build import network
     from striate.network.catalog import CATALOG
-    from striate.network.make import network
     from striate.network.summary import summary_text
 
     form = "picture"

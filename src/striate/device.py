@@ -12,10 +12,12 @@ import functools
 import hashlib
 import os
 import platform
+import signal
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -224,6 +226,18 @@ def evaluated(network: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+@contextlib.contextmanager
+def on_signals(numbers: Iterable[int], handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Inside, `handler` takes these signals; then as before. Elsewhere than in the main thread nothing changes."""
+    told = numbers if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, handler) for number in told}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 @contextlib.contextmanager

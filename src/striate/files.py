@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+import tomllib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -242,6 +243,20 @@ def exists(path: str | Path) -> bool:
         return Path(path).exists()
     except (OSError, ValueError):
         return False
+
+
+def has_ended(run: Path) -> bool:
+    """Whether a run was trained to its end: it is complete, and was not stopped."""
+    return is_complete(run) and not read_json(run / "scores.json").get("stopped")
+
+
+def settings_of(run: Path) -> dict[str, dict]:
+    """The tables of a run's settings.toml: "settings", "plan" and "run"."""
+    file = run / "settings.toml"
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StriateError("a run has a readable settings.toml", received=error, where=file) from error
 
 
 def scores_of(run: Path) -> Mapping:

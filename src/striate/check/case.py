@@ -10,7 +10,7 @@ import numpy as np
 from striate.check.alike import Alike
 from striate.check.finding import Finding
 from striate.data.apart import words_in
-from striate.data.sample import LeftOut, Sample, class_order
+from striate.data.sample import LeftOut, Sample, are_numbers, class_order
 
 MOST = 1000  # groups of paths that one finding lists
 
@@ -54,8 +54,7 @@ class Case:
     def numbers(self) -> np.ndarray:
         """(K, n) the numbers to be learned; (K, 0) for other targets."""
         targets = [sample.target for sample in self.samples]
-        are_numbers = all(isinstance(one, tuple) and one and not isinstance(one[0], str) for one in targets)
-        return np.array(targets if are_numbers else [()] * len(targets), np.float64)
+        return np.array(targets if are_numbers(targets) else [()] * len(targets), np.float64)
 
     @cached_property
     def spread(self) -> np.ndarray:

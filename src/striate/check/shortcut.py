@@ -18,9 +18,9 @@ from striate.check.tree import Table, predicted
 from striate.data.content import FORMATS
 from striate.data.prepare import DEPTHS
 from striate.errors import counted
+from striate.statistics import auroc, wilson
 
 MOST, FEWEST, CLASSES = 2500, 10, 20  # pictures looked at, least of a class, classes tried
-Z = 1.96  # of the 95 % intervals
 WRAPPING = 60  # bytes of a PNG that are not pixels
 HEAVIER = 1.2  # least ratio of the bytes that the same content takes in the files of two classes
 FURTHER = 0.2  # of the way from guessing to certainty that a border tells more than all inside of it
@@ -93,11 +93,6 @@ class _Looked:
         return np.percentile(self.values.reshape(len(self.rows), -1), (0, 10, 50, 90, 100), axis=1).T
 
     @cached_property
-    def ranks(self) -> np.ndarray:
-        """(3, N) of darkest, middle and brightest pixels."""
-        return np.stack([_ranks(column) for column in self.light.T[::2]])
-
-    @cached_property
     def counts(self) -> np.ndarray:
         return np.bincount(self.labels, minlength=len(self.case.classes))
 
@@ -125,13 +120,7 @@ def _told(table: Table, labels: np.ndarray, kind: int) -> Told:
     mine = labels == kind
     right = predicted(table, mine) == mine
     counts = [(int(right[side].sum()), int(side.sum())) for side in (mine, ~mine)]
-    return Told(kind, float(np.mean([k / n for k, n in counts])), float(np.mean([_lower(k, n) for k, n in counts])))
-
-
-def _lower(right: int, of: int) -> float:
-    """Lower end of Wilson's 95 % interval of a share."""
-    share, z2 = right / of, Z * Z / of
-    return (share + z2 / 2 - Z * np.sqrt(share * (1 - share) / of + z2 / (4 * of))) / (1 + z2)
+    return Told(kind, float(np.mean([k / n for k, n in counts])), float(np.mean([wilson(k, n)[0] for k, n in counts])))
 
 
 def _format(looked: _Looked) -> Columns:
@@ -171,20 +160,8 @@ def _heavier(looked: _Looked, kind: int) -> bool:
 def _shifted(looked: _Looked, kind: int) -> bool:
     """Whether all of the picture is lighter or darker, darkest and brightest pixels alike: ink leaves the ground, one
     of both, as it is, but mixes with it in what lies between."""
-    moved = [_moved(ranks, looked.labels == kind) for ranks in looked.ranks]
+    moved = [2 * auroc(column, looked.labels == kind) - 1 for column in looked.light.T[::2]]
     return min(moved) >= SHIFT or max(moved) <= -SHIFT
-
-
-def _ranks(column: np.ndarray) -> np.ndarray:
-    """From 1; the mean of their places for equal values."""
-    _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[place]
-
-
-def _moved(ranks: np.ndarray, mine: np.ndarray) -> float:
-    """2 AUC - 1: from -1, all of `mine` lower than the others, to 1."""
-    count = mine.sum()
-    return 2 * (ranks[mine].sum() - count * (count + 1) / 2) / (count * (len(mine) - count)) - 1
 
 
 def _tint(looked: _Looked) -> Columns:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.data.prepare import FORMS, REACH, Preparation, Shape
+from striate.data.prepare import REACH, Preparation, Shape
 
 PREDICT_BATCH = 64  # fixed and padded, so that a prediction never depends on its neighbours
 PREDICT_PIXELS = 1 << 20  # of such a batch at most
@@ -45,7 +45,7 @@ def _by_rows(pictures: Tensor, offset: Tensor, unit: Tensor) -> Tensor:
 
 def _on_axes(x: Tensor, shape: Shape) -> Tensor:
     """(B, C, L) of a series or text (B, C, 1, L), and (B, C, D, H, W) of a volume (B, D x C, H, W), of any size."""
-    match FORMS[shape.form]:
+    match shape.axes:
         case 1:
             return x.squeeze(2)
         case 3:

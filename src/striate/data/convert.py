@@ -12,7 +12,7 @@ from striate import files
 from striate.data.annotated import box_texts, require_kind
 from striate.data.boxes import Labelled
 from striate.data.boxtable import HEADER, box_rows
-from striate.data.sample import PARTS, Found, LeftOut, Sample
+from striate.data.sample import Found, LeftOut, Sample
 from striate.errors import StriateError, counted
 
 _PICTURES = {"voc": "JPEGImages", "coco": "images", "yolo": "images", "labelme": "", "table": ""}
@@ -96,7 +96,7 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
         cut = len(_PICTURES[kind]) + 1 if kind in ("voc", "yolo") else 0
         return [(name[cut:], s.target) for s, name in placed if part is None or s.part == part]
 
-    classes, parts = found.classes, [part for part in PARTS if any(sample.part == part for sample in found.samples)]
+    classes, parts = found.classes, found.parts
     if kind == "coco" and parts:
         for part in parts:
             ((_, text),) = box_texts(kind, labelled(part), classes)

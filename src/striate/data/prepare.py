@@ -64,8 +64,12 @@ class Shape:
     @property
     def seen(self) -> tuple[int, ...]:
         """The axes of one sample as a network takes it: (C, L), (C, H, W) or (C, D, H, W)."""
-        axes = FORMS[self.form]
-        return self.channels, *(self.frames, self.height, self.width)[3 - axes :]
+        return self.channels, *(self.frames, self.height, self.width)[3 - self.axes :]
+
+    @property
+    def axes(self) -> int:
+        """Of a sample besides its channels: 1 of a series or a text, 2 of a picture, 3 of a volume."""
+        return FORMS[self.form]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,11 @@ def names_of(target: Target) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in target if isinstance(name, str) and not name.startswith(UNKNOWN)))
 
 
+def are_numbers(targets: Iterable[Target]) -> bool:
+    """Whether targets are numbers."""
+    return any(isinstance(target, tuple) and target and not isinstance(target[0], str) for target in targets)
+
+
 def unknown_in(target: Target) -> tuple[str, ...]:
     """The labels of which a target says that it is not known whether the picture has them."""
     named = target if isinstance(target, tuple) else ()
@@ -273,6 +278,11 @@ class Found:
         names = (name for sample in self.samples for name in names_of(sample.target))
         return class_order(name for name in names if self.kind != "boxes" or name != IGNORE)
 
+    @property
+    def parts(self) -> list[str]:
+        """The parts that samples have been given."""
+        return [part for part in PARTS if any(sample.part == part for sample in self.samples)]
+
     def noting(self, *said: str) -> "Found":
         """The same with these notes too; "" is none."""
         return replace(self, notes=(*self.notes, *filter(None, said)))
@@ -281,8 +291,7 @@ class Found:
         """The same with the samples of this part alone, of which there must be one; None for all of them."""
         samples = [sample for sample in self.samples if part in (None, sample.part)]
         if self.samples and not samples:
-            there = [name for name in PARTS if any(sample.part == name for sample in self.samples)]
-            received = f"{part}; there {'is ' + ', '.join(there) if there else 'are no parts'}"
+            received = f"{part}; there {'is ' + ', '.join(self.parts) if self.parts else 'are no parts'}"
             rule, remedy = "the part asked for is there", f"without --part all {len(self.samples):,} are scored"
             raise StriateError(rule, received=received, where=self.root, remedy=remedy)
         return replace(self, samples=samples)

@@ -39,7 +39,7 @@ def with_heat(
 
 def box_of(field: tuple[int, ...], drawn: np.ndarray, shape: Shape) -> tuple[int, int, int, int]:
     """(y0, y1, x0, x1) on a drawn sample of the part that a half-open box of what the network sees covers."""
-    if shape.form not in ("series", "text"):
+    if shape.axes > 1:
         return field[-4:]
     height, width = drawn.shape[:2]
     first, last = field

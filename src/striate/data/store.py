@@ -170,7 +170,7 @@ def _gather(
 def _problem(one: Loaded, shape: Shape, fixed: bool) -> Unreadable | None:
     """Why a picture cannot be used, None if it can; raises _Wider when it can in another shape."""
     is_other = (one.channels, one.depth) != (shape.channels, shape.depth)
-    if one.channels and is_other and shape.form in ("picture", "volume"):
+    if one.channels and is_other and shape.axes > 1:
         wider = replace(shape, depth=max(shape.depth, one.depth, key=DEPTHS.index))
         if not fixed and shape.channels == 1 and one.channels == 3:
             wider = replace(wider, channels=3)

@@ -6,7 +6,7 @@ from statistics import fmean
 
 import numpy as np
 
-from striate.data.sample import Target, names_of
+from striate.data.sample import Target, are_numbers, names_of
 
 _BINS, _IN_BIN = 10, 10  # steps of a number at most, and samples in each at least
 _FEW = 5  # units, of fewer of which a stratum can hardly give each part its share
@@ -19,7 +19,7 @@ def strata(targets: Sequence[Target]) -> list[str]:
     A label's samples are then those of its own stratum and shares of rarer ones, so that a label of three samples or
     more is in all three parts.
     """
-    if _are_numbers(targets):
+    if are_numbers(targets):
         return _steps(np.array([target[0] for target in targets]))
     names = [names_of(target) for target in targets]
     counts = Counter(name for named in names for name in named)
@@ -31,7 +31,7 @@ def strata_of_units(targets: Sequence[Target], units: Sequence[Sequence[int]]) -
     the most frequent stratum of its rows. Of a stratum with few units those that hold others too go into a common one,
     None: a few of each could not be divided as asked for, and any of them brings several strata to its part.
     """
-    if _are_numbers(targets):
+    if are_numbers(targets):
         return list(_steps(np.array([fmean(targets[row][0] for row in rows) for rows in units])))
     kinds = strata(targets)
     held = [Counter(kinds[row] for row in rows) for rows in units]
@@ -39,10 +39,6 @@ def strata_of_units(targets: Sequence[Target], units: Sequence[Sequence[int]]) -
     sizes = Counter(most)
     mixed = [len(counts) > 1 and sizes[name] < _FEW for counts, name in zip(held, most, strict=True)]
     return [None if is_mixed else name for is_mixed, name in zip(mixed, most, strict=True)]
-
-
-def _are_numbers(targets: Sequence[Target]) -> bool:
-    return any(isinstance(target, tuple) and target and not isinstance(target[0], str) for target in targets)
 
 
 def _steps(values: np.ndarray) -> list[str]:

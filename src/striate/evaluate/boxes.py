@@ -14,6 +14,7 @@ import numpy as np
 from striate.data.sample import Boxes
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored
+from striate.statistics import numbered
 
 MOST = 100  # boxes of a class and picture that count, as in COCO, where no picture has more objects of a class
 MORE = 3  # times the fullest picture's objects count elsewhere: no detector could reach 100 % otherwise
@@ -35,10 +36,9 @@ def detection_scores(
     which "precision", "recall" and "f1" count an answer, at an IoU of 0.5. clusters: (N,) the same number for
     pictures that belong together. "per_class" holds "ap50", "ap50_95", "precision", "recall", "f1" and its "n" objects.
     """
-    n = len(truth)
+    n, empty = len(truth), scored(np.nan)
     objects = sum(int(_counted(boxes).sum()) for boxes in truth)
     if not n:
-        empty = scored(np.nan)
         return {"n": 0, "objects": 0, **dict.fromkeys([*_AT, "precision", "recall", "f1"], empty), "per_class": {}}
     matches = _Matches(truth, answers, classes)
     value, drawn = matches.areas(np.arange(n)), matches.resampled(clusters)
@@ -48,7 +48,8 @@ def detection_scores(
     def area(at: int | slice, kinds: int | slice = slice(None)) -> dict:
         """The mean precision at these IoU limits, of these classes."""
         size = intervals.effective_size(np.atleast_1d(sizes[kinds]))
-        return bootstrapped(float(_mean(value[None, at, kinds])[0]), _mean(drawn[:, at, kinds]), size)
+        known = [metrics.mean_of_known(one[:, at, kinds].reshape(len(one), -1)) for one in (value[None], drawn)]
+        return bootstrapped(float(known[0][0]), known[1], size)
 
     per_class = {
         name: {
@@ -107,7 +108,7 @@ class _Matches:
 
     def resampled(self, clusters: Clusters) -> np.ndarray:
         """(R, 10, K) the same for pictures, or clusters, drawn again; more often where there are fewer answers."""
-        numbers = np.arange(self.size) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+        numbers = np.arange(self.size) if clusters is None else numbered(clusters)
         members = [np.flatnonzero(numbers == number) for number in range(int(numbers.max()) + 1)]
         times = int(np.clip(_CELLS / max(self.said, 1), _LEAST, _MOST_RESAMPLES))
         draws = np.random.default_rng(0).integers(0, len(members), (times, len(members)))
@@ -219,8 +220,3 @@ def _shares(counts: np.ndarray, clusters: Clusters) -> dict:
         shares = metrics.share(drawn_parts, np.where(drawn_below > 0.5, drawn_below, 0))
         found[name] = bootstrapped(float(metrics.share(parts, below)), shares, worth * below)
     return found
-
-
-def _mean(areas: np.ndarray) -> np.ndarray:
-    """(R,) the mean of those of areas (R, ...) that are known."""
-    return metrics.mean_of_known(areas.reshape(len(areas), -1))

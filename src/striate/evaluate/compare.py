@@ -4,7 +4,6 @@ Two intervals may overlap although one run is clearly better on the very same pi
 by picture. Only files of the run folders are read, so that nothing has to be loaded.
 """
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ def compared(runs: Sequence[str | Path], part: str = "validation") -> str:
 def _read(run: Path, part: str) -> Told:
     scores = dict(files.scores_of(run))
     try:
-        asked = tomllib.loads((run / "settings.toml").read_text(encoding="utf-8"))["settings"]
+        asked = files.settings_of(run)["settings"]
         groups = {row["path"]: row["group"] for row in files.read_csv(run / "data.csv")}
         known, errors, are_numbers = {}, defaultdict(list), main_of(scores[part]) in ("rmse", "r2")
         for row in files.read_csv(run / "predictions.csv"):

@@ -11,34 +11,16 @@ pictures or clusters what is drawn again spreads too little, so its interval is 
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import NormalDist
 
 import numpy as np
 
 from striate.evaluate import metrics, redraws
 from striate.evaluate.redraws import Clusters
+from striate.statistics import Z, numbered, wilson
 
 LEVEL = 0.95
 _MIDDLE = 0.5 + LEVEL / 2  # the share that lies below the high end
-_Z = NormalDist().inv_cdf(_MIDDLE)
 _ALIKE = 1e-9  # rounding: what lies as near as this is the same
-
-
-def wilson(successes: float, n: float) -> tuple[float, float]:
-    """Low and high end for the proportion successes / n; (NaN, NaN) for n = 0."""
-    if n <= 0:
-        return float("nan"), float("nan")
-    return _score_interval(successes / n, n, _Z)
-
-
-def _score_interval(share: float, n: float, z: float) -> tuple[float, float]:
-    """Where a share of n pictures is z standard errors away, from both sides."""
-    centre = share + z * z / (2 * n)
-    reach = z * float(np.sqrt(max(share * (1 - share), 0.0) / n + z * z / (4 * n * n)))
-    scale = 1 + z * z / n
-    low = 0.0 if share <= 0 else (centre - reach) / scale
-    high = 1.0 if share >= 1 else (centre + reach) / scale
-    return low, high
 
 
 def clustered(hits: np.ndarray, clusters: Clusters) -> tuple[float, float]:
@@ -53,7 +35,7 @@ def clustered(hits: np.ndarray, clusters: Clusters) -> tuple[float, float]:
     if effective == n:
         return wilson(float(np.sum(hits)), n)
     design = 1 + (n / effective - 1) * _correlation(hits, clusters)
-    return _score_interval(float(np.mean(hits)), n / design, _student(max(effective - 1, 1.0)))
+    return wilson(float(np.sum(hits)) / design, n / design, _student(max(effective - 1, 1.0)))
 
 
 def _student(freedom: float) -> float:
@@ -65,7 +47,7 @@ def _student(freedom: float) -> float:
 
 def real_clusters(clusters: Clusters) -> Clusters:
     """The clusters, numbered from 0 on; None where each holds one picture alone, so that they say nothing."""
-    numbers = None if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    numbers = None if clusters is None else numbered(clusters)
     return numbers if numbers is not None and numbers.max(initial=-1) + 1 < len(numbers) else None
 
 
@@ -84,7 +66,7 @@ def worth(weights: np.ndarray, clusters: Clusters) -> np.ndarray:
     (sum w)² / sum w² (Kish 1965), 0 where all weights are 0."""
     sums = np.asarray(weights, np.float64)
     if clusters is not None and len(clusters):
-        numbers, each = np.unique(clusters, return_inverse=True)[1], sums
+        numbers, each = numbered(clusters), sums
         sums = np.zeros((int(numbers.max()) + 1, *each.shape[1:]))
         np.add.at(sums, numbers, each)
     return np.nan_to_num(metrics.share(sums.sum(axis=0) ** 2, (sums**2).sum(axis=0)))
@@ -176,14 +158,14 @@ def of_sizes(value: float, replicates: np.ndarray, effective: float) -> tuple[fl
     known = replicates[~np.isnan(replicates)]
     if not value > 0 or effective <= 1 or not known.size or known.min() <= 0:
         return widened(value, replicates, effective, 0)
-    factor = float(np.exp(_wider(effective) * _Z * np.log(known).std()))
+    factor = float(np.exp(_wider(effective) * Z * np.log(known).std()))
     return value / factor, value * factor
 
 
 def _wider(effective: float) -> float:
     """By how much more than normal redraws of so many pictures, two at least, the ends lie from the value."""
     count = max(effective, 2.0)
-    return _student(count - 1) / _Z * (count / (count - 1)) ** 0.5
+    return _student(count - 1) / Z * (count / (count - 1)) ** 0.5
 
 
 def effective_size(actual: np.ndarray) -> float:
@@ -248,7 +230,7 @@ def ranked(value: float, replicates: np.ndarray, effective: float) -> dict[str, 
     known = known[~np.isnan(known)]
     if not 0 < value < 1 or effective <= 1 or not known.size or np.ptp(known) < _ALIKE:
         return bootstrapped(value, replicates, effective)
-    wide = _wider(effective) * _Z * known.std() / (value * (1 - value))
+    wide = _wider(effective) * Z * known.std() / (value * (1 - value))
     odds = value / (1 - value) * np.exp([-wide, wide])
     return scored(value, *(odds / (1 + odds)).tolist())
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, plain, ranked, share_score
+from striate.statistics import numbered
 
 EVERY = "always saying every label"  # the best F1 without looking, 2p / (1 + p) of a label that a share p has
 _SCORED = {"f1": bootstrapped, "auroc": ranked, "ap": bootstrapped}
@@ -43,7 +44,7 @@ def average_precision(chances: np.ndarray, known: np.ndarray, weights: np.ndarra
     """
     if not len(known):
         return np.full(len(weights), np.nan)
-    levels = metrics.tie_levels(-np.asarray(chances, np.float64))
+    levels = numbered(-np.asarray(chances, np.float64))
     every, hits = redraws.sums_by_level(weights, levels, np.asarray(known, bool))
     said = np.cumsum(every, axis=1)
     precision = np.divide(np.cumsum(hits, axis=1), said, out=np.zeros_like(said), where=said > 0)
@@ -52,7 +53,7 @@ def average_precision(chances: np.ndarray, known: np.ndarray, weights: np.ndarra
 
 def precision_slopes(chances: np.ndarray, known: np.ndarray) -> np.ndarray:
     """(N,) of mean 0: N times how the average precision of one label grows with a picture's weight; 0 without any."""
-    levels = metrics.tie_levels(-np.asarray(chances, np.float64))
+    levels = numbered(-np.asarray(chances, np.float64))
     every, hits = np.bincount(levels), np.bincount(levels, known)
     if not hits.any():
         return np.zeros(len(levels))
@@ -85,6 +86,7 @@ def label_scores(
         "auroc": redraws.resampled_orders(redraws.weighted_auroc, metrics.auroc_slopes, *orders),
         "ap": redraws.resampled_orders(average_precision, precision_slopes, *orders),
     }
+    micro = (metrics.f1(*(kind.sum(axis=-1) for kind in one)) for one in counts)
     per_label = _per_label(truth, known, said, clusters, each, sizes)
     means = {
         name: _SCORED[name](*map(metrics.mean_of_known, pair), intervals.effective_size(sizes[name]))
@@ -97,7 +99,7 @@ def label_scores(
         "baseline": plain(metrics.macro_f1(*_sums(truth, known))),
         "baseline_is": EVERY,
         "macro_f1": over_classes(means["f1"], [one["f1"] for one in per_label]),
-        "micro_f1": bootstrapped(*(_micro(*one) for one in counts), intervals.worth(truth.sum(axis=1), clusters)),
+        "micro_f1": bootstrapped(*micro, intervals.worth(truth.sum(axis=1), clusters)),
         "map": over_classes(means["ap"], [one["ap"] for one in per_label]),
         "auroc": means["auroc"],
         "all_right": share_score((said == truth).all(axis=1), clusters, known.any(axis=1)),
@@ -138,7 +140,3 @@ def _counts(truth: np.ndarray, said: np.ndarray, clusters: Clusters) -> tuple[tu
     columns = np.concatenate([truth & said, truth, said], axis=1).astype(np.float64)
     both, known, told = np.split(np.clip(redraws.resampled_means(columns, clusters=clusters), 0, 1), 3, axis=1)
     return _sums(truth, said), (np.minimum(both, np.minimum(known, told)), known, told)
-
-
-def _micro(correct: np.ndarray, actual: np.ndarray, said: np.ndarray) -> np.ndarray:
-    return metrics.f1(correct.sum(axis=-1), actual.sum(axis=-1), said.sum(axis=-1))

@@ -8,6 +8,7 @@ A score that does not exist (no picture of a class, nothing predicted as it) is 
 import numpy as np
 
 from striate.errors import StriateError
+from striate.statistics import auroc, placements
 
 CALIBRATION_BINS = 15
 # Probabilities below this count as this: float32 softmax resolves no less beside 1.
@@ -45,35 +46,6 @@ def balanced_accuracy(correct: np.ndarray, actual: np.ndarray) -> np.ndarray:
 def macro_f1(correct: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Mean F1 over the classes that are true or predicted somewhere; (..., K) counts in, (...) out."""
     return mean_of_known(f1(correct, actual, predicted))
-
-
-def placements(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
-    """Per sample (N,), the share of the other side that it is ordered rightly against; a tie counts half.
-
-    Their mean over the positives, and over the negatives, is the AUROC; their spread gives its variance
-    (DeLong, DeLong and Clarke-Pearson, Biometrics 1988). All NaN when one side is empty.
-    """
-    positive = np.asarray(positive, dtype=bool)
-    side = np.array([np.count_nonzero(~positive), np.count_nonzero(positive)])
-    if not side.all():
-        return np.full(len(positive), np.nan)
-    levels = tie_levels(scores)
-    ups = np.bincount(levels[positive], minlength=levels.max() + 1)
-    downs = np.bincount(levels[~positive], minlength=levels.max() + 1)
-    below = (np.cumsum(downs) - 0.5 * downs) / side[0]
-    above = 1 - (np.cumsum(ups) - 0.5 * ups) / side[1]
-    return np.where(positive, below[levels], above[levels])
-
-
-def tie_levels(scores: np.ndarray) -> np.ndarray:
-    """Per sample (N,), the number of its value among the distinct values in rising order."""
-    return np.unique(scores, return_inverse=True)[1]
-
-
-def auroc(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Chance that a positive scores above a negative, ties counting half; NaN when one side is empty."""
-    above = placements(scores, positive)[np.asarray(positive, dtype=bool)]
-    return float(above.mean()) if len(above) else float("nan")
 
 
 def roc(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,8 @@
-"""What scores are called, and how their numbers are written."""
+"""What scores are called, how their numbers are written, and what is said of them in sentences and tables of text."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
+
+from striate.errors import aligned, first_few
 
 _NAMES = {
     "accuracy": "Accuracy",
@@ -39,6 +41,8 @@ _NAMES = {
 _NO_SHARES = ("auroc", "ap", "map", "count_error", "rmse", "mae", "r2", "pearson", "spearman", "log_loss")
 _LOWER = ("count_error", "rmse", "mae", "calibration_error", "log_loss")  # is better
 _IN_UNITS = ("rmse", "mae")  # the user's own
+MANY = 0.9  # clusters per picture, from which on the clusters are not told
+TWINS = 20  # look-alikes held out; of fewer the score says too little for more than a line of the report
 
 
 def in_cell(value: float | None, name: str, digits: int) -> str:
@@ -128,3 +132,73 @@ def main_of(record: Mapping[str, object]) -> str:
 def floor_of(record: Mapping[str, object]) -> str:
     """What the baseline is, in words."""
     return str(record.get("baseline_is") or f"always {record.get('majority')!r}")
+
+
+def headline(scores: dict) -> str:
+    """One line that says how good it is: "91.2 % [86.1, 94.6], n = 180; always 'cat' would score 55.0 %"."""
+    if not scores["n"]:
+        return "not scored: no pictures in this part"
+    main, (floor, without) = main_of(scores), to_beat(scores)
+    said = "" if main == "accuracy" else f"{label(main, scores)} "
+    beside = "" if floor is None else f"; {without} would score {number(floor, main)}"
+    return f"{said}{interval(scores[main], main)}, n = {scores['n']:,}{in_groups(scores)}{beside}"
+
+
+def in_groups(scores: dict) -> str:
+    """ " in 41 groups", where so many pictures belong together that it matters; else nothing."""
+    clusters = scores.get("clusters", scores["n"])
+    return f" in {clusters:,} groups" if clusters < MANY * scores["n"] else ""
+
+
+def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
+    """What must be said beside the test score of scores.json, in sentences.
+
+    opened_by: earlier runs that opened the same test pictures.
+    """
+    test, said = scores["test"], []
+    if test.get("leaked"):
+        honest, many = test["without_leaks"], f"{test['leaked']:,} of the {test['n']:,} test pictures"
+        said.append(f"{many} have a copy, a look-alike or one of their group in training. Without: {headline(honest)}.")
+    if (split := scores.get("random_split")) and split["n"] >= TWINS:
+        honest, naive = (interval(part["accuracy"], "accuracy") for part in (test.get("without_leaks", test), split))
+        said.append(
+            f"A split by picture would have reported about {naive}, since {100 * split['share']:.0f} % of the pictures "
+            f"would have had a look-alike in training; the honest test says {honest}."
+        )
+    if share := test.get("learned"):
+        many = f"{100 * share:.0f} %" if share >= 0.01 else "Some"
+        said.append(f"{many} of these pictures were learned from, and a score on those says nothing of new ones.")
+    said += filter(None, [test.get("note")])
+    if test.get("openings", 1) > 1:
+        by = f" (earlier by {first_few(list(opened_by))})" if opened_by else ""
+        said.append(
+            f"These test pictures have been opened {test['openings']:,} times{by}; a score chosen by looking at it is "
+            "no longer honest."
+        )
+    return said
+
+
+def score_table(scores: Mapping[str, dict]) -> str:
+    """Every score of every part with its interval, and the classes of the first part, as lines for the terminal."""
+    part, first = next(iter(scores.items()))
+    names = list(scores_of(first))
+    rows = [["", *(f"{part:>24}" for part in scores)]]
+    rows += [[label(name, names), *(_cell(record.get(name), name) for record in scores.values())] for name in names]
+    lines = [*(f"{part}: {headline(record)}" for part, record in scores.items()), ""]
+    lines += aligned(rows, range(1, len(scores) + 1))
+    return "\n".join([*lines, *_classes(part, first.get("per_class", {}))])
+
+
+def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
+    if not per_class:
+        return []
+    names = list(scores_of(next(iter(per_class.values()))))
+    rows = [[f"{part}, by {row_of(per_class)}", f"{'n':>6}", *(f"{label(name):>11}" for name in names)]]
+    for one, row in per_class.items():
+        rows.append([one, held(row), *(in_cell(row[name]["value"], name, 3) for name in names)])
+    return ["", *aligned(rows, range(1, len(names) + 2))]
+
+
+def _cell(score: dict | None, name: str) -> str:
+    value, *ends = (in_cell(score[key] if score else None, name, 4) for key in ("value", "low", "high"))
+    return value if score is None or score["low"] is None else f"{value} [{', '.join(ends)}]"

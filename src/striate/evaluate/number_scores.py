@@ -11,6 +11,7 @@ import numpy as np
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, plain, scored, share_score
 from striate.evaluate.metrics import mean_of_known
+from striate.statistics import ranks
 
 LEVEL = 0.9  # share of new pictures whose number a prediction interval is to hold
 NAMES = {"mae": None, "rmse": None, "r2": (-np.inf, 1), "pearson": (-1, 1), "spearman": (-1, 1)}  # ranges; None: sizes
@@ -83,9 +84,9 @@ def _scores(
     centre, size = truth.mean(axis=0), np.where(_varies(truth), truth.std(axis=0), 1.0)
     # Sums of squares are taken of numbers around 0, for precision.
     y, p, errors = (truth - centre) / size, (predicted - centre) / size, predicted - truth
-    ranks, guessed = _ranks(truth), _ranks(predicted)
+    order, guessed = _ranks(truth), _ranks(predicted)
     moments = [np.abs(errors), errors**2, y, y**2, p, p**2, y * p]
-    moments += [ranks, ranks**2, guessed, guessed**2, ranks * guessed]
+    moments += [order, order**2, guessed, guessed**2, order * guessed]
     columns, scale = np.concatenate(moments, axis=1), size**2
     drawn = redraws.resampled_means(columns, clusters=clusters)
     values = _of_means(columns.mean(axis=0)[None], scale)
@@ -116,11 +117,8 @@ def _varies(truth: np.ndarray) -> np.ndarray:
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """(N, K) ranks of each column around 0, from -1 to 1; equal values share the mean of theirs."""
-    count, ranks = max(len(values), 2), []
-    for levels in map(metrics.tie_levels, values.T):
-        sizes = np.bincount(levels)
-        ranks.append((np.cumsum(sizes) - (sizes - 1) / 2)[levels])
-    return (np.stack(ranks, axis=1) - (count + 1) / 2) * 2 / (count - 1)
+    count = max(len(values), 2)
+    return (np.stack([ranks(column) for column in values.T], axis=1) - (count + 1) / 2) * 2 / (count - 1)
 
 
 def _floors(truth: np.ndarray, mean: np.ndarray, ordered: bool) -> dict[str, dict[str, np.ndarray]]:

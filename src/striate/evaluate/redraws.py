@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from striate.evaluate import metrics
+from striate.statistics import numbered
 
 RESAMPLES = 1000
 # Above this many samples a redrawn mean is normal to any precision that a report shows.
@@ -61,7 +62,7 @@ def resampled_means(columns: np.ndarray, resamples: int = RESAMPLES, clusters: C
     covariance of the columns kept: what never varies, or only with others, does so to rounding. NaN without any.
     """
     if clusters is not None:
-        numbers = np.unique(clusters, return_inverse=True)[1]
+        numbers = numbered(clusters)
         every = np.column_stack([columns, np.ones(len(columns))]).T
         sums = resampled_means(np.stack([np.bincount(numbers, column) for column in every], axis=1), resamples)
         return metrics.share(sums[:, :-1], sums[:, -1:])
@@ -124,7 +125,7 @@ def weighted_auroc(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray
     """(R,) AUROC of one class (N,) over pictures drawn by weights (R, N); NaN where one side is empty."""
     if not len(scores):
         return np.full(len(weights), np.nan)
-    every, ups = sums_by_level(weights, metrics.tie_levels(scores), positive)
+    every, ups = sums_by_level(weights, numbered(scores), positive)
     downs = every - ups
     won = np.sum(ups * (np.cumsum(downs, axis=1) - 0.5 * downs), axis=1)
     return metrics.share(won, ups.sum(axis=1) * downs.sum(axis=1))

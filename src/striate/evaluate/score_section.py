@@ -9,9 +9,19 @@ from striate.errors import counted
 from striate.evaluate import markup, named
 from striate.evaluate.facts import Figure, ReportFacts
 from striate.evaluate.markup import Html, cards, element, join, quiet
-from striate.evaluate.named import floor_of, is_better, is_share, label, main_of, number, row_of, scores_of, to_beat
+from striate.evaluate.named import (
+    floor_of,
+    in_groups,
+    is_better,
+    is_share,
+    label,
+    main_of,
+    number,
+    row_of,
+    scores_of,
+    to_beat,
+)
 from striate.evaluate.operating import from_on
-from striate.evaluate.scores import in_groups
 
 _MEANINGS = {
     "test": "on {n} test pictures, opened {times}, after everything was chosen",

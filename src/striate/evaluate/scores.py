@@ -4,13 +4,9 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from striate.errors import StriateError, first_few
+from striate.errors import StriateError
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, over_classes, ranked, scored, share_score
-from striate.evaluate.named import interval, label, main_of, number, to_beat
-
-MANY = 0.9  # clusters per picture, from which on the clusters are not told
-TWINS = 20  # look-alikes held out; of fewer the score says too little for more than a line of the report
 
 
 def classification_scores(
@@ -46,50 +42,6 @@ def classification_scores(
         "per_class": per_class,
         "confusion": hits.matrix.tolist(),
     }
-
-
-def headline(scores: dict) -> str:
-    """One line that says how good it is: "91.2 % [86.1, 94.6], n = 180; always 'cat' would score 55.0 %"."""
-    if not scores["n"]:
-        return "not scored: no pictures in this part"
-    main, (floor, without) = main_of(scores), to_beat(scores)
-    said = "" if main == "accuracy" else f"{label(main, scores)} "
-    beside = "" if floor is None else f"; {without} would score {number(floor, main)}"
-    return f"{said}{interval(scores[main], main)}, n = {scores['n']:,}{in_groups(scores)}{beside}"
-
-
-def in_groups(scores: dict) -> str:
-    """ " in 41 groups", where so many pictures belong together that it matters; else nothing."""
-    clusters = scores.get("clusters", scores["n"])
-    return f" in {clusters:,} groups" if clusters < MANY * scores["n"] else ""
-
-
-def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
-    """What must be said beside the test score of scores.json, in sentences.
-
-    opened_by: earlier runs that opened the same test pictures.
-    """
-    test, said = scores["test"], []
-    if test.get("leaked"):
-        honest, many = test["without_leaks"], f"{test['leaked']:,} of the {test['n']:,} test pictures"
-        said.append(f"{many} have a copy, a look-alike or one of their group in training. Without: {headline(honest)}.")
-    if (split := scores.get("random_split")) and split["n"] >= TWINS:
-        honest, naive = (interval(part["accuracy"], "accuracy") for part in (test.get("without_leaks", test), split))
-        said.append(
-            f"A split by picture would have reported about {naive}, since {100 * split['share']:.0f} % of the pictures "
-            f"would have had a look-alike in training; the honest test says {honest}."
-        )
-    if share := test.get("learned"):
-        many = f"{100 * share:.0f} %" if share >= 0.01 else "Some"
-        said.append(f"{many} of these pictures were learned from, and a score on those says nothing of new ones.")
-    said += filter(None, [test.get("note")])
-    if test.get("openings", 1) > 1:
-        by = f" (earlier by {first_few(list(opened_by))})" if opened_by else ""
-        said.append(
-            f"These test pictures have been opened {test['openings']:,} times{by}; a score chosen by looking at it is "
-            "no longer honest."
-        )
-    return said
 
 
 def _check(truth: np.ndarray, probabilities: np.ndarray, classes: int) -> None:

@@ -31,7 +31,6 @@ from striate.data.video import frames, is_video
 from striate.errors import StriateError
 
 _RULE = "pictures to predict are files, folders, images of Pillow's or arrays (height, width[, channels])"
-_AXES = {"picture": 3, "series": 2, "text": 2, "volume": 4}  # of one array with a last axis of channels
 
 
 def items(
@@ -104,7 +103,7 @@ def items_sent(
     data: bytes, name: str, shape: Shape, about: Mapping = MappingProxyType({})
 ) -> Iterator[tuple[str, Source]]:
     """The same of the bytes of one file with its name, at least one; what such a file lacks is said as a reason."""
-    if shape.form in ("picture", "volume"):
+    if shape.axes > 1:
         yield name, data
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +139,7 @@ def _is_one(sources: object, shape: Shape) -> bool:
     """Whether this is one sample, or one path, and not several: of arrays the number of axes decides."""
     if not isinstance(sources, np.ndarray):
         return isinstance(sources, str | bytes | PathLike) or not isinstance(sources, Iterable)
-    axes = _AXES[shape.form]
+    axes = shape.axes + 1  # of one array with a last axis of channels
     if shape.form == "picture" and shape.channels == 1 and not shape.picked:  # (N, H, W) of grey pictures
         return sources.ndim < axes or (sources.ndim == axes and sources.shape[-1] <= 4)
     return sources.ndim < axes or (sources.ndim == axes and (shape.channels > 1 or shape.form == "picture"))

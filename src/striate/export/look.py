@@ -14,8 +14,7 @@ from striate.draw import maps as drawing
 from striate.errors import say
 from striate.evaluate.markup import element, join, picture
 from striate.inside.capture import Layer
-from striate.inside.stages import stage_ends
-from striate.inside.trace import Explanation, Trace
+from striate.inside.trace import Explanation, Trace, stage_ends
 from striate.inside.written import layer_table, ledger_table, place_text, span_text
 
 NOTE = 46  # letters of a line beside the picture of the narrowest sheet

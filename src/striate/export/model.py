@@ -32,8 +32,8 @@ from striate.export.tensors import read_tensors, write_tensors
 from striate.export.tiles import Size, answer_in_tiles, tile_for
 from striate.export.underway import MODEL_FILE, Underway, by_range, model_file
 from striate.files import without
-from striate.network.build import Network
-from striate.tasks.task import Task, logits_of, make_task
+from striate.network.build import Network, logits_of
+from striate.tasks.task import Task, make_task
 
 if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner without
     from striate.export.look import Look

@@ -29,10 +29,10 @@ from striate.data.prepare import Preparation
 from striate.device import BF16_GAIN, fastest_precision, in_bf16, memory_format, threads_for
 from striate.export.answers import said
 from striate.network.blocks import BATCHNORMS, CONVOLUTIONS
-from striate.network.build import Network
+from striate.network.build import Network, logits_of
 from striate.network.quick import quicken_all
 from striate.network.summary import total_operations
-from striate.tasks.task import Task, logits_of
+from striate.tasks.task import Task
 
 BATCH_OPERATIONS = 4e9  # of one batch, so that the memory and delay of a single picture stay small
 LARGE = 2e10  # operations of a request from which on bf16 is tried: 0.2 s of two cores, several times the trial

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from striate.data.prepare import FORMS, REACH, Preparation
+from striate.data.prepare import REACH, Preparation
 from striate.export.agreement import require_line
 from striate.export.graph import FLOAT, Graph, Value, layers
 from striate.export.passes import Passes, Way
@@ -128,9 +128,9 @@ def _prepared(graph: Graph, preparation: Preparation) -> str:
         x = graph.node("Div", x, graph.constant(unit))
         x = graph.node("Clip", x, *map(graph.number, reach)) if reach else x
     x, shape = graph.node("Transpose", x, perm=[0, 3, 1, 2]), preparation.shape
-    if FORMS[shape.form] == 1:
+    if shape.axes == 1:
         return graph.node("Reshape", x, graph.constant(np.array([0, shape.channels, -1])))
-    if FORMS[shape.form] == 3:
+    if shape.axes == 3:
         sizes = [0, shape.frames, shape.channels, shape.height, shape.width]
         return graph.node("Transpose", graph.node("Reshape", x, graph.constant(np.array(sizes))), perm=[0, 2, 1, 3, 4])
     return x

@@ -37,7 +37,7 @@ class Term(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ledger:
-    """How a number comes about; the fields are those of `striate.inside.trace.Explanation`.
+    """How a number comes about; what is not said here stands with `striate.inside.trace.Explanation`.
 
     scale: the sum of the sizes of all products, of which float32 rounding is a part.
     """

@@ -143,9 +143,9 @@ def filter_picture(
     return FilterResult(grey=grey, kernels=used, feature_map=feature_map, formula=formula)
 
 
-def size_formula(width: int, filter: int, padding: Padding, stride: int, dilation: int = 1) -> str:
+def size_formula(width: int, filter: int, padding: Padding, stride: int) -> str:
     """`output_size` worked in numbers: "((480 − 3 + 2·0)/1) + 1 = 478"; ⌊ ⌋ where it is rounded down."""
-    span, before, after, size = _along(width, filter, padding, stride, dilation)
+    span, before, after, size = _along(width, filter, padding, stride, 1)
     added = f"2·{before}" if before == after else f"({before} + {after})"
     whole = (width - span + before + after) % stride == 0
     left, right = ("(", ")") if whole else ("⌊", "⌋")

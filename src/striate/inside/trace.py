@@ -1,7 +1,8 @@
 """`striate.trace`: everything that happens to one picture in a network, down to each number."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from striate.errors import StriateError, nearest
 from striate.inside.arithmetic import ledger
 from striate.inside.capture import PICTURE, Layer, Picture, Recording, capture
-from striate.inside.elementwise import ACTIVATIONS, NORMS, Term
+from striate.inside.elementwise import ACTIVATIONS, NORMS, Ledger
 from striate.inside.field import Fields, Seen, box
 from striate.inside.operations import unknown
 from striate.inside.reach import reach
@@ -21,17 +22,18 @@ from striate.inside.reach import reach
 TOLERANCE = 1e-5  # of the sum of the sizes of all products: float32 rounding of that very sum
 # What `Trace.chain` follows a number through, up to and with the next pool.
 _ALONG = ACTIVATIONS | NORMS | {"identity"}
-_TOLD = ("rule", "value", "terms", "addends", "chosen", "ties", "divisor")  # of a ledger, in an explanation
 _POOLS = frozenset({"maxpool", "avgpool", "adaptive-maxpool", "adaptive-avgpool", "mean", "amax"})
+_OTHERS = re.compile(r"ensemble\d+\.(?!1\.)\d+\.")  # members of an ensemble beside the first
+_SAME = {"pad", "dropout", "identity"}  # they show what the layer before them shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Explanation:
+class Explanation(Ledger):
     """How one number of a layer came about.
 
     at: (channel, *position). available: whether the arithmetic is known; if not, `reason` says why.
     stored: the number as the network computed it, in float32. value: the same computed again, in float64.
-    agrees: whether they differ by no more than float32 rounding, 1e-5 of the sum of the sizes of all products.
+    agrees: whether they differ by no more than float32 rounding, 1e-5 of `scale`, the sizes of all products, summed.
     rule: "sum" (value = terms + addends), "mean" (terms / divisor), "maximum" (the cell `chosen` of the one term;
     `ties` other cells hold the same), "affine" (norms), "function" (activations, products), "copy" or "none".
     formula: in words and numbers, which are rounded to 4 digits. field: what it can see of the picture.
@@ -44,15 +46,7 @@ class Explanation:
     available: bool
     reason: str | None = None
     stored: float
-    value: float
     agrees: bool = False
-    rule: str = "none"
-    formula: str = ""
-    addends: tuple[tuple[str, float], ...] = ()
-    terms: tuple[Term, ...] = ()
-    chosen: tuple[int, ...] | None = None
-    ties: int = 0
-    divisor: float | None = None
     field: tuple[int, ...]
 
     @property
@@ -64,6 +58,7 @@ class Explanation:
         told = {name: getattr(self, name) for name in (*self.__dataclass_fields__, "difference")}
         told["addends"] = [{"label": label, "value": value} for label, value in self.addends]
         told["terms"] = [term._asdict() for term in self.terms]
+        del told["scale"]  # which `agrees` has taken into account
         return plain(told)
 
 
@@ -153,13 +148,13 @@ class Trace:
         found["field"] = self._on_picture(self._fields.seen(index, where[1:] or where))
         if reason := unknown(facts.kind, call):
             why = f"arithmetic not available for {reason}"
-            return Explanation(**found, available=False, reason=why, value=stored)
+            return Explanation("none", stored, "", (), (), 0.0, **found, available=False, reason=why)
         made = ledger(self._fields, index, where, full)
         same = made.value == stored or (math.isnan(made.value) and math.isnan(stored))
         agrees = same or abs(made.value - stored) <= TOLERANCE * made.scale
-        told = {name: getattr(made, name) for name in _TOLD}
-        formula = f"{made.formula} (shown rounded)"
-        return Explanation(**found, **told, available=True, agrees=agrees, formula=formula)
+        told = {name: getattr(made, name) for name in made.__dataclass_fields__}
+        told["formula"] += " (shown rounded)"
+        return Explanation(**found, **told, available=True, agrees=agrees)
 
     def chain(self, layer: int | str, channel: int = 0, *position: int) -> list[Explanation]:
         """The explanation of a number, then of what norms, activations and the next pooling make of it."""
@@ -238,6 +233,22 @@ def trace(network: nn.Module, picture: Picture, names: Any = None) -> Trace:
     >>> print(seen.explain("conv1", 5, 10, 12).formula)   # doctest: +SKIP
     """
     return Trace(capture(network, picture), network, None if names is None else tuple(names))
+
+
+def stage_ends(layers: Sequence[Layer], most: int) -> list[int]:
+    """Indices of at most `most` layers with maps (C, *grid) of more than one place, in order.
+
+    Of all layers whose maps have one shape the last is taken; of too many, evenly spaced ones with first and last.
+    Of an ensemble's members the first stands for all.
+    """
+    last: dict[tuple[int, ...], int] = {}
+    for layer in layers:
+        shape = layer.output_shape
+        if len(shape) > 1 and max(shape[1:]) > 1 and layer.kind not in _SAME and not _OTHERS.match(layer.name):
+            last[shape] = layer.index
+    ends = sorted(last.values())
+    steps = min(most, len(ends))
+    return [ends[round(place * (len(ends) - 1) / max(steps - 1, 1))] for place in range(steps)]
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -16,6 +16,7 @@ from striate.device import seeded
 from striate.errors import StriateError
 from striate.inside.heatmap import Heatmap, enlarge, heatmap
 from striate.inside.question import Question, Score, ask, filled
+from striate.statistics import ranks
 
 SHARES = np.linspace(0, 1, 11)  # of the pixels taken away or given back
 RANDOMS = 4  # random maps that stand beside the map, and their opposites, which cost nothing more
@@ -165,17 +166,16 @@ def _weighed(found: Trust, map: Map, gains: Map) -> tuple[list[str], list[str]]:
 
 def rank_correlation(first: Map, second: Map) -> float:
     """Spearman's, -1 to 1, of two maps of the same shape; equal values share their mean rank. NaN if one is even."""
-    ranks = [_ranks(np.asarray(values, np.float64).ravel()) for values in (first, second)]
-    a, b = (rank - rank.mean() for rank in ranks)
+    a, b = (rank - rank.mean() for rank in map(_ranks, (first, second)))
     length = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / length) if length else float("nan")
 
 
-def _ranks(values: Map) -> Map:
-    if not np.isfinite(values).all() or np.ptp(values) <= 1e-6 * np.abs(values).max():
-        return np.zeros(len(values))
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(count) - (count - 1) / 2)[place]
+def _ranks(map: Map) -> Map:
+    """Of all values of a map, in a row; zeros for one that is even, or not finite."""
+    values = np.asarray(map, np.float64).ravel()
+    is_even = not np.isfinite(values).all() or np.ptp(values) <= 1e-6 * np.abs(values).max()
+    return np.zeros(len(values)) if is_even else ranks(values)
 
 
 def sobel(grey: Map) -> Map:

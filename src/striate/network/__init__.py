@@ -1,5 +1,5 @@
-"""Networks: `striate.network(...)` is `striate.network.make.network(...)`."""
+"""Networks: `striate.network(...)` is `striate.network.build.network(...)`."""
 
 from striate.callable import make_callable
 
-make_callable(__name__, "striate.network.make:network")
+make_callable(__name__, "striate.network.build:network")

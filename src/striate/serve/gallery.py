@@ -4,9 +4,9 @@ import contextlib
 import functools
 import hashlib
 import io
-import tomllib
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from striate.data.header import WHOLE
 from striate.data.load import Loaded, Want
 from striate.data.packed import is_packed, packed_pictures
 from striate.data.prepare import Shape, fit
+from striate.data.sample import Target
 from striate.data.series import is_series
 from striate.draw.pixels import fitted, picture_png, three_channels, visible
 from striate.errors import StriateError
@@ -30,6 +31,8 @@ from striate.export.items import items, items_sent
 from striate.export.model import Model
 from striate.serve.reply import Refusal
 from striate.serve.shelf import Shelf
+from striate.train.dataset import find
+from striate.train.settings import read_settings
 
 LONGEST = 512  # pixels of a picture's longer side on the page
 DROPPED_BYTES, SHOWN_BYTES = 256e6, 64e6
@@ -60,6 +63,8 @@ class Gallery:
         self.run, self.pick, self.about = run, WHOLE, {}
         self.shape: Shape | None = None
         self._read: dict[str, np.ndarray] | None = None
+        self._targets: Mapping[str, Target] | None = None
+        self._reading = threading.Lock()
         self._dropped: Shelf[tuple[Entry, bytes]] = Shelf(DROPPED_BYTES)
         self._shown: Shelf[bytes] = Shelf(SHOWN_BYTES)
 
@@ -145,7 +150,7 @@ class Gallery:
     def table(self) -> Path | None:
         """The file that series were read from, of several that of the test; None where it is no text."""
         try:
-            root = Path(_root(self.run / "settings.toml")) if self.run else None
+            root = Path(_root(self.run)) if self.run else None
         except Refusal:
             return None
         if root is None or not root.exists():
@@ -170,7 +175,7 @@ class Gallery:
             raise Refusal(404, error) from error
 
     def _found(self, entry: Entry) -> Path | np.ndarray:
-        root = _root(self.run / "settings.toml")
+        root = _root(self.run)
         if root == "digits":
             return _digits()[entry.name]
         if root == "arrays":
@@ -180,6 +185,17 @@ class Gallery:
         if entry.name in held:
             return held[entry.name]
         return Path(files.named(str((folder.parent if folder.is_file() else folder) / entry.name)))
+
+    def target(self, name: str) -> Target | None:
+        """The true target of one of the run's pictures, by its name in the tables, which themselves hold only words.
+
+        Targets are read again from where the run found them: once, as large sets take a while, and who asks meanwhile
+        waits. Where the source is gone, or its labels cannot be read any more, none is known.
+        """
+        with self._reading:
+            if self._targets is None:
+                self._targets = {} if self.run is None else _targets_of(self.run)
+            return self._targets.get(name)
 
     def seen(self, picture: np.ndarray) -> np.ndarray:
         """A decoded picture, series, text or volume (H, W, C) for the eye: uint8 (H, W, 1 or 3)."""
@@ -240,12 +256,22 @@ def number_of(text: str | None) -> float | None:
     return float(text) if text else None
 
 
-def _root(settings: Path) -> str:
-    """Where the run's pictures came from: a folder, a table, "digits" or "arrays"."""
+def _root(run: Path) -> str:
+    """Where a run's pictures came from: a folder, a table, "digits" or "arrays"."""
     try:
-        return str(tomllib.loads(settings.read_text(encoding="utf-8"))["run"]["source"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return str(files.settings_of(run)["run"]["source"])
+    except (StriateError, KeyError, TypeError) as error:
         raise Refusal(404, "this run does not say where its pictures came from") from error
+
+
+def _targets_of(run: Path) -> dict[str, Target]:
+    """Every target that a training with the settings of this run would read now."""
+    try:
+        settings, tables = read_settings(run)
+        found = find(files.named(tables["run"]["source"]), settings)
+    except (StriateError, OSError, ValueError, KeyError):
+        return {}
+    return {files.readable(sample.path): sample.target for sample in found.samples}
 
 
 @functools.lru_cache(maxsize=1)

@@ -23,13 +23,11 @@ from striate.export.underway import model_file
 from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
-from striate.serve.flat import as_filters, as_maps, as_plane, box_of, named, place_of, plain_step
+from striate.serve.flat import as_filters, as_maps, as_plane, box_of, named, place_of, plain_step, thumbnail
 from striate.serve.gallery import YOURS, Gallery, shown, small
 from striate.serve.looking import Looking, Seen, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
-from striate.serve.thumbnails import thumbnail
 from striate.serve.training import Training
-from striate.serve.truths import Truths
 from striate.tasks.task import Task
 
 FULL_VALUES = 1_000_000  # a layer of more values is sent in half precision
@@ -48,7 +46,7 @@ class Glass:
     def __init__(self, place: Path, picture: Path | None = None) -> None:
         run = place if (place / "settings.toml").is_file() else None
         self.place, self.file = place, model_file(place)
-        self.gallery, self.training, self.truths = Gallery(run), Training(run), Truths(run)
+        self.gallery, self.training = Gallery(run), Training(run)
         self._loading, self._stamp, self._looking = threading.Lock(), None, None
         if self.file.exists() or run is None:
             self.looking  # noqa: B018 - what cannot be loaded is said now
@@ -271,7 +269,7 @@ class Glass:
     def _with_truth(self, picture: str) -> np.ndarray | None:
         """The picture with answer and truth; None where nothing can be drawn, or the truth is not known (any more)."""
         task, entry = self.looking.model.task, self.gallery.entry(picture)
-        target = self.truths.of(entry.name) if task.legend and entry.part != YOURS else None
+        target = self.gallery.target(entry.name) if task.legend and entry.part != YOURS else None
         target = None if target is None else task.known(target)[0]
         if target is None:
             return None

@@ -14,9 +14,9 @@ from striate.export.model import Model
 from striate.inside.heatmap import Heatmap, heatmap
 from striate.inside.trace import Trace, trace
 from striate.inside.trust import Trust, trust
+from striate.network.build import logits_of
 from striate.serve.reply import Request
 from striate.serve.shelf import Shelf
-from striate.tasks.task import logits_of
 
 LOOKS_BYTES, HEATS_BYTES = 512e6, 64e6
 

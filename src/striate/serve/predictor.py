@@ -25,8 +25,7 @@ from striate.export.page import introduced
 from striate.export.underway import Underway
 from striate.serve.door import HERE, LARGEST_BODY, Caller, Door, file_reply
 from striate.serve.gallery import LONGEST
-from striate.serve.reply import Refusal, Reply, Request, json_reply
-from striate.serve.sent import FORM, files_sent, plain_ending
+from striate.serve.reply import FORM, Refusal, Reply, Request, files_sent, json_reply, plain_ending
 
 DECODERS = 4  # processes that decode, one for each request at a time
 MOST_PICTURES, PICTURES_BYTES = 1000, 256_000_000  # of one request, and what they may take when they are prepared
@@ -90,7 +89,7 @@ class Predictor:
     @property
     def largest(self) -> int:
         """Bytes of the body of one request."""
-        return LARGEST_BODY if self.model.preparation.shape.form in ("picture", "volume") else LARGEST_TEXT
+        return LARGEST_BODY if self.model.preparation.shape.axes > 1 else LARGEST_TEXT
 
     def answer(self, request: Request) -> Reply:
         """The reply to an address; which there are, and with which method, `_ROUTES` says."""
@@ -138,7 +137,7 @@ class Predictor:
             rule, remedy = f"series and texts have at most {self.largest:,} bytes", "send several requests"
             raise Refusal(413, rule, received=f"{sent:,}", remedy=remedy)
         for name, data in files_sent(request):
-            named = name if shape.form in ("picture", "volume") else plain_ending(name)
+            named = name if shape.axes > 1 else plain_ending(name)
             asked += islice(items_sent(data, named, shape, self.model.about), self.most + 1 - len(asked))
             if len(asked) > self.most:
                 rule, remedy = f"one request is about at most {self.most:,} pictures", "send several requests"

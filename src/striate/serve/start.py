@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from striate.data.symbols import as_channels, spelled
+from striate.device import on_signals
 from striate.errors import StriateError, nearest
 from striate.export.model import Model, load_model
 from striate.serve.door import HERE
@@ -106,14 +107,8 @@ def curl_line(place: Path, model: Model, origin: str) -> str:
 @contextlib.contextmanager
 def _until_told() -> Iterator[None]:
     """Ctrl-C and SIGTERM end what is within."""
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler) if is_main else None
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            yield
-    finally:
-        if is_main:
-            signal.signal(signal.SIGTERM, before)
+    with on_signals([signal.SIGTERM], signal.default_int_handler), contextlib.suppress(KeyboardInterrupt):
+        yield
 
 
 def _has_screen() -> bool:

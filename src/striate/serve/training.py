@@ -2,7 +2,6 @@
 
 import io
 import json
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,8 +31,7 @@ class Training:
             return "none"
         if files.is_held(self.run):
             return "running"
-        done = files.is_complete(self.run) and not files.read_json(self.run / "scores.json").get("stopped")
-        return "done" if done else "stopped"
+        return "done" if files.has_ended(self.run) else "stopped"
 
     def overview(self) -> dict:
         """All that there is: state and progress, the rows of history.csv, layers and snapshots of RUN/watch."""
@@ -107,8 +105,8 @@ class Training:
     def _progress(self) -> dict:
         """epoch and seconds so far, and the budget: epochs or minutes (None where it is not bounded so)."""
         try:
-            plan = tomllib.loads((self.run / "settings.toml").read_text(encoding="utf-8"))["plan"]
-        except (OSError, ValueError, KeyError, TypeError):
+            plan = files.settings_of(self.run)["plan"]
+        except (StriateError, KeyError, TypeError):
             plan = {}
         last = (self._history() or [{"epoch": 0, "seconds": 0}])[-1]
         budget = {name: plan.get(name) for name in ("epochs", "minutes")}

@@ -17,13 +17,13 @@ from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.evaluate.label_scores import best_thresholds, label_scores
 from striate.evaluate.operating import Points, at_points, operating_points, roc_figure
-from striate.tasks.task import Floor, Task
+from striate.tasks.task import Floor, Paired
 
 Targets = Sequence[tuple[str, ...]]  # the labels of every picture; after UNKNOWN, those of which it is not known
 
 
 @dataclass(frozen=True)
-class Multilabel(Task):
+class Multilabel(Paired):
     """Pictures with any of K labels. An answer is (K, 2): the probability of each, and whether it is said (1 or 0).
 
     thresholds: (K,) the probability from which a label is said, with the greatest F1 on the validation part. points:
@@ -50,7 +50,7 @@ class Multilabel(Task):
         return cls(tuple(name for name in found.names if name in present) or tuple(class_order(present)))
 
     def tuned(self, targets: Targets, answers: Sequence[np.ndarray], clusters: Clusters = None) -> Self:
-        marks, chances = self._marks(targets), self._told(answers)[..., 0]
+        marks, chances = self._marks(targets), self.stacked(answers)[..., 0]
         thresholds = tuple(best_thresholds(marks, chances).tolist())
         return replace(self, thresholds=thresholds, points=operating_points(marks, chances, clusters))
 
@@ -66,10 +66,6 @@ class Multilabel(Task):
         marks = np.array([[name in target for name in self.classes] for target in targets], float)
         doubts = [[UNKNOWN + name in target for name in self.classes] for target in targets]
         return np.where(np.array(doubts, bool) & (marks == 0), np.nan, marks).reshape(-1, len(self.classes))
-
-    def _told(self, answers: Sequence[np.ndarray]) -> np.ndarray:
-        """(N, K, 2) float64 of the answers."""
-        return np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
 
     def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Binary cross-entropy, the mean over known labels; weights: a factor for each, so that rare ones count."""
@@ -87,9 +83,6 @@ class Multilabel(Task):
     def decode(self, logits: Tensor, sizes: np.ndarray | None = None) -> np.ndarray:
         chances = logits.detach().double().cpu().sigmoid().numpy()
         return np.stack([chances, chances >= self._thresholds()], axis=-1)
-
-    def per_class(self, answer: np.ndarray) -> np.ndarray:
-        return np.asarray(answer)[:, 0]
 
     def margin(self, logits: Tensor) -> Tensor:
         return (logits - torch.from_numpy(self._thresholds()).logit(1e-12)).abs().amin(dim=1)
@@ -114,13 +107,13 @@ class Multilabel(Task):
         return np.array([(float(row[f"p_{name}"]), name in said) for name in self.classes])
 
     def scores(self, targets: Targets, answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
-        marks, told = self._marks(targets), self._told(answers)
+        marks, told = self._marks(targets), self.stacked(answers)
         record = label_scores(marks, told[..., 0], told[..., 1] > 0, self.classes, clusters)
         return {**record, **at_points(self.points, marks, told[..., 0], self.classes, clusters)}
 
     def errors(self, targets: Targets, answers: Sequence[np.ndarray]) -> np.ndarray:
         """The sum over wrong labels of how sure the wrong answer was."""
-        truth, told = self._marks(targets), self._told(answers)
+        truth, told = self._marks(targets), self.stacked(answers)
         chances, wrong = told[..., 0], (truth != (told[..., 1] > 0)) & ~np.isnan(truth)
         return (wrong * np.where(truth > 0, 1 - chances, chances)).sum(axis=1)
 
@@ -132,5 +125,5 @@ class Multilabel(Task):
                 "Precision: of the pictures said to have the label, how many do. Recall: of those that do, how many "
                 "were found. Lines are 95 % intervals.",
             ),
-            **roc_figure(self._marks(targets), self._told(answers)[..., 0], record),
+            **roc_figure(self._marks(targets), self.stacked(answers)[..., 0], record),
         }

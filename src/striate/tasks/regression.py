@@ -18,7 +18,7 @@ from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
 from striate.evaluate.number_scores import half_widths, number_scores
 from striate.network.auto import normed
-from striate.tasks.task import Floor, Task
+from striate.tasks.task import Floor, Paired
 
 Targets = Sequence[tuple[float, ...]]  # the numbers of every picture
 
@@ -27,7 +27,7 @@ PEAKED = 6.0  # the kurtosis from which a column is mostly one value and seldom 
 
 
 @dataclass(frozen=True)
-class Regression(Task):
+class Regression(Paired):
     """Pictures with K numbers each. An answer is (K, 2): each number in the user's units, and how far its 90 % interval
     reaches to both sides (NaN where that is not known).
 
@@ -81,7 +81,7 @@ class Regression(Task):
         return replace(self, centres=tuple(centres), scales=tuple(scales), peaked=tuple(peaked))
 
     def tuned(self, targets: Targets, answers: Sequence[np.ndarray], clusters: Clusters = None) -> Self:
-        told = self._told(answers)[..., 0]
+        told = self.stacked(answers)[..., 0]
         wide = self._wide((told - self.centres) / self.scales)
         reach = half_widths(self._values(targets) / wide, told / wide, clusters)
         return replace(self, reach=tuple(reach.tolist()) if np.isfinite(reach).all() else ())
@@ -110,10 +110,6 @@ class Regression(Task):
     def _values(self, targets: Targets) -> np.ndarray:
         """(N, K) float64 of the targets."""
         return np.array(targets, np.float64).reshape(-1, len(self.classes))
-
-    def _told(self, answers: Sequence[np.ndarray]) -> np.ndarray:
-        """(N, K, 2) float64 of the answers."""
-        return np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
 
     @property
     def moves(self) -> bool:
@@ -144,9 +140,6 @@ class Regression(Task):
         """1 + |z| in peaked columns and 1 elsewhere, of standardised numbers (N, K)."""
         peaked = self.peaked or (0,) * len(self.classes)
         return 1 + abs(standard) * (standard.new_tensor(peaked) if isinstance(standard, Tensor) else peaked)
-
-    def per_class(self, answer: np.ndarray) -> np.ndarray:
-        return np.asarray(answer)[:, 0]
 
     def output_of(self, answer: np.ndarray) -> int:
         return 0
@@ -197,17 +190,17 @@ class Regression(Task):
         return {"means": np.mean(np.array(targets), axis=0).tolist()}
 
     def scores(self, targets: Targets, answers: Sequence, floor: Floor, clusters: Clusters = None) -> dict:
-        means, told = floor.get("means", self.centres), self._told(answers)
+        means, told = floor.get("means", self.centres), self.stacked(answers)
         reach = told[..., 1] if np.isfinite(told[..., 1]).all() else None
         more = {"reach": reach, "ordered": self.ordered, "clusters": clusters}
         return number_scores(self._values(targets), told[..., 0], self.classes, means, **more)
 
     def errors(self, targets: Targets, answers: Sequence[np.ndarray]) -> np.ndarray:
         """The greatest error of a picture's numbers, in standard deviations of the training part."""
-        return (np.abs(self._values(targets) - self._told(answers)[..., 0]) / self.scales).max(axis=1)
+        return (np.abs(self._values(targets) - self.stacked(answers)[..., 0]) / self.scales).max(axis=1)
 
     def figures(self, targets: Targets, answers: Sequence, record: dict) -> dict[str, Figure]:
-        truth, (said, reach), found = self._values(targets), np.moveaxis(self._told(answers), -1, 0), {}
+        truth, (said, reach), found = self._values(targets), np.moveaxis(self.stacked(answers), -1, 0), {}
         for k, name in enumerate(self.classes):
             word, wide = ("" if len(self.classes) == 1 else f"_{k}"), reach[:, k] if self.reach else None
             found[f"scatter{word}"] = Figure(

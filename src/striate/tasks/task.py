@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from striate.augment.geometry import IDENTITY, MIRRORED
 from striate.augment.recipe import Recipe
@@ -315,6 +315,18 @@ class Task(ABC):
         raise NotImplementedError(self.name)
 
 
+@dataclass(frozen=True)
+class Paired(Task):
+    """A task whose answers are (K, 2): what is said of every output, and one number beside it."""
+
+    def per_class(self, answer: np.ndarray) -> np.ndarray:
+        return np.asarray(answer)[:, 0]
+
+    def stacked(self, answers: Sequence[np.ndarray]) -> np.ndarray:
+        """(N, K, 2) float64 of N answers, or none."""
+        return np.array(answers, np.float64).reshape(-1, len(self.classes), 2)
+
+
 def task_kind(name: str) -> type[Task]:
     """The class of the task of that name."""
     if name not in TASKS:
@@ -334,8 +346,3 @@ def make_task(name: str, facts: Mapping[str, object]) -> Task:
 
 def _frozen(value: object) -> object:
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
-
-
-def logits_of(network: nn.Module, x: Tensor) -> Tensor:
-    """A network's output before a closing softmax or sigmoid (a stranger's network: its output)."""
-    return network.logits(x) if hasattr(network, "logits") else network(x)

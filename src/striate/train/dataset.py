@@ -261,7 +261,7 @@ def _by_content(data: Dataset, settings: Settings, division: Division) -> Datase
     used, together = in_use(data.store, data.check)
     samples, contents = [data.samples[row] for row in used], [data.store.contents[row] for row in used]
     if division.folds:
-        if any(sample.part in PARTS[1:] for sample in data.found.samples):
+        if {*PARTS[1:]} & {*data.found.parts}:
             rule = "folds divide pictures that have no test or validation part of their own"
             remedy = "give the folder of the training pictures alone, or leave --folds out"
             raise StriateError(rule, received="parts as given", where="--folds", remedy=remedy)
@@ -311,8 +311,7 @@ def _tell(data: Dataset, tell: Watch, fold: str) -> None:
         tell(Note(f"Hidden    {data.found.hidden:,} hidden files and folders passed over"))
     groups = len({sample.group for sample in data.samples} - {None})
     sizes = ", ".join(f"{p} {len(data.rows(p)):,}" for p in PARTS) + f" in {counted(groups, 'group')}" * (groups > 0)
-    given = [part for part in PARTS if any(sample.part == part for sample in data.found.samples)]
-    tell(Note(f"Split     {sizes}{fold}" + (f" ({', '.join(given)} as given)" if given else "")))
+    tell(Note(f"Split     {sizes}{fold}" + (f" ({', '.join(given)} as given)" if (given := data.found.parts) else "")))
     if held := len(data.rows(TWIN)):
         tell(Note(f"Twins     {held:,} look-alikes of training pictures held out, to show what they would score"))
     for caution in data.cautions:

@@ -15,8 +15,7 @@ from striate.device import fingerprint
 from striate.errors import first_few
 from striate.evaluate.check_section import head_of
 from striate.evaluate.facts import Figure, MistakePicture, ReportFacts
-from striate.evaluate.named import in_sentence, main_of, number
-from striate.evaluate.scores import headline, warnings
+from striate.evaluate.named import headline, in_sentence, main_of, number, warnings
 from striate.export.model import Model
 from striate.network.summary import summary_text
 from striate.tasks.task import Task
@@ -148,7 +147,7 @@ def _data_rows(data: Dataset) -> list[tuple[str, object]]:
     sizes, common = looked.sizes, looked.sizes.most_common(4)
     told = ", ".join(f"{w}×{h}" + (f" ({n:,})" if not looked.same_size else "") for (h, w), n in common)
     told += f" and {len(sizes) - 4} more" if len(sizes) > 4 else ""
-    lengths = [width for _, width in sizes] if shape.form in ("series", "text") else []
+    lengths = [width for _, width in sizes] if shape.axes == 1 else []
     if lengths:
         longest = f" to {max(lengths):,}, most often {common[0][0][1]:,}" if len(sizes) > 1 else ""
         told = f"{min(lengths):,}{longest}"
@@ -167,7 +166,7 @@ def _data_rows(data: Dataset) -> list[tuple[str, object]]:
 def _split_sentence(data: Dataset, settings: Settings) -> str:
     kept = ["copies", "look-alikes", *(["pictures of one group"] if settings.group else [])]
     together = f"{', '.join(kept[:-1])} and {kept[-1]} stay in one part"
-    if any(sample.part for sample in data.found.samples):
+    if data.found.parts:
         how = "The parts are those of the folder; a part that it lacks was cut from the training pictures"
         together += ", except where the folder says otherwise"
     else:

@@ -21,8 +21,8 @@ from striate.data.batches import Batch, Batches, standardise
 from striate.device import Threads, in_bf16, memory_format, seeded
 from striate.errors import StriateError
 from striate.network.blocks import BATCHNORMS, Whiten2d
-from striate.network.build import Network
-from striate.tasks.task import Task, logits_of
+from striate.network.build import Network, logits_of
+from striate.tasks.task import Task
 from striate.train.checkpoint import Place
 from striate.train.clock import Clock
 from striate.train.events import Epoch, Event, Step

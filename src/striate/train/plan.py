@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from striate.augment.recipe import RECIPES, Recipe, parse
-from striate.data.prepare import FORMS, Shape
+from striate.data.prepare import Shape
 from striate.data.sample import Found
 from striate.data.survey import Survey
 from striate.data.symbols import SYMBOLS
@@ -166,7 +166,7 @@ def _changes(settings: Settings, shape: Shape, task: Task) -> tuple[Recipe, str]
         recipe = task.recipe(auto_recipe(shape.channels, chosen[0]))
     else:
         recipe = _turning(parse(_FORM_RECIPES[shape.form]), settings.symmetry)
-    recipe.require_axes(FORMS[shape.form])
+    recipe.require_axes(shape.axes)
     return recipe, ": ".join(chosen)
 
 

@@ -97,12 +97,6 @@ def quick_logits(network: nn.Module, lesson: Lesson, rows: np.ndarray, side: int
     return np.concatenate([network(x).double().cpu().numpy() for x in seen])
 
 
-def chances_of(logits: np.ndarray) -> np.ndarray:
-    """(..., classes) probabilities."""
-    chances = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return chances / chances.sum(axis=-1, keepdims=True)
-
-
 def fold_of(targets: np.ndarray, kin: np.ndarray, k: int, seed: int) -> np.ndarray:
     """(N,) folds 0 to k - 1 of pictures with class numbers `targets` (N,): every class spread evenly, pictures with the
     same number in `kin` (N,) in one fold."""

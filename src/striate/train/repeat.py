@@ -17,8 +17,7 @@ from striate import files
 from striate.draw import charts
 from striate.errors import StriateError
 from striate.evaluate.intervals import mixture, scored
-from striate.evaluate.named import label, main_of, scores_of
-from striate.evaluate.scores import headline
+from striate.evaluate.named import headline, label, main_of, scores_of
 from striate.export.model import load_model
 from striate.export.underway import MODEL_FILE
 from striate.train import single
@@ -80,7 +79,7 @@ def _train_all(folder: Path, job: Job) -> Run:
     wanted, stopped = _wanted(job.settings), False
     for number, (seed, division) in enumerate(wanted, 1):
         child = folder / str(number)
-        if files.is_complete(child) and not files.read_json(child / "scores.json").get("stopped"):
+        if files.has_ended(child):
             continue
         fold = f", fold {division.fold} of {division.folds}" if division.folds else ""
         job.tell(Note(f"Run       {number} of {len(wanted)}: seed {seed}{fold}"))
@@ -118,7 +117,7 @@ def _train_one(child: Path, job: Job) -> Run:
     if not child.is_dir():
         return single.begin(job)
     with files.held(child):
-        return single.go_on(child, job, read_settings(child / "settings.toml")[1])
+        return single.go_on(child, job, read_settings(child)[1])
 
 
 @dataclass(frozen=True)

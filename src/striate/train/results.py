@@ -18,9 +18,8 @@ from striate.data.shown import shown as drawn
 from striate.draw import charts, sheets
 from striate.errors import counted
 from striate.evaluate.facts import ReportFacts
-from striate.evaluate.named import label
+from striate.evaluate.named import headline, label, warnings
 from striate.evaluate.report import report
-from striate.evaluate.scores import headline, warnings
 from striate.evaluate.seal import open_seal, seen_before
 from striate.export.model import Model
 from striate.export.underway import MODEL_FILE

@@ -65,10 +65,10 @@ def _resumed(folder: Path, options: dict, source: Source, tell: Watch, started: 
     if not folder.is_dir():
         raise StriateError("a run to resume is a run folder", received="no such folder", where=folder)
     with files.held(folder):
-        if files.is_complete(folder) and not files.read_json(folder / "scores.json").get("stopped"):
+        if files.has_ended(folder):
             rule = "a run to resume was cut short"
             raise StriateError(rule, received="a finished run", where=folder, remedy="start a new one")
-        settings, tables = read_settings(folder / "settings.toml")
+        settings, tables = read_settings(folder)
         about = tables["run"]
         if "part_of" in about:
             rule = "one of several runs goes on with the others"

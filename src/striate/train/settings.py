@@ -5,7 +5,6 @@ Nothing here imports torch, so that `striate --help` answers at once.
 
 import inspect
 import re
-import tomllib
 from collections.abc import Callable, Collection
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import get_args
 from striate.augment.recipe import parse
 from striate.data.header import MOST_WORKERS, Pick
 from striate.errors import StriateError, nearest
-from striate.files import named, readable
+from striate.files import named, readable, settings_of
 from striate.network.catalog import line_of
 from striate.tasks.table import TASKS
 
@@ -237,13 +236,12 @@ def to_toml(tables: dict[str, dict[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def read_settings(path: Path) -> tuple[Settings, dict]:
+def read_settings(run: Path) -> tuple[Settings, dict]:
     """The settings of a run and all tables of its settings.toml."""
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        return settings_from(tables["settings"]), tables
-    except (OSError, ValueError, KeyError) as error:
-        raise StriateError("a run to resume has a readable settings.toml", received=error, where=path) from error
+    tables = settings_of(run)
+    if "settings" not in tables:
+        raise StriateError("settings.toml of a run has [settings]", received=", ".join(tables) or "none", where=run)
+    return settings_from(tables["settings"]), tables
 
 
 def _channels(asked: object) -> str:

@@ -7,9 +7,7 @@ that can be resumed came of it.
 import contextlib
 import math
 import signal
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +22,7 @@ from striate.data.measure import measure
 from striate.data.prepare import Preparation
 from striate.errors import StriateError, first_few
 from striate.evaluate.markup import element, join, picture
-from striate.evaluate.scores import headline
+from striate.evaluate.named import headline
 from striate.evaluate.seal import learned_from
 from striate.export.model import Model
 from striate.network.build import Network
@@ -262,22 +260,15 @@ def _scales(data: Dataset) -> list[float]:
     return np.quantile(shares.min(axis=1).clip(max=1), (0, 0.5)).tolist()
 
 
-@contextlib.contextmanager
-def _stop_on_interrupt(training: Training) -> Iterator[None]:
+def _stop_on_interrupt(training: Training) -> contextlib.AbstractContextManager[None]:
     """Ctrl-C, or being told to end, stops after the running step with a model and a report; a second one at once."""
-    told = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
 
     def stop(number: int, frame: object) -> None:
         if training.stop:
             raise KeyboardInterrupt
         training.stop = True
 
-    before = {number: signal.signal(number, stop) for number in told}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return machine.on_signals((signal.SIGINT, signal.SIGTERM), stop)
 
 
 def _bytes_needed(network: Network) -> int:

@@ -6,11 +6,12 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from striate.check.labels import Suspects, label_finding, rank_labels, write_suspects
 from striate.train.dataset import Dataset
 from striate.train.plan import auto_recipe
-from striate.train.probe import SIDE, Lesson, chances_of, fold_of, quick_logits, quick_network
+from striate.train.probe import SIDE, Lesson, fold_of, quick_logits, quick_network
 from striate.train.symmetry import LEAST_PICTURES, choose_symmetry
 
 FOLDS, ROUNDS = 4, 2
@@ -44,14 +45,14 @@ def suspects(lesson: Lesson, *, seed: int = 0, operations: float | None = None) 
     usual = np.bincount(targets).max() / len(targets)
     weights = [max(_agreed(logits, targets) - usual, 0.01) ** 2 for logits in said]
     logits = np.average(said, axis=0, weights=weights)
-    doubted = rank_labels(chances_of(logits), targets).rows[: round(AGAIN * count)]
+    doubted = rank_labels(softmax(logits, axis=-1), targets).rows[: round(AGAIN * count)]
     others = np.flatnonzero(~np.isin(lesson.kin, lesson.kin[doubted]))
     if len(doubted) and len(others) >= LEAST_PICTURES:
         own = {"operations": AGAIN_WORTH * operations, "seed": seed + FOLDS * ROUNDS, "recipe": recipe, "side": side}
         network = quick_network(lesson, others, **own)
         again = quick_logits(network, lesson, doubted, side)
         logits[doubted] = (logits[doubted] + again) / 2  # with the second look alone some clean sets were accused
-    return rank_labels(chances_of(logits), targets)
+    return rank_labels(softmax(logits, axis=-1), targets)
 
 
 def _agreed(logits: np.ndarray, targets: np.ndarray) -> float:

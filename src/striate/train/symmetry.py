@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
 from striate.augment.geometry import IDENTITY, MIRRORED, QUARTER_TURN, UPSIDE_DOWN
 from striate.augment.recipe import parse
@@ -24,7 +25,7 @@ from striate.network.summary import total_operations
 from striate.train.dataset import Job
 from striate.train.events import Note, Watch
 from striate.train.plan import Plan, usual_symmetry
-from striate.train.probe import Lesson, chances_of, fold_of, quick_logits, quick_network
+from striate.train.probe import Lesson, fold_of, quick_logits, quick_network
 from striate.train.texture import Element, known_numbers, told_by_light, turned
 
 OPERATIONS = 4e10  # of both networks together: about a second of one core
@@ -212,7 +213,7 @@ def _by_networks(lesson: Lesson, rows: np.ndarray, half: np.ndarray, turn: Eleme
             seen = replace(lesson, pictures=turned(lesson.pictures[asked], element))
             logits = quick_logits(network, seen, np.arange(len(asked)))
             logits = np.stack([0 * logits, logits], axis=-1) if labels else logits[:, None]
-            mixed = (1 - DOUBT) * chances_of(logits) + DOUBT * shares
+            mixed = (1 - DOUBT) * softmax(logits, axis=-1) + DOUBT * shares
             values.append(np.take_along_axis(np.log(mixed / shares), truth, -1)[..., 0])
     asked_kinds = np.concatenate(kinds)
     whole = np.array([_entropy(column) for column in asked_kinds.T])

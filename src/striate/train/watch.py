@@ -19,7 +19,7 @@ from striate import files
 from striate.data.batches import standardise
 from striate.errors import StriateError
 from striate.inside.capture import Recording, capture
-from striate.inside.stages import stage_ends
+from striate.inside.trace import stage_ends
 from striate.network.blocks import CONVOLUTIONS
 from striate.train.events import Event, Step
 from striate.train.loop import Training

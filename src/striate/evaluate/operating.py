@@ -75,9 +75,9 @@ def roc_figure(truth: np.ndarray, chances: np.ndarray, record: dict) -> dict[str
         shown = [1]
     dots = []
     if len(shown) == 1:
-        whose = f"{names[shown[0]]!r}, with its operating points"
         own = (one for one in record.get("operating_points", ()) if one["class"] == names[shown[0]])
         dots = [(1 - p["specificity"]["value"], p["recall"]["value"], from_on(p["threshold"])) for p in own]
+        whose = f"{names[shown[0]]!r}" + ", with its operating points" * bool(dots)
     curves = {}
     for k in shown:
         sure = ~np.isnan(truth[:, k])

@@ -2,10 +2,12 @@
 
 import csv
 import html
+import inspect
 import json
 import shlex
 import shutil
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,16 +20,19 @@ from PIL import Image
 
 import striate
 from striate.check import doctor
-from striate.check.doctor import check_store
+from striate.check.alike import alike
+from striate.check.doctor import FOUND_BY, check_store
 from striate.check.finding import Check, Finding, told
 from striate.check.inventory import apart
 from striate.cli import main
+from striate.data.apart import words_in
 from striate.data.facts import FACTS
 from striate.data.prepare import Shape
 from striate.data.sample import Boxes, Sample
 from striate.data.sources import read_source
 from striate.data.store import build_store
 from striate.errors import StriateError
+from striate.statistics import wilson
 from striate.train import suspects
 from striate.train.dataset import Division, find, open_store, read_dataset
 from striate.train.settings import Settings
@@ -448,3 +453,10 @@ def test_a_check_that_cannot_be_kept_is_made(tmp_path: Path, monkeypatch: pytest
         kept.unlink()
     monkeypatch.setattr("striate.files.write_json", full)
     assert examine(folder, tmp_path / "two") == expected
+
+
+@pytest.mark.parametrize("finder", [wilson, words_in, alike, striate.check.__wrapped__])
+def test_what_is_remembered_hangs_on_the_code_that_finds_it(finder: Callable) -> None:
+    """A mended rule is no use to whoever is shown what the rule before it found."""
+    root = Path(striate.__file__).parent
+    assert Path(inspect.getsourcefile(finder)) in {file for pattern in FOUND_BY for file in root.glob(pattern)}

@@ -23,7 +23,8 @@ from striate.data.sample import Found, LeftOut, Sample, text_of
 from striate.data.store import Store
 from striate.errors import StriateError
 
-FOUND_BY = ("check", "train")  # folders of the code that finds what is remembered: other code finds other things
+# The code that finds what is remembered: other code finds other things.
+FOUND_BY = ("check/*.py", "train/*.py", "statistics.py", "data/apart.py")
 FORM_DETECTORS = (copies, series, inventory)  # what says something of series, texts and volumes
 DETECTORS = (copies, shortcuts, series, inventory, outliers)  # in the order in which a level's findings are told
 
@@ -54,8 +55,8 @@ def remembered(
         return make()
     about = f"{striate.__version__} {found.hidden} {found.form} {found.names} {found.perhaps}\n"
     digest = hashlib.blake2b(about.encode("utf-8", "surrogateescape"), digest_size=12)
-    for folder in FOUND_BY:
-        for file in sorted(Path(striate.__file__).with_name(folder).glob("*.py")):
+    for pattern in FOUND_BY:
+        for file in sorted(Path(striate.__file__).parent.glob(pattern)):
             digest.update(file.read_bytes())
     for one in asked:
         digest.update(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode())

@@ -84,9 +84,8 @@ def score_section(facts: ReportFacts) -> Html:
         title = f"{counted(len(per_class), row_of(per_class))} on the {parts[0]} part"
         blocks.append(markup.folded(title, _class_scores(per_class), len(per_class)))
     if points := facts.scores[parts[0]].get("operating_points"):
-        blocks.append(
-            markup.folded(f"What it takes to find nearly all, on the {parts[0]} part", _points(points), len(points))
-        )
+        title = f"What it takes to find nearly all, on the {parts[0]} part"
+        blocks.append(markup.folded(title, _points(points, "confusion" in facts.scores[parts[0]]), len(points)))
     drawn = facts.figures.values()
     blocks += [_drawn(figure, parts[0]) for figure in drawn if not figure.title]
     halves = [join(element("h3", figure.title), _drawn(figure, parts[0])) for figure in drawn if figure.title]
@@ -166,8 +165,9 @@ def _class_scores(per_class: Mapping[str, dict]) -> Html:
     return markup.table(head, rows, name="recalls" if has_bar else "recalls narrow")
 
 
-def _points(points: Sequence[dict]) -> Html:
-    """Thresholds that were chosen to find most of a class, and what they found and cost."""
+def _points(points: Sequence[dict], one_each: bool) -> Html:
+    """Thresholds that were chosen to find most of a class, and what they found and cost; one_each: every picture is of
+    one class."""
     names = ("recall", "specificity", "precision")
     rows = []
     for one in points:
@@ -177,6 +177,7 @@ def _points(points: Sequence[dict]) -> Html:
         "By the validation part, so many of its pictures are found where it is said from this probability on, "
         "whatever else is likely; the scores are of this part. Recall is the sensitivity."
     )
+    words += " Where it is above one half, the usual answer, the likeliest, finds at least as many." * one_each
     return join(markup.table(("", "to find", "say it from", "n", *map(label, names)), rows), quiet(words))
 
 

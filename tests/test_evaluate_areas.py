@@ -7,7 +7,7 @@ from sklearn.metrics import f1_score, jaccard_score
 
 from striate.data.labelmap import UNKNOWN
 from striate.evaluate import areas
-from striate.evaluate.areas import area_scores, object_counts, objects_in, outline_counts, outline_f1
+from striate.evaluate.areas import area_scores, outline_counts, outline_f1
 
 CLASSES = ("background", "cell", "nucleus")
 
@@ -129,20 +129,6 @@ def test_an_outline_within_the_tolerance_is_perfect() -> None:
     assert 0 < scores[0.5] < 1
     assert outline_f1(np.concatenate([np.zeros((2, 3)), outline_counts(truth, nothing, 2)], axis=1))[1] == 0
     assert np.isnan(outline_f1(np.zeros((2, 7)))).all()
-
-
-def test_objects_are_counted_and_matched_by_half_their_union() -> None:
-    """Two of three objects are found, the third is told too small; touching ones are told as one."""
-    truth = np.zeros((10, 30), np.int32)
-    truth[2:8, 2:8], truth[2:8, 12:18], truth[2:8, 22:28] = 1, 2, 9
-    told = np.zeros((10, 30), np.uint8)
-    told[2:8, 2:8] = told[3:8, 12:18] = told[2:5, 22:27] = 1
-    kinds = (truth > 0).astype(np.uint8)
-    assert object_counts(truth, objects_in(told), kinds == told) == (3, 3, 2)
-    merged = kinds.copy()
-    merged[4, 2:28] = 1
-    assert object_counts(truth, objects_in(merged), kinds == merged) == (3, 1, 0)
-    assert object_counts(np.zeros_like(truth), objects_in(told), told == 0) == (0, 3, 0)
 
 
 def test_an_object_of_another_class_is_not_found() -> None:

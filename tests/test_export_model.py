@@ -27,9 +27,10 @@ from striate.export.tensors import read_tensors, write_tensors
 from striate.export.underway import MODEL_FILE
 from striate.inside.heatmap import heatmap
 from striate.network.build import build
+from striate.tasks.areas import Areas
 from striate.tasks.classification import Classification
 from striate.tasks.detection import Detection
-from striate.tasks.segmentation import Areas, Segmentation
+from striate.tasks.segmentation import Segmentation
 from striate.tasks.task import Task
 
 LINE = "conv 6 3, batchnorm, silu, residual(conv 6 3), globalmaxpool, dense classes"

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import zlib
 from dataclasses import asdict
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from drawn_page import Visitor, served
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from scipy import ndimage
 from sklearn.metrics import jaccard_score
 from torch.nn import functional
 
@@ -28,6 +31,7 @@ from striate.augment.geometry import matrices, move, move_labels
 from striate.augment.recipe import parse
 from striate.cli import main
 from striate.data.labelmap import UNKNOWN
+from striate.data.masks import read
 from striate.data.prepare import Preparation, Shape, fit, placed
 from striate.data.sample import Found, Mask
 from striate.data.values import mask_values
@@ -38,7 +42,8 @@ from striate.export.tiles import tile_for, tiles_of
 from striate.export.underway import Underway
 from striate.network.build import build
 from striate.serve.glass import Glass
-from striate.tasks.segmentation import Areas, Segmentation
+from striate.tasks.areas import Areas
+from striate.tasks.segmentation import Segmentation
 from striate.tasks.task import make_task
 from striate.train import single
 from striate.train.events import Epoch, Event
@@ -306,6 +311,30 @@ def test_which_side_is_up_is_told_by_the_masks() -> None:
     assert TASK.fitted(lying).floor(lying) == {"majority": "background"}
 
 
+def test_cells_that_touch_are_cut_apart_where_masks_number_them() -> None:
+    """Of two discs that overlap the validation part chooses a neck: then two objects are told, found, and drawn with a
+    line between them. Masks that know classes alone choose nothing, and the two stay one."""
+    y, x = np.mgrid[:48, :96]
+    left, right = ((x - middle) ** 2 + (y - 24) ** 2 <= 18**2 for middle in (34, 62))
+    numbers = np.where(left, 1, 2 * right).astype(np.uint8)
+    target = Mask(kind="numbers", names=("background", "cell"), sources=(numbers,))
+    plain = Mask(kind="index", names=("background", "cell"), sources=((numbers > 0).astype(np.uint8),), values=(0, 1))
+    answer = Areas.of((numbers > 0).astype(np.uint8), 0.9, 2)
+    task = Segmentation(("background", "cell"))
+    assert not task.fitted([plain]).tunes
+    assert task.fitted([target]).tunes
+    cutting = task.fitted([target]).tuned([target], [answer])
+    assert cutting.objects(answer).max() == 2
+    assert cutting.row(answer)[2] == "2"
+    assert cutting.scores([target], [answer], {})["object_f1"]["value"] == 1
+    assert task.row(answer)[2] == "1"
+    assert task.scores([target], [answer], {})["object_f1"]["value"] < 1
+    grey = np.zeros((48, 96, 1), np.uint8)
+    line = (cutting.drawn(grey, answer) != task.drawn(grey, answer)).any(axis=-1)
+    assert 0 < line.sum() < 0.05 * line.size
+    assert abs(np.nonzero(line)[1].mean() / line.shape[1] - 0.5) < 0.02
+
+
 def test_the_task_is_stored_as_plain_data() -> None:
     """What was learned comes back from JSON."""
     task = TASK.fitted([mask(blocks(1, 20, 20, 3))])
@@ -383,7 +412,8 @@ def test_a_training_finds_the_areas_and_lists_what_is_wrong(trained: tuple[Path,
 
 
 def test_predictions_are_masks_and_pictures(trained: tuple[Path, Path], tmp_path: Path) -> None:
-    """Into a folder go index files of the pictures' own sizes that can be learned from again; --draw shows them."""
+    """Into a folder go index files of the pictures' own sizes that can be learned from again, and the objects, numbered
+    and measured; --draw shows them."""
     source, run = trained
     masks, shown = tmp_path / "set" / "masks", tmp_path / "shown"
     assert main(["predict", str(run), str(source / "images"), "--out", str(masks), "--draw", str(shown)]) == 0
@@ -394,6 +424,17 @@ def test_predictions_are_masks_and_pictures(trained: tuple[Path, Path], tmp_path
         assert set(np.unique(labels).tolist()) <= {0, 1}
         assert np.asarray(Image.open(shown / name)).ndim == 3
     assert (masks / "classes.txt").read_text() == "background\nforeground\n"
+    with (masks / "objects.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for number in range(12):
+        objects = tifffile.imread(masks / "objects" / f"{number:02}.tif")
+        expected, count = ndimage.label(mask_values((masks / f"{number:02}.png").read_bytes()))
+        np.testing.assert_array_equal(objects, expected)
+        areas = [int(row["area"]) for row in rows if row["path"] == f"{number:02}.png"]
+        assert areas == np.bincount(expected.ravel(), minlength=count + 1)[1:].tolist()
+    shutil.copytree(source / "images", masks.parent / "images")
+    again = read(masks.parent)
+    assert [sample.target.sources[0].parent.name for sample in again.samples] == ["masks"] * 12
 
 
 def test_a_model_scores_and_looks_at_other_pictures(trained: tuple[Path, Path]) -> None:

@@ -116,6 +116,16 @@ def png_of(labels: np.ndarray, colours: np.ndarray) -> bytes:
     return out.getvalue()
 
 
+def tiff_of(objects: np.ndarray) -> bytes:
+    """Object numbers (H, W) as a packed TIFF file of 16 bits, 32 where there are more."""
+    import tifffile
+
+    out = io.BytesIO()
+    deep = np.uint16 if objects.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
+    tifffile.imwrite(out, objects.astype(deep), compression="zlib")
+    return out.getvalue()
+
+
 def _filled(mask: Mask, height: int | None, width: int | None, numbers: Sequence[int], dtype: type) -> np.ndarray:
     """(H, W), upright: each polygon filled with its number, one over the other, on 0."""
     size = mask.size

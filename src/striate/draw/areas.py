@@ -28,12 +28,16 @@ def palette() -> np.ndarray:
 
 
 def with_areas(
-    picture: np.ndarray, told: np.ndarray, truth: np.ndarray | None = None, background: int | None = 0
+    picture: np.ndarray,
+    told: np.ndarray,
+    truth: np.ndarray | None = None,
+    background: int | None = 0,
+    objects: np.ndarray | None = None,
 ) -> np.ndarray:
     """A uint8 picture (H, W, 1 or 3) with label maps (H, W) drawn on it, as (H', W', 3); small ones grow.
 
     told: its areas are tinted and outlined in the colours of their classes, the background's not. truth: outlined in
-    white on black. Labels of 255 are not drawn.
+    white on black. objects: numbers (H, W) whose areas are outlined as well. Labels of 255 are not drawn.
     """
     times = max(1, GROWN // max(picture.shape[:2]))
     drawn = grown(three_channels(picture), times)
@@ -41,7 +45,10 @@ def with_areas(
     shown = told != 255 if background is None else (told != 255) & (told != background)
     colours = class_colours(256)[told]
     drawn[shown] = np.rint((1 - _TINT) * drawn[shown] + _TINT * colours[shown]).astype(np.uint8)
-    rim = outlines(told, both=True) & shown
+    rim = outlines(told, both=True)
+    if objects is not None:
+        rim |= outlines(grown(objects, times), unknown=-1)
+    rim &= shown
     drawn[rim] = colours[rim]
     if truth is not None:
         from scipy.ndimage import binary_dilation
@@ -52,12 +59,12 @@ def with_areas(
     return drawn
 
 
-def outlines(labels: np.ndarray, *, both: bool = False) -> np.ndarray:
+def outlines(labels: np.ndarray, *, both: bool = False, unknown: int = 255) -> np.ndarray:
     """Which pixels (H, W) have another label to the right or below, or on any side if `both`; those beside unknown
-    pixels (255) have not."""
+    pixels have not."""
     rim = np.zeros(labels.shape, bool)
     for mine, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        differ = (labels[mine] != labels[other]) & (labels[mine] != 255) & (labels[other] != 255)
+        differ = (labels[mine] != labels[other]) & (labels[mine] != unknown) & (labels[other] != unknown)
         rim[mine] |= differ
         rim[other] |= differ & both
     return rim

@@ -14,16 +14,22 @@ from striate.draw.areas import outlines
 from striate.evaluate import intervals, metrics, redraws
 from striate.evaluate.intervals import Clusters, bootstrapped, scored
 from striate.evaluate.metrics import share
+from striate.evaluate.objects import object_counts, objects_in
 
 TOLERANCE = 0.0075  # of the diagonal: how far an outline may lie from the true one (Csurka et al. 2013)
 MOST_OUTLINES = 200  # pictures whose outlines and objects are compared
-ENOUGH = 0.5  # an object is found where it shares more than this of its union with one that is told
 
 Pair = tuple[np.ndarray, np.ndarray | None, np.ndarray]  # truth, its object numbers or None, answer
+Numbering = Callable[[np.ndarray], np.ndarray]
 
 
 def area_scores(
-    pairs: Iterable[Pair], count: int, classes: Sequence[str], majority: str, clusters: Clusters = None
+    pairs: Iterable[Pair],
+    count: int,
+    classes: Sequence[str],
+    majority: str,
+    clusters: Clusters = None,
+    objects: Numbering = objects_in,
 ) -> dict:
     """The record of one part for scores.json, from `count` pairs that are read one after the other.
 
@@ -31,8 +37,9 @@ def area_scores(
     number for pictures that belong together. "iou" is the mean over all classes that occur, "dice" that without the
     background, both over all pixels of the part; "iou_per_picture" is the mean over pictures. "outline" is the F1 of
     outlines; n of a class counts pixels. "object_f1" and "count_error" are there where objects are separate.
+    objects: the object numbers (H, W) of a label map that is told.
     """
-    sums = _Sums(pairs, count, len(classes), clusters)
+    sums = _Sums(pairs, count, len(classes), clusters, objects)
     inner = [number for number, name in enumerate(classes) if name != BACKGROUND] or [0]
     return {
         "n": count,
@@ -125,33 +132,6 @@ def outline_counts(truth: np.ndarray, told: np.ndarray, classes: int, tolerance:
     return counts
 
 
-def objects_in(labels: np.ndarray, background: int | None = 0) -> np.ndarray:
-    """Object numbers (H, W) int32 from 1 on: the connected areas of every class but the background."""
-    from scipy.ndimage import label
-
-    out, last = np.zeros(labels.shape, np.int32), 0
-    for number in np.setdiff1d(np.unique(labels), [UNKNOWN if background is None else background, UNKNOWN]):
-        areas, found = label(labels == number)
-        out = np.where(areas > 0, areas + last, out).astype(np.int32)
-        last += found
-    return out
-
-
-def object_counts(truth: np.ndarray, told: np.ndarray, right: np.ndarray) -> tuple[int, int, int]:
-    """How many objects are true, how many told, and how many of these are found: they share more than half of their
-    union, and its class, so each is found at most once. truth, told: object numbers (H, W), 0 where there is none;
-    right: (H, W) of bool, where the class that is told is the true one."""
-    true, told_sizes = truth > 0, np.bincount(told.ravel())
-    names, places = np.unique(truth[true], return_inverse=True)  # files may have large numbers
-    true_sizes, both = np.bincount(places), true & (told > 0)
-    codes = places[both[true]] * len(told_sizes) + told[both]
-    pairs, places, shared = np.unique(codes, return_inverse=True, return_counts=True)
-    agreed = np.bincount(places, weights=right[both])
-    mine, other = np.divmod(pairs, len(told_sizes))
-    found = agreed > ENOUGH * (true_sizes[mine] + told_sizes[other] - shared)
-    return len(names), int((told_sizes[1:] > 0).sum()), int(found.sum())
-
-
 class _Sums:
     """What is counted on N pictures, and scores of the sums, with intervals from the sums over pictures drawn again.
 
@@ -159,7 +139,9 @@ class _Sums:
     `outline_counts`. objects: (N, 3) true, told, found; NaN where objects are not separate.
     """
 
-    def __init__(self, pairs: Iterable[Pair], count: int, classes: int, clusters: Clusters) -> None:
+    def __init__(
+        self, pairs: Iterable[Pair], count: int, classes: int, clusters: Clusters, objects_of: Numbering
+    ) -> None:
         self.matrix, self.clusters = np.zeros((classes, classes), np.int64), clusters
         self.counts, self.objects = np.zeros((count, classes, 7), np.int64), np.full((count, 3), np.nan)
         self.worth = intervals.clusters_worth(clusters, count)
@@ -172,7 +154,7 @@ class _Sums:
                 continue
             self.counts[place, :, 3:] = outline_counts(truth, told, classes)
             if numbers is not None:
-                found = objects_in(np.where(truth == UNKNOWN, 0, told))
+                found = objects_of(np.where(truth == UNKNOWN, UNKNOWN, told))
                 self.objects[place] = object_counts(numbers, found, truth == told)
         drawn = self.drawn(self.counts.reshape(count, classes * 7), np.ones(count, bool))
         self.again = np.clip(drawn, 0, None).reshape(-1, classes, 7) * count

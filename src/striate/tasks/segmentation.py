@@ -1,10 +1,9 @@
 """A class for every pixel: cross-entropy and Dice together, answers as label maps of the picture's own size."""
 
 import base64
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,41 +15,27 @@ from torch.nn import functional as F
 from striate import files
 from striate.augment.geometry import RECTANGLE, SQUARE, move_labels
 from striate.augment.recipe import Recipe, parse
-from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled
+from striate.data.labelmap import UNKNOWN, png_of, read_labels, read_objects, resampled, tiff_of
 from striate.data.prepare import Shape, continued, placed
 from striate.data.sample import BACKGROUND, Found, Mask, evenly
 from striate.data.vocabulary import class_list
 from striate.draw import charts
 from striate.draw.areas import palette, with_areas
 from striate.errors import StriateError, first_few
-from striate.evaluate.areas import Pair, area_scores, iou, objects_in, pixel_counts
+from striate.evaluate.areas import Pair, area_scores, iou, pixel_counts
 from striate.evaluate.facts import Figure
 from striate.evaluate.intervals import Clusters
+from striate.evaluate.objects import best_neck, measured, objects_in
 from striate.network.auto import unet_line
 from striate.network.build import shape_text
+from striate.tasks.areas import Areas, fitting, halved, lies_alike, shares_of
 from striate.tasks.task import Floor, Task
 
 CHANGES = "rotate 20, zoom 0.25, shift 0.1, brightness 0.15, contrast 0.4, fill reflect"
 MEASURED = 200  # masks of the training part that are looked at for shares and sides
 LEAST_SHARE = 1e-3  # of the pixels, that a class is weighed by where it has fewer
-SIDED = 3.0  # standard errors between two halves of the masks, from which one side is up
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Areas:
-    """An answer: packed class numbers (height, width) of uint8, the share of every class (K,), the mean probability of
-    what is told."""
-
-    packed: bytes
-    height: int
-    width: int
-    shares: np.ndarray
-    confidence: float
-
-    @property
-    def labels(self) -> np.ndarray:
-        """(height, width) uint8 class numbers."""
-        return np.frombuffer(zlib.decompress(self.packed), np.uint8).reshape(self.height, self.width)
+OBJECTS = ("numbers", "objects", "polygons")  # kinds of masks that tell objects from each other
+MEASURES = ("path", "object", "class", "area", "x", "y", "left", "top", "width", "height")
 
 
 @dataclass(frozen=True)
@@ -58,11 +43,14 @@ class Segmentation(Task):
     """Pictures with a mask each. An answer is an `Areas`.
 
     usual: the mean share that each class has of the training part's masks. turns: whether turned pictures are learned
-    from and asked about as well: as these masks lie alike whichever side is up, or as was asked for.
+    from and asked about as well: as these masks lie alike whichever side is up, or as was asked for. apart: whether
+    masks of the training part tell objects from each other. neck: where areas are cut into objects (see `objects_in`).
     """
 
     usual: tuple[float, ...] = ()
     turns: bool | None = None
+    apart: bool = False
+    neck: float = 0.0
 
     name: ClassVar[str] = "segmentation"
     measure: ClassVar[str] = "iou"
@@ -86,9 +74,18 @@ class Segmentation(Task):
 
     def fitted(self, targets: Sequence[Mask]) -> "Segmentation":
         labels = [self._labels(target) for target in evenly(targets, MEASURED)]
-        shares = np.mean([_shares(each, len(self.classes)) for each in labels], axis=0)
-        turns = _lies_alike(labels, len(self.classes)) if self.turns is None else self.turns
-        return replace(self, usual=tuple(shares.tolist()), turns=turns)
+        shares = np.mean([shares_of(each, len(self.classes)) for each in labels], axis=0)
+        turns = lies_alike(labels, len(self.classes)) if self.turns is None else self.turns
+        apart = any(target.kind in OBJECTS for target in targets)
+        return replace(self, usual=tuple(shares.tolist()), turns=turns, apart=apart)
+
+    @property
+    def tunes(self) -> bool:
+        return self.apart
+
+    def tuned(self, targets: Sequence[Mask], answers: Sequence[Areas], clusters: Clusters = None) -> "Segmentation":
+        """With the neck by which most objects of the validation part are found."""
+        return replace(self, neck=best_neck(self._pairs(targets, answers), self._background))
 
     def commonness(self, targets: Sequence[Mask]) -> Sequence[float]:
         """The shares of the pixels."""
@@ -131,7 +128,7 @@ class Segmentation(Task):
 
     def loss(self, logits: Tensor, encoded: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
         """Cross-entropy of the known pixels, and 1 minus the mean Dice of the classes there (Milletari et al. 2016)."""
-        truth = _fitting(encoded, logits).long()
+        truth = fitting(encoded, logits).long()
         known = truth != UNKNOWN
         if not known.any():
             return 0 * logits.sum()
@@ -148,7 +145,7 @@ class Segmentation(Task):
 
     def hits(self, logits: Tensor, encoded: Tensor) -> float:
         """The sum of the pictures' mean IoU."""
-        told, truth = logits.argmax(dim=1).cpu().numpy(), _fitting(encoded, logits).cpu().numpy()
+        told, truth = logits.argmax(dim=1).cpu().numpy(), fitting(encoded, logits).cpu().numpy()
         counts = [pixel_counts(*pair, len(self.classes)) for pair in zip(truth, told, strict=True)]
         return float(np.nansum([np.nanmean(iou(each)) if each.any() else 0.0 for each in counts]))
 
@@ -170,20 +167,17 @@ class Segmentation(Task):
                 drawn = F.interpolate(plane[None, None], size=size, mode="bilinear", antialias=smaller)[0, 0]
             labels[drawn > best] = number
             best = torch.maximum(best, drawn)
-        return self._packed(labels.numpy(), float(best.mean()))
-
-    def _packed(self, labels: np.ndarray, confidence: float) -> Areas:
-        shares = np.bincount(labels.ravel(), minlength=len(self.classes)) / labels.size
-        return Areas(zlib.compress(labels.tobytes(), 1), *labels.shape, shares, confidence)
+        return Areas.of(labels.numpy(), float(best.mean()), len(self.classes))
 
     def joined(self, answers: Sequence[Areas], tiles: Sequence[tuple[int, ...]], size: tuple[int, int]) -> Areas:
         """Of every tile what is nearer to its middle than to that of the next one, where most is seen around it."""
         labels = np.zeros(size, np.uint8)
-        rows, columns = _halved(tile[:2] for tile in tiles), _halved(tile[2:] for tile in tiles)
+        rows, columns = halved(tile[:2] for tile in tiles), halved(tile[2:] for tile in tiles)
         for answer, (y0, y1, x0, x1) in zip(answers, tiles, strict=True):
             (top, bottom), (left, right) = rows[y0, y1], columns[x0, x1]
             labels[top:bottom, left:right] = answer.labels[top - y0 : bottom - y0, left - x0 : right - x0]
-        return self._packed(labels, float(np.mean([answer.confidence for answer in answers])))
+        sure = float(np.mean([answer.confidence for answer in answers]))
+        return Areas.of(labels, sure, len(self.classes))
 
     def score(self, logits: Tensor, index: int, whole: Tensor | None = None) -> Tensor:
         """The mean logit of a class over the pixels told to be of it; over all pixels where none is."""
@@ -210,7 +204,7 @@ class Segmentation(Task):
         return self._in_words(answer.shares)
 
     def told(self, target: Mask) -> str:
-        return self._in_words(_shares(self._labels(target), len(self.classes)))
+        return self._in_words(shares_of(self._labels(target), len(self.classes)))
 
     def _in_words(self, shares: np.ndarray) -> str:
         """The three largest areas beside the background."""
@@ -221,8 +215,8 @@ class Segmentation(Task):
     def record(self, answer: Areas) -> dict:
         """The mask as a PNG file in base64; its values are places in the list of classes."""
         mask = base64.b64encode(self.png(answer)).decode()
-        objects = self._objects(answer)
-        return super().record(answer) | {"predicted": {"classes": self.classes, "png": mask}, "objects": objects}
+        said = {"predicted": {"classes": self.classes, "png": mask}, "objects": self._count(answer)}
+        return super().record(answer) | said
 
     def png(self, answer: Areas) -> bytes:
         return png_of(answer.labels, palette())
@@ -232,10 +226,14 @@ class Segmentation(Task):
 
     def row(self, answer: Areas) -> tuple[str, ...]:
         shares = (f"{share:.6f}" for share in answer.shares)
-        return (self.say(answer), f"{answer.confidence:.6f}", str(self._objects(answer)), *shares)
+        return (self.say(answer), f"{answer.confidence:.6f}", str(self._count(answer)), *shares)
 
-    def _objects(self, answer: Areas) -> int:
-        return int(objects_in(answer.labels, self._background).max(initial=0))
+    def objects(self, answer: Areas) -> np.ndarray:
+        """Object numbers (height, width) int32 from 1 on, 0 where there is none."""
+        return objects_in(answer.labels, self._background, self.neck)
+
+    def _count(self, answer: Areas) -> int:
+        return int(self.objects(answer).max(initial=0))
 
     def known(self, target: Mask) -> tuple[Mask | None, str]:
         """The same mask: the areas of other classes are not known where it is read."""
@@ -257,7 +255,8 @@ class Segmentation(Task):
         self, targets: Sequence[Mask], answers: Sequence[Areas], floor: Floor, clusters: Clusters = None
     ) -> dict:
         majority = str(floor.get("majority", self.classes[0]))
-        return area_scores(self._pairs(targets, answers), len(answers), self.classes, majority, clusters)
+        cut = partial(objects_in, background=self._background, neck=self.neck)
+        return area_scores(self._pairs(targets, answers), len(answers), self.classes, majority, clusters, cut)
 
     def errors(self, targets: Sequence[Mask], answers: Sequence[Areas]) -> np.ndarray:
         """What is missing to a mean IoU of 1 on each picture."""
@@ -277,12 +276,20 @@ class Segmentation(Task):
         size = placed(answer.height, answer.width, *picture.shape[:2])
         picture = picture[: size[0], : size[1]]
         truth = None if target is None else resampled(self._labels(target, answer.height, answer.width), *size)
-        return with_areas(picture, resampled(answer.labels, *size), truth, self._background)
+        cuts = resampled(self.objects(answer), *size) if self.neck else None
+        return with_areas(picture, resampled(answer.labels, *size), truth, self._background, cuts)
 
     def save(self, out: Path, told: Sequence[tuple[str, Areas, tuple[int, int] | None]]) -> None:
-        """A folder of index PNG files by the pictures' names, with the names of their values in classes.txt."""
+        """A folder of index PNG files by the pictures' names, with the names of their values in classes.txt; and the
+        objects: numbered in objects/NAME.tif, and measured in objects.csv."""
+        lines = []
         for path, answer, _ in told:
-            files.write_bytes(out / f"{Path(path).stem}.png", self.png(answer))
+            objects, stem = self.objects(answer), Path(path).stem
+            files.write_bytes(out / f"{stem}.png", self.png(answer))
+            files.write_bytes(out / "objects" / f"{stem}.tif", tiff_of(objects))
+            each = measured(objects, answer.labels)
+            lines += [(path, number, self.classes[kind], *rest) for number, kind, *rest in each]
+        files.write_csv(out / "objects.csv", MEASURES, lines)
         files.write_text(out / "classes.txt", class_list(self.classes))
 
     @property
@@ -308,40 +315,3 @@ class Segmentation(Task):
             size = answer.height, answer.width
             labels, objects = self._labels(target, *size), read_objects(target, *size)
             yield labels, None if objects is None else np.where(labels == UNKNOWN, 0, objects), answer.labels
-
-
-def _halved(spans: Iterable[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, int]]:
-    """What is left of each span along a side when two in a row share what both cover."""
-    spans = sorted(set(spans))
-    cuts = [spans[0][0], *((a[1] + b[0]) // 2 for a, b in pairwise(spans)), spans[-1][1]]
-    return dict(zip(spans, pairwise(cuts), strict=True))
-
-
-def _fitting(encoded: Tensor, logits: Tensor) -> Tensor:
-    """Label maps (B, H, W) at the size of maps that are smaller than their pictures."""
-    if encoded.shape[1:] == logits.shape[2:]:
-        return encoded
-    rows, columns = (
-        (torch.arange(new, device=encoded.device) * 2 + 1) * old // (2 * new)
-        for new, old in zip(logits.shape[2:], encoded.shape[1:], strict=True)
-    )
-    return encoded[:, rows][:, :, columns]
-
-
-def _lies_alike(labels: Sequence[np.ndarray], classes: int) -> bool:
-    """Whether no class keeps to the upper or to the lower half more than chance explains."""
-    differences = []
-    for each in labels:
-        half = max(len(each) // 2, 1)
-        top, bottom = (_shares(part, classes) for part in (each[:half], each[-half:]))
-        differences.append(top - bottom)
-    values = np.array(differences)
-    if len(values) < 2:
-        return True
-    error = values.std(axis=0, ddof=1) / len(values) ** 0.5
-    return bool((np.abs(values.mean(axis=0)) <= SIDED * error + 1e-3).all())
-
-
-def _shares(labels: np.ndarray, classes: int) -> np.ndarray:
-    """(K,) the share of all pixels that each class has."""
-    return np.bincount(labels[labels != UNKNOWN], minlength=classes) / labels.size

@@ -53,10 +53,10 @@ class Hills:
     @classmethod
     def of(cls, labels: np.ndarray, background: int | None = 0) -> "Hills":
         heights = _heights(labels, background)
-        ranks = np.empty(labels.size, np.int64)  # no two pixels are equally high
-        ranks[np.argsort(heights, axis=None, kind="stable")] = np.arange(labels.size)
-        ranks, up = ranks.reshape(labels.shape), np.arange(labels.size).reshape(labels.shape)
-        best, places = ranks.copy(), up.copy()
+        places, ranks = (np.arange(labels.size, dtype=np.int32) for _ in range(2))
+        ranks[np.argsort(heights, axis=None, kind="stable")] = places  # no two pixels are equally high
+        places, ranks = places.reshape(labels.shape), ranks.reshape(labels.shape)
+        best, up = ranks.copy(), places.copy()
         for here, there in _NEXT:
             for mine, other in ((here, there), (there, here)):
                 higher = (labels[mine] == labels[other]) & (ranks[other] > best[mine])
@@ -91,13 +91,14 @@ class Hills:
 
 
 def _heights(labels: np.ndarray, background: int | None) -> np.ndarray:
-    """(H, W) float64 how far from the edge of its area a pixel lies, smoothed; 0 outside of all."""
+    """(H, W) float32 how far from the edge of its area a pixel lies, smoothed; 0 outside of all."""
     from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-    heights = np.zeros(labels.shape)
+    heights = np.zeros(labels.shape, np.float32)
     for number in _numbers(labels, background):
         area = labels == number
-        heights += area * gaussian_filter(distance_transform_edt(np.pad(area, 1))[1:-1, 1:-1], SMOOTHED)
+        depths = distance_transform_edt(np.pad(area, 1))[1:-1, 1:-1].astype(np.float32)
+        heights += area * gaussian_filter(depths, SMOOTHED)
     return heights
 
 

@@ -37,6 +37,7 @@ SHOTS = {
     "train": ("", ".train-maps canvas"),
     "playground": ("kernel=vertical&padding=same&place=30.24", ".play-answer"),
     "mistakes": ("show=all", ".mistakes-card"),
+    "embedding": ("", ".embedding-near .tile"),
 }
 
 

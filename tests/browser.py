@@ -37,6 +37,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu"]
 SETTLED = {
     "see": ".ledger-head", "explain": ".explain-trust .note", "filters": ".filter-chosen .grid-table",
     "train": ".train-maps canvas", "playground": ".play-answer", "mistakes": ".mistakes-table",
+    "embedding": ".embedding-near .tile",
 }  # fmt: skip
 SHEET = ".layer-panel > .atlas"
 FOCUS = """() => {

@@ -571,3 +571,26 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StriateError, match=r"the device must be one .*received: cuda:99"):
         load_model(tmp_path / "m.safetensors", device="cuda:99")
     assert load_model(tmp_path / "m.safetensors", device=torch.device("cpu")).classes == ("a", "b", "c")
+
+
+def test_pictures_as_numbers_in_their_order(tmp_path: Path) -> None:
+    """A row for each picture, the same alone and among others, and NaN where one cannot be read."""
+    model, places = make_model(), []
+    for number in range(3):
+        places.append(tmp_path / f"{number}.png")
+        Image.fromarray(picture(number % 3, number, 12)).save(places[-1])
+    places.insert(1, tmp_path / "broken.png")
+    places[1].write_bytes(b"no picture")
+    rows = model.embed(places, workers=0)
+    assert rows.shape[0] == 4
+    assert np.isnan(rows[1]).all()
+    for place in (0, 2, 3):
+        np.testing.assert_allclose(model.embed(places[place], workers=0), rows[place : place + 1], atol=1e-6)
+
+
+def test_members_of_an_ensemble_stand_side_by_side() -> None:
+    """Half of the numbers are those of the one member's last layer, half those of the other's."""
+    both = make_model("ensemble 2 (conv 4 3, relu, globalavgpool, dense 5, relu, dense classes)")
+    rows, x = both.passes.embed(prepared(3)), both.passes.input(prepared(3))
+    parts = [torch.nn.Sequential(*list(member)[:-1])(x).detach() for member in both.network[0].children()]
+    np.testing.assert_allclose(rows, torch.cat(parts, 1).numpy(), atol=1e-6)

@@ -195,7 +195,7 @@ def move_about(page: Page, values: dict[str, np.ndarray]) -> None:
 def type_a_kernel(page: Page) -> None:
     """A filter typed into the Playground's cells, and a place chosen with the arrows."""
     tab_to(page, "[role=tab]", "Shift+Tab")
-    press(page, "End", "ArrowLeft")
+    press(page, "End", "ArrowLeft", "ArrowLeft")
     expect(page.locator(SETTLED["playground"])).to_be_visible()
     tab_to(page, ".kernel-cell")
     page.keyboard.press("Control+a")
@@ -207,6 +207,26 @@ def type_a_kernel(page: Page) -> None:
     assert kernel[0, 0] == 2
     true = correlate2d(numbers.picture_shown(page).astype(float), kernel, "valid")
     assert number(page.locator(".play-answer")) == pytest.approx(true[1, 1], abs=1e-6)
+
+
+def test_the_most_alike_are_walked_to(page: Page, tmp_path: Path) -> None:
+    """A click on a neighbour chooses it, arrows go on from there in the layout, and a copy of the chosen picture that
+    is dropped on the page finds it as the most alike."""
+    open_tab(page, "embedding")
+    tiles = page.locator(".embedding-near .tile")
+    name = tiles.first.get_attribute("title")
+    tiles.first.click()
+    expect(page.locator(".picture-name")).to_have_text(name)
+    page.locator(".embedding-space").focus()
+    press(page, "ArrowLeft", "ArrowLeft", "ArrowUp", "ArrowRight", "ArrowDown")
+    expect(page.locator(".picture-name")).not_to_have_text(name)
+    chosen = page.locator(".picture-name").inner_text()
+    expect(tiles.first).not_to_have_attribute("title", chosen)
+    Image.fromarray(numbers.picture_shown(page)).save(tmp_path / "mine.png")
+    page.evaluate(DROP, ["mine.png", list((tmp_path / "mine.png").read_bytes())])
+    expect(page.locator(".picture-name")).to_have_text("mine.png")
+    expect(page.get_by_text("It is none of those laid out")).to_be_visible()
+    expect(tiles.first).to_have_attribute("title", chosen)
 
 
 def test_tabs_are_for_everyone(page: Page) -> None:

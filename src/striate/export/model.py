@@ -182,6 +182,20 @@ class Model:
                     note = prepared.strange(one.picture) if one.depth == prepared.shape.depth else other
                     yield self._named(name, source, next(said), next(own), note)
 
+    def embed(self, sources: Sources, workers: int = 2) -> np.ndarray:
+        """(N, D) float32, a row for each picture, in order: the numbers that the network's last layer goes by (see
+        `inside.embedding`), to search or cluster by; NaN where a picture cannot be read. sources: as for `predict`.
+        """
+        rows, asked = [], Underway(self._items(sources), self.preparation.shape, workers)
+        with closing(asked):
+            each = iter(asked)
+            while chunk := [one.picture for *_, one in islice(each, self.passes.chunk(None))]:
+                good = [picture for picture in chunk if picture is not None]
+                told = iter(self.passes.embed(np.stack(good)) if good else ())
+                rows += [None if picture is None else next(told) for picture in chunk]
+        blank = np.full(next((len(row) for row in rows if row is not None), 0), np.nan, np.float32)
+        return np.array([blank if row is None else row for row in rows], np.float32)
+
     def evaluate(
         self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
     ) -> dict:

@@ -28,6 +28,7 @@ from striate.data.batches import scale, standardise
 from striate.data.prepare import Preparation
 from striate.device import BF16_GAIN, fastest_precision, in_bf16, memory_format, threads_for
 from striate.export.answers import said
+from striate.inside.embedding import embed
 from striate.network.blocks import BATCHNORMS, CONVOLUTIONS
 from striate.network.build import Network, logits_of
 from striate.network.quick import quicken_all
@@ -136,6 +137,16 @@ class Passes:
         """Prepared pictures (N, H, W, C) as the network gets them (N, C, H, W), where it is."""
         device = next(self.network.parameters()).device
         return standardise(scale(pictures, self.preparation, device), self.preparation)
+
+    def embed(self, pictures: np.ndarray) -> np.ndarray:
+        """(N, D) float32: what prepared pictures (N, H, W, C) have become before the last layer, see `embedding.embed`;
+        in one pass each, without mirror images; of an ensemble those of all members, side by side."""
+        ours = self.network.members() if isinstance(self.network, Network) else ()
+        members = [one for one in ours if isinstance(one, nn.Module)] or [self.network.eval()]
+        starts = range(0, len(pictures), self.batch)
+        batches = (self.input(np.array(pictures[start : start + self.batch])) for start in starts)
+        rows = (torch.cat([embed(member.eval(), x) for member in members], dim=1) for x in batches)
+        return torch.cat([each.cpu() for each in rows]).numpy()
 
     def note(self, logits: Tensor) -> str:
         """What lies between the one pass that is looked at, with these (1, outputs), and the answer; "" for nothing."""

@@ -6,7 +6,7 @@ import hashlib
 import io
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from striate.data import shown as drawing
 from striate.data.apart import files_of
 from striate.data.arrays import read_digits
 from striate.data.content import read_file
-from striate.data.guard import load_one
+from striate.data.guard import load_each, load_one
 from striate.data.header import WHOLE
 from striate.data.load import Loaded, Want
 from striate.data.packed import is_packed, packed_pictures
@@ -36,6 +36,7 @@ from striate.train.settings import read_settings
 
 LONGEST = 512  # pixels of a picture's longer side on the page
 DROPPED_BYTES, SHOWN_BYTES = 256e6, 64e6
+WORKERS = 2
 PARTS = ("test", "validation", "train", "twin")
 YOURS = "yours"  # the part of dropped pictures
 
@@ -124,6 +125,14 @@ class Gallery:
         """The picture as the model gets it, which may be unpacked smaller than `pixels`, with its own size; Refusal 422
         also where it does not fit."""
         return self._loaded(picture, Want(shape=self.shape))
+
+    def prepared_each(self, entries: Iterable[Entry]) -> Iterator[tuple[Entry, Loaded]]:
+        """The same for those that are still there, decoded ahead by WORKERS processes; what cannot be read says why."""
+        sources = []
+        for entry in entries:
+            with contextlib.suppress(Refusal):
+                sources.append((entry, self._source(entry)))
+        return load_each(sources, Want(shape=self.shape), WORKERS)
 
     def png(self, picture: str) -> bytes:
         """The picture for the eye: 8 bits, the longer side at most 512 pixels."""

@@ -23,6 +23,7 @@ from striate.export.underway import model_file
 from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
+from striate.serve.embedding import Embedding
 from striate.serve.flat import as_filters, as_maps, as_plane, box_of, named, place_of, plain_step, thumbnail
 from striate.serve.gallery import YOURS, Gallery, shown, small
 from striate.serve.looking import Looking, Seen, Wish
@@ -248,6 +249,15 @@ class Glass:
     def mistakes(self, request: Request) -> Reply:
         return json_reply({"rows": self.gallery.mistakes()})
 
+    def embedding(self, request: Request) -> Reply:
+        """Thumbnails of pictures of the run, and where they lie by what the last layer goes by."""
+        found = self._spread(request)
+        return array_reply(found.thumbnails, **found.told())
+
+    def near(self, request: Request, picture: str) -> Reply:
+        found, stored = self._spread(request), self.gallery.prepared(picture).picture
+        return json_reply(found.near(picture, self.looking.embed(stored[None])[0]))
+
     def kernels(self, request: Request) -> Reply:
         names = [name for name in kernels.kernel_names() if name != "sobel"]  # that one is two filters
         texts = {name: f"gabor size={MOST_CELLS}" if name == "gabor" else name for name in names}
@@ -277,6 +287,10 @@ class Glass:
             return self._drawn(picture, target)
         except Unreadable:  # a mask that was changed or taken away
             return None
+
+    def _spread(self, request: Request) -> Embedding:
+        make = partial(Embedding.of, self.looking.embed, self.gallery, request)
+        return self.looking.spread.take("", make, lambda found: found.bytes)
 
     def _look(self, picture: str) -> Seen:
         return self.looking.look(picture, lambda: self.gallery.prepared(picture))
@@ -330,5 +344,7 @@ _ROUTES: dict[tuple[str, ...], Callable[..., Reply]] = {
     ("GET", "api", "training", "snapshots", "*"): Glass.snapshot,
     ("GET", "api", "training", "snapshots", "*", "maps"): Glass.snapshot,
     ("GET", "api", "mistakes"): Glass.mistakes,
+    ("GET", "api", "embedding"): Glass.embedding,
+    ("GET", "api", "embedding", "near", "*"): Glass.near,
     ("GET", "api", "kernels"): Glass.kernels,
 }

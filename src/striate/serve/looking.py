@@ -15,10 +15,11 @@ from striate.inside.heatmap import Heatmap, heatmap
 from striate.inside.trace import Trace, trace
 from striate.inside.trust import Trust, trust
 from striate.network.build import logits_of
+from striate.serve.embedding import Embedding
 from striate.serve.reply import Request
 from striate.serve.shelf import Shelf
 
-LOOKS_BYTES, HEATS_BYTES = 512e6, 64e6
+LOOKS_BYTES, HEATS_BYTES, SPREAD_BYTES = 512e6, 64e6, 64e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ class Looking:
         self.heats: Shelf[Heatmap] = Shelf(HEATS_BYTES)
         self.trusts: Shelf[Trust] = Shelf(HEATS_BYTES)
         self.trusts.making = self.heats.making
+        self.spread: Shelf[Embedding] = Shelf(SPREAD_BYTES)
         self._copy = copy.deepcopy(model.network)
 
     def input(self, stored: np.ndarray) -> Tensor:
@@ -73,6 +75,11 @@ class Looking:
     def look(self, picture: str, read: Callable[[], Loaded]) -> Seen:
         """The look at a picture; `read` prepares it if that was not done before."""
         return self.looks.take(picture, lambda: self._look(read()), lambda look: look.bytes)
+
+    def embed(self, pictures: np.ndarray) -> np.ndarray:
+        """As `Passes.embed`, while nobody looks."""
+        with self.looks.making:
+            return self.model.passes.embed(pictures)
 
     def blank(self) -> Seen:
         """The look at a picture of zeros: for what is the same for every picture."""

@@ -24,7 +24,7 @@ from striate.serve.server import Server
 
 WORDS = 60  # letters of the text that is shown
 FAREWELL = 5  # seconds that requests in progress have when the server is told to stop
-TABS = ("see", "explain", "filters", "train", "playground", "mistakes")
+TABS = ("see", "explain", "filters", "train", "playground", "mistakes", "embedding")
 
 
 def open_page(

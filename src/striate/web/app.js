@@ -7,7 +7,7 @@ import { createChooser } from "./pictures.js";
 import { createStore } from "./state.js";
 import { createTruth } from "./truth.js";
 
-const TABS = [["see", "See"], ["explain", "Explain"], ["filters", "Filters"], ["train", "Train"], ["playground", "Playground"], ["mistakes", "Mistakes"]];
+const TABS = [["see", "See"], ["explain", "Explain"], ["filters", "Filters"], ["train", "Train"], ["playground", "Playground"], ["mistakes", "Mistakes"], ["embedding", "Embedding"]];
 const KEYS = [
   ["Tab", "from one part of the page to the next"],
   ["← → ↑ ↓", "move the pixel on a map, or the choice in the strip of layers and in the tabs"],
@@ -36,6 +36,7 @@ function tabRow(go) {
     for (const one of buttons) {
       one.setAttribute("aria-selected", String(one.dataset.name === tab));
       one.tabIndex = one.dataset.name === tab ? 0 : -1;
+      if (one.dataset.name === tab) one.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a narrow screen
     }
   } };
 }

@@ -13,7 +13,7 @@ from striate.errors import StriateError
 from striate.export import passes
 from striate.network.build import build
 from striate.train import budget
-from striate.train.budget import answer_in_time, clock_of
+from striate.train.budget import answer_in_time, clock_of, look_again
 from striate.train.clock import Clock
 
 PLAN = tiny_plan(minutes=1, epochs=None)
@@ -90,3 +90,17 @@ def test_answers_are_averaged_only_where_that_fits_into_the_budget() -> None:
         answer_in_time(training, job_of())
         assert training.plan.mirror is expected
         assert training.clock.scoring == left
+
+
+@pytest.mark.parametrize(("measured", "kept", "looks"), [([9, 5], 9, 1), ([40, 11], 11, 2), ([40, 42], 40, 2)])
+def test_a_second_look_is_not_misled_by_other_work(
+    measured: list[float], kept: float, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where scores seem to take far longer than was set aside, that is measured once more, and the lesser counts."""
+    left = iter(measured)
+    monkeypatch.setattr(budget, "clock_of", lambda *_, trained: Clock(0, next(left)))
+    training = training_with(Clock(time.monotonic() + 50, scoring=8))
+    training.place = replace(training.place, progress=0.5)
+    assert look_again(training, job_of(), 1)
+    assert training.clock.scoring == kept
+    assert len(list(left)) == 2 - looks

@@ -16,7 +16,7 @@ import pytest
 from drawn import TINY, draw_folder, picture
 from PIL import Image
 
-from striate import cli, files
+from striate import cli, commands, files
 from striate.cli import main
 from striate.export.model import Model
 from striate.train import run as run_module
@@ -27,6 +27,7 @@ COMMANDS = ("train", "check", "evaluate", "predict", "serve", "export", "convert
 FLAGS = {
     "--page", "--labels", "--label-column", "--label-regex", "--symmetry", "--task", "--form", "--text",
     "--columns", "--split", "--mirror-negates", "--repeats", "--folds",
+    "--model", "--project",
     "--network", "--img-size", "--imgsz", "--channels", "--epochs", "--minutes", "--patience", "--test", "--val",
     "--members", "--weights",
     "--group", "--augment", "--balance", "-b", "--batch-size", "--batch", "--optimizer", "--lr", "--momentum",
@@ -116,7 +117,20 @@ def test_help_is_in_groups(capsys: pytest.CaptureFixture) -> None:
         (["train", "--epoch", "3"], "received: --epoch. what to do: did you mean '--epochs'?"),
         (["train", "--batchsize", "3"], "did you mean '--batch-size'?"),
         (["train", "d", "--learning_rate=3"], "striate train knows its options. received: --learning_rate=3"),
-        (["train", "epoch=3"], "epoch"),
+        (["train", "d", "--pretrained", "x"], "received: --pretrained. what to do: see striate train --help"),
+        (["train", "d", "--dropout", "0.2"], "received: --dropout. what to do: see striate train --help"),
+        (["train", "d", "--time", "3"], "received: --time. what to do: see striate train --help"),
+        (
+            ["train", "epoch=3"],
+            "knows its options. received: epoch=3. what to do: did you mean '--epochs'?",
+        ),
+        (
+            ["train", "data=d", "lr0=1"],
+            "knows its options. received: lr0=1. what to do: did you mean '--lr'?",
+        ),
+        (["check", "data=d", "conf=1"], "striate check knows its options. received: conf=1"),
+        (["evaluate", "model=nowhere", "data=d"], "a model is a run folder or a model file. received: nowhere"),
+        (["summary", "network=hella"], "did you mean 'hela'?"),
         (["train", "a", "b"], "received: b"),
         (["train", "my", "two", "classes"], "received: two classes. what to do: put a path with blanks in quotes"),
         (["help"], "did you mean '--help'?"),
@@ -172,6 +186,8 @@ def test_a_slip_is_answered_with_the_nearest_name(
         (["pictures"], {"source": "pictures"}),
         (["--data", "pictures"], {"source": "pictures"}),
         (["data=pictures"], {"source": "pictures"}),
+        (["source=pictures", "model=hela", "project=x"], {"source": "pictures", "network": "hela", "out": "x"}),
+        (["d", "--model", "hela", "--project", "x"], {"network": "hela", "out": "x"}),
         (["d", "--epochs", "3", "-b", "16", "-j", "0"], {"epochs": 3, "batch_size": 16, "workers": 0}),
         (["d", "epochs=3", "batch=16", "workers=0"], {"epochs": 3, "batch_size": 16, "workers": 0}),
         (["d", "img_size=66x200", "weight-decay=0.1"], {"img_size": "66x200", "weight_decay": 0.1}),
@@ -202,6 +218,15 @@ def test_a_folder_with_an_equals_sign_is_a_folder(asked: dict, tmp_path: Path, m
     assert main(["train", "name=x"]) == 0
     assert asked["source"] == "name=x"
     assert "name" not in asked
+
+
+@pytest.mark.parametrize("words", [["d"], ["data=d"], ["--data", "d"], ["--data=d"], ["source=d"]])
+def test_what_is_told_by_its_place_may_be_named(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of `check` as that of `train` is; a pattern that has an equals sign stays one."""
+    seen = []
+    monkeypatch.setattr(commands, "check", lambda options: seen.append((options.source, options.group)) or 0)
+    assert main(["check", *words, "--group", "(.*)=(.*)"]) == 0
+    assert seen == [("d", "(.*)=(.*)")]
 
 
 def test_exit_codes(asked: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:

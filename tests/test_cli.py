@@ -428,6 +428,39 @@ def test_filter_says_sizes_as_its_picture_does(tmp_path: Path, capsys: pytest.Ca
     assert "has 3 pages, of which the first is filtered" in shown.err
 
 
+def test_filter_takes_the_page_and_the_channels_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A kernel of one 1 gives the very numbers of that page or channel; how many channels is not which."""
+    pages = [Image.fromarray(np.full((6, 8), value, np.uint8)) for value in (5, 9, 7)]
+    pages[0].save(tmp_path / "p.tif", save_all=True, append_images=pages[1:])
+    np.save(tmp_path / "two.npy", np.stack([np.full((6, 8), 0.25), np.full((6, 8), 0.75)], axis=2).astype(np.float32))
+    words = ["--kernel", "1", "--out", str(tmp_path / "maps")]
+    for file, choice, value in (("p.tif", "page=1", "9"), ("two.npy", "channels=1,", "0.75")):
+        assert main(["filter", str(tmp_path / file), choice, *words]) == 0
+        shown = capsys.readouterr()
+        assert f"values from {value} to {value}" in shown.out
+        assert shown.err == ""
+    for choice, told in (
+        ([], "drop the other channels, as --channels 0, does"),
+        (["channels=1"], "put a comma behind"),
+    ):
+        assert main(["filter", str(tmp_path / "two.npy"), *choice, *words]) == 2
+        assert told in said(capsys)
+    assert main(["filter", str(tmp_path / "p.tif"), "--page", "3", *words]) == 2
+
+
+def test_filter_writes_over_nothing(tmp_path: Path) -> None:
+    """Neither a picture that is called as a map would be, nor the map of another kernel of that name."""
+    for name in ("p.png", "p-edge.png"):
+        Image.fromarray(picture(0, 0)).save(tmp_path / name)
+    own, out = (tmp_path / "p-edge.png").read_bytes(), str(tmp_path)
+    for kernel in ("edge", "gabor size=5", "gabor size=5 orientation=90"):
+        assert main(["filter", str(tmp_path / "p.png"), "--kernel", kernel, "--out", out]) == 0
+    assert (tmp_path / "p-edge.png").read_bytes() == own
+    tifs = {path.name: path.read_bytes() for path in tmp_path.glob("*.tif")}
+    assert set(tifs) == {"p-edge-2.tif", "p-gabor.tif", "p-gabor-2.tif"}
+    assert tifs["p-gabor.tif"] != tifs["p-gabor-2.tif"]
+
+
 @pytest.mark.parametrize("words", [["kernel=egde"], ["kernel=1 2; 3"], ["stride=0"], ["padding=wrong"], ["padding=²"]])
 def test_a_wrong_filter_is_told(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Kernels, strides and paddings that are none: one line, exit code 2, no file."""
@@ -445,6 +478,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     words = ["train", str(data), "--network", TINY, "epochs=3", "-b", "8", "--out", str(root), "name=r", "-q"]
     assert main(words) == 0
     return data, root / "r"
+
+
+def test_look_writes_over_nothing(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """Two channels of one layer leave a sheet and a table each."""
+    for channel in ("1", "2"):
+        words = ["--layer", "0", "--channel", channel, "--at", "4,5", "--out", str(tmp_path)]
+        assert main(["look", str(folders[1]), str(folders[0] / "a" / "00.png"), *words]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"00-conv1{n}.{end}" for n in ("-2", "") for end in ("png", "txt")
+    ]
+    assert (tmp_path / "00-conv1.txt").read_text() != (tmp_path / "00-conv1-2.txt").read_text()
 
 
 def test_predict_prints_and_writes(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -253,6 +253,9 @@ def _filter_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--stride", type=_whole, default=1, metavar="N", help="pixels from step to step (default 1)")
     parser.add_argument("--padding", default="valid", metavar="HOW", help="valid (default), same, reflect, or N zeros")
+    _settings(parser, ("page",))
+    words = "which of its channels: 0,2, or one alone: 2, (else a picture of 1 or 3, made grey)"
+    parser.add_argument("--channels", metavar="N", help=words)
     parser.add_argument("--out", default=".", metavar="FOLDER", help="where the three files go (default: here)")
 
 

@@ -206,7 +206,7 @@ def look(options: argparse.Namespace) -> int:
     position = _position(options.at)
     table = seen.table(layer, options.channel, *position)
     name = "network" if layer is None else seen.layers[seen.trace.index(layer)].name.replace(":", "-")
-    stem = Path(options.out) / f"{Path(seen.name).stem}-{name}"
+    stem = _free(Path(options.out) / f"{Path(seen.name).stem}-{name}", ".png", ".txt")
     png, text = Path(f"{stem}.png"), Path(f"{stem}.txt")
     files.write_bytes(png, seen.sheet(layer, options.channel, *position))
     files.write_text(text, table + "\n")
@@ -260,11 +260,15 @@ def filter_(options: argparse.Namespace) -> int:
     from striate.inside.filters import filter_picture
 
     path = Path(options.picture)
-    picture = load_readable(path, Want(), path).picture
+    pick = Settings(channels=options.channels, page=options.page).pick
+    if options.channels and not pick.channels:  # how many, as train takes it, is not which
+        rule, received = "channels of a picture are chosen by their numbers: 0,2, or one alone: 2,", options.channels
+        raise StriateError(rule, received=received, where="--channels", remedy="put a comma behind it")
+    picture = load_readable(path, Want(pick=pick), path).picture
     padding = int(options.padding) if options.padding.isdecimal() else options.padding
     result = filter_picture(picture, options.kernel, options.stride, padding)
     name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
-    stem = Path(options.out) / f"{path.stem}-{name}"
+    stem = _free(Path(options.out) / f"{path.stem}-{name}", ".png", ".tif", "-side-by-side.png")
     title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"
     sheet = sheets.side_by_side(result.grey, result.feature_map, title, result.formula)
     shown = pixels.to_uint8(result.feature_map, 0, 100)
@@ -275,7 +279,7 @@ def filter_(options: argparse.Namespace) -> int:
     print(f"{path}: {before} to {after} (height × width): {result.formula}")
     print(f"values from {result.feature_map.min():g} to {result.feature_map.max():g}")
     print(f"wrote {stem}.tif (the values), {stem}.png and {stem}-side-by-side.png")
-    if (pages := load_one(path, Want(header=True)).header.pages) > 1:
+    if not options.page and (pages := load_one(path, Want(header=True)).header.pages) > 1:
         print(f"Mind      the file has {pages:,} pages, of which the first is filtered", file=sys.stderr)
     return DONE
 
@@ -283,6 +287,11 @@ def filter_(options: argparse.Namespace) -> int:
 def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, object]:
     """These of the options, as far as they are there: a setting is where it was given."""
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
+
+
+def _free(stem: Path, *ends: str) -> str:
+    """`stem`, with a number where one of these files is there: none is written over."""
+    return files.free_name(str(stem), lambda one: any(files.exists(one + end) for end in ends))
 
 
 def _warm(workers: int = 1) -> None:

@@ -606,6 +606,32 @@ def test_evaluate_scores_a_folder_or_repeats_the_run(
     assert main(["evaluate", str(run), str(data), "--part", "tset"]) == 2
 
 
+def test_evaluate_writes_what_is_said_of_each_picture(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A line for each with the truth, as `predict` answers it; what was left out is listed beside it, and the counts of
+    the printed matrix are those of the table."""
+    data, run = draw_folder(tmp_path / "new", {"a": 3, "b": 4, "c": 7}), str(folders[1])
+    table, plain = tmp_path / "t.csv", tmp_path / "p.csv"
+    assert main(["evaluate", run, str(data), "--out", str(table)]) == 0
+    shown = capsys.readouterr()
+    assert f"and 2 more; all are in {tmp_path / 't-left-out.csv'}" in shown.err
+    assert len(files.read_csv(tmp_path / "t-left-out.csv")) == 7
+    rows = files.read_csv(table)
+    assert list(rows[0]) == list(files.read_csv(folders[1] / "predictions.csv")[0])
+    assert [row["truth"] for row in rows] == [row["path"].split("/")[0] for row in rows] == ["a"] * 3 + ["b"] * 4
+    assert main(["predict", run, str(data / "a"), str(data / "b"), "--out", str(plain)]) == 0
+    said_alone = [(row["predicted"], row["p_a"], row["p_b"]) for row in files.read_csv(plain)]
+    assert [(row["predicted"], row["p_a"], row["p_b"]) for row in rows] == said_alone
+    counts = [[sum((r["truth"], r["predicted"]) == (t, p) for r in rows) for p in "ab"] for t in "ab"]
+    lines = [line.split() for line in shown.out.partition("all, true below")[2].splitlines()[:3]]
+    assert lines == [["a", "b"], *([name, *map(str, row)] for name, row in zip("ab", counts, strict=True))]
+    assert not list(tmp_path.glob("*.json"))
+    capsys.readouterr()
+    assert main(["evaluate", run, "--out", str(table)]) == 2
+    assert "a run's predictions.csv has its own" in said(capsys)
+
+
 def test_evaluate_without_a_folder_heeds_its_options_or_refuses_them(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

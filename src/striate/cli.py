@@ -170,7 +170,8 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parts, words = ("train", "validation", "test"), "only this part of FOLDER, or of the run's own scores"
     parser.add_argument("--part", choices=parts, metavar="PART", help=f"{words}: train, validation or test")
     _settings(parser, LABELS_FROM, only_given=True)
-    parser.add_argument("--out", metavar="FILE.json", help="also write the scores as JSON")
+    words = "also write the scores (FILE.json), or what is said of each picture of FOLDER (FILE.csv)"
+    parser.add_argument("--out", metavar="FILE", help=words)
     _machine_options(parser, "workers")
 
 

@@ -43,9 +43,8 @@ class Settings:
     """What a person asked for; None and "auto" are decided from the data (see plan.py)."""
 
     network: str = option(
-        "auto", NETWORK, "auto, a name (hela, digits, binary100, pilotnet, vgg16, resnet18, ...) or a line of layers",
-        "--model",
-    )  # fmt: skip
+        "auto", NETWORK, "auto, a name (hela, digits, pilotnet, resnet18, ...) or a line of layers", "--model"
+    )
     img_size: str | None = option(
         None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"
     )

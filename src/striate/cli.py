@@ -170,8 +170,7 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parts, words = ("train", "validation", "test"), "only this part of FOLDER, or of the run's own scores"
     parser.add_argument("--part", choices=parts, metavar="PART", help=f"{words}: train, validation or test")
     _settings(parser, LABELS_FROM, only_given=True)
-    words = "also write the scores (FILE.json), or what is said of each picture of FOLDER (FILE.csv)"
-    parser.add_argument("--out", metavar="FILE", help=words)
+    parser.add_argument("--out", metavar="FILE", help="also write the scores (.json) or every picture's answer (.csv)")
     _machine_options(parser, "workers")
 
 
@@ -255,8 +254,7 @@ def _filter_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stride", type=_whole, default=1, metavar="N", help="pixels from step to step (default 1)")
     parser.add_argument("--padding", default="valid", metavar="HOW", help="valid (default), same, reflect, or N zeros")
     _settings(parser, ("page",))
-    words = "which of its channels: 0,2, or one alone: 2, (else a picture of 1 or 3, made grey)"
-    parser.add_argument("--channels", metavar="N", help=words)
+    parser.add_argument("--channels", metavar="N", help="which channels: 0,2 (one alone: 2,); else 1 or 3, made grey")
     parser.add_argument("--out", default=".", metavar="FOLDER", help="where the three files go (default: here)")
 
 
@@ -265,13 +263,11 @@ def _plain(words: list[str], known: dict[str, str]) -> list[str]:
     out = words[:1]
     for word in words[1:]:
         name, equals, value = word.partition("=")
-        flag = known.get(name.removeprefix("--").replace("_", "-"))
-        if flag == "" and not files.exists(word) and (equals or word.startswith("--")):
+        flag = None if files.exists(word) else known.get(name.removeprefix("--").replace("_", "-"))
+        if flag == "" and (equals or word.startswith("--")):
             out += [value] * bool(equals)
-        elif equals and flag and not (word.startswith("--") or files.exists(word)):
-            out += [flag, value]
         else:
-            out.append(word)
+            out += [flag, value] if equals and flag and not word.startswith("--") else [word]
     return out
 
 

@@ -305,8 +305,7 @@ def _listed(items: Sequence[tuple[str, str]], out: str | None) -> Path | None:
 
     if not (items and out):
         return None
-    listed = Path(out)
-    listed = listed.with_name(f"{listed.stem}-{LOST}") if listed.suffix else listed / LOST
+    listed = Path(out).with_name(f"{Path(out).stem}-{LOST}") if Path(out).suffix else Path(out, LOST)
     files.write_csv(listed, ("path", "reason"), items)
     return listed
 

@@ -42,7 +42,6 @@ _NO_SHARES = ("auroc", "ap", "map", "count_error", "rmse", "mae", "r2", "pearson
 _LOWER = ("count_error", "rmse", "mae", "calibration_error", "log_loss")  # is better
 _IN_UNITS = ("rmse", "mae")  # the user's own
 MANY = 0.9  # clusters per picture, from which on the clusters are not told
-WIDTH = 100  # letters of a table of mistakes that is shown in the terminal
 TWINS = 20  # look-alikes held out; of fewer the score says too little for more than a line of the report
 
 
@@ -205,7 +204,7 @@ def _confusion(part: str, record: Mapping[str, object]) -> list[str]:
     names, counts = list(record.get("per_class", ())), record.get("confusion", ())
     rows = [[name, *map("{:,}".format, row)] for name, row in zip(names, counts, strict=False)]
     lines = aligned([[f"{part}, true below", *names], *rows], range(1, len(names) + 1))
-    return ["", *lines] if len(rows) > 1 and len(lines[0]) <= WIDTH else []
+    return ["", *lines] if len(rows) > 1 and len(lines[0]) <= 100 else []
 
 
 def _cell(score: dict | None, name: str) -> str:

@@ -260,6 +260,19 @@ def test_of_several_columns_of_pictures_the_first_is_taken_and_said(tmp_path: Pa
     assert "in the first line or with --columns" in refused(tmp_path / "n", labels=tmp_path / "t.csv")
 
 
+def test_lines_of_json_are_told_how_to_become_a_table(tmp_path: Path) -> None:
+    """The remedy is Python's: what pandas writes so is read."""
+    folder = touch(tmp_path, "1.png", "2.png")
+    lines = folder / "metadata.jsonl"
+    lines.write_text('{"file_name": "1.png", "label": "cat"}\n{"file_name": "2.png", "label": "dog"}\n')
+    told = refused(folder, labels=lines)
+    assert "pandas.read_json('metadata.jsonl', lines=True).to_csv('labels.csv', index=False)" in told
+    pandas = pytest.importorskip("pandas")
+    pandas.read_json(lines, lines=True).to_csv(folder / "labels.csv", index=False)
+    found = read_source(folder, labels=folder / "labels.csv")
+    assert {s.path: s.target for s in found.samples} == {"1.png": "cat", "2.png": "dog"}
+
+
 def test_groups_and_parts_of_a_joined_table(tmp_path: Path) -> None:
     """The table's group, part and order are used; without a part, folders called train and test give it."""
     folder = touch(tmp_path, "train/p1_1.png", "train/p1_2.png", "test/p2_3.png")

@@ -156,6 +156,8 @@ def read_lines(file: Path, asked: Asked = _NOTHING_ASKED) -> Table:
         if len({len(cells) for _, cells in lines}) != 1:  # else quotes are no more than marks
             (problem, line), remedy = error.args, "write a quote inside a quoted cell twice"
             where = f"{file}, line {line}"
+            if text.lstrip().startswith("{"):  # JSON lines, as Hugging Face has them
+                remedy = f"pandas.read_json({file.name!r}, lines=True).to_csv('labels.csv', index=False) makes one"
             raise StriateError("the table must be proper CSV", received=problem, where=where, remedy=remedy) from None
     if not lines:
         raise StriateError("the table must have lines", received="an empty table", where=file, remedy=_REMEDY)

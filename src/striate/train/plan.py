@@ -178,6 +178,7 @@ def require_fit(found: Found, settings: Settings, kind: type[Task], shape: Shape
         (settings.mirror_negates, numbers, "--mirror-negates names columns of numbers that are learned"),
         (settings.balance == "sampling", kind.one_label, "--balance sampling draws pictures by their one class"),
         (settings.smoothing, kind.smooths, "--smoothing is for labels that are chosen from classes"),
+        (settings.runs > 1, kind.tabular, "--repeats and --folds are for answers that fit one line of a table"),
     ):
         if is_asked and not fits:
             raise StriateError(rule, received=f"what {found.task} learns", where=found.root, remedy="leave it out")

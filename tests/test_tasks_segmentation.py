@@ -394,17 +394,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return source, place / "runs" / "a"
 
 
-@pytest.mark.parametrize("asked", [{"folds": 2}, {"repeats": 2}])
-def test_several_runs_are_refused_before_a_picture_is_decoded(
-    tmp_path: Path, asked: dict, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Answers that fit no line of a table cannot be added up; nobody waits to hear so."""
-    monkeypatch.setattr("striate.train.dataset.build_store", lambda *_, **__: pytest.fail("pictures are decoded"))
-    draw_set(tmp_path / "set")
-    with pytest.raises(StriateError, match=r"--repeats and --folds are for answers that fit one line of a table"):
-        striate.train(tmp_path / "set", out=str(tmp_path / "runs"), quiet=True, workers=0, **asked)
-
-
 def test_a_training_finds_the_areas_and_lists_what_is_wrong(trained: tuple[Path, Path]) -> None:
     """Scores well above the baseline, every result file, and a line with its reason for each picture left out."""
     scores = json.loads((trained[1] / "scores.json").read_text())

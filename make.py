@@ -25,9 +25,10 @@ PYTEST = ("-m", "pytest", "-q", "-n", "2", "--dist", "worksteal")
 
 
 def install(*tools: str, extras: tuple[str, ...] = ()) -> None:
-    """Striate with `extras`, and `tools`, into .venv, unless that was done with these very files before."""
+    """Striate with `extras`, and `tools`, into .venv, unless that was done with these very files before. pip goes there
+    too: messages and pages say `pip install 'striate[onnx]'`, and any other pip would look for that on an index."""
     wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")))
-    wanted.update(repr(tools).encode())
+    wanted.update(repr(("pip", *tools)).encode())
     stamp = VENV / f"installed-{'-'.join(extras) or ('tools' if tools else 'striate')}.txt"
     if stamp.is_file() and stamp.read_text() == wanted.hexdigest():
         return
@@ -38,7 +39,8 @@ def install(*tools: str, extras: tuple[str, ...] = ()) -> None:
     print("Installing into .venv (torch is large: a minute or more) ...", flush=True)
     run(
         sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "--quiet", "--constraint",
-        str(ROOT / "constraints.txt"), "--editable", f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT), *tools,
+        str(ROOT / "constraints.txt"), "--editable", f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT),
+        "pip", *tools,
     )  # fmt: skip
     stamp.write_text(wanted.hexdigest())
 

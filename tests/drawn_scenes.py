@@ -61,7 +61,8 @@ def disc(random: np.random.Generator, side: int, depth: float = 90) -> tuple[np.
 
 
 def draw_drive(folder: Path, count: int) -> Path:
-    """FOLDER/IMG and FOLDER/driving_log.csv as a simulator writes them: a road that bends as the wheel is turned."""
+    """FOLDER/IMG and FOLDER/driving_log.csv as a simulator writes them, with the frames of three cameras: a road that
+    bends as the wheel is turned."""
     (folder / "IMG").mkdir(parents=True)
     random, rows = np.random.default_rng(0), []
     y, x = np.mgrid[:66, :200]
@@ -70,11 +71,11 @@ def draw_drive(folder: Path, count: int) -> Path:
         far = (66 - y) / 66  # 0 at the car, 1 at the horizon
         road = np.abs(x - 100 - 60 * steering * far**2) < 40 - 30 * far
         pixels = np.where(road[..., None], 90, [40, 140, 50]) + random.normal(0, 6, (66, 200, 3))
-        name = f"center_{number:04}.jpg"
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / "IMG" / name)
-        rows.append(
-            (*(rf"C:\drive\IMG\{name.replace('center', c)}" for c in ("center", "left", "right")), steering, 1, 0, 9)
-        )
+        names = [f"{camera}_{number:04}.jpg" for camera in ("center", "left", "right")]
+        for name, shift in zip(names, (0, 20, -20), strict=True):
+            frame = Image.fromarray(np.roll(pixels, shift, axis=1).clip(0, 255).astype(np.uint8))
+            frame.save(folder / "IMG" / name)
+        rows.append((*(rf"C:\drive\IMG\{name}" for name in names), steering, 1, 0, 9))
     return write_table(folder / "driving_log.csv", rows)
 
 

@@ -16,7 +16,7 @@ import pytest
 from drawn import TINY, draw_folder, picture
 from PIL import Image
 
-from striate import cli, files
+from striate import cli, commands, files
 from striate.cli import main
 from striate.export.model import Model
 from striate.train import run as run_module
@@ -27,6 +27,7 @@ COMMANDS = ("train", "check", "evaluate", "predict", "serve", "export", "convert
 FLAGS = {
     "--page", "--labels", "--label-column", "--label-regex", "--symmetry", "--task", "--form", "--text",
     "--columns", "--split", "--mirror-negates", "--repeats", "--folds",
+    "--model", "--project",
     "--network", "--img-size", "--imgsz", "--channels", "--epochs", "--minutes", "--patience", "--test", "--val",
     "--members", "--weights",
     "--group", "--augment", "--balance", "-b", "--batch-size", "--batch", "--optimizer", "--lr", "--momentum",
@@ -116,7 +117,20 @@ def test_help_is_in_groups(capsys: pytest.CaptureFixture) -> None:
         (["train", "--epoch", "3"], "received: --epoch. what to do: did you mean '--epochs'?"),
         (["train", "--batchsize", "3"], "did you mean '--batch-size'?"),
         (["train", "d", "--learning_rate=3"], "striate train knows its options. received: --learning_rate=3"),
-        (["train", "epoch=3"], "epoch"),
+        (["train", "d", "--pretrained", "x"], "received: --pretrained. what to do: see striate train --help"),
+        (["train", "d", "--dropout", "0.2"], "received: --dropout. what to do: see striate train --help"),
+        (["train", "d", "--time", "3"], "received: --time. what to do: see striate train --help"),
+        (
+            ["train", "epoch=3"],
+            "knows its options. received: epoch=3. what to do: did you mean '--epochs'?",
+        ),
+        (
+            ["train", "data=d", "lr0=1"],
+            "knows its options. received: lr0=1. what to do: did you mean '--lr'?",
+        ),
+        (["check", "data=d", "conf=1"], "striate check knows its options. received: conf=1"),
+        (["evaluate", "model=nowhere", "data=d"], "a model is a run folder or a model file. received: nowhere"),
+        (["summary", "network=hella"], "did you mean 'hela'?"),
         (["train", "a", "b"], "received: b"),
         (["train", "my", "two", "classes"], "received: two classes. what to do: put a path with blanks in quotes"),
         (["help"], "did you mean '--help'?"),
@@ -172,6 +186,8 @@ def test_a_slip_is_answered_with_the_nearest_name(
         (["pictures"], {"source": "pictures"}),
         (["--data", "pictures"], {"source": "pictures"}),
         (["data=pictures"], {"source": "pictures"}),
+        (["source=pictures", "model=hela", "project=x"], {"source": "pictures", "network": "hela", "out": "x"}),
+        (["d", "--model", "hela", "--project", "x"], {"network": "hela", "out": "x"}),
         (["d", "--epochs", "3", "-b", "16", "-j", "0"], {"epochs": 3, "batch_size": 16, "workers": 0}),
         (["d", "epochs=3", "batch=16", "workers=0"], {"epochs": 3, "batch_size": 16, "workers": 0}),
         (["d", "img_size=66x200", "weight-decay=0.1"], {"img_size": "66x200", "weight_decay": 0.1}),
@@ -202,6 +218,15 @@ def test_a_folder_with_an_equals_sign_is_a_folder(asked: dict, tmp_path: Path, m
     assert main(["train", "name=x"]) == 0
     assert asked["source"] == "name=x"
     assert "name" not in asked
+
+
+@pytest.mark.parametrize("words", [["d"], ["data=d"], ["--data", "d"], ["--data=d"], ["source=d"]])
+def test_what_is_told_by_its_place_may_be_named(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of `check` as that of `train` is; a pattern that has an equals sign stays one."""
+    seen = []
+    monkeypatch.setattr(commands, "check", lambda options: seen.append((options.source, options.group)) or 0)
+    assert main(["check", *words, "--group", "(.*)=(.*)"]) == 0
+    assert seen == [("d", "(.*)=(.*)")]
 
 
 def test_exit_codes(asked: dict, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
@@ -403,6 +428,39 @@ def test_filter_says_sizes_as_its_picture_does(tmp_path: Path, capsys: pytest.Ca
     assert "has 3 pages, of which the first is filtered" in shown.err
 
 
+def test_filter_takes_the_page_and_the_channels_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """A kernel of one 1 gives the very numbers of that page or channel; how many channels is not which."""
+    pages = [Image.fromarray(np.full((6, 8), value, np.uint8)) for value in (5, 9, 7)]
+    pages[0].save(tmp_path / "p.tif", save_all=True, append_images=pages[1:])
+    np.save(tmp_path / "two.npy", np.stack([np.full((6, 8), 0.25), np.full((6, 8), 0.75)], axis=2).astype(np.float32))
+    words = ["--kernel", "1", "--out", str(tmp_path / "maps")]
+    for file, choice, value in (("p.tif", "page=1", "9"), ("two.npy", "channels=1,", "0.75")):
+        assert main(["filter", str(tmp_path / file), choice, *words]) == 0
+        shown = capsys.readouterr()
+        assert f"values from {value} to {value}" in shown.out
+        assert shown.err == ""
+    for choice, told in (
+        ([], "drop the other channels, as --channels 0, does"),
+        (["channels=1"], "put a comma behind"),
+    ):
+        assert main(["filter", str(tmp_path / "two.npy"), *choice, *words]) == 2
+        assert told in said(capsys)
+    assert main(["filter", str(tmp_path / "p.tif"), "--page", "3", *words]) == 2
+
+
+def test_filter_writes_over_nothing(tmp_path: Path) -> None:
+    """Neither a picture that is called as a map would be, nor the map of another kernel of that name."""
+    for name in ("p.png", "p-edge.png"):
+        Image.fromarray(picture(0, 0)).save(tmp_path / name)
+    own, out = (tmp_path / "p-edge.png").read_bytes(), str(tmp_path)
+    for kernel in ("edge", "gabor size=5", "gabor size=5 orientation=90"):
+        assert main(["filter", str(tmp_path / "p.png"), "--kernel", kernel, "--out", out]) == 0
+    assert (tmp_path / "p-edge.png").read_bytes() == own
+    tifs = {path.name: path.read_bytes() for path in tmp_path.glob("*.tif")}
+    assert set(tifs) == {"p-edge-2.tif", "p-gabor.tif", "p-gabor-2.tif"}
+    assert tifs["p-gabor.tif"] != tifs["p-gabor-2.tif"]
+
+
 @pytest.mark.parametrize("words", [["kernel=egde"], ["kernel=1 2; 3"], ["stride=0"], ["padding=wrong"], ["padding=²"]])
 def test_a_wrong_filter_is_told(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """Kernels, strides and paddings that are none: one line, exit code 2, no file."""
@@ -420,6 +478,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     words = ["train", str(data), "--network", TINY, "epochs=3", "-b", "8", "--out", str(root), "name=r", "-q"]
     assert main(words) == 0
     return data, root / "r"
+
+
+def test_look_writes_over_nothing(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """Two channels of one layer leave a sheet and a table each."""
+    for channel in ("1", "2"):
+        words = ["--layer", "0", "--channel", channel, "--at", "4,5", "--out", str(tmp_path)]
+        assert main(["look", str(folders[1]), str(folders[0] / "a" / "00.png"), *words]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"00-conv1{n}.{end}" for n in ("-2", "") for end in ("png", "txt")
+    ]
+    assert (tmp_path / "00-conv1.txt").read_text() != (tmp_path / "00-conv1-2.txt").read_text()
 
 
 def test_predict_prints_and_writes(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -535,6 +604,32 @@ def test_evaluate_scores_a_folder_or_repeats_the_run(
     own = json.loads((run / "scores.json").read_text())
     assert f"{100 * own['test']['accuracy']['value']:.1f}" in capsys.readouterr().out
     assert main(["evaluate", str(run), str(data), "--part", "tset"]) == 2
+
+
+def test_evaluate_writes_what_is_said_of_each_picture(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A line for each with the truth, as `predict` answers it; what was left out is listed beside it, and the counts of
+    the printed matrix are those of the table."""
+    data, run = draw_folder(tmp_path / "new", {"a": 3, "b": 4, "c": 7}), str(folders[1])
+    table, plain = tmp_path / "t.csv", tmp_path / "p.csv"
+    assert main(["evaluate", run, str(data), "--out", str(table)]) == 0
+    shown = capsys.readouterr()
+    assert f"and 2 more; all are in {tmp_path / 't-left-out.csv'}" in shown.err
+    assert len(files.read_csv(tmp_path / "t-left-out.csv")) == 7
+    rows = files.read_csv(table)
+    assert list(rows[0]) == list(files.read_csv(folders[1] / "predictions.csv")[0])
+    assert [row["truth"] for row in rows] == [row["path"].split("/")[0] for row in rows] == ["a"] * 3 + ["b"] * 4
+    assert main(["predict", run, str(data / "a"), str(data / "b"), "--out", str(plain)]) == 0
+    said_alone = [(row["predicted"], row["p_a"], row["p_b"]) for row in files.read_csv(plain)]
+    assert [(row["predicted"], row["p_a"], row["p_b"]) for row in rows] == said_alone
+    counts = [[sum((r["truth"], r["predicted"]) == (t, p) for r in rows) for p in "ab"] for t in "ab"]
+    lines = [line.split() for line in shown.out.partition("all, true below")[2].splitlines()[:3]]
+    assert lines == [["a", "b"], *([name, *map(str, row)] for name, row in zip("ab", counts, strict=True))]
+    assert not list(tmp_path.glob("*.json"))
+    capsys.readouterr()
+    assert main(["evaluate", run, "--out", str(table)]) == 2
+    assert "a run's predictions.csv has its own" in said(capsys)
 
 
 def test_evaluate_without_a_folder_heeds_its_options_or_refuses_them(

@@ -8,6 +8,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from drawn_scenes import write_table
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -235,6 +236,41 @@ def test_the_column_of_labels_must_be_plain(tmp_path: Path) -> None:
     assert "must name pictures of the folder. received: x, a" in refused(folder, labels=folder / "t.csv")
     assert "give their folder, or a line per picture" in refused(folder, labels=folder / "t.csv")  # and not per well
     assert "the table must be readable" in refused(folder, labels=folder / "gone.csv")
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_of_several_columns_of_pictures_the_first_is_taken_and_said(tmp_path: Path, header: bool) -> None:
+    """A table alone and one beside a folder are read alike, with names of their own or given ones; where cells are no
+    names of files, two columns of numbers leave a doubt."""
+    titles, kinds = ["centre", "left", "right", "kind"], ("a", "b", "c")
+    rows = [
+        [rf"C:\drive\IMG\{camera}_{number}.png" for camera in titles[:3]] + [kind] for number, kind in enumerate(kinds)
+    ]
+    touch(tmp_path / "IMG", *(row[n].rpartition("\\")[2] for row in rows for n in range(3)))
+    table = write_table(tmp_path / "log.csv", [titles, *rows] if header else rows)
+    asked = {"label_column": "kind", "columns": None if header else ",".join(titles)}
+    alone, beside = read_source(table, **asked), read_source(tmp_path / "IMG", labels=table, **asked)
+    for found in (alone, beside):
+        assert {Path(s.path).name: s.target for s in found.samples} == {
+            f"centre_{n}.png": k for n, k in enumerate(kinds)
+        }
+        assert found.labels == "log.csv centre → kind (pictures in left, right are not used)"
+    (tmp_path / "t.csv").write_text("nr,number,label\n1,2,a\n2,3,b\n3,1,a\n")
+    touch(tmp_path / "n", "1.png", "2.png", "3.png")
+    assert "in the first line or with --columns" in refused(tmp_path / "n", labels=tmp_path / "t.csv")
+
+
+def test_lines_of_json_are_told_how_to_become_a_table(tmp_path: Path) -> None:
+    """The remedy is Python's: what pandas writes so is read."""
+    folder = touch(tmp_path, "1.png", "2.png")
+    lines = folder / "metadata.jsonl"
+    lines.write_text('{"file_name": "1.png", "label": "cat"}\n{"file_name": "2.png", "label": "dog"}\n')
+    told = refused(folder, labels=lines)
+    assert "pandas.read_json('metadata.jsonl', lines=True).to_csv('labels.csv', index=False)" in told
+    pandas = pytest.importorskip("pandas")
+    pandas.read_json(lines, lines=True).to_csv(folder / "labels.csv", index=False)
+    found = read_source(folder, labels=folder / "labels.csv")
+    assert {s.path: s.target for s in found.samples} == {"1.png": "cat", "2.png": "dog"}
 
 
 def test_groups_and_parts_of_a_joined_table(tmp_path: Path) -> None:

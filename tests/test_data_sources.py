@@ -52,6 +52,7 @@ def test_class_folders(tmp_path: Path) -> None:
         (("train", "val", "test"), ("train", "validation", "test")),
         (("Training_Set", "VALID", "Test_set"), ("train", "validation", "test")),
         (("training", "dev", "testing"), ("train", "validation", "test")),
+        (("train", "Evaluation", "holdout"), ("train", "validation", "test")),
         (("TRAIN_SET", "eval", "TEST"), ("train", "validation", "test")),
     ],
 )

@@ -52,6 +52,8 @@ def test_nearest_word_or_all_of_them() -> None:
     assert nearest("tran", ["train", "predict"]) == "did you mean 'train'?"
     assert nearest("sgdd", ["sgd", "adam"]) == "did you mean 'sgd'?"
     assert nearest("quux", ["sgd", "adam"]) == "choose one of sgd, adam"
+    assert nearest("--model", ["--name", "--out"]) == "choose one of --name, --out"  # not alike by their dashes
+    assert nearest("hlep", ["open", "--help"]) == "did you mean '--help'?"
 
 
 def test_a_message_is_one_printable_line() -> None:

@@ -58,6 +58,18 @@ def test_wide_scores_stay_in_their_columns() -> None:
     assert len({line.index("test") + 4 if "test" in line else line.index("]") + 1 for line in lines}) == 1
 
 
+def test_a_table_for_the_terminal_ends_in_mistakes() -> None:
+    """The matrix is scikit-learn's, rows are true, and is left away where it finds no room."""
+    truth, chances = _drawn(150, 3)
+    names = ["circle", "square", "triangle"]
+    record = classification_scores(truth, chances, names, 0)
+    counts = oracle.confusion_matrix(truth, chances.argmax(axis=1)).astype(str)
+    lines = [line.split() for line in score_table({"test": record}).splitlines()[-4:]]
+    assert lines == [["test,", "true", "below", *names], *([n, *row] for n, row in zip(names, counts, strict=True))]
+    wide = classification_scores(truth, chances, [f"{name} {'-' * 40}" for name in names], 0)
+    assert "true below" not in score_table({"test": wide})
+
+
 def test_what_is_not_defined_is_null_in_json() -> None:
     """A class that is absent and never called has null scores, and the record is strict JSON."""
     truth = np.array([0, 0, 1, 1])

@@ -2,6 +2,8 @@
 
 import ast
 import dataclasses
+import hashlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -276,6 +278,23 @@ def test_the_readmes_map_is_true() -> None:
             assert f"src/striate/{entry.name}/" in paths
         elif entry.suffix == ".py" and entry.stem not in {"__main__"}:
             assert f"src/striate/{entry.name}" in paths
+
+
+def test_the_environment_has_the_pip_that_messages_speak_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every way of installing brings pip, once; an environment from before gets it with the next command."""
+    spec = importlib.util.spec_from_file_location("make", REPOSITORY / "make.py")
+    make, ran = importlib.util.module_from_spec(spec), []
+    spec.loader.exec_module(make)
+    monkeypatch.setattr(make, "run", lambda *words: ran.append(words))
+    monkeypatch.setattr(make, "VENV", tmp_path)
+    both = b"".join((REPOSITORY / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+    for tools, extras, name in (((), (), "striate"), (("pytest",), (), "tools"), (("pytest",), ("onnx",), "onnx")):
+        (tmp_path / f"installed-{name}.txt").write_text(hashlib.sha256(both + repr(tools).encode()).hexdigest())
+        for _ in range(2):
+            make.install(*tools, extras=extras)
+        (words,) = [words for words in ran if "--editable" in words]
+        assert words[words.index("--editable") + 2 :] == ("pip", *tools)
+        ran.clear()
 
 
 def test_folders_that_are_functions_stay_so_and_say_what_they_take() -> None:

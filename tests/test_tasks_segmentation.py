@@ -40,6 +40,7 @@ from striate.errors import StriateError
 from striate.export.model import Model
 from striate.export.tiles import tile_for, tiles_of
 from striate.export.underway import Underway
+from striate.files import read_csv
 from striate.network.build import build
 from striate.serve.glass import Glass
 from striate.tasks.areas import Areas
@@ -440,9 +441,13 @@ def test_predictions_are_masks_and_pictures(trained: tuple[Path, Path], tmp_path
 def test_a_model_scores_and_looks_at_other_pictures(trained: tuple[Path, Path]) -> None:
     """In Python: evaluate, predict and look give the task's own answers."""
     source, run = trained
-    model = striate.load(run)
-    scores = model.evaluate(source)
+    model, table = striate.load(run), source.parent / "evaluated.csv"
+    scores = model.evaluate(source, out=table)
     assert scores["n"] == 10
+    told = {row["path"]: row for row in read_csv(run / "predictions.csv")}
+    rows = read_csv(table)
+    assert [row["error"] for row in rows] == [told[row["path"]]["error"] for row in rows]
+    assert list(rows[0]) == list(told[rows[0]["path"]])
     assert scores["iou"]["value"] > 0.6
     one = model.predict(source / "images" / "00.png")[0]
     assert one.size == (40, 34)

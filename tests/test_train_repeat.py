@@ -317,8 +317,9 @@ def test_a_label_of_one_fold_is_told_before_any_training(tmp_path: Path) -> None
     assert run.scores["test"]["n"] == 24
 
 
-def test_several_runs_of_boxes_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    """Their answers fit no line of a table, which runs are put together from."""
+def test_several_runs_of_boxes_are_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their answers fit no line of a table, which runs are put together from; said before one is decoded."""
+    monkeypatch.setattr("striate.train.dataset.build_store", lambda *_, **__: pytest.fail("pictures are decoded"))
     draw_folder(tmp_path / "d", {"a": 6})
     lines = "".join(f"a/{n:02}.png,x,1,1,5,5\n" for n in range(6))
     (tmp_path / "d" / "t.csv").write_text(f"path,label,x0,y0,x1,y1\n{lines}")

@@ -5,6 +5,7 @@ import atexit
 import gc
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -72,6 +73,9 @@ def _run(words: list[str]) -> int:
             return DONE
         known = _known_options(parsers[words[0]]) if words[0] in parsers else {}
         options, unknown = parser.parse_known_args(_plain(words, known))
+        source = getattr(options, "source", None) or ""
+        if re.match(r"[a-z]\w*(-\w+)*=", source) and not files.exists(source):
+            unknown = [source, *unknown]  # no folder is called so
         if unknown:
             _refuse_unknown(unknown, known, words[0])
         code = options.run(options)
@@ -166,7 +170,7 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parts, words = ("train", "validation", "test"), "only this part of FOLDER, or of the run's own scores"
     parser.add_argument("--part", choices=parts, metavar="PART", help=f"{words}: train, validation or test")
     _settings(parser, LABELS_FROM, only_given=True)
-    parser.add_argument("--out", metavar="FILE.json", help="also write the scores as JSON")
+    parser.add_argument("--out", metavar="FILE", help="also write the scores (.json) or every picture's answer (.csv)")
     _machine_options(parser, "workers")
 
 
@@ -249,28 +253,35 @@ def _filter_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--stride", type=_whole, default=1, metavar="N", help="pixels from step to step (default 1)")
     parser.add_argument("--padding", default="valid", metavar="HOW", help="valid (default), same, reflect, or N zeros")
+    _settings(parser, ("page",))
+    parser.add_argument("--channels", metavar="N", help="which channels: 0,2 (one alone: 2,); else 1 or 3, made grey")
     parser.add_argument("--out", default=".", metavar="FOLDER", help="where the three files go (default: here)")
 
 
 def _plain(words: list[str], known: dict[str, str]) -> list[str]:
-    """`name=value` as `--name value`, for the names that the command has."""
+    """`name=value` as `--name value`, for the names that the command has; the names of what is told by its place go."""
     out = words[:1]
     for word in words[1:]:
         name, equals, value = word.partition("=")
-        flag = known.get(name.replace("_", "-"))
-        out += [flag, value] if equals and flag and not files.exists(word) else [word]
+        flag = None if files.exists(word) else known.get(name.removeprefix("--").replace("_", "-"))
+        if flag == "" and (equals or word.startswith("--")):
+            out += [value] * bool(equals)
+        else:
+            out += [flag, value] if equals and flag and not word.startswith("--") else [word]
     return out
 
 
 def _known_options(parser: argparse.ArgumentParser) -> dict[str, str]:
-    """Every long option of a command: its name without dashes, and as written."""
-    return {flag[2:]: flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")}
+    """Every long option of a command: its name without dashes, and as written; "" for what is told by its place."""
+    placed = {action.dest.removesuffix("s"): "" for action in parser._actions if not action.option_strings}
+    flags = {flag[2:]: flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")}
+    return placed | ({"data": ""} if "source" in placed else {}) | flags
 
 
 def _refuse_unknown(unknown: list[str], known: dict[str, str], command: str) -> NoReturn:
     first = unknown[0]
     name = first.lstrip("-").partition("=")[0].replace("_", "-")
-    remedy = nearest(f"--{name}", list(known.values()))
+    remedy = nearest(f"--{name}", list(filter(None, known.values())))
     if not (first.startswith("-") or "=" in first):  # no option
         first, remedy = " ".join(unknown), f"put a path with blanks in quotes, or see striate {command} --help"
     elif len(remedy) > 80:

@@ -61,11 +61,12 @@ def evaluate(options: argparse.Namespace) -> int:
     from striate.evaluate.named import score_table, warnings
 
     labels_from = _given(options, LABELS_FROM)
+    table = options.out if (options.out or "").lower().endswith(".csv") else None
     if options.source is None:
-        asked = [f"--{name.replace('_', '-')}" for name in labels_from]
+        asked = [f"--{name.replace('_', '-')}" for name in labels_from] + [f"--out {table}"] * bool(table)
         if asked or Path(options.model).is_file():
             rule = "without FOLDER, evaluate shows what a run folder says of itself"
-            remedy = "name the labelled pictures, as in striate evaluate MODEL FOLDER"
+            remedy = "name labelled pictures, as in striate evaluate MODEL FOLDER; a run's predictions.csv has its own"
             raise StriateError(rule, received=first_few(asked) or "a file", where=options.model, remedy=remedy)
         judged = scores = dict(files.scores_of(Path(options.model)))
         shown = {part: scores[part] for part in ("test", "validation", "train") if options.part in (None, part)}
@@ -73,14 +74,16 @@ def evaluate(options: argparse.Namespace) -> int:
     else:
         from striate.export.model import load_model
 
+        files.require_place(Path(options.out or ".").parent)
         model = load_model(options.model, options.device, options.precision)
-        scores = model.evaluate(options.source, options.part, options.workers, **labels_from)
+        scores = model.evaluate(options.source, options.part, options.workers, out=table, **labels_from)
         shown, judged = {options.part or "all": scores}, {"test": scores}
     print(score_table(shown))
     for warning in warnings(judged):
         print(f"Mind      {warning}", file=sys.stderr)
-    _tell_left_out([(item["path"], item["reason"]) for item in scores.get("left_out", ())])
-    if options.out:
+    left = [(item["path"], item["reason"]) for item in scores.get("left_out", ())]
+    _tell_left_out(left, _listed(left, table))
+    if options.out and not table:
         files.write_json(Path(options.out), scores)
     return DONE
 
@@ -128,25 +131,20 @@ def predict(options: argparse.Namespace) -> int:
 
 def _tell_answers(options: argparse.Namespace, told: Sequence, passed: Sequence, form: str, note: str) -> None:
     """How many there are, and of what there are none."""
-    from striate.data.convert import LOST
     from striate.data.wording import worded
 
-    listed, refused = None, [(one.path, one.reason) for one in told if one.reason]
+    refused = [(one.path, one.reason) for one in told if one.reason]
     others = f"{counted(len(passed), 'other')}: {first_few([item.said for item in passed], 3)}" if passed else ""
     if not told:
         received = others or ", ".join(options.sources)
         raise StriateError("predict needs pictures", received=received, remedy="give files or folders")
     if options.out:
         print(worded(counted(len(told) - len(refused), "picture"), form), "in", options.out, file=sys.stderr)
-        if refused:
-            listed = Path(options.out)
-            listed = listed.with_name(f"{listed.stem}-{LOST}") if listed.suffix else listed / LOST
-            files.write_csv(listed, ("path", "reason"), refused)
     if others:
         print(printable(f"passed over {others}"), file=sys.stderr)
     if note:
         print(f"Mind      {note}", file=sys.stderr)
-    _tell_left_out(refused, listed)
+    _tell_left_out(refused, _listed(refused, options.out))
     if len(refused) == len(told):
         raise StriateError(worded("predict needs at least one readable picture", form), received=f"0 of {len(told):,}")
 
@@ -206,7 +204,7 @@ def look(options: argparse.Namespace) -> int:
     position = _position(options.at)
     table = seen.table(layer, options.channel, *position)
     name = "network" if layer is None else seen.layers[seen.trace.index(layer)].name.replace(":", "-")
-    stem = Path(options.out) / f"{Path(seen.name).stem}-{name}"
+    stem = _free(Path(options.out) / f"{Path(seen.name).stem}-{name}", ".png", ".txt")
     png, text = Path(f"{stem}.png"), Path(f"{stem}.txt")
     files.write_bytes(png, seen.sheet(layer, options.channel, *position))
     files.write_text(text, table + "\n")
@@ -260,11 +258,15 @@ def filter_(options: argparse.Namespace) -> int:
     from striate.inside.filters import filter_picture
 
     path = Path(options.picture)
-    picture = load_readable(path, Want(), path).picture
+    pick = Settings(channels=options.channels, page=options.page).pick
+    if options.channels and not pick.channels:  # how many, as train takes it, is not which
+        rule, received = "channels of a picture are chosen by their numbers: 0,2, or one alone: 2,", options.channels
+        raise StriateError(rule, received=received, where="--channels", remedy="put a comma behind it")
+    picture = load_readable(path, Want(pick=pick), path).picture
     padding = int(options.padding) if options.padding.isdecimal() else options.padding
     result = filter_picture(picture, options.kernel, options.stride, padding)
     name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
-    stem = Path(options.out) / f"{path.stem}-{name}"
+    stem = _free(Path(options.out) / f"{path.stem}-{name}", ".png", ".tif", "-side-by-side.png")
     title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"
     sheet = sheets.side_by_side(result.grey, result.feature_map, title, result.formula)
     shown = pixels.to_uint8(result.feature_map, 0, 100)
@@ -275,7 +277,7 @@ def filter_(options: argparse.Namespace) -> int:
     print(f"{path}: {before} to {after} (height × width): {result.formula}")
     print(f"values from {result.feature_map.min():g} to {result.feature_map.max():g}")
     print(f"wrote {stem}.tif (the values), {stem}.png and {stem}-side-by-side.png")
-    if (pages := load_one(path, Want(header=True)).header.pages) > 1:
+    if not options.page and (pages := load_one(path, Want(header=True)).header.pages) > 1:
         print(f"Mind      the file has {pages:,} pages, of which the first is filtered", file=sys.stderr)
     return DONE
 
@@ -285,11 +287,27 @@ def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, objec
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
+def _free(stem: Path, *ends: str) -> str:
+    """`stem`, with a number where one of these files is there: none is written over."""
+    return files.free_name(str(stem), lambda one: any(files.exists(one + end) for end in ends))
+
+
 def _warm(workers: int = 1) -> None:
     """Have what decodes pictures get ready while torch is imported."""
     from striate.data.guard import warm
 
     warm(workers)
+
+
+def _listed(items: Sequence[tuple[str, str]], out: str | None) -> Path | None:
+    """A table of what was left out, if anything was, beside the file or in the folder `out` that was written."""
+    from striate.data.convert import LOST
+
+    if not (items and out):
+        return None
+    listed = Path(out).with_name(f"{Path(out).stem}-{LOST}") if Path(out).suffix else Path(out, LOST)
+    files.write_csv(listed, ("path", "reason"), items)
+    return listed
 
 
 def _tell_left_out(items: Sequence[tuple[str, str]], listed: Path | None = None) -> None:

@@ -73,5 +73,6 @@ def nearest(word: object, known: Sequence[str]) -> str:
 
     if len(begun := [one for one in known if one.startswith(str(word))]) > 1:
         known, word = begun, ""
-    close = get_close_matches(str(word), known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"
+    bare = {one.removeprefix("--"): one for one in known}  # the dashes of options make them no more alike
+    close = get_close_matches(str(word).removeprefix("--"), bare, n=1, cutoff=0.65)
+    return f"did you mean {bare[close[0]]!r}?" if close else f"choose one of {', '.join(known)}"

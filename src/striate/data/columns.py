@@ -90,10 +90,9 @@ class Table:
             if column is None and word.isdecimal() and int(word) < self.width:
                 column = int(word)
             if column is None:
-                known = list(filter(None, names))
                 rule = "--label-column names a column of the table, or several with commas between them"
                 numbers = f"give its number, 0 to {self.width - 1}, or name all: --columns"
-                remedy = nearest(word, known) if known else numbers
+                remedy = nearest(word, known) if (known := list(filter(None, names))) else numbers
                 raise StriateError(rule, received=word, where=self.file, remedy=remedy)
             found.append(column)
         return tuple(found)
@@ -157,6 +156,8 @@ def read_lines(file: Path, asked: Asked = _NOTHING_ASKED) -> Table:
         if len({len(cells) for _, cells in lines}) != 1:  # else quotes are no more than marks
             (problem, line), remedy = error.args, "write a quote inside a quoted cell twice"
             where = f"{file}, line {line}"
+            if text.lstrip().startswith("{"):  # JSON lines, as Hugging Face has them
+                remedy = f"pandas.read_json({file.name!r}, lines=True).to_csv('labels.csv', index=False) makes one"
             raise StriateError("the table must be proper CSV", received=problem, where=where, remedy=remedy) from None
     if not lines:
         raise StriateError("the table must have lines", received="an empty table", where=file, remedy=_REMEDY)
@@ -295,8 +296,7 @@ def _unlike(table: Table, path: int) -> bool:
 
 def _beside(table: Table, path: int) -> tuple[int, ...]:
     """Without names the label follows the paths; in a table whose last column holds these it stands before them."""
-    others = [n for n, cell in enumerate(table.names) if not is_picture_name(cell)]
-    label = min((n for n in others if n > path), default=path - 1)
+    label = min((n for n, cell in enumerate(table.names) if n > path and not is_picture_name(cell)), default=path - 1)
     if label < 0:
         raise _no_columns(table)
     return (label,)
@@ -326,12 +326,12 @@ def _require_one(table: Table, columns: Sequence[int]) -> None:
 
 
 def _no_columns(table: Table, rule: str = "a table needs a column path and a column label") -> StriateError:
-    names, remedy = table.names, f"{_REMEDY}; {with_folder(table.file)}; a column of texts is named by --text"
-    series, times = time_columns(names)
+    remedy = f"{_REMEDY}; {with_folder(table.file)}; a column of texts is named by --text"
+    series, times = time_columns(table.names)
     if times is not None and series is None:
         rule = "a table with a line for every time needs a column series beside time, and each series several lines"
         remedy = f"call the column series that says of which series a line is; for pictures, {remedy}"
-    return StriateError(rule, received=f"the columns {first_few(names)}", where=table.file, remedy=remedy)
+    return StriateError(rule, received=f"the columns {first_few(table.names)}", where=table.file, remedy=remedy)
 
 
 def with_folder(file: Path) -> str:
@@ -346,5 +346,4 @@ def cell_at(cells: Sequence[str], number: int | None) -> str:
 
 def group_at(cells: Sequence[str], number: int | None) -> str | None:
     """The group in a column; None where the cell says that there is none: such lines do not belong together."""
-    group = cell_at(cells, number)
-    return None if group.lower() in NOTHING else group
+    return None if (group := cell_at(cells, number)).lower() in NOTHING else group

@@ -19,7 +19,8 @@ Item = TypeVar("Item", Sample, LeftOut)
 PART_NAMES = {
     **dict.fromkeys(("train", "training", "training_set", "train_set"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev", "eval", "val_set", "validation_set"), "validation"),
-    **dict.fromkeys(("test", "testing", "test_set", "testing_set"), "test"),
+    "evaluation": "validation",
+    **dict.fromkeys(("test", "testing", "test_set", "testing_set", "holdout"), "test"),
 }
 _YEAR = re.compile(r"(?<=[a-z])(19|20)\d\d$")
 BESIDE_PARTS = "a folder beside the parts"

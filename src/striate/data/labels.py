@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from striate.data.apart import called, files_of
-from striate.data.columns import COLUMNS, read_layout, read_lines
+from striate.data.columns import COLUMNS, cell_at, read_layout, read_lines
 from striate.data.content import IMAGE_SUFFIXES
-from striate.data.folder import number_key, part_named, read_flat, tables_in, with_parts
+from striate.data.folder import is_picture_name, number_key, part_named, read_flat, tables_in, with_parts
 from striate.data.sample import Asked, Found, LeftOut, Row, Sample
-from striate.data.table import Claims
+from striate.data.table import Claims, unused_words
 from striate.data.targets import CLASS, NUMBERS, meaning_of, number_words
 from striate.errors import StriateError, first_few
 from striate.files import readable
@@ -86,7 +86,7 @@ def _labelled(folder: Path, file: Path, asked: Asked) -> tuple[Found, int, int]:
     own = os.path.realpath(file)
     others = [item for item in found.left_out if os.path.realpath(os.path.join(found.root, item.path)) != own]  # noqa: PTH118
     lost = [item for _, item in sorted(join.left_out, key=lambda item: item[0])]
-    said = layout.said + number_words(layout.meaning.task, samples)
+    said = layout.said + number_words(layout.meaning.task, samples) + unused_words(layout)
     found = replace(found, samples=samples, left_out=others + lost + bare, labels=said, **layout.about)
     return found, len(lost), len(bare)
 
@@ -243,7 +243,7 @@ def _ends(folder: str) -> list[str]:
 
 
 def _name_column(file: Path, index: _Index, first: list[str], others: list[list[str]]) -> int:
-    """The column whose cells name most pictures; of equals the one that does so by name, then a known title."""
+    """The column whose cells name most pictures; of equals by name, with a known title, then the first of files."""
     looked = others[:: -(-len(others) // _LOOKED_AT)]
     hits: list[dict[int, int]] = [{} for _ in first]  # per column: picture → how loosely it was found
     for cells in looked:
@@ -261,11 +261,13 @@ def _name_column(file: Path, index: _Index, first: list[str], others: list[list[
     chosen = strict or best
     titles = [first[column].casefold() for column in chosen]
     known = [title for title in NAMES if title in titles]
-    if len(titles) > 1 and not known:
+    as_files = [n for n in strict if any(is_picture_name(cell_at(cells, n)) for cells in looked)]
+    if len(titles) > 1 and not known and not as_files:
         rule = "there must be no doubt which column of a table names the pictures"
         received = f"the columns {first_few([first[column] for column in chosen])}"
-        raise StriateError(rule, received=received, where=file, remedy="call it path or id in the first line")
-    return chosen[titles.index(known[0]) if known else 0]
+        remedy = "call it path or id, in the first line or with --columns"
+        raise StriateError(rule, received=received, where=file, remedy=remedy)
+    return chosen[titles.index(known[0])] if known else (as_files or chosen)[0]
 
 
 @dataclass(slots=True, kw_only=True)

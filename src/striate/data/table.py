@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from striate.data.columns import COLUMNS, find_column, read_layout, read_lines
+from striate.data.columns import COLUMNS, Layout, find_column, read_layout, read_lines
 from striate.data.folder import is_picture_name
 from striate.data.sample import Asked, Found, LeftOut, Row, Sample
 from striate.data.targets import Meaning, number_words
@@ -76,9 +76,17 @@ def read_table(file: Path, asked: Asked) -> Found:
         else:
             samples.append(sample)
     root = os.path.abspath(file)  # noqa: PTH100
-    remark = number_words(layout.meaning.task, samples)
+    remark = number_words(layout.meaning.task, samples) + unused_words(layout)
     said = remark and layout.said + remark
     return Found(root=root, kind="table", samples=samples, left_out=reading.left_out, labels=said, **layout.about)
+
+
+def unused_words(layout: Layout) -> str:
+    """Which columns hold other pictures than those that are read, for people; "" where there is none."""
+    names, taken = layout.table.names or (), {layout.path, *layout.meaning.columns}
+    last = layout.table.lines[-1][1] if layout.table.lines else ()
+    unused = [names[n] for n, cell in enumerate(last[: len(names)]) if n not in taken and is_picture_name(cell)]
+    return f" (pictures in {first_few(unused)} are not used)" if unused else ""
 
 
 def _path_column(is_path, first: list[str], others: list[list[str]]) -> int | None:

@@ -179,14 +179,14 @@ def warnings(scores: dict, opened_by: Sequence[str] = ()) -> list[str]:
 
 
 def score_table(scores: Mapping[str, dict]) -> str:
-    """Every score of every part with its interval, and the classes of the first part, as lines for the terminal."""
+    """Every score of every part with its interval, the classes and mistakes of the first, as lines for the terminal."""
     part, first = next(iter(scores.items()))
     names = list(scores_of(first))
     rows = [["", *(f"{part:>24}" for part in scores)]]
     rows += [[label(name, names), *(_cell(record.get(name), name) for record in scores.values())] for name in names]
     lines = [*(f"{part}: {headline(record)}" for part, record in scores.items()), ""]
     lines += aligned(rows, range(1, len(scores) + 1))
-    return "\n".join([*lines, *_classes(part, first.get("per_class", {}))])
+    return "\n".join([*lines, *_classes(part, first.get("per_class", {})), *_confusion(part, first)])
 
 
 def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
@@ -197,6 +197,14 @@ def _classes(part: str, per_class: Mapping[str, dict]) -> list[str]:
     for one, row in per_class.items():
         rows.append([one, held(row), *(in_cell(row[name]["value"], name, 3) for name in names)])
     return ["", *aligned(rows, range(1, len(names) + 2))]
+
+
+def _confusion(part: str, record: Mapping[str, object]) -> list[str]:
+    """The counts of what is true (rows) and what was said of it, where they find room."""
+    names, counts = list(record.get("per_class", ())), record.get("confusion", ())
+    rows = [[name, *map("{:,}".format, row)] for name, row in zip(names, counts, strict=False)]
+    lines = aligned([[f"{part}, true below", *names], *rows], range(1, len(names) + 1))
+    return ["", *lines] if len(rows) > 1 and len(lines[0]) <= 100 else []
 
 
 def _cell(score: dict | None, name: str) -> str:

@@ -9,7 +9,7 @@ from striate import files
 from striate.data.guard import load_readable
 from striate.data.load import Source, Want
 from striate.data.prepare import Shape
-from striate.data.sample import Target
+from striate.data.sample import Target, text_of
 from striate.draw.boxes import captioned
 from striate.draw.pixels import picture_png, visible
 from striate.errors import StriateError
@@ -59,6 +59,19 @@ def write_answers(task: Task, told: Sequence[tuple[str, object, tuple[int, int] 
     else:
         said = [one for one in told if one[1] is not None]
         task.save(out, said if out.suffix else _with_own_names(said))
+
+
+def write_scored(out: Path, task: Task, told: Sequence[tuple[str, object, str, Target, int]]) -> None:
+    """predictions.csv: a line for each picture whose truth is known.
+
+    told: (path of the picture, answer, part, truth, the same number for those that belong together).
+    """
+    errors = task.errors([one[3] for one in told], [one[1] for one in told])
+    wrong = [() if task.one_label else (f"{error:.6g}",) for error in errors]  # where answer and truth do not say it
+    each = zip(told, wrong, strict=True)
+    rows = ((path, *task.row(said), part, text_of(true), *far, str(kin)) for (path, said, part, true, kin), far in each)
+    header = ("path", *task.header(), "part", "truth", *(() if task.one_label else ("error",)), "kin")
+    files.write_csv(out, header, rows)
 
 
 def require_drawn(form: str) -> None:

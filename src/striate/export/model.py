@@ -25,7 +25,7 @@ from striate.device import PRECISIONS, choose_device, evaluated, memory_format
 from striate.errors import StriateError, first_few, nearest
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement, require_line
-from striate.export.answers import Prediction, draw_answer, said, write_answers
+from striate.export.answers import Prediction, draw_answer, said, write_answers, write_scored
 from striate.export.items import items
 from striate.export.passes import Passes, Way
 from striate.export.tensors import read_tensors, write_tensors
@@ -197,14 +197,15 @@ class Model:
         return np.array([blank if row is None else row for row in rows], np.float32)
 
     def evaluate(
-        self, source: str | Path | tuple, part: str | None = None, workers: int = 2, **labels_from: str | Path | None
-    ) -> dict:
+        self, source: str | Path | tuple, part: str | None = None, workers: int = 2, out: str | Path | None = None,
+        **labels_from: str | Path | None,
+    ) -> dict:  # fmt: skip
         """The scores of this model on labelled pictures (a folder of classes, a table, arrays X, y).
 
-        part: use only this part of a folder or table that has parts. labels_from: labels, label_column, columns,
-        label_regex and group, as for train; groups, copies and, after --split blocks, what is near in time widen
-        intervals. The result is a part's record in scores.json and "left_out", of {path, reason}, boxes and areas too;
-        "openings" how often most were opened as the run's test part, "learned" the share learned from, "note".
+        part: only this part of a folder or table. out: a CSV file with a line for each picture, as predictions.csv.
+        labels_from: labels, label_column, columns, label_regex, group, as for train; groups, copies and, after --split
+        blocks, what is near in time widen intervals. The result is a part's record in scores.json and "left_out", of
+        {path, reason}, boxes and areas too; "openings" of most as a run's test part, "learned" which share, "note".
         """
         if hasattr(part, "__len__") and not isinstance(part, str):  # labels, as scikit-learn has them
             source, part = (source, part), None
@@ -222,13 +223,15 @@ class Model:
         strange = any(why for *_, why in known) and not any(self.task.counts([s.target for s, _ in scored]).values())
         if strange or not scored:
             received = first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none"
-            rule = "an evaluation needs at least one readable picture of a known class"
-            remedy = f"the model knows {', '.join(self.classes[:10])}"
-            raise StriateError(rule, received=received, where=found.root, remedy=remedy)
+            rule = "an evaluation needs at least one readable picture of a class that the model knows"
+            raise StriateError(rule, received=received, where=found.root, remedy=f"it knows {first_few(self.classes)}")
         kept = [s for s, _ in scored]
         contents = [hash_of(contents_of(s.source, self.preparation.shape.pick)) for s in kept]
         kin = kin_in_time(kept) if self.about.get("split") == "blocks" else kin_of(kept, contents)
         scores = self.task.scores([s.target for s in kept], [p.answer for _, p in scored], self.about, kin)
+        if out is not None:
+            told = [(s.path, p.answer, s.part or "", s.target, k) for (s, p), k in zip(scored, kin, strict=True)]
+            write_scored(Path(out), self.task, told)
         scores |= seal.seen_before(contents, self.learned)
         if self.run and (opened := seal.open_again(self.run, contents, f"evaluate {found.root}", scores)):
             scores["openings"] = opened

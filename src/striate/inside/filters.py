@@ -46,9 +46,8 @@ def to_grey(picture: np.ndarray) -> np.ndarray:
     if values.shape[2] == 3:
         red, green, blue = (values[:, :, channel] * GREY_WEIGHTS[channel] for channel in range(3))
         return red + green + blue
-    raise StriateError(
-        "a picture made grey has 1 or 3 channels", received=values.shape[2], remedy="drop the other channels"
-    )
+    remedy = "drop the other channels, as --channels 0, does"
+    raise StriateError("a picture made grey has 1 or 3 channels", received=values.shape[2], remedy=remedy)
 
 
 def output_size(width: int, filter: int, padding: Padding, stride: int, dilation: int = 1) -> int:

@@ -174,10 +174,12 @@ def require_fit(found: Found, settings: Settings, kind: type[Task], shape: Shape
     """Raise where what was asked for does not fit what is learned, before any sample is decoded: options, and a network
     for samples of this shape; other tasks than of one label learn of what is found in readable samples."""
     numbers = hasattr(kind, "negated")
+    several = "--repeats and --folds are for answers of one line in a table; train once for each of several --seed"
     for is_asked, fits, rule in (
         (settings.mirror_negates, numbers, "--mirror-negates names columns of numbers that are learned"),
         (settings.balance == "sampling", kind.one_label, "--balance sampling draws pictures by their one class"),
         (settings.smoothing, kind.smooths, "--smoothing is for labels that are chosen from classes"),
+        (settings.runs > 1, kind.tabular, several),
     ):
         if is_asked and not fits:
             raise StriateError(rule, received=f"what {found.task} learns", where=found.root, remedy="leave it out")

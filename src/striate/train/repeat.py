@@ -15,7 +15,6 @@ import numpy as np
 
 from striate import files
 from striate.draw import charts
-from striate.errors import StriateError
 from striate.evaluate.intervals import mixture, scored
 from striate.evaluate.named import headline, label, main_of, scores_of
 from striate.export.model import load_model
@@ -37,10 +36,6 @@ OF_ORDER = ("auroc", "ap", "map", "pearson", "spearman")  # scores that rank pic
 def begin(job: Job) -> Run:
     """Train as often as asked, in a new run folder; job: the first of the runs."""
     settings = job.settings
-    if not job.data.task.tabular:
-        rule = "several runs are for tasks whose answers fit one line of a table"
-        remedy = "train once for each of several --seed; their folders hold a scores.json each"
-        raise StriateError(rule, received=job.data.task.name, where="--repeats, --folds", remedy=remedy)
     folder = files.new_run_folder(Path(settings.out), settings.name)
     with files.held(folder):
         try:

@@ -1,7 +1,7 @@
 """What a training leaves in its run folder: model, scores, predictions, pictures, report, manifest."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from striate import files
 from striate.augment.apply import augment
 from striate.data.batches import scale
 from striate.data.prepare import Shape
-from striate.data.sample import PARTS, text_of
+from striate.data.sample import PARTS
 from striate.data.shown import shown as drawn
 from striate.draw import charts, sheets
 from striate.errors import counted
@@ -21,6 +21,7 @@ from striate.evaluate.facts import ReportFacts
 from striate.evaluate.named import headline, label, warnings
 from striate.evaluate.report import report
 from striate.evaluate.seal import open_seal, seen_before
+from striate.export.answers import write_scored
 from striate.export.model import Model
 from striate.export.underway import MODEL_FILE
 from striate.network.blocks import CONVOLUTIONS
@@ -87,17 +88,12 @@ def open_test(folder: Path, job: Job, record: dict) -> None:
 
 
 def _write_predictions(folder: Path, task: Task, data: Dataset, predicted: Mapping[str, Sequence]) -> None:
-    def rows() -> Iterator[tuple[str, ...]]:
-        for part in ("test", "validation", "train", TWIN):
-            held = data.scored_rows(part)
-            targets, kin = data.targets_of(held), data.kin[held].tolist()
-            errors = task.errors(targets, predicted[part])
-            for row, target, answer, error, alike in zip(held, targets, predicted[part], errors, kin, strict=True):
-                wrong = () if task.one_label else (f"{error:.6g}",)  # where prediction and truth do not say it
-                yield data.names[row], *task.row(answer), part, text_of(target), *wrong, str(alike)
-
-    header = ("path", *task.header(), "part", "truth", *(() if task.one_label else ("error",)), "kin")
-    files.write_csv(folder / "predictions.csv", header, rows())
+    told = [
+        (data.names[row], answer, part, data.targets[row], data.kin[row])
+        for part in ("test", "validation", "train", TWIN)
+        for row, answer in zip(data.scored_rows(part), predicted[part], strict=True)
+    ]
+    write_scored(folder / "predictions.csv", task, told)
 
 
 def _write_images(

@@ -43,7 +43,7 @@ class Settings:
     """What a person asked for; None and "auto" are decided from the data (see plan.py)."""
 
     network: str = option(
-        "auto", NETWORK, "auto, a name (hela, digits, binary100, pilotnet, vgg16, resnet18, ...) or a line of layers"
+        "auto", NETWORK, "auto, a name (hela, digits, pilotnet, resnet18, ...) or a line of layers", "--model"
     )
     img_size: str | None = option(
         None, NETWORK, "picture size in pixels: 64, or 66x200 for height x width", "--imgsz", meta="SIZE"
@@ -104,7 +104,7 @@ class Settings:
     device: str = option("auto", MACHINE, "auto, cpu, cuda, cuda:1")
     precision: str = option("auto", MACHINE, "auto measures whether bf16 pays", choices=PRECISIONS)
     workers: int = option(2, MACHINE, "processes that decode pictures; 0: none, unprotected", "-j", meta="N")
-    out: str = option("runs", RESULT, "where run folders go", meta="FOLDER")
+    out: str = option("runs", RESULT, "where run folders go", "--project", meta="FOLDER")
     name: str | None = option(None, RESULT, "name of the run folder", meta="NAME")
 
     def __post_init__(self) -> None:

@@ -308,3 +308,22 @@ def test_a_part_and_pictures_that_there_are(data: Path, tmp_path: Path) -> None:
     with pytest.raises(StriateError, match=r"or arrays.*received: int"):
         model.predict([3])
     assert model.predict(torch.zeros(8, 8, dtype=torch.uint8))[0].predicted in ("a", "b")
+
+
+def test_runs_in_the_picture_folder_are_never_learned(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither their figures nor a class called after them: a run cut short goes on, the next one has the same pictures,
+    and so has a prediction; a folder that holds other pictures beside runs is read."""
+    folder = shutil.copytree(data, tmp_path / "ab")
+    monkeypatch.setattr(running, "CHECKPOINT_SECONDS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        trained(folder, folder / "runs", epochs=3, watch=interrupt_after_two)
+    run = striate.train(resume=folder / "runs/train", quiet=True)
+    assert run.model.classes == ("a", "b")
+    shutil.copytree(folder / "runs/train", folder / "train")  # as after --out .
+    found = read_source(folder)
+    assert (len(found.samples), found.left_out, found.hidden) == (16, [], 2)
+    assert len(run.model.predict(folder)) == 16
+    shutil.copy(found.samples[0].source, folder / "runs/mine.png")
+    assert len(run.model.predict(folder)) == 17

@@ -25,6 +25,7 @@ from types import SimpleNamespace
 from striate.errors import StriateError, first_few
 
 MANIFEST = "manifest.json"
+STORE = ".store"  # beside runs: what their pictures became
 LOOK = 0.2  # seconds: more than `is_held` takes, which locks a folder too
 ELSEWHERE = "choose another place (--out)"
 
@@ -225,6 +226,14 @@ def write_manifest(folder: Path) -> None:
         if file.is_file() and file.name != MANIFEST
     }
     write_json(folder / MANIFEST, {"complete": True, "files": entries})
+
+
+def is_ours(folder: str) -> bool:
+    """Whether a folder is a run or what a check wrote, or one of nothing but these: what lies there is no data."""
+    if exists(f"{folder}/data.csv") and exists(f"{folder}/check.json"):
+        return True
+    inner = list(Path(folder).glob("[!.]*")) if exists(f"{folder}/{STORE}") else []
+    return bool(inner) and all(exists(path / "check.json") for path in inner)
 
 
 def is_complete(folder: Path) -> bool:

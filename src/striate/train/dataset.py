@@ -211,7 +211,7 @@ def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, S
     require_fit(found, settings, kind, shape)
     store = build_store(
         found.samples,
-        Path(settings.out) / ".store",
+        Path(settings.out) / files.STORE,
         shape,
         workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),

@@ -5,7 +5,6 @@ import csv
 import io
 import json
 import os
-import shutil
 import signal
 import zlib
 from dataclasses import asdict
@@ -500,6 +499,24 @@ def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
     weights = resumed.model.network.state_dict()
     for name, tensor in whole.model.network.state_dict().items():
         assert torch.equal(tensor, weights[name])
+
+
+@pytest.mark.usefixtures("quick")
+def test_masks_that_change_or_go_while_a_training_runs_are_scored_as_they_were_read(tmp_path: Path) -> None:
+    """The scores, and what the model says that it learned from, are those of a training beside which nobody draws."""
+    source, line = draw_set(tmp_path / "set", 7), "conv 4 3, relu, conv classes 1"
+    given = {"network": line, "precision": "fp32", "epochs": 2, "augment": "none", "quiet": True}
+    whole = striate.train(source, out=tmp_path / "1", **given)
+    masks = sorted(source.rglob("masks/*.png"))
+
+    def draw(event: Event) -> None:
+        if isinstance(event, Epoch):
+            for number, mask in enumerate(masks):
+                mask.write_bytes(b"") if number % 2 else mask.unlink(missing_ok=True)
+
+    beside = striate.train(source, out=tmp_path / "2", watch=draw, **given)
+    assert beside.scores["test"] == whole.scores["test"]
+    assert beside.model.about["data"] == whole.model.about["data"]
 
 
 def test_a_mask_is_told_in_shares() -> None:

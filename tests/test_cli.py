@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from drawn import TINY, draw_folder, picture
 from PIL import Image
 
@@ -295,14 +296,21 @@ def test_a_full_disk_behind_standard_output_is_told(work: str) -> None:
 
 
 def test_memory_that_runs_out_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    """In one message, which says how much was asked for."""
+    """In one message, which says how much was asked for and what needs less: of numpy, and of torch, whose error is of
+    no kind of its own. Other errors of that kind are no matter of memory."""
 
     def swell(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 9.9 GiB")
 
     monkeypatch.setattr(run_module, "train", swell)
     assert main(["train"]) == 2
-    assert "memory. received: Unable to allocate 9.9 GiB." in said(capsys)
+    assert "memory. received: Unable to allocate 9.9 GiB. what to do: a smaller --batch-size" in said(capsys)
+    monkeypatch.setattr(run_module, "train", lambda *_, **__: torch.empty(1 << 60))
+    assert main(["train"]) == 2
+    assert re.search(r"you tried to allocate 4611686018427387904 bytes.* what to do: a smaller --batch", said(capsys))
+    monkeypatch.setattr(run_module, "train", lambda *_, **__: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="size"):
+        main(["train"])
 
 
 def test_what_a_night_has_answered_is_kept(

@@ -26,6 +26,7 @@ from striate.train.progress import Progress
 from striate.train.run import Run
 
 pytestmark = pytest.mark.usefixtures("quick")
+HEIC = b"\0\0\0\x18ftypheic" + bytes(64)
 QUICK = {"network": TINY, "augment": "none", "precision": "fp32", "workers": 0, "quiet": True}
 
 
@@ -327,3 +328,20 @@ def test_runs_in_the_picture_folder_are_never_learned(
     assert len(run.model.predict(folder)) == 16
     shutil.copy(found.samples[0].source, folder / "runs/mine.png")
     assert len(run.model.predict(folder)) == 17
+
+
+def test_a_class_of_which_nothing_can_be_read_is_told(data: Path, tmp_path: Path) -> None:
+    """By the training and as a problem by the check; a folder of words is no class, and a word for "missing" neither."""
+    folder = shutil.copytree(data, tmp_path / "ab")
+    for name, content in (("zebra/1.png", b"\x89PNG\r\n\x1a\n cut"), ("yak/1.heic", HEIC), ("notes/a.txt", b"words")):
+        (folder / name).parent.mkdir()
+        (folder / name).write_bytes(content)
+    said = "No picture of 2 classes can be read: yak, zebra."
+    assert said in notes(folder, tmp_path / "runs")
+    (found,) = (one for one in striate.check(folder, quick=True, quiet=True, out=str(tmp_path)).of("problem") if one.kind == "lost-class")
+    assert found.what == said
+    table = folder / "labels.csv"
+    rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in folder.glob("[ab]/*")]
+    table.write_text("\n".join(["path,label", *rows, "a/9.png,cow", f"{rows[0].split(',')[0]},N/A"]))
+    (found,) = striate.check(table, quick=True, quiet=True, out=str(tmp_path)).of("problem")
+    assert found.what == "No picture of 1 class can be read: cow."

@@ -10,10 +10,10 @@ import numpy as np
 from striate.check.case import MOST, Case
 from striate.check.finding import Finding
 from striate.data.content import FORMATS, IMAGE_SUFFIXES
-from striate.data.folder import other_labels
+from striate.data.folder import is_picture_name, other_labels
 from striate.data.grouping import PATIENT
 from striate.data.prepare import DEPTHS
-from striate.data.sample import LeftOut, number_text, unknown_in
+from striate.data.sample import LeftOut, class_order, number_text, unknown_in
 from striate.errors import counted, first_few
 
 FEW = 20  # pictures of a class, below which no score of it means much
@@ -247,6 +247,12 @@ def _classes(case: Case) -> Iterator[Finding]:
             done="Training will stop here.",
             change=f"Give the folder of the class folders, or {other_labels(item.path for item in case.left_out)}.",
         )  # fmt: skip
+    if lost := _lost(case):
+        yield Finding(
+            kind="lost-class", level="problem", count=len(lost),
+            what=f"No picture of {counted(len(lost), 'class')} can be read: {first_few(lost)}.",
+            done="Not among what is learned.", change="Mend or fetch its pictures, or take the class out.",
+        )  # fmt: skip
     yield from _imbalance({name: count for name, count in counts.items() if count > 1})
     near: defaultdict[str, list[str]] = defaultdict(list)
     for name in counts:
@@ -258,6 +264,12 @@ def _classes(case: Case) -> Iterator[Finding]:
         kind="class-names", level="caution", what=f"Classes with nearly the same name: {first_few(pairs)}.",
         done="They are kept apart.", change="If they are one, give them one name, of the folder or in the table.",
     )  # fmt: skip
+
+
+def _lost(case: Case) -> list[str]:
+    """The classes of pictures that are left out, and of no other; a word that says that the class is missing is none."""
+    pictures = (item for item in case.left_out if is_picture_name(item.path) or "is not supported" in item.reason)
+    return class_order({item.label for item in pictures if "is no label" not in item.reason} - {"", *case.classes})
 
 
 def _imbalance(counts: dict[str, int]) -> Iterator[Finding]:

@@ -144,7 +144,7 @@ def is_hidden(name: str) -> bool:
 def _entries(
     walk: _Walk, where: str, name: str, place: _Place | None = None
 ) -> tuple[list[os.DirEntry], list[os.DirEntry]]:
-    """The folders and the other visible entries of one folder, each sorted by name; our runs are hidden, as are dots."""
+    """The folders and the other visible entries of one folder, each sorted by name; our runs are hidden."""
     folders, others = [], []
     try:
         with os.scandir(where) as listing:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from PIL import Image
 
 from striate import cli, files
 from striate.cli import main
+from striate.export.answers import Prediction
 from striate.export.model import Model
 from striate.train import run as run_module
 from striate.train.settings import Settings
@@ -337,6 +339,39 @@ def test_what_a_night_has_answered_is_kept(
         assert table.exists() == (count > 0)
     assert f"7 pictures in {table}" in err
     assert table.read_text(encoding="utf-8").splitlines() == whole[:8]
+
+
+def test_what_was_answered_is_kept_when_a_picture_cannot_be_drawn(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that went after it was read is told, and the others go on; a full disk ends it with what there is."""
+    data, drawn, table = shutil.copytree(folders[0], tmp_path / "data"), tmp_path / "drawn", tmp_path / "t.csv"
+    each, words = Model.predict_each, ["predict", str(folders[1]), str(data), f"draw={drawn}", f"out={table}"]
+
+    def going(*given: object) -> Iterator:
+        for number, one in enumerate(each(*given)):
+            if number == 3:
+                one.source.unlink()
+            yield one
+
+    monkeypatch.setattr(Model, "predict_each", going)
+    assert main(words) == 0
+    told = capsys.readouterr().err
+    assert re.search(r"^Mind      .*03.png is not drawn: no such file$", told, re.MULTILINE)
+    assert "24 pictures in" in told
+    assert (len(files.read_csv(table)), len(list(drawn.iterdir()))) == (24, 23)
+    monkeypatch.setattr(Model, "predict_each", each)
+
+    def full(_: Model, folder: Path, one: Prediction) -> None:
+        if Path(one.path).name == "02.png":
+            raise files.cannot_write(folder, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(Model, "draw_into", full)
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert f"3 answers so far in {table}" in told
+    assert "No space left on device" in told
+    assert len(files.read_csv(table)) == 3
 
 
 def test_every_reason_is_written_beside_the_answers(

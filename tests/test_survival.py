@@ -331,15 +331,15 @@ def test_runs_in_the_picture_folder_are_never_learned(
 
 
 def test_a_class_of_which_nothing_can_be_read_is_told(data: Path, tmp_path: Path) -> None:
-    """By the training and as a problem by the check; a folder of words is no class, and a word for "missing" neither."""
+    """By the training and as a problem by the check; a folder of words is no class, nor is a word for "missing" one."""
     folder = shutil.copytree(data, tmp_path / "ab")
     for name, content in (("zebra/1.png", b"\x89PNG\r\n\x1a\n cut"), ("yak/1.heic", HEIC), ("notes/a.txt", b"words")):
         (folder / name).parent.mkdir()
         (folder / name).write_bytes(content)
     said = "No picture of 2 classes can be read: yak, zebra."
     assert said in notes(folder, tmp_path / "runs")
-    (found,) = (one for one in striate.check(folder, quick=True, quiet=True, out=str(tmp_path)).of("problem") if one.kind == "lost-class")
-    assert found.what == said
+    found = striate.check(folder, quick=True, quiet=True, out=str(tmp_path)).of("problem")
+    assert said in {one.what for one in found}
     table = folder / "labels.csv"
     rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in folder.glob("[ab]/*")]
     table.write_text("\n".join(["path,label", *rows, "a/9.png,cow", f"{rows[0].split(',')[0]},N/A"]))

@@ -601,6 +601,20 @@ def test_a_far_larger_picture_is_seen_at_the_scale_that_was_learned(
     assert np.array_equal(model.predict(spots, tiles=(32, 20))[0].answer.labels, spots > 0)
 
 
+def test_a_large_picture_that_goes_before_its_tiles_are_read_has_a_reason(tmp_path: Path) -> None:
+    """It is opened again for them; the next one is answered."""
+    shape = Shape(height=32, width=32, channels=1, mirrored=True)
+    preparation = Preparation(shape=shape, low=(0,), high=(255,), mean=(0,), std=(1,))
+    model = Model(build("conv classes 1", (1, 32, 32), 2, seed=0), Segmentation(("background", "spot")), preparation)
+    for name in ("1.png", "2.png"):
+        Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / name)
+    loaded = list(Underway([(path.name, path) for path in sorted(tmp_path.iterdir())], shape, 0))
+    (tmp_path / "1.png").unlink()
+    first, second = model.predict_loaded(loaded, (32, 32))
+    assert (first.reason, first.answer) == ("no such file", None)
+    assert second.answer.labels.shape == (64, 64)
+
+
 def test_tiles_are_as_large_as_pictures_that_were_learned_from() -> None:
     """Fields of 2,000 pixels brought to 500 give tiles of 2,000; what is like one of them stays whole."""
     shape = Shape(height=500, width=500, channels=1, mirrored=True)

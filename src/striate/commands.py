@@ -12,10 +12,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from striate import files
+from striate.data.header import Unreadable
 from striate.errors import StriateError, counted, first_few, printable
 from striate.train.settings import CHECK_SETTINGS, LABELS_FROM, Settings, size_of
+
+if TYPE_CHECKING:
+    from striate.export.model import Model, Prediction
 
 DONE, MENDABLE, INTERRUPTED = 0, 2, 130
 SHOWN = 5  # pictures that were left out, of which the reason is printed
@@ -114,9 +119,13 @@ def predict(options: argparse.Namespace) -> int:
                     sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
                     print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
                 if options.draw and not one.reason:
-                    model.draw_into(Path(options.draw), one)
-        except KeyboardInterrupt:  # what a night has answered is kept
+                    _draw(model, Path(options.draw), one)
+        except (KeyboardInterrupt, StriateError) as stop:  # what a night has answered is kept
             if not (options.out and told):
+                raise
+            if isinstance(stop, StriateError):
+                model.save_predictions(options.out, told)
+                print(f"striate: {counted(len(told), 'answer')} so far in {options.out}", file=sys.stderr)
                 raise
             print("striate: stopped before the last picture", file=sys.stderr)
             code = INTERRUPTED
@@ -124,6 +133,16 @@ def predict(options: argparse.Namespace) -> int:
         model.save_predictions(options.out, told)
     _tell_answers(options, told, passed, model.preparation.shape.form, getattr(asked, "note", ""))
     return code
+
+
+def _draw(model: "Model", folder: Path, one: "Prediction") -> None:
+    """Draw an answer; a picture that has gone since it was read is told of."""
+    try:
+        model.draw_into(folder, one)
+    except StriateError as error:
+        if not isinstance(error.__cause__, Unreadable):
+            raise
+        print(f"Mind      {printable(one.path)} is not drawn: {error.__cause__}", file=sys.stderr)
 
 
 def _tell_answers(options: argparse.Namespace, told: Sequence, passed: Sequence, form: str, note: str) -> None:

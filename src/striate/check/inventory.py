@@ -267,7 +267,7 @@ def _classes(case: Case) -> Iterator[Finding]:
 
 
 def _lost(case: Case) -> list[str]:
-    """The classes of pictures that are left out, and of no other; a word that says that the class is missing is none."""
+    """The classes of pictures that are left out, and of no other; a word for a missing class is none."""
     pictures = (item for item in case.left_out if is_picture_name(item.path) or "is not supported" in item.reason)
     return class_order({item.label for item in pictures if "is no label" not in item.reason} - {"", *case.classes})
 

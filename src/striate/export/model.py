@@ -16,7 +16,8 @@ import striate
 from striate.data.arrays import word_of
 from striate.data.blocks import in_time, kin_in_time
 from striate.data.guard import load_readable
-from striate.data.load import Loaded, Source, Want, contents_of, hash_of
+from striate.data.header import Unreadable
+from striate.data.load import Loaded, Source, Want
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.split import kin_of
@@ -159,8 +160,13 @@ class Model:
         """Predictions for pictures that are decoded, as an `Underway` gives them."""
         for one in self._whole(loaded):
             if tile := one.size and tile_for(one.size, tiles, self.preparation.shape, self.about.get("scales")):
-                answer = answer_in_tiles(self.passes, self.answers, one.source, tile)
-                one = self._named(one.path, one.source, answer, one.size, one.note)
+                try:
+                    answer = answer_in_tiles(self.passes, self.answers, one.source, tile)
+                    one = self._named(one.path, one.source, answer, one.size, one.note)
+                except StriateError as error:
+                    if not isinstance(error.__cause__, Unreadable):
+                        raise
+                    one = Prediction(path=one.path, reason=str(error.__cause__), source=one.source)  # it has gone since
                 if isinstance(loaded, Underway):
                     loaded.cut += tiles is None
             yield one
@@ -215,7 +221,7 @@ class Model:
         known = [(s, *self.task.known(s.target)) for s in found.samples]
         left += [{"path": s.path, "reason": why} for s, _, why in known if why]
         samples = [replace(s, target=target) for s, target, _ in known if target is not None]
-        asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers)
+        asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers, hashed=True)
         predictions = list(self.predict_each(asked))
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
@@ -226,7 +232,7 @@ class Model:
             remedy = f"the model knows {', '.join(self.classes[:10])}"
             raise StriateError(rule, received=received, where=found.root, remedy=remedy)
         kept = [s for s, _ in scored]
-        contents = [hash_of(contents_of(s.source, self.preparation.shape.pick)) for s in kept]
+        contents = [content for content, p in zip(asked.contents, predictions, strict=True) if not p.reason]
         kin = kin_in_time(kept) if self.about.get("split") == "blocks" else kin_of(kept, contents)
         scores = self.task.scores([s.target for s in kept], [p.answer for _, p in scored], self.about, kin)
         scores |= seal.seen_before(contents, self.learned)

@@ -135,12 +135,11 @@ class Layout:
 
     def rows(self) -> Iterator[Row]:
         """What every line says."""
-        for number, cells in self.table.lines:
-            name, (part, wrong) = cell_at(cells, self.path), part_named(cell_at(cells, self.part))
-            target, problem = self.meaning.target(cells)
-            problem = _SURPLUS if any(cells[self.table.width :]) else (problem or wrong) if name else "no path"
-            group = group_at(cells, self.group)
-            yield Row(line=number, name=name, target=target, part=part, group=group, problem=problem)
+        for line, cells in self.table.lines:
+            name, (part, odd) = cell_at(cells, self.path), part_named(cell_at(cells, self.part))
+            target, wrong = self.meaning.target(cells)
+            wrong = _SURPLUS if any(cells[self.table.width :]) else (wrong or odd) if name else "no path"
+            yield Row(line=line, name=name, target=target, part=part, group=group_at(cells, self.group), problem=wrong)
 
 
 def read_lines(file: Path, asked: Asked = _NOTHING_ASKED) -> Table:

@@ -345,3 +345,14 @@ def test_a_class_of_which_nothing_can_be_read_is_told(data: Path, tmp_path: Path
     table.write_text("\n".join(["path,label", *rows, "a/9.png,cow", f"{rows[0].split(',')[0]},N/A"]))
     (found,) = striate.check(table, quick=True, quiet=True, out=str(tmp_path)).of("problem")
     assert found.what == "No picture of 1 class can be read: cow."
+
+
+def test_pictures_of_one_pixel_are_learned_as_the_refusal_says(tmp_path: Path) -> None:
+    """Too small for auto, they are not when its remedy is taken."""
+    arrays = np.arange(24, dtype=np.uint8).reshape(24, 1, 1), ["a", "b"] * 12
+    given = {"out": str(tmp_path), "epochs": 1, "quiet": True}
+    with pytest.raises(StriateError, match="--img-size 8") as refusal:
+        striate.train(arrays, **given)
+    option, size = refusal.value.remedy.split()[:2]
+    assert option == "--img-size"
+    assert striate.train(arrays, img_size=size, **given).model.preparation.shape.height == 8

@@ -9,18 +9,14 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from striate import files
 from striate.data.header import Unreadable
 from striate.errors import StriateError, counted, first_few, printable
 from striate.train.settings import CHECK_SETTINGS, LABELS_FROM, Settings, size_of
-
-if TYPE_CHECKING:
-    from striate.export.model import Model, Prediction
 
 DONE, MENDABLE, INTERRUPTED = 0, 2, 130
 SHOWN = 5  # pictures that were left out, of which the reason is printed
@@ -119,7 +115,7 @@ def predict(options: argparse.Namespace) -> int:
                     sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
                     print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
                 if options.draw and not one.reason:
-                    _draw(model, Path(options.draw), one)
+                    _drawn(model.draw_into, Path(options.draw), one)
         except (KeyboardInterrupt, StriateError) as stop:  # what a night has answered is kept
             if not (options.out and told):
                 raise
@@ -135,10 +131,10 @@ def predict(options: argparse.Namespace) -> int:
     return code
 
 
-def _draw(model: "Model", folder: Path, one: "Prediction") -> None:
+def _drawn(draw: Callable, folder: Path, one: object) -> None:
     """Draw an answer; a picture that has gone since it was read is told of."""
     try:
-        model.draw_into(folder, one)
+        draw(folder, one)
     except StriateError as error:
         if not isinstance(error.__cause__, Unreadable):
             raise

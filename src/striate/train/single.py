@@ -141,12 +141,12 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
         training.load(place, tensors)
         if training.clock:
             training.clock.deadline -= place.seconds
-    now = {"striate": striate.__version__, **machine.fingerprint(job.device)}
+    now, same = about_run(job), ("striate", *machine.fingerprint(job.device))
     told = f"after epoch {training.place.epoch}"
-    if other := [f"{name} was {about.get(name)}" for name in now if about.get(name) != now[name]]:
+    if other := [f"{name} was {about.get(name)}" for name in same if about.get(name) != now[name]]:
         told += f", on another machine or version than before ({', '.join(other)}), so not bit for bit the same weights"
     job.tell(Note(f"Resuming  {folder} {told}"))
-    tables["run"] = {**about, "resumed": [*about.get("resumed", ()), f"{_now()} {told}"]}
+    tables["run"] = {**about, "resumed": [*about.get("resumed", ()), f"{now['started']} {told}"]}
     files.write_text(folder / "settings.toml", to_toml(tables))
     with resumable(folder, job.tell, job.parent, job.source):
         return _fit(training, history, folder, job)
@@ -180,15 +180,11 @@ def about_run(job: Job) -> dict[str, object]:
         "striate": striate.__version__,
         "source": job.source,
         "data": job.data.fingerprint(),
-        "started": _now(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
         **({"part_of": job.parent.name} if job.parent else {}),
         **({"weights": job.given.digest} if job.given else {}),
         **machine.fingerprint(job.device),
     }
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _facts(job: Job) -> planning.Facts:

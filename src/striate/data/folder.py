@@ -296,8 +296,7 @@ def other_labels(names: Iterable[str]) -> str:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What lies directly in a folder, hidden things and our runs apart, sorted by name; nothing where it cannot be
-    read."""
+    """What lies directly in a folder, sorted by name, without what is hidden and our runs; nothing if it is locked."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError:

@@ -69,8 +69,7 @@ def _values(mask: Mask, height: int | None, width: int | None) -> np.ndarray:
 
 def packed_values(values: np.ndarray) -> tuple[int, int, bytes]:
     """`Mask.packed` from the values (H, W), none negative, of a mask: some thousand bytes."""
-    small = values.astype(np.min_scalar_type(values.max(initial=0)))
-    return (*values.shape, zlib.compress(small.tobytes(), 1))
+    return (*values.shape, zlib.compress(values.astype(np.min_scalar_type(values.max(initial=0))).tobytes(), 1))
 
 
 def joined_objects(masks: Iterable[np.ndarray]) -> np.ndarray:

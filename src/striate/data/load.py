@@ -29,8 +29,7 @@ Begin = Callable[[int, Source], None]
 class Want:
     """What is wanted of a source: its header alone; with a shape, the picture made to fit; else as it is decoded.
 
-    noted: its facts and the hash of its contents too; hashed: the latter alone. pick: page and channels, where there is
-    no shape to say so.
+    noted: its facts and the hash of its contents too; hashed: that alone. pick: page and channels, without a shape.
     values: the numbers of a mask as they are written (see `mask_values`), in place of a picture; its only page if so.
     """
 

@@ -82,16 +82,12 @@ class Model:
         """Write the model as one .safetensors file: tensors and facts, never code."""
         require_line(self.network, "a model file holds a network written as a line of layers")
         header = {
-            "line": self.network.text,
-            "input_shape": list(self.network.input_shape),
-            "task": self.task.name,
-            "facts": asdict(self.task),
-            "preparation": self.preparation.to_dict(),
-            "mirror": self.mirror,
-            "temperature": self.temperature,
+            "line": self.network.text, "input_shape": list(self.network.input_shape),
+            "task": self.task.name, "facts": asdict(self.task), "preparation": self.preparation.to_dict(),
+            "mirror": self.mirror, "temperature": self.temperature,
             "about": {"striate": striate.__version__, "torch": torch.__version__, **self.about},
             "learned": list(self.learned),
-        }
+        }  # fmt: skip
         write_tensors(Path(path), self.network.state_dict(), header)
 
     def export(self, path: str | Path) -> "Written":

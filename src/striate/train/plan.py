@@ -110,11 +110,9 @@ class Plan:
     def from_table(cls, table: dict) -> "Plan":
         """The plan stored by an earlier sitting; StriateError where it is none."""
         try:
-            known = {
-                one.name: table.get(one.name) for one in fields(cls) if one.name in table or one.default is MISSING
-            }
+            known = {it.name: table.get(it.name) for it in fields(cls) if it.name in table or it.default is MISSING}
             known["sizes"] = tuple((float(until), float(share)) for until, share in known.get("sizes", cls.sizes))
-            odd = [one.name for one in fields(cls) if known.get(one.name, "") is None and "None" not in str(one.type)]
+            odd = [it.name for it in fields(cls) if known.get(it.name, "") is None and "None" not in str(it.type)]
         except (AttributeError, TypeError, ValueError) as error:
             odd = [in_short(error)]
         if odd:

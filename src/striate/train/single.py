@@ -177,14 +177,11 @@ def _changes(folder: Path, data: Dataset) -> str:
 def about_run(job: Job) -> dict[str, object]:
     """[run] of settings.toml: versions, machine, and which pictures."""
     return {
-        "striate": striate.__version__,
-        "source": job.source,
-        "data": job.data.fingerprint(),
-        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
-        **({"part_of": job.parent.name} if job.parent else {}),
+        "striate": striate.__version__, "source": job.source, "data": job.data.fingerprint(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"), **({"part_of": job.parent.name} if job.parent else {}),
         **({"weights": job.given.digest} if job.given else {}),
         **machine.fingerprint(job.device),
-    }
+    }  # fmt: skip
 
 
 def _facts(job: Job) -> planning.Facts:
@@ -247,15 +244,11 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
     """Score once and write everything."""
     data, settings = job.data, job.settings
     about = {
-        "data": data.fingerprint(),
-        **data.task.floor(data.targets_of(data.rows("train"))),
-        "recipe": training.plan.recipe,
-        "text": settings.text,
-        "columns": settings.columns,
-        "series": data.found.read,
+        "data": data.fingerprint(), **data.task.floor(data.targets_of(data.rows("train"))),
+        "recipe": training.plan.recipe, "text": settings.text, "columns": settings.columns, "series": data.found.read,
         "scales": _scales(data) if data.task.by_pixel else None,
         "split": "blocks" if settings.split == "blocks" else None,
-    }
+    }  # fmt: skip
     about = {name: fact for name, fact in about.items() if fact}
     network = training.average.network.eval()
     learned = learned_from(data.contents("train"), job.given.learned if job.given else ())

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from drawn import TINY, draw_folder, picture
 from PIL import Image
 
 from striate import cli, commands, files
 from striate.cli import main
+from striate.export.answers import Prediction
 from striate.export.model import Model
 from striate.train import run as run_module
 from striate.train.settings import Settings
@@ -320,14 +323,21 @@ def test_a_full_disk_behind_standard_output_is_told(work: str) -> None:
 
 
 def test_memory_that_runs_out_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
-    """In one message, which says how much was asked for."""
+    """In one message, which says how much was asked for and what needs less: of numpy, and of torch, whose error is of
+    no kind of its own. Other errors of that kind are no matter of memory."""
 
     def swell(*_: object, **__: object) -> None:
         raise MemoryError("Unable to allocate 9.9 GiB")
 
     monkeypatch.setattr(run_module, "train", swell)
     assert main(["train"]) == 2
-    assert "memory. received: Unable to allocate 9.9 GiB." in said(capsys)
+    assert "memory. received: Unable to allocate 9.9 GiB. what to do: a smaller --batch-size" in said(capsys)
+    monkeypatch.setattr(run_module, "train", lambda *_, **__: torch.empty(1 << 60))
+    assert main(["train"]) == 2
+    assert re.search(r"you tried to allocate 4611686018427387904 bytes.* what to do: a smaller --batch", said(capsys))
+    monkeypatch.setattr(run_module, "train", lambda *_, **__: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="size"):
+        main(["train"])
 
 
 def test_what_a_night_has_answered_is_kept(
@@ -354,6 +364,39 @@ def test_what_a_night_has_answered_is_kept(
         assert table.exists() == (count > 0)
     assert f"7 pictures in {table}" in err
     assert table.read_text(encoding="utf-8").splitlines() == whole[:8]
+
+
+def test_what_was_answered_is_kept_when_a_picture_cannot_be_drawn(
+    folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that went after it was read is told, and the others go on; a full disk ends it with what there is."""
+    data, drawn, table = shutil.copytree(folders[0], tmp_path / "data"), tmp_path / "drawn", tmp_path / "t.csv"
+    each, words = Model.predict_each, ["predict", str(folders[1]), str(data), f"draw={drawn}", f"out={table}"]
+
+    def going(*given: object) -> Iterator:
+        for number, one in enumerate(each(*given)):
+            if number == 3:
+                one.source.unlink()
+            yield one
+
+    monkeypatch.setattr(Model, "predict_each", going)
+    assert main(words) == 0
+    told = capsys.readouterr().err
+    assert re.search(r"^Mind      .*03.png is not drawn: no such file$", told, re.MULTILINE)
+    assert "24 pictures in" in told
+    assert (len(files.read_csv(table)), len(list(drawn.iterdir()))) == (24, 23)
+    monkeypatch.setattr(Model, "predict_each", each)
+
+    def full(_: Model, folder: Path, one: Prediction) -> None:
+        if Path(one.path).name == "02.png":
+            raise files.cannot_write(folder, OSError(28, "No space left on device"))
+
+    monkeypatch.setattr(Model, "draw_into", full)
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert f"3 answers so far in {table}" in told
+    assert "No space left on device" in told
+    assert len(files.read_csv(table)) == 3
 
 
 def test_every_reason_is_written_beside_the_answers(

@@ -268,6 +268,17 @@ def test_problems_of_a_table(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("head", ["path,label\n", "b.png,y\n"])
+def test_cells_that_no_column_has_are_never_dropped_unsaid(tmp_path: Path, head: str) -> None:
+    """A label with a comma in it, or a second one, leaves its line out, with and without names; blank cells do not."""
+    draw(*(tmp_path / f"{name}.png" for name in "abcd"))
+    (tmp_path / "t.csv").write_text(head + 'a.png,adenoma, tubular\nc.png,x,,\nd.png,"adenoma, tubular"\n')
+    found = read_source(tmp_path / "t.csv")
+    labels = {sample.path: sample.target for sample in found.samples}
+    assert labels == {"c.png": "x", "d.png": "adenoma, tubular"} | ({} if "path" in head else {"b.png": "y"})
+    assert reasons(found) == {"a.png": "line 2: more cells than the table has columns: quote those with commas in them"}
+
+
 def test_paths_that_leave_the_folder(tmp_path: Path) -> None:
     """A table may name pictures beside or far from it; an address of the web is no file."""
     draw(tmp_path / "a.png", tmp_path / "tables/b.png", tmp_path / "other/c.png")

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +15,14 @@ from drawn import draw_folder, picture, read_table, said_by
 from PIL import Image
 
 from striate.cli import main
+from striate.data.load import hash_of
 from striate.data.prepare import Preparation, Shape, fit
 from striate.data.sample import Boxes
 from striate.data.symbols import SYMBOLS
 from striate.data.values import mask_values
 from striate.errors import StriateError
 from striate.evaluate.scores import classification_scores
+from striate.evaluate.seal import learned_from
 from striate.export.answers import write_answers
 from striate.export.items import items
 from striate.export.model import Model, load_model
@@ -373,6 +376,22 @@ def test_pictures_of_one_name_have_files_of_their_own(tmp_path: Path) -> None:
     widths = {file.stem: mask_values(file.read_bytes()).shape[1] for file in (tmp_path / "m").glob("*.png")}
     assert widths == dict(zip(stems, range(1, 6), strict=True))
     assert [one["file_name"] for one in json.loads((tmp_path / "o.json").read_text())["images"]] == paths
+
+
+def test_an_evaluation_opens_no_file_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures that go once they are answered, as in a long evaluation, are scored: and marked by what was in them."""
+    folder, model = draw_folder(tmp_path, {"a": 3, "b": 2}), make_model()
+    contents = [hash_of(path.read_bytes()) for path in sorted(folder.glob("a/*"))]
+    model = replace(model, learned=learned_from(contents))
+    whole, each = model.evaluate(folder), Model.predict_each
+    assert whole["learned"] == pytest.approx(3 / 5)
+
+    def gone(*given: object, **named: object) -> Iterator:
+        yield from each(*given, **named)
+        (folder / "b/00.png").unlink()
+
+    monkeypatch.setattr(Model, "predict_each", gone)
+    assert model.evaluate(folder) == whole
 
 
 def test_evaluation_equals_counting(tmp_path: Path) -> None:

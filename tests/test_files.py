@@ -31,6 +31,27 @@ def test_a_written_file_holds_the_bytes_and_nothing_else_remains(tmp_path: Path)
     assert names(place.parent) == ["x.bin"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="open files are named by Linux alone")
+def test_new_folders_are_flushed_into_those_above_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a power cut takes them with all files that were flushed in them: of a new file's folders, and of a run's."""
+    flushed: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(str(Path(f"/proc/self/fd/{handle}").readlink())))
+    files.write_bytes(tmp_path / "a/b/x", b"1")
+    assert flushed[:2] == [str(tmp_path), str(tmp_path / "a")]
+    assert flushed[3:] == [str(tmp_path / "a/b")]  # after the file itself, under its temporary name
+    flushed.clear()
+    files.new_run_folder(tmp_path / "runs", None)
+    assert flushed == [str(tmp_path), str(tmp_path / "runs")]
+
+
+@pytest.mark.parametrize("letter", ["x", "\u56f3"])
+def test_the_longest_names_are_written(tmp_path: Path, letter: str) -> None:
+    """255 bytes are the most that a name can have, of one or of three for a letter."""
+    name = letter * (255 // len(letter.encode()))
+    files.write_bytes(tmp_path / name, b"1")
+    assert names(tmp_path) == [name]
+
+
 def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     """A new file has the rights that open() would give, not those of a private temporary file."""
     before = os.umask(0o027)

@@ -26,6 +26,7 @@ from striate.train.progress import Progress
 from striate.train.run import Run
 
 pytestmark = pytest.mark.usefixtures("quick")
+HEIC = b"\0\0\0\x18ftypheic" + bytes(64)
 QUICK = {"network": TINY, "augment": "none", "precision": "fp32", "workers": 0, "quiet": True}
 
 
@@ -308,3 +309,50 @@ def test_a_part_and_pictures_that_there_are(data: Path, tmp_path: Path) -> None:
     with pytest.raises(StriateError, match=r"or arrays.*received: int"):
         model.predict([3])
     assert model.predict(torch.zeros(8, 8, dtype=torch.uint8))[0].predicted in ("a", "b")
+
+
+def test_runs_in_the_picture_folder_are_never_learned(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither their figures nor a class called after them: a run cut short goes on, the next one has the same pictures,
+    and so has a prediction; a folder that holds other pictures beside runs is read."""
+    folder = shutil.copytree(data, tmp_path / "ab")
+    monkeypatch.setattr(running, "CHECKPOINT_SECONDS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        trained(folder, folder / "runs", epochs=3, watch=interrupt_after_two)
+    run = striate.train(resume=folder / "runs/train", quiet=True)
+    assert run.model.classes == ("a", "b")
+    shutil.copytree(folder / "runs/train", folder / "train")  # as after --out .
+    found = read_source(folder)
+    assert (len(found.samples), found.left_out, found.hidden) == (16, [], 2)
+    assert len(run.model.predict(folder)) == 16
+    shutil.copy(found.samples[0].source, folder / "runs/mine.png")
+    assert len(run.model.predict(folder)) == 17
+
+
+def test_a_class_of_which_nothing_can_be_read_is_told(data: Path, tmp_path: Path) -> None:
+    """By the training and as a problem by the check; a folder of words is no class, nor is a word for "missing" one."""
+    folder = shutil.copytree(data, tmp_path / "ab")
+    for name, content in (("zebra/1.png", b"\x89PNG\r\n\x1a\n cut"), ("yak/1.heic", HEIC), ("notes/a.txt", b"words")):
+        (folder / name).parent.mkdir()
+        (folder / name).write_bytes(content)
+    said = "No picture of 2 classes can be read: yak, zebra."
+    assert said in notes(folder, tmp_path / "runs")
+    found = striate.check(folder, quick=True, quiet=True, out=str(tmp_path)).of("problem")
+    assert said in {one.what for one in found}
+    table = folder / "labels.csv"
+    rows = [f"{path.relative_to(folder)},{path.parent.name}" for path in folder.glob("[ab]/*")]
+    table.write_text("\n".join(["path,label", *rows, "a/9.png,cow", f"{rows[0].split(',')[0]},N/A"]))
+    (found,) = striate.check(table, quick=True, quiet=True, out=str(tmp_path)).of("problem")
+    assert found.what == "No picture of 1 class can be read: cow."
+
+
+def test_pictures_of_one_pixel_are_learned_as_the_refusal_says(tmp_path: Path) -> None:
+    """Too small for auto, they are not when its remedy is taken."""
+    arrays = np.arange(24, dtype=np.uint8).reshape(24, 1, 1), ["a", "b"] * 12
+    given = {"out": str(tmp_path), "epochs": 1, "quiet": True}
+    with pytest.raises(StriateError, match="--img-size 8") as refusal:
+        striate.train(arrays, **given)
+    option, size = refusal.value.remedy.split()[:2]
+    assert option == "--img-size"
+    assert striate.train(arrays, img_size=size, **given).model.preparation.shape.height == 8

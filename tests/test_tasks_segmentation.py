@@ -507,6 +507,24 @@ def test_a_resumed_training_ends_in_the_same_weights(tmp_path: Path) -> None:
         assert torch.equal(tensor, weights[name])
 
 
+@pytest.mark.usefixtures("quick")
+def test_masks_that_change_or_go_while_a_training_runs_are_scored_as_they_were_read(tmp_path: Path) -> None:
+    """The scores, and what the model says that it learned from, are those of a training beside which nobody draws."""
+    source, line = draw_set(tmp_path / "set", 7), "conv 4 3, relu, conv classes 1"
+    given = {"network": line, "precision": "fp32", "epochs": 2, "augment": "none", "quiet": True}
+    whole = striate.train(source, out=tmp_path / "1", **given)
+    masks = sorted(source.rglob("masks/*.png"))
+
+    def draw(event: Event) -> None:
+        if isinstance(event, Epoch):
+            for number, mask in enumerate(masks):
+                mask.write_bytes(b"") if number % 2 else mask.unlink(missing_ok=True)
+
+    beside = striate.train(source, out=tmp_path / "2", watch=draw, **given)
+    assert beside.scores["test"] == whole.scores["test"]
+    assert beside.model.about["data"] == whole.model.about["data"]
+
+
 def test_a_mask_is_told_in_shares() -> None:
     """The truth in the words of an answer: shares beside the background."""
     labels = np.zeros((10, 10), np.uint8)
@@ -586,6 +604,20 @@ def test_a_far_larger_picture_is_seen_at_the_scale_that_was_learned(
     assert np.array_equal(said.answer.labels, spots > 0) == is_cut
     assert ("1 picture much larger" in asked.note) == is_cut
     assert np.array_equal(model.predict(spots, tiles=(32, 20))[0].answer.labels, spots > 0)
+
+
+def test_a_large_picture_that_goes_before_its_tiles_are_read_has_a_reason(tmp_path: Path) -> None:
+    """It is opened again for them; the next one is answered."""
+    shape = Shape(height=32, width=32, channels=1, mirrored=True)
+    preparation = Preparation(shape=shape, low=(0,), high=(255,), mean=(0,), std=(1,))
+    model = Model(build("conv classes 1", (1, 32, 32), 2, seed=0), Segmentation(("background", "spot")), preparation)
+    for name in ("1.png", "2.png"):
+        Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / name)
+    loaded = list(Underway([(path.name, path) for path in sorted(tmp_path.iterdir())], shape, 0))
+    (tmp_path / "1.png").unlink()
+    first, second = model.predict_loaded(loaded, (32, 32))
+    assert (first.reason, first.answer) == ("no such file", None)
+    assert second.answer.labels.shape == (64, 64)
 
 
 def test_tiles_are_as_large_as_pictures_that_were_learned_from() -> None:

@@ -170,7 +170,7 @@ def test_autos_line_fits_its_pictures(shape: tuple[int, int, int]) -> None:
 
 def test_pictures_too_small_for_auto() -> None:
     """2×2 pictures are told to be too small; a network of one's own may still take them."""
-    with pytest.raises(StriateError, match="auto needs pictures of at least 3×3 pixels"):
+    with pytest.raises(StriateError, match=r"at least 3×3 pixels.*--img-size 8 draws them larger"):
         make_plan(Settings(), facts(2, 2))
     plan = make_plan(Settings(network="flatten, dense classes"), facts(2, 2))
     assert plan.line == "flatten, dense classes"

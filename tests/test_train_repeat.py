@@ -347,7 +347,7 @@ def test_a_budget_goes_on_where_it_was_cut(tmp_path: Path, monkeypatch: pytest.M
     files.write_json(tmp_path / "1" / "scores.json", {"seconds": 240.0})
     files.write_manifest(tmp_path / "1")
     save_checkpoint(tmp_path / "2", Place(epoch=3, seconds=120.0), {"w": torch.zeros(1)}, [])
-    monkeypatch.setattr(single, "require_same_start", lambda job, about: None)
+    monkeypatch.setattr(single, "require_same_start", lambda *_: None)
     monkeypatch.setattr(repeat, "_train_all", lambda folder, job: job)
     job = Job(
         settings=Settings(minutes=10, repeats=3), data=SimpleNamespace(), preparation=None, device=None, tell=print,

@@ -116,11 +116,12 @@ NUMBERS = {"minutes": st.none() | st.floats(0.1, 1e5), "seed": st.integers(0, 2*
 @given(st.builds(Settings, **WORDS, **NUMBERS, img_size=st.none() | st.just("66x200")))
 def test_settings_go_through_toml_unchanged(tmp_path_factory: pytest.TempPathFactory, before: Settings) -> None:
     """Any words and numbers come back exactly from settings.toml, which is valid TOML; None is left out."""
-    text = to_toml({"settings": asdict(before), "run": {"on": True, "pairs": ((0.5, 1.0), (1.0, 2.0))}})
+    run = {"source": "a", "data": "0f", "on": True, "pairs": ((0.5, 1.0), (1.0, 2.0))}
+    text = to_toml({"settings": asdict(before), "run": run})
     tables = tomllib.loads(text)
     valid = {name: _written(value) for name, value in asdict(before).items() if value is not None}
     assert tables["settings"] == valid
-    assert tables["run"] == {"on": True, "pairs": [[0.5, 1.0], [1.0, 2.0]]}
+    assert tables["run"] == {**run, "pairs": [[0.5, 1.0], [1.0, 2.0]]}
     path = tmp_path_factory.getbasetemp() / "settings.toml"
     path.write_text(text, encoding="utf-8", newline="")
     after, _ = read_settings(path.parent)
@@ -135,7 +136,13 @@ def _written(value: object) -> object:
 def test_a_broken_settings_file_is_named(tmp_path: Path) -> None:
     """Absent, unreadable or foreign: a resumed run says which file it needs."""
     path = tmp_path / "settings.toml"
-    for content in (None, "not toml", "[other]\nx = 1\n", "[settings]\nepochs = 0\n"):
+    for content in (
+        None,
+        "not toml",
+        "[other]\nx = 1\n",
+        "[settings]\nepochs = 0\n",
+        "[settings]\n[run]\nsource = 3\n",
+    ):
         if content is not None:
             path.write_text(content)
         with pytest.raises(StriateError):

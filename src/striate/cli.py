@@ -16,6 +16,7 @@ from typing import NoReturn
 import striate
 from striate import commands, files
 from striate.commands import DONE, INTERRUPTED, MENDABLE
+from striate.data.header import Unreadable
 from striate.errors import StriateError, in_short, nearest
 from striate.network.catalog import CATALOG
 from striate.train.settings import CHECK_SETTINGS, LABELS_FROM, Settings
@@ -89,9 +90,13 @@ def _run(words: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return DONE
-    except (MemoryError, OSError) as error:
+    except (MemoryError, OSError, RuntimeError, Unreadable) as error:
+        is_full = isinstance(error, MemoryError) or "allocate" in str(error) or "out of memory" in str(error)
+        if isinstance(error, RuntimeError) and not is_full:  # torch has no other kind for its memory
+            raise
         rule = "a command needs files that it can read, room for what it writes, and memory"
-        print(f"striate: {StriateError(rule, received=in_short(error))}", file=sys.stderr)
+        remedy = "a smaller --batch-size, --img-size or network needs less memory" if is_full else ""
+        print(f"striate: {StriateError(rule, received=in_short(error), remedy=remedy)}", file=sys.stderr)
         return MENDABLE
 
 

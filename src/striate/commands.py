@@ -9,11 +9,12 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
 from striate import files
+from striate.data.header import Unreadable
 from striate.errors import StriateError, counted, first_few, printable
 from striate.train.settings import CHECK_SETTINGS, LABELS_FROM, Settings, size_of
 
@@ -117,9 +118,13 @@ def predict(options: argparse.Namespace) -> int:
                     sure = "" if one.confidence is None else f"\t{100 * one.confidence:.1f} %"
                     print(f"{printable(one.path)}\t{model.task.say(one.answer)}{sure}")
                 if options.draw and not one.reason:
-                    model.draw_into(Path(options.draw), one)
-        except KeyboardInterrupt:  # what a night has answered is kept
+                    _drawn(model.draw_into, Path(options.draw), one)
+        except (KeyboardInterrupt, StriateError) as stop:  # what a night has answered is kept
             if not (options.out and told):
+                raise
+            if isinstance(stop, StriateError):
+                model.save_predictions(options.out, told)
+                print(f"striate: {counted(len(told), 'answer')} so far in {options.out}", file=sys.stderr)
                 raise
             print("striate: stopped before the last picture", file=sys.stderr)
             code = INTERRUPTED
@@ -127,6 +132,16 @@ def predict(options: argparse.Namespace) -> int:
         model.save_predictions(options.out, told)
     _tell_answers(options, told, passed, model.preparation.shape.form, getattr(asked, "note", ""))
     return code
+
+
+def _drawn(draw: Callable, folder: Path, one: object) -> None:
+    """Draw an answer; a picture that has gone since it was read is told of."""
+    try:
+        draw(folder, one)
+    except StriateError as error:
+        if not isinstance(error.__cause__, Unreadable):
+            raise
+        print(f"Mind      {printable(one.path)} is not drawn: {error.__cause__}", file=sys.stderr)
 
 
 def _tell_answers(options: argparse.Namespace, told: Sequence, passed: Sequence, form: str, note: str) -> None:

@@ -25,6 +25,7 @@ from types import SimpleNamespace
 from striate.errors import StriateError, first_few
 
 MANIFEST = "manifest.json"
+STORE = ".store"  # beside runs: what their pictures became
 LOOK = 0.2  # seconds: more than `is_held` takes, which locks a folder too
 ELSEWHERE = "choose another place (--out)"
 
@@ -49,8 +50,8 @@ def open_new(path: Path, *, durable: bool = True) -> Iterator[io.BufferedWriter]
                 yield file
             return
         path = Path(os.path.realpath(path)) if path.is_symlink() else path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".tmp", dir=path.parent)
+        _make(path.parent)
+        number, name = tempfile.mkstemp(prefix=f".{path.name[:20]}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     temporary = Path(name)
@@ -64,13 +65,26 @@ def open_new(path: Path, *, durable: bool = True) -> Iterator[io.BufferedWriter]
         temporary.chmod(0o666 & ~mask)
         temporary.replace(path)
         if durable:
-            with _opened(path.parent) as handle:
-                if handle is not None:
-                    os.fsync(handle)
+            _flush(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder that is still there after the power went."""
+    if not folder.exists():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(PermissionError):  # to list what is above it
+            _flush(folder.parent)
+
+
+def _flush(folder: Path) -> None:
+    with _opened(folder) as handle:
+        if handle is not None:
+            os.fsync(handle)
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
@@ -158,7 +172,9 @@ def new_run_folder(out: Path, name: str | None) -> Path:
     folder, number = out / stem, 1
     while True:
         try:
-            folder.mkdir(parents=True)
+            _make(out)
+            folder.mkdir()
+            _flush(out)
             return folder
         except FileExistsError:
             if not folder.exists() or not out.is_dir():  # a file stands where a folder is needed
@@ -225,6 +241,14 @@ def write_manifest(folder: Path) -> None:
         if file.is_file() and file.name != MANIFEST
     }
     write_json(folder / MANIFEST, {"complete": True, "files": entries})
+
+
+def is_ours(folder: str) -> bool:
+    """Whether a folder is a run or what a check wrote, or one of nothing but these: what lies there is no data."""
+    if exists(f"{folder}/data.csv") and exists(f"{folder}/check.json"):
+        return True
+    inner = list(Path(folder).glob("[!.]*")) if exists(f"{folder}/{STORE}") else []
+    return bool(inner) and all(exists(path / "check.json") for path in inner)
 
 
 def is_complete(folder: Path) -> bool:

@@ -30,6 +30,7 @@ _COMMENTS = re.compile(r"((?:[ \t]*(?:#[^\r\n]*)?(?:\r\n?|\n))*)([^\r\n]*)")  # 
 _DOUBT = "there must be no doubt which column of a table holds the label"
 _REMEDY = "begin it with a line of column names: path,label (and part or group if wanted)"
 _KEPT = re.compile(r"(patient|subject|person|donor|animal|mouse|lesion|case|study|exam|visit|scan)(id|no|number)")
+_SURPLUS = "more cells than the table has columns: quote those with commas in them"
 _NOTHING_ASKED = Asked()
 Line = tuple[int, list[str]]  # its number in the file, counted from 1, and its cells without blanks around them
 FindPath = Callable[[list[str], list[list[str]]], int | None]
@@ -133,12 +134,11 @@ class Layout:
 
     def rows(self) -> Iterator[Row]:
         """What every line says."""
-        for number, cells in self.table.lines:
-            name, (part, wrong) = cell_at(cells, self.path), part_named(cell_at(cells, self.part))
-            target, problem = self.meaning.target(cells)
-            problem = (problem or wrong) if name else "no path"
-            group = group_at(cells, self.group)
-            yield Row(line=number, name=name, target=target, part=part, group=group, problem=problem)
+        for line, cells in self.table.lines:
+            name, (part, odd) = cell_at(cells, self.path), part_named(cell_at(cells, self.part))
+            target, wrong = self.meaning.target(cells)
+            wrong = _SURPLUS if any(cells[self.table.width :]) else (wrong or odd) if name else "no path"
+            yield Row(line=line, name=name, target=target, part=part, group=group_at(cells, self.group), problem=wrong)
 
 
 def read_lines(file: Path, asked: Asked = _NOTHING_ASKED) -> Table:

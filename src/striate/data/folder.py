@@ -13,7 +13,7 @@ from striate.data.content import IMAGE_SUFFIXES, START, open_file, recognise
 from striate.data.header import Unreadable
 from striate.data.sample import PARTS, Found, LeftOut, Sample
 from striate.errors import StriateError, first_few
-from striate.files import readable
+from striate.files import is_ours, readable
 
 Item = TypeVar("Item", Sample, LeftOut)
 PART_NAMES = {
@@ -145,14 +145,15 @@ def is_hidden(name: str) -> bool:
 def _entries(
     walk: _Walk, where: str, name: str, place: _Place | None = None
 ) -> tuple[list[os.DirEntry], list[os.DirEntry]]:
-    """The folders and the other visible entries of one folder, each sorted by name."""
+    """The folders and the other visible entries of one folder, each sorted by name; our runs are hidden."""
     folders, others = [], []
     try:
         with os.scandir(where) as listing:
             for entry in listing:
-                if is_hidden(entry.name):
+                is_folder = _is(entry.is_dir)
+                if is_hidden(entry.name) or (is_folder and is_ours(entry.path)):
                     walk.hidden += 1
-                elif _is(entry.is_dir):
+                elif is_folder:
                     folders.append(entry)
                 else:
                     others.append(entry)
@@ -296,12 +297,13 @@ def other_labels(names: Iterable[str]) -> str:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What lies directly in a folder, hidden things apart, sorted by name; nothing where it cannot be read."""
+    """What lies directly in a folder, sorted by name, without what is hidden and our runs; nothing if it is locked."""
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError:
         return []
-    return [folder / name for name in sorted(names, key=sort_key) if not is_hidden(name)]
+    shown = (folder / name for name in sorted(names, key=sort_key) if not is_hidden(name))
+    return [path for path in shown if not is_ours(str(path))]
 
 
 def tables_in(folder: Path) -> list[Path]:

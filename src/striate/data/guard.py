@@ -182,10 +182,10 @@ def load_one(source: Source, want: Want) -> Loaded:
 
 
 def load_readable(source: Source, want: Want, name: object) -> Loaded:
-    """The same for a picture that must be readable; the error calls it `name`."""
+    """The same for a picture that must be readable; the error calls it `name`, and has the problem as its cause."""
     loaded = load_one(source, want)
     if loaded.problem:
-        raise StriateError("the picture must be readable", received=loaded.problem, where=name)
+        raise StriateError("the picture must be readable", received=loaded.problem, where=name) from loaded.problem
     return loaded
 
 

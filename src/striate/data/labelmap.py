@@ -12,7 +12,7 @@ from striate.data.header import Pick, Unreadable
 from striate.data.load import Want, load
 from striate.data.painted import painted
 from striate.data.pixels import turned_size, upright
-from striate.data.sample import Mask
+from striate.data.sample import Mask, unpacked
 
 UNKNOWN = 255  # in a label map: the class of this pixel is not known
 MOST_CLASSES = 255
@@ -28,8 +28,8 @@ def read_labels(mask: Mask, height: int | None = None, width: int | None = None)
         classes = {name: number for number, name in enumerate(mask.names)} | {mask.ignore: UNKNOWN}
         return _filled(mask, height, width, [classes[name] for name, _ in mask.polygons], np.uint8)
     if mask.kind == "objects":
-        return (_joined_objects(mask, height, width) > 0).astype(np.uint8)
-    values = reduce(np.maximum, _read(mask, height, width))
+        return (_values(mask, height, width) > 0).astype(np.uint8)
+    values = _values(mask, height, width)
     if mask.kind == "binary":
         labels = (2 * values >= mask.values[1]).astype(np.uint8)
     elif mask.kind == "numbers":
@@ -49,34 +49,39 @@ def read_objects(mask: Mask, height: int, width: int) -> np.ndarray | None:
     A pixel of several objects belongs to the last. Raises Unreadable as `read_labels` does.
     """
     if mask.kind == "numbers":
-        return reduce(np.maximum, _read(mask, height, width))
+        return _values(mask, height, width)
     if mask.kind == "polygons":
         numbers = [0 if name == mask.ignore else number for number, (name, _) in enumerate(mask.polygons, 1)]
         return _filled(mask, height, width, numbers, np.int32)
-    return _joined_objects(mask, height, width) if mask.kind == "objects" else None
+    return _values(mask, height, width) if mask.kind == "objects" else None
 
 
-def _joined_objects(mask: Mask, height: int | None, width: int | None) -> np.ndarray:
-    """Object numbers (H, W) int32, read-only, of a mask with one file per object."""
-    found = mask.packed or packed_objects(_read(mask, height, width))
-    if found is None:
-        raise Unreadable("its masks are of several sizes", "size")
-    rows, columns, packed = found
-    if height is not None and (rows, columns) != (height, width):
-        raise Unreadable(misfit(rows, columns, height, width), "size")
-    return np.frombuffer(zlib.decompress(packed), np.int32).reshape(rows, columns)
+def _values(mask: Mask, height: int | None, width: int | None) -> np.ndarray:
+    """The values (H, W) of a mask; of one with a file per object their numbers, int32."""
+    if mask.packed is None:
+        each = _read(mask, height, width)
+        return joined_objects(each) if mask.kind == "objects" else reduce(np.maximum, each)
+    values = unpacked(*mask.packed)
+    if height is not None and values.shape != (height, width):
+        raise Unreadable(misfit(*values.shape, height, width), "size")
+    return values
 
 
-def packed_objects(masks: Iterable[np.ndarray]) -> tuple[int, int, bytes] | None:
-    """`Mask.packed` from the masks (H, W) of one picture, an object each: not zero where it is. Dozens of files become
-    some ten thousand bytes. None where there is no mask, or masks of several sizes."""
-    objects, is_alike = np.zeros((0, 0), np.int32), True
+def packed_values(values: np.ndarray) -> tuple[int, int, bytes]:
+    """`Mask.packed` from the values (H, W), none negative, of a mask: some thousand bytes."""
+    return (*values.shape, zlib.compress(values.astype(np.min_scalar_type(values.max(initial=0))).tobytes(), 1))
+
+
+def joined_objects(masks: Iterable[np.ndarray]) -> np.ndarray:
+    """Object numbers (H, W) int32 from the masks (H, W) of one picture, an object each: not zero where it is. Raises
+    Unreadable where they are of several sizes."""
+    objects = np.zeros((0, 0), np.int32)
     for number, values in enumerate(masks, 1):
         objects = np.zeros(values.shape, np.int32) if number == 1 else objects
-        is_alike &= values.shape == objects.shape
-        if is_alike:
-            objects[values > 0] = number
-    return (*objects.shape, zlib.compress(objects.tobytes(), 1)) if objects.size and is_alike else None
+        if values.shape != objects.shape:
+            raise Unreadable("its masks are of several sizes", "size")
+        objects[values > 0] = number
+    return objects
 
 
 def class_numbers(values: np.ndarray, known: tuple[int, ...]) -> np.ndarray:

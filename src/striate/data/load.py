@@ -29,12 +29,13 @@ Begin = Callable[[int, Source], None]
 class Want:
     """What is wanted of a source: its header alone; with a shape, the picture made to fit; else as it is decoded.
 
-    noted: its facts and the hash of its contents too. pick: page and channels, where there is no shape to say so.
+    noted: its facts and the hash of its contents too; hashed: that alone. pick: page and channels, without a shape.
     values: the numbers of a mask as they are written (see `mask_values`), in place of a picture; its only page if so.
     """
 
     shape: Shape | None = None
     noted: bool = False
+    hashed: bool = False
     header: bool = False
     pick: Pick = WHOLE
     values: bool = False
@@ -150,7 +151,7 @@ def _decoded(work: _Work, want: Want) -> None:
     data = contents_of(work.source, want.shape.pick if want.shape else want.pick)
     if isinstance(data, np.ndarray) and want.shape:
         data = _as_whole(data, want.shape)
-    if want.noted:
+    if want.noted or want.hashed:
         work.known["content"] = hash_of(data)
     if want.values:
         header = look(data) if want.pick.page else None

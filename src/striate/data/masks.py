@@ -16,7 +16,7 @@ from striate.data.content import START, read_file, recognise
 from striate.data.folder import by_path, read_flat
 from striate.data.guard import load_each
 from striate.data.header import Header, Pick, Unreadable
-from striate.data.labelmap import misfit, packed_objects, strangers, value_text
+from striate.data.labelmap import joined_objects, misfit, packed_values, strangers, value_text
 from striate.data.load import Loaded, Want
 from striate.data.outlines import WORKERS, has_outlines, read_outlines
 from striate.data.pairs import Pairs, may_hold_masks, pair
@@ -119,7 +119,7 @@ def _no_masks(path: Path, flat: Found | None, lost: list[LeftOut]) -> StriateErr
 class _Used:
     """The masks of one picture.
 
-    files: those to use. seen: the values of one mask. packed: the objects of several. orientation: of the picture,
+    files: those to use. seen: of one mask, not of several objects. packed: as of Mask. orientation: of the picture,
     where the masks lack it. empty: those of no object.
     """
 
@@ -142,11 +142,9 @@ def _look(pairs: Pairs, page: int = 0) -> tuple[dict[str, _Used], list[LeftOut]]
         one, head, are_objects = _Used(), heads[sample.path], sample.path in pairs.objects
         well = _well(several, head, are_objects, one)
         try:
-            if are_objects:
-                one.packed = packed_objects(well)
-            else:
-                joined = list(well)  # of a picture that cannot be read they may have any size
-                one.seen = Seen.of(reduce(np.maximum, joined if head else joined[:1]))
+            well = well if head else islice(well, 1)  # of a picture that cannot be read they may have any size
+            whole = joined_objects(well) if are_objects else reduce(np.maximum, well)
+            one.seen, one.packed = None if are_objects else Seen.of(whole), packed_values(whole)
             problem = "" if one.files else "all its masks are empty"
         except Unreadable as error:
             problem = error.reason

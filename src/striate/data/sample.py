@@ -1,13 +1,13 @@
 """The records that pass between those who ask for data, its readers and everything after them."""
 
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from striate.data.content import read_file
 from striate.errors import StriateError
 
 PARTS = ("train", "validation", "test")
@@ -64,8 +64,8 @@ class Mask:
     values: per class, in the order of `names`; those of colours as in `mask_values`. ignore: the value, or the class
         name of polygons, that stands for "not known". size: height and width that polygons refer to.
     orientation: the EXIF orientation of the picture where the mask lacks it, else 1.
-    packed: height, width and the zlib-packed int32 object numbers of "objects", upright, kept from the last time that
-        all files were read. page: of files with several, as is asked for of pictures.
+    packed: height, width and the zlib-packed values, of "objects" their numbers, upright, kept from when the files were
+        read: people draw masks on while a training runs. page: of files with several, as is asked for of pictures.
     """
 
     kind: str
@@ -133,16 +133,23 @@ def number_text(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.12g}"
 
 
+def unpacked(height: int, width: int, packed: bytes) -> np.ndarray:
+    """The values (height, width) int32 of `Mask.packed`."""
+    data = zlib.decompress(packed)
+    return np.frombuffer(data, f"u{len(data) // max(height * width, 1)}").reshape(height, width).astype(np.int32)
+
+
 def bytes_of(target: object) -> Iterator[bytes]:
-    """Bytes that differ where two targets do: of arrays their numbers, of files what is in them."""
+    """Bytes that differ where two targets do: of arrays their numbers, of files what was in them."""
+    if isinstance(target, Mask) and target.packed:  # opens no file
+        target = replace(target, sources=(unpacked(*target.packed),), packed=None)
     if isinstance(target, tuple):
         for one in target:
             yield from bytes_of(one)
     elif is_dataclass(target):
         yield from bytes_of(tuple(getattr(target, each.name) for each in fields(target)))
     else:
-        is_file, is_array = isinstance(target, Path), isinstance(target, np.ndarray)
-        yield read_file(target) if is_file else target.tobytes() if is_array else f"{target!r}\0".encode()
+        yield target.tobytes() if isinstance(target, np.ndarray) else f"{target!r}\0".encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ import striate
 from striate.data.arrays import word_of
 from striate.data.blocks import in_time, kin_in_time
 from striate.data.guard import load_readable
-from striate.data.load import Loaded, Source, Want, contents_of, hash_of
+from striate.data.header import Unreadable
+from striate.data.load import Loaded, Source, Want
 from striate.data.prepare import Preparation
 from striate.data.sample import PARTS, Found
 from striate.data.split import kin_of
@@ -81,16 +82,12 @@ class Model:
         """Write the model as one .safetensors file: tensors and facts, never code."""
         require_line(self.network, "a model file holds a network written as a line of layers")
         header = {
-            "line": self.network.text,
-            "input_shape": list(self.network.input_shape),
-            "task": self.task.name,
-            "facts": asdict(self.task),
-            "preparation": self.preparation.to_dict(),
-            "mirror": self.mirror,
-            "temperature": self.temperature,
+            "line": self.network.text, "input_shape": list(self.network.input_shape),
+            "task": self.task.name, "facts": asdict(self.task), "preparation": self.preparation.to_dict(),
+            "mirror": self.mirror, "temperature": self.temperature,
             "about": {"striate": striate.__version__, "torch": torch.__version__, **self.about},
             "learned": list(self.learned),
-        }
+        }  # fmt: skip
         write_tensors(Path(path), self.network.state_dict(), header)
 
     def export(self, path: str | Path) -> "Written":
@@ -159,8 +156,13 @@ class Model:
         """Predictions for pictures that are decoded, as an `Underway` gives them."""
         for one in self._whole(loaded):
             if tile := one.size and tile_for(one.size, tiles, self.preparation.shape, self.about.get("scales")):
-                answer = answer_in_tiles(self.passes, self.answers, one.source, tile)
-                one = self._named(one.path, one.source, answer, one.size, one.note)
+                try:
+                    answer = answer_in_tiles(self.passes, self.answers, one.source, tile)
+                    one = self._named(one.path, one.source, answer, one.size, one.note)
+                except StriateError as error:
+                    if not isinstance(error.__cause__, Unreadable):
+                        raise
+                    one = Prediction(path=one.path, reason=str(error.__cause__), source=one.source)  # it has gone since
                 if isinstance(loaded, Underway):
                     loaded.cut += tiles is None
             yield one
@@ -216,7 +218,7 @@ class Model:
         known = [(s, *self.task.known(s.target)) for s in found.samples]
         left += [{"path": s.path, "reason": why} for s, _, why in known if why]
         samples = [replace(s, target=target) for s, target, _ in known if target is not None]
-        asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers)
+        asked = Underway(((s.path, s.source) for s in samples), self.preparation.shape, workers, hashed=True)
         predictions = list(self.predict_each(asked))
         left += [{"path": s.path, "reason": p.reason} for s, p in zip(samples, predictions, strict=True) if p.reason]
         scored = [(s, p) for s, p in zip(samples, predictions, strict=True) if not p.reason]
@@ -226,7 +228,7 @@ class Model:
             rule = "an evaluation needs at least one readable picture of a class that the model knows"
             raise StriateError(rule, received=received, where=found.root, remedy=f"it knows {first_few(self.classes)}")
         kept = [s for s, _ in scored]
-        contents = [hash_of(contents_of(s.source, self.preparation.shape.pick)) for s in kept]
+        contents = [content for content, p in zip(asked.contents, predictions, strict=True) if not p.reason]
         kin = kin_in_time(kept) if self.about.get("split") == "blocks" else kin_of(kept, contents)
         scores = self.task.scores([s.target for s in kept], [p.answer for _, p in scored], self.about, kin)
         if out is not None:

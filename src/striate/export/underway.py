@@ -30,11 +30,14 @@ def by_range(shape: Shape) -> str:
 
 class Underway:
     """What a model is asked about, on its way: decoded from now on, in bounded memory, for pictures of `shape`.
-    cut: how many of them were answered in tiles without being asked."""
+    cut: how many of them were answered in tiles without being asked. contents: where they are hashed, of each so far
+    the hash that Loaded has."""
 
-    def __init__(self, named: Iterable[tuple[str, Source]], shape: Shape, workers: int) -> None:
+    def __init__(self, named: Iterable[tuple[str, Source]], shape: Shape, workers: int, hashed: bool = False) -> None:
         self.shape, self._sources, self._others, self.cut = shape, deque(), 0, 0
-        self._loaded = load_each(self._noted(named), Want(shape=shape), workers)
+        self.contents: list[str] = []
+        self._want = Want(shape=shape, hashed=hashed)
+        self._loaded = load_each(self._noted(named), self._want, workers)
 
     def _noted(self, named: Iterable[tuple[str, Source]]) -> Iterator[tuple[str, Source]]:
         for name, source in named:
@@ -44,6 +47,7 @@ class Underway:
     def __iter__(self) -> Iterator[tuple[str, Source, Loaded]]:
         for name, loaded in self._loaded:
             self._others += loaded.picture is not None and loaded.depth != self.shape.depth
+            self.contents += [loaded.content] * self._want.hashed
             yield name, self._sources.popleft(), loaded
 
     @property

@@ -31,8 +31,8 @@ def auto_line(channels: int, height: int, width: int, base: int) -> str:
         stages.append(f"conv {filters} 3 bias=no, maxpool 2, batchnorm, silu, residual({normed(filters, 3)})")
         side, number = side // 2, number + 1
     if not stages:
-        rule = "auto needs pictures of at least 3×3 pixels"
-        raise StriateError(rule, received=f"{height}×{width}", where="--img-size")
+        rule, remedy = "auto needs pictures of at least 3×3 pixels", "--img-size 8 draws them larger"
+        raise StriateError(rule, received=f"{height}×{width}", where="--img-size", remedy=remedy)
     return f"{stem}, silu, {', '.join(stages)}, globalmaxpool, dense classes bias=no, scale 0.125"
 
 
@@ -86,8 +86,8 @@ def unet_line(channels: int, height: int, width: int, base: int) -> str:
     """
     side = min(height, width)
     if side < 2:
-        rule = "auto needs pictures of at least 2×2 pixels"
-        raise StriateError(rule, received=f"{height}×{width}", where="--img-size")
+        rule, remedy = "auto needs pictures of at least 2×2 pixels", "--img-size 8 draws them larger"
+        raise StriateError(rule, received=f"{height}×{width}", where="--img-size", remedy=remedy)
     levels = 0
     while levels < MOST_LEVELS and side // 2 ** (levels + 1) >= LEAST_SIDE:
         levels += 1

@@ -18,7 +18,7 @@ from striate.data.sample import Found
 from striate.data.survey import Survey
 from striate.data.symbols import SYMBOLS
 from striate.device import in_bf16, memory_format
-from striate.errors import StriateError
+from striate.errors import StriateError, first_few, in_short
 from striate.network.auto import auto_line
 from striate.network.build import build
 from striate.network.catalog import CATALOG, line_of
@@ -108,9 +108,16 @@ class Plan:
 
     @classmethod
     def from_table(cls, table: dict) -> "Plan":
-        """The plan stored by an earlier sitting."""
-        known = {one.name: table.get(one.name) for one in fields(cls) if one.name in table or one.default is MISSING}
-        known["sizes"] = tuple(map(tuple, known.get("sizes", cls.sizes)))
+        """The plan stored by an earlier sitting; StriateError where it is none."""
+        try:
+            known = {it.name: table.get(it.name) for it in fields(cls) if it.name in table or it.default is MISSING}
+            known["sizes"] = tuple((float(until), float(share)) for until, share in known.get("sizes", cls.sizes))
+            odd = [it.name for it in fields(cls) if known.get(it.name, "") is None and "None" not in str(it.type)]
+        except (AttributeError, TypeError, ValueError) as error:
+            odd = [in_short(error)]
+        if odd:
+            rule, remedy = "settings.toml of a run that goes on has its [plan] as it was written", "start a new run"
+            raise StriateError(rule, received=f"a change in {first_few(odd)}", remedy=remedy)
         return cls(**known)
 
     def with_symmetry(self, symmetry: str, why: str) -> "Plan":

@@ -50,7 +50,7 @@ def begin(job: Job) -> Run:
 
 def go_on(folder: Path, job: Job, tables: dict) -> Run:
     """Train what is missing in `folder`, which is held; tables: of its settings.toml."""
-    single.require_same_start(job, tables["run"])
+    single.require_same_start(folder, job, tables["run"])
     (folder / files.MANIFEST).unlink(missing_ok=True)
     return _train_all(folder, replace(job, started=job.started - _spent(folder)))
 

@@ -239,8 +239,10 @@ def to_toml(tables: dict[str, dict[str, object]]) -> str:
 def read_settings(run: Path) -> tuple[Settings, dict]:
     """The settings of a run and all tables of its settings.toml."""
     tables = settings_of(run)
-    if "settings" not in tables:
-        raise StriateError("settings.toml of a run has [settings]", received=", ".join(tables) or "none", where=run)
+    is_whole = all(isinstance(tables.get(name), dict) for name in ("settings", "run"))
+    if not (is_whole and all(isinstance(tables["run"].get(name), str) for name in ("source", "data"))):
+        rule, remedy = "settings.toml of a run has [settings], and source and data in [run]", "start a new run"
+        raise StriateError(rule, received=", ".join(tables) or "none", where=run / "settings.toml", remedy=remedy)
     return settings_from(tables["settings"]), tables
 
 

@@ -20,6 +20,7 @@ from striate import device as machine
 from striate import files
 from striate.data.measure import measure
 from striate.data.prepare import Preparation
+from striate.data.sample import text_of
 from striate.errors import StriateError, first_few
 from striate.evaluate.markup import element, join, picture
 from striate.evaluate.named import headline
@@ -127,8 +128,8 @@ def planned(job: Job) -> tuple[Plan, float | None]:
 def go_on(folder: Path, job: Job, tables: dict) -> Run:
     """Train on from the last checkpoint in `folder`, which is held; tables: of its settings.toml."""
     about = tables["run"]
-    require_same_start(job, about)
-    plan, shape = Plan.from_table(tables["plan"]), job.data.store.shape
+    require_same_start(folder, job, about)
+    plan, shape = Plan.from_table(tables.get("plan")), job.data.store.shape
     if (plan.height, plan.width) != (shape.height, shape.width):  # a version before chose another
         rule, received = "a run goes on with the size it began with", f"{shape.width} × {shape.height}"
         raise StriateError(rule, received=received, where=f"{plan.width} × {plan.height}", remedy="start a new run")
@@ -140,39 +141,47 @@ def go_on(folder: Path, job: Job, tables: dict) -> Run:
         training.load(place, tensors)
         if training.clock:
             training.clock.deadline -= place.seconds
-    job.tell(Note(f"Resuming  {folder} after epoch {training.place.epoch}"))
-    now = machine.fingerprint(job.device)
-    if other := [f"{name} was {about.get(name)}" for name in now if about.get(name) != now[name]]:
-        told = f"another machine than before ({', '.join(other)}), so not bit for bit the same weights"
-        job.tell(Note(f"Note      {told}"))
+    now, same = about_run(job), ("striate", *machine.fingerprint(job.device))
+    told = f"after epoch {training.place.epoch}"
+    if other := [f"{name} was {about.get(name)}" for name in same if about.get(name) != now[name]]:
+        told += f", on another machine or version than before ({', '.join(other)}), so not bit for bit the same weights"
+    job.tell(Note(f"Resuming  {folder} {told}"))
+    tables["run"] = {**about, "resumed": [*about.get("resumed", ()), f"{now['started']} {told}"]}
+    files.write_text(folder / "settings.toml", to_toml(tables))
     with resumable(folder, job.tell, job.parent, job.source):
         return _fit(training, history, folder, job)
 
 
-def require_same_start(job: Job, about: dict) -> None:
+def require_same_start(folder: Path, job: Job, about: dict) -> None:
     """Raise where the pictures, or the weights to begin with, are not those of [run] in the settings.toml of a run that
     goes on."""
     if job.data.fingerprint() != about["data"]:
         rule = "a run goes on with the very pictures and labels it began with"
         remedy = "bring them back, or start a new run"
-        received = "pictures or labels that were added, taken away or changed"
-        raise StriateError(rule, received=received, where=about["source"], remedy=remedy)
-    if job.given and job.given.digest != about["weights"]:
+        raise StriateError(rule, received=_changes(folder, job.data), where=about["source"], remedy=remedy)
+    if job.given and job.given.digest != about.get("weights"):
         rule = "a run goes on from the very weights it began with"
         raise StriateError(rule, received="others", where=job.given.where, remedy="bring them back")
+
+
+def _changes(folder: Path, data: Dataset) -> str:
+    """What is not as the run's data.csv has it, in words."""
+    before = {row["path"]: row["label"] for row in files.read_csv(folder / "data.csv") if row["status"] == "used"}
+    now = {files.readable(data.names[row]): text_of(data.targets[row]) for row in data.used}
+    other = {path for path in now.keys() & before if now[path] != before[path]}
+    kinds = {"added": now.keys() - before, "gone": before.keys() - now, "with other labels": other}
+    told = [f"{kind}: {first_few(sorted(paths), 3)}" for kind, paths in kinds.items() if paths]
+    return "; ".join(told) or "the same files with other contents, groups or parts"
 
 
 def about_run(job: Job) -> dict[str, object]:
     """[run] of settings.toml: versions, machine, and which pictures."""
     return {
-        "striate": striate.__version__,
-        "source": job.source,
-        "data": job.data.fingerprint(),
-        "started": time.strftime("%Y-%m-%d %H:%M:%S"),
-        **({"part_of": job.parent.name} if job.parent else {}),
+        "striate": striate.__version__, "source": job.source, "data": job.data.fingerprint(),
+        "started": time.strftime("%Y-%m-%d %H:%M:%S"), **({"part_of": job.parent.name} if job.parent else {}),
         **({"weights": job.given.digest} if job.given else {}),
         **machine.fingerprint(job.device),
-    }
+    }  # fmt: skip
 
 
 def _facts(job: Job) -> planning.Facts:
@@ -235,15 +244,11 @@ def _finish(training: Training, history: list[dict], folder: Path, job: Job) -> 
     """Score once and write everything."""
     data, settings = job.data, job.settings
     about = {
-        "data": data.fingerprint(),
-        **data.task.floor(data.targets_of(data.rows("train"))),
-        "recipe": training.plan.recipe,
-        "text": settings.text,
-        "columns": settings.columns,
-        "series": data.found.read,
+        "data": data.fingerprint(), **data.task.floor(data.targets_of(data.rows("train"))),
+        "recipe": training.plan.recipe, "text": settings.text, "columns": settings.columns, "series": data.found.read,
         "scales": _scales(data) if data.task.by_pixel else None,
         "split": "blocks" if settings.split == "blocks" else None,
-    }
+    }  # fmt: skip
     about = {name: fact for name, fact in about.items() if fact}
     network = training.average.network.eval()
     learned = learned_from(data.contents("train"), job.given.learned if job.given else ())

@@ -116,8 +116,7 @@ def read_yolo(
         if file not in known and not (is_list and file.stem in pictures.by_end):
             listed.lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
     if found == folder:  # nobody says how many there are
-        used = (int(thing.name) + 1 for note in notes for thing in note.things if thing.name)
-        names = names[: max(used, default=0)]
+        names = names[: max((int(thing.name) + 1 for note in notes for thing in note.things if thing.name), default=0)]
     return notes, listed.lost, f"{found.name} does not list it" if is_list else why, tuple(names)
 
 

@@ -858,7 +858,8 @@ def labelled(draws: st.DrawFn) -> Iterator[list[tuple[str, Boxes]]]:
 def test_round_trips_lose_nothing_but_their_own_rounding(
     tmp_path_factory: object, drawn: tuple, order: list[str]
 ) -> None:
-    """From format to format in any order, boxes, names and what is ignored stay, to a hundredth of a pixel."""
+    """From format to format in any order, boxes, names and what is ignored stay, to a hundredth of a pixel, and all
+    classes in their order where the format lists them."""
     pictures, classes = drawn
     first = pictures
     has_ignored = any(boxes.ignored is not None for _, boxes in pictures)
@@ -880,6 +881,7 @@ def test_round_trips_lose_nothing_but_their_own_rounding(
         found = read_boxes(folder)
         assert not found.left_out
         assert not found.mended
+        assert found.names == (tuple(classes) if kind in ("coco", "yolo") else ())
         assert [s.path for s in found.samples] == [path for path, _ in first]
         pictures = [(s.path, s.target) for s in found.samples]
         for (_, before), (_, after) in zip(first, pictures, strict=True):

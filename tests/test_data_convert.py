@@ -117,3 +117,43 @@ def test_all_that_is_not_written_is_listed(tmp_path: Path, capsys: pytest.Captur
     coco(tmp_path / "good", {"a.png": [{"bbox": [1, 1, 5, 5]}]})
     write_boxes(read_boxes(tmp_path / "good"), "voc", tmp_path / "clean")
     assert not (tmp_path / "clean/left-out.csv").exists()
+
+
+def test_classes_without_a_box_keep_their_numbers(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """All classes come along in their order, also those of crowds alone, or it is said that the format has no list."""
+    source = coco(tmp_path / "coco", {"a.png": [{"bbox": [1, 1, 5, 5], "category_id": 9}], "b.png": []})
+    record = json.loads((source / "annotations.json").read_text())
+    names = {4: "white cell", 9: "cell", 2: "crowd", 7: "never"}
+    record["categories"] = [{"id": number, "name": name} for number, name in names.items()]
+    record["annotations"].append({"image_id": 1, "category_id": 2, "bbox": [9, 9, 9, 9], "iscrowd": 1})
+    (source / "annotations.json").write_text(json.dumps(record))
+    for before, kind in (("coco", "yolo"), ("yolo", "coco"), ("yolo", "yolo"), ("coco", "voc"), ("yolo", "table")):
+        out = tmp_path / f"{kind} from {before}"
+        source = tmp_path / ("coco" if before == "coco" else "yolo from coco")
+        assert cli.main(["convert", str(source), "--to", kind, "--out", str(out), "--workers", "0"]) == 0
+        told = capsys.readouterr().err
+        if kind in ("voc", "table"):
+            assert "has no list of classes, and these have no box: white cell, " in told
+        else:
+            assert read_boxes(out).names == ("white cell", "cell", "crowd", "never")
+    assert (tmp_path / "yolo from coco/classes.txt").read_text() == "white cell\ncell\ncrowd\nnever\n"
+    assert (tmp_path / "yolo from yolo/labels/a.txt").read_text().startswith("1 ")
+
+
+def test_numbers_of_classes_without_names_stay(tmp_path: Path) -> None:
+    """YOLO text beside pictures with 3 and 5 alone: they are 3 and 5 in what is written, and 0 has no other meaning."""
+    (tmp_path / "in").mkdir()
+    Image.new("L", (40, 30)).save(tmp_path / "in/a.png")
+    (tmp_path / "in/a.txt").write_text("5 0.5 0.5 0.2 0.2\n3 0.25 0.5 0.2 0.2\n")
+    write_boxes(read_boxes(tmp_path / "in"), "yolo", tmp_path / "out")
+    assert [line[0] for line in (tmp_path / "out/labels/a.txt").read_text().splitlines()] == ["5", "3"]
+    assert (tmp_path / "out/classes.txt").read_text().split() == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_outlines_that_are_not_written_are_said(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Of an object with polygons the box alone is written, and how many such there are is printed."""
+    ring = [[1, 1, 6, 1, 6, 6]]
+    things = [{"bbox": [1, 1, 5, 5], "segmentation": ring}, {"segmentation": ring}, {"bbox": [9, 9, 9, 9]}]
+    source = coco(tmp_path / "in", {"a.png": things[:1], "b.png": things[1:]})
+    assert cli.main(["convert", str(source), "--to", "coco", "--out", str(tmp_path / "out"), "--workers", "0"]) == 0
+    assert "2 objects with an outline, of which the box alone is written" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from striate.data.prepare import Shape, fit
 from striate.data.sample import Asked
+from striate.data.sources import read_source
 from striate.data.symbols import KNOWN, OTHERS, SYMBOLS, as_channels, spelled, symbols_of
 from striate.data.texts import list_texts, read_texts
 from striate.errors import StriateError
@@ -90,6 +91,12 @@ def test_a_table_without_names_is_asked_about_as_it_was_learned(tmp_path: Path) 
     file.write_text("a\tb\tc\n1\t2\t3\n")
     with pytest.raises(StriateError, match="--text names a column of the table"):
         list(items(file, shape, about))
+
+
+def test_a_folder_has_no_column_of_texts(tmp_path: Path) -> None:
+    """It is refused as what it is, and not as a table that cannot be read; a folder has no columns."""
+    with pytest.raises(StriateError, match=r"--text is for a table\. received: a folder"):
+        read_source(tmp_path, text="review")
 
 
 def test_quotes_between_tabs_are_marks(tmp_path: Path) -> None:

@@ -266,3 +266,30 @@ def test_dropout_in_a_module_that_moves_numbers() -> None:
     assert found.agrees
     assert (found.terms[0].source, found.terms[0].channel, found.terms[0].origin) == (0, 1, (2, 1))
     assert shuffle.training
+
+
+@pytest.mark.parametrize("scale", [1.012, 2.012])
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [
+        ((2, 30), torch.contiguous_format),
+        ((2, 9, 6), torch.contiguous_format),
+        ((4, 70, 3), torch.contiguous_format),
+        ((4, 70, 3), torch.channels_last),
+        ((4, 70, 70), torch.contiguous_format),
+        ((4, 70, 70), torch.channels_last),
+        ((2, 9, 4, 3), torch.contiguous_format),
+        ((2, 9, 4, 3), torch.channels_last_3d),
+    ],
+)
+def test_nearest_by_a_factor_near_one_or_two(scale: float, shape: tuple[int, ...], layout: torch.memory_format) -> None:
+    """Which kernel of torch runs decides whether the factor counts or the sides do; ledger and field follow."""
+    network = Lambda(lambda self, x: F.interpolate(x.contiguous(memory_format=layout), scale_factor=scale))
+    seen = trace(network, torch.randn(shape))
+    for y in range(seen.layers[-1].output_shape[1]):
+        at = (1, y, *[1] * (len(shape) - 2))
+        found = seen.explain(len(seen.layers) - 1, *at)
+        assert found.agrees
+        assert found.value == seen.maps(len(seen.layers) - 1)[at]
+        place = tuple(slice(*pair) for pair in zip(found.field[::2], found.field[1::2], strict=True))
+        assert seen.picture[1][place].tolist() == np.reshape(found.value, [1] * len(place)).tolist()

@@ -64,21 +64,22 @@ def read_boxes(source: Path, *, workers: int = 0) -> Found:
         rule = f"boxes are read from {', '.join(KINDS.values())}"
         raise StriateError(rule, received="none of them", where=source, remedy=_LAYOUTS)
     unlabelled = f"no {'line of a table' if kind == 'table' else KINDS[kind]} for this picture"
-    lost = []
+    lost, names = [], ()
     match kind:
         case "voc":
             notes, lost = read_voc(folder, pictures, files)
         case "coco":
-            notes, lost = read_coco(folder, files)
+            notes, lost, names = read_coco(folder, files)
         case "labelme":
             notes = read_labelme(folder, files)
         case "table":
             noted = ((note, part_of(file, files, folder)) for file in files for note in read_box_table(file))
             notes = [replace(note, part=note.part or part) for note, part in noted]
         case "yolo":
-            notes, lost, unlabelled = read_yolo(folder, files[0], pictures)
+            notes, lost, unlabelled, names = read_yolo(folder, files[0], pictures)
     said = "its classes have numbers alone" if files[0] == folder else in_words(files, folder)
     about = {"root": str(source), "kind": "boxes", "task": "detection", "labels": f"{KINDS[kind]} ({said})"}
+    about |= {"names": names, "outlined": sum(thing.outlined for note in notes for thing in note.things)}
     found = settle(*join(pictures, notes, lost, unlabelled), boxes_of, workers, **about)
     if workers:
         rest()

@@ -34,8 +34,8 @@ _BESIDE = ("JPEGImages", "images", "imgs", "img")  # where pictures lie beside a
 class Thing:
     """One object as it is written. corners: x0, y0, x1, y1 in pixels, or in shares of the sides where `shares`.
 
-    pieces: of its area, alike, where outlines are read; then the corners are not. problem: why the reader could make
-    nothing of it. place: where it stands, in words ("line 3", "object 2").
+    pieces: of its area, alike, where outlines are read; then the corners are not. outlined: whether it has such.
+    problem: why the reader could make nothing of it. place: where it stands, in words ("line 3", "object 2").
     """
 
     place: str
@@ -43,6 +43,7 @@ class Thing:
     corners: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     pieces: Pieces = ()
     ignored: bool = False
+    outlined: bool = False
     problem: str = ""
 
 

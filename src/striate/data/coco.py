@@ -60,23 +60,25 @@ def part_of(file: Path, files: Sequence[Path], folder: Path) -> str | None:
 
 def read_coco(
     folder: Path, files: Sequence[Path], make: Callable[..., Thing] | None = None
-) -> tuple[list[Noted], list[LeftOut]]:
-    """What each file says of its pictures; in a part where the files are called so.
+) -> tuple[list[Noted], list[LeftOut], tuple[str, ...]]:
+    """What each file says of its pictures, in a part where the files are called so; what is lost; all classes.
 
     make(place, name, annotation, crowd, size): the thing of an annotation of a class; a box by default.
     """
     notes: list[Noted] = []
     lost: list[LeftOut] = []
+    names: dict[str, None] = {}
     for file in files:
         shown, inner, held = file.relative_to(folder).as_posix(), file.parent.relative_to(folder), tables_of(file)
         part = part_of(file, files, folder)
+        names |= dict.fromkeys(held.names.values())
         lost += [LeftOut(path=shown, reason=reason) for reason in held.lost]
         for number, item in held.images.items():
             size, name = size_of(item.get("height"), item.get("width")), str(item["file_name"])
             picture = beside(file, name) or (inner / name).as_posix()  # the same name may be in several parts
             things = [_thing(place, one, held, size, make or _box) for place, one in held.annotations[number]]
             notes.append(Noted(picture=picture, file=shown, things=things, size=size, part=part))
-    return notes, lost
+    return notes, lost, tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ def _box(place: str, name: str, item: Mapping, crowd: bool, size: tuple[int, int
     except (KeyError, TypeError, ValueError, OverflowError, IndexError):
         return Thing(place=place, name=name, problem="a box has the four numbers x, y, width, height")
     corners, problem = (x, y, x + width, y + height), negative(width, height)
-    return Thing(place=place, name=name, corners=corners, ignored=crowd, problem=problem)
+    outlined = bool(item.get("segmentation"))
+    return Thing(place=place, name=name, corners=corners, ignored=crowd, outlined=outlined, problem=problem)
 
 
 def _bounds(written: Sequence[Sequence[float]] | Mapping, size: tuple[int, int] | None) -> tuple[float, ...]:
@@ -184,5 +187,5 @@ def coco_record(pictures: Sequence[Labelled], classes: Sequence[str]) -> dict:
             for kind in numbers.values() if name == IGNORE else (numbers[name],):  # of no class: a crowd of each
                 item = {"id": len(annotations) + 1, "image_id": number, "category_id": kind, "bbox": box}
                 annotations.append({**item, "area": round(box[2] * box[3], 3), "iscrowd": int(crowd), **score})
-    categories = [{"id": number, "name": name} for name, number in numbers.items()]
+    categories = [{"id": number, "name": name} for name, number in numbers.items() if name]
     return {"images": images, "annotations": annotations, "categories": categories}

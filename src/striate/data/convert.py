@@ -10,10 +10,10 @@ import numpy as np
 
 from striate import files
 from striate.data.annotated import box_texts, require_kind
-from striate.data.boxes import Labelled
+from striate.data.boxes import KINDS, Labelled
 from striate.data.boxtable import HEADER, box_rows
 from striate.data.sample import Found, LeftOut, Sample
-from striate.errors import StriateError, counted
+from striate.errors import StriateError, counted, first_few
 
 _PICTURES = {"voc": "JPEGImages", "coco": "images", "yolo": "images", "labelme": "", "table": ""}
 _WORDS = {"train": "train", "validation": "val", "test": "test"}  # what other programs call the parts
@@ -31,6 +31,7 @@ def write_boxes(found: Found, kind: str, out: Path) -> Found:
     if out.exists() and any(out.iterdir()):
         raise StriateError("boxes are written into a new folder", received=out, where="--out")
     require_kind(kind)
+    found = _with_classes(found, kind)
     found = _with_parts(_without_ignored(found) if kind == "yolo" else found, kind)
     placed = _placed(found, kind)
     for name, text in _texts(found, kind, placed):
@@ -43,6 +44,17 @@ def write_boxes(found: Found, kind: str, out: Path) -> Found:
     if rows:
         files.write_csv(out / LOST, ("path", "label", "part", "status", "reason"), rows)
     return found
+
+
+def _with_classes(found: Found, kind: str) -> Found:
+    """The same with all classes in `names`, where the format lists them, and with notes of what is not written."""
+    used, notes = found.classes, []
+    names = found.names or tuple(used)
+    if kind not in ("coco", "yolo") and (bare := [name for name in names if name and name not in used]):
+        notes.append(f"{KINDS[kind]} has no list of classes, and these have no box: {first_few(bare)}")
+    if found.outlined:
+        notes.append(f"{counted(found.outlined, 'object')} with an outline, of which the box alone is written")
+    return replace(found, names=names).noting(*notes)
 
 
 def _without_ignored(found: Found) -> Found:
@@ -96,7 +108,7 @@ def _texts(found: Found, kind: str, placed: Sequence[tuple[Sample, str]]) -> Ite
         cut = len(_PICTURES[kind]) + 1 if kind in ("voc", "yolo") else 0
         return [(name[cut:], s.target) for s, name in placed if part is None or s.part == part]
 
-    classes, parts = found.classes, found.parts
+    classes, parts = found.names, found.parts
     if kind == "coco" and parts:
         for part in parts:
             ((_, text),) = box_texts(kind, labelled(part), classes)

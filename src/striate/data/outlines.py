@@ -60,10 +60,10 @@ def _noted(source: Path, folder: Path, pictures: Pictures) -> tuple[list[Noted],
     files = [] if is_list else coco or find_labelme(folder)
     if not files:
         found = source if is_list else yolo.find_yolo(folder)
-        notes, lost, _ = yolo.read_yolo(folder, found, pictures, outlines=True)
+        notes, lost, *_ = yolo.read_yolo(folder, found, pictures, outlines=True)
         return [note for note in notes if note.file], lost, "YOLO text"  # of the others nothing is said
     if coco:
-        return *read_coco(folder, files, _coco_thing), f"COCO JSON ({in_words(files, folder)})"
+        return *read_coco(folder, files, _coco_thing)[:2], f"COCO JSON ({in_words(files, folder)})"
     return read_labelme(folder, files, _labelme_thing), [], f"labelme JSON ({in_words(files, folder)})"
 
 

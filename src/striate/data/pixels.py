@@ -30,7 +30,7 @@ def as_depth(pixels: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         out = np.ascontiguousarray(pixels, np.float32)
     if out.dtype == np.float32 and not np.isfinite(out).all():
-        raise Unreadable("some pixel values are NaN or infinite", "values")
+        raise Unreadable("some pixel values are NaN, infinite or beyond 3.4e38", "values")
     if pixels.dtype.itemsize > (2 if pixels.dtype.kind in "iu" else 4) and pixels.size:
         _require_apart(pixels, out)
     return out

@@ -252,7 +252,8 @@ class Found:
     kind: "classes" (FOLDER/<class>), "parts" (FOLDER/<part>/<class>), "names" (--label-regex), "labels"
         (--labels), "table", "boxes", "masks", "packed" (.npz, .idx, ...), "arrays" or "digits".
     task: which task the targets are for: "classification", "multilabel", "regression", "detection", "segmentation".
-    names: what the outputs are called where targets do not say: the columns of numbers.
+    names: what the outputs are called where targets do not say: the columns of numbers; of boxes all classes
+        as a file lists them, "" for a number without a name. outlined: how many boxes are those of outlines.
     mended: labels of pictures that are used which were changed or dropped, and why: one line each.
     hidden: how many hidden files and folders were passed over (.DS_Store, Thumbs.db, ...).
     labels: where the classes come from, in words, when it is neither folders nor the table given.
@@ -272,6 +273,7 @@ class Found:
     labels: str = ""
     task: str = "classification"
     names: tuple[str, ...] = ()
+    outlined: int = 0
     mended: list[LeftOut] = field(default_factory=list)
     form: str = "picture"
     notes: tuple[str, ...] = ()

@@ -116,6 +116,8 @@ def _require_agreement(path: Path, asked: Asked) -> None:
         raise StriateError("labels come from one place", received=" and ".join(given), where=path)
     if given and path.exists() and not path.is_dir():
         raise StriateError(f"{given[0]} is for the pictures of a folder", received="a file", where=path)
+    if asked.text is not None and path.is_dir():
+        raise StriateError("--text is for a table", received="a folder", where=path, remedy="give the table itself")
     if asked.label_column is not None and (asked.label_regex is not None or is_packed(path)):
         raise StriateError("--label-column names a column of a table", received=asked.label_column, where=path)
 

@@ -80,8 +80,8 @@ def _has_parts(file: Path) -> bool:
 
 def read_yolo(
     folder: Path, found: Path, pictures: Pictures, outlines: bool = False
-) -> tuple[list[Noted], list[LeftOut], str]:
-    """The notes of every picture, what is left out, and why a picture without notes is.
+) -> tuple[list[Noted], list[LeftOut], str, tuple[str, ...]]:
+    """The notes of every picture, what is left out, why a picture without notes is, and all classes by number.
 
     outlines: these are read, with `pieces`, and a box alone is none.
     """
@@ -115,7 +115,9 @@ def read_yolo(
     for file in texts.files:
         if file not in known and not (is_list and file.stem in pictures.by_end):
             listed.lost.append(LeftOut(path=_shown(file, folder), reason="labels of no picture that is here"))
-    return notes, listed.lost, f"{found.name} does not list it" if is_list else why
+    if found == folder:  # nobody says how many there are
+        names = names[: max((int(thing.name) + 1 for note in notes for thing in note.things if thing.name), default=0)]
+    return notes, listed.lost, f"{found.name} does not list it" if is_list else why, tuple(names)
 
 
 @dataclass(slots=True)
@@ -287,7 +289,7 @@ def _thing(number: int, words: Sequence[str], names: Sequence[str], most: int | 
         xs, ys = values[::2], values[1::2]
         corners = min(xs), min(ys), max(xs), max(ys)
         pieces = (np.reshape(values, (-1, 2)),) if outlines else ()
-        return Thing(place=place, name=names[kind], corners=corners, pieces=pieces)
+        return Thing(place=place, name=names[kind], corners=corners, pieces=pieces, outlined=True)
     if len(values) not in (4, 5):
         problem = f"a line is class cx cy w h, or a class and x y of each corner, and this has {len(words)} words"
         return Thing(place=place, name=names[kind], problem=problem)

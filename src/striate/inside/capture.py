@@ -22,7 +22,7 @@ from torch.overrides import TorchFunctionMode
 from striate.device import evaluated, exact_products, seeded
 from striate.errors import StriateError
 from striate.inside import operations
-from striate.inside.operations import MOVES, SILENT, Call, Source, changed, every
+from striate.inside.operations import LAST, MOVES, SILENT, Call, Source, changed, every
 
 Picture = Tensor | np.ndarray
 PICTURE = -1  # the index under which layers name the picture as their input
@@ -200,7 +200,8 @@ class _Recorder(TorchFunctionMode):
             if layer in self.stale:
                 rule = "gradients need a network that does not change parts of its maps in place"
                 raise StriateError(rule, received=self.entries[layer].kind, where=self.frames[-1].path)
-        return tensor if layer is None else Source(layer, tuple(tensor.shape))
+        last = tensor.ndim in LAST and tensor.is_contiguous(memory_format=LAST[tensor.ndim])
+        return tensor if layer is None else Source(layer, tuple(tensor.shape), last)
 
     def _overwritten(self, layer: int | None) -> None:
         """A layer was changed in place, and is now the latest one."""

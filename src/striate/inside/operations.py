@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from torch import Size, Tensor, nn
+from torch import Size, Tensor, channels_last, channels_last_3d, nn
 
 from striate.device import evaluated
 
@@ -98,6 +98,8 @@ FRESH = frozenset({f"new-{word}" for word in ("zeros", "ones", "empty", "full", 
 # A number leaves torch for Python here, and what it does there is not seen.
 LEAVING = frozenset({"item", "tolist", "numpy", "array", "float", "int", "bool", "index"})
 
+LAST = {4: channels_last, 5: channels_last_3d}  # by axes, the layout in memory with the channels last
+
 
 def kind_of(function: Callable) -> str:
     """The word for a function of torch, e.g. "conv" for F.conv2d and "add" for Tensor.add_ and `x + y`."""
@@ -137,10 +139,12 @@ def bind(kind: str, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A recorded tensor where an operation read it: the layer (-1: the picture) and the shape that was read."""
+    """A recorded tensor where an operation read it: the layer (-1: the picture), the shape that was read, and whether
+    it lies in memory with the channels last."""
 
     layer: int
     shape: tuple[int, ...]  # with the batch axis
+    channels_last: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

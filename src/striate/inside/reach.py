@@ -5,6 +5,7 @@ The ledger of a number reads exactly these places, and its receptive field is wh
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from striate.inside.operations import Call, Source
+from striate.inside.operations import LAST, Call, Source
 
 # Per axis of an input: None (all places), or the axis of the output that decides and a function from its
 # places (n,) to the places read (n, k), in the order of the weights; a place outside the input is padding.
@@ -136,11 +137,28 @@ def blend(size: int, after: int, scale: float | None, mode: str, align: bool | N
         return F.interpolate(torch.eye(size)[None], **target, mode=mode, align_corners=align)[0].T.double().numpy()
 
 
+@lru_cache(maxsize=64)
+def _nearest(source: Source, after: tuple[int, ...], scales: tuple[float | None, ...]) -> list[np.ndarray]:
+    """As `blend`, of all axes at once: some kernels of torch take a factor near 1 or 2 for just that, and which kernel
+    runs hangs on the axes, on all sides and on how the input lies in memory."""
+    target, axes = {"size": after} if None in scales else {"scale_factor": scales}, len(after)
+    layout = LAST[axes + 2] if source.channels_last else torch.contiguous_format
+    tables = []
+    for axis, size in enumerate(source.shape[2:]):
+        places = torch.arange(float(size)).reshape(-1, *[1] * (axes - 1 - axis))
+        places = places.expand(1, min(source.shape[1], 4), *source.shape[2:]).contiguous(memory_format=layout)
+        read = F.interpolate(places, **target, mode="nearest")[0, 0].movedim(axis, 0)
+        tables.append(np.eye(size)[read.reshape(after[axis], -1)[:, 0].long().numpy()])
+    return tables
+
+
 def blends(call: Call, source: Source) -> list[np.ndarray]:
     """`blend` of each spatial axis."""
     settings, axes = call.settings, len(source.shape) - 2
     given = None if settings["recompute_scale_factor"] else settings["scale_factor"]
     scales = per_axis(given, axes)
+    if settings["mode"] == "nearest":
+        return _nearest(replace(source, layer=0), call.shape[2:], scales)
     sizes = zip(source.shape[2:], call.shape[2:], scales, strict=True)
     return [blend(*size, settings["mode"], settings["align_corners"]) for size in sizes]
 

@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from striate.check.case import MOST, Case
-from striate.check.finding import Finding
+from striate.check.finding import SHOWN, Finding
 from striate.data.content import FORMATS, IMAGE_SUFFIXES
 from striate.data.folder import other_labels
 from striate.data.grouping import PATIENT
 from striate.data.prepare import DEPTHS
-from striate.data.sample import LeftOut, number_text, unknown_in
+from striate.data.sample import LeftOut, evenly, number_text, unknown_in
 from striate.errors import counted, first_few
 
 FEW = 20  # pictures of a class, below which no score of it means much
@@ -61,7 +61,8 @@ def _found(case: Case) -> Finding:
     kinds_of = f" of {counted(len(case.classes), 'class')}" if case.one_label else ""
     what = f"{counted(count, 'picture')}{kinds_of}: {said}.{hidden}"
     figures = {name: dict(counts.most_common(100)) for name, counts in kinds.items()}
-    return Finding(kind="found", level="note", what=what, count=count, figures={**figures, "hidden": case.hidden})
+    some, figures = case.some(evenly(range(count), SHOWN)), {**figures, "hidden": case.hidden}
+    return Finding(kind="found", level="note", what=what, count=count, groups=some, figures=figures)
 
 
 def _mixture(counts: Counter) -> str:

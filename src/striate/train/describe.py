@@ -21,6 +21,7 @@ from striate.network.summary import summary_text
 from striate.tasks.task import Task
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.illustrate import heatmap_facts, said_of
+from striate.train.learnable import with_targets
 from striate.train.loop import Training
 from striate.train.settings import Settings
 
@@ -89,8 +90,9 @@ def summary_facts(folder: Path, job: Job, scores: dict, spread: bytes, figures: 
 def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
     """What the report of one training and that of several have in common."""
     data, counts = job.data, {part: job.data.counts(part) for part in PARTS}
+    seen = with_targets(data.found, data.store, data.task)
     return {
-        **head_of(folder, data.found, data.store, data.check, data.left_out, scores["seconds"]),
+        **head_of(folder, data.found, data.store, data.check, data.left_out, scores["seconds"], seen),
         "headline": headline(scores["test"]),
         "warnings": warnings(scores, list(data.opened)),
         "data": _data_rows(data),

@@ -106,7 +106,7 @@ def _write_images(
 ) -> dict[str, bytes]:
     """The figures of network and training, by the name of their field in the report; each is also a PNG file."""
     images = {"curves": charts.curves(history, label)} if history else {}
-    first = next((m for m in model.network.modules() if isinstance(m, CONVOLUTIONS)), None)
+    first = next((m for m in model.network.modules() if type(m) in CONVOLUTIONS), None)  # whitening is measured
     if first is not None:
         images["filters"] = sheets.kernels(first.weight.detach().float().cpu().numpy())
     images["layers"] = layer_picture(model, data, predicted)

@@ -76,15 +76,9 @@ def remembered(
 
 
 def examine(
-    samples: Sequence[Sample],
-    left_out: Sequence[LeftOut],
-    facts: np.ndarray,
-    contents: Sequence[str],
-    *,
-    form: str = "picture",
-    looks: bool = True,
-    **known: object,
-) -> Check:
+    samples: Sequence[Sample], left_out: Sequence[LeftOut], facts: np.ndarray, contents: Sequence[str],
+    *, form: str = "picture", looks: bool = True, **known: object,
+) -> Check:  # fmt: skip
     """All findings of a set, the rows that must stay together and those to set aside; nothing is opened or changed.
 
     samples: the K readable ones with class, group and given part. facts: (K,) of FACTS and contents: K hashes of the

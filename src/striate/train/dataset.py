@@ -212,13 +212,10 @@ def open_store(found: Found, settings: Settings, tell: Watch) -> tuple[Survey, S
     shape = shape_of(found.form, settings, looked, kind.side(found), kind)
     require_fit(found, settings, kind, shape)
     store = build_store(
-        found.samples,
-        Path(settings.out) / ".store",
-        shape,
-        workers=settings.workers,
+        found.samples, Path(settings.out) / ".store", shape, workers=settings.workers,
         progress=lambda done, total: tell(Decoded(done, total)),
         fixed_channels=settings.channels is not None or settings.network in CATALOG,
-    )
+    )  # fmt: skip
     rest()
     return looked, store
 

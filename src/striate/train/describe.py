@@ -30,15 +30,9 @@ NAMED = ("weights", "minutes", "patience", "group", "test", "val")  # settings, 
 
 
 def report_facts(
-    folder: Path,
-    model: Model,
-    training: Training,
-    job: Job,
-    scores: dict,
-    images: Mapping[str, bytes],
-    figures: Mapping[str, Figure],
-    answers: Sequence,
-) -> ReportFacts:
+    folder: Path, model: Model, training: Training, job: Job, scores: dict,
+    images: Mapping[str, bytes], figures: Mapping[str, Figure], answers: Sequence,
+) -> ReportFacts:  # fmt: skip
     """A finished training in the words and numbers of its report.
 
     images: PNG files by the name of their field in ReportFacts. figures: of the task. answers: to the test part's rows.

@@ -218,6 +218,27 @@ def test_a_pointer_is_no_picture(tmp_path: Path) -> None:
     assert "git lfs pull" in found.what
 
 
+@pytest.mark.parametrize(
+    ("share", "page", "level", "done"),
+    [
+        (0.5, 0, "caution", "Page 0 of each is used (the first is 0)."),
+        (0.4, 0, "note", "Page 0 of each is used (the first is 0)."),
+        (1.0, 1, "note", "Page 1 of each is used (the first is 0)."),
+        (1.0, "max", "note", "Of every value the max over all pages is used."),
+    ],
+)
+def test_pages_that_are_not_looked_at_are_told(share: float, page: int | str, level: str, done: str) -> None:
+    """A caution, which a training says, where half of the files have pages and none was asked for; else a note."""
+    facts = np.zeros(20, FACTS)
+    facts["pages"], facts["high"] = np.where(np.arange(20) < 20 * share, 5, 1), 9
+    facts["width"] = facts["height"] = facts["channels"] = 8
+    samples = [Sample(path=f"{n}.tif", source=Path(), target="ab"[n % 2]) for n in range(20)]
+    check = doctor.examine(samples, [], facts, [str(n) for n in range(20)], looks=False, page=page)
+    found = one(check, "pages")
+    assert (found.level, found.count, found.done) == (level, round(20 * share), done)
+    assert "--page max" in found.change
+
+
 def test_pictures_of_another_kind(tmp_path: Path) -> None:
     """Huge among small, grey among colour, 16 bits among 8, one value, and noise among calm ones."""
     folder = draw(tmp_path / "set", 60)
@@ -395,7 +416,7 @@ def test_the_command_writes_a_page_and_says_what_to_do(
     assert values["classes"] == {"bar": {"": 12}, "cross": {"": 12}, "disc": {"": 13}}
     assert values["findings"][0]["examples"] == ["bar/img_0000.png", "disc/img_9000.png"]
     page = (tmp_path / "runs/check-set/check.html").read_text()
-    assert page.count('<img class="tiny"') == 2
+    assert page.count('<img class="tiny"') == 2 + 5  # of the copies, and of what is there
     assert "http" not in page.replace("http-equiv", "")
     listed = list(csv.DictReader((tmp_path / "runs/check-set/data.csv").read_text(encoding="utf-8").splitlines()))
     assert len(listed) == 38

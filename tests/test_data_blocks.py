@@ -102,6 +102,17 @@ def test_a_test_part_of_one_class_is_told(tmp_path: Path) -> None:
     assert "All test pictures are of the class 'b': who always answers so has 100 %." in data.cautions
 
 
+def test_a_validation_part_of_one_class_is_told(tmp_path: Path) -> None:
+    """What temperature, thresholds and patience go by shows one class alone, while the test part shows both."""
+    pictures = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
+    settings = Settings(out=str(tmp_path), split="blocks")
+    labels = [*"ab" * 20, *"a" * 8, *"ab" * 6]
+    data = read_dataset((pictures, labels), settings, lambda event: None, Division())
+    assert (data.counts("validation")["b"], set(data.counts("test").values())) == (0, {6})
+    (told,) = (one for one in data.cautions if one.startswith("All "))
+    assert told.startswith("All validation pictures are of the class 'a': ")
+
+
 def test_minutes_of_a_drive_in_blocks_are_no_leak(tmp_path: Path) -> None:
     """Frames of one minute look alike, which is told of other splits. Blocks cut two minutes at the most, and it is no
     caution; but it stays one where the minutes lie in no order, so that every block has some of each."""

@@ -312,6 +312,38 @@ def test_frames_are_pages(kind: str) -> None:
     assert "it has 3" in refused(data, Pick(page=3))
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_projection_over_all_pages(dtype: str) -> None:
+    """NumPy's maximum and mean (rounded, but of fractions) over pages read one by one, of the depth of the file."""
+    stack = (RANDOM.random((6, 9, 7)) * 250).astype(dtype)
+    data = tiff(stack, photometric="minisblack", metadata={"axes": "ZYX"})
+    mean = stack.mean(axis=0, dtype=np.float64)
+    require_read(data, stack.max(axis=0)[..., None], pick=Pick(page="max"))
+    require_read(data, (mean if dtype == "float32" else np.rint(mean)).astype(dtype)[..., None], pick=Pick(page="mean"))
+    shape = Shape(height=9, width=7, channels=1, depth=dtype, page="max")
+    again = Shape(**json.loads(json.dumps(asdict(shape))))  # as a model file holds it
+    assert np.array_equal(load(data, Want(shape=again)).picture[..., 0], stack.max(axis=0))
+    assert look(data, Pick(page="max")).pages == 6
+
+
+def test_a_projection_of_frames_channels_and_single_pictures() -> None:
+    """Channels are chosen in every page; of one page the projection is that page; unlike pages have none."""
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ((20, 90, 7), (60, 40, 8), (30, 50, 9))]
+    data = saved(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    assert decode(data, pick=Pick(page="max"))[3, 4].tolist() == [60, 90, 9]
+    assert decode(data, pick=Pick(page="mean", channels=(1, 0)))[3, 4].tolist() == [60, 37]
+    for single in (RGB8, saved(Image.fromarray(RGB8), "PNG"), npy(RGB8), tiff(RGB8)):
+        require_read(single, RGB8, pick=Pick(page="mean"))
+    stacks = [tiff(np.stack([page, page + 1]), photometric="minisblack") for page in STACK[0, 0, :2]]
+    fields = decode([*stacks], pick=Pick(page="max"))
+    assert np.array_equal(fields, STACK[0, 0, :2].transpose(1, 2, 0) + 1)
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        for page in (GREY8, RGB8):
+            writer.write(page, photometric="rgb" if page.ndim == 3 else "minisblack", metadata=None)
+    assert "different sizes or kinds" in refused(file.getvalue(), Pick(page="max"))
+
+
 def test_picks_of_pictures_and_arrays() -> None:
     """Channels are taken in the order given, of colour after transparency is laid on white, and of arrays too."""
     require_read(saved(Image.fromarray(RGB8), "PNG"), RGB8[:, :, [1]], pick=Pick(channels=(1,)))

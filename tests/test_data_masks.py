@@ -429,6 +429,12 @@ def test_masks_of_stacks_are_of_the_page_of_their_pictures(tmp_path: Path) -> No
     ]
     for number, sample in enumerate(found.samples):
         assert np.array_equal(read_labels(sample.target, SIDE, SIDE), stacks[number][2 if number < 2 else 0])
+    projected = read_source(tmp_path, page="max")
+    assert [sample.path for sample in projected.samples] == ["images/2.tif"]
+    assert np.array_equal(read_labels(projected.samples[0].target, SIDE, SIDE), stacks[2][0])
+    assert {item.reason.partition(": ")[2] for item in projected.left_out} == {
+        "labels of several pages have no projection: give a mask of one"
+    }
 
 
 def test_blurred_edges_are_cut_at_the_middle(tmp_path: Path) -> None:

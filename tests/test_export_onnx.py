@@ -2,21 +2,25 @@
 
 import json
 import re
+import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from drawn import draw_folder, said_by
+from drawn import draw_folder, read_table, said_by
 from PIL import Image
 
 from striate.cli import main
 from striate.data.prepare import Preparation, Shape
 from striate.errors import StriateError
+from striate.export import onnx as onnx_file
 from striate.export import whole as writing
 from striate.export.model import Model
+from striate.export.passes import Passes
 from striate.network.build import build
 from striate.network.catalog import CATALOG
 from striate.tasks.classification import Classification
@@ -197,26 +201,31 @@ def drawn_as(kind: str, file: Path, high: int = 23, wide: int = 31) -> None:
         more["exif"][0x112] = 6
     elif kind == "16 bits":
         image = Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) * 200 + 300)
+    elif kind == "JPEG":  # of sharp cells, which is unpacked at an eighth of its size
+        cells = 255 * np.random.default_rng(0).integers(0, 2, (high, wide, 3), np.uint8)
+        Image.fromarray(cells.repeat(16, axis=0).repeat(16, axis=1)).save(file, "JPEG")
+        return
     elif kind == "palette":
         image = image.convert("RGB").quantize(7)
         more = {"transparency": 3}
     image.save(file, "PNG", **more)
 
 
-@pytest.mark.parametrize("kind", ["plain", "turned", "clear", "palette", "16 bits"])
+@pytest.mark.parametrize("kind", ["plain", "turned", "clear", "palette", "16 bits", "JPEG"])
 @pytest.mark.parametrize("shape", [GREY, COLOUR], ids=["grey", "colour"])
 def test_the_lines_of_the_docs_give_the_answers_of_predict(
     shape: Shape, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever lies between a file and its pixels: EXIF, transparency, a palette, 16 bits."""
+    """Whatever lies between a file and its pixels: EXIF, transparency, a palette, 16 bits, a JPEG unpacked smaller."""
     model = model_of(LAYERS["valid"], shape)
     model.export(tmp_path / "model.onnx")
     drawn_as(kind, tmp_path / "picture.png")
     monkeypatch.chdir(tmp_path)
     opening, plain, *_ = lines_of_the_docs()
     exec("".join(opening) + plain, told := {})
+    near = 1e-5 if kind == "JPEG" and shape == COLOUR else 3e-3  # as much as grey or transparency is rounded
     np.testing.assert_allclose(
-        told["answers"][0], list(model.predict("picture.png")[0].probabilities.values()), atol=3e-3
+        told["answers"][0], list(model.predict("picture.png")[0].probabilities.values()), atol=near
     )
 
 
@@ -273,7 +282,10 @@ def test_the_command_and_what_the_file_says_of_itself(tmp_path: Path, capsys: py
     run = train(folder, out=tmp_path, quiet=True, network=LAYERS["valid"], epochs=2, workers=0)
     out = tmp_path / "m.onnx"
     assert main(["export", str(run.folder), "--out", str(out)]) == 0
-    assert "ONNX Runtime is within" in capsys.readouterr().out
+    tested = sum(row["part"] == "test" for row in read_table(run.folder / "data.csv"))
+    assert re.search(
+        rf"ONNX Runtime is within \S+ of torch, and alike for {tested} of {tested} test", capsys.readouterr().out
+    )
     made = onnx.load(out)
     onnx.checker.check_model(made, full_check=True)
     said = {item.key: item.value for item in made.metadata_props}
@@ -285,6 +297,26 @@ def test_the_command_and_what_the_file_says_of_itself(tmp_path: Path, capsys: py
     arrays = np.stack([np.asarray(Image.open(file))[..., None] for file in files])
     assert arrays.shape[1:] == shape.stored
     assert np.abs(asked(out, arrays) - stored).max() < 1e-5
+    shutil.rmtree(folder)
+    assert run.model.export(out).tested == ""
+    assert Model(run.model.network, run.model.task, run.model.preparation).export(out).tested == ""
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_file_that_disagrees_on_test_pictures_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise may be answered alike where the run's own pictures are not."""
+    folder = draw_folder(tmp_path / "data", {"across": 14, "down": 14})
+    run = train(folder, out=tmp_path, quiet=True, network=LAYERS["valid"], epochs=1, workers=0)
+    told = writing.whole
+
+    def wrong(passes: Passes, others: Sequence[np.ndarray]) -> writing.Whole:
+        made = told(passes, others)
+        made.expected[2:] = made.expected[2:, ::-1]
+        return made
+
+    monkeypatch.setattr(onnx_file, "whole", wrong)
+    with pytest.raises(StriateError, match="agree with those of the model"):
+        run.model.export(tmp_path / "m.onnx")
 
 
 def test_a_text_is_asked_by_what_the_file_and_the_docs_say(tmp_path: Path) -> None:

@@ -164,8 +164,9 @@ def test_labels_and_numbers(browser: Browser, tmp_path: Path) -> None:
         (COLOUR, Segmentation(NAMES)),
         (Shape(height=16, width=16, channels=1, picked=(1,)), None),
         (Shape(height=16, width=16, channels=3, page=2), None),
+        (Shape(height=16, width=16, channels=3, page="max"), None),
     ],
-    ids=["16 bits", "two channels", "series", "masks", "one channel of a file", "one page of a file"],
+    ids=["16 bits", "two channels", "series", "masks", "one channel of a file", "one page of a file", "all pages"],
 )
 def test_what_a_browser_cannot_read_is_refused(shape: Shape, task: Segmentation | None, tmp_path: Path) -> None:
     """No page that would lose depth or channels, and the way that is open."""

@@ -17,6 +17,7 @@ from PIL import Image
 
 import striate
 from striate import cli, files
+from striate.augment.recipe import parse
 from striate.data.annotated import read_boxes
 from striate.data.prepare import Shape
 from striate.data.sample import Boxes, Found, Sample
@@ -404,6 +405,22 @@ def test_a_network_that_does_not_end_in_maps_is_refused() -> None:
     """What is wrong and what to write."""
     with pytest.raises(StriateError, match=r"ends in maps.*conv classes 1"):
         Detection(("a",)).require_output((5,))
+
+
+def test_true_boxes_are_drawn_on_what_is_learned_from() -> None:
+    """At their place on a stretched picture, also where it is mirrored; those to be ignored as dashes, none else."""
+    task, stretched = Detection(("a",)), np.zeros((480, 960, 3), np.uint8)
+    target = boxes(("a", "a"), [[10, 20, 60, 90], [150, 10, 190, 60]], ignored=np.array([False, True]))
+    encoded = task.encode([target, boxes((), [])], np.array([[100, 200]] * 2), Shape(height=480, width=960, channels=3))
+    drawn = task.seen(stretched, encoded[0])
+    (top, left), (bottom, right) = (edge(np.argwhere(drawn[:, :700].any(axis=2)), axis=0) for edge in (np.min, np.max))
+    assert np.allclose([left, top, right, bottom], [48, 96, 288, 432], atol=4)
+    whole, dashes = drawn[:, 60:250, 0].max(axis=0), drawn[:, 740:880, 0].max(axis=0)
+    assert whole.min() > 0 == dashes.min() < dashes.max()
+    mirror = torch.tensor([[[-1, 0, 959], [0, 1, 0]]] * 2, dtype=torch.float64)
+    moved = task.seen(stretched, task.move(encoded, mirror, parse("hflip"))[0])
+    assert np.argwhere(moved[:, 260:].any(axis=2))[:, 1].max() + 260 == pytest.approx(959 - 48, abs=4)
+    assert not task.seen(stretched, encoded[1]).any()
 
 
 def test_missed_boxes_are_drawn_dashed_and_unsure_ones_not_at_all() -> None:

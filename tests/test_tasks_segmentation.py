@@ -46,7 +46,7 @@ from striate.serve.glass import Glass
 from striate.tasks.areas import Areas
 from striate.tasks.segmentation import Segmentation
 from striate.tasks.task import make_task
-from striate.train import single
+from striate.train import doctor, results, single
 from striate.train.events import Epoch, Event
 
 TASK = Segmentation(("background", "cell", "nucleus"))
@@ -150,6 +150,27 @@ def test_weights_even_the_pixels_of_the_classes(tmp_path: Path, monkeypatch: pyt
     assert ground * (1 - shares) == pytest.approx(disc * shares, rel=1e-5)
     assert disc > 2 * ground
     assert Segmentation(("a", "b"), usual=(1.0, 0.0)).commonness([])[1] > 0
+
+
+def test_masks_are_drawn_before_the_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the page of a check, and on pictures as they are and moved: coloured is what is bright, as each disc is."""
+    monkeypatch.setattr(single, "_fit", lambda training, *others: training)
+    pages, sheets = [], []
+    monkeypatch.setattr(doctor, "report", lambda facts: pages.append(facts) or "")
+    monkeypatch.setattr(results.sheets, "picture_sheet", lambda tiles, *words: sheets.append(tiles) or b"")
+    asked = {"out": tmp_path / "o", "quiet": True, "workers": 0}
+    striate.check(draw_set(tmp_path / "set"), quick=True, **asked)
+    line, changes = "conv 2 3, conv classes 1", "rotate 20, shift 0.2, hflip"
+    training = striate.train(tmp_path / "set", network=line, augment=changes, test=0.0, val=0.0, **asked)
+    results.write_augmentation(tmp_path, training)
+    (facts,), (tiles,) = pages, sheets
+    assert len(facts.thumbnails) == 5
+    assert len(tiles) == 6 * 4
+    for shown in (*facts.thumbnails.values(), *tiles):
+        coloured = shown.min(axis=2) < shown.max(axis=2)
+        assert coloured.any()
+        assert np.median(shown[coloured, 0]) > 190  # on the ground amber gives 140
+        assert np.median(shown[~coloured, 0]) < 110
 
 
 def test_training_is_on_the_same_square_of_picture_and_mask() -> None:

@@ -425,6 +425,18 @@ def test_two_outputs_in_one_sigmoid(data: Path, tmp_path: Path, quick: None) -> 
     assert sum(one.probabilities.values()) == pytest.approx(1)
 
 
+def test_filters_png_shows_filters_that_are_learned(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: None
+) -> None:
+    """Not those of the whitening layer in front of them, which is measured."""
+    shown = []
+    monkeypatch.setattr(results.sheets, "kernels", lambda weights: shown.append(weights) or b"")
+    line = "whiten 4 2, conv 3 3, relu, globalavgpool, dense classes"
+    run = train(data, out=str(tmp_path), quiet=True, **{**OPTIONS, "network": line, "epochs": 1})
+    (weights,) = shown
+    assert np.array_equal(weights, run.model.network.conv1.weight.detach().numpy())
+
+
 def test_arrays_train_like_files(tmp_path: Path, quick: None) -> None:
     """(pictures, labels) in Python, with the labels as class names."""
     pictures = np.stack([picture(label, n) for label in (0, 1) for n in range(10)])

@@ -17,6 +17,9 @@ from striate.train.settings import Settings, read_settings, settings_from, to_to
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ({"page": "median"}, "page is a whole number, max or mean. received: 'median'. where: --page"),
+        ({"page": -1}, "page lies between 0 and 65,535. received: -1"),
+        ({"page": "max", "form": "volume"}, "that a volume takes together. received: max. where: --page"),
         ({"epochs": 0}, "epochs lies between 1 and 1,000,000. received: 0. where: --epochs"),
         ({"augment": "rotat 10"}, "did you mean 'rotate'?"),
         ({"network": "conv 3 x"}, "conv 3 x"),
@@ -71,6 +74,12 @@ def test_a_wrong_value_is_refused_with_its_option(options: dict, told: str) -> N
 def test_picture_sizes(written: object, size: tuple[int, int] | None) -> None:
     """One number is a square; two are height x width; a Python number is as good as a word."""
     assert settings_from({"img_size": written}).size == size
+
+
+@pytest.mark.parametrize(("written", "page"), [("2", 2), (0, 0), ("max", "max"), ("mean", "mean")])
+def test_pages_are_numbers_or_a_projection(written: object, page: int | str) -> None:
+    """As typed and as in Python the same, in what is taken from a file as well."""
+    assert (settings_from({"page": written}).page, settings_from({"page": written}).pick.page) == (page, page)
 
 
 @pytest.mark.parametrize("name", ["network", "augment", "device", "out", "img_size", "group", "name", "task", "split"])

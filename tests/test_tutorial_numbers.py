@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from striate.inside import filters
+from striate.network.build import network
 
 FOUR_BY_FOUR = np.array([[1, 3, 2, 1], [4, 6, 5, 0], [7, 2, 9, 8], [1, 2, 3, 4]])
 
@@ -97,45 +98,49 @@ def test_global_pooling_leaves_one_value_per_map() -> None:
     np.testing.assert_array_equal(filters.pool(maps, 4, how="average"), [[[3.625, 7.25]]])
 
 
+def through(line: str, values: list[float]) -> torch.Tensor:
+    """What the layers of a network's line make of a row of numbers, in float64."""
+    made = network(f"flatten, {line}", (1, 1, len(values)), classes=len(values)).double().eval()
+    return made(torch.tensor(values, dtype=torch.float64).reshape(1, 1, 1, -1)).detach().flatten()
+
+
 def test_flatten_gives_4000_inputs() -> None:
     """20 pixels high, 20 wide and 10 deep are 4,000 inputs of a dense layer; 28 x 28 are 784."""
-    assert torch.nn.Flatten()(torch.zeros(1, 10, 20, 20)).shape == (1, 4000)
-    assert torch.nn.Flatten()(torch.zeros(1, 1, 28, 28)).shape == (1, 784)
+    for shape, inputs in (((10, 20, 20), 4000), ((1, 28, 28), 784)):
+        assert network("flatten, dense classes", shape, classes=10).dense1.weight.shape == (10, inputs)
 
 
 def test_relu_and_max_pooling_change_places() -> None:
     """ReLU(MaxPool(Conv(x))) = MaxPool(ReLU(Conv(x))), value by value."""
-    generator = torch.Generator().manual_seed(0)
-    maps = functional.conv2d(
-        torch.randn(2, 3, 12, 12, generator=generator), torch.randn(4, 3, 3, 3, generator=generator)
-    )
-    first = functional.relu(functional.max_pool2d(maps, 2))
-    second = functional.max_pool2d(functional.relu(maps), 2)
-    assert torch.equal(first, second)
-    assert float(first.min()) == 0 < float(first.max())
+    lines = ("conv 4 3, maxpool 2, relu", "conv 4 3, relu, maxpool 2")
+    first, second = (network(line, (3, 12, 12), classes=4, seed=0) for line in lines)
+    assert torch.equal(first.conv1.weight, second.conv1.weight)
+    pictures = torch.randn(2, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    pooled = first(pictures).detach()
+    assert torch.equal(pooled, second(pictures).detach())
+    assert pooled.shape == (2, 4, 6, 6)
+    assert float(pooled.min()) == 0 < float(pooled.max())
 
 
 def test_relu_by_hand() -> None:
     """x for x above 0, else 0."""
-    assert functional.relu(torch.tensor([-3.0, 0.0, 2.5])).tolist() == [0, 0, 2.5]
+    assert through("relu", [-3.0, 0.0, 2.5]).tolist() == [0, 0, 2.5]
 
 
 def test_leaky_relu_by_hand() -> None:
     """0.001 x for x below 0, else x."""
-    values = functional.leaky_relu(torch.tensor([-2.0, 0.0, 3.0], dtype=torch.float64), 0.001)
-    assert values.tolist() == pytest.approx([-0.002, 0, 3])
+    assert through("leaky-relu 0.001", [-2.0, 0.0, 3.0]).tolist() == pytest.approx([-0.002, 0, 3])
 
 
 def test_sigmoid_by_hand() -> None:
     """1 / (1 + e^-x): a half at 0, three quarters at ln 3, a quarter at -ln 3."""
-    values = torch.tensor([0, math.log(3), -math.log(3)], dtype=torch.float64).sigmoid()
-    assert values.tolist() == pytest.approx([0.5, 0.75, 0.25])
+    assert through("sigmoid", [0, math.log(3), -math.log(3)]).tolist() == pytest.approx([0.5, 0.75, 0.25])
 
 
 def test_softmax_by_hand() -> None:
     """e^x over their sum: 0, ln 2 and ln 5 share out as 1, 2 and 5 eighths."""
-    scores = torch.tensor([0, math.log(2), math.log(5)], dtype=torch.float64)
-    assert scores.softmax(0).tolist() == pytest.approx([0.125, 0.25, 0.625])
+    shares = through("softmax", [0, math.log(2), math.log(5)])
+    assert shares.tolist() == pytest.approx([0.125, 0.25, 0.625])
 
 
 def test_grey_of_pure_red_and_of_purple() -> None:

@@ -295,7 +295,7 @@ def _refuse_unknown(unknown: list[str], known: dict[str, str], command: str) -> 
 
 
 def _reader(kind: object) -> Callable[[str], object]:
-    if "int" in str(kind):
+    if "int" in str(kind) and "str" not in str(kind):
         return _whole
     return _share if "float" in str(kind) else str
 

@@ -20,7 +20,7 @@ class Case:
     """One set of K pictures.
 
     samples, facts (K,) of FACTS and contents belong together row by row. left_out, hidden: what is not among them.
-    mended: labels of theirs that were changed or dropped. names: of numbers, as of Found.
+    mended: labels of theirs that were changed or dropped. names: of numbers, as of Found. page: as of Pick.
     alike: which of them are the same picture. perhaps: as of Found.
     """
 
@@ -34,6 +34,7 @@ class Case:
     form: str = "picture"
     names: Sequence[str] = ()
     perhaps: tuple[str, int] | None = None
+    page: int | str = 0
 
     @cached_property
     def one_label(self) -> bool:

@@ -41,7 +41,8 @@ def check_store(found: Found, store: Store, seconds: float = math.inf) -> Check:
 
     def make() -> dict[str, object]:
         known = {name: getattr(found, name) for name in ("hidden", "mended", "form", "names", "perhaps")}
-        return examine(samples, left_out, store.facts, store.contents, looks=looks, **known).to_dict()
+        page = store.shape.page
+        return examine(samples, left_out, store.facts, store.contents, looks=looks, page=page, **known).to_dict()
 
     return Check.from_dict(remembered("check" if looks else "quick", found, store, make))
 
@@ -75,21 +76,15 @@ def remembered(
 
 
 def examine(
-    samples: Sequence[Sample],
-    left_out: Sequence[LeftOut],
-    facts: np.ndarray,
-    contents: Sequence[str],
-    *,
-    form: str = "picture",
-    looks: bool = True,
-    **known: object,
-) -> Check:
+    samples: Sequence[Sample], left_out: Sequence[LeftOut], facts: np.ndarray, contents: Sequence[str],
+    *, form: str = "picture", looks: bool = True, **known: object,
+) -> Check:  # fmt: skip
     """All findings of a set, the rows that must stay together and those to set aside; nothing is opened or changed.
 
     samples: the K readable ones with class, group and given part. facts: (K,) of FACTS and contents: K hashes of the
     files' bytes, both in the order of the samples. left_out: what could not be used. form: one of prepare.FORMS; of
     others than pictures only copies are sought, since light, border or likeness say nothing. looks: whether pictures
-    that look alike are sought. known: what else a Case holds of Found.
+    that look alike are sought. known: what else a Case holds.
     """
     contents = _pixels(facts, contents) if form == "picture" else contents
     same = alike(facts, contents) if form == "picture" and looks else copied(contents)

@@ -113,7 +113,8 @@ def told(check: Check, width: int = 100) -> str:
 def _block(finding: Finding, width: int) -> str:
     first = textwrap.wrap(f"{finding.level.upper():<8} {finding.what}", width, subsequent_indent=INDENT)
     lines = [finding.done, finding.change and f"What to do: {finding.change}"]
-    shown = [" with ".join(group) if len(group) > 1 else group[0] for group in finding.shown[:3]]
+    examples = finding.shown[:3] if finding.done else []  # of what is merely there none is needed
+    shown = [" with ".join(group) if len(group) > 1 else group[0] for group in examples]
     if shown:
         lines.insert(0, f"e.g. {first_few(shown)}")
     rest = [textwrap.fill(line, width, initial_indent=INDENT, subsequent_indent=INDENT) for line in lines if line]

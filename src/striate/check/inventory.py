@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from striate.check.case import MOST, Case
-from striate.check.finding import Finding
+from striate.check.finding import SHOWN, Finding
 from striate.data.content import FORMATS, IMAGE_SUFFIXES
 from striate.data.folder import is_picture_name, other_labels
 from striate.data.grouping import PATIENT
 from striate.data.prepare import DEPTHS
-from striate.data.sample import LeftOut, class_order, number_text, unknown_in
+from striate.data.sample import LeftOut, class_order, evenly, number_text, unknown_in
 from striate.errors import counted, first_few
 
 FEW = 20  # pictures of a class, below which no score of it means much
@@ -61,7 +61,8 @@ def _found(case: Case) -> Finding:
     kinds_of = f" of {counted(len(case.classes), 'class')}" if case.one_label else ""
     what = f"{counted(count, 'picture')}{kinds_of}: {said}.{hidden}"
     figures = {name: dict(counts.most_common(100)) for name, counts in kinds.items()}
-    return Finding(kind="found", level="note", what=what, count=count, figures={**figures, "hidden": case.hidden})
+    some, figures = case.some(evenly(range(count), SHOWN)), {**figures, "hidden": case.hidden}
+    return Finding(kind="found", level="note", what=what, count=count, groups=some, figures=figures)
 
 
 def _mixture(counts: Counter) -> str:
@@ -98,9 +99,9 @@ def _left_out(case: Case) -> Iterator[Finding]:
         _, kind, words = _REASONS[number]
         reasons = Counter(item.reason for item in items)
         yield Finding(
-            kind=kind, level="note" if kind == "left-out" else "caution",
+            kind=kind, level="note" if kind == "left-out" else "caution", count=len(items),
             what=f"{counted(len(items), 'file')} {'is' if len(items) == 1 else 'are'} {words}: {_examples(items)}.",
-            count=len(items), done="Left out; data.csv lists each with its reason.",
+            done="Left out; data.csv lists each with its reason.",
             change=_MENDS.get(kind, "Fetch or save these files anew, or take them out of the folder.")
             + f" --labels {table} takes the labels of that table." * (bool(table) and kind == "not-a-picture"),
             groups=tuple((item.path,) for item in items[:MOST]), figures={"reasons": dict(reasons.most_common(100))},
@@ -111,11 +112,11 @@ def _mended(case: Case) -> Iterator[Finding]:
     if case.mended:
         pictures = list(dict.fromkeys(item.path for item in case.mended))
         yield Finding(
-            kind="mended", level="caution",
+            kind="mended", level="caution", count=len(pictures), groups=tuple((path,) for path in pictures[:MOST]),
             what=f"{counted(len(case.mended), 'label')} of {counted(len(pictures), 'picture')} "
             f"cannot be used as written: {_examples(case.mended)}.",
-            count=len(pictures), done="Mended or dropped; data.csv lists each with its reason.",
-            change="Correct them in the files of labels.", groups=tuple((path,) for path in pictures[:MOST]),
+            done="Mended or dropped; data.csv lists each with its reason.",
+            change="Correct them in the files of labels.",
             figures={"reasons": {f"{item.path}: {item.reason}": 1 for item in case.mended[:100]}},
         )  # fmt: skip
 
@@ -169,20 +170,22 @@ def _wrong_names(case: Case) -> Iterator[Finding]:
     yield from case.about(
         rows, kind="wrong-ending", level="note" if len(rows) > len(case.samples) / 2 else "caution",
         what=f"{counted(len(rows), 'file')} of another format than the name says: {_mixture(kinds)}.",
-        done="Read by what they hold, not by their names, and used.",
+        done="Read by what they hold, not by their names, and used.", figures={"kinds": dict(kinds)},
         change="Look whether they are the pictures that you meant: a download that failed may be one.",
-        figures={"kinds": dict(kinds)},
     )  # fmt: skip
 
 
 def _pages(case: Case) -> Iterator[Finding]:
     rows = np.flatnonzero(case.facts["pages"] > 1)
     pages = int(case.facts["pages"][rows].sum())
+    used = f"Page {case.page} of each is used (the first is 0)."
+    used = f"Of every value the {case.page} over all pages is used." if isinstance(case.page, str) else used
     yield from case.about(
-        rows, kind="pages", level="note",
+        rows, kind="pages", level="caution" if case.page == 0 and 2 * len(rows) >= len(case.samples) else "note",
         what=f"{counted(len(rows), 'file')} of several pages, slices or frames, {pages:,} in all.",
-        done="One page of each is used, the first unless --page says another.",
-        change="--page N takes page N (from 0); --form volume takes all of a file together.", figures={"pages": pages},
+        done=used, figures={"pages": pages},
+        change="--page N takes another, --page max or mean the largest or mean value over all; --form volume takes all "
+        "of a file together.",
     )  # fmt: skip
 
 
@@ -191,12 +194,10 @@ def _apart(case: Case) -> Iterator[Finding]:
     if words:
         option = f"--channels{'=' if words[0].startswith('-') else ' '}{','.join(words)}"
         yield Finding(
-            kind="channels-apart", level="caution",
+            kind="channels-apart", level="caution", count=sum(map(len, sets)), groups=case.groups(sets),
             what=f"By their names {len(sets):,} pictures have their {len(words)} channels in files of their own.",
-            count=sum(map(len, sets)),
             done="Each file counts as a picture, and the same field may be in several parts.",
-            change=f"{option} reads the files of a field as one picture.", groups=case.groups(sets),
-            figures={"option": option},
+            change=f"{option} reads the files of a field as one picture.", figures={"option": option},
         )  # fmt: skip
 
 
@@ -264,10 +265,9 @@ def _imbalance(counts: dict[str, int]) -> Iterator[Finding]:
     if ratio >= RATIOS[1]:
         share = counts[most] / sum(counts.values())
         yield Finding(
-            kind="imbalance", level="caution" if ratio >= RATIOS[0] else "note",
+            kind="imbalance", level="caution" if ratio >= RATIOS[0] else "note", count=counts[least],
             what=f"Class {most!r} has {ratio:.1f} times as many pictures as {least!r} ({counts[most]:,} to "
             f"{counts[least]:,}): always answering {most!r} would be right for {100 * share:.0f} %.",
-            count=counts[least],
             done="Training weighs rare classes more where it must; scores stand beside what guessing gives.",
             change="Read the balanced accuracy. --balance none, weights or sampling decides it by hand.",
             figures={"ratio": ratio, "counts": counts},
@@ -276,17 +276,18 @@ def _imbalance(counts: dict[str, int]) -> Iterator[Finding]:
     if few:
         listed = first_few([f"{name} ({count})" for name, count in few.items()])
         yield Finding(
-            kind="few", level="caution", what=f"{counted(len(few), 'class')} of fewer than {FEW} pictures: {listed}.",
-            count=sum(few.values()), done="They are used; their scores will hang on very few test pictures.",
-            change="Add pictures, or use --folds 5, which tests on every picture once.", figures={"counts": few},
+            kind="few", level="caution", count=sum(few.values()), figures={"counts": few},
+            what=f"{counted(len(few), 'class')} of fewer than {FEW} pictures: {listed}.",
+            done="They are used; their scores will hang on very few test pictures.",
+            change="Add pictures, or use --folds 5, which tests on every picture once.",
         )  # fmt: skip
 
 
 def _constant(case: Case) -> Iterator[Finding]:
     rows = np.flatnonzero(case.facts["high"] <= case.facts["low"])
     yield from case.about(
-        rows, kind="constant", level="caution",
-        what=f"{counted(len(rows), 'picture')} of one single value: nothing is on them.", done="They are used.",
+        rows, kind="constant", level="caution", done="They are used.",
+        what=f"{counted(len(rows), 'picture')} of one single value: nothing is on them.",
         change="Take them out of the folder, unless an empty picture is what the class means.",
     )  # fmt: skip
 

@@ -47,7 +47,8 @@ def read(source: Source, enough: int = 0, pick: Pick = WHOLE, shape: Shape | Non
     data = bytes(source) if isinstance(source, bytes | bytearray) else read_file(Path(source))
     kind = recognise(data[:START])
     with unpacking(kind):
-        pixels, header = _volume(data, kind, pick) if pick.volume else _page(data, kind, enough, pick, shape)
+        joins = pick.volume or (isinstance(pick.page, str) and look(data, pick).pages > 1)
+        pixels, header = _joined(data, kind, pick) if joins else _page(data, kind, enough, pick, shape)
         return np.ascontiguousarray(pixels), header
 
 
@@ -80,8 +81,8 @@ def decode(source: Source, enough: int = 0, pick: Pick = WHOLE) -> np.ndarray:
     8-bit and 16-bit values are as in the file; signed, 32-bit and float values become float32 unchanged.
     An array is (H, W) or (H, W, C) of numbers or bools. enough: 0, or a side in pixels; a JPEG with at least
     twice as many on both sides is unpacked at 1/2, 1/4 or 1/8 of its size, never below twice `enough`, which
-    is several times faster for photographs (libjpeg leaves out the fine cosines). pick: a page, and channels; of a
-    volume all pages, (H, W, pages x C), where an array is (D, H, W) or (D, H, W, C).
+    is several times faster for photographs (libjpeg leaves out the fine cosines). pick: a page or a projection, and
+    channels; of a volume all pages, (H, W, pages x C), where an array is (D, H, W) or (D, H, W, C).
     Raises Unreadable, and nothing else, for a source that is no picture, is damaged, cut short or too large,
     or has no such page or channel.
     """
@@ -146,17 +147,17 @@ def _page(data: bytes, kind: str, enough: int, pick: Pick, shape: Shape | None =
         case "TIFF":
             return decode_tiff(file, pick)
         case "NPY":
-            require_page(pick.page, 1)
+            require_page(pick.number, 1)
             pixels, header = decode_npy(file)
         case "DICOM":
-            ((pixels, header),) = decode_dicom(file, [pick.page])
+            ((pixels, header),) = decode_dicom(file, [pick.number])
         case "PNG" if _is_deep(data):
             pixels = upright(png.decode_deep(data), turn_of(file, open_image(file, kind), kind))
             return _finished(pixels, pick), _look(file, data[:START], kind, pick)
         case _:
             if kind == "PNG":
                 png.verify(data)
-            pixels, header = read_image(file, kind, pick.page, enough, shape)
+            pixels, header = read_image(file, kind, pick.number, enough, shape)
     return _finished(pixels, pick), _narrowed(header, pick)
 
 
@@ -166,15 +167,27 @@ def _finished(pixels: np.ndarray, pick: Pick) -> np.ndarray:
     return pixels[:, :, chosen(pixels.shape[2], pick)] if pick.channels else pixels
 
 
-def _volume(data: bytes, kind: str, pick: Pick) -> tuple[np.ndarray, Header]:
-    """All pages, (H, W, pages x C), and the header of the file."""
+def _joined(data: bytes, kind: str, pick: Pick) -> tuple[np.ndarray, Header]:
+    """All pages, (H, W, pages x C), or the projection over them, (H, W, C), and the header of the file."""
     header = _look(io.BytesIO(data), data[:START], kind, pick)
-    wide = np.dtype(header.depth).itemsize
-    require_size(header.height, header.width, header.pages * header.channels * wide)
-    pages = list(_pages(data, kind, header.pages, pick))
-    if len({(page.shape, page.dtype) for page in pages}) > 1:
-        raise Unreadable("its pages are of different sizes or kinds, so they are no volume", "values")
-    return np.concatenate(pages, axis=2), header
+    pages = _alike(_pages(data, kind, header.pages, pick))
+    if pick.volume:
+        wide = np.dtype(header.depth).itemsize
+        require_size(header.height, header.width, header.pages * header.channels * wide)
+        return np.concatenate(list(pages), axis=2), header
+    if pick.page == "max":
+        return functools.reduce(np.maximum, pages), header
+    mean = functools.reduce(np.add, (page.astype(np.float64) for page in pages)) / header.pages
+    return (mean if header.depth == "float32" else np.rint(mean)).astype(header.depth), header
+
+
+def _alike(pages: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same, as long as they are of one size and kind."""
+    kinds = set()
+    for page in pages:
+        if len(kinds := kinds | {(page.shape, page.dtype)}) > 1:
+            raise Unreadable("its pages are of different sizes or kinds, so they cannot be taken together", "values")
+        yield page
 
 
 def _pages(data: bytes, kind: str, count: int, pick: Pick) -> Iterator[np.ndarray]:
@@ -207,16 +220,16 @@ def _look(file: BinaryIO, start: bytes, kind: str, pick: Pick) -> Header:
         case "TIFF":
             return look_tiff(file, pick)
         case "NPY":
-            require_page(pick.page, 1)
+            require_page(pick.number, 1)
             header = look_npy(file, pick.volume)
         case "DICOM":
-            header = look_dicom(file, pick.page)
+            header = look_dicom(file, pick.number)
         case "PNG" if _is_deep(start):
-            require_page(pick.page, 1)  # Pillow would cut the frames of an animation to 8 bits
+            require_page(pick.number, 1)  # Pillow would cut the frames of an animation to 8 bits
             channels = 1 if png.read_start(start).colour in (0, 4) else 3
             header = replace(look_image(file, kind), depth="uint16", channels=channels, pages=1)
         case _:
-            header = look_image(file, kind, pick.page)
+            header = look_image(file, kind, pick.number)
     return _narrowed(header, pick)
 
 
@@ -239,5 +252,5 @@ def _array_header(shape: tuple[int, ...], dtype: np.dtype, pick: Pick) -> Header
     require_size(height, width, math.prod(shape) * dtype.itemsize // max(height * width, 1))
     if dtype.kind not in "biuf":
         raise Unreadable(f"pixel values of type {dtype} are not supported", "values")
-    require_page(pick.page, 1)
+    require_page(pick.number, 1)
     return _narrowed(header_of(shape, dtype, "array", pick.volume), pick)

@@ -7,6 +7,7 @@ MAX_PIXELS = 100_000_000
 MAX_UNPACKED = 400_000_000  # bytes of pixels: what a header can make us allocate, several times over
 MAX_PAGES = 65_536  # pages or frames that are counted
 MOST_WORKERS = 256  # processes that decode
+PROJECTIONS = ("max", "mean")  # of every value over all pages
 
 
 class Unreadable(Exception):
@@ -29,18 +30,23 @@ def no_memory() -> Unreadable:
 class Pick:
     """Which part of a file is the picture.
 
-    page: the number of a page, slice or frame, from 0. channels: which channels, in this order, or the words in which
-    the names of their files differ (see `apart`); () for all.
+    page: the number of a page, slice or frame, from 0, or one of PROJECTIONS. channels: which channels, in this
+    order, or the words in which the names of their files differ (see `apart`); () for all.
     volume: all pages, with the channels of one behind those of the other. written: a TIFF's numbers, as in a mask.
     """
 
-    page: int = 0
+    page: int | str = 0
     channels: tuple[int, ...] | tuple[str, ...] = ()
     volume: bool = False
     written: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))  # JSON makes a list of it
+
+    @property
+    def number(self) -> int:
+        """Of the page that a header speaks of."""
+        return 0 if isinstance(self.page, str) else self.page
 
     @property
     def words(self) -> tuple[str, ...]:

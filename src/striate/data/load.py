@@ -156,6 +156,8 @@ def _decoded(work: _Work, want: Want) -> None:
     if want.values:
         header = look(data) if want.pick.page else None
         page = want.pick.page if header and header.pages > 1 else 0
+        if isinstance(page, str):
+            raise Unreadable("labels of several pages have no projection: give a mask of one", "pick")
         work.loaded = Loaded(picture=mask_values(data, page), header=header)
         return
     if want.shape is None:

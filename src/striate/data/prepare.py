@@ -26,7 +26,7 @@ class Shape:
     """What every picture is made into before it is stored: `height` x `width` pixels, `channels`
     (1 grey, 3 RGB, or as many as the pictures have) of `depth` ("uint8", "uint16" or "float32").
 
-    page, picked: which page of a file, and which of its channels in this order; () for all (see Pick). mirrored:
+    page, picked: which page of a file or projection, and which of its channels; () for all (see Pick). mirrored:
     pictures keep their form: too large ones are made smaller, none larger, and what is left of the size is filled with
     their mirror images; else they are stretched.
     form: one of FORMS. A series or a text is kept as a picture of one row. A volume is kept as a picture whose
@@ -37,7 +37,7 @@ class Shape:
     width: int
     channels: int
     depth: str = "uint8"
-    page: int = 0
+    page: int | str = 0
     picked: tuple[int, ...] | tuple[str, ...] = ()
     mirrored: bool = False
     form: str = "picture"

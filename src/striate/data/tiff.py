@@ -66,7 +66,7 @@ class _Stack:
         if pick.volume and not pick.channels and len(self.planes) == 1 and self.planes.size > _MOST_CHANNELS:
             self.planes = self.planes.T  # writers that are not told call the slices of a stack channels
         self.pick = pick
-        self.turn_to(pick.page)
+        self.turn_to(pick.number)
 
     def turn_to(self, number: int) -> None:
         require_page(number, len(self.planes))

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,16 @@ from striate.evaluate.facts import ReportFacts
 from striate.evaluate.markup import Html, element, join, quiet
 
 SIDE = 128  # dots of a picture
+Seen = Callable[[int, np.ndarray], np.ndarray]
 
 
 def head_of(
-    run: Path, found: Found, store: Store, check: Check, left_out: Iterable[LeftOut], seconds: float
+    run: Path, found: Found, store: Store, check: Check, left_out: Iterable[LeftOut], seconds: float, seen: Seen
 ) -> dict[str, object]:
-    """What every report says: where it comes from, which pictures were left out, and what was found in the others."""
+    """What every report says: where it comes from, which pictures were left out, and what was found in the others.
+
+    seen: gives the picture of a row of the store, uint8 (H, W, 1 or 3), with its target drawn on it.
+    """
     wanted = {path for finding in check.findings for path in finding.examples}
     names = [found.samples[number].path for number in store.kept]
     rows = [row for row, name in enumerate(names) if name in wanted]
@@ -35,7 +39,7 @@ def head_of(
         "seconds": seconds,
         "left_out": [(item.path, item.reason) for item in left_out],
         "check": check,
-        "thumbnails": {names[row]: shown(np.asarray(store.pictures[row]), store.shape) for row in rows},
+        "thumbnails": {names[row]: seen(row, shown(np.asarray(store.pictures[row]), store.shape)) for row in rows},
     }
 
 

@@ -148,7 +148,10 @@ def _heatmaps(facts: ReportFacts) -> Html:
 
 def _layers(facts: ReportFacts) -> Html:
     figures = (
-        (facts.filters, "The kernels of the first layer: the small patterns that it looks for in the picture."),
+        (
+            facts.filters,
+            "The kernels of the first layer that learns: the small patterns that it looks for in the picture.",
+        ),
         (facts.layers, "One test picture on its way: the strongest feature maps at the end of every stage."),
     )
     drawn = (markup.figure(png, words.partition(":")[0], words, name="sheet") for png, words in figures if png)

@@ -101,7 +101,7 @@ class Model:
             return write_page(self.passes, run.name if run else path.stem, run, path)
         from striate.export.onnx import write_onnx
 
-        return write_onnx(self.passes, self.about, path)
+        return write_onnx(self.passes, self.about, path, self.run)
 
     def input(self, stored: np.ndarray) -> torch.Tensor:
         """A prepared picture (H, W, C) as the network gets it (C, H, W), where the network is."""

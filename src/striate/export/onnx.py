@@ -13,19 +13,23 @@ import numpy as np
 
 import striate
 from striate import files
+from striate.data.guard import load_each
+from striate.data.load import Want
 from striate.data.prepare import Shape
+from striate.data.sample import evenly
 from striate.data.symbols import KNOWN
-from striate.errors import StriateError
+from striate.errors import StriateError, counted
 from striate.export.passes import Passes
-from striate.export.whole import PICTURES, Whole, Written, whole
+from striate.export.whole import ASKED, PICTURES, Whole, Written, whole
 from striate.network.build import shape_text
 
 OPSET, FORMAT = 17, 8  # no newer than the nodes need, for programs that are not new
+TESTED = 100  # pictures of a run
 APART = 1e-3  # of the largest answer, or of 1, that ONNX Runtime may be off
 
 
-def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Written:
-    """Write a model; about: facts that go into the file.
+def write_onnx(passes: Passes, about: Mapping[str, object], path: Path, run: Path | None = None) -> Written:
+    """Write a model; about: facts that go into the file. run: whose test pictures it is asked about too.
 
     Input "pictures": (N, H, W, C) as the model prepares them, N free. Output: (N, K) or (N, K, h, w), see ENDINGS.
     Raises StriateError where the name ends otherwise, the extra is missing, the network is not a line of layers, or
@@ -34,11 +38,13 @@ def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Writt
     if path.suffix.lower() != ".onnx":
         raise StriateError("a model is written as FILE.onnx or FILE.html", received=path, where="--out")
     onnx, runtime = _packages()
-    made = whole(passes)
     shape = passes.preparation.shape
+    made = whole(passes, _tested(run, shape) if run else ())
     data = _model(onnx, made, shape, _facts(passes, about))
     session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
-    apart = float(np.abs(session.run(None, {PICTURES: made.pictures})[0] - made.expected).max())
+    parts = (made.pictures[first : first + ASKED] for first in range(0, len(made.pictures), ASKED))
+    answers = np.concatenate([session.run(None, {PICTURES: part})[0] for part in parts])
+    apart, tested = float(np.abs(answers - made.expected).max()), len(answers) - ASKED
     if not apart <= APART * max(float(np.abs(made.expected).max()), 1):
         rule, received = "answers of an ONNX file agree with those of the model", f"a difference of {apart:.2g}"
         remedy = "use the model file, and report this with the network's line"
@@ -46,7 +52,21 @@ def write_onnx(passes: Passes, about: Mapping[str, object], path: Path) -> Writt
     files.write_bytes(path, data)
     takes, gives = (shape_text(("N", *sizes)) for sizes in (shape.stored, made.expected.shape[1:]))
     placed = ", placed, not stretched, and filled up by mirroring" * shape.mirrored
-    return Written(f"{PICTURES} ({takes}, {shape.depth}{placed})", f"{made.gives} ({gives}, float32)", apart)
+    same = (answers.argmax(axis=1) == made.expected.argmax(axis=1))[ASKED:].sum() if passes.task.one_label else tested
+    told = f", and alike for {same:,} of {counted(tested, 'test picture')}" * bool(tested)
+    return Written(f"{PICTURES} ({takes}, {shape.depth}{placed})", f"{made.gives} ({gives}, float32)", apart, told)
+
+
+def _tested(run: Path, shape: Shape) -> list[np.ndarray]:
+    """Up to TESTED test pictures (1, H, W, C) of a run as the model prepares them, of those whose files are there."""
+    try:
+        source = Path(files.named(files.settings_of(run)["run"]["source"]))
+        names = evenly([row["path"] for row in files.read_csv(run / "data.csv") if row["part"] == "test"], TESTED)
+    except (StriateError, OSError, LookupError):  # a model in a folder that is no run
+        return []
+    paths = [Path(files.named(str((source.parent if source.is_file() else source) / name))) for name in names]
+    there = [(path, path) for path in paths if path.is_file()]
+    return [one.picture[None] for _, one in load_each(there, Want(shape=shape), 1) if one.picture is not None]
 
 
 def _model(onnx: ModuleType, made: Whole, shape: Shape, facts: Mapping[str, str]) -> bytes:

@@ -40,7 +40,7 @@ def write_page(passes: Passes, name: str, run: Path | None, path: Path) -> Writt
     can = shape.form == "picture" and shape.depth == "uint8" and shape.channels in (1, 3)
     if not can or task.spatial or shape.page or shape.picked or shape.mirrored:
         rule = "a page answers whole pictures of 8 bits, grey or RGB, with classes, labels or numbers"
-        chosen = f", page {shape.page}" * (shape.page > 0) + f", channels {shape.picked}" * bool(shape.picked)
+        chosen = f", page {shape.page}" * bool(shape.page) + f", channels {shape.picked}" * bool(shape.picked)
         received = f"a model for {task.name} that sees {extent(shape)}{chosen}"
         raise StriateError(rule, received=received, where=path, remedy=remedy)
     made = whole(passes)

@@ -4,7 +4,7 @@ That is scaling, the network, the mean over mirrored views, the temperature, the
 writes it as a file for other programs, `page` into a page that a browser computes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,18 +60,19 @@ ENDINGS = {
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the shapes of input and output in words, and how far the answers to `Whole.pictures` are from
-    torch's at most, None where that shows only later."""
+    """What was written: the shapes of input and output in words, how far the answers to `Whole.pictures` are from
+    torch's at most, None where that shows only later, and in words how it went with test pictures."""
 
     takes: str
     gives: str
     apart: float | None
+    tested: str = ""
 
 
 @dataclass(frozen=True)
 class Whole:
     """A graph from the value PICTURES, (N, H, W, C) as the model prepares them, to `gives`, (N, K) or (N, K, h, w), see
-    ENDINGS; pictures: some of noise, and expected: what torch answers them."""
+    ENDINGS; pictures: ASKED of noise, then others, and expected: what torch answers them."""
 
     graph: Graph
     gives: str
@@ -79,17 +80,17 @@ class Whole:
     expected: np.ndarray
 
 
-def whole(passes: Passes) -> Whole:
-    """Raises StriateError where the network is not a line of layers."""
+def whole(passes: Passes, others: Sequence[np.ndarray] = ()) -> Whole:
+    """others: (n, H, W, C) prepared pictures. Raises StriateError where the network is not a line of layers."""
     require_line(passes.network, "other programs get a network that is a line of layers")
-    task, pictures = passes.task, _drawn(passes.preparation)
+    task, pictures = passes.task, np.concatenate([_drawn(passes.preparation), *others])
     exactly = Way(passes.network, passes.batch)
     with torch.inference_mode():
         logits = torch.cat(list(passes.logits(pictures, exactly))) / passes.temperature
         ending = ENDINGS["two" if task.ending == "softmax" and logits.shape[1] == 1 else task.ending]
         expected = ending.compute(logits, task).float().numpy()
         graph = Graph()
-        last = _written(graph, passes, pictures)
+        last = _written(graph, passes, pictures[:ASKED])
     graph.node("Identity", ending.write(graph, last, task), name=ending.name)
     return Whole(graph, ending.name, pictures, expected)
 

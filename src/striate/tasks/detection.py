@@ -278,17 +278,23 @@ class Detection(Task):
 
     def drawn(self, picture: np.ndarray, answer: Boxes, target: Boxes | None = None) -> np.ndarray:
         """Boxes in the colours of their classes; true ones that were not found are dashed."""
-        told = self.target_of(answer)
+        told, edges = self.target_of(answer), np.tile(picture.shape[1::-1], 2)  # it may have been stretched
         captions = [f"{name} {100 * sure:.0f}" for name, sure in zip(told.names, told.confidence, strict=True)]
-        corners, names, dashed = _on(picture, told), list(told.names), [False] * len(told.names)
+        corners, names, dashed = _shares(told) * edges, list(told.names), [False] * len(told.names)
         if target is not None:
             missed = hit_or_miss(target, told, self.threshold)[1].tolist()
-            corners = np.concatenate([corners, _on(picture, target)[missed]])
+            corners = np.concatenate([corners, _shares(target)[missed] * edges])
             names += [target.names[place] for place in missed]
             captions += [target.names[place] for place in missed]
             dashed += [True] * len(missed)
         kinds = [self.classes.index(name) if name in self.classes else len(self.classes) for name in names]
         return draw_boxes(picture, corners, kinds, captions, dashed)
+
+    def seen(self, picture: np.ndarray, encoded: Tensor) -> np.ndarray:
+        """True boxes; those that are neither right nor wrong are dashed."""
+        kinds, shares = encoded[:, 0].int().numpy(), encoded[:, 1:].numpy()
+        real = (kinds >= 0) | (kinds == centres.IGNORED)
+        return draw_boxes(picture, shares[real] * np.tile(picture.shape[1::-1], 2), kinds[real], dashed=kinds[real] < 0)
 
 
 def _real(target: Boxes) -> Boxes:
@@ -338,10 +344,4 @@ def _alike(box: np.ndarray, others: np.ndarray, low: np.ndarray, high: np.ndarra
 
 def _shares(target: Boxes) -> np.ndarray:
     """The corners (N, 4) as shares of the sides of their picture."""
-    height, width = target.size
-    return target.corners / (width, height, width, height)
-
-
-def _on(picture: np.ndarray, boxes: Boxes) -> np.ndarray:
-    """The corners in pixels of a picture that may have been stretched."""
-    return _shares(boxes) * (picture.shape[1], picture.shape[0], picture.shape[1], picture.shape[0])
+    return target.corners / np.tile(target.size[::-1], 2)

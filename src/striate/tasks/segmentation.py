@@ -279,6 +279,10 @@ class Segmentation(Task):
         cuts = resampled(self.objects(answer), *size) if self.neck else None
         return with_areas(picture, resampled(answer.labels, *size), truth, self._background, cuts)
 
+    def seen(self, picture: np.ndarray, encoded: Tensor) -> np.ndarray:
+        """True areas in colour."""
+        return with_areas(picture, encoded.numpy(), background=self._background)
+
     def save(self, out: Path, told: Sequence[tuple[str, Areas, tuple[int, int] | None]]) -> None:
         """A folder of index PNG files by the pictures' names, with the names of their values in classes.txt; and the
         objects: numbered in objects/NAME.tif, and measured in objects.csv."""

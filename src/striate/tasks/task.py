@@ -1,7 +1,6 @@
 """What differs between tasks, and only that: the contract. Which tasks there are stands in `table`.
 
 Training, prediction, report and page know this contract and never a concrete task.
-
 Legend: N samples, B of them in a batch, K outputs with a name ("classes"); an answer is what a task makes of the
 network's output for one picture, in whatever form suits it.
 """
@@ -50,10 +49,9 @@ class Task(ABC):
     `side` looks at the targets; step: what sides are multiples of then. mirrored: pictures keep their form (see
     Shape). crop: the side of the squares that training is on, 0 for whole pictures. batch_pixels: of a whole batch,
     where every pixel is an answer and it is not pictures that count, else 0. smooths: whether the loss knows smoothing
-    (see `loss`). decides: whether there is a `margin`.
-    by_pixel: whether every pixel of the logits decides for one of the classes. ending: what makes answers of logits in
-    an exported file: "softmax", "sigmoid", "numbers" (times `scales`, plus `centres`) or "none". written: as what
-    answers are written, in words by the ending of the name ("" for a folder).
+    (see `loss`). decides: whether there is a `margin`. by_pixel: whether every pixel of the logits decides for one of
+    the classes. ending: what makes answers of logits in an exported file: "softmax", "sigmoid", "numbers" (times
+    `scales`, plus `centres`), "none". written: as what answers are written, in words by the name's ending ("": folder).
     """
 
     classes: tuple[str, ...]
@@ -291,6 +289,10 @@ class Task(ABC):
 
         The answer is in pixels of the picture's own size, and so is the truth; the picture may have been stretched.
         """
+        return picture
+
+    def seen(self, picture: np.ndarray, encoded: Tensor) -> np.ndarray:
+        """A picture (H, W, 1 or 3) of uint8 as it is stored with its target on it, of which `encoded` is."""
         return picture
 
     def joined(self, answers: Sequence, tiles: Sequence[tuple[int, int, int, int]], size: tuple[int, int]) -> object:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # a check needs no model
 COMPARING = 0.1  # of a budget in minutes may go into seeking pictures that look alike
 TRAIN_SCORED = 2_500  # the score of more training pictures says nothing new
 FEW_SCORED = 20  # the same where every picture has many answers
+CHOSEN = "what is chosen by them (temperature, thresholds, where --patience ends) knows no other class"
 TWIN, UNUSED = "twin", ""  # in place of a part, for rows that are in none
 Source = str | Path | tuple | None  # None: the digits
 
@@ -143,12 +144,13 @@ class Dataset:
             and not (self.aside and found.kind == "near-duplicates")  # neighbours in time, which borders keep apart
         ]
         said += self.found.notes
-        counts = self.counts("test")
-        tested, untested = ([name for name in counts if bool(counts[name]) is there] for there in (True, False))
-        if len(tested) == 1 and self.task.one_label:
-            said.append(f"All test pictures are of the class {tested[0]!r}: who always answers so has 100 %.")
-        elif tested and untested:
-            said.append(f"No test picture shows {first_few(untested)}: the test scores say nothing of that.")
+        for part, so in (("test", "who always answers so has 100 %"), ("validation", CHOSEN)):
+            counts = self.counts(part)
+            shown, unshown = ([name for name in counts if bool(counts[name]) is there] for there in (True, False))
+            if len(shown) == 1 and self.task.one_label:
+                said.append(f"All {part} pictures are of the class {shown[0]!r}: {so}.")
+            elif shown and unshown and part == "test":
+                said.append(f"No test picture shows {first_few(unshown)}: the test scores say nothing of that.")
         if self.empty:
             why = "what belongs together (of one group, alike) stays in one part, and there is too little to divide"
             said.append(f"No pictures for the {' and the '.join(self.empty)} part: {why}.")

@@ -21,6 +21,7 @@ from striate.network.summary import summary_text
 from striate.tasks.task import Task
 from striate.train.dataset import TWIN, Dataset, Job
 from striate.train.illustrate import heatmap_facts, said_of
+from striate.train.learnable import with_targets
 from striate.train.loop import Training
 from striate.train.settings import Settings
 
@@ -29,15 +30,9 @@ NAMED = ("weights", "minutes", "patience", "group", "test", "val")  # settings, 
 
 
 def report_facts(
-    folder: Path,
-    model: Model,
-    training: Training,
-    job: Job,
-    scores: dict,
-    images: Mapping[str, bytes],
-    figures: Mapping[str, Figure],
-    answers: Sequence,
-) -> ReportFacts:
+    folder: Path, model: Model, training: Training, job: Job, scores: dict,
+    images: Mapping[str, bytes], figures: Mapping[str, Figure], answers: Sequence,
+) -> ReportFacts:  # fmt: skip
     """A finished training in the words and numbers of its report.
 
     images: PNG files by the name of their field in ReportFacts. figures: of the task. answers: to the test part's rows.
@@ -89,8 +84,9 @@ def summary_facts(folder: Path, job: Job, scores: dict, spread: bytes, figures: 
 def _told_of_all(folder: Path, job: Job, scores: dict) -> dict[str, object]:
     """What the report of one training and that of several have in common."""
     data, counts = job.data, {part: job.data.counts(part) for part in PARTS}
+    seen = with_targets(data.found, data.store, data.task)
     return {
-        **head_of(folder, data.found, data.store, data.check, data.left_out, scores["seconds"]),
+        **head_of(folder, data.found, data.store, data.check, data.left_out, scores["seconds"], seen),
         "headline": headline(scores["test"]),
         "warnings": warnings(scores, list(data.opened)),
         "data": _data_rows(data),

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from striate.data.sample import Found, class_order
 from striate.data.sources import require_trainable
 from striate.data.store import Store
 from striate.device import choose_device
-from striate.evaluate.check_section import head_of
+from striate.errors import StriateError
+from striate.evaluate.check_section import Seen, head_of
 from striate.evaluate.facts import ReportFacts
 from striate.evaluate.report import report
 from striate.train.dataset import Source, find, in_use, open_store
 from striate.train.events import Note, in_words_of
+from striate.train.learnable import task_of, with_targets
 from striate.train.listed import all_left_out, write_listed
 from striate.train.probe import Lesson
 from striate.train.progress import Progress
@@ -54,7 +57,11 @@ def check(source: Source, *more: object, quick: bool = False, quiet: bool = Fals
             result = replace(result, findings=[*result.findings, doubts])
     finally:
         progress.close()
-    _write(folder_of(source, settings.out), found, store, result, time.monotonic() - begun)
+    task = None
+    with suppress(StriateError):  # a training will say that there is nothing to learn
+        task = task_of(found, store, settings)
+    seen = with_targets(found, store, task)
+    _write(folder_of(source, settings.out), found, store, result, seen, time.monotonic() - begun)
     return result
 
 
@@ -91,10 +98,10 @@ def _doubts(found: Found, store: Store, result: Check, settings: Settings) -> Fi
     return Finding.from_dict(values) if values else None
 
 
-def _write(folder: Path, found: Found, store: Store, result: Check, seconds: float) -> None:
+def _write(folder: Path, found: Found, store: Store, result: Check, seen: Seen, seconds: float) -> None:
     left_out = all_left_out(found, store, result.set_aside)
     title = f"{Path(found.root).name}: what to know before training"
-    head = head_of(folder, found, store, result, (*left_out, *found.mended), seconds)
+    head = head_of(folder, found, store, result, (*left_out, *found.mended), seconds, seen)
     counts = {name: {part or "pictures": n for part, n in parts.items()} for name, parts in result.classes.items()}
     facts = ReportFacts(title=title, classes=counts, **head)
     samples = [found.samples[number] for row, number in enumerate(store.kept) if row not in result.set_aside]

@@ -10,16 +10,32 @@ from striate.data.sample import Found, class_order
 from striate.data.sources import require_trainable
 from striate.data.store import Store
 from striate.errors import StriateError, first_few
+from striate.evaluate.check_section import Seen
 from striate.tasks.task import Task, task_kind
 from striate.train.listed import all_left_out
 from striate.train.settings import Settings
+
+
+def task_of(found: Found, store: Store, settings: Settings) -> Task:
+    """The task of all pictures of the store. Raises StriateError where there is nothing to learn."""
+    return task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], asdict(settings))
+
+
+def with_targets(found: Found, store: Store, task: Task | None) -> Seen:
+    """Draws the target of a row of the store on its picture, where targets lie on pictures."""
+
+    def seen(row: int, picture: np.ndarray) -> np.ndarray:
+        size = np.array([[store.facts[side][row] for side in ("height", "width")]], np.int64)
+        return task.seen(picture, task.encode([found.samples[store.kept[row]].target], size, store.shape)[0])
+
+    return seen if task and task.spatial else lambda row, picture: picture
 
 
 def learnable(found: Found, store: Store, check: Check, settings: Settings) -> tuple[Found, Task]:
     """What can be learned of what was found, and the task, once it is sure that classes keep enough pictures."""
     used = np.setdiff1d(store.kept, store.kept[list(check.set_aside)])
     require_trainable(replace(found, left_out=all_left_out(found, store, check.set_aside)), used)
-    task = task_kind(found.task).of(found, [found.samples[i].target for i in store.kept], asdict(settings))
+    task = task_of(found, store, settings)
     remaining = task.counts([found.samples[i].target for i in used])
     if gone := class_order(name for name, count in remaining.items() if not count):
         rule = "every class needs pictures that are not under another class too"

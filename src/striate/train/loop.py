@@ -157,16 +157,21 @@ class Training:
         rule, remedy = "the loss must stay a finite number", f"lower --lr (it was {self.plan.lr:g})"
         return StriateError(rule, received=f"{received} in epoch {epoch + 1}", where="training", remedy=remedy)
 
+    def changed(self, pictures: Tensor, targets: Tensor, chance: dict) -> tuple[Tensor, Tensor]:
+        """Scaled pictures (B, C, H, W) after the random changes of `chance` (see `augment`), and encoded targets that
+        follow them."""
+        if self.task.moves and self.recipe.moves:
+            sources = sources_of(self.recipe, *pictures.shape[2:], **chance)
+            targets = self.task.move(targets, sources.to(targets.device), self.recipe)
+        return augment(pictures, self.recipe, **chance), targets
+
     def _step(self, batch: Batch, epoch: int, progress: float) -> tuple[float, float]:
         """One step of the optimizer; the batch's mean loss and the sum of its hits.
 
         The loss told is without smoothing and class weights, so that it can be held against validation's.
         """
         chance = {"seed": self.plan.seed, "epoch": epoch, "sample_ids": torch.from_numpy(batch.ids)}
-        changed, targets = augment(batch.pictures, self.recipe, **chance), batch.targets
-        if self.task.moves and self.recipe.moves:
-            sources = sources_of(self.recipe, *batch.pictures.shape[2:], **chance)
-            targets = self.task.move(targets, sources.to(targets.device), self.recipe)
+        changed, targets = self.changed(batch.pictures, batch.targets, chance)
         if self.plan.crop:
             changed, targets = cropped([changed, targets], self.plan.crop, **chance)
         x = standardise(self._resized(changed, progress), self.batches.preparation)

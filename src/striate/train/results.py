@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from striate import files
-from striate.augment.apply import augment
 from striate.data.batches import scale
 from striate.data.prepare import Shape
 from striate.data.sample import PARTS
@@ -35,22 +34,24 @@ from striate.train.scoring import answers_of, score_parts
 from striate.train.suspects import with_doubts
 
 HELD_OUT = ("test", "validation")
-SHEET_PICTURES, SHEET_CHANGES = 6, 7  # rows of the augmentation sheet, and changed copies in each
+SHEET_PICTURES, SHEET_CHANGES, SPATIAL_CHANGES = 6, 7, 3  # rows of the augmentation sheet, changed copies in each
 
 
 def write_augmentation(folder: Path, training: Training) -> None:
-    """augmentation.png: training pictures, each beside what the network will see of it; more, where it is the same."""
-    batches, recipe = training.batches, training.recipe
-    copies = SHEET_CHANGES if recipe.changes else 0
-    columns = 2 if batches.preparation.shape.form == "text" else SHEET_CHANGES + 1  # so that texts can be read
+    """augmentation.png: training pictures, each beside what the network will see of it; more, where it is the same.
+    Targets that lie on pictures are drawn on them."""
+    batches, task, shape = training.batches, training.task, training.batches.preparation.shape
+    most = SPATIAL_CHANGES if task.spatial else SHEET_CHANGES  # so that thin lines and texts can be seen
+    copies, columns = most if training.recipe.changes else 0, 2 if shape.form == "text" else most + 1
     count = min(SHEET_PICTURES * (1 if copies else columns), len(batches))
-    chosen = batches.rows[np.linspace(0, len(batches) - 1, count).astype(int)]
-    plain = scale(batches.pictures[chosen], batches.preparation, torch.device("cpu"))
-    ids, seed = torch.from_numpy(chosen), training.plan.seed
-    epochs = [augment(plain, recipe, seed=seed, epoch=epoch, sample_ids=ids) for epoch in range(copies)]
+    places = np.linspace(0, len(batches) - 1, count).astype(int)
+    plain = scale(batches.pictures[batches.rows[places]], batches.preparation, torch.device("cpu"))
+    targets = batches.targets[torch.from_numpy(places)].cpu()
+    chance = {"seed": training.plan.seed, "sample_ids": torch.from_numpy(batches.rows[places])}
+    seen = [(plain, targets), *(training.changed(plain, targets, {**chance, "epoch": one}) for one in range(copies))]
     tiles, captions = [], []
-    for row in range(len(chosen)):
-        tiles += [_tile(several[row], batches.preparation.shape) for several in (plain, *epochs)]
+    for row in range(count):
+        tiles += [task.seen(_tile(pictures[row], shape), truths[row]) for pictures, truths in seen]
         captions += ["as it is", *(f"epoch {epoch + 1}" for epoch in range(copies))] if copies else []
     title = f"What the network sees: {training.plan.recipe if copies else 'nothing is changed at random'}"
     files.write_bytes(folder / "augmentation.png", sheets.picture_sheet(tiles, captions, columns, title))
@@ -101,7 +102,7 @@ def _write_images(
 ) -> dict[str, bytes]:
     """The figures of network and training, by the name of their field in the report; each is also a PNG file."""
     images = {"curves": charts.curves(history, label)} if history else {}
-    first = next((m for m in model.network.modules() if isinstance(m, CONVOLUTIONS)), None)
+    first = next((m for m in model.network.modules() if type(m) in CONVOLUTIONS), None)  # whitening is measured
     if first is not None:
         images["filters"] = sheets.kernels(first.weight.detach().float().cpu().numpy())
     images["layers"] = layer_picture(model, data, predicted)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from striate.augment.recipe import parse
-from striate.data.header import MOST_WORKERS, Pick
+from striate.data.header import MOST_WORKERS, PROJECTIONS, Pick
 from striate.errors import StriateError, nearest
 from striate.files import named, readable, settings_of
 from striate.network.catalog import line_of
@@ -63,7 +63,7 @@ class Settings:
     task: str | None = option(None, DATA, "what is learned, where the data leave it open", choices=TASKS)
     form: str = option("auto", DATA, "what is learned from, where the data leave it open", choices=FORMS)
     text: str | None = option(None, DATA, "learn from the texts in this column of a table", meta="COLUMN")
-    page: int = option(0, DATA, "page, slice or frame of files that hold several, from 0", meta="N")
+    page: int | str = option(0, DATA, "page or frame of files of several, from 0, or over all", meta="N|max|mean")
     test: float = option(0.2, DATA, "share of the pictures for the test part", meta="SHARE")
     val: float | None = option(None, DATA, "share of the validation part; else a tenth, and less of many", meta="SHARE")
     repeats: int | None = option(None, DATA, "train N times, with seeds from --seed on: mean and spread", meta="N")
@@ -125,10 +125,10 @@ class Settings:
         for item in fields(self):
             name, value, choices = item.name, _plain(item.name, getattr(self, item.name)), item.metadata["choices"]
             object.__setattr__(self, name, value)
-            if value is None:
+            if value is None or (name == "page" and value in PROJECTIONS):
                 continue
             kinds = get_args(item.type) or (item.type,)
-            if str in kinds:
+            if kinds[0] is str:
                 fits, what = name in _FREE or isinstance(value, str), "a word"
             else:
                 kind, what = (int | float, "a number") if float in kinds else (int, "a whole number")
@@ -137,7 +137,7 @@ class Settings:
                 many = hasattr(value, "__len__") and not isinstance(value, str)
                 told = f"{type(value).__name__} of {len(value):,}" if many else repr(value)
                 remedy = "arrays go together: (pictures, labels, groups)" if many and name in LABELS_FROM else ""
-                _refuse(name, told, f"{name} is {what}", remedy)
+                _refuse(name, told, f"{name} is {what}{', max or mean' * (name == 'page')}", remedy)
             low, high = _RANGES.get(name, (None, None))
             if low is not None and not low <= value <= high:
                 _refuse(name, value, f"{name} lies between {low:,} and {high:,}")
@@ -159,6 +159,9 @@ class Settings:
         if self.epochs is not None and self.minutes is not None:
             rule = "a budget is given in minutes or in epochs, not both"
             _refuse("minutes", f"{self.minutes:g} and --epochs {self.epochs}", rule)
+
+        if self.page in PROJECTIONS and self.form == "volume":
+            _refuse("page", self.page, "a projection makes one picture of the pages that a volume takes together")
 
     @property
     def runs(self) -> int:
@@ -197,6 +200,8 @@ def _plain(name: str, value: object) -> object:
         return value.item()
     if isinstance(value, Path) or type(value).__name__ == "device":
         return str(value)
+    if name == "page" and str(value).isdecimal():
+        return int(value)
     return "x".join(map(str, value)) if name == "img_size" and isinstance(value, tuple | list) else value
 
 

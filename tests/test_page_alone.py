@@ -200,6 +200,22 @@ def test_a_click_on_a_map_shows_its_arithmetic(browser: Browser, tmp_path: Path)
         assert faults(page) == page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
 
 
+def test_of_many_layers_the_convolutions_are_open(browser: Browser, tmp_path: Path) -> None:
+    """The others open with a click on their names; a cell of a rim of zeros sees nothing; layers without arithmetic."""
+    line = f"conv 4 4, groupnorm 2, relu, {'conv 4 3, relu, ' * 6}globalavgpool, dense classes"
+    with visit(browser, page_of(model_of(line, COLOUR), tmp_path)) as page:
+        Image.new("RGB", (16, 16), "red").save(tmp_path / "red.png")
+        page.locator("input[type=file]").set_input_files(tmp_path / "red.png")
+        expect(page.locator("details[open] h3")).to_have_text([re.compile(f"^conv{n}: 4 maps") for n in range(1, 8)])
+        for name, text in (
+            ("conv1_pad", "Sees nothing of the picture"),
+            ("groupnorm1", "has no arithmetic of groupnorm"),
+        ):
+            page.get_by_text(f"{name}: ").click()
+            page.get_by_label(f"Maps of {name}", exact=True).press("Home")
+            expect(page.locator(".ledger")).to_contain_text(text)
+
+
 def test_answers_that_go_are_told(browser: Browser, tmp_path: Path) -> None:
     """Of one drop all answers stay, however many; when more come, twenty older ones do, and how many went is said."""
     files = [tmp_path / f"{number:02}.png" for number in range(22)]

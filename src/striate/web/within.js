@@ -30,7 +30,10 @@ export function createWithin(model) {
   let values = null, layers = [], sections = [], chosen = null;
   const ledger = createLedger({ go, announce: (text) => { status.textContent = text; }, onLeave: () => sections[chosen.layer].atlas.element.focus() });
 
-  const classOf = ({ channel, layer }) => layer === layers.length - 1 && model.classes.length === layers[layer].output_shape[0] ? ` (${model.classes[channel]})` : "";
+  const classOf = ({ channel, layer }) => {
+    const name = layer === layers.length - 1 && layers[layer].output_shape[0] === model.classes.length ? model.classes[channel] : String(channel);
+    return name === String(channel) ? "" : ` (${name})`;
+  };
   const spatial = (layer) => [1, 1, ...layers[layer].output_shape.slice(1)].slice(-2);
 
   function section(layer, index) {

@@ -28,20 +28,11 @@ from striate.tasks.task import Task
 
 WEB = Path(__file__).parent.parent / "web"
 MODULES = (
-    "dom.js",
-    "colour.js",
-    "atlas.js",
-    "graph.js",
-    "answers.js",
-    "numbers.js",
-    "copy.js",
-    "ledger.js",
-    "arithmetic.js",
-    "within.js",
-    "alone.js",
-)
+    "dom.js", "colour.js", "atlas.js", "graph.js", "answers.js", "numbers.js", "copy.js", "ledger.js", "arithmetic.js",
+    "within.js", "alone.js",
+)  # fmt: skip
 STYLES = ("style.css", "predict.css")
-PLAIN = " !$&'()*+,/:;=?@[]^`{|}"  # what may stand in an address of data as it is: half as long as base64 makes it
+PLAIN = " !$&'()*+,/:;=?@[]^`{|}"  # stays as it is in an address of data, which is shorter than base64
 LARGEST = 300_000_000  # bytes of weights: in base64 all of them have to fit into one string of the browser
 
 

@@ -17,6 +17,7 @@ function createFilters({ nodes, constants }) {
   const conv = nodes.find(({ kind }) => kind === "Conv");
   if (!conv) return null;
   const { dims: [filters, channels, height, width], data } = constants[conv.inputs[1]], { minimum, maximum } = range(data);
+  if (channels !== 1 && channels !== 3) return null; // it reads more than the picture
   const reach = Math.max(-minimum, maximum), signed = Scale.of({ minimum, maximum }, true);
   const scale = channels === 3 ? weightColours(data, height * width, reach) : signed, atlas = createAtlas({ label: "Filters of the first convolution" });
   const legend = channels === 3 ? h("p", { class: "quiet" }, "Red, green and blue weights as one colour: grey is 0.") : signed.legend("");
@@ -38,7 +39,8 @@ export function createWithin(model) {
 
   function section(layer, index) {
     const { name, output_shape: shape } = layer, legend = h("div");
-    const atlas = createAtlas({ label: `Maps of ${name}`, onPick: ({ channel, y, x }) => go({ layer: index, channel, y, x, term: "" }),
+    const termOf = (channel) => (chosen?.layer === index && chosen.channel === channel ? chosen.term : ""); // what was opened stays open on its map
+    const atlas = createAtlas({ label: `Maps of ${name}`, onPick: ({ channel, y, x }) => go({ layer: index, channel, y, x, term: termOf(channel) }),
       onKey: (event) => { if (event.key === "Enter" && chosen) ledger.focus(); } });
     const title = `${name}: ${shape.length > 1 ? `${shape[0]} maps of ${shapeText(shape.slice(1))}` : `${shape[0]} numbers`}`;
     const draw = () => {

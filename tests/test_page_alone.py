@@ -195,6 +195,8 @@ def test_a_click_on_a_map_shows_its_arithmetic(browser: Browser, tmp_path: Path)
         ledger.get_by_role("button", name="maxpool1", exact=True).click()
         expect(page.locator("details", has=maps).locator(".ledger")).to_have_count(0)
         expect(ledger.locator("h2")).to_have_text("Layer maxpool1, channel 1, row 7, column 3")
+        page.keyboard.press("Escape")
+        expect(page.get_by_label("Maps of maxpool1", exact=True)).to_be_focused()
         page.get_by_label("Maps of dense1", exact=True).press("Home")
         expect(ledger.locator("h2")).to_have_text("Layer dense1, channel 0 (a)")
         assert faults(page) == page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []

@@ -68,12 +68,13 @@ export function createWithin(model) {
     const wished = { term: "", ...chosen, ...to }, within = (place, count) => Math.max(0, Math.min(count - 1, place));
     const [height, width] = spatial(wished.layer), [channels] = layers[wished.layer].output_shape;
     chosen = { ...wished, channel: within(wished.channel, channels), y: within(wished.y, height), x: within(wished.x, width) };
-    const { element: home, atlas } = sections[chosen.layer];
+    const { element: home, atlas } = sections[chosen.layer], held = ledger.element.contains(document.activeElement);
     if (before !== chosen.layer) {
       home.open = true;
       home.append(ledger.element);
     }
     explain();
+    if (held && before !== chosen.layer) ledger.element.focus({ preventScroll: true }); // which a move in the page takes away
     if (before !== undefined && before !== chosen.layer) atlas.element.scrollIntoView({ block: "nearest" });
   }
 

@@ -97,7 +97,7 @@ def shoot(page: Page, run: Path, shots: dict[str, tuple[str, str]], name: str = 
 
 
 def shoot_alone(page: Page, run: Path) -> None:
-    """The exported page, which computes by itself, with a seven drawn on it."""
+    """The exported page, which computes by itself, with a seven drawn on it, down to the arithmetic of a number."""
     file = run.parent / "digits.html"
     subprocess.run([sys.executable, "-m", "striate", "export", str(run), "--out", str(file)], check=True)
     page.set_viewport_size({"width": WIDTHS[1], "height": 2 * HEIGHT})
@@ -110,8 +110,11 @@ def shoot_alone(page: Page, run: Path) -> None:
     for place in places[1:]:
         page.mouse.move(*place, steps=8)
     page.mouse.up()
-    page.locator(".maps canvas").first.wait_for()
-    save(PICTURES / "alone.png", page.screenshot(full_page=True))
+    page.get_by_label("Maps of conv1", exact=True).click(position={"x": 85, "y": 30})
+    page.mouse.move(0, 0)
+    ledger = page.locator(".ledger").bounding_box()
+    whole = {"x": 0, "y": 0, "width": WIDTHS[1], "height": ledger["y"] + ledger["height"] + page.evaluate("scrollY")}
+    save(PICTURES / "alone.png", page.screenshot(full_page=True, clip=whole))
 
 
 def save(path: Path, png: bytes) -> None:

@@ -19,11 +19,28 @@ from striate.cli import main
 from striate.data.prepare import Shape
 from striate.errors import StriateError
 from striate.export.model import Model
+from striate.inside.trace import Explanation, Trace
 from striate.tasks.multilabel import Multilabel
 from striate.tasks.regression import Regression
 from striate.tasks.segmentation import Segmentation
 
 HELD = re.compile(r"Held against torch just now: within (\S+)\.")
+
+EXPLAINED = """async ([pixels, shares]) => {
+  const { compute } = await import("striate/graph.js");
+  const { explained, layersOf } = await import("striate/arithmetic.js");
+  const model = JSON.parse(document.getElementById("model").textContent);
+  const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
+  for (const one of Object.values(model.constants)) if (typeof one.data === "string") one.data = floats(one.data);
+  const { height, width, channels } = model.shape;
+  const pictures = { dims: [1, height, width, channels], data: Float32Array.from(pixels) };
+  const values = compute(model.nodes, model.constants, { pictures }), layers = layersOf(model, values);
+  return layers.flatMap(({ name, output_shape: sizes }, index) => shares.map((share) => {
+    const at = [...sizes, 1, 1].slice(0, 3).map((size, axis) => Math.floor(share[axis] * size));
+    return { name, at: at.slice(0, sizes.length), ...explained(model, values, layers, index, ...at) };
+  }));
+}"""
+UNKNOWN = {"groupnorm", "softmax", "skip"}  # to the page's arithmetic
 
 
 def page_of(model: Model, tmp_path: Path) -> str:
@@ -93,8 +110,112 @@ def test_files_are_answered_as_by_predict(browser: Browser, tmp_path: Path) -> N
             assert shown == pytest.approx(sorted((100 * p for p in one.probabilities.values()), reverse=True), abs=0.3)
             expect(card.locator(".said")).to_contain_text(one.predicted)
         expect(page.locator("#answers > *").first).to_contain_text("cannot read it as a picture")
-        expect(page.locator(".maps .atlas")).to_have_count(TINY.count("conv"))
+        expect(page.locator("details[open] > .atlas")).to_have_count(TINY.count(",") + 1)
         assert faults(page) == page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
+
+
+def test_the_arithmetic_is_that_of_a_trace(browser: Browser, tmp_path: Path) -> None:
+    """For numbers of every layer: what is added up, in order and size, what follows, and what is seen before it."""
+    random = np.random.default_rng(2)
+    pixels, shares = random.integers(0, 256, (13, 18, 1), np.uint8), [[0, 0, 0], *random.random((3, 3)).tolist()]
+    with visit(browser, page_of(model_of(LAYERS["valid"], GREY), tmp_path)) as page:
+        for line in LAYERS.values():
+            model = model_of(line, GREY, mirror=True)
+            page.goto(page_of(model, tmp_path))
+            page.get_by_text("Held against torch").wait_for()
+            trace = model.look(pixels).trace
+            for one in page.evaluate(EXPLAINED, [pixels.ravel().tolist(), shares]):
+                same_explanation(one, trace, line)
+
+
+def same_explanation(one: dict, trace: Trace, line: str) -> None:
+    named = {layer.name.removesuffix(".add").removesuffix(".cat"): layer.name for layer in trace.layers}
+    known, place = named[one["name"]], one["at"][1:] or one["at"]
+    following = trace.chain(known, *one["at"])
+    assert len(one["chain"]) == len(following) or not UNKNOWN.isdisjoint(re.findall("[a-z]+", line))
+    for mine, theirs in zip(one["chain"], following, strict=False):
+        assert (named[mine["name"]], tuple(mine["at"])) == (theirs.name, theirs.at)
+        assert mine["stored"] == pytest.approx(theirs.stored, rel=1e-5, abs=1e-5)
+        assert mine["available"] == (mine["kind"] not in UNKNOWN)
+        if mine["available"]:
+            same_arithmetic(mine, theirs)
+    assert tuple(one["picture_box"]) == trace.field(known, *place)
+    boxes = {trace.layers[layer].name: list(box) for layer, box in trace.lineage(known, *place) if layer >= 0}
+    for step in one["lineage"][1:]:
+        assert boxes[named[step["name"]]] in (step["box"], [])  # which a vector has none of
+
+
+def same_arithmetic(mine: dict, theirs: Explanation) -> None:
+    assert (mine["rule"], mine["agrees"], mine.get("divisor")) == (theirs.rule, True, theirs.divisor)
+    assert mine["value"] == pytest.approx(theirs.value, rel=1e-5, abs=1e-5)
+    for term, other in zip(mine["terms"], theirs.terms, strict=True):
+        assert (term["channel"], tuple(term["origin"])[-len(other.origin) :]) == (other.channel, other.origin)
+        assert term["value"] == pytest.approx(other.value, rel=1e-5, abs=1e-5)
+        np.testing.assert_allclose(np.ravel(term["patch"]), np.ravel(other.patch), 1e-5, 1e-5)
+        if other.kernel is not None:
+            np.testing.assert_allclose(np.ravel(term["kernel"]), np.ravel(other.kernel), atol=1e-6)
+
+
+def test_a_click_on_a_map_shows_its_arithmetic(browser: Browser, tmp_path: Path) -> None:
+    """Patch times filter plus bias, by hand in NumPy; keys go on, steps lead elsewhere, another picture is followed."""
+    model = model_of("conv 5 3, relu, maxpool 2, flatten, dense classes", COLOUR, mirror=True)
+    random = np.random.default_rng(4)
+    pictures = random.integers(0, 256, (2, 16, 16, 3), np.uint8)
+    for number, pixels in enumerate(pictures):
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    weight, bias = (one.detach().double().numpy() for one in model.network[0].parameters())
+
+    def by_hand(pixels: np.ndarray, channel: int, y: int, x: int) -> list[float]:
+        each = model.preparation
+        shares = (pixels - np.array(each.low)) / (np.array(each.high) - each.low)
+        x0 = np.pad((shares - each.mean) / each.std, ((1, 1), (1, 1), (0, 0))).transpose(2, 0, 1)
+        shares = (x0[:, y : y + 3, x : x + 3] * weight[channel]).sum((1, 2))
+        return [*sorted(shares, key=abs, reverse=True), bias[channel], shares.sum() + bias[channel]]
+
+    with visit(browser, page_of(model, tmp_path)) as page:
+        page.locator("input[type=file]").set_input_files(tmp_path / "0.png")
+        maps, ledger = page.get_by_label("Maps of conv1", exact=True), page.locator(".ledger")
+        expect(page.get_by_text("Filters of the first convolution: 5 of 3 × 3")).to_be_visible()
+        expect(ledger).to_have_count(0)
+        maps.click(position={"x": 5 + 54 + 3 * 7 + 1, "y": 5 + 3 * 15 + 1})
+        expect(ledger.locator("h2")).to_have_text("Layer conv1, channel 1, row 15, column 7")
+
+        def shown() -> list[float]:
+            figures = ledger.locator(".step").first.locator(".terms > tbody > tr > .figure data")
+            return [float(one.get_attribute("value")) for one in figures.all()]
+
+        assert shown() == pytest.approx(by_hand(pictures[0], 1, 15, 7), abs=1e-5)
+        expect(ledger.locator(".checksum.good")).to_have_count(3)
+        assert ledger.locator(".detail td.padding").count() == 2 * 3  # below the map, in the patch and its products
+        maps.press("ArrowUp")
+        expect(ledger.locator("h2")).to_contain_text("row 14, column 7")
+        page.locator("input[type=file]").set_input_files(tmp_path / "1.png")
+        expect(page.locator("#answers h2")).to_have_text(["1.png", "0.png"])
+        assert shown() == pytest.approx(by_hand(pictures[1], 1, 14, 7), abs=1e-5)
+        ledger.get_by_role("button", name="maxpool1", exact=True).click()
+        expect(page.locator("details", has=maps).locator(".ledger")).to_have_count(0)
+        expect(ledger.locator("h2")).to_have_text("Layer maxpool1, channel 1, row 7, column 3")
+        page.keyboard.press("Escape")
+        expect(page.get_by_label("Maps of maxpool1", exact=True)).to_be_focused()
+        page.get_by_label("Maps of dense1", exact=True).press("Home")
+        expect(ledger.locator("h2")).to_have_text("Layer dense1, channel 0 (a)")
+        assert faults(page) == page.evaluate(WIDER.replace('"html", "main", "header"', '"html", "body"')) == []
+
+
+def test_of_many_layers_the_convolutions_are_open(browser: Browser, tmp_path: Path) -> None:
+    """The others open with a click on their names; a cell of a rim of zeros sees nothing; layers without arithmetic."""
+    line = f"conv 4 4, groupnorm 2, relu, {'conv 4 3, relu, ' * 6}globalavgpool, dense classes"
+    with visit(browser, page_of(model_of(line, COLOUR), tmp_path)) as page:
+        Image.new("RGB", (16, 16), "red").save(tmp_path / "red.png")
+        page.locator("input[type=file]").set_input_files(tmp_path / "red.png")
+        expect(page.locator("details[open] h3")).to_have_text([re.compile(f"^conv{n}: 4 maps") for n in range(1, 8)])
+        for name, text in (
+            ("conv1_pad", "Sees nothing of the picture"),
+            ("groupnorm1", "has no arithmetic of groupnorm"),
+        ):
+            page.get_by_text(f"{name}: ").click()
+            page.get_by_label(f"Maps of {name}", exact=True).press("Home")
+            expect(page.locator(".ledger")).to_contain_text(text)
 
 
 def test_answers_that_go_are_told(browser: Browser, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
+        self.made: dict[str, nn.Module] = {}  # by the name of a value: the layer that gives it
         self._constants: dict[tuple, tuple[str, np.ndarray]] = {}
 
     @property
@@ -85,7 +86,10 @@ def layers(graph: Graph, several: Iterable[nn.Module], x: Value) -> Value:
         if write is None:
             rule, remedy = "a graph can hold every layer of the notation", "use the model file"
             raise StriateError(rule, received=type(layer).__name__, remedy=remedy)
-        x = Value(write(graph, layer, x), layer(x.tensor))
+        name = write(graph, layer, x)
+        if name != x.name:
+            graph.made.setdefault(name, layer)  # the innermost, where several have it from one
+        x = Value(name, layer(x.tensor))
     return x
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -21,11 +22,17 @@ from striate.errors import StriateError, counted
 from striate.evaluate.named import interval, label
 from striate.export.passes import Passes
 from striate.export.whole import Whole, Written, whole
+from striate.inside.trace import OTHERS
+from striate.network.blocks import Ensemble
 from striate.tasks.task import Task
 
 WEB = Path(__file__).parent.parent / "web"
-MODULES = ("dom.js", "colour.js", "atlas.js", "graph.js", "answers.js", "alone.js")
+MODULES = (
+    "dom.js", "colour.js", "atlas.js", "graph.js", "answers.js", "numbers.js", "copy.js", "ledger.js", "arithmetic.js",
+    "within.js", "alone.js",
+)  # fmt: skip
 STYLES = ("style.css", "predict.css")
+PLAIN = " !$&'()*+,/:;=?@[]^`{|}"  # stays as it is in an address of data, which is shorter than base64
 LARGEST = 300_000_000  # bytes of weights: in base64 all of them have to fit into one string of the browser
 
 
@@ -79,7 +86,7 @@ def introduced(task: Task, preparation: Preparation, name: str, run: Path | None
 
 def _computed(made: Whole, passes: Passes) -> dict[str, object]:
     """The graph, and what the page needs to turn pictures into its input and its output into answers."""
-    preparation, kinds = passes.preparation, [node.kind for node in made.graph.nodes]
+    preparation = passes.preparation
     return {
         "shape": asdict(preparation.shape),
         "dark": float(np.mean(preparation.mean)) < 0.5,
@@ -88,10 +95,19 @@ def _computed(made: Whole, passes: Passes) -> dict[str, object]:
         "gives": made.gives,
         "nodes": [node._asdict() for node in made.graph.nodes],
         "constants": {name: _constant(array) for name, array in made.graph.constants.items()},
-        "convolutions": kinds.count("Conv") // len(passes.views) // len(passes.network.members()),
+        "layers": _layers(made, passes),
         "check": {"picture": _base64(made.pictures[0].tobytes()), "answer": made.expected[0].tolist()},
         "colours": colours.tables(),
     }
+
+
+def _layers(made: Whole, passes: Passes) -> list[tuple[str, str, str]]:
+    """The value, the name and the class of every layer in the order of execution: of an ensemble those of the first
+    member, and of the picture itself, not of its mirrored views."""
+    names = {layer: name for name, layer in passes.network.named_modules()}
+    first = {layer: value for value, layer in reversed(made.graph.made.items())}
+    known = ((value, names[layer], layer) for layer, value in reversed(first.items()) if not OTHERS.match(names[layer]))
+    return [(value, name, type(layer).__name__) for value, name, layer in known if not isinstance(layer, Ensemble)]
 
 
 def _constant(array: np.ndarray) -> dict[str, object]:
@@ -100,9 +116,11 @@ def _constant(array: np.ndarray) -> dict[str, object]:
 
 
 def _module(name: str) -> str:
-    """A module as an address that holds it; it finds the others by names, since such an address has no folder."""
+    """A module without its comments, as an address that holds it; it finds the others by names, since such an address
+    has no folder."""
     text = (WEB / name).read_text("utf-8").replace('from "./', 'from "striate/')
-    return f"data:text/javascript;base64,{_base64(text.encode())}"
+    text = re.sub(r"^ *(/\*.*?\*/|//[^\n]*)\n", "", text, flags=re.MULTILINE | re.DOTALL)
+    return f"data:text/javascript,{quote(text, safe=PLAIN)}"
 
 
 def _base64(data: bytes) -> str:

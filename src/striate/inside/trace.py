@@ -23,7 +23,7 @@ TOLERANCE = 1e-5  # of the sum of the sizes of all products: float32 rounding of
 # What `Trace.chain` follows a number through, up to and with the next pool.
 _ALONG = ACTIVATIONS | NORMS | {"identity"}
 _POOLS = frozenset({"maxpool", "avgpool", "adaptive-maxpool", "adaptive-avgpool", "mean", "amax"})
-_OTHERS = re.compile(r"ensemble\d+\.(?!1\.)\d+\.")  # members of an ensemble beside the first
+OTHERS = re.compile(r"ensemble\d+\.(?!1\.)\d+\.")  # members of an ensemble beside the first
 _SAME = {"pad", "dropout", "identity"}  # they show what the layer before them shows
 
 
@@ -244,7 +244,7 @@ def stage_ends(layers: Sequence[Layer], most: int) -> list[int]:
     last: dict[tuple[int, ...], int] = {}
     for layer in layers:
         shape = layer.output_shape
-        if len(shape) > 1 and max(shape[1:]) > 1 and layer.kind not in _SAME and not _OTHERS.match(layer.name):
+        if len(shape) > 1 and max(shape[1:]) > 1 and layer.kind not in _SAME and not OTHERS.match(layer.name):
             last[shape] = layer.index
     ends = sorted(last.values())
     steps = min(most, len(ends))

@@ -1,12 +1,12 @@
 /* An exported page: the network computes in it, and nothing leaves it. Everything about the model stands in #model. */
 
 import { card, classesOf, dropping, head } from "./answers.js";
-import { createAtlas } from "./atlas.js";
-import { GREY, Scale, range, useTables } from "./colour.js";
+import { GREY, useTables } from "./colour.js";
 import { button, digits, fill, h, note, panel, perFrame } from "./dom.js";
 import { compute } from "./graph.js";
+import { createWithin } from "./within.js";
 
-const SIDE = 280, MAP = 48; // pixels of the drawing, and of a map
+const SIDE = 280; // pixels of the drawing
 const LARGEST = 1e-3, QUICK = 50; // of the answer's size, that may be off; milliseconds of an answer that comes while one draws
 const painted = () => new Promise((go) => { requestAnimationFrame(() => setTimeout(go)); });
 
@@ -97,20 +97,6 @@ function ask(model, pixels) {
   return compute(model.nodes, model.constants, { pictures: { dims: [1, height, width, channels], data: pixels } });
 }
 
-/* The maps of the convolutions that the picture itself goes through, not those of its mirrored views. */
-function maps(model, values) {
-  const convolutions = model.nodes.filter(({ kind }) => kind === "Conv").slice(0, model.convolutions);
-  const drawn = convolutions.map(({ name }, number) => {
-    const { dims: [, ...shape], data } = values.get(name), { minimum, maximum } = range(data);
-    const scale = new Scale({ high: Math.max(-minimum, maximum) || 1, signed: true });
-    const atlas = createAtlas({ label: `Maps of convolution ${number + 1}` });
-    const title = h("h3", {}, `Convolution ${number + 1}: ${shape[0]} maps of ${shape[1]} × ${shape[2]}`);
-    return { section: h("section", { class: "maps" }, title, atlas.element, scale.legend("")), draw: () => atlas.draw({ shape, data, scale, side: MAP }) };
-  });
-  const whole = panel("What the convolutions leave of it", drawn.map(({ section }) => section));
-  return { whole, draw: () => drawn.forEach((one) => one.draw()) };
-}
-
 /* A place to draw on with a finger, pen or mouse, for networks that see grey; show(canvas) after every stroke, and while
    it is drawn where answers come quickly. */
 function drawing({ shape, dark }, quick, show) {
@@ -159,13 +145,12 @@ async function start(app) {
   const model = JSON.parse(document.getElementById("model").textContent);
   for (const one of Object.values(model.constants)) if (typeof one.data === "string") one.data = new Float32Array(bytes(one.data).buffer);
   useTables(model.colours);
-  const seen = h("div"), first = head(model);
+  const first = head(model), within = createWithin(model);
   let latest = null; // all values of the last answer, whose maps are shown
   const showMaps = () => {
     if (!latest) return;
-    const shown = maps(model, latest);
-    fill(seen, shown.whole);
-    shown.draw();
+    within.element.hidden = false;
+    within.show(latest);
   };
   const answer = (name, canvas, image, most) => {
     const pixels = prepared(canvas, model.shape), values = ask(model, pixels);
@@ -201,7 +186,8 @@ async function start(app) {
   fill(app, first, note("The network is held against torch …"));
   await painted();
   const { said, quick } = checked(model), pad = model.shape.channels === 1 ? drawing(model, quick, drawn) : null;
-  fill(app, first, h("div", { class: "given" }, zone, pad), answers, gone, seen, said);
+  within.element.hidden = true;
+  fill(app, first, h("div", { class: "given" }, zone, pad), answers, gone, within.element, said);
 }
 
 const app = document.getElementById("predict");

@@ -2,12 +2,13 @@
  *
  * compute(nodes, constants, given) gives a Map of every value by its name. A value is {dims, data}, data row by row in a
  * Float32Array, or an array of whole numbers where it is about sizes and places. Sums are added up in float64.
+ * sigmoid(x) and erf(x) are those of its layers.
  * resize([{dims: [1, maps, height, width], data}, , , {data: sizes}]) gives the maps at other sizes. */
 
 const count = (dims) => dims.reduce((product, size) => product * size, 1);
 const made = (dims) => ({ dims, data: new Float32Array(count(dims)) });
 const one = (fn) => ([x], how) => ({ dims: x.dims, data: x.data.map((value) => fn(value, how)) });
-const sigmoid = (value) => 1 / (1 + Math.exp(-value));
+export const sigmoid = (value) => 1 / (1 + Math.exp(-value));
 
 /* How far apart neighbours along each axis lie. */
 function strides(dims) {
@@ -212,7 +213,7 @@ function softmax([x]) {
 }
 
 /* The error function to 1.5e-7 (Abramowitz and Stegun 1964, 7.1.26). */
-function erf(value) {
+export function erf(value) {
   const t = 1 / (1 + 0.3275911 * Math.abs(value));
   const inner = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
   return Math.sign(value) * (1 - inner * Math.exp(-value * value));

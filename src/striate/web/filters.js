@@ -1,5 +1,8 @@
 /* The Filters tab: the learned kernels. A first layer of three channels is drawn in colour, deeper ones as a grid of
-   kernels, one row per output channel. A click opens the channel that the kernel makes in See. */
+   kernels, one row per output channel. A click opens the channel that the kernel makes in See.
+
+   State of its own in the address: input (index of the input channel), rank ("" | norm), reach ("" | robust),
+   view ("" | planes). */
 
 import { cancelled } from "./api.js";
 import { createAtlas, paintMap } from "./atlas.js";
@@ -20,9 +23,9 @@ const norms = ({ shape: [outputs, inputs, height, width], data }) => {
 
 export function mount(root, context) {
   const { api, go } = context;
-  const layerControl = select("Layer", [], "", (layer) => go({ layer: Number(layer), channel: 0, kernel: null, y: null, x: null }));
-  const orderControl = select("Order", [["", "as stored"], ["norm", "strongest first"]], "", (order) => go({ sort: order || null }));
-  const robustControl = check("without outliers", false, (on) => go({ robust: on ? "1" : null }));
+  const layerControl = select("Layer", [], "", (layer) => go({ layer: Number(layer), channel: 0, input: null, y: null, x: null }));
+  const orderControl = select("Order", [["", "as stored"], ["norm", "strongest first"]], "", (order) => go({ rank: order || null }));
+  const robustControl = check("without outliers", false, (on) => go({ reach: on ? "robust" : null }));
   const viewControl = segmented("Drawn as", [["", "in colour"], ["planes", "one plane per channel"]], "", (view) => go({ view: view || null }));
   const sheet = h("div", { class: "filter-sheet" });
   const legend = h("div");
@@ -35,13 +38,13 @@ export function mount(root, context) {
   let layers = null, weights = null, shown = "", state = null, turn = 0;
 
   const inputsShown = () => Math.min(weights.shape[1], MOST_INPUTS);
-  const openInSee = () => go({ tab: "see", layer: state.layer, channel: state.channel, y: null, x: null, term: String(state.kernel) });
-  const pick = (index) => go({ channel: Math.floor(index / inputsShown()), kernel: String(index % inputsShown()) });
+  const openInSee = () => go({ tab: "see", layer: state.layer, channel: state.channel, y: null, x: null, term: String(state.input) });
+  const pick = (index) => go({ channel: Math.floor(index / inputsShown()), input: String(index % inputsShown()) });
 
   function rows() {
     const strength = norms(weights);
     const order = Array.from(strength.keys());
-    return state.sort === "norm" ? order.sort((a, b) => strength[b] - strength[a]) : order;
+    return state.rank === "norm" ? order.sort((a, b) => strength[b] - strength[a]) : order;
   }
 
   /* Kernels in rows: one row per output channel, one column per input channel. */
@@ -68,13 +71,13 @@ export function mount(root, context) {
 
   function showChosen() {
     const [outputs, inputs, height, width] = weights.shape;
-    const output = Math.min(outputs - 1, state.channel), input = state.kernel;
+    const output = Math.min(outputs - 1, state.channel), input = state.input;
     const { groups } = layers.find(({ index }) => index === state.layer), channelOf = (i) => Math.floor(output * groups / outputs) * inputs + i;
     const at = (y, x) => weights.data[((output * inputs + input) * height + y) * width + x];
     const grid = Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => at(y, x)));
     const held = chosen.contains(document.activeElement) && document.activeElement.tagName === "SELECT";
     fill(chosen, h("h2", {}, `Filter ${output}`), h("p", { class: "quiet" }, `strength ${digits(norms(weights)[output])} (root of the sum of squares)`),
-      h("div", { class: "toolbar" }, select("Input channel", Array.from({ length: inputs }, (_, i) => [i, channelOf(i)]), input, (kernel) => go({ kernel })).element),
+      h("div", { class: "toolbar" }, select("Input channel", Array.from({ length: inputs }, (_, i) => [i, channelOf(i)]), input, (index) => go({ input: index })).element),
       h("div", { class: "scroll" }, numberGrid(`weights for input channel ${channelOf(input)}`, grid, { scale: scaleOf(grid, true) })),
       button("See what it answers to", openInSee, { class: "primary" }));
     if (held) chosen.querySelector("select").focus();
@@ -84,11 +87,11 @@ export function mount(root, context) {
 
   function paint() {
     const rgb = weights.shape[1] === 3 && weights.shape[2] * weights.shape[3] > 1;
-    const found = state.robust === "1" ? robust(weights.data) : range(weights.data);
+    const found = state.reach === "robust" ? robust(weights.data) : range(weights.data);
     viewControl.element.hidden = !rgb;
     viewControl.set(state.view ?? "");
-    robustControl.set(state.robust === "1");
-    orderControl.set(state.sort === "norm" ? "norm" : "");
+    robustControl.set(state.reach === "robust");
+    orderControl.set(state.rank === "norm" ? "norm" : "");
     about.textContent = `${shapeText(weights.shape)}: ${weights.shape[0]} filters over ${weights.shape[1]} channel${weights.shape[1] > 1 ? "s" : ""}` +
       (weights.shape[1] > MOST_INPUTS ? `, the first ${MOST_INPUTS} channels of each are drawn` : "");
     if (rgb && state.view !== "planes") paintColours(found); else paintPlanes(found);
@@ -108,10 +111,10 @@ export function mount(root, context) {
       const answer = await api.binary(`/api/filters/${layer}`, { slot: "filters" });
       if (mine !== turn) return;
       state = { ...given, layer, channel: Math.min(given.channel ?? 0, answer.shape[0] - 1),
-        kernel: Math.min(answer.shape[1] - 1, Number(given.kernel) || 0) };
+        input: Math.min(answer.shape[1] - 1, Number(given.input) || 0) };
       weights = answer;
       layerControl.set(layer);
-      const paintAs = [layer, state.sort, state.robust, state.view].join();
+      const paintAs = [layer, state.rank, state.reach, state.view].join();
       if (paintAs !== shown) paint();
       shown = paintAs;
       showChosen();

@@ -156,7 +156,7 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
       painted = "";
     },
     draw(given, maps) {
-      place = given;
+      place = { ...given, sort: ORDERS.some(([key]) => key === given.sort) ? given.sort : "" };
       element.classList.remove("busy");
       const { picture, layer, channel, low, high } = place, deep = deepHere();
       const wanted = [picture, layer, place.range, place.robust, place.sort, low, high, place.range === "channel" && channel].join();

@@ -4,7 +4,7 @@
 
 import { cancelled } from "./api.js";
 import { paintWithin } from "./atlas.js";
-import { range, Scale } from "./colour.js";
+import { inputBytes, range, Scale } from "./colour.js";
 import { digits, empty, fill, h, inputShape, note, number, panel, perFrame, placeText, select, shapeText, worded } from "./dom.js";
 import { createPlane, sideBySide } from "./plane.js";
 import { createTrust } from "./trust.js";
@@ -12,20 +12,6 @@ import { createTrust } from "./trust.js";
 const ON_PICTURE = ["occlusion", "integrated_gradients", "gradient"]; // methods that look at no single layer
 const OPACITY = 80;
 const SIDE = 440, SMALL = 200;
-
-/* Bytes [r, g, b] of every pixel of the prepared picture, as `display` says; other than 3 channels become their mean. */
-function drawPicture({ shape: [channels, height, width], data, header }, { from, ...laid }) {
-  const { minimum, maximum } = header.display;
-  const size = height * width;
-  const bytes = new Uint8ClampedArray(3 * from.length);
-  const shown = (channel, i) => 255 * (data[channel * size + i] - minimum[channel]) / (maximum[channel] - minimum[channel] || 1);
-  from.forEach((i, at) => {
-    if (i < 0) return;
-    const mean = channels === 3 ? null : Array.from({ length: channels }, (_, c) => shown(c, i)).reduce((a, b) => a + b) / channels;
-    for (let c = 0; c < 3; c++) bytes[3 * at + c] = mean ?? shown(c, i);
-  });
-  return { ...laid, bytes };
-}
 
 /* The map over the picture: the further a value is from zero, the less of the picture shows through. */
 function overlay({ bytes }, heat, scale, opacity, target) {
@@ -186,7 +172,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
       fill(trouble, known.note ? h("p", { class: "quiet" }, known.note) : null);
       const [, ...sides] = inputShape(known.layers), laid = sideBySide(sides.length > 2 ? sides[0] : 1, ...heat.shape);
       const map = { header: heat.header, shape: [laid.height, laid.width], data: Float32Array.from(laid.from, (i) => i < 0 ? 0 : heat.data[i]) };
-      showHeat(drawPicture(picture, laid), map, known.layers, laid);
+      showHeat({ ...laid, bytes: inputBytes(picture, laid.from) }, map, known.layers, laid);
       const judged = await api.json(`/api/trust/${asked}`, { slot: "trust" });
       if (!gone && asked === shown) trust.show(judged, map, seen.scale, { ...laid, flat: heat.shape });
     } catch (error) {

@@ -5,7 +5,7 @@
                               frames lie one below the other, and one of them is seen at a time
    field.show(box, actual)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one */
 
-import { range, Scale } from "./colour.js";
+import { inputBytes, range, Scale } from "./colour.js";
 import { button, check, digits, fill, h, letterOf, select, shapeText, worded } from "./dom.js";
 import { numberGrid } from "./numbers.js";
 
@@ -21,19 +21,16 @@ function rowsOf({ shape, data, header }, from, to) {
   return { shape: [...shape.slice(0, -2), to - from, width], data: cut, header };
 }
 
-/* Prepared numbers back to what a screen can show: one grey channel, red green blue, or one row per channel. */
-function rgba({ shape: [channels, height, width], data, header }) {
-  const { minimum, maximum } = header.display;
-  const flat = height === 1;
-  const rows = flat ? channels : height;
-  const image = new ImageData(width, rows);
+/* Prepared numbers back to what a screen can show: a picture, or one grey row for each channel of a line. */
+function rgba(input) {
+  const { shape: [channels, height, width], data, header: { display: { minimum, maximum } } } = input;
+  const flat = height === 1, size = flat ? channels * width : height * width;
+  const image = new ImageData(width, size / width);
+  const bytes = flat ? null : inputBytes(input, Int32Array.from({ length: size }, (_, i) => i));
   const level = (value, channel) => 255 * (value - minimum[channel]) / (maximum[channel] - minimum[channel] || 1);
-  for (let y = 0; y < rows; y++) {
-    for (let x = 0; x < width; x++) {
-      const at = 4 * (y * width + x), from = y * width + x, plane = height * width;
-      for (let part = 0; part < 3; part++) image.data[at + part] = flat || channels < 3 ? level(data[from], flat ? y : 0) : level(data[from + part * plane], part);
-      image.data[at + 3] = 255;
-    }
+  for (let i = 0; i < size; i++) {
+    for (let part = 0; part < 3; part++) image.data[4 * i + part] = flat ? level(data[i], Math.floor(i / width)) : bytes[3 * i + part];
+    image.data[4 * i + 3] = 255;
   }
   return image;
 }
@@ -113,7 +110,7 @@ export function createField({ inks, onPick, onActual }) {
   function boxHere() {
     const [y0, y1, ...sides] = box;
     const first = Math.floor(y0 / high), last = Math.floor((y1 - 1) / high);
-    return { first, last, isHere: first <= current && current <= last, sides: [y0 - first * high, y1 - last * high, ...sides] };
+    return { first, last, isEmpty: last < first || sides[0] >= sides[1], isHere: first <= current && current <= last, sides: [y0 - first * high, y1 - last * high, ...sides] };
   }
 
   function drawActual(field) {
@@ -148,12 +145,12 @@ export function createField({ inks, onPick, onActual }) {
 
   function mark() {
     const width = input.shape[2];
-    const { first, last, isHere, sides: [y0, y1, x0, x1] } = boxHere();
+    const { first, last, isEmpty, isHere, sides: [y0, y1, x0, x1] } = boxHere();
     const percent = (part, whole) => `${100 * part / whole}%`;
-    frame.hidden = !isHere;
+    frame.hidden = isEmpty || !isHere;
     Object.assign(frame.style, { top: percent(y0, high), height: percent(y1 - y0, high), left: percent(x0, width), width: percent(x1 - x0, width) });
-    const size = high === 1 ? `${x1 - x0} ${x1 - x0 === 1 ? "position" : "positions"}` : `${y1 - y0} × ${x1 - x0} pixels`;
-    const where = frames === 1 ? "" : first === last ? ` in frame ${first + 1}` : ` in frames ${first + 1} to ${last + 1}`;
+    const size = isEmpty ? "nothing, this is padding" : high === 1 ? `${x1 - x0} ${x1 - x0 === 1 ? "position" : "positions"}` : `${y1 - y0} × ${x1 - x0} pixels`;
+    const where = frames === 1 || isEmpty ? "" : first === last ? ` in frame ${first + 1}` : ` in frames ${first + 1} to ${last + 1}`;
     text.textContent = `Possible field: ${size}${where}.${drawActual(touched)}`;
     numbers();
   }
@@ -182,8 +179,8 @@ export function createField({ inks, onPick, onActual }) {
       box = possible;
       touched = field;
       actual.set(Boolean(field));
-      const { first, last } = boxHere();
-      if (isNew && frames > 1) turnTo((first + last) >> 1); else mark();
+      const { first, last, isEmpty } = boxHere();
+      if (isNew && frames > 1 && !isEmpty) turnTo((first + last) >> 1); else mark();
     },
   };
 }

@@ -115,8 +115,9 @@ class Glass:
         }
 
     def pictures(self, request: Request) -> Reply:
+        part, find = (request.query.get(name, "") for name in ("part", "find"))
         limit = min(request.whole("limit", 60), MOST_PICTURES)
-        return json_reply(self.gallery.page(request.query.get("part", ""), request.whole("offset", 0), limit))
+        return json_reply(self.gallery.page(part, request.whole("offset", 0), limit, find))
 
     def drop(self, request: Request) -> Reply:
         entry = self.gallery.add(request.body, request.name or "picture")

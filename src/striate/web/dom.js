@@ -19,6 +19,7 @@
                                 what has one axis has positions, no pixels
    letterOf(channel)            " “e”" for the channel of that letter in a text's input, "" elsewhere; useSymbols(letters) says which
    inWords(text, model)         a cell of a run's tables as the page says it: numbers by the names of their columns
+   typesIn(event)               whether a key was meant for a control or a dialog, not for the page
    perFrame(fn)                 fn at most once per frame, with the latest arguments
    dropped(over, take)          files dropped anywhere on the page: over(whether some are held above it), then take(files) */
 
@@ -143,6 +144,8 @@ export const placeText = (y, x, shape) => shape.length === 4 ? `frame ${Math.flo
 export const frameRows = (shape) => shape.length === 4 ? shape[2] : undefined;
 /* The shape of what a network is given. */
 export const inputShape = (layers) => layers.find(({ inputs }) => inputs.includes(-1)).input_shape;
+
+export const typesIn = ({ target }) => target.matches("select, textarea, input:not([type=range], [type=checkbox])") || Boolean(document.querySelector("dialog[open]"));
 
 export function perFrame(fn) {
   let waiting = null;

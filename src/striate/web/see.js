@@ -2,7 +2,7 @@
 
 import { cancelled } from "./api.js";
 import { range, Scale } from "./colour.js";
-import { empty, fill, frameRows, h, inputShape, worded } from "./dom.js";
+import { empty, fill, frameRows, h, inputShape, typesIn, worded } from "./dom.js";
 import { createField } from "./field.js";
 import { createLedger, strongest } from "./ledger.js";
 import { inPlane } from "./numbers.js";
@@ -48,10 +48,11 @@ export function mount(root, context) {
     onActual: (on) => go({ field: on ? "actual" : null }),
   });
   const layout = h("div", { class: "see" }, field.element, sheet.element, ledger.element, strip.element);
-  layout.addEventListener("keydown", (event) => {
+  const onBracket = (event) => {
     const step = { "[": -1, "]": 1 }[event.key];
-    if (step && place) openLayer(place.layer + step);
-  });
+    if (step && place && !typesIn(event)) openLayer(place.layer + step);
+  };
+  addEventListener("keydown", onBracket);
   let place = null, maps = null, mapsPath = "", shown = "", turn = 0;
 
   /* Another layer at the same place of the picture. */
@@ -130,5 +131,5 @@ export function mount(root, context) {
     }
   }
 
-  return { update, unmount() { sheet.stop(); turn++; } };
+  return { update, unmount() { removeEventListener("keydown", onBracket); sheet.stop(); turn++; } };
 }

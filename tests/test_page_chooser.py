@@ -53,7 +53,7 @@ def test_of_several_dropped_files_the_first_is_open_and_none_is_lost(page: Page)
         return list(out.getvalue())
 
     several = DROP.replace("([name, bytes])", "(files)").replace(
-        "dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type: \"image/png\" }))",
+        'dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }))',
         "for (const [name, bytes] of files) dataTransfer.items.add(new File([new Uint8Array(bytes)], name))",
     )
     page.evaluate(several, [["a.png", png(10)], ["no.png", [1, 2, 3]], ["b.png", png(200)]])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from browser import SETTLED, Browser, Page, expect, page_of, visit
 from test_page_fits import asked
 
@@ -21,10 +22,13 @@ def pixels(page: Page, selector: str) -> np.ndarray:
     return np.array(page.locator(selector).evaluate(PIXELS)).reshape(24, 24, 4)[:, :, :3]
 
 
-def saved(folder: Path, line: str, shape: Shape) -> Path:
-    """A model file with random weights for two classes."""
+def saved(folder: Path, line: str, shape: Shape, shrink: float = 1.0) -> Path:
+    """A model file with random weights for two classes; of the first layer all filters but one divided by `shrink`."""
     task = make_task("classification", {"classes": ("a", "b")})
     network = build(line, shape.seen, task.outputs, seed=3)
+    if shrink > 1:
+        with torch.no_grad():
+            next(network.parameters())[1:] /= shrink
     ends = {"low": 0.0, "high": 255.0, "mean": 0.4, "std": 0.25}
     figures = Preparation(shape=shape, **{name: (value,) * shape.channels for name, value in ends.items()})
     Model(network.eval(), task, figures).save(folder / "model.safetensors")
@@ -60,3 +64,53 @@ def test_a_number_of_padding_sees_nothing(browser: Browser, tmp_path: Path) -> N
         page.goto(f"{page.url.split('#')[0]}#layer=1&y=23&x=23")
         expect(page.locator(".ledger-head")).to_contain_text("Sees rows 22–23, columns 22–23 of the picture")
         expect(page.locator(".field-box")).to_be_visible()
+
+
+def test_fixed_filters_say_so_and_are_seen(browser: Browser, tmp_path: Path) -> None:
+    """Those of `whiten` have very different strength: each has a range of its own until another one is chosen, so that
+    the weakest are no grey squares; learned ones share the layer's."""
+    np.save(tmp_path / "some.npy", np.zeros((24, 24, 3), np.uint8))
+    shape = Shape(height=24, width=24, channels=3)
+    model = saved(tmp_path, "whiten 3 3, conv 4 3, relu, flatten, dense classes", shape, shrink=300)
+    spread = "all => all.map((one) => { const { data } = one.getContext('2d').getImageData(0, 0, 3, 3);"
+    spread += "const seen = data.filter((_, i) => i % 4 < 3); return Math.max(...seen) - Math.min(...seen); })"
+    with page_of(model, tmp_path / "some.npy") as address, visit(browser, f"{address}#tab=filters") as page:
+        expect(page.get_by_role("heading", name="Filters that stay fixed")).to_be_visible()
+        expect(page.locator("main")).to_contain_text("measured before the training")
+        expect(page.get_by_label("Range")).to_have_value("each")
+        tiles = page.locator(".filter-tiles canvas")
+        assert min(tiles.evaluate_all(spread)) > 60
+        page.get_by_label("Range").select_option("layer")
+        expect(page.locator(".filters")).to_contain_text("full colour")
+        assert min(tiles.evaluate_all(spread)) < 10
+        page.get_by_label("Layer").select_option("1")
+        expect(page.get_by_role("heading", name="Learned filters")).to_be_visible()
+        expect(page.locator("main")).not_to_contain_text("measured before")
+
+
+def test_only_what_looks_at_colours_is_drawn_in_colours(browser: Browser, tmp_path: Path) -> None:
+    """A series of three channels and a layer of three maps have planes, and no choice between the two."""
+    np.save(tmp_path / "three.npy", np.zeros((1, 40, 3), np.float32))
+    series = Shape(height=1, width=40, channels=3, depth="float32", form="series")
+    grey = Shape(height=24, width=24, channels=1)
+    for shape, line, layer in (
+        (series, "conv 4 5, relu, flatten, dense classes", 0),
+        (grey, "conv 3 3, relu, conv 5 3, relu, flatten, dense classes", 2),
+    ):
+        place = f"#tab=filters&layer={layer}"
+        with page_of(saved(tmp_path, line, shape)) as address, visit(browser, address + place) as page:
+            expect(page.locator(".filter-sheet .atlas canvas")).to_be_visible()
+            expect(page.locator(".filter-tiles")).to_have_count(0)
+            expect(page.get_by_role("group", name="Drawn as")).to_be_hidden()
+
+
+def test_a_network_of_dense_layers_shows_its_templates(browser: Browser, tmp_path: Path) -> None:
+    """Filters draws them as large as the picture, and Explain begins with a method that can answer."""
+    np.save(tmp_path / "some.npy", np.arange(576, dtype=np.uint8).reshape(24, 24, 1))
+    shape = Shape(height=24, width=24, channels=1)
+    model = saved(tmp_path, "flatten, dense 4, relu, dense classes", shape)
+    with page_of(model, tmp_path / "some.npy") as address, visit(browser, f"{address}#tab=filters") as page:
+        expect(page.locator(".filters")).to_contain_text("4 × 1 × 24 × 24: 4 filters over 1 channel")
+        page.get_by_role("tab", name="Explain").click()
+        expect(page.locator(SETTLED["explain"]).first).to_be_visible()
+        expect(page.get_by_label("Method")).to_have_value("occlusion")

@@ -241,7 +241,7 @@ def test_every_depth_and_channel_count_is_shown(channels: int, shown: int, depth
 
 
 def test_pictures_are_found_by_name_and_label(tmp_path: Path, pictures: Path) -> None:
-    """However it is written; parts count what was found, and those without any stay in sight; dropped ones count too."""
+    """However it is written; parts count what was found, those without any stay; dropped ones count too."""
     gallery = Gallery(make_run(tmp_path, pictures))
     gallery.add(png_of(np.zeros((4, 6), np.uint8)), "My DOG.png")
     found = gallery.page("", 0, 60, "dog")

@@ -24,7 +24,17 @@ from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
 from striate.serve.embedding import Embedding
-from striate.serve.flat import as_filters, as_maps, as_plane, box_of, named, place_of, plain_step, thumbnail
+from striate.serve.flat import (
+    as_maps,
+    as_plane,
+    box_of,
+    filters_at,
+    filters_told,
+    named,
+    place_of,
+    plain_step,
+    thumbnail,
+)
 from striate.serve.gallery import YOURS, Gallery, shown, small
 from striate.serve.looking import Looking, Seen, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
@@ -197,17 +207,11 @@ class Glass:
         return array_reply(values, **figures(values))
 
     def filters(self, request: Request) -> Reply:
-        seen = self.looking.blank().trace
-        each = ((layer, as_filters(seen.kernels(layer.index))) for layer in seen.layers)
-        told = [
-            {"index": layer.index, "name": layer.name, "shape": v.shape, "groups": layer.facts.get("groups", 1)}
-            for layer, v in each
-            if v is not None
-        ]
-        return json_reply({"layers": told})
+        form = self.looking.model.preparation.shape.form
+        return json_reply({"layers": filters_told(self.looking.blank().trace, form)})
 
     def filter(self, request: Request, layer: str) -> Reply:
-        values = as_filters(self.looking.blank().trace.kernels(_layer(layer)))
+        values = filters_at(self.looking.blank().trace, _layer(layer))
         if values is None:
             raise Refusal(404, f"{layer} has no filters")
         return array_reply(values, **figures(values))

@@ -29,6 +29,7 @@ function overlay({ bytes }, heat, scale, opacity, target) {
   }
 }
 
+const isMap = ({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1);
 const fact = (words, ...value) => [h("dt", {}, words), h("dd", {}, value)];
 
 /* What must be known to read the map. */
@@ -105,7 +106,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     const chances = said.map((one) => [String(one.class), `${one.label} · ${model.shares ? `${(100 * one.probability).toFixed(1)} %` : digits(one.probability)}`]);
     controls.class.options([["", `${model.one_label ? "the most likely" : "what is told"}: ${model.classes[target] ?? ""}`], ...chances]);
     controls.versus.options([["", "nothing else"], ...chances.filter(([key]) => Number(key) !== (state.class ?? target))]);
-    const maps = layers.filter(({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1));
+    const maps = layers.filter(isMap);
     controls.layer.options([["", "the last with a map"],
       ...maps.map(({ index, name, output_shape: shape }) => [String(index), `${name} · ${shapeText(shape)}`])]);
     const chosen = method();
@@ -160,6 +161,8 @@ export function mount(root, { api, model, go, trace, announce, store }) {
       if (gone || asked !== shown) return;
       known = found;
       if (state.versus !== null && state.versus === (state.class ?? known.target)) return void go({ versus: null });
+      // A network without maps can only be asked about the picture itself.
+      if (!state.method && !known.layers.some(isMap)) return void go({ method: ON_PICTURE[0] });
       fill(stage, body);
       if (columns.hidden) fill(trouble, h("p", { class: "quiet" }, "The map is worked out …"));
       showControls(known);

@@ -149,12 +149,12 @@ export function mount(root, { api, go, model, announce }) {
   }
 
   function showFilters({ shape, data }) {
-    const [count, channels, height, width] = shape;
-    const values = channels === 3 ? data : meanFilters(shape, data);
+    const [count, channels, height, width] = shape, isColour = channels === 3 && (model.form ?? "picture") === "picture" && (model.input_shape[0] ?? 3) === 3;
+    const values = isColour ? data : meanFilters(shape, data);
     const scale = Scale.of(widest("filters", values), true);
-    pictureOfFilters.draw({ shape: [count, height, width], data: channels === 3 ? new Float32Array(count * height * width) : values,
-      scale: channels === 3 ? weightColours(data, height * width, scale.high) : scale, side: count > 32 ? 44 : 60 });
-    fill(filterNotes, channels === 3 ? h("p", { class: "quiet" }, `Colours around grey: grey is 0, the ends are ±${digits(scale.high)}.`)
+    pictureOfFilters.draw({ shape: [count, height, width], data: isColour ? new Float32Array(count * height * width) : values,
+      scale: isColour ? weightColours(data, height * width, scale.high) : scale, side: count > 32 ? 44 : 60 });
+    fill(filterNotes, isColour ? h("p", { class: "quiet" }, `Colours around grey: grey is 0, the ends are ±${digits(scale.high)}.`)
       : scale.legend(channels > 1 ? `mean over ${channels} channels` : "weight"));
   }
 

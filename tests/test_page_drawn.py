@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import SETTLED, Browser, Page, expect, page_of, visit
+from browser import SETTLED, Browser, Page, expect, grid, page_of, visit
 from test_page_fits import asked
 
 from striate.data.prepare import Preparation, Shape
@@ -114,3 +114,83 @@ def test_a_network_of_dense_layers_shows_its_templates(browser: Browser, tmp_pat
         page.get_by_role("tab", name="Explain").click()
         expect(page.locator(SETTLED["explain"]).first).to_be_visible()
         expect(page.get_by_label("Method")).to_have_value("occlusion")
+
+
+def test_numbers_of_the_picture_are_told_as_in_the_file(browser: Browser, tmp_path: Path) -> None:
+    """Ticked, the cells hold the file's own values, of the chosen channel; else what the network gets."""
+    values = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    np.save(tmp_path / "some.npy", values)
+    words = asked(tmp_path, Shape(height=24, width=24, channels=3), tmp_path / "some.npy")
+    with page_of(*words) as address, visit(browser, f"{address}#layer=0&y=4&x=6") as page:
+        expect(page.locator(SETTLED["see"])).to_be_visible()
+        cells = page.locator(".field-panel .numbers")
+        expect(cells.locator("caption")).to_have_text("red, rows 7–11, columns 9–13")
+        np.testing.assert_allclose(grid(cells), (values[7:12, 9:14, 0] / 255 - 0.4) / 0.25, atol=1e-5)
+        page.get_by_label("values of the file").check()
+        np.testing.assert_allclose(grid(cells), values[7:12, 9:14, 0], atol=1e-3)
+        page.get_by_role("button", name="blue").click()
+        np.testing.assert_allclose(grid(cells), values[7:12, 9:14, 2], atol=1e-3)
+
+
+def test_the_chosen_number_stands_under_its_map(browser: Browser, tmp_path: Path) -> None:
+    """So that a tap on a telephone, where nothing follows the finger, is answered in sight; with ≈ where the layer came
+    in half precision, whose digits are not all right."""
+    np.save(tmp_path / "some.npy", np.zeros((24, 24, 3), np.uint8))
+    words = asked(tmp_path, Shape(height=24, width=24, channels=3), tmp_path / "some.npy")
+    with page_of(*words) as address, visit(browser, f"{address}#layer=0&channel=1&y=4&x=6", width=390) as page:
+        expect(page.locator(SETTLED["see"])).to_be_visible()
+        told, exact = page.locator(".sweep-maps figcaption").last, page.locator(".ledger-head data")
+        expect(told).to_contain_text(f"channel 1row 4, column 6: {exact.inner_text()}", use_inner_text=False)
+        page.locator(".card", has_text="dense1").click()
+        expect(page.locator(".ledger-head h2")).to_contain_text("Layer dense1")
+        expect(told).to_contain_text(f"dense1channel 1{exact.inner_text()}")
+        script = """([value, dtype]) => import("/dom.js").then((dom) => dom.mapDigits(value, { dtype }))"""
+        assert page.evaluate(script, [-0.09571, "float16"]) == "≈ −0.0957"
+        assert page.evaluate(script, [-0.09571, "float32"]) == "−0.09571"
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        (
+            "flatten, dense 2, relu, dense classes, scale 0.5, softmax",
+            {"dense2": True, "relu1": False, "dense1": False},
+        ),
+        ("conv 2 3, relu, flatten, dense classes", {"dense1": True, "conv1": False}),
+    ],
+)
+def test_classes_are_named_from_the_logits_on(
+    browser: Browser, tmp_path: Path, line: str, named: dict[str, bool]
+) -> None:
+    """A factor and a softmax behind them leave each number with its class; a hidden layer as wide has no classes."""
+    np.save(tmp_path / "some.npy", np.zeros((24, 24, 1), np.uint8))
+    model = saved(tmp_path, line, Shape(height=24, width=24, channels=1))
+    with page_of(model, tmp_path / "some.npy") as address, visit(browser, address) as page:
+        expect(page.locator(SETTLED["see"])).to_be_visible()
+        last = page.locator(".card").last.inner_text().split()[0]
+        for layer, is_class in {**named, last: True}.items():
+            page.locator(".card", has_text=layer).click()
+            expect(page.locator(".ledger-head h2")).to_contain_text(f"Layer {layer}, channel 0")
+            assert ("(a)" in page.locator(".ledger-head h2").inner_text()) == is_class, layer
+
+
+def test_layers_of_an_ensemble_are_explained_together(browser: Browser, tmp_path: Path) -> None:
+    """A choice of Explain is a layer of every member: its map and the bias add up to the score, as one member's cannot;
+    and its maps in See are a click away."""
+    np.save(tmp_path / "some.npy", np.random.default_rng(0).integers(0, 256, (24, 24, 1), dtype=np.uint8))
+    line = "ensemble 2 (conv 4 3, relu, conv 5 3, relu, flatten, dense classes)"
+    model = saved(tmp_path, line, Shape(height=24, width=24, channels=1))
+    with page_of(model, tmp_path / "some.npy") as address, visit(browser, f"{address}#tab=explain") as page:
+        expect(page.locator(SETTLED["explain"]).first).to_be_visible()
+        total = page.locator("dt", has_text="Sum of the map").locator("+ dd data")
+        usual = float(total.get_attribute("value"))
+        layer = page.locator(".explain .field", has=page.get_by_text("Layer", exact=True)).get_by_role("combobox")
+        assert [text.split()[0] for text in layer.locator("option").all_inner_texts()][1:] == [
+            *("ensemble1.*.conv1", "ensemble1.*.relu1", "ensemble1.*.conv2", "ensemble1.*.relu2"),
+        ]
+        layer.select_option("ensemble1.*.relu2")
+        expect(page.locator(".explain-facts")).to_contain_text("ensemble1.*.relu2")
+        expect(page.locator(".explain-trust .note").first).to_be_visible()
+        assert float(total.get_attribute("value")) == pytest.approx(usual, rel=1e-6)
+        page.get_by_text("See this layer's maps").click()
+        expect(page.locator(".ledger-head h2")).to_contain_text("ensemble1.1.relu2")

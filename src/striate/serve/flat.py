@@ -36,7 +36,7 @@ def filters_at(seen: Trace, layer: int | str) -> np.ndarray | None:
     return as_filters(seen.kernels(layer) if templates is None else templates)
 
 
-def filters_told(seen: Trace, form: str) -> list[dict]:
+def filters_of(seen: Trace, form: str) -> list[dict]:
     """Which layers have filters, for JSON. fixed: the training leaves them as they are; colour: they weigh the red,
     green and blue of a picture. form: that of what the network is given."""
     outside = {PICTURE} | {layer.index for layer in seen.layers if layer.kind == "pad" and PICTURE in layer.inputs}

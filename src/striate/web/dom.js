@@ -10,6 +10,7 @@
    check(label, value, onChange)                         a tick box -> {element, set}
    panel(title, ...children)    a titled card; empty(title, text) an empty state; note(text, "error" | "info" | "good")
    digits(v), exact(v)          4 significant digits; every digit. Non-finite numbers come as "NaN", "Infinity"
+   mapDigits(v, header)         digits of a number of maps; of those that were sent in half precision fewer, behind ≈
    percent(share)               with a decimal where a whole number would read 0, 100 or too coarse
    number(v, props, text)       <data> with text (default: digits(v)) shown and the exact value in its title and value
    signedBar(value, most)       a bar from the middle to the right (plus) or left (minus)
@@ -107,6 +108,7 @@ export function digits(value, places = 4) {
   return sign(rounded.includes("e") ? String(Number(rounded)) : rounded);
 }
 
+export const mapDigits = (value, { dtype }) => dtype === "float16" ? `≈ ${digits(value, 3)}` : digits(value);
 export const percent = (share) => `${(100 * share).toFixed(share >= 0.995 || share < 0.0995 ? 1 : 0)} %`;
 export const exact = (value) => String(Number(value));
 export const number = (value, props, text = digits(value)) =>

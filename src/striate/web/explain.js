@@ -1,6 +1,6 @@
 /* Explain: where on the picture the evidence for a class lies, and beside it what such a map is worth.
 
-   State of its own in the address: heat (index of the layer, "" = the last with a map), opacity (percent, "" = 80). */
+   State of its own in the address: heat (name or index of the layer, "" = the last with a map), opacity (percent, "" = 80). */
 
 import { cancelled } from "./api.js";
 import { paintWithin } from "./atlas.js";
@@ -30,6 +30,8 @@ function overlay({ bytes }, heat, scale, opacity, target) {
 }
 
 const isMap = ({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1);
+/* The same layer of all members of an ensemble: what one of them sees is only its share of the score. */
+const ofAll = (name) => name.replace(/^(ensemble\d+\.)1\./, "$1*.");
 const fact = (words, ...value) => [h("dt", {}, words), h("dd", {}, value)];
 
 /* What must be known to read the map. */
@@ -106,14 +108,14 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     const chances = said.map((one) => [String(one.class), `${one.label} · ${model.shares ? `${(100 * one.probability).toFixed(1)} %` : digits(one.probability)}`]);
     controls.class.options([["", `${model.one_label ? "the most likely" : "what is told"}: ${model.classes[target] ?? ""}`], ...chances]);
     controls.versus.options([["", "nothing else"], ...chances.filter(([key]) => Number(key) !== (state.class ?? target))]);
-    const maps = layers.filter(isMap);
+    const maps = layers.filter((layer) => isMap(layer) && !/^ensemble\d+\.(?!1\.)\d+\./.test(layer.name));
     controls.layer.options([["", "the last with a map"],
-      ...maps.map(({ index, name, output_shape: shape }) => [String(index), `${name} · ${shapeText(shape)}`])]);
+      ...maps.map(({ name, output_shape: shape }) => [ofAll(name), `${ofAll(name)} · ${shapeText(shape)}`])]);
     const chosen = method();
     controls.class.set(state.class ?? "");
     controls.versus.set(state.versus ?? "");
     controls.method.set(chosen);
-    controls.layer.set(state.heat ?? "");
+    controls.layer.set(layers[state.heat || -1]?.name ?? state.heat ?? "");
     controls.layer.element.hidden = ON_PICTURE.includes(chosen);
     slider.value = state.opacity || OPACITY;
   }
@@ -143,7 +145,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     drawnText.textContent = model.form === "volume" ? `frame ${(frames >> 1) + 1} of ${frames}; below, all of them, row by row` : "";
     if (!drawn.hidden) drawn.src = `/api/heatmap/${shown.replace("?", "/drawn?")}`;
     fill(legend, scale.legend(header.signed ? "− against, + for" : "evidence"));
-    const index = layers.find(({ name }) => name === header.layer)?.index;
+    const index = layers.find(({ name }) => name === header.layer || ofAll(name) === header.layer)?.index;
     seeLink.hidden = index === undefined;
     seeLink.href = store.link({ tab: "see", layer: index ?? null });
     spot = null;

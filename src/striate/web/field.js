@@ -1,9 +1,10 @@
 /* The picture as the network gets it, with what the chosen pixel can see of it, and its numbers.
 
-   createField({inks, onPick(shareY, shareX), onActual(on)}) -> field; field.element; inks: the colours of the lines of a series
-   field.draw(input, frames)  input: {shape: [c, h, w], data, header: {display: {minimum: [c], maximum: [c]}}}; of a volume its
+   createField({inks, onPick(shareY, shareX), onActual(on), onStored(on)}) -> field; field.element; inks: the colours of the lines of a series
+   field.draw(input, frames)  input: {shape: [c, h, w], data, header: {display: {minimum: [c], maximum: [c]}, stored: the same two in values of the file}}; of a volume its
                               frames lie one below the other, and one of them is seen at a time
-   field.show(box, actual)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one */
+   field.show(box, actual, asStored)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one; whether numbers
+                              are those of the file */
 
 import { inputBytes, range, Scale } from "./colour.js";
 import { button, check, digits, fill, h, letterOf, select, shapeText, worded } from "./dom.js";
@@ -54,12 +55,13 @@ function drawLines(canvas, { shape: [channels, , width], data, header }, inks) {
   }
 }
 
-export function createField({ inks, onPick, onActual }) {
+export function createField({ inks, onPick, onActual, onStored }) {
   const canvas = h("canvas", { role: "img" });
   const overlay = h("canvas", { class: "overlay", "aria-hidden": "true" });
   const frame = h("i", { class: "field-box" });
   const stage = h("div", { class: "field-stage" }, canvas, overlay, frame);
   const actual = check(worded("actual field, for this picture only"), false, onActual);
+  const stored = check("values of the file", false, onStored);
   const text = h("p", { class: "quiet" });
   const slider = h("input", { type: "range", min: 1, step: 1, "aria-label": "Frame", on: { input: () => turnTo(slider.value - 1) } });
   const frameText = h("output", {});
@@ -69,10 +71,10 @@ export function createField({ inks, onPick, onActual }) {
   const channelRow = h("div", { class: "segmented", role: "group", "aria-label": "Channel of the numbers" });
   const element = h("section", { class: "panel field-panel" },
     h("div", {}, h("h2", {}, worded("What the pixel sees")), about), stage, frameRow, text, actual.element,
-    h("div", { class: "spread" }, h("h3", {}, "What the network gets"), channelRow), grid);
+    h("div", { class: "spread" }, h("h3", {}, "What the network gets"), channelRow), stored.element, grid);
   const names = () => high > 1 ? NAMES[input.shape[0]] : undefined;
   const asLines = () => high === 1 && input.shape[0] <= LANES;
-  let input = null, box = null, channel = 0, frames = 1, high = 1, current = 0, touched = null; // high: rows of one frame
+  let input = null, box = null, channel = 0, frames = 1, high = 1, current = 0, touched = null, asStored = false; // high: rows of one frame
 
   stage.addEventListener("click", (event) => {
     const area = canvas.getBoundingClientRect();
@@ -88,9 +90,11 @@ export function createField({ inks, onPick, onActual }) {
     };
     const { sides: [y0, y1, x0, x1], isHere } = boxHere();
     const [top, rows] = middle(y0, y1, high), [left, columns] = middle(x0, x1, width);
-    const at = (y, x) => input.data[(channel * input.shape[1] + current * high + y) * width + x];
+    const ends = (of) => [input.header[of].minimum[channel], input.header[of].maximum[channel]];
+    const [low, most] = ends("display"), [from, to] = ends(asStored ? "stored" : "display");
+    const at = (y, x) => from + (input.data[(channel * input.shape[1] + current * high + y) * width + x] - low) / (most - low || 1) * (to - from);
     const cut = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(top + i, left + j)));
-    fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}${letterOf(channel)}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${high === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
+    fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}${letterOf(channel)}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${high === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.greys(from, to), origin: [top, left], places: 3,
       within: isHere && y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => isHere && top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));
   }
 
@@ -174,11 +178,13 @@ export function createField({ inks, onPick, onActual }) {
       about.textContent = `Network input ${shape}`;
       channels();
     },
-    show(possible, field) {
+    show(possible, field, raw) {
       const isNew = possible.join() !== box?.join();
       box = possible;
       touched = field;
+      asStored = raw;
       actual.set(Boolean(field));
+      stored.set(raw);
       const { first, last, isEmpty } = boxHere();
       if (isNew && frames > 1 && !isEmpty) turnTo((first + last) >> 1); else mark();
     },

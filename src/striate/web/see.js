@@ -46,6 +46,7 @@ export function mount(root, context) {
     inks: model.inks,
     onPick: (shareY, shareX) => go({ y: within(shareY, place.height), x: within(shareX, place.width) }),
     onActual: (on) => go({ field: on ? "actual" : null }),
+    onStored: (on) => go({ values: on ? "file" : null }),
   });
   const layout = h("div", { class: "see" }, field.element, sheet.element, ledger.element, strip.element);
   const onBracket = (event) => {
@@ -94,12 +95,12 @@ export function mount(root, context) {
     const answer = { ...given, chain: given.chain.map(inPlane) };
     ledger.render(answer, place);
     strip.boxes(answer.lineage);
-    field.show(answer.picture_box, null);
+    field.show(answer.picture_box, null, place.values === "file");
     const [source, actual] = await Promise.all([sourceOf(api, place, answer.chain[0]),
       place.field === "actual" ? api.binary(`/api/trace/${place.picture}/field/${at}`, { slot: "field" }) : null]);
     if (mine !== turn) return;
     sheet.from(source);
-    if (actual) field.show(answer.picture_box, actual);
+    if (actual) field.show(answer.picture_box, actual, place.values === "file");
   }
 
   async function show(state, mine) {

@@ -167,3 +167,30 @@ def test_others_may_use_the_network_meanwhile() -> None:
     assert [layer.kind for layer in seen.layers][:2] == ["conv", "relu"]
     assert len(seen.layers) == 3
     np.testing.assert_allclose(said[0][0].numpy(), seen.output, atol=1e-6)
+
+
+def test_a_dense_layer_on_the_picture_has_templates() -> None:
+    """Laid out as the picture was before it was moved and flattened: their products with it, summed, and the bias are
+    the layer's numbers; a dense layer on maps, or on another one, and a convolution have none."""
+
+    class Turned(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(3 * 4 * 5, 6), torch.nn.Linear(6, 60)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.second(self.first(x.permute(0, 3, 1, 2).flatten(1)))
+
+    torch.manual_seed(0)
+    picture = torch.randn(3, 4, 5)
+    for network in (Turned(), torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(60, 6))):
+        seen = striate.trace(network, picture)
+        dense = next(layer.name for layer in seen.layers if layer.kind == "linear")
+        laid, bias = seen.templates(dense), network.get_submodule(dense).bias.detach().numpy()
+        assert laid.shape == (6, 3, 4, 5)
+        np.testing.assert_allclose(
+            (laid * picture.numpy()).sum((1, 2, 3)) + bias, seen.maps(dense), rtol=1e-5, atol=1e-6
+        )
+        assert all(seen.templates(layer.index) is None for layer in seen.layers if layer.name != dense)
+    on_maps = torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1), torch.nn.Flatten(), torch.nn.Linear(60, 2))
+    assert [striate.trace(on_maps, picture).templates(layer) for layer in ("0", "2")] == [None, None]

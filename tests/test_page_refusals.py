@@ -175,7 +175,7 @@ def test_what_an_address_asks_beyond_the_network_is_put_in_its_place(browser: Br
     with visit(browser, address) as page:
         shown(page, "&term=99")
         expect(page.locator(".term")).to_have_count(1)
-        shown(page, "&layer=0&kernel=3", "filters")
+        shown(page, "&layer=0&input=3", "filters")
         page.get_by_role("button", name="See what it answers to").click()
         expect(page.locator(".term")).to_have_count(1)
         assert state(page)["term"] == "0"

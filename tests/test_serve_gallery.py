@@ -238,3 +238,20 @@ def test_every_depth_and_channel_count_is_shown(channels: int, shown: int, depth
     assert png.shape == (20, 150, 3)
     if depth == "uint8" and channels == shown:
         assert np.array_equal(png[:, :, :shown], small)
+
+
+def test_pictures_are_found_by_name_and_label(tmp_path: Path, pictures: Path) -> None:
+    """However it is written; parts count what was found, those without any stay; dropped ones count too."""
+    gallery = Gallery(make_run(tmp_path, pictures))
+    gallery.add(png_of(np.zeros((4, 6), np.uint8)), "My DOG.png")
+    found = gallery.page("", 0, 60, "dog")
+    assert [one["name"] for one in found["pictures"]] == [
+        *("My DOG.png", "dog/2.png", "dog/3.png", "dog/1.png", "dog/4.png"),
+    ]
+    assert found["parts"] == {"yours": 1, "test": 2, "validation": 1, "train": 1}
+    found = gallery.page("test", 1, 60, "2.P")
+    assert ([one["name"] for one in found["pictures"]], found["total"]) == (["dog/2.png"], 2)
+    assert gallery.page("", 0, 60, "horse") == {
+        "total": 0, "parts": {"yours": 0, "test": 0, "validation": 0, "train": 0}, "pictures": []
+    }  # fmt: skip
+    assert gallery.page("", 0, 60, "")["total"] == 1 + len(ROWS)

@@ -279,6 +279,27 @@ def test_filters_are_the_weights(visitor: Visitor, run: Path) -> None:
     assert "did you mean 'conv1'" in visitor.error("/api/filters/convv1", 400)
 
 
+def test_filters_say_what_they_look_at(tmp_path: Path) -> None:
+    """In colour are those of three channels that lie on the picture, also behind its rim; fixed are those of `whiten`;
+    those of a dense layer on the picture are as large as that, and are its weights."""
+    told = {
+        "whiten 3 1, conv 3 4, relu, conv 5 3, flatten, dense classes": (True, False, False),
+        "conv 3 4, relu, conv 5 3, flatten, dense classes": (True, False),
+        "flatten, dense 6, relu, dense classes": (True,),
+    }
+    for channels in (3, 1):
+        for line, colours in told.items():
+            model = make_model(line, channels=channels)
+            model.save(tmp_path / "model.safetensors")
+            with served(Glass(tmp_path / "model.safetensors").answer) as server:
+                listed = Visitor(server).json("/api/filters")["layers"]
+                assert [one["colour"] for one in listed] == [each and channels == 3 for each in colours], line
+                assert [one["fixed"] for one in listed] == [one["name"] == "whiten1" for one in listed]
+                _, weights = Visitor(server).array(f"/api/filters/{listed[0]['name']}")
+    assert listed[0]["shape"] == [6, 1, *SIZE]
+    assert np.array_equal(weights.reshape(6, -1), model.network.dense1.weight.detach().numpy())
+
+
 def test_a_hirescam_adds_up_to_the_logit(visitor: Visitor, run: Path) -> None:
     """With one dense layer after the maps: total of the map + bias = logit (Draelos & Carin 2020), for each class."""
     network, identity = load_model(run).network, first(visitor)

@@ -115,6 +115,17 @@ class Trace:
         is_filter = self.layers[index].kind in {"conv", "transposed-conv", "linear"}
         return _array(weight) if is_filter and isinstance(weight, Tensor) else None
 
+    def templates(self, layer: int | str) -> np.ndarray | None:
+        """The weights of a dense layer on the flattened picture, laid out as it was: (units, C, *spatial) float32; None
+        for any other layer."""
+        index, weights, shape = self.index(layer), self.kernels(layer), self.recording.picture.shape
+        if weights is None or weights.ndim != 2 or weights.shape[1] != math.prod(shape):
+            return None
+        source, order = self._fields.unmoved(self.layers[index].inputs[0])
+        laid = np.empty_like(weights)
+        laid[:, slice(None) if order is None else order] = weights
+        return laid.reshape(-1, *shape) if source == PICTURE else None
+
     def index(self, layer: int | str) -> int:
         """The index of a layer given by index or name."""
         known = [each.name for each in self.layers]

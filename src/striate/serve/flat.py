@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
+from striate.inside.capture import PICTURE
 from striate.inside.trace import Explanation, Trace
 
 Shape = tuple[int, ...]  # (channels, *grid)
@@ -27,6 +28,28 @@ def as_filters(values: np.ndarray | None) -> np.ndarray | None:
     if values is None or np.ndim(values) < 3:
         return None
     return np.asarray(values, np.float32).reshape(*values.shape[:2], *_sides(values.shape[2:]))
+
+
+def filters_at(seen: Trace, layer: int | str) -> np.ndarray | None:
+    """The same of a layer, also of a dense one on the flattened picture, whose filters are as large as that."""
+    templates = seen.templates(layer)
+    return as_filters(seen.kernels(layer) if templates is None else templates)
+
+
+def filters_of(seen: Trace, form: str) -> list[dict]:
+    """Which layers have filters, for JSON. fixed: the training leaves them as they are; colour: they weigh the red,
+    green and blue of a picture. form: that of what the network is given."""
+    outside = {PICTURE} | {layer.index for layer in seen.layers if layer.kind == "pad" and PICTURE in layer.inputs}
+    kept = {name for name, weight in seen.network.named_parameters() if not weight.requires_grad}
+    told = []
+    for layer in seen.layers:
+        if (values := filters_at(seen, layer.index)) is not None:
+            is_fixed = f"{layer.name}.weight" in kept
+            sees = not outside.isdisjoint(layer.inputs) or seen.templates(layer.index) is not None
+            is_colour = form == "picture" and values.shape[1] == 3 and sees
+            facts = {"groups": layer.facts.get("groups", 1), "fixed": is_fixed, "module": layer.module}
+            told.append({"index": layer.index, "name": layer.name, "shape": values.shape, "colour": is_colour, **facts})
+    return told
 
 
 def thumbnail(maps: np.ndarray) -> tuple[np.ndarray, int, bool]:

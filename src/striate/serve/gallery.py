@@ -102,13 +102,15 @@ class Gallery:
         except (ValueError, KeyError, TypeError) as error:  # no text, or of other columns than ours
             raise Refusal(404, f"data.csv or predictions.csv of this run is damaged: {error}") from error
 
-    def page(self, part: str, offset: int, limit: int) -> dict:
-        """`limit` pictures of a part ("" all) from `offset` on, and how many every part has."""
-        dropped = [entry for entry, _ in reversed(self._dropped.values())]
-        everything = [*dropped, *self.entries.values()]
-        wanted = [entry for entry in everything if part in ("", entry.part)]
+    def page(self, part: str, offset: int, limit: int, find: str = "") -> dict:
+        """`limit` pictures of a part ("" all) from `offset` on, and how many every part has; of those with `find` in
+        their name or truth, however it is written."""
+        everything = [*(entry for entry, _ in reversed(self._dropped.values())), *self.entries.values()]
+        found = [one for one in everything if find.casefold() in f"{one.name}\n{one.truth or ''}".casefold()]
+        wanted = [entry for entry in found if part in ("", entry.part)]
         shown = [asdict(entry) for entry in wanted[max(offset, 0) :][: max(limit, 0)]]
-        return {"total": len(wanted), "parts": Counter(entry.part for entry in everything), "pictures": shown}
+        parts = dict.fromkeys((entry.part for entry in everything), 0) | Counter(entry.part for entry in found)
+        return {"total": len(wanted), "parts": parts, "pictures": shown}
 
     def entry(self, picture: str) -> Entry:
         if (found := self._dropped.find(picture)) is not None:

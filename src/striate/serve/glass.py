@@ -24,7 +24,7 @@ from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
 from striate.inside.trace import Trace
 from striate.serve.embedding import Embedding
-from striate.serve.flat import as_filters, as_maps, as_plane, box_of, named, place_of, plain_step, thumbnail
+from striate.serve.flat import as_maps, as_plane, box_of, filters_at, filters_of, named, place_of, plain_step, thumbnail
 from striate.serve.gallery import YOURS, Gallery, shown, small
 from striate.serve.looking import Looking, Seen, Wish
 from striate.serve.reply import Refusal, Reply, Request, array_reply, figures, json_reply
@@ -115,8 +115,9 @@ class Glass:
         }
 
     def pictures(self, request: Request) -> Reply:
+        part, find = (request.query.get(name, "") for name in ("part", "find"))
         limit = min(request.whole("limit", 60), MOST_PICTURES)
-        return json_reply(self.gallery.page(request.query.get("part", ""), request.whole("offset", 0), limit))
+        return json_reply(self.gallery.page(part, request.whole("offset", 0), limit, find))
 
     def drop(self, request: Request) -> Reply:
         entry = self.gallery.add(request.body, request.name or "picture")
@@ -136,12 +137,14 @@ class Glass:
         return json_reply({"known": known, "legend": self.looking.model.task.legend if known else ""})
 
     def input(self, request: Request, picture: str) -> Reply:
-        """The prepared picture; display: per channel, the values that stand for black and for full brightness."""
+        """The prepared picture; display: per channel, the values that stand for black and for full brightness; stored:
+        the same two as they were in the file."""
         preparation = self.looking.model.preparation
         x = self.looking.input(self.gallery.prepared(picture).picture)
         low, high = ((edge - np.array(preparation.mean)) / preparation.std for edge in (0.0, 1.0))
         values = as_maps(x.numpy())
-        return array_reply(values, display={"minimum": low, "maximum": high}, **figures(values))
+        stored = {"minimum": preparation.low, "maximum": preparation.high}
+        return array_reply(values, display={"minimum": low, "maximum": high}, stored=stored, **figures(values))
 
     def trace(self, request: Request, picture: str) -> Reply:
         look, model = self._look(picture), self.looking.model
@@ -196,17 +199,11 @@ class Glass:
         return array_reply(values, **figures(values))
 
     def filters(self, request: Request) -> Reply:
-        seen = self.looking.blank().trace
-        each = ((layer, as_filters(seen.kernels(layer.index))) for layer in seen.layers)
-        told = [
-            {"index": layer.index, "name": layer.name, "shape": v.shape, "groups": layer.facts.get("groups", 1)}
-            for layer, v in each
-            if v is not None
-        ]
-        return json_reply({"layers": told})
+        form = self.looking.model.preparation.shape.form
+        return json_reply({"layers": filters_of(self.looking.blank().trace, form)})
 
     def filter(self, request: Request, layer: str) -> Reply:
-        values = as_filters(self.looking.blank().trace.kernels(_layer(layer)))
+        values = filters_at(self.looking.blank().trace, _layer(layer))
         if values is None:
             raise Refusal(404, f"{layer} has no filters")
         return array_reply(values, **figures(values))

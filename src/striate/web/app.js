@@ -2,7 +2,7 @@
 
 import { cancelled, createApi } from "./api.js";
 import { useTables } from "./colour.js";
-import { button, dropped, empty, fill, h, inWords, mark, note, percent, useNouns, useSymbols, worded } from "./dom.js";
+import { button, dropped, empty, fill, h, inWords, mark, note, percent, typesIn, useNouns, useSymbols, worded } from "./dom.js";
 import { createChooser } from "./pictures.js";
 import { createStore } from "./state.js";
 import { createTruth } from "./truth.js";
@@ -84,10 +84,10 @@ function helpDialog() {
   return dialog;
 }
 
-/* A picture dropped anywhere on the page is classified and opened. */
+/* Pictures dropped anywhere on the page are classified, and the first of them is opened. */
 function acceptDrops(upload) {
   const veil = h("div", { class: "veil", hidden: true }, h("strong", {}, worded("Drop the picture to classify and open it")));
-  dropped((on) => { veil.hidden = !on; }, ([file]) => upload(file));
+  dropped((on) => { veil.hidden = !on; }, upload);
   return veil;
 }
 
@@ -100,9 +100,9 @@ function frame(app, store, model, chooser, upload) {
   const view = h("div", { id: "view", role: "tabpanel" });
   const live = h("output", { class: "unseen", "aria-live": "polite" });
   const errors = h("div", { class: "errors" });
-  const openHelp = () => help.open || help.showModal();
+  const openHelp = () => help.showModal();
   addEventListener("keydown", (event) => {
-    if (event.key === "?" && !/INPUT|SELECT|TEXTAREA/.test(event.target.tagName)) openHelp();
+    if (event.key === "?" && !typesIn(event)) openHelp();
   });
   fill(app,
     h("header", { class: "top" },
@@ -126,12 +126,15 @@ async function start(app) {
   document.title = `${model.name} · Striate`;
   document.body.dataset.form = model.form ?? "picture";
   const complain = (text) => { fill(parts.errors, text ? note(text, "error") : null); };
-  const upload = async (file) => {
+  const upload = async (files) => {
     complain("");
-    try {
-      const { id } = await api.post("/api/pictures", file, { "X-Name": encodeURIComponent(file.name) });
-      store.go({ picture: id, class: null, versus: null });
-    } catch (error) { complain(`${file.name}: ${error.message}`); }
+    const taken = [], refused = [];
+    for (const file of files) {
+      try { taken.push(await api.post("/api/pictures", file, { "X-Name": encodeURIComponent(file.name) })); } catch (error) { refused.push(`${file.name}: ${error.message}`); }
+    }
+    if (taken.length) store.go({ picture: taken[0].id, class: null, versus: null });
+    const more = taken.length > 1 ? note(worded(`${taken.length} pictures were taken; the first is open, the others are under “yours” where a picture is chosen.`)) : null;
+    fill(parts.errors, more, refused.map((text) => note(text, "error")));
   };
   const chooser = createChooser({ api, model, upload, choose: (id) => store.go({ picture: id, class: null, versus: null }) });
   const parts = frame(app, store, model, chooser, upload);

@@ -11,6 +11,8 @@
    scale.colour(value)          [r, g, b]; scale.css(value) "rgb(...)"; scale.ink(value) black or white text on it
    scale.legend(title)          a figure: ramp, ends, zero, and the end caps if anything lies beyond
    range(values, from, count)   {minimum, maximum} of finite values; robust(values, from, count) the 1st and 99th percentile
+   inputBytes(input, from)      [r, g, b] of every flat pixel that `from` names (-1: none) of a prepared picture, as the picture itself
+                                is drawn: grey, colours, or any other number of channels each in a hue; of a line the mean of its channels
    weightColours(data, size, reach)   looks like a Scale: filters of three channels, `size` weights each, as colours around middle grey */
 
 import { digits, h } from "./dom.js";
@@ -43,6 +45,23 @@ export function robust(values, from = 0, count = values.length) {
   some.sort((a, b) => a - b);
   const at = (share) => some[Math.round(share * (some.length - 1))] ?? 0;
   return { minimum: at(0.01), maximum: at(0.99) };
+}
+
+/* As draw/pixels.py gives channels their hues. */
+const hue = (turn) => Math.min(1, Math.max(0, Math.abs(6 * (turn % 1) - 3) - 1));
+export function inputBytes({ shape: [channels, height, width], data, header: { display: { minimum, maximum } } }, from) {
+  const even = channels === 1 || height === 1, size = height * width, bytes = new Uint8ClampedArray(3 * from.length);
+  const inks = Array.from({ length: channels }, (_, c) => [0, 2, 1].map((third) => even ? 1 / channels : hue(c / channels + third / 3) / Math.max(1, channels / 4)));
+  from.forEach((i, at) => {
+    if (i < 0) return;
+    let red = 0, green = 0, blue = 0;
+    for (let c = 0; c < channels; c++) {
+      const level = Math.min(255, Math.max(0, 255 * (data[c * size + i] - minimum[c]) / (maximum[c] - minimum[c] || 1)));
+      red += level * inks[c][0]; green += level * inks[c][1]; blue += level * inks[c][2];
+    }
+    bytes[3 * at] = red; bytes[3 * at + 1] = green; bytes[3 * at + 2] = blue;
+  });
+  return bytes;
 }
 
 export const weightColours = (data, size, reach) => ({ pixels(_, from, count, target, at) {

@@ -10,6 +10,7 @@
    check(label, value, onChange)                         a tick box -> {element, set}
    panel(title, ...children)    a titled card; empty(title, text) an empty state; note(text, "error" | "info" | "good")
    digits(v), exact(v)          4 significant digits; every digit. Non-finite numbers come as "NaN", "Infinity"
+   mapDigits(v, header)         digits of a number of maps; of those that were sent in half precision fewer, behind ≈
    percent(share)               with a decimal where a whole number would read 0, 100 or too coarse
    number(v, props, text)       <data> with text (default: digits(v)) shown and the exact value in its title and value
    signedBar(value, most)       a bar from the middle to the right (plus) or left (minus)
@@ -19,6 +20,7 @@
                                 what has one axis has positions, no pixels
    letterOf(channel)            " “e”" for the channel of that letter in a text's input, "" elsewhere; useSymbols(letters) says which
    inWords(text, model)         a cell of a run's tables as the page says it: numbers by the names of their columns
+   typesIn(event)               whether a key was meant for a control or a dialog, not for the page
    perFrame(fn)                 fn at most once per frame, with the latest arguments
    dropped(over, take)          files dropped anywhere on the page: over(whether some are held above it), then take(files) */
 
@@ -106,6 +108,7 @@ export function digits(value, places = 4) {
   return sign(rounded.includes("e") ? String(Number(rounded)) : rounded);
 }
 
+export const mapDigits = (value, { dtype }) => dtype === "float16" ? `≈ ${digits(value, 3)}` : digits(value);
 export const percent = (share) => `${(100 * share).toFixed(share >= 0.995 || share < 0.0995 ? 1 : 0)} %`;
 export const exact = (value) => String(Number(value));
 export const number = (value, props, text = digits(value)) =>
@@ -143,6 +146,8 @@ export const placeText = (y, x, shape) => shape.length === 4 ? `frame ${Math.flo
 export const frameRows = (shape) => shape.length === 4 ? shape[2] : undefined;
 /* The shape of what a network is given. */
 export const inputShape = (layers) => layers.find(({ inputs }) => inputs.includes(-1)).input_shape;
+
+export const typesIn = ({ target }) => target.matches("select, textarea, input:not([type=range], [type=checkbox])") || Boolean(document.querySelector("dialog[open]"));
 
 export function perFrame(fn) {
   let waiting = null;

@@ -1,10 +1,10 @@
 /* Explain: where on the picture the evidence for a class lies, and beside it what such a map is worth.
 
-   State of its own in the address: heat (index of the layer, "" = the last with a map), opacity (percent, "" = 80). */
+   State of its own in the address: heat (name or index of the layer, "" = the last with a map), opacity (percent, "" = 80). */
 
 import { cancelled } from "./api.js";
 import { paintWithin } from "./atlas.js";
-import { range, Scale } from "./colour.js";
+import { inputBytes, range, Scale } from "./colour.js";
 import { digits, empty, fill, h, inputShape, note, number, panel, perFrame, placeText, select, shapeText, worded } from "./dom.js";
 import { createPlane, sideBySide } from "./plane.js";
 import { createTrust } from "./trust.js";
@@ -12,20 +12,6 @@ import { createTrust } from "./trust.js";
 const ON_PICTURE = ["occlusion", "integrated_gradients", "gradient"]; // methods that look at no single layer
 const OPACITY = 80;
 const SIDE = 440, SMALL = 200;
-
-/* Bytes [r, g, b] of every pixel of the prepared picture, as `display` says; other than 3 channels become their mean. */
-function drawPicture({ shape: [channels, height, width], data, header }, { from, ...laid }) {
-  const { minimum, maximum } = header.display;
-  const size = height * width;
-  const bytes = new Uint8ClampedArray(3 * from.length);
-  const shown = (channel, i) => 255 * (data[channel * size + i] - minimum[channel]) / (maximum[channel] - minimum[channel] || 1);
-  from.forEach((i, at) => {
-    if (i < 0) return;
-    const mean = channels === 3 ? null : Array.from({ length: channels }, (_, c) => shown(c, i)).reduce((a, b) => a + b) / channels;
-    for (let c = 0; c < 3; c++) bytes[3 * at + c] = mean ?? shown(c, i);
-  });
-  return { ...laid, bytes };
-}
 
 /* The map over the picture: the further a value is from zero, the less of the picture shows through. */
 function overlay({ bytes }, heat, scale, opacity, target) {
@@ -43,6 +29,9 @@ function overlay({ bytes }, heat, scale, opacity, target) {
   }
 }
 
+const isMap = ({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1);
+/* The same layer of all members of an ensemble: what one of them sees is only its share of the score. */
+const ofAll = (name) => name.replace(/^(ensemble\d+\.)1\./, "$1*.");
 const fact = (words, ...value) => [h("dt", {}, words), h("dd", {}, value)];
 
 /* What must be known to read the map. */
@@ -119,14 +108,14 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     const chances = said.map((one) => [String(one.class), `${one.label} · ${model.shares ? `${(100 * one.probability).toFixed(1)} %` : digits(one.probability)}`]);
     controls.class.options([["", `${model.one_label ? "the most likely" : "what is told"}: ${model.classes[target] ?? ""}`], ...chances]);
     controls.versus.options([["", "nothing else"], ...chances.filter(([key]) => Number(key) !== (state.class ?? target))]);
-    const maps = layers.filter(({ output_shape: shape }) => shape.length > 1 && shape.slice(1).some((side) => side > 1));
+    const maps = layers.filter((layer) => isMap(layer) && !/^ensemble\d+\.(?!1\.)\d+\./.test(layer.name));
     controls.layer.options([["", "the last with a map"],
-      ...maps.map(({ index, name, output_shape: shape }) => [String(index), `${name} · ${shapeText(shape)}`])]);
+      ...maps.map(({ name, output_shape: shape }) => [ofAll(name), `${ofAll(name)} · ${shapeText(shape)}`])]);
     const chosen = method();
     controls.class.set(state.class ?? "");
     controls.versus.set(state.versus ?? "");
     controls.method.set(chosen);
-    controls.layer.set(state.heat ?? "");
+    controls.layer.set(layers[state.heat || -1]?.name ?? state.heat ?? "");
     controls.layer.element.hidden = ON_PICTURE.includes(chosen);
     slider.value = state.opacity || OPACITY;
   }
@@ -156,7 +145,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
     drawnText.textContent = model.form === "volume" ? `frame ${(frames >> 1) + 1} of ${frames}; below, all of them, row by row` : "";
     if (!drawn.hidden) drawn.src = `/api/heatmap/${shown.replace("?", "/drawn?")}`;
     fill(legend, scale.legend(header.signed ? "− against, + for" : "evidence"));
-    const index = layers.find(({ name }) => name === header.layer)?.index;
+    const index = layers.find(({ name }) => name === header.layer || ofAll(name) === header.layer)?.index;
     seeLink.hidden = index === undefined;
     seeLink.href = store.link({ tab: "see", layer: index ?? null });
     spot = null;
@@ -174,6 +163,8 @@ export function mount(root, { api, model, go, trace, announce, store }) {
       if (gone || asked !== shown) return;
       known = found;
       if (state.versus !== null && state.versus === (state.class ?? known.target)) return void go({ versus: null });
+      // A network without maps can only be asked about the picture itself.
+      if (!state.method && !known.layers.some(isMap)) return void go({ method: ON_PICTURE[0] });
       fill(stage, body);
       if (columns.hidden) fill(trouble, h("p", { class: "quiet" }, "The map is worked out …"));
       showControls(known);
@@ -186,7 +177,7 @@ export function mount(root, { api, model, go, trace, announce, store }) {
       fill(trouble, known.note ? h("p", { class: "quiet" }, known.note) : null);
       const [, ...sides] = inputShape(known.layers), laid = sideBySide(sides.length > 2 ? sides[0] : 1, ...heat.shape);
       const map = { header: heat.header, shape: [laid.height, laid.width], data: Float32Array.from(laid.from, (i) => i < 0 ? 0 : heat.data[i]) };
-      showHeat(drawPicture(picture, laid), map, known.layers, laid);
+      showHeat({ ...laid, bytes: inputBytes(picture, laid.from) }, map, known.layers, laid);
       const judged = await api.json(`/api/trust/${asked}`, { slot: "trust" });
       if (!gone && asked === shown) trust.show(judged, map, seen.scale, { ...laid, flat: heat.shape });
     } catch (error) {

@@ -1,11 +1,12 @@
 /* The picture as the network gets it, with what the chosen pixel can see of it, and its numbers.
 
-   createField({inks, onPick(shareY, shareX), onActual(on)}) -> field; field.element; inks: the colours of the lines of a series
-   field.draw(input, frames)  input: {shape: [c, h, w], data, header: {display: {minimum: [c], maximum: [c]}}}; of a volume its
+   createField({inks, onPick(shareY, shareX), onActual(on), onStored(on)}) -> field; field.element; inks: the colours of the lines of a series
+   field.draw(input, frames)  input: {shape: [c, h, w], data, header: {display: {minimum: [c], maximum: [c]}, stored: the same two in values of the file}}; of a volume its
                               frames lie one below the other, and one of them is seen at a time
-   field.show(box, actual)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one */
+   field.show(box, actual, asStored)    the possible field (half-open [y0, y1, x0, x1]) and, if given, the actual one; whether numbers
+                              are those of the file */
 
-import { range, Scale } from "./colour.js";
+import { inputBytes, range, Scale } from "./colour.js";
 import { button, check, digits, fill, h, letterOf, select, shapeText, worded } from "./dom.js";
 import { numberGrid } from "./numbers.js";
 
@@ -21,19 +22,16 @@ function rowsOf({ shape, data, header }, from, to) {
   return { shape: [...shape.slice(0, -2), to - from, width], data: cut, header };
 }
 
-/* Prepared numbers back to what a screen can show: one grey channel, red green blue, or one row per channel. */
-function rgba({ shape: [channels, height, width], data, header }) {
-  const { minimum, maximum } = header.display;
-  const flat = height === 1;
-  const rows = flat ? channels : height;
-  const image = new ImageData(width, rows);
+/* Prepared numbers back to what a screen can show: a picture, or one grey row for each channel of a line. */
+function rgba(input) {
+  const { shape: [channels, height, width], data, header: { display: { minimum, maximum } } } = input;
+  const flat = height === 1, size = flat ? channels * width : height * width;
+  const image = new ImageData(width, size / width);
+  const bytes = flat ? null : inputBytes(input, Int32Array.from({ length: size }, (_, i) => i));
   const level = (value, channel) => 255 * (value - minimum[channel]) / (maximum[channel] - minimum[channel] || 1);
-  for (let y = 0; y < rows; y++) {
-    for (let x = 0; x < width; x++) {
-      const at = 4 * (y * width + x), from = y * width + x, plane = height * width;
-      for (let part = 0; part < 3; part++) image.data[at + part] = flat || channels < 3 ? level(data[from], flat ? y : 0) : level(data[from + part * plane], part);
-      image.data[at + 3] = 255;
-    }
+  for (let i = 0; i < size; i++) {
+    for (let part = 0; part < 3; part++) image.data[4 * i + part] = flat ? level(data[i], Math.floor(i / width)) : bytes[3 * i + part];
+    image.data[4 * i + 3] = 255;
   }
   return image;
 }
@@ -57,12 +55,13 @@ function drawLines(canvas, { shape: [channels, , width], data, header }, inks) {
   }
 }
 
-export function createField({ inks, onPick, onActual }) {
+export function createField({ inks, onPick, onActual, onStored }) {
   const canvas = h("canvas", { role: "img" });
   const overlay = h("canvas", { class: "overlay", "aria-hidden": "true" });
   const frame = h("i", { class: "field-box" });
   const stage = h("div", { class: "field-stage" }, canvas, overlay, frame);
   const actual = check(worded("actual field, for this picture only"), false, onActual);
+  const stored = check("values of the file", false, onStored);
   const text = h("p", { class: "quiet" });
   const slider = h("input", { type: "range", min: 1, step: 1, "aria-label": "Frame", on: { input: () => turnTo(slider.value - 1) } });
   const frameText = h("output", {});
@@ -72,10 +71,10 @@ export function createField({ inks, onPick, onActual }) {
   const channelRow = h("div", { class: "segmented", role: "group", "aria-label": "Channel of the numbers" });
   const element = h("section", { class: "panel field-panel" },
     h("div", {}, h("h2", {}, worded("What the pixel sees")), about), stage, frameRow, text, actual.element,
-    h("div", { class: "spread" }, h("h3", {}, "What the network gets"), channelRow), grid);
+    h("div", { class: "spread" }, h("h3", {}, "What the network gets"), channelRow), stored.element, grid);
   const names = () => high > 1 ? NAMES[input.shape[0]] : undefined;
   const asLines = () => high === 1 && input.shape[0] <= LANES;
-  let input = null, box = null, channel = 0, frames = 1, high = 1, current = 0, touched = null; // high: rows of one frame
+  let input = null, box = null, channel = 0, frames = 1, high = 1, current = 0, touched = null, asStored = false; // high: rows of one frame
 
   stage.addEventListener("click", (event) => {
     const area = canvas.getBoundingClientRect();
@@ -91,9 +90,11 @@ export function createField({ inks, onPick, onActual }) {
     };
     const { sides: [y0, y1, x0, x1], isHere } = boxHere();
     const [top, rows] = middle(y0, y1, high), [left, columns] = middle(x0, x1, width);
-    const at = (y, x) => input.data[(channel * input.shape[1] + current * high + y) * width + x];
+    const ends = (of) => [input.header[of].minimum[channel], input.header[of].maximum[channel]];
+    const [low, most] = ends("display"), [from, to] = ends(asStored ? "stored" : "display");
+    const at = (y, x) => from + (input.data[(channel * input.shape[1] + current * high + y) * width + x] - low) / (most - low || 1) * (to - from);
     const cut = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(top + i, left + j)));
-    fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}${letterOf(channel)}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${high === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.grey(input.header, channel), origin: [top, left], places: 3,
+    fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}${letterOf(channel)}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${high === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.greys(from, to), origin: [top, left], places: 3,
       within: isHere && y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => isHere && top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));
   }
 
@@ -113,7 +114,7 @@ export function createField({ inks, onPick, onActual }) {
   function boxHere() {
     const [y0, y1, ...sides] = box;
     const first = Math.floor(y0 / high), last = Math.floor((y1 - 1) / high);
-    return { first, last, isHere: first <= current && current <= last, sides: [y0 - first * high, y1 - last * high, ...sides] };
+    return { first, last, isEmpty: last < first || sides[0] >= sides[1], isHere: first <= current && current <= last, sides: [y0 - first * high, y1 - last * high, ...sides] };
   }
 
   function drawActual(field) {
@@ -148,12 +149,12 @@ export function createField({ inks, onPick, onActual }) {
 
   function mark() {
     const width = input.shape[2];
-    const { first, last, isHere, sides: [y0, y1, x0, x1] } = boxHere();
+    const { first, last, isEmpty, isHere, sides: [y0, y1, x0, x1] } = boxHere();
     const percent = (part, whole) => `${100 * part / whole}%`;
-    frame.hidden = !isHere;
+    frame.hidden = isEmpty || !isHere;
     Object.assign(frame.style, { top: percent(y0, high), height: percent(y1 - y0, high), left: percent(x0, width), width: percent(x1 - x0, width) });
-    const size = high === 1 ? `${x1 - x0} ${x1 - x0 === 1 ? "position" : "positions"}` : `${y1 - y0} × ${x1 - x0} pixels`;
-    const where = frames === 1 ? "" : first === last ? ` in frame ${first + 1}` : ` in frames ${first + 1} to ${last + 1}`;
+    const size = isEmpty ? "nothing, this is padding" : high === 1 ? `${x1 - x0} ${x1 - x0 === 1 ? "position" : "positions"}` : `${y1 - y0} × ${x1 - x0} pixels`;
+    const where = frames === 1 || isEmpty ? "" : first === last ? ` in frame ${first + 1}` : ` in frames ${first + 1} to ${last + 1}`;
     text.textContent = `Possible field: ${size}${where}.${drawActual(touched)}`;
     numbers();
   }
@@ -177,13 +178,15 @@ export function createField({ inks, onPick, onActual }) {
       about.textContent = `Network input ${shape}`;
       channels();
     },
-    show(possible, field) {
+    show(possible, field, raw) {
       const isNew = possible.join() !== box?.join();
       box = possible;
       touched = field;
+      asStored = raw;
       actual.set(Boolean(field));
-      const { first, last } = boxHere();
-      if (isNew && frames > 1) turnTo((first + last) >> 1); else mark();
+      stored.set(raw);
+      const { first, last, isEmpty } = boxHere();
+      if (isNew && frames > 1 && !isEmpty) turnTo((first + last) >> 1); else mark();
     },
   };
 }

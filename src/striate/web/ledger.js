@@ -17,7 +17,7 @@ const added = (value) => figure(value, (Number(value) > 0 ? "+" : "") + digits(v
 const span = (from, to) => to - from === 1 ? `${from}` : `${from}–${to - 1}`;
 /* A half-open box in words; a vector has no places, a line has only one axis, and a block's frames lie one under the other. */
 function boxText([y0, y1, x0, x1], shape) {
-  if (x0 === x1) return "nothing"; // padding alone
+  if (y0 >= y1 || x0 >= x1) return "nothing"; // padding alone
   if (shape.length < 3) return shape.length === 1 ? "" : `positions ${span(x0, x1)}`;
   const high = shape.length === 4 ? shape[2] : Infinity, first = Math.floor(y0 / high), last = Math.floor((y1 - 1) / high);
   const rows = shape.length === 4 ? [y0 - first * high, y1 - last * high] : [y0, y1];

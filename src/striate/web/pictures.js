@@ -1,9 +1,10 @@
-/* The dialog in which a picture is chosen: the run's own pictures by part, or a file of the user's.
+/* The dialog in which a picture is chosen: the run's own pictures by part and by what stands in their names and
+   labels, or files of the user's.
 
-   createChooser({api, model, choose(id), upload(file)}) -> {element, open()} */
+   createChooser({api, model, choose(id), upload(files)}) -> {element, open()} */
 
 import { cancelled } from "./api.js";
-import { button, fill, h, note, segmented, worded } from "./dom.js";
+import { button, empty, fill, h, note, segmented, worded } from "./dom.js";
 
 const AT_ONCE = 60;
 
@@ -11,16 +12,17 @@ export function createChooser({ api, model, choose, upload }) {
   const grid = h("div", { class: "tiles" });
   const filter = h("div");
   const more = button("Show more", () => load(false));
-  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff", class: "unseen", tabindex: -1, "aria-label": worded("A picture file") });
+  const search = h("input", { type: "search", placeholder: worded("in names and labels"), on: { input: () => load(true) } });
+  const file = h("input", { type: "file", accept: "image/*,.tif,.tiff", multiple: true, class: "unseen", tabindex: -1, "aria-label": worded("A picture file") });
   const dialog = h("dialog", { class: "sheet wide", "aria-labelledby": "chooser-title" },
     h("div", { class: "spread" },
       h("h2", { id: "chooser-title" }, worded("Choose a picture")),
       h("div", { class: "toolbar" }, button(worded("Open a picture file…"), () => file.click(), { class: "primary" }), button("Close", () => dialog.close(), { class: "plain" }))),
-    filter, grid, h("div", { class: "toolbar" }, more), file);
+    h("div", { class: "toolbar" }, filter, h("label", { class: "field" }, "Find", search)), grid, h("div", { class: "toolbar" }, more), file);
   let part = "", shown = 0;
 
   const done = (act) => { dialog.close(); act(); };
-  file.addEventListener("change", () => { if (file.files[0]) done(() => upload(file.files[0])); file.value = ""; });
+  file.addEventListener("change", () => { const files = [...file.files]; if (files.length) done(() => upload(files)); file.value = ""; });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
 
   const tile = ({ id, name, truth, predicted }) => {
@@ -36,9 +38,9 @@ export function createChooser({ api, model, choose, upload }) {
   async function load(anew) {
     if (anew) shown = 0;
     try {
-      const answer = await api.json(`/api/pictures?part=${encodeURIComponent(part)}&offset=${shown}&limit=${AT_ONCE}`, { slot: "chooser", keep: false });
+      const answer = await api.json(`/api/pictures?part=${encodeURIComponent(part)}&find=${encodeURIComponent(search.value.trim())}&offset=${shown}&limit=${AT_ONCE}`, { slot: "chooser", keep: false });
       if (anew) grid.replaceChildren();
-      grid.append(...answer.pictures.map(tile));
+      grid.append(...answer.total ? answer.pictures.map(tile) : [empty(worded("No such pictures"))]);
       shown += answer.pictures.length;
       more.hidden = shown >= answer.total;
       const parts = Object.entries(answer.parts);

@@ -2,7 +2,7 @@
 
 import { cancelled } from "./api.js";
 import { range, Scale } from "./colour.js";
-import { empty, fill, frameRows, h, inputShape, worded } from "./dom.js";
+import { empty, fill, frameRows, h, inputShape, typesIn, worded } from "./dom.js";
 import { createField } from "./field.js";
 import { createLedger, strongest } from "./ledger.js";
 import { inPlane } from "./numbers.js";
@@ -46,12 +46,14 @@ export function mount(root, context) {
     inks: model.inks,
     onPick: (shareY, shareX) => go({ y: within(shareY, place.height), x: within(shareX, place.width) }),
     onActual: (on) => go({ field: on ? "actual" : null }),
+    onStored: (on) => go({ values: on ? "file" : null }),
   });
   const layout = h("div", { class: "see" }, field.element, sheet.element, ledger.element, strip.element);
-  layout.addEventListener("keydown", (event) => {
+  const onBracket = (event) => {
     const step = { "[": -1, "]": 1 }[event.key];
-    if (step && place) openLayer(place.layer + step);
-  });
+    if (step && place && !typesIn(event)) openLayer(place.layer + step);
+  };
+  addEventListener("keydown", onBracket);
   let place = null, maps = null, mapsPath = "", shown = "", turn = 0;
 
   /* Another layer at the same place of the picture. */
@@ -93,12 +95,12 @@ export function mount(root, context) {
     const answer = { ...given, chain: given.chain.map(inPlane) };
     ledger.render(answer, place);
     strip.boxes(answer.lineage);
-    field.show(answer.picture_box, null);
+    field.show(answer.picture_box, null, place.values === "file");
     const [source, actual] = await Promise.all([sourceOf(api, place, answer.chain[0]),
       place.field === "actual" ? api.binary(`/api/trace/${place.picture}/field/${at}`, { slot: "field" }) : null]);
     if (mine !== turn) return;
     sheet.from(source);
-    if (actual) field.show(answer.picture_box, actual);
+    if (actual) field.show(answer.picture_box, actual, place.values === "file");
   }
 
   async function show(state, mine) {
@@ -130,5 +132,5 @@ export function mount(root, context) {
     }
   }
 
-  return { update, unmount() { sheet.stop(); turn++; } };
+  return { update, unmount() { removeEventListener("keydown", onBracket); sheet.stop(); turn++; } };
 }

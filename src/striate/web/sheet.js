@@ -4,12 +4,12 @@
    sheet.begin(trace, layer)    the title of a layer whose maps are on their way
    sheet.draw(place, maps)      paints what has changed and marks the pixel
    sheet.from(source)           the map that the chosen number was made from, for the sweep
-   sheet.classOf(place, channel)   the name of the class that a number of the last layer speaks for, or ""
+   sheet.classOf(place, channel)   the name of the class that a number speaks for, of the logits and what follows them, or ""
    sheet.focus(), sheet.stop()  stop ends a sweep */
 
 import { createAtlas } from "./atlas.js";
 import { range, robust, Scale } from "./colour.js";
-import { button, check, digits, fill, frameRows, h, note, number, placeText, segmented, select, shapeText, signedBar, svg } from "./dom.js";
+import { button, check, digits, fill, frameRows, h, mapDigits, note, number, placeText, segmented, select, shapeText, signedBar, svg } from "./dom.js";
 import { createSweep } from "./sweep.js";
 
 const BINS = 48, MOST_NAMED = 32;
@@ -18,6 +18,8 @@ const RANGES = [["channel", "channel", "Every map has its own range"], ["layer",
 // Facts that go without saying.
 const DULL = { dilation: 1, groups: 1, alpha: 1, training: false, ceil_mode: false, field: "exact" };
 const TITLES = { channel: "colours of this channel", layer: "colours of the layer", network: "colours of all layers", locked: "locked colours" };
+// What may follow the logits and leaves every number with its class.
+const PASSING = ["softmax", "log-softmax", "sigmoid", "log-sigmoid", "mul", "div", "dropout", "identity"];
 const ORDERS = [["", "as stored"], ["peak", "largest value first"], ["mean", "most active first"]];
 
 function sortChannels(order, { shape: [channels, height, width], data }) {
@@ -81,23 +83,23 @@ function vectorTable(maps, order, nameOf, pick) {
 }
 
 /* A hint that follows the pointer over the sheet: where it is and what stands there. */
-function createHint(labelOf, placed) {
+function createHint(labelOf, placed, told) {
   const element = h("div", { class: "hint mono", hidden: true });
   return { element, show(cell) {
     element.hidden = !cell;
     if (!cell) return;
-    element.textContent = `channel ${cell.channel}${labelOf(cell.channel)}, ${placed(cell)}: ${digits(cell.value)}`;
+    element.textContent = `channel ${cell.channel}${labelOf(cell.channel)}, ${placed(cell)}: ${told(cell.value)}`;
     Object.assign(element.style, { left: `${Math.min(cell.clientX + 14, innerWidth - 330)}px`, top: `${cell.clientY + 18}px` });
   } };
 }
 
 export function createSheet({ go, model, onPick, onEnter, onEscape }) {
   const classOf = ({ trace: { layers }, layer }, channel) => {
-    const speaks = layer === layers.length - 1 && layers[layer].output_shape[0] === model.classes.length;
+    const speaks = layer >= layers.findLastIndex(({ kind }) => !PASSING.includes(kind)) && layers[layer].output_shape.join() === `${model.classes.length}`;
     return speaks && model.classes[channel] !== String(channel) ? ` (${model.classes[channel]})` : "";
   };
   const layerHere = () => place.trace.layers[place.layer], deepHere = () => frameRows(layerHere().output_shape);
-  const hint = createHint((channel) => classOf(place, channel), ({ y, x }) => placeText(y, x, layerHere().output_shape));
+  const hint = createHint((channel) => classOf(place, channel), ({ y, x }) => placeText(y, x, layerHere().output_shape), (value) => mapDigits(value, header));
   const onKey = (event) => {
     const act = { Enter: onEnter, Escape: onEscape }[event.key];
     if (act) { event.preventDefault(); act(); }
@@ -119,7 +121,7 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
   const element = h("section", { class: "panel layer-panel", "aria-label": "Layer" }, title,
     h("div", { class: "sweep" }, sweep.element, h("div", { class: "sweep-side" }, legend, outliers.element, sweep.controls)),
     h("div", { class: "toolbar sheet-tools" }, h("span", { class: "field" }, "Range", ranges.element), orders.element, frameRow), atlas.element, named, hint.element);
-  let place = null, scale = null, painted = "", shown = -1;
+  let place = null, header = null, scale = null, painted = "", shown = -1;
 
   function showTitle({ layers, note: about }, index) {
     const layer = layers[index];
@@ -132,7 +134,8 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
   }
 
   function paint(maps) {
-    const { header, shape, data } = maps;
+    const { shape, data } = maps;
+    header = maps.header;
     showTitle(place.trace, place.layer);
     const all = scales(place, maps);
     scale = typeof all === "function" ? all(place.channel) : all;
@@ -156,13 +159,13 @@ export function createSheet({ go, model, onPick, onEnter, onEscape }) {
       painted = "";
     },
     draw(given, maps) {
-      place = given;
+      place = { ...given, sort: ORDERS.some(([key]) => key === given.sort) ? given.sort : "" };
       element.classList.remove("busy");
       const { picture, layer, channel, low, high } = place, deep = deepHere();
       const wanted = [picture, layer, place.range, place.robust, place.sort, low, high, place.range === "channel" && channel].join();
       const fresh = wanted !== painted;
       if (fresh) paint(maps);
-      if (fresh || shown !== channel) sweep.draw({ layer: layerHere(), view: { shape: maps.shape, data: maps.data, deep }, scale, place });
+      if (fresh || shown !== channel) sweep.draw({ layer: layerHere(), view: { ...maps, deep }, scale, place });
       painted = wanted;
       shown = channel;
       atlas.select(place);

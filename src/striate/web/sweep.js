@@ -1,14 +1,14 @@
 /* The chosen channel large, beside the map that it was made from, and the window that slides over it.
 
    createSweep({onPick(cell), onKey, step(y, x)}) -> sweep; sweep.element, sweep.controls
-   sweep.draw({layer, output: {shape, data, scale}, place})    the chosen channel
+   sweep.draw({layer, view: {shape, data, header, deep}, scale, place})    the chosen channel
    sweep.from(source)       source: {label, shape, data, scale, channel, term} or null; called when a place is fully shown
    sweep.select(place)                      marks the pixel and fills the output up to it while sweeping
    sweep.stop()
    step moves the pixel; the rest of the page follows, so what runs is the page itself and not a film. */
 
 import { createAtlas } from "./atlas.js";
-import { button, digits, fill, h } from "./dom.js";
+import { button, digits, fill, h, mapDigits, placeText } from "./dom.js";
 import { stillness } from "./player.js";
 
 const SIDE = 150, PAUSE = 300, MOST_STEPS = 120;
@@ -27,7 +27,8 @@ export function createSweep({ onPick, onKey, step }) {
   const arrow = h("span", { class: "operator", "aria-hidden": "true" }, "→");
   const element = h("div", { class: "sweep-maps" }, sourceFigure, arrow, h("figure", {}, titles[1], output.element));
   const controls = h("div", { class: "toolbar sweep-controls" }, play, forward, all);
-  let place = null, shape = null, deep = 1, shown = null, timer = null, playing = false, sweeping = false;
+  const spot = h("span", { class: "mono" });
+  let place = null, view = null, layer = null, shape = null, deep = 1, shown = null, timer = null, playing = false, sweeping = false;
 
   function advance(by) {
     const [, height, width] = shape;
@@ -57,6 +58,8 @@ export function createSweep({ onPick, onKey, step }) {
   function select(given) {
     place = given;
     output.select(place);
+    const { channel, y, x } = place, value = mapDigits(view.data[(channel * shape[1] + y) * shape[2] + x], view.header);
+    spot.textContent = shape[1] * shape[2] > 1 ? `${placeText(y, x, layer.output_shape)}: ${value}` : value;
     const [, height, width] = shape;
     const right = 100 * (place.x + 1) / width, top = 100 * (place.y % deep) / deep, bottom = top + 100 / deep;
     const canvas = output.element.querySelector("canvas");
@@ -67,14 +70,15 @@ export function createSweep({ onPick, onKey, step }) {
   return {
     element, controls, select,
     stop() { stop(); sweeping = false; },
-    draw({ layer, view, scale, place: given }) {
+    draw({ scale, place: given, ...more }) {
+      ({ layer, view } = more);
       shape = view.shape;
       deep = view.deep ?? shape[1];
       const many = shape[1] * shape[2] > 1;
       for (const one of [play, forward]) one.hidden = !many;
       play.disabled = stillness();
       play.title = play.disabled ? "Your system asks for less motion: use Step" : "The window slides over the map and fills the output";
-      fill(titles[1], h("b", {}, layer.name), `channel ${given.channel}`);
+      fill(titles[1], h("b", {}, layer.name), `channel ${given.channel}`, h("br"), spot);
       output.draw({ ...view, scale, order: [given.channel], side: SIDE, gap: 0 });
       select(given);
     },

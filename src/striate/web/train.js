@@ -11,7 +11,6 @@ import { createPlayer } from "./player.js";
 
 const PER_SECOND = 4; // moments while playing
 const STATES = { running: "Running", done: "Finished", stopped: "Stopped early", none: "No training" };
-const HOW = "striate train --watch";
 const clock = (seconds) => seconds < 120 ? `${digits(seconds, 3)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 const title = (word) => word === "iou" ? "IoU" : word.charAt(0).toUpperCase() + word.slice(1).replaceAll("_", " ");
 
@@ -82,8 +81,8 @@ export function mount(root, { api, go, model, announce }) {
     h("div", { class: "train-film" },
       h("div", {}, h("h3", {}, "Filters of the first layer that learns"), pictureOfFilters.element, filterNotes),
       maps));
-  const noFilm = panel("How it came about", h("p", {}, "No moments of filters and maps are kept here. Train with ", h("code", {}, HOW),
-    ": this tab then follows the training, and goes back in time afterwards."));
+  const noFilm = panel("How it came about", h("p", {}, "There are no moments of filters and maps. Every training keeps some, in the folder ", h("code", {}, "watch"),
+    " of its run: the first has not come yet, or the folder was taken away or could not be written."));
   const stage = h("div", { class: "train" });
   root.append(stage);
 
@@ -149,12 +148,12 @@ export function mount(root, { api, go, model, announce }) {
   }
 
   function showFilters({ shape, data }) {
-    const [count, channels, height, width] = shape;
-    const values = channels === 3 ? data : meanFilters(shape, data);
+    const [count, channels, height, width] = shape, isColour = channels === 3 && (model.form ?? "picture") === "picture" && (model.input_shape[0] ?? 3) === 3;
+    const values = isColour ? data : meanFilters(shape, data);
     const scale = Scale.of(widest("filters", values), true);
-    pictureOfFilters.draw({ shape: [count, height, width], data: channels === 3 ? new Float32Array(count * height * width) : values,
-      scale: channels === 3 ? weightColours(data, height * width, scale.high) : scale, side: count > 32 ? 44 : 60 });
-    fill(filterNotes, channels === 3 ? h("p", { class: "quiet" }, `Colours around grey: grey is 0, the ends are ±${digits(scale.high)}.`)
+    pictureOfFilters.draw({ shape: [count, height, width], data: isColour ? new Float32Array(count * height * width) : values,
+      scale: isColour ? weightColours(data, height * width, scale.high) : scale, side: count > 32 ? 44 : 60 });
+    fill(filterNotes, isColour ? h("p", { class: "quiet" }, `Colours around grey: grey is 0, the ends are ±${digits(scale.high)}.`)
       : scale.legend(channels > 1 ? `mean over ${channels} channels` : "weight"));
   }
 

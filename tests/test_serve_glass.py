@@ -428,14 +428,14 @@ def test_a_heatmap_does_not_hold_up_the_layers(run: Path, monkeypatch: pytest.Mo
     """While one is made, which may take seconds, another picture can be looked at."""
     from striate.serve import looking as looking_module
 
-    begun, free, made = threading.Event(), threading.Event(), looking_module.heatmap
+    begun, free, made = threading.Event(), threading.Event(), looking_module.heatmap_of
 
     def slow(*given: object, **more: object) -> object:
         begun.set()
         assert free.wait(20)
         return made(*given, **more)
 
-    monkeypatch.setattr(looking_module, "heatmap", slow)
+    monkeypatch.setattr(looking_module, "heatmap_of", slow)
     glass = Glass(run)
     one, other = [item["id"] for item in glass.gallery.page("", 0, 2)["pictures"]]
     with ThreadPoolExecutor(1) as pool:

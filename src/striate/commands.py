@@ -199,19 +199,33 @@ def look(options: argparse.Namespace) -> int:
     _warm()
     from striate.export.model import load_model
 
-    seen = load_model(options.model).look(options.picture)
+    model = load_model(options.model)
+    seen = model.look(options.picture)
     layer = int(options.layer) if (options.layer or "").isdecimal() else options.layer
     if layer is None and (options.channel is not None or options.at):
         raise StriateError("a channel and a place are those of a layer", where="--layer", remedy="name one")
-    position = _position(options.at)
+    position, heat = _position(options.at), None
     table = seen.table(layer, options.channel, *position)
+    if (wished := options.explain or options.versus or options.method) or layer is None:
+        how = {"method": options.method or "hirescam", "versus": options.versus, "layer": layer}
+        try:
+            heat = model.heatmap(options.picture, options.explain, **how)
+        except StriateError as error:
+            if wished:
+                raise
+            print(f"Mind      no heatmap: {error}", file=sys.stderr)
     name = "network" if layer is None else seen.layers[seen.trace.index(layer)].name.replace(":", "-")
-    stem = Path(options.out) / f"{Path(seen.name).stem}-{name}"
-    png, text = Path(f"{stem}.png"), Path(f"{stem}.txt")
+    stem = f"{Path(options.out) / Path(seen.name).stem}-"
+    png, text = Path(f"{stem}{name}.png"), Path(f"{stem}{name}.txt")
     files.write_bytes(png, seen.sheet(layer, options.channel, *position))
     files.write_text(text, table + "\n")
-    print(f"{printable(seen.name)}: {seen.answer}", *filter(None, [seen.note]), sep="\n")
-    print(f"\n{table}\n\nwrote {png} and {text}")
+    print(f"{printable(seen.name)}: {seen.answer}", *filter(None, [seen.note]), f"\n{table}\n", sep="\n")
+    print(f"wrote {png} and {text}")
+    if heat is not None:
+        named = "-".join(filter(None, [heat.method, options.explain, options.versus]))
+        png = f"{stem}{named.translate(str.maketrans('/:', '--'))}.png"
+        heat.save(png, verdict := model.trust(heat).verdict)
+        print(f"\n{heat.said}\n{verdict}\nwrote {png}\n")
     place = f"{shlex.quote(options.model)} {shlex.quote(options.picture)}"
     if layer is None:
         deepest = next((item for item in reversed(seen.layers) if len(item.output_shape) == 3), seen.layers[-1])

@@ -11,7 +11,6 @@ import torch
 
 from striate.data.header import Unreadable
 from striate.data.sample import Target
-from striate.data.shown import with_heat
 from striate.data.symbols import KNOWN
 from striate.data.wording import NOUNS
 from striate.draw import colours
@@ -214,17 +213,15 @@ class Glass:
     def heatmap(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)
         heat = self.looking.heat(wish, look, request)
-        names = ("method", "layer", "score", "total", "gap", "baseline", "warning")
-        facts = {name: getattr(heat, name) for name in names} | {"target": self.looking.words(wish)}
+        names = ("method", "layer", "target", "score", "total", "gap", "baseline", "warning")
+        facts = {name: getattr(heat, name) for name in names}
         facts |= {**figures(heat.map), "maximum": heat.maximum, "signed": heat.signed, "grid": as_plane(heat.map).shape}
         return array_reply(as_plane(heat.on_picture), **facts)
 
     def heat_drawn(self, request: Request, picture: str) -> Reply:
         """The heatmap on its picture as a PNG: on a line, on letters, on the middle frame."""
         wish, look = self._wish(request, picture)
-        heat, shape = self.looking.heat(wish, look, request), self.looking.model.preparation.shape
-        stored = self.gallery.prepared(picture).picture
-        return Reply(picture_png(with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed)), "image/png")
+        return Reply(picture_png(self.looking.heat(wish, look, request).drawn), "image/png")
 
     def trust(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)

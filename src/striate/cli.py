@@ -208,7 +208,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
 
 def _open_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("place", metavar="RUN", help="a run folder (also one in training) or a model file")
-    parser.add_argument("picture", nargs="?", metavar="PICTURE", help="begin with this file, not with a test picture")
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="begin with these, not with a test picture")
     parser.add_argument("--tab", default="see", help="see, explain, filters, train, playground, mistakes or embedding")
     parser.add_argument("--port", type=_whole, default=0, metavar="N", help="port of 127.0.0.1 (default: a free one)")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="only say the address")

@@ -183,7 +183,7 @@ def open_(options: argparse.Namespace) -> int:
     _warm()
     from striate.serve.start import open_page
 
-    open_page(options.place, options.picture, **_given(options, ("port", "browser", "tab", "while_parent")))
+    open_page(options.place, **_given(options, ("pictures", "port", "browser", "tab", "while_parent")))
     return DONE
 
 

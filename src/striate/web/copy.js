@@ -76,7 +76,7 @@ export function asNumpy({ chain }) {
     lines.push(`terms = ${array(one.terms.map((term) => term.value))}`, `added = ${array(one.addends.map((addend) => addend.value))}`);
     lines.push(`value = (terms.sum() + added.sum())${one.divisor ? ` / ${exact(one.divisor)}` : ""}`);
   } else if (one.rule === "softmax") {
-    lines.push(`x = ${array(one.terms.map((term) => term.patch.flat()[0]))}`, "powers = np.exp(x - x.max())", `value = powers[${one.chosen[0]}] / powers.sum()`);
+    lines.push(`x = ${array(one.terms.map((term) => term.patch.flat()[0]))}`, "powers = np.exp(x - x.max())", `value = powers[${one.chosen.at(-1)}] / powers.sum()`);
     if (one.kind === "log-softmax") lines.push("value = np.log(value)");
   } else if (worked(one)) {
     lines.push(...worked(one));

@@ -96,7 +96,7 @@ export function createLedger({ api, go, announce, onLeave }) {
     rows.push(...addends.map((addend) => row(addend.label, addend.value)));
     const { rule, chosen } = explanation, total = () => terms.reduce((all, term) => all + Number(term.value), 0);
     if (rule !== "sum") rows.push(row("sum", total(), "total"));
-    rows.push(row(rule === "mean" ? `divided by ${digits(explanation.divisor)}` : rule === "softmax" ? `${explanation.kind === "softmax" ? "" : "log of "}${terms[chosen[0]].label} / sum` : "sum", explanation.value, "total"));
+    rows.push(row(rule === "mean" ? `divided by ${digits(explanation.divisor)}` : rule === "softmax" ? `${explanation.kind === "softmax" ? "" : "log of "}${terms[chosen.at(-1)].label} / sum` : "sum", explanation.value, "total"));
     return h("table", { class: "terms" }, h("caption", { class: "unseen" }, "What is added up, strongest first"), h("tbody", {}, rows));
   }
 

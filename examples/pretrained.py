@@ -1,7 +1,8 @@
-"""Open a network that others built and trained, on your picture: python pretrained.py WEIGHTS PICTURE
+"""Open a network that others built and trained, on your picture: python pretrained.py WEIGHTS PICTURE [--page]
 
 The network is ResNet-18 in plain torch, its parts named as torchvision names them, so that WEIGHTS can be its file
-resnet18-f37072fd.pth. Any torch network is opened like this: `striate.trace` and `striate.heatmap` ask nothing of it.
+resnet18-f37072fd.pth. Any torch network is opened like this: `striate.trace`, `striate.heatmap` and `striate.open` ask
+nothing of it. With --page it is shown in the browser, where more pictures can be dropped.
 """
 
 import sys
@@ -9,7 +10,6 @@ from collections import OrderedDict
 
 import numpy as np
 import torch
-from matplotlib import pyplot
 from PIL import Image
 from torch import Tensor, nn
 
@@ -40,7 +40,7 @@ def resnet18(classes: int) -> nn.Sequential:
     return nn.Sequential(OrderedDict(parts | last))
 
 
-def main(weights: str, picture: str) -> None:
+def main(weights: str, picture: str, *, page: bool = False) -> None:
     known = torch.load(weights, weights_only=True)
     network = resnet18(len(known["fc.bias"])).eval()
     network.load_state_dict(known)
@@ -50,11 +50,13 @@ def main(weights: str, picture: str) -> None:
     print(f"{len(seen.layers)} steps; the answer is class {best}, with a logit of {seen.output[best]:.3f}")
     where = striate.heatmap(network, x, "gradcam", score=best)
     print(f"its evidence, seen from {where.layer}, is in heatmap.png. {where.warning}")
-    pyplot.imsave("heatmap.png", where.on_picture, cmap="magma")
+    where.save("heatmap.png")  # on the picture, with its legend
+    if page:
+        striate.open(network, [x], mean=MEAN, std=STD)
 
 
 if __name__ == "__main__":
     if len(sys.argv) < 3 or "--help" in sys.argv:
         print(__doc__, file=sys.stderr)
         sys.exit(2)
-    main(sys.argv[1], sys.argv[2])
+    main(sys.argv[1], sys.argv[2], page="--page" in sys.argv[3:])

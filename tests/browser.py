@@ -85,7 +85,7 @@ def opened(place: Path, *words: str) -> Iterator[str]:
 @contextmanager
 def page_of(place: Path, picture: Path | None = None) -> Iterator[str]:
     """The address of the page that `striate open` shows, served by this process, which has imported torch already."""
-    with served(Glass(place, picture).answer) as server:
+    with served(Glass(place, [] if picture is None else [picture]).answer) as server:
         yield server.url
 
 

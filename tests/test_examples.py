@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from drawn import few_digits
+from drawn_page import asked
 from drawn_scenes import draw_chests, draw_drive, draw_lesions, draw_shapes, draw_skin, draw_texts, draw_xrays
 from drawn_series import write_ucr
 from matplotlib import image
@@ -23,6 +24,7 @@ from sklearn.utils import Bunch
 
 import striate
 from striate.evaluate.boxes import overlaps
+from striate.serve.server import Server
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -273,8 +275,10 @@ def test_deep_networks(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert re.search(r"^resnet18: test accuracy [01]\.\d{3} \[", printed, re.M)
 
 
-def test_pretrained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Weights from a file are those that answer: the class and its logit are those of the network itself."""
+def test_pretrained(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights from a file are those that answer: the class and its logit are those of the network itself, and so are
+    those on the page."""
+    shown: list = []
     made = runpy.run_path(str(EXAMPLES / "pretrained.py"))
     torch.manual_seed(0)
     network = made["resnet18"](5).eval()
@@ -284,14 +288,21 @@ def test_pretrained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save(network.state_dict(), here / "weights.pth")
     pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(here / "picture.png")
-    run_example("pretrained.py", "weights.pth", "picture.png")
+    monkeypatch.setattr(Server, "serve_forever", lambda self: shown.append(self.answer))
+    monkeypatch.setenv("BROWSER", "")
+    run_example("pretrained.py", "weights.pth", "picture.png", "--page")
     x = (torch.from_numpy(pixels / 255).float() - torch.tensor(made["MEAN"])) / torch.tensor(made["STD"])
     with torch.no_grad():
         logits = network(x.permute(2, 0, 1)[None])[0]
     printed = re.search(r"class (\d), with a logit of (-?\d+\.\d+)$", capsys.readouterr().out, re.M)
     assert int(printed[1]) == int(logits.argmax())
     assert float(printed[2]) == pytest.approx(float(logits.max()), abs=2e-3)
-    assert image.imread(here / "heatmap.png").shape == (224, 224, 4)
+    with Image.open(here / "heatmap.png") as drawn:
+        assert drawn.width == 848
+    glass = shown[0].__self__
+    told = json.loads(glass.answer(asked("api", "trace", glass.given[0])).body)
+    seen = {one["class"]: one["logit"] for one in told["predictions"]}
+    assert [seen[number] for number in range(5)] == pytest.approx(logits.tolist(), abs=2e-3)
 
 
 def test_fine_tune(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,17 +1,23 @@
 """The ledger of a number: it adds up to the stored value, and its rows are what stands in the maps and weights."""
 
+import inspect
 import json
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from zoo import ZOO, Lambda, drawn
 
-from striate.inside.elementwise import Term
+from striate.errors import say
+from striate.inside import elementwise
+from striate.inside.elementwise import ACTIVATIONS, Term
 from striate.inside.trace import Explanation, Trace, trace
+from striate.inside.written import ledger_table
 
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 PIXELS = 40
@@ -52,6 +58,10 @@ def check_rows(seen: Trace, found: Explanation) -> None:
         (term,) = found.terms
         assert term.patch[found.chosen] == found.value == shares[0]
         assert (term.patch if term.padding is None else term.patch[~term.padding]).max() == found.value
+    elif found.rule == "softmax":
+        assert math.isclose(found.divisor, math.fsum(shares), rel_tol=1e-9)
+        share = shares[found.chosen[0]] / found.divisor
+        assert math.isclose(found.value, share if found.kind == "softmax" else math.log(share), rel_tol=1e-9)
     elif found.rule == "copy":
         assert [found.value] == [*shares, *addends]
     else:
@@ -182,6 +192,66 @@ def test_softmax_subtracts_the_largest() -> None:
     found = trace(nn.Sequential(nn.Flatten(), nn.Softmax(1)), torch.tensor([[[1000.0, 1001.0]]])).explain(1, 0)
     assert math.isclose(found.value, 1 / (1 + math.e), rel_tol=1e-12)
     assert "exp(1000 − 1001)" in found.formula
+
+
+@pytest.mark.parametrize("layer", [nn.Softmax(1), nn.LogSoftmax(1)])
+def test_softmax_lists_every_number_it_divides_by(layer: nn.Module) -> None:
+    """One term per number of the row, exp(x − largest), with the x that was read; their sum divides."""
+    logits = [0.5, 2.0, -1.0, 2.0]
+    seen = trace(nn.Sequential(nn.Flatten(), layer), torch.tensor([[logits]]))
+    found = seen.explain(1, 2)
+    assert [term.value for term in found.terms] == pytest.approx([math.exp(x - 2) for x in logits], rel=1e-12)
+    assert [float(term.patch.item()) for term in found.terms] == logits
+    assert found.divisor == pytest.approx(math.fsum(math.exp(x - 2) for x in logits), rel=1e-12)
+    assert (found.chosen, found.agrees) == ((2,), True)
+    told = ledger_table(seen, [found])
+    assert all(f"exp of input channel {channel} " in told for channel in range(4))
+    assert re.search(f"^  sum of exp +{say(found.divisor)}$", told, re.M)
+    assert "exp(−1 − 2) / " in told
+
+
+def formulas() -> dict[str, str]:
+    """What the page copies as NumPy, by the kind of a layer; of norms as "affine"."""
+    text = (Path(elementwise.__file__).parents[1] / "web/copy.js").read_text(encoding="utf-8")
+    affine = re.search(r'^const AFFINE = "(.+)";$', text, re.M)[1]
+    return {"affine": affine, **dict(re.findall(r'^  "([\w-]+)": "(.+)",$', text, re.M))}
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_every_activation_can_be_copied_as_numpy(name: str) -> None:
+    """The page's line for it gives what the ledger's own formula gives, on both sides of zero."""
+    how = formulas()
+    _, function = elementwise._FUNCTIONS[name]
+    named = [
+        each for each in inspect.signature(function).parameters.values() if each.kind is each.POSITIONAL_OR_KEYWORD
+    ]
+    numbers = {each.name: 0.25 + 0.5 * place for place, each in enumerate(named[1:])} if len(named) > 1 else {}
+    for x in (0.3, 0.7, 2.5, *(() if name in {"log", "sqrt", "pow"} else (-0.4, -7.0))):
+        told = eval(how[name], {"np": np, "math": math, "x": np.float64(x), **numbers})
+        assert float(told) == pytest.approx(float(function(np.float64(x), **numbers)), rel=1e-12), x
+
+
+def test_numbers_of_norms_and_products_are_told_in_full() -> None:
+    """With them the page's line gives the value, to the last digits that the shown formula has rounded away."""
+    torch.manual_seed(2)
+    norm = nn.BatchNorm2d(2).eval()
+    for values in (norm.running_mean, norm.running_var, norm.weight.data, norm.bias.data):
+        values.uniform_(0.1, 0.9)
+
+    class Squared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = norm
+
+        def forward(self, x: Tensor) -> Tensor:
+            seen = self.norm(x)
+            return seen * (seen + 1)
+
+    seen, how = trace(Squared(), torch.rand(2, 3, 3)), formulas()
+    for layer, kind in ((0, "affine"), (2, "mul")):
+        found = seen.explain(layer, 1, 2, 0)
+        given = {"x": found.terms[0].value, **found.numbers}
+        assert eval(how[kind], {"np": np, **given}) == pytest.approx(found.value, rel=1e-12)
 
 
 def test_a_dense_layer_is_folded_back_to_its_map() -> None:

@@ -41,7 +41,7 @@ def test_the_explanation_as_plain_data() -> None:
     plain = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert set(plain) == {
         *("layer", "name", "kind", "at", "available", "reason", "stored", "value", "difference", "agrees", "rule"),
-        *("formula", "addends", "terms", "chosen", "ties", "divisor", "field"),
+        *("formula", "addends", "terms", "chosen", "ties", "divisor", "field", "numbers"),
     }
     keys = {"label", "source", "channel", "value", "patch", "kernel", "padding", "origin", "step"}
     assert [set(term) for term in plain["terms"]] == [keys, keys]

@@ -449,14 +449,14 @@ def test_a_heatmap_does_not_hold_up_the_layers(run: Path, monkeypatch: pytest.Mo
     """While one is made, which may take seconds, another picture can be looked at."""
     from striate.serve import looking as looking_module
 
-    begun, free, made = threading.Event(), threading.Event(), looking_module.heatmap
+    begun, free, made = threading.Event(), threading.Event(), looking_module.heatmap_of
 
     def slow(*given: object, **more: object) -> object:
         begun.set()
         assert free.wait(20)
         return made(*given, **more)
 
-    monkeypatch.setattr(looking_module, "heatmap", slow)
+    monkeypatch.setattr(looking_module, "heatmap_of", slow)
     glass = Glass(run)
     one, other = [item["id"] for item in glass.gallery.page("", 0, 2)["pictures"]]
     with ThreadPoolExecutor(1) as pool:
@@ -531,7 +531,7 @@ def test_a_model_file_alone(tmp_path: Path) -> None:
     file = tmp_path / "cells.safetensors"
     make_model(channels=3, mirror=True).save(file)
     Image.fromarray(picture(0, 5, 16, 3)).save(tmp_path / "mine.png")
-    glass = Glass(file, tmp_path / "mine.png")
+    glass = Glass(file, [tmp_path / "mine.png"])
     with served(glass.answer) as server:
         visitor = Visitor(server)
         model = visitor.json("/api/model")
@@ -545,7 +545,7 @@ def test_a_model_file_alone(tmp_path: Path) -> None:
         assert visitor.json("/api/training")["state"] == "none"
         assert visitor.json("/api/mistakes") == {"rows": []}
         assert visitor.json("/api/pictures")["parts"] == {"yours": 1}
-    assert Glass(file).given is None
+    assert Glass(file).given == []
 
 
 def test_two_classes_with_one_output(tmp_path: Path) -> None:
@@ -554,15 +554,15 @@ def test_two_classes_with_one_output(tmp_path: Path) -> None:
     line = "conv 4 3, relu, globalavgpool, dense 1"
     make_model(line, classes=("no", "yes")).save(file)
     Image.fromarray(picture(0, 5, 16)).save(tmp_path / "mine.png")
-    glass = Glass(file, tmp_path / "mine.png")
-    trace = json.loads(glass.answer(asked("api", "trace", glass.given)).body)
+    glass = Glass(file, [tmp_path / "mine.png"])
+    trace = json.loads(glass.answer(asked("api", "trace", glass.given[0])).body)
     logit = {item["label"]: item["logit"] for item in trace["predictions"]}
     assert logit["yes"] == -logit["no"] != 0
     with served(glass.answer) as server:
         for target, name in enumerate(("no", "yes")):
-            header, _ = Visitor(server).array(f"/api/heatmap/{glass.given}?target={target}&method=gradcam")
+            header, _ = Visitor(server).array(f"/api/heatmap/{glass.given[0]}?target={target}&method=gradcam")
             assert header["score"] == pytest.approx(logit[name], abs=1e-6)
-        assert "yes" in Visitor(server).json(f"/api/trust/{glass.given}?target=1")["verdict"]
+        assert "yes" in Visitor(server).json(f"/api/trust/{glass.given[0]}?target=1")["verdict"]
 
 
 def test_what_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
@@ -576,4 +576,4 @@ def test_what_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
         Glass(tmp_path / "bad.safetensors")
     make_model().save(tmp_path / "good.safetensors")
     with pytest.raises(StriateError, match="no such file"):
-        Glass(tmp_path / "good.safetensors", tmp_path / "none.png")
+        Glass(tmp_path / "good.safetensors", [tmp_path / "none.png"])

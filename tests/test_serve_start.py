@@ -8,12 +8,17 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from drawn_page import Visitor
 
+import striate
 from striate import cli
-from striate.export.model import Model
+from striate.export.model import Model, load_model
 from striate.network.build import build
 from striate.serve import start as start_module
 from striate.serve.server import Server
@@ -188,3 +193,61 @@ def test_every_tab_is_a_file_of_the_page() -> None:
 
     shown = re.search(r"TABS = (\[\[.*?\]\]);", (WEB / "app.js").read_text(encoding="utf-8"), re.DOTALL)
     assert tuple(re.findall(r'\["(\w+)",', shown[1])) == TABS
+
+
+def own_network() -> torch.nn.Module:
+    """A torch module without a line of layers."""
+    torch.manual_seed(1)
+    layers = torch.nn.Conv2d(1, 3, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(3 * 36, 2)
+    return torch.nn.Sequential(*layers).eval()
+
+
+def test_a_network_of_ones_own_is_opened_and_closed(capsys: pytest.CaptureFixture) -> None:
+    """Any torch module with its pictures: its own logits, maps and evidence; the call returns at once where it is told
+    to, says how the page is closed, and then nobody answers."""
+    network, given = own_network(), torch.rand(2, 1, 8, 8)
+    page = striate.open(network, given, classes=["cat", "dog"], browser=False, block=False)
+    told, visitor = capsys.readouterr().out, Visitor(page)
+    assert page.url in told
+    assert "close() of what is returned stops it" in told
+    model = visitor.json("/api/model")
+    assert (model["name"], model["network"], model["classes"]) == ("Sequential", "Sequential", ["cat", "dog"])
+    assert visitor.json("/api/pictures")["parts"] == {"yours": 2}
+    trace = visitor.json(f"/api/trace/{model['first_picture']}")
+    with torch.no_grad():
+        logits, maps = network(given[:1])[0].tolist(), network[0](given[:1])[0].numpy()
+    assert {one["label"]: one["logit"] for one in trace["predictions"]} == pytest.approx(
+        dict(zip(["cat", "dog"], logits, strict=True)), abs=1e-5
+    )
+    _, seen = visitor.array(f"/api/trace/{model['first_picture']}/maps/0")
+    assert seen == pytest.approx(maps, abs=1e-5)
+    heat, _ = visitor.array(f"/api/heatmap/{model['first_picture']}?target=1&method=hirescam")
+    assert (heat["target"], heat["score"]) == ("dog", pytest.approx(logits[1], abs=1e-5))
+    page.close()
+    with pytest.raises(ConnectionRefusedError):
+        http.client.HTTPConnection("127.0.0.1", page.server_port, timeout=5).request("GET", "/")
+
+
+def test_a_model_in_memory_is_opened(file: Path) -> None:
+    """With arrays, files or both, and with any module in the place of its network: a copy, so it may go on learning."""
+    model = replace(load_model(file), network=own_network())
+    np.save(file.parent / "one.npy", np.full((8, 8), 9, np.uint8))
+    page = striate.open(model, [np.eye(8, dtype=np.uint8), file.parent / "one.npy"], browser=False, block=False)
+    visitor = Visitor(page)
+    first = visitor.json("/api/model")["first_picture"]
+    names = [one["name"] for one in visitor.json("/api/pictures")["pictures"]]
+    assert sorted(names) == ["array/0", "one.npy"]
+    with torch.no_grad():
+        wanted = model.network(model.input(np.eye(8, dtype=np.uint8)[..., None])[None])[0].tolist()
+        model.network[3].bias.add_(9)
+    told = visitor.json(f"/api/trace/{first}")["predictions"]
+    assert [one["logit"] for one in sorted(told, key=lambda one: one["class"])] == pytest.approx(wanted, abs=1e-5)
+    page.close()
+
+
+def test_a_script_waits_and_a_prompt_does_not(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own mark of a prompt, which notebooks set too, decides where nobody says."""
+    monkeypatch.setattr(Server, "serve_forever", lambda self: None)
+    assert striate.open(file, browser=False) is None
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    striate.open(file, browser=False).server_close()

@@ -23,6 +23,7 @@ from striate.data.prepare import Shape
 from striate.data.sample import Boxes, Found, Sample
 from striate.errors import StriateError
 from striate.evaluate.boxes import overlaps
+from striate.export.evidence import score_of
 from striate.export.model import load_model
 from striate.export.tiles import tiles_of
 from striate.network.build import build
@@ -185,7 +186,7 @@ def test_a_heatmap_explains_the_objects_that_are_told(learned: tuple[Path, stria
     (one,) = model.predict(folder / name)
     kind = one.predicted.names[0]
     trace = model.look(folder / name).trace
-    score = model.score_of(model.classes.index(kind), trace.recording.output)
+    score = score_of(model.task, model.classes.index(kind), trace.recording.output)
     seen = striate.heatmap(model.network, trace.recording.picture, score=score)
     y, x = np.unravel_index(np.argmax(seen.on_picture), seen.on_picture.shape)
     boxes = [box for found, box in zip(one.predicted.names, one.predicted.corners, strict=True) if found == kind]

@@ -22,6 +22,7 @@ _PLACES = {
     "heatmap": "striate.inside.heatmap:heatmap",
     "load": "striate.export.model:load_model",
     "network": "striate.network",
+    "open": "striate.serve.start:open_page",
     "serve": "striate.serve",
     "trace": "striate.inside.trace:trace",
     "train": "striate.train",

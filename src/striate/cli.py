@@ -217,7 +217,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
 
 def _open_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("place", metavar="RUN", help="a run folder (also one in training) or a model file")
-    parser.add_argument("picture", nargs="?", metavar="PICTURE", help="begin with this file, not with a test picture")
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="begin with these, not with a test picture")
     parser.add_argument("--tab", default="see", help="see, explain, filters, train, playground, mistakes or embedding")
     parser.add_argument("--port", type=_whole, default=0, metavar="N", help="port of 127.0.0.1 (default: a free one)")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="only say the address")
@@ -238,7 +238,11 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", metavar="LAYER", help="name or number of a layer; without it, the whole network")
     parser.add_argument("--channel", type=_whole, metavar="N", help="its feature map (default: the strongest)")
     parser.add_argument("--at", metavar="Y,X", help="row and column in the map (default: where it is strongest)")
-    parser.add_argument("--out", default=".", metavar="FOLDER", help="where the sheet and the table go (default: here)")
+    words = "hirescam (default), gradcam, occlusion, integrated_gradients, layercam or gradient"
+    parser.add_argument("--explain", metavar="CLASS", help="draw the heatmap for it (default: for what is predicted)")
+    parser.add_argument("--versus", metavar="CLASS", help="for that class rather than this one")
+    parser.add_argument("--method", metavar="METHOD", help=f"how the heatmap is made: {words}")
+    parser.add_argument("--out", default=".", metavar="FOLDER", help="where all files go (default: here)")
 
 
 def _summary_options(parser: argparse.ArgumentParser) -> None:

@@ -196,7 +196,7 @@ def open_(options: argparse.Namespace) -> int:
     _warm()
     from striate.serve.start import open_page
 
-    open_page(options.place, options.picture, **_given(options, ("port", "browser", "tab", "while_parent")))
+    open_page(options.place, **_given(options, ("pictures", "port", "browser", "tab", "while_parent")))
     return DONE
 
 
@@ -212,19 +212,34 @@ def look(options: argparse.Namespace) -> int:
     _warm()
     from striate.export.model import load_model
 
-    seen = load_model(options.model).look(options.picture)
+    model = load_model(options.model)
+    seen = model.look(options.picture)
     layer = int(options.layer) if (options.layer or "").isdecimal() else options.layer
     if layer is None and (options.channel is not None or options.at):
         raise StriateError("a channel and a place are those of a layer", where="--layer", remedy="name one")
-    position = _position(options.at)
+    position, heat = _position(options.at), None
     table = seen.table(layer, options.channel, *position)
+    if (wished := options.explain or options.versus or options.method) or layer is None:
+        how = {"method": options.method or "hirescam", "versus": options.versus, "layer": layer}
+        try:
+            heat = model.heatmap(options.picture, options.explain, **how)
+        except StriateError as error:
+            if wished:
+                raise
+            print(f"Mind      no heatmap: {error}", file=sys.stderr)
     name = "network" if layer is None else seen.layers[seen.trace.index(layer)].name.replace(":", "-")
-    stem = _free(Path(options.out) / f"{Path(seen.name).stem}-{name}", ".png", ".txt")
+    start = f"{Path(options.out) / Path(seen.name).stem}-"
+    stem = _free(start + name, ".png", ".txt")
     png, text = Path(f"{stem}.png"), Path(f"{stem}.txt")
     files.write_bytes(png, seen.sheet(layer, options.channel, *position))
     files.write_text(text, table + "\n")
-    print(f"{printable(seen.name)}: {seen.answer}", *filter(None, [seen.note]), sep="\n")
-    print(f"\n{table}\n\nwrote {png} and {text}")
+    print(f"{printable(seen.name)}: {seen.answer}", *filter(None, [seen.note]), f"\n{table}\n", sep="\n")
+    print(f"wrote {png} and {text}")
+    if heat is not None:
+        named = "-".join(filter(None, [heat.method, options.explain, options.versus]))
+        png = _free(start + named.translate(str.maketrans("/:", "--")), ".png") + ".png"
+        heat.save(png, verdict := model.trust(heat).verdict)
+        print(f"\n{heat.said}\n{verdict}\nwrote {png}\n")
     place = f"{shlex.quote(options.model)} {shlex.quote(options.picture)}"
     if layer is None:
         deepest = next((item for item in reversed(seen.layers) if len(item.output_shape) == 3), seen.layers[-1])
@@ -281,7 +296,7 @@ def filter_(options: argparse.Namespace) -> int:
     padding = int(options.padding) if options.padding.isdecimal() else options.padding
     result = filter_picture(picture, options.kernel, options.stride, padding)
     name = options.kernel.split()[0] if options.kernel[:1].isalpha() else "kernel"
-    stem = _free(Path(options.out) / f"{path.stem}-{name}", ".png", ".tif", "-side-by-side.png")
+    stem = _free(f"{Path(options.out) / path.stem}-{name}", ".png", ".tif", "-side-by-side.png")
     title = f"{options.kernel}, stride {options.stride}, padding {options.padding}"
     sheet = sheets.side_by_side(result.grey, result.feature_map, title, result.formula)
     shown = pixels.to_uint8(result.feature_map, 0, 100)
@@ -302,9 +317,9 @@ def _given(options: argparse.Namespace, names: Sequence[str]) -> dict[str, objec
     return {name: getattr(options, name) for name in names if hasattr(options, name)}
 
 
-def _free(stem: Path, *ends: str) -> str:
+def _free(stem: str, *ends: str) -> str:
     """`stem`, with a number where one of these files is there: none is written over."""
-    return files.free_name(str(stem), lambda one: any(files.exists(one + end) for end in ends))
+    return files.free_name(stem, lambda one: any(files.exists(one + end) for end in ends))
 
 
 def _warm(workers: int = 1) -> None:

@@ -4,11 +4,12 @@ picture. Every number keeps its colour: the legend is painted by the scale that 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 
 from striate.draw import pixels, style
-from striate.draw.canvas import GAP, LINE, MARGIN, TITLE, Canvas, columns_for, outline
+from striate.draw.canvas import GAP, LEGEND, LINE, MARGIN, TITLE, Canvas, columns_for, outline
 from striate.draw.colours import Scale, scale_of
 from striate.errors import say
 
@@ -18,7 +19,7 @@ MOST = 256  # maps on one sheet
 ROWS = 40  # layers on one picture of a network
 FRAME = 4  # dots round a chosen map
 _COLUMNS = 10  # maps of a layer on one picture of a network
-_WIDTH, _NARROWEST, _PICTURE, _TILE, _NAME = 1600, 96, 340, 104, 330
+_WIDTH, _NARROWEST, _PICTURE, _TILE, _NAME, _HEAT = 1600, 96, 340, 104, 330, 800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -132,12 +133,28 @@ def overlay(picture: np.ndarray, heat: np.ndarray, *, signed: bool) -> np.ndarra
     grey = pixels.three_channels(picture).astype(np.float64).mean(axis=2, keepdims=True)
     ground = np.repeat(70 + 185 * grey / 255, 3, axis=2)
     values = np.nan_to_num(np.asarray(heat, dtype=np.float64))
-    reach = float(np.abs(values).max(initial=0.0))
-    scale = Scale(-reach, reach, True) if signed else Scale(0.0, reach, False)
+    scale = _heat_scale(values, signed=signed)
+    reach = scale.high
     share = (np.abs(values) / (reach or 1.0))[..., None]
     # The diverging colours fade to white by themselves; taking the full hue keeps weak evidence visible.
     colour = scale.paint(np.sign(values) * reach) if signed else scale.paint(values)
     return np.rint(ground + 0.85 * share * (colour - ground)).astype(np.uint8)
+
+
+def heat_sheet(drawn: np.ndarray, heat: np.ndarray, words: str, *, signed: bool) -> bytes:
+    """A heatmap on its picture, uint8 (H, W, 3), with the legend of the values drawn (*grid) and words below it."""
+    seen, words = _filled(drawn, _HEAT), fill(words, _HEAT // 11)
+    below = MARGIN + len(seen) + GAP
+    canvas = Canvas(_HEAT + 2 * MARGIN, below + 80 + LINE * (words.count("\n") + 1) + MARGIN)
+    canvas.paste(seen, MARGIN, MARGIN, framed=True)
+    canvas.legend(_heat_scale(np.nan_to_num(heat), signed=signed), MARGIN + (_HEAT - LEGEND) // 2, below)
+    canvas.write(words, MARGIN, below + 80, _HEAT)
+    return canvas.png()
+
+
+def _heat_scale(values: np.ndarray, *, signed: bool) -> Scale:
+    reach = float(np.abs(values).max(initial=0.0))
+    return Scale(-reach if signed else 0.0, reach, signed)
 
 
 def strongest(maps: np.ndarray) -> np.ndarray:

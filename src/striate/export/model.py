@@ -1,6 +1,6 @@
 """A model: network, weights, preparation and class names, in memory and in one safe file."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 import striate
-from striate.data.arrays import word_of
 from striate.data.blocks import in_time, kin_in_time
 from striate.data.guard import load_readable
 from striate.data.header import Unreadable
@@ -23,7 +22,7 @@ from striate.data.sample import PARTS, Found
 from striate.data.split import kin_of
 from striate.data.wording import worded
 from striate.device import PRECISIONS, choose_device, evaluated, memory_format
-from striate.errors import StriateError, first_few, nearest
+from striate.errors import StriateError, first_few
 from striate.evaluate import seal
 from striate.export.agreement import require_agreement, require_line
 from striate.export.answers import Prediction, draw_answer, said, write_answers, write_scored
@@ -40,6 +39,7 @@ if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner wi
     from striate.export.look import Look
     from striate.export.whole import Written
     from striate.inside.heatmap import Heatmap
+    from striate.inside.trust import Trust
 
 Sources = str | Path | np.ndarray | Sequence[str | Path | np.ndarray]
 
@@ -257,12 +257,15 @@ class Model:
 
         The model's answer may be the mean over the picture and its mirror image; looked at is the picture itself.
         """
+        return self.look_at(*self._one(picture))
+
+    def _one(self, picture: object) -> tuple[np.ndarray, str]:
+        """What is prepared of one picture (H, W, C), and its name."""
         few = list(islice(self._items(picture), 2))
         if not few or (len(few) > 1 and self.preparation.shape.form == "picture"):
             where = few[0][0] if few else None
             raise StriateError("one picture is looked at", received=f"{len(few)} or more", where=where)
-        name, item = few[0]
-        return self.look_at(load_readable(item, Want(shape=self.preparation.shape), name).picture, name)
+        return load_readable(few[0][1], Want(shape=self.preparation.shape), few[0][0]).picture, few[0][0]
 
     def look_at(self, stored: np.ndarray, name: str, answer: object = None) -> "Look":
         """The same for a prepared picture (H, W, C), as `prepare.fit` and the store give it; answer: the model's, where
@@ -281,27 +284,20 @@ class Model:
         self, picture: str | Path | np.ndarray, of: object = None, method: str = "hirescam", **settings: object
     ) -> "Heatmap":
         """Where on a picture the evidence lies for the output called `of` (7 as well as "7"), by default for what is
-        predicted; method and settings as for `striate.heatmap`, and the score is the task's own."""
-        from striate.inside.heatmap import heatmap
+        predicted; method and settings as for `striate.heatmap` (versus: a name too), and the score is the task's own.
+        `save` writes it as a PNG file with its legend, and `Model.trust` says how far to believe it."""
+        from striate.export.evidence import heatmap_of, output_named
 
-        of, look = None if of is None else word_of(of), self.look(picture)
-        if of is not None and of not in self.classes:
-            raise StriateError("a heatmap explains one of the outputs", received=of, remedy=nearest(of, self.classes))
-        index = self.task.output_of(self.answers(look.stored[None])[0]) if of is None else self.classes.index(of)
-        x = torch.from_numpy(look.trace.picture).to(next(self.network.parameters()).device)
-        return heatmap(self.network, x, method, score=self.score_of(index, look.trace.recording.output), **settings)
+        stored, versus = self._one(picture)[0], settings.pop("versus", None)
+        index = self.task.output_of(self.answers(stored[None])[0]) if of is None else output_named(self.task, of)
+        versus = None if versus is None else output_named(self.task, versus)
+        return heatmap_of(self.passes, stored, index, method, versus=versus, **settings)
 
-    def score_of(self, index: int, whole: torch.Tensor) -> int | Callable[[torch.Tensor], torch.Tensor]:
-        """What a heatmap for output `index` explains: the number of an output, or a function of the whole output.
+    def trust(self, heat: "Heatmap") -> "Trust":
+        """How far to believe a heatmap that this model made: the evidence beside it, see `striate.inside.trust`."""
+        from striate.inside.trust import trust
 
-        whole: what the network gives for the whole picture, which says where objects and areas are told.
-        """
-        if not 0 <= index < len(self.classes):
-            last = len(self.classes) - 1
-            raise StriateError(f"a class is a number from 0 to {last}", received=index, where="target, versus")
-        if self.task.one_label and whole.shape == (len(self.classes),):
-            return index  # the task's own score is just that
-        return lambda output: self.task.score(output[None], index, whole[None].to(output))[0]
+        return trust(self.network, torch.from_numpy(heat.picture).to(next(self.network.parameters()).device), heat)
 
     def _items(self, sources: object) -> Iterable[tuple[str, Source]]:
         return items(sources, self.preparation.shape, self.about)

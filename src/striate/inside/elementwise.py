@@ -4,8 +4,8 @@ Every activation is one line of `_FUNCTIONS`: the formula as text, and as a func
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +40,7 @@ class Ledger:
     """How a number comes about; what is not said here stands with `striate.inside.trace.Explanation`.
 
     scale: the sum of the sizes of all products, of which float32 rounding is a part.
+    numbers: by name those that the formula of a norm, an activation or a product shows rounded.
     """
 
     rule: str
@@ -51,6 +52,7 @@ class Ledger:
     chosen: tuple[int, ...] | None = None
     ties: int = 0
     divisor: float | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,7 +129,8 @@ def _combined(place: Place) -> Ledger:
         terms = tuple(_term(place, each) for each in (first, second) if isinstance(each, Source))
         a, b = terms[0].value if len(terms) > 1 else _number(place, first), terms[-1].value
         value = a * b if kind == "mul" else float(np.divide(a, b))
-        return Ledger("function", value, f"{say(a)} {sign} {say(b)} = {say(value)}", terms, (), abs(value))
+        text, numbers = f"{say(a)} {sign} {say(b)} = {say(value)}", {"a": a, "b": b}
+        return Ledger("function", value, text, terms, (), abs(value), numbers=numbers)
     source, constant = (first, second) if isinstance(first, Source) else (second, first)
     weight = _number(place, constant)
     term = _term(place, source, weight if kind == "mul" else float(np.divide(1.0, weight)))
@@ -153,14 +156,18 @@ def _softmax(place: Place) -> Ledger:
     axis = place.call.settings["dim"] % len(source.shape)
     tensor = place.fields.value(source.layer).reshape(source.shape)
     row = tensor[(*place.at[:axis], slice(None), *place.at[axis + 1 :])].detach().cpu().double().numpy()
-    largest = row.max()
+    largest, own = row.max(), place.at[axis]
     powers = np.exp(row - largest)
-    x, total = float(row[place.at[axis]]), float(powers.sum())
-    value = float(powers[place.at[axis]] / total)
+    x, total, value = float(row[own]), float(powers.sum()), float(powers[own] / powers.sum())
     text = f"exp({say(x)} − {say(largest)}) / {say(total)}, the sum of exp(x − {say(largest)}) over {len(row)} numbers"
     if place.kind == "log-softmax":
         value, text = x - float(largest) - math.log(total), f"log of {text}"
-    return Ledger("function", value, f"{text} = {say(value)}", (_term(place, source),), (), 1.0 + abs(value))
+    spots = ((*place.at[:axis], each, *place.at[axis + 1 :]) for each in range(len(row)))
+    read = (single(place, source, np.ravel_multi_index(spot, source.shape)) for spot in spots)
+    both = zip(read, powers.tolist(), strict=True)
+    terms = tuple(one._replace(label=f"exp of {one.label}", value=power) for one, power in both)
+    more = {"chosen": (own,), "divisor": total}
+    return Ledger("softmax", value, f"{text} = {say(value)}", terms, (), 1.0 + abs(value), **more)
 
 
 def _norm(place: Place) -> Ledger:
@@ -193,7 +200,8 @@ def _norm(place: Place) -> Ledger:
         f" = {say(value)} (mean {say(mean)}, variance {say(variance)}, gamma {say(gamma)}, beta {say(beta)})"
     )
     scale = (abs(term.value) + size) * abs(factor) + abs(beta)
-    return Ledger("affine", value, text, (term,), (), scale)
+    numbers = {"mean": mean, "variance": variance, "eps": settings["eps"], "gamma": gamma, "beta": beta}
+    return Ledger("affine", value, text, (term,), (), scale, numbers=numbers)
 
 
 def _function(place: Place) -> Ledger:
@@ -211,7 +219,7 @@ def _function(place: Place) -> Ledger:
         settings = {"min": -math.inf, "max": math.inf} | settings
     value = float(function(np.float64(term.value), **settings))
     words = text.format(x=f"({say(term.value)})", **{name: say(number) for name, number in settings.items()})
-    return Ledger("function", value, f"{words} = {say(value)}", (term,), (), max(1.0, abs(value)))
+    return Ledger("function", value, f"{words} = {say(value)}", (term,), (), max(1.0, abs(value)), numbers=settings)
 
 
 _SELU = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017

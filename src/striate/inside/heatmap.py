@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from striate.draw import maps, pixels
-from striate.errors import StriateError, nearest
+from striate.draw import lines, maps, pixels
+from striate.errors import StriateError, nearest, say
+from striate.files import write_bytes
 from striate.inside.axes import on_picture
 from striate.inside.capture import Picture, capture
 from striate.inside.field import Fields
@@ -43,6 +45,7 @@ class Heatmap:
     baseline: what stands in for "no picture", in words; "" where the method needs none.
     warning: what a reader must know before believing the map; "" if nothing.
     request: the arguments of `heatmap` that make the same map of another network.
+    drawn: uint8 (H, W, 3), the map on the picture as a model was given it; None: `save` draws it on `picture`.
     """
 
     map: np.ndarray = field(repr=False)
@@ -59,13 +62,34 @@ class Heatmap:
     baseline: str = ""
     warning: str = ""
     request: dict[str, object] = field(default_factory=dict, repr=False)
+    drawn: np.ndarray | None = field(default=None, repr=False)
 
-    def _repr_png_(self) -> bytes | None:
-        """What a notebook shows: the map on a picture of two axes, evidence for it orange and against it blue."""
-        if self.map.ndim == 2:
-            seen = pixels.visible(self.picture.transpose(1, 2, 0))
-            return pixels.picture_png(maps.overlay(seen, self.on_picture, signed=self.signed), 256)
-        return None
+    @property
+    def said(self) -> str:
+        """What is explained, by which method at which layer, in which numbers, and what speaks against it."""
+        how = METHODS[self.method].label + (f" at {self.layer}" if self.layer else "")
+        numbers = f"strongest {say(self.maximum)}, in all {say(self.total)}"
+        return f"Evidence for {self.target} (score {say(self.score)}), by {how}: {numbers}. {self.warning}".strip()
+
+    def save(self, path: str | Path, verdict: str = "") -> None:
+        """Write the map on its picture as a PNG file, with its legend, what it explains, and the verdict on it."""
+        seen, frame = self._seen(), tuple(side // 2 for side in self.map.shape[:-2])
+        heat = enlarge(self.map[frame], seen.shape[:2]) if self.map.ndim > 1 else self.on_picture
+        write_bytes(Path(path), maps.heat_sheet(seen, heat, f"{self.said} {verdict}", signed=self.signed))
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the map on its picture, evidence for it orange and against it blue."""
+        return pixels.picture_png(self._seen(), 256)
+
+    def _seen(self) -> np.ndarray:
+        """The map on its picture, uint8 (H, W, 3); of a block of frames its middle one."""
+        if self.drawn is not None:
+            return self.drawn
+        if self.map.ndim == 1:
+            return lines.lines(self.picture.T, self.on_picture)
+        frame = tuple(side // 2 for side in self.on_picture.shape[:-2])
+        picture = pixels.visible(self.picture[slice(None), *frame].transpose(1, 2, 0))
+        return maps.overlay(picture, self.on_picture[frame], signed=self.signed)
 
 
 def heatmap(
@@ -164,7 +188,7 @@ def _layers(question: Question, layer: int | str | None) -> tuple[list[Explained
         "a class activation map needs a layer whose feature maps have more than one place, lie as the picture does and "
         "lead to the score"
     )
-    remedy = f"choose one of {', '.join(names[i] for i in maps) or 'no layer: try occlusion'}"
+    remedy = f"choose one of {', '.join(names[i] for i in maps)}" if maps else "try occlusion"
     raise StriateError(rule, received=layer, where="layer", remedy=remedy)
 
 

@@ -35,7 +35,8 @@ class Explanation(Ledger):
     stored: the number as the network computed it, in float32. value: the same computed again, in float64.
     agrees: whether they differ by no more than float32 rounding, 1e-5 of `scale`, the sizes of all products, summed.
     rule: "sum" (value = terms + addends), "mean" (terms / divisor), "maximum" (the cell `chosen` of the one term;
-    `ties` other cells hold the same), "affine" (norms), "function" (activations, products), "copy" or "none".
+    `ties` other cells hold the same), "softmax" (the term `chosen` / divisor, or its logarithm; terms: exp(x − largest)
+    of every number), "affine" (norms), "function" (activations, products), "copy" or "none".
     formula: in words and numbers, which are rounded to 4 digits. field: what it can see of the picture.
     """
 

@@ -64,9 +64,9 @@ def trust(network: nn.Module, picture: Tensor, heat: Heatmap, *, seed: int = 0) 
     def redraw(other: nn.Module) -> Map:
         return heatmap(other, picture, **heat.request).map
 
-    score, versus = heat.request["score"], heat.request["versus"]
+    asked = {name: heat.request[name] for name in ("score", "versus")}
     other = "hirescam" if heat.method == "occlusion" else "occlusion"
-    found = judge(network, picture, heat.map, redraw, score=score, versus=versus, other=other, seed=seed)
+    found = judge(network, picture, heat.map, redraw, **asked, other=other, seed=seed, target=heat.target)
     return replace(found, warnings=(*found.warnings, *([heat.warning] if heat.warning else [])))
 
 
@@ -80,11 +80,13 @@ def judge(
     versus: Score | None = None,
     other: str = "occlusion",
     seed: int = 0,
+    target: str = "",
 ) -> Trust:
     """The evidence beside any map (*grid) that is said to explain a score, wherever it comes from.
 
     redraw: makes the map of another network; without it nobody can tell whether the map depends on the weights.
     other: the method that the map is compared with; integrated gradients where a network has no maps for it.
+    target: the score in words, for the verdict.
     """
     map = np.asarray(map, np.float64)
     with ask(network, picture, score, versus) as question:
@@ -107,7 +109,7 @@ def judge(
         other=second.method,
         fill=words,
     )
-    return _with_verdict(found, rivals[0], areas[:, 1] - areas[:, 0], question.words())
+    return _with_verdict(found, rivals[0], areas[:, 1] - areas[:, 0], target or question.words())
 
 
 def _beside(network: nn.Module, picture: Tensor, other: str, **asked: Any) -> Heatmap:

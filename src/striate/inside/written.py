@@ -48,9 +48,9 @@ def _ledger(trace: Trace, step: Explanation) -> str:
     lines = [f"{step.name} ({step.kind}), {place_text(step.at)} = {say(step.stored)}"]
     if not step.available:
         return "\n".join([*lines, f"  {step.reason}"])
-    if step.rule in {"sum", "mean"}:
+    if step.rule in {"sum", "mean", "softmax"}:
         lines += _sum_rows(trace, step)
-    else:
+    if step.rule not in {"sum", "mean"}:
         lines.append(f"  {step.formula.removesuffix(' (shown rounded)')}")
     if step.rule in {"sum", "mean", "maximum"} and step.terms:
         strongest = max(step.terms, key=lambda term: abs(term.value))
@@ -72,8 +72,10 @@ def _sum_rows(trace: Trace, step: Explanation) -> list[str]:
     rows += step.addends
     reach = max((abs(value) for _, value in rows if np.isfinite(value)), default=0.0) or 1.0
     drawn = [(label, say(value), _bar(value / reach)) for label, value in rows]
-    name = "sum" if step.divisor is None else f"sum / {step.divisor:g}"
-    table = aligned([*drawn, (name, say(step.value), "")], right={1})
+    name, total = "sum" if step.divisor is None else f"sum / {step.divisor:g}", step.value
+    if step.rule == "softmax":
+        name, total = "sum of exp", step.divisor
+    table = aligned([*drawn, (name, say(total), "")], right={1})
     return [*(f"  {line}" for line in table[:-1]), "  " + "─" * max(map(len, table)), f"  {table[-1]}"]
 
 

@@ -81,9 +81,9 @@ class Gallery:
         self._dropped.put(entry.id, (entry, data), len(data))
         return entry
 
-    def bytes_of(self, picture: Path) -> bytes:
-        """What `add` takes of a file; of one with channels in others beside it the pixels as a NumPy file."""
-        if len(files_of(picture, self.pick.words)) == 1:
+    def bytes_of(self, picture: Path | np.ndarray) -> bytes:
+        """What `add` takes of a file; of an array, and of a file with channels in others beside it, a NumPy file."""
+        if isinstance(picture, Path) and len(files_of(picture, self.pick.words)) == 1:
             return read_file(picture)
         loaded, file = load_one(picture, Want(pick=self.pick)), io.BytesIO()
         if loaded.problem:

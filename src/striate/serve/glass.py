@@ -1,7 +1,7 @@
 """What the page asks for: one method per address, each turning what is known into numbers."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,14 +11,13 @@ import torch
 
 from striate.data.header import Unreadable
 from striate.data.sample import Target
-from striate.data.shown import with_heat
 from striate.data.symbols import KNOWN
 from striate.data.wording import NOUNS
 from striate.draw import colours
 from striate.draw.lines import PALETTE
 from striate.draw.pixels import picture_png
 from striate.errors import StriateError
-from striate.export.model import load_model
+from striate.export.model import Model, load_model
 from striate.export.underway import model_file
 from striate.inside import kernels
 from striate.inside.heatmap import METHODS, enlarge
@@ -39,19 +38,23 @@ MOST_PICTURES = 1_000
 
 
 class Glass:
-    """The answers about one run folder or model file. A run without a model yet gets one as soon as it is there.
+    """The answers about one run folder, model file or model. A run without a model yet gets one as soon as it is there.
 
-    picture: a file to begin with. Raises StriateError where there is nothing to open.
+    pictures: files and arrays (H, W[, C]) to begin with. Raises StriateError where there is nothing to open.
     """
 
-    def __init__(self, place: Path, picture: Path | None = None) -> None:
+    def __init__(self, place: Path | Model, pictures: Iterable[Path | np.ndarray] = ()) -> None:
+        model, place = (place, place.run or Path()) if isinstance(place, Model) else (None, place)
         run = place if (place / "settings.toml").is_file() else None
-        self.place, self.file = place, model_file(place)
+        self.name = type(model.network).__name__ if model and not run else place.absolute().name
+        self.file = None if model else model_file(place)
         self.gallery, self.training = Gallery(run), Training(run)
-        self._loading, self._stamp, self._looking = threading.Lock(), None, None
-        if self.file.exists() or run is None:
+        self._loading, self._stamp, self._looking = threading.Lock(), None, model and Looking(model)
+        if model:
+            self.gallery.know(model)
+        elif self.file.exists() or run is None:
             self.looking  # noqa: B018 - what cannot be loaded is said now
-        self.given = None if picture is None else self._begin_with(picture)
+        self.given = [self._begin_with(picture, f"array/{n}") for n, picture in enumerate(pictures)]
 
     def answer(self, request: Request) -> Reply:
         """The reply to an address of the API; Refusal 404 for any other."""
@@ -67,7 +70,7 @@ class Glass:
         """The model as it lies on the disk now; Refusal 409 while there is none."""
         with self._loading:
             try:
-                stamp = self.file.stat().st_mtime_ns
+                stamp = self.file and self.file.stat().st_mtime_ns
             except OSError:
                 stamp = None
             if self._looking is None and stamp is None and self.gallery.run is not None:
@@ -88,11 +91,11 @@ class Glass:
             facts["note"] = str(refusal)
         return json_reply(
             {
-                "name": self.place.absolute().name.removesuffix(".safetensors"),
+                "name": self.name.removesuffix(".safetensors"),
                 **facts,
                 "run": self.gallery.run is not None,
                 "training": self.training.state == "running",
-                "first_picture": self.given or self.gallery.first(),
+                "first_picture": next(iter(self.given), None) or self.gallery.first(),
                 "methods": [{"name": name, "label": m.label, "note": m.note} for name, m in METHODS.items()],
                 "colours": colours.tables(),
                 "inks": PALETTE,
@@ -103,7 +106,7 @@ class Glass:
         model = self.looking.model
         shape = model.preparation.shape
         return {
-            "network": model.network.text,
+            "network": getattr(model.network, "text", type(model.network).__name__),
             "task": model.task.name,
             "classes": model.classes,
             **{name: getattr(model.task, name) for name in ("one_label", "spatial", "shares", "error_is", "unit")},
@@ -153,8 +156,7 @@ class Glass:
             {"label": model.classes[i], "class": i, "probability": look.probabilities[i], "logit": look.logits[i]}
             for i in order.tolist()
         ]
-        values = look.trace.recording.values
-        layers = [asdict(layer) | _extremes(values[layer.index]) for layer in look.trace.layers]
+        layers = [asdict(layer) | _extremes(look.trace.recording.values[layer.index]) for layer in look.trace.layers]
         entry, target = self.gallery.entry(picture), model.task.output_of(look.answer)
         about = {"name": entry.name, "truth": entry.truth, "said": model.task.say(look.answer), "target": target}
         return json_reply({"layers": layers, "predictions": said, "note": look.note, **about})
@@ -211,17 +213,15 @@ class Glass:
     def heatmap(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)
         heat = self.looking.heat(wish, look, request)
-        names = ("method", "layer", "score", "total", "gap", "baseline", "warning")
-        facts = {name: getattr(heat, name) for name in names} | {"target": self.looking.words(wish)}
+        names = ("method", "layer", "target", "score", "total", "gap", "baseline", "warning")
+        facts = {name: getattr(heat, name) for name in names}
         facts |= {**figures(heat.map), "maximum": heat.maximum, "signed": heat.signed, "grid": as_plane(heat.map).shape}
         return array_reply(as_plane(heat.on_picture), **facts)
 
     def heat_drawn(self, request: Request, picture: str) -> Reply:
         """The heatmap on its picture as a PNG: on a line, on letters, on the middle frame."""
         wish, look = self._wish(request, picture)
-        heat, shape = self.looking.heat(wish, look, request), self.looking.model.preparation.shape
-        stored = self.gallery.prepared(picture).picture
-        return Reply(picture_png(with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed)), "image/png")
+        return Reply(picture_png(self.looking.heat(wish, look, request).drawn), "image/png")
 
     def trust(self, request: Request, picture: str) -> Reply:
         wish, look = self._wish(request, picture)
@@ -261,12 +261,12 @@ class Glass:
         made = [{"name": name, "label": name.capitalize(), "rows": kernels.kernel(texts[name])} for name in names]
         return json_reply({"kernels": made})
 
-    def _begin_with(self, picture: Path) -> str:
+    def _begin_with(self, picture: Path | np.ndarray, name: str) -> str:
+        name = getattr(picture, "name", name)
         try:
-            entry = self.gallery.add(self.gallery.bytes_of(picture), picture.name)
+            return self.gallery.add(self.gallery.bytes_of(picture), name).id
         except Unreadable as error:
-            raise StriateError("the picture must be readable", received=error, where=picture) from error
-        return entry.id
+            raise StriateError("the picture must be readable", received=error, where=name) from error
 
     def _drawn(self, picture: str, target: Target | None = None) -> np.ndarray:
         """Made small first, so that thin lines stay visible."""

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from striate.data.load import Loaded
+from striate.export.evidence import heatmap_of
 from striate.export.model import Model
-from striate.inside.heatmap import Heatmap, heatmap
+from striate.inside.heatmap import Heatmap
 from striate.inside.trace import Trace, trace
-from striate.inside.trust import Trust, trust
+from striate.inside.trust import Trust
 from striate.network.build import logits_of
 from striate.serve.embedding import Embedding
 from striate.serve.reply import Request
@@ -26,10 +27,12 @@ LOOKS_BYTES, HEATS_BYTES, SPREAD_BYTES = 512e6, 64e6, 64e6
 class Seen:
     """One picture in the network.
 
-    trace: its pass. logits: (classes,) of that pass. probabilities: (classes,) as `striate predict` says, with mirror
-    image and temperature. answer: what they come from, in the picture's own pixels. note: as of `Passes.note`.
+    stored: (H, W, C) as training stores it. trace: its pass. logits: (classes,) of that pass. probabilities: (classes,)
+    as `striate predict` says, with mirror image and temperature. answer: what they come from, in the picture's own
+    pixels. note: as of `Passes.note`.
     """
 
+    stored: np.ndarray
     trace: Trace
     logits: np.ndarray
     probabilities: np.ndarray
@@ -66,7 +69,7 @@ class Looking:
         self.trusts: Shelf[Trust] = Shelf(HEATS_BYTES)
         self.trusts.making = self.heats.making
         self.spread: Shelf[Embedding] = Shelf(SPREAD_BYTES)
-        self._copy = copy.deepcopy(model.network)
+        self._copy = replace(model, network=copy.deepcopy(model.network))
 
     def input(self, stored: np.ndarray) -> Tensor:
         """A picture as training stores it (H, W, C), as the network gets it (C, H, W)."""
@@ -93,6 +96,7 @@ class Looking:
         logits = logits_of(model.network, x[None])
         answer = model.answers(read.picture[None], np.array([read.size]))[0]
         return Seen(
+            stored=read.picture,
             trace=trace(model.network, x),
             logits=np.array([float(model.task.score(logits, index)[0]) for index in range(len(model.classes))]),
             probabilities=model.task.per_class(answer),
@@ -101,27 +105,18 @@ class Looking:
         )
 
     def heat(self, wish: Wish, look: Seen, request: Request) -> Heatmap:
-        picture, whole = look.trace.recording.picture, look.trace.recording.output
-
         def make() -> Heatmap:
             request.require_waiting()
-            score = self.model.score_of(wish.target, whole)
-            versus = None if wish.versus is None else self.model.score_of(wish.versus, whole)
-            return heatmap(self._copy, picture, wish.method, layer=wish.layer, score=score, versus=versus)
+            return heatmap_of(self._copy.passes, look.stored, wish.target, wish.method, wish.versus, layer=wish.layer)
 
-        return self.heats.take(wish, make, lambda heat: heat.map.nbytes + heat.on_picture.nbytes + whole.nbytes)
+        held = look.trace.recording.output.nbytes
+        return self.heats.take(wish, make, lambda h: held + h.map.nbytes + h.on_picture.nbytes + h.drawn.nbytes)
 
     def trust(self, wish: Wish, look: Seen, request: Request) -> Trust:
         heat = self.heat(wish, look, request)
 
         def make() -> Trust:
             request.require_waiting()
-            found = trust(self._copy, look.trace.recording.picture, heat)
-            return replace(found, verdict=found.verdict.replace(heat.target, self.words(wish)))
+            return self._copy.trust(heat)
 
         return self.trusts.take(wish, make, lambda found: heat.map.nbytes + 4096)
-
-    def words(self, wish: Wish) -> str:
-        """What a heatmap explains, with the names of the classes."""
-        names = [self.model.classes[index] for index in (wish.target, wish.versus) if index is not None]
-        return " minus ".join(names)

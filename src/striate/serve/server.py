@@ -25,6 +25,11 @@ class Server(Door):
     def url(self) -> str:
         return f"{self.origin}/?token={self.token}"
 
+    def close(self) -> None:
+        """End what goes on in a thread of its own."""
+        self.shutdown()
+        self.server_close()
+
 
 class _Visitor(Caller):
     server: Server

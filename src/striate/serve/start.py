@@ -1,6 +1,7 @@
 """`striate open`: the page of a run or model, served until Ctrl-C. `striate serve`: its predictions over HTTP."""
 
 import contextlib
+import copy
 import os
 import shlex
 import signal
@@ -8,13 +9,17 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+from torch import nn
 
 from striate.data.symbols import as_channels, spelled
 from striate.device import on_signals
 from striate.errors import StriateError, nearest
 from striate.export.model import Model, load_model
+from striate.export.own import model_of
 from striate.serve.door import HERE
 from striate.serve.gallery import Gallery
 from striate.serve.glass import Glass
@@ -28,34 +33,45 @@ TABS = ("see", "explain", "filters", "train", "playground", "mistakes", "embeddi
 
 
 def open_page(
-    place: str | Path,
-    picture: str | Path | None = None,
-    *,
-    port: int = 0,
-    browser: bool = True,
-    tab: str = TABS[0],
-    while_parent: bool = False,
-) -> None:
-    """Serve the page of a run folder or model file on this machine, say where, and open it in the browser.
+    what: object, pictures: object = (), *, classes: Sequence[str] | None = None,
+    mean: float | Sequence[float] = 0.0, std: float | Sequence[float] = 1.0, port: int = 0, browser: bool = True,
+    tab: str = TABS[0], while_parent: bool = False, block: bool | None = None,
+) -> Server | None:  # fmt: skip
+    """Serve the page of a run, a model or any torch network on this machine, say where, and open it in the browser.
 
-    picture: a file to begin with, else a test picture of the run. port: 0 takes a free one. tab: of TABS.
-    while_parent: end when the process that started this one ends. Returns after Ctrl-C.
+    what: a run, its folder, a model file, a Model, or an nn.Module; of the last two a copy is shown.
+    pictures: to begin with, else the run's: a file, or a list of files and arrays (H, W[, C]); with an nn.Module
+        tensors or arrays (C, H, W) as it takes them, and classes, mean and std as for `own.model_of`.
+    port: 0 takes a free one. tab: of TABS. while_parent: end when the process that started this one ends.
+    block: wait for Ctrl-C, else return the server, which goes on until its `close()`; by default not in a notebook.
     """
     if tab not in TABS:
         raise StriateError("a tab is one that the page has", received=tab, where="--tab", remedy=nearest(tab, TABS))
+    given = [Path(pictures)] if isinstance(pictures, str | Path) else pictures
+    if isinstance(what, nn.Module):
+        what, given = model_of(what, given, classes, mean, std)
+    elif isinstance(what, Model):
+        what = replace(what, network=copy.deepcopy(what.network))
+    else:
+        what = Path(getattr(what, "folder", what))
     try:
-        glass = Glass(Path(place), None if picture is None else Path(picture))
+        glass = Glass(what, [Path(one) if isinstance(one, str) else one for one in given])
     except Refusal as refusal:
         raise StriateError(str(refusal)) from refusal
-    with Server(glass.answer, port) as server:
-        address = server.url + ("" if tab == TABS[0] else f"#tab={tab}")
-        print(f"Open      {address}\nCtrl-C stops it", flush=True)
-        if browser and _has_screen():
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        if while_parent:
-            threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
-        with contextlib.suppress(KeyboardInterrupt):
-            server.serve_forever()
+    server = Server(glass.answer, port)
+    address, block = server.url, not hasattr(sys, "ps1") if block is None else block
+    address += "" if tab == TABS[0] else f"#tab={tab}"
+    print(f"Open      {address}\n{'Ctrl-C' if block else 'close() of what is returned'} stops it", flush=True)
+    if browser and _has_screen():
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    if while_parent:
+        threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+    if not block:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+    with server, contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
+    return None
 
 
 def serve(

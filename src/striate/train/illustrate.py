@@ -4,18 +4,15 @@ import contextlib
 import math
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 
 from striate.data.shown import shown as drawn
-from striate.data.shown import with_heat
 from striate.errors import StriateError
 from striate.evaluate.facts import HeatmapPicture
+from striate.export.evidence import heatmap_of
 from striate.export.model import Model
-from striate.inside.capture import capture
-from striate.inside.heatmap import METHODS, Heatmap, enlarge, heatmap
-from striate.inside.trust import trust
+from striate.inside.heatmap import METHODS
 from striate.network.summary import total_operations
 from striate.tasks.task import Task
 from striate.train.dataset import Dataset
@@ -55,18 +52,19 @@ def heatmap_facts(model: Model, data: Dataset, training: Training, answers: Sequ
                 break
             output = task.output_of(answers[index])
             stored = np.asarray(data.store.pictures[rows[index]])
-            heat, verdict = _heat(model, stored, output, is_tested=len(shown) < tested)
+            heat = heatmap_of(model.passes, stored, output, METHOD)
+            verdict = model.trust(heat).verdict if len(shown) < tested else ""
             shown.append(
                 HeatmapPicture(
                     picture=drawn(stored, shape),
-                    overlay=with_heat(stored, partial(enlarge, heat.map), shape, signed=heat.signed),
+                    overlay=heat.drawn,
                     **said_of(task, data, rows[index], answers[index]),
                     layer=heat.layer,
                     maximum=heat.maximum,
                     total=heat.total,
                     explained=model.classes[output],
                     right=index not in wrong,
-                    verdict=verdict.replace(heat.target, f"“{model.classes[output]}”"),
+                    verdict=verdict,
                 )
             )
     told = {"heatmaps": shown, "heatmap_method": f"{METHODS[METHOD].label}: {METHODS[METHOD].note}"}
@@ -85,10 +83,3 @@ def _tested(model: Model, training: Training) -> int:
     if most * PASSES * total_operations(network, training.network.input_shape) < LITTLE:
         return most
     return int(min(SHARE * 3 * training.place.step * training.plan.batch_size / PASSES, most))
-
-
-def _heat(model: Model, stored: np.ndarray, output: int, *, is_tested: bool) -> tuple[Heatmap, str]:
-    """The heatmap of the evidence for an output, and what its tests say."""
-    x = model.input(stored)
-    heat = heatmap(model.network, x, METHOD, score=model.score_of(output, capture(model.network, x).output))
-    return heat, trust(model.network, x, heat).verdict if is_tested else ""

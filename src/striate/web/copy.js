@@ -15,7 +15,52 @@ export function asText({ chain, lineage }) {
   return [...lines, `from: ${lineage.map(({ name, box }) => `${name} [${box.join(", ")})`).join(" → ")}`, ""].join("\n");
 }
 
-const array = (rows) => `np.array(${JSON.stringify(rows).replace(/"?(-?)(NaN|Infinity)"?/g, (_, sign, word) => `${sign}${word === "NaN" ? "np.nan" : "np.inf"}`)})`;
+const python = (text) => text.replace(/"?(-?)(NaN|Infinity)"?/g, (_, sign, word) => `${sign}${word === "NaN" ? "np.nan" : "np.inf"}`);
+const array = (rows) => `np.array(${python(JSON.stringify(rows))})`;
+
+/* Norms and activations as NumPy computes them, by the names that an explanation's `numbers` have. */
+const FORMULAS = {
+  "relu": "np.maximum(x, 0)",
+  "relu6": "np.clip(x, 0, 6)",
+  "leaky-relu": "np.where(x > 0, x, negative_slope * x)",
+  "prelu": "np.where(x > 0, x, weight * x)",
+  "elu": "np.where(x > 0, x, alpha * np.expm1(x))",
+  "celu": "np.where(x > 0, x, alpha * np.expm1(x / alpha))",
+  "selu": "1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))",
+  "gelu": "x * (1 + math.erf(x / math.sqrt(2))) / 2",
+  "gelu-tanh": "x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))",
+  "silu": "x / (1 + np.exp(-x))",
+  "mish": "x * np.tanh(np.logaddexp(0, x))",
+  "sigmoid": "1 / (1 + np.exp(-x))",
+  "log-sigmoid": "-np.logaddexp(0, -x)",
+  "tanh": "np.tanh(x)",
+  "hardtanh": "np.clip(x, min_val, max_val)",
+  "hardsigmoid": "np.clip(x + 3, 0, 6) / 6",
+  "hardswish": "x * np.clip(x + 3, 0, 6) / 6",
+  "softplus": "np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta)",
+  "softsign": "x / (1 + np.abs(x))",
+  "threshold": "np.where(x > threshold, x, value)",
+  "clamp": "np.clip(x, min, max)",
+  "pow": "np.power(x, exponent)",
+  "neg": "-x",
+  "abs": "np.abs(x)",
+  "exp": "np.exp(x)",
+  "log": "np.log(x)",
+  "sqrt": "np.sqrt(x)",
+  "square": "x**2",
+  "mul": "a * b",
+  "div": "a / b",
+  "rdiv": "a / b",
+};
+const AFFINE = "(x - mean) / np.sqrt(variance + eps) * gamma + beta";
+
+/* The lines that work out a norm, an activation or a product; none where it is not known how. */
+function worked({ rule, kind, formula, numbers, terms: [term] }) {
+  const how = rule === "affine" ? AFFINE : FORMULAS[kind === "gelu" && formula.includes("tanh") ? "gelu-tanh" : kind];
+  if (!how || !term?.patch) return null;
+  const given = { ...how.includes("x") ? { x: term.patch.flat()[0] } : {}, ...numbers };
+  return [...how.includes("math.") ? ["import math"] : [], ...Object.entries(given).map(([name, value]) => `${name} = ${python(exact(value))}`), `value = ${how}`];
+}
 
 export function asNumpy({ chain }) {
   const [one] = chain;
@@ -30,6 +75,11 @@ export function asNumpy({ chain }) {
   } else if (one.rule === "sum" || one.rule === "mean") {
     lines.push(`terms = ${array(one.terms.map((term) => term.value))}`, `added = ${array(one.addends.map((addend) => addend.value))}`);
     lines.push(`value = (terms.sum() + added.sum())${one.divisor ? ` / ${exact(one.divisor)}` : ""}`);
+  } else if (one.rule === "softmax") {
+    lines.push(`x = ${array(one.terms.map((term) => term.patch.flat()[0]))}`, "powers = np.exp(x - x.max())", `value = powers[${one.chosen.at(-1)}] / powers.sum()`);
+    if (one.kind === "log-softmax") lines.push("value = np.log(value)");
+  } else if (worked(one)) {
+    lines.push(...worked(one));
   } else lines.push(`value = ${exact(one.value)}  # ${one.formula || one.reason}`);
   return [...lines, "print(value, stored, value - stored)", ""].join("\n");
 }

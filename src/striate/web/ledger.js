@@ -10,7 +10,7 @@ import { inPlane, numberGrid, scaleOf } from "./numbers.js";
 import { asNumpy, asText } from "./copy.js";
 
 const SHOWN = 8, CRUMBS = 6;
-const RULES = { sum: "sum", maximum: "largest", mean: "mean", affine: "normalised", function: "function", copy: "copied", none: "value" };
+const RULES = { sum: "sum", maximum: "largest", mean: "mean", softmax: "share", affine: "normalised", function: "function", copy: "copied", none: "value" };
 
 const figure = (value, text) => number(value, { data: { exact: exact(value) } }, text);
 const added = (value) => figure(value, (Number(value) > 0 ? "+" : "") + digits(value));
@@ -95,15 +95,16 @@ export function createLedger({ api, go, announce, onLeave }) {
     });
     if (rest.length) rows.push(row(button(`other ${rest.length} channels`, () => { all = true; render(...latest); }, { class: "plain row-button" }), sum, "rest"));
     rows.push(...addends.map((addend) => row(addend.label, addend.value)));
-    if (explanation.rule === "mean") rows.push(row("sum", terms.reduce((total, term) => total + Number(term.value), 0), "total"));
-    rows.push(row(explanation.rule === "mean" ? `divided by ${digits(explanation.divisor)}` : "sum", explanation.value, "total"));
+    const { rule, chosen } = explanation, total = () => terms.reduce((all, term) => all + Number(term.value), 0);
+    if (rule !== "sum") rows.push(row("sum", total(), "total"));
+    rows.push(row(rule === "mean" ? `divided by ${digits(explanation.divisor)}` : rule === "softmax" ? `${explanation.kind === "softmax" ? "" : "log of "}${terms[chosen.at(-1)].label} / sum` : "sum", explanation.value, "total"));
     return h("table", { class: "terms" }, h("caption", { class: "unseen" }, "What is added up, strongest first"), h("tbody", {}, rows));
   }
 
   function stepBody(explanation, place, first) {
     const { rule, terms, chosen, ties } = explanation;
     if (!explanation.available) return note(explanation.reason ?? "arithmetic not available");
-    if (rule === "sum" || (rule === "mean" && terms.length > 1)) return sumTable(explanation, place, first);
+    if (rule === "sum" || rule === "softmax" || (rule === "mean" && terms.length > 1)) return sumTable(explanation, place, first);
     const term = terms[0];
     if (!term?.patch || (rule !== "maximum" && rule !== "mean")) return null;
     const text = rule === "mean" ? `sum ${digits(term.value)} divided by ${digits(explanation.divisor)}`
@@ -114,7 +115,7 @@ export function createLedger({ api, go, announce, onLeave }) {
 
   const checksum = ({ available, agrees, rule, value, stored, difference }) => available
     ? h("p", { class: `checksum ${agrees ? "good" : "bad"}` },
-      h("span", {}, rule === "sum" || rule === "mean" ? agrees ? "✓ adds up" : "✗ does not add up" : agrees ? "✓ agrees" : "✗ does not agree"),
+      h("span", {}, ["sum", "mean", "softmax"].includes(rule) ? agrees ? "✓ adds up" : "✗ does not add up" : agrees ? "✓ agrees" : "✗ does not agree"),
       " recomputed ", figure(value), ", stored ", figure(stored), ", difference ", figure(difference))
     : h("p", { class: "checksum" }, "stored ", figure(stored));
 

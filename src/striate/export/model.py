@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # imported where they are used: a prediction starts sooner wi
     from striate.inside.heatmap import Heatmap
     from striate.inside.trust import Trust
 
+File = str | Path | None
 Sources = str | Path | np.ndarray | Sequence[str | Path | np.ndarray]
 
 
@@ -199,9 +200,8 @@ class Model:
         return np.array([blank if row is None else row for row in rows], np.float32)
 
     def evaluate(
-        self, source: str | Path | tuple, part: str | None = None, workers: int = 2, out: str | Path | None = None,
-        **labels_from: str | Path | None,
-    ) -> dict:  # fmt: skip
+        self, source: File | tuple, part: str | None = None, workers: int = 2, out: File = None, **labels_from: File
+    ) -> dict:
         """The scores of this model on labelled pictures (a folder of classes, a table, arrays X, y).
 
         part: only this part of a folder or table. out: a CSV file with a line for each picture, as predictions.csv.
@@ -225,8 +225,9 @@ class Model:
         strange = any(why for *_, why in known) and not any(self.task.counts([s.target for s, _ in scored]).values())
         if strange or not scored:
             received = first_few([f"{item['path']} ({item['reason']})" for item in left], 3) or "none"
-            rule = "an evaluation needs at least one readable picture of a class that the model knows"
-            raise StriateError(rule, received=received, where=found.root, remedy=f"it knows {first_few(self.classes)}")
+            rule = "an evaluation needs at least one readable picture of a known class"
+            remedy = f"the model knows {first_few(self.classes, 10)}"
+            raise StriateError(rule, received=received, where=found.root, remedy=remedy)
         kept = [s for s, _ in scored]
         contents = [content for content, p in zip(asked.contents, predictions, strict=True) if not p.reason]
         kin = kin_in_time(kept) if self.about.get("split") == "blocks" else kin_of(kept, contents)

@@ -1,5 +1,6 @@
 """A model: the same answer from memory, from its file, alone and among others; nothing hostile is run."""
 
+import csv
 import dataclasses
 import json
 import re
@@ -359,12 +360,13 @@ def test_names_that_answers_are_written_under(task: Task, taken: list[str], refu
 
 
 def test_pictures_of_one_name_have_files_of_their_own(tmp_path: Path) -> None:
-    """In a folder no answer replaces that of another picture, whatever its folder, ending or letters."""
+    """In a folder no answer replaces that of another picture, whatever its folder, ending or letters; what is measured
+    of objects stands beside the path of their picture."""
     paths = ["p1/a.png", "p2/a.png", "p2/a-2.png", "A.jpg", "p3/b.c.png"]
     stems = ["a", "a-2", "a-2-2", "A-3", "b.c"]
     corners = [np.array([[0, 0, n, 4.0]]) for n in range(1, 6)]
     boxes = [Boxes(names=("x",), corners=each, confidence=np.ones(1), size=(8, 8)) for each in corners]
-    masks = [Areas(zlib.compress(bytes(n)), 1, n, np.ones(2), 1.0) for n in range(1, 6)]
+    masks = [Areas(zlib.compress(b"\1" * n), 1, n, np.ones(2), 1.0) for n in range(1, 6)]
     for name, task, answers in (("b", Detection(("x",)), boxes), ("m", Segmentation(("background", "x")), masks)):
         told = [(path, one, (8, 8)) for path, one in zip(paths, answers, strict=True)]
         write_answers(task, told, tmp_path / name)
@@ -375,6 +377,9 @@ def test_pictures_of_one_name_have_files_of_their_own(tmp_path: Path) -> None:
     )
     widths = {file.stem: mask_values(file.read_bytes()).shape[1] for file in (tmp_path / "m").glob("*.png")}
     assert widths == dict(zip(stems, range(1, 6), strict=True))
+    with (tmp_path / "m/objects.csv").open(newline="") as file:
+        rows = [(row["path"], row["mask"], int(row["area"])) for row in csv.DictReader(file)]
+    assert rows == [(path, f"{stem}.png", n) for n, (path, stem) in enumerate(zip(paths, stems, strict=True), 1)]
     assert [one["file_name"] for one in json.loads((tmp_path / "o.json").read_text())["images"]] == paths
 
 

@@ -27,11 +27,29 @@ def test_maps_are_told_by_their_means() -> None:
     torch.testing.assert_close(embed(maps, x), maps[1](maps[0](x)).mean((2, 3)))
 
 
+class HeadFirst(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.body = nn.Linear(3, 2), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(x.flatten(1)))
+
+
+def test_the_last_layer_is_the_one_that_works_last() -> None:
+    """Not the one that was written down last: its input is what the layers before it give."""
+    network, x = HeadFirst(), torch.randn(5, 1, 2, 2)
+    torch.testing.assert_close(embed(network, x), network.body(x.flatten(1)).detach())
+
+
 def test_a_strangers_network_has_one_too_and_keeps_no_hook() -> None:
     """Any torch module will do; one without weights is refused; nothing stays behind."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).eval()
     x = torch.randn(2, 1, 2, 2)
     np.testing.assert_array_equal(embed(network, x), network[:3](x).detach())
     assert not any(layer._forward_pre_hooks for layer in network.modules())
+    tokens = nn.Sequential(nn.Flatten(2), nn.Linear(4, 3))  # a row of numbers for each of five places
+    x = torch.randn(2, 5, 2, 2)
+    torch.testing.assert_close(embed(tokens, x), x.flatten(2).mean(1))
     with pytest.raises(StriateError, match="has weights"):
         embed(nn.Sequential(nn.Flatten(), nn.ReLU()), x)

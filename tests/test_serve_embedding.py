@@ -11,7 +11,9 @@ from PIL import Image
 from test_serve_glass import CLASSES, make_model, write_run
 
 import striate
-from striate.serve.embedding import MOST, TESTED, _some, laid_out
+from striate.data.load import Loaded
+from striate.data.prepare import Shape, fit
+from striate.serve.embedding import MOST, SIDE, TESTED, _own, _some, _thumbnail, laid_out
 from striate.serve.gallery import Entry
 from striate.serve.glass import Glass
 
@@ -63,7 +65,27 @@ def test_what_is_gone_is_counted_and_too_few_are_refused(tmp_path: Path) -> None
             (tmp_path / "pictures" / name / f"{number}.png").unlink(missing_ok=True)
     (tmp_path / "pictures" / CLASSES[2] / "1.png").unlink()
     with served(Glass(run).answer) as server:
-        assert "2 are still there" in Visitor(server).error("/api/embedding", 404)
+        assert "2 of the run's 9 can be read" in Visitor(server).error("/api/embedding", 404)
+    with served(Glass(run / "model.safetensors").answer) as server:
+        assert "open the folder of its run" in Visitor(server).error("/api/embedding", 404)
+
+
+def test_numbers_that_are_none_lay_nothing_out(tmp_path: Path) -> None:
+    """A network that fell apart is refused in words, and not by an error of the server."""
+    model = make_model()
+    for weight in model.network.parameters():
+        weight.data.fill_(np.nan)
+    with served(Glass(write_run(tmp_path, model)).answer) as server:
+        assert "this network makes others" in Visitor(server).error("/api/embedding", 404)
+
+
+def test_thumbnails_show_a_picture_without_what_fills_its_grid() -> None:
+    """A small picture in a large grid is shown alone, and of a line of text the beginning, in letters' height."""
+    shape = Shape(height=40, width=40, channels=1, mirrored=True)
+    small = np.arange(200, dtype=np.uint8).reshape(10, 20, 1)
+    np.testing.assert_array_equal(_own(Loaded(picture=fit(small, shape), size=(10, 20)), shape), small)
+    tall = (_thumbnail(np.full((12, 900, 1), 9, np.uint8))[..., 3] > 0).any(axis=1)
+    assert tall.sum() == SIDE // 4
 
 
 def test_groups_lie_apart_and_the_same_rows_have_the_same_places() -> None:

@@ -102,6 +102,15 @@ def free_name(stem: str, is_taken: Callable[[str], bool]) -> str:
     return f"{stem}-{number}"
 
 
+def own_names(paths: Iterable[str]) -> Iterator[str]:
+    """The same without folders, and with a number behind a name that another has but for its ending."""
+    taken = set()
+    for path in paths:
+        stem = free_name(Path(path).stem, lambda name: name.casefold() in taken)
+        taken.add(stem.casefold())
+        yield stem + Path(path).suffix
+
+
 def readable(text: str) -> str:
     """`text` as valid Unicode, so that every program can read it: what is no UTF-8 in a file's name becomes \\udcff."""
     return text.encode(errors="backslashreplace").decode()

@@ -1,7 +1,7 @@
 """What a model said: one record per picture, and as files: a table, another form that its task chooses by the name
 (COCO, YOLO, masks), or drawn on the picture."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def write_answers(task: Task, told: Sequence[tuple[str, object, tuple[int, int] 
         files.write_csv(out, ("path", *task.columns()), rows)
     else:
         said = [one for one in told if one[1] is not None]
-        task.save(out, said if out.suffix else _with_own_names(said))
+        task.save(out, said)
 
 
 def write_scored(out: Path, task: Task, told: Sequence[tuple[str, object, str, Target, int]]) -> None:
@@ -78,15 +78,6 @@ def require_drawn(form: str) -> None:
     """Raise StriateError unless answers can be drawn on samples of this form, one of prepare.FORMS."""
     if form != "picture":
         raise StriateError("answers are drawn on pictures", received=form, where="--draw", remedy="see striate open")
-
-
-def _with_own_names(told: Sequence[tuple[str, *tuple[object, ...]]]) -> Iterator[tuple[str, *tuple[object, ...]]]:
-    """The same without folders, and with a number behind a name that another picture has but for its ending."""
-    taken = set()
-    for path, *rest in told:
-        stem = files.free_name(Path(path).stem, lambda name: name.casefold() in taken)
-        taken.add(stem.casefold())
-        yield (stem + Path(path).suffix, *rest)
 
 
 def require_written(task: Task, out: Path) -> None:

@@ -13,19 +13,18 @@ def embed(network: nn.Module, x: Tensor) -> Tensor:
 
     Raises StriateError where no layer has weights.
     """
-    given = []
-    hook = _last(network).register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    given: list[Tensor] = []
+
+    def keep(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        given[:] = [inputs[0].movedim(-1, 1) if isinstance(layer, nn.Linear) else inputs[0]]  # a row for each token
+
+    found = [one for one in network.modules() if getattr(one, "weight", None) is not None and one.weight.ndim > 1]
+    hooks = [layer.register_forward_pre_hook(keep) for layer in found]
     try:
         network(x)
     finally:
-        hook.remove()
-    return (given[-1].flatten(2).mean(2) if given[-1].ndim > 2 else given[-1]).float()
-
-
-def _last(network: nn.Module) -> nn.Module:
-    found = [
-        layer for layer in network.modules() if getattr(layer, "weight", None) is not None and layer.weight.ndim > 1
-    ]
-    if not found:
+        for hook in hooks:
+            hook.remove()
+    if not given:
         raise StriateError("what the last layer goes by is there where a layer has weights", received="none")
-    return found[-1]
+    return (given[0].flatten(2).mean(2) if given[0].ndim > 2 else given[0]).float()

@@ -7,13 +7,15 @@ from itertools import islice
 import numpy as np
 from PIL import Image
 
+from striate.data.load import Loaded
+from striate.data.prepare import Shape, size_in
 from striate.draw.pixels import three_channels
 from striate.serve.gallery import Entry, Gallery
 from striate.serve.reply import Refusal, Request
 
 MOST, TESTED = 600, 300  # pictures that are laid out, and how many of these may be of the test part
 NEAR, ABOUT = 12, 3  # neighbours that are named; those that say where a picture lies that is not laid out
-SIDE = 48  # pixels of a thumbnail
+SIDE, LONGEST = 48, 4  # pixels of a thumbnail, and how often its height it is wide at most
 NEIGHBOURS = 30  # the perplexity of t-SNE
 TOGETHER = 64  # pictures that the network is given at a time
 Embed = Callable[[np.ndarray], np.ndarray]
@@ -45,10 +47,15 @@ class Embedding:
             request.require_waiting()
             raw.append(embed(np.stack([one.picture for _, one in chunk])))
             entries += [entry for entry, _ in chunk]
-            thumbnails += [_thumbnail(gallery.seen(one.picture)) for _, one in chunk]
+            thumbnails += [_thumbnail(gallery.seen(_own(one, gallery.shape))) for _, one in chunk]
+        if not asked:
+            raise Refusal(404, "a model file alone has no pictures to lay out: open the folder of its run")
         if len(entries) < ABOUT:
-            raise Refusal(404, f"of this run's pictures {len(entries)} are still there, too few to lay out")
+            said = f"{len(entries)} of the run's {len(asked)} can be read; arrays in memory are not kept"
+            raise Refusal(404, f"too few pictures to lay out: {said}")
         vectors = np.concatenate(raw)
+        if not np.isfinite(vectors).all():
+            raise Refusal(404, "pictures are laid out by finite numbers, and this network makes others of some")
         mean = vectors.mean(axis=0)
         rows = _unit(vectors - mean)
         return cls(tuple(entries), rows, mean, laid_out(rows), np.stack(thumbnails), len(asked) - len(entries))
@@ -115,9 +122,16 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
+def _own(one: Loaded, shape: Shape) -> np.ndarray:
+    """A prepared picture without the mirror images that fill its grid."""
+    height, width = size_in(shape, *one.size) if shape.mirrored else one.picture.shape[:2]
+    return one.picture[:height, :width]
+
+
 def _thumbnail(picture: np.ndarray) -> np.ndarray:
-    """(SIDE, SIDE, 4) uint8: a picture for the eye (H, W, 1 or 3) in its form, in the middle; 0 around it."""
-    image = Image.fromarray(three_channels(picture))
+    """(SIDE, SIDE, 4) uint8: a picture for the eye (H, W, 1 or 3) in its form, in the middle, 0 around it; of a long
+    line such as a text the beginning."""
+    image = Image.fromarray(three_channels(picture[:, : LONGEST * len(picture)]))
     grown = SIDE / max(image.size)
     size = tuple(max(round(side * grown), 1) for side in image.size)
     out = Image.new("RGBA", (SIDE, SIDE))

@@ -234,7 +234,8 @@ class Detection(Task):
         if out.suffix.lower() == ".json":
             files.write_json(out, coco_record(pictures, self.classes))
             return
-        for name, text in box_texts("yolo", pictures, self.classes):
+        named = zip(files.own_names(path for path, _ in pictures), (boxes for _, boxes in pictures), strict=True)
+        for name, text in box_texts("yolo", [*named], self.classes):
             files.write_text(out / name, text)
 
     def known(self, target: Boxes) -> tuple[Boxes, str]:

@@ -35,7 +35,7 @@ CHANGES = "rotate 20, zoom 0.25, shift 0.1, brightness 0.15, contrast 0.4, fill 
 MEASURED = 200  # masks of the training part that are looked at for shares and sides
 LEAST_SHARE = 1e-3  # of the pixels, that a class is weighed by where it has fewer
 OBJECTS = ("numbers", "objects", "polygons")  # kinds of masks that tell objects from each other
-MEASURES = ("path", "object", "class", "area", "x", "y", "left", "top", "width", "height")
+MEASURES = ("path", "mask", "object", "class", "area", "x", "y", "left", "top", "width", "height")
 
 
 @dataclass(frozen=True)
@@ -287,12 +287,12 @@ class Segmentation(Task):
         """A folder of index PNG files by the pictures' names, with the names of their values in classes.txt; and the
         objects: numbered in objects/NAME.tif, and measured in objects.csv."""
         lines = []
-        for path, answer, _ in told:
-            objects, stem = self.objects(answer), Path(path).stem
+        for name, (path, answer, _) in zip(files.own_names(path for path, *_ in told), told, strict=True):
+            objects, stem = self.objects(answer), Path(name).stem
             files.write_bytes(out / f"{stem}.png", self.png(answer))
             files.write_bytes(out / "objects" / f"{stem}.tif", tiff_of(objects))
             each = measured(objects, answer.labels)
-            lines += [(path, number, self.classes[kind], *rest) for number, kind, *rest in each]
+            lines += [(path, f"{stem}.png", number, self.classes[kind], *rest) for number, kind, *rest in each]
         files.write_csv(out / "objects.csv", MEASURES, lines)
         files.write_text(out / "classes.txt", class_list(self.classes))
 

@@ -311,8 +311,8 @@ class Task(ABC):
     def save(self, out: Path, told: Sequence[tuple[str, object, tuple[int, int] | None]]) -> None:
         """Write answers in another form than a table: that of `written` which the name of the file or folder chooses.
 
-        told: (path of the picture, answer, its own height and width) of every picture that was read; for a folder, in
-        place of the path, a name whose stem no other picture has.
+        told: (path of the picture, answer, its own height and width) of every picture that was read. Files in a folder
+        are called by `files.own_names`.
         """
         raise NotImplementedError(self.name)
 

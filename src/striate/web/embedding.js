@@ -119,7 +119,7 @@ export function mount(root, { api, model, go, store }) {
   function next([dx, dy]) {
     const from = chosen() ?? here ?? shown()[0];
     let best = null, least = Infinity;
-    for (const one of shown()) {
+    for (const one of from ? shown() : []) {
       const ahead = (one.x - from.x) * dx + (one.y - from.y) * dy, aside = Math.abs((one.x - from.x) * dy) + Math.abs((one.y - from.y) * dx);
       if (one !== from && ahead > 0 && ahead + 2 * aside < least) [best, least] = [one, ahead + 2 * aside];
     }

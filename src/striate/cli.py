@@ -238,10 +238,9 @@ def _look_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layer", metavar="LAYER", help="name or number of a layer; without it, the whole network")
     parser.add_argument("--channel", type=_whole, metavar="N", help="its feature map (default: the strongest)")
     parser.add_argument("--at", metavar="Y,X", help="row and column in the map (default: where it is strongest)")
-    words = "hirescam (default), gradcam, occlusion, integrated_gradients, layercam or gradient"
     parser.add_argument("--explain", metavar="CLASS", help="draw the heatmap for it (default: for what is predicted)")
     parser.add_argument("--versus", metavar="CLASS", help="for that class rather than this one")
-    parser.add_argument("--method", metavar="METHOD", help=f"how the heatmap is made: {words}")
+    parser.add_argument("--method", metavar="METHOD", help="of the heatmap: hirescam (default), occlusion, ...")
     parser.add_argument("--out", default=".", metavar="FOLDER", help="where all files go (default: here)")
 
 

@@ -44,7 +44,7 @@ class Glass:
     """
 
     def __init__(self, place: Path | Model, pictures: Iterable[Path | np.ndarray] = ()) -> None:
-        model, place = (place, place.run or Path()) if isinstance(place, Model) else (None, place)
+        model, place = (place, place.run or Path("in memory")) if isinstance(place, Model) else (None, place)
         run = place if (place / "settings.toml").is_file() else None
         self.name = type(model.network).__name__ if model and not run else place.absolute().name
         self.file = None if model else model_file(place)

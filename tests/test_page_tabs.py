@@ -78,3 +78,10 @@ def test_an_order_that_is_none_is_that_of_the_layer(browser: Browser, address: s
     with visit(browser, f"{address}#tab=see&layer=0&sort=norm") as page:
         expect(page.locator(SETTLED["see"])).to_be_visible()
         assert page.get_by_label("Order").evaluate("box => box.selectedIndex") == 0
+
+
+def test_a_run_without_moments_says_where_they_are_kept(browser: Browser, address: str) -> None:
+    """Every training keeps some: nobody is sent to an option that keeps no more of them."""
+    with visit(browser, f"{address}#tab=train") as page:
+        expect(page.locator("main")).to_contain_text("in the folder watch of its run")
+        expect(page.locator("main")).not_to_contain_text("--watch")

@@ -92,7 +92,10 @@ export function createField({ inks, onPick, onActual, onStored }) {
     const [top, rows] = middle(y0, y1, high), [left, columns] = middle(x0, x1, width);
     const ends = (of) => [input.header[of].minimum[channel], input.header[of].maximum[channel]];
     const [low, most] = ends("display"), [from, to] = ends(asStored ? "stored" : "display");
-    const at = (y, x) => from + (input.data[(channel * input.shape[1] + current * high + y) * width + x] - low) / (most - low || 1) * (to - from);
+    const at = (y, x) => {
+      const value = input.data[(channel * input.shape[1] + current * high + y) * width + x];
+      return asStored ? Number((from + (value - low) / (most - low || 1) * (to - from)).toPrecision(6)) : value; // single precision has no more digits
+    };
     const cut = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => at(top + i, left + j)));
     fill(grid, numberGrid(`${names()?.[channel] ?? `channel ${channel}${letterOf(channel)}`}, ${frames > 1 ? `frame ${current + 1}, ` : ""}${high === 1 ? "positions" : `rows ${top}–${top + rows - 1}, columns`} ${left}–${left + columns - 1}`, cut, { scale: Scale.greys(from, to), origin: [top, left], places: 3,
       within: isHere && y1 - y0 >= rows && x1 - x0 >= columns ? null : (i, j) => isHere && top + i >= y0 && top + i < y1 && left + j >= x0 && left + j < x1 }));

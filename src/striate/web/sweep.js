@@ -23,11 +23,11 @@ export function createSweep({ onPick, onKey, step }) {
   const play = button("▶ Sweep", () => playing ? stop() : start(), { "aria-pressed": "false" });
   const forward = button("Step", () => { stop(); sweeping = true; advance(1); }, { title: "The next place of the window" });
   const all = button("All", () => { stop(); sweeping = false; select(place); }, { hidden: true, title: "Show the whole map again" });
+  const spot = h("p", { class: "quiet spot" });
   const sourceFigure = h("figure", {}, titles[0], source.element);
   const arrow = h("span", { class: "operator", "aria-hidden": "true" }, "→");
-  const element = h("div", { class: "sweep-maps" }, sourceFigure, arrow, h("figure", {}, titles[1], output.element));
+  const element = h("div", { class: "sweep-maps" }, sourceFigure, arrow, h("figure", {}, titles[1], output.element, spot));
   const controls = h("div", { class: "toolbar sweep-controls" }, play, forward, all);
-  const spot = h("span", { class: "mono" });
   let place = null, view = null, layer = null, shape = null, deep = 1, shown = null, timer = null, playing = false, sweeping = false;
 
   function advance(by) {
@@ -78,7 +78,7 @@ export function createSweep({ onPick, onKey, step }) {
       for (const one of [play, forward]) one.hidden = !many;
       play.disabled = stillness();
       play.title = play.disabled ? "Your system asks for less motion: use Step" : "The window slides over the map and fills the output";
-      fill(titles[1], h("b", {}, layer.name), `channel ${given.channel}`, h("br"), spot);
+      fill(titles[1], h("b", {}, layer.name), `channel ${given.channel}`);
       output.draw({ ...view, scale, order: [given.channel], side: SIDE, gap: 0 });
       select(given);
     },

@@ -289,8 +289,9 @@ class Glass:
             return None
 
     def _spread(self, request: Request) -> Embedding:
-        make = partial(Embedding.of, self.looking.embed, self.gallery, request)
-        return self.looking.spread.take("", make, lambda found: found.bytes)
+        looking = self.looking
+        make = partial(Embedding.of, looking.embed, self.gallery, request, looking.model.passes.operations)
+        return looking.spread.take("", make, lambda found: found.bytes)
 
     def _look(self, picture: str) -> Seen:
         return self.looking.look(picture, lambda: self.gallery.prepared(picture))

@@ -289,9 +289,8 @@ class Glass:
             return None
 
     def _spread(self, request: Request) -> Embedding:
-        looking = self.looking
-        make = partial(Embedding.of, looking.embed, self.gallery, request, looking.model.passes.operations)
-        return looking.spread.take("", make, lambda found: found.bytes)
+        make = partial(Embedding.of, self.looking.embed, self.gallery, request, self.looking.model.passes.operations)
+        return self.looking.spread.take("", make, lambda found: found.bytes)
 
     def _look(self, picture: str) -> Seen:
         return self.looking.look(picture, lambda: self.gallery.prepared(picture))

@@ -13,7 +13,7 @@ from test_serve_glass import CLASSES, make_model, write_run
 import striate
 from striate.data.load import Loaded
 from striate.data.prepare import Shape, fit
-from striate.serve.embedding import MOST, SIDE, TESTED, _own, _some, _thumbnail, laid_out
+from striate.serve.embedding import LEAST, MOST, SIDE, _own, _some, _thumbnail, laid_out
 from striate.serve.gallery import Entry
 from striate.serve.glass import Glass
 
@@ -88,6 +88,16 @@ def test_thumbnails_show_a_picture_without_what_fills_its_grid() -> None:
     assert tall.sum() == SIDE // 4
 
 
+def test_a_costly_network_is_asked_about_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as half a minute allows, evenly, and never less than LEAST."""
+    monkeypatch.setattr("striate.serve.embedding.LEAST", 4)
+    monkeypatch.setattr("striate.serve.embedding.OPERATIONS", 1.0)
+    with served(Glass(write_run(tmp_path, make_model())).answer) as server:
+        header, _ = Visitor(server).array("/api/embedding")
+    assert len(header["points"]) == 4 < LEAST < MOST
+    assert sum(point["part"] == "test" for point in header["points"]) == 2
+
+
 def test_groups_lie_apart_and_the_same_rows_have_the_same_places() -> None:
     """Three groups of drawn directions: the nearest neighbour in the plane is of the same group, twice the same."""
     rng, kinds = np.random.default_rng(0), np.repeat(np.arange(3), 20)
@@ -106,7 +116,6 @@ def test_groups_lie_apart_and_the_same_rows_have_the_same_places() -> None:
 def test_the_test_part_and_the_others_share_the_room(tested: int, others: int, expected: tuple[int, int]) -> None:
     """Up to half of the pictures are of the test part where there are enough others, and none comes twice."""
     parts = ["test"] * tested + ["train"] * others
-    chosen = _some([Entry(str(number), str(number), part) for number, part in enumerate(parts)])
+    chosen = _some([Entry(str(number), str(number), part) for number, part in enumerate(parts)], MOST)
     assert len({entry.id for entry in chosen}) == len(chosen) <= MOST
     assert tuple(sum(entry.part == part for entry in chosen) for part in ("test", "train")) == expected
-    assert 2 * TESTED == MOST

@@ -60,9 +60,7 @@ def _things(shapes: Sequence[object], size: tuple[int, int] | None, make: Callab
         key = (group, thing.name) if isinstance(group, int | str) else number
         if first := things.get(key):
             low, high = map(min, first.corners, thing.corners), map(max, first.corners, thing.corners)
-            thing = replace(
-                first, pieces=first.pieces + thing.pieces, corners=(*[*low][:2], *[*high][2:]), outlined=True
-            )
+            thing = replace(first, pieces=first.pieces + thing.pieces, corners=(*[*low][:2], *[*high][2:]))
         things[key] = thing
     return list(things.values())
 
@@ -85,8 +83,7 @@ def _box(place: str, name: str, shape: Mapping, _size: tuple[int, int] | None) -
         return Thing(place=place, name=name, problem="a shape has points of two numbers")
     flags = shape.get("flags")
     ignored = bool(isinstance(flags, Mapping) and flags.get("ignored"))
-    outlined = kind != "rectangle"
-    return Thing(place=place, name=name, corners=(x0, y0, x1, y1), ignored=ignored, outlined=outlined)
+    return Thing(place=place, name=name, corners=(x0, y0, x1, y1), ignored=ignored, outlined=kind != "rectangle")
 
 
 def _bounds(kind: str, points: Sequence[tuple[float, float]]) -> tuple[float, float, float, float]:

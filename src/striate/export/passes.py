@@ -75,12 +75,12 @@ class Passes:
         self._error: float | None = None  # of bf16, in logits: the largest seen; inf where it is not to be used
 
     @cached_property
-    def _operations(self) -> float:
+    def operations(self) -> float:
         return max(total_operations(self.network, self.preparation.shape.seen), 1)
 
     @cached_property
     def batch(self) -> int:
-        return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / self._operations, 1))), 1), LARGEST_BATCH))
+        return int(min(max(2 ** int(np.log2(max(BATCH_OPERATIONS / self.operations, 1))), 1), LARGEST_BATCH))
 
     @property
     def wide(self) -> int:
@@ -89,18 +89,18 @@ class Passes:
     @property
     def many(self) -> int:
         """Pictures of a request that is large."""
-        return max(2, math.ceil(LARGE / self._operations / len(self.views) / self.wide)) * self.wide
+        return max(2, math.ceil(LARGE / self.operations / len(self.views) / self.wide)) * self.wide
 
     def within(self, operations: float) -> int:
         """Pictures, at least one, that are answered with so many operations."""
-        return max(int(operations / self._operations / len(self.views)), 1)
+        return max(int(operations / self.operations / len(self.views)), 1)
 
     def chunk(self, way: Way | None) -> int:
         """Pictures to hand over at a time, where their number is not known; way: of the request, None at its start."""
         few = self.many if self.many <= LONGEST_CHUNK else 4 * self.batch
         if way is None or way.size < self.wide:
             return few
-        room = min(CHUNK_BYTES / self.preparation.shape.bytes, CHUNK_OPERATIONS / self._operations, LONGEST_CHUNK)
+        room = min(CHUNK_BYTES / self.preparation.shape.bytes, CHUNK_OPERATIONS / self.operations, LONGEST_CHUNK)
         return max(few, int(room))
 
     def way_for(self, pictures: np.ndarray) -> Way:

@@ -5,7 +5,6 @@ The ledger of a number reads exactly these places, and its receptive field is wh
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -158,7 +157,7 @@ def blends(call: Call, source: Source) -> list[np.ndarray]:
     given = None if settings["recompute_scale_factor"] else settings["scale_factor"]
     scales = per_axis(given, axes)
     if settings["mode"] == "nearest":
-        return _nearest(replace(source, layer=0), call.shape[2:], scales)
+        return _nearest(source, call.shape[2:], scales)
     sizes = zip(source.shape[2:], call.shape[2:], scales, strict=True)
     return [blend(*size, settings["mode"], settings["align_corners"]) for size in sizes]
 

@@ -13,11 +13,12 @@ from striate.draw.pixels import three_channels
 from striate.serve.gallery import Entry, Gallery
 from striate.serve.reply import Refusal, Request
 
-MOST, TESTED = 600, 300  # pictures that are laid out, and how many of these may be of the test part
+MOST, LEAST = 600, 60  # pictures that are laid out, of which half may be of the test part; of a costly network
+OPERATIONS = 2e12  # for all of them: about half a minute on one core
 NEAR, ABOUT = 12, 3  # neighbours that are named; those that say where a picture lies that is not laid out
 SIDE, LONGEST = 48, 4  # pixels of a thumbnail, and how often its height it is wide at most
 NEIGHBOURS = 30  # the perplexity of t-SNE
-TOGETHER = 64  # pictures that the network is given at a time
+TOGETHER = 16  # pictures that the network is given at a time: who looks at one waits for these
 Embed = Callable[[np.ndarray], np.ndarray]
 
 
@@ -38,10 +39,11 @@ class Embedding:
     missing: int
 
     @classmethod
-    def of(cls, embed: Embed, gallery: Gallery, request: Request) -> "Embedding":
+    def of(cls, embed: Embed, gallery: Gallery, request: Request, operations: float) -> "Embedding":
         """Of up to MOST pictures, evenly over the test part and the others; embed: prepared pictures (N, H, W, C) as
-        what they are before the last layer (N, D). Refusal 404 where there are too few."""
-        entries, raw, thumbnails, asked = [], [], [], _some([*gallery.entries.values()])
+        what they are before the last layer (N, D), at so many operations each. Refusal 404 where there are too few."""
+        most = min(MOST, max(LEAST, int(OPERATIONS / operations)))
+        entries, raw, thumbnails, asked = [], [], [], _some([*gallery.entries.values()], most)
         each = ((entry, one) for entry, one in gallery.prepared_each(asked) if not one.problem)
         while chunk := list(islice(each, TOGETHER)):
             request.require_waiting()
@@ -79,9 +81,8 @@ class Embedding:
         truths = [entry.truth for entry in self.entries]
         tested = [place for place, entry in enumerate(self.entries) if entry.part == "test"]
         same = sum(truths[place] == truths[int(alike[place].argmax())] for place in tested)
-        points = [
-            {**asdict(entry), "x": x, "y": y} for entry, (x, y) in zip(self.entries, self.places.tolist(), strict=True)
-        ]
+        both = zip(self.entries, self.places.tolist(), strict=True)
+        points = [{**asdict(entry), "x": x, "y": y} for entry, (x, y) in both]
         agree = {"same": same, "n": len(tested)}
         return {"points": points, "numbers": self.rows.shape[1], "missing": self.missing, "agree": agree}
 
@@ -104,13 +105,12 @@ def laid_out(rows: np.ndarray) -> np.ndarray:
     return (places - low) / np.maximum(places.max(axis=0) - low, 1e-12)
 
 
-def _some(entries: list[Entry]) -> list[Entry]:
-    """Up to MOST: of the test part up to TESTED, or what the others leave, and evenly of the rest."""
+def _some(entries: list[Entry], most: int) -> list[Entry]:
+    """Up to `most`: of the test part up to half of it, or what the others leave, and evenly of the rest."""
     tested = [entry for entry in entries if entry.part == "test"]
     others = [entry for entry in entries if entry.part != "test"]
-    room = max(TESTED, MOST - len(others))
-    tested = _evenly(tested, room)
-    return tested + _evenly(others, MOST - len(tested))
+    tested = _evenly(tested, max(most // 2, most - len(others)))
+    return tested + _evenly(others, most - len(tested))
 
 
 def _evenly(entries: list[Entry], most: int) -> list[Entry]:

@@ -286,7 +286,7 @@ class Glass:
             return None
 
     def _spread(self, request: Request) -> Embedding:
-        make = partial(Embedding.of, self.looking.embed, self.gallery, request)
+        make = partial(Embedding.of, self.looking.embed, self.gallery, request, self.looking.model.passes.operations)
         return self.looking.spread.take("", make, lambda found: found.bytes)
 
     def _look(self, picture: str) -> Seen:

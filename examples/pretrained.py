@@ -1,8 +1,7 @@
 """Open a network that others built and trained, on your picture: python pretrained.py WEIGHTS PICTURE [--page]
 
-The network is ResNet-18 in plain torch, its parts named as torchvision names them, so that WEIGHTS can be its file
-resnet18-f37072fd.pth. Any torch network is opened like this: `striate.trace`, `striate.heatmap` and `striate.open` ask
-nothing of it. With --page it is shown in the browser, where more pictures can be dropped.
+ResNet-18 in plain torch, its parts named as torchvision names them, so that WEIGHTS can be its resnet18-f37072fd.pth.
+`striate.trace`, `striate.heatmap` and `striate.open` (--page: in the browser) ask nothing of a torch network.
 """
 
 import sys
@@ -48,9 +47,8 @@ def main(weights: str, picture: str, *, page: bool = False) -> None:
     seen = striate.trace(network, x := torch.from_numpy((pixels - MEAN) / STD).permute(2, 0, 1))
     best = int(seen.output.argmax())
     print(f"{len(seen.layers)} steps; the answer is class {best}, with a logit of {seen.output[best]:.3f}")
-    where = striate.heatmap(network, x, "gradcam", score=best)
+    (where := striate.heatmap(network, x, "gradcam", score=best)).save("heatmap.png")
     print(f"its evidence, seen from {where.layer}, is in heatmap.png. {where.warning}")
-    where.save("heatmap.png")  # on the picture, with its legend
     if page:
         striate.open(network, [x], mean=MEAN, std=STD)
 

@@ -111,7 +111,7 @@ def spatial_run(folder: Path, name: str) -> Path:
     Model(network.eval(), task, preparation).save(run / "model.safetensors")
     found = (path.relative_to(source) for path in source.rglob("0?.png"))
     pictures = sorted(path.as_posix() for path in found if path.parts[0] != "masks")
-    tables = {"settings": asdict(settings_from({})), "run": {"source": str(source)}}
+    tables = {"settings": asdict(settings_from({})), "run": {"source": str(source), "data": ""}}
     files.write_text(run / "settings.toml", to_toml(tables))
     listed = [(path, "", "test", "", "used", "") for path in pictures]
     files.write_csv(run / "data.csv", ("path", "label", "part", "group", "status", "reason"), listed)

@@ -2,11 +2,10 @@
 
 import contextlib
 import io
-from collections.abc import Iterator
 
 import pytest
 import torch
-from browser import Browser, chromium, expect, number, visit
+from browser import Browser, expect, number, visit
 from torch import nn
 
 import striate
@@ -26,12 +25,6 @@ def own_network() -> nn.Module:
         values.uniform_(0.2, 0.9)
     layers = nn.Conv2d(1, 3, 3), norms[0], nn.GELU(), norms[1], nn.GELU(approximate="tanh"), nn.MaxPool2d(2)
     return nn.Sequential(*layers, nn.LeakyReLU(0.3), nn.Flatten(), nn.Softmax(1), nn.Linear(27, 3)).eval()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 def test_a_network_of_ones_own_is_seen_and_copied(browser: Browser) -> None:

@@ -100,13 +100,15 @@ def test_without_labels_the_answer_stands_alone(run: Path, visitor: Visitor) -> 
 
 @pytest.mark.parametrize("run", ["segmentation"], indirect=True)
 def test_a_mask_that_no_longer_fits_is_passed_over(run: Path, visitor: Visitor) -> None:
-    """Masks are opened when they are drawn: one that was changed since has no truth, and the others keep theirs."""
+    """Masks stay as they were read. A picture that was changed since to another size has no truth."""
     first, second, *_ = visitor.json("/api/mistakes")["rows"]
+    both = alone_and_both(run, first["name"])[1]
     assert visitor.json(f"/api/pictures/{first['id']}/truth")["known"]
     Image.new("L", (9, 9)).save(run.parent / "pictures" / first["name"].replace("images", "masks"))
-    assert not visitor.json(f"/api/pictures/{first['id']}/truth")["known"]
-    np.testing.assert_array_equal(drawn(visitor, first["id"]), drawn(visitor, first["id"], "?truth=0"))
-    np.testing.assert_array_equal(drawn(visitor, second["id"]), alone_and_both(run, second["name"])[1])
+    np.testing.assert_array_equal(drawn(visitor, first["id"]), both)
+    Image.new("L", (9, 9)).save(run.parent / "pictures" / second["name"])
+    assert not visitor.json(f"/api/pictures/{second['id']}/truth")["known"]
+    np.testing.assert_array_equal(drawn(visitor, second["id"]), drawn(visitor, second["id"], "?truth=0"))
 
 
 @pytest.mark.parametrize("run", ["segmentation"], indirect=True)

@@ -74,5 +74,7 @@ def nearest(word: object, known: Sequence[str]) -> str:
     if len(begun := [one for one in known if one.startswith(str(word))]) > 1:
         known, word = begun, ""
     bare = {one.removeprefix("--"): one for one in known}  # the dashes of options make them no more alike
-    close = get_close_matches(str(word).removeprefix("--"), bare, n=1, cutoff=0.65)
+    plain = str(word).removeprefix("--")
+    begins = [one for one in bare if len(one) > 3 and plain.startswith(one)]
+    close = get_close_matches(plain, bare, n=1, cutoff=0.65) or begins
     return f"did you mean {bare[close[0]]!r}?" if close else f"choose one of {', '.join(known)}"

@@ -282,7 +282,7 @@ class Glass:
             return None
         try:
             return self._drawn(picture, target)
-        except Unreadable:  # a mask that was changed or taken away
+        except Unreadable:  # of another size than its mask, as it was changed
             return None
 
     def _spread(self, request: Request) -> Embedding:

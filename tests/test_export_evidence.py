@@ -83,14 +83,14 @@ def test_a_saved_heatmap_is_the_map_on_its_picture(form: str, tmp_path: Path, mo
 
 
 def test_look_explains_and_judges_its_answer(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """The usual heatmap is a file beside the sheet, and told with its score, layer and verdict; any other by name."""
+    """The usual heatmap is a file beside the sheet, told with its score and layer; any other by name, and judged."""
     model, words = make_model(), ["look", str(tmp_path / "model.safetensors"), str(tmp_path / "one.png")]
     model.save(tmp_path / "model.safetensors")
     Image.fromarray(ONE).save(tmp_path / "one.png")
     assert main([*words, "--out", str(tmp_path / "a")]) == 0
     heat, told = model.heatmap(ONE), capsys.readouterr().out
     assert f"Evidence for {heat.target} (score {say(heat.score)}), by HiResCAM at relu1:" in told
-    assert model.trust(heat).verdict in told
+    assert "--explain CLASS also judges" in told
     assert {path.name for path in (tmp_path / "a").iterdir()} == {
         "one-hirescam.png",
         "one-network.png",
@@ -111,13 +111,15 @@ def test_look_explains_and_judges_its_answer(tmp_path: Path, capsys: pytest.Capt
     assert main([*words, *asked]) == 0
     told = capsys.readouterr().out
     assert "Evidence for a/b minus 7" in told
+    assert model.trust(model.heatmap(ONE, "a/b", "layercam", versus="7", layer="conv1")).verdict in told
     assert heatmap(model.network, tensor(model), "layercam").warning in told
     assert {path.name for path in (tmp_path / "b").iterdir()} == {
         "one-layercam-a-b-7.png",
         "one-conv1.png",
         "one-conv1.txt",
     }
-    for slip in (["--explain", "d"], ["--method", "gradcamm"], ["--method", "occlusion", "--layer", "conv1"]):
+    slips = ["--explain", "d"], ["--method", "gradcamm"], ["--method", "occlusion", "--layer", "conv1"]
+    for slip in (*slips, ["--explain", "7", "--versus", "7"]):
         assert main([*words, *slip, "--out", str(tmp_path / "c")]) == 2
     assert not (tmp_path / "c").exists()
 

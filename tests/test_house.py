@@ -29,12 +29,14 @@ LAYERS = [
     {"train"},
     {"scale", "serve"},
     {"commands"},
+    {"views"},
     {"cli", "__init__"},
     {"__main__"},
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 FILES = sorted(ROOT.rglob("*.py"))
-LIGHT = ["striate", "striate.cli", "striate.commands", "striate.errors", "striate.files", "striate.train.settings"]
+ALONE = ("cli", "commands", "views", "errors", "files", "train.settings")
+LIGHT = ["striate", *(f"striate.{name}" for name in ALONE)]
 
 
 def module_name(path: Path) -> str:

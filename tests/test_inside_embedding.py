@@ -53,3 +53,20 @@ def test_a_strangers_network_has_one_too_and_keeps_no_hook() -> None:
     torch.testing.assert_close(embed(tokens, x), x.flatten(2).mean(1))
     with pytest.raises(StriateError, match="has weights"):
         embed(nn.Sequential(nn.Flatten(), nn.ReLU()), x)
+
+
+class Keyword(nn.Module):
+    """Calls its last layer by keyword."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(input=x.flatten(1))
+
+
+def test_layers_may_be_called_by_keyword() -> None:
+    """What is given by name is what the layer goes by, too."""
+    x = torch.randn(3, 1, 2, 2)
+    torch.testing.assert_close(embed(Keyword().eval(), x), x.flatten(1))

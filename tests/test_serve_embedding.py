@@ -67,7 +67,7 @@ def test_what_is_gone_is_counted_and_too_few_are_refused(tmp_path: Path) -> None
     with served(Glass(run).answer) as server:
         assert "2 of the run's 9 can be read" in Visitor(server).error("/api/embedding", 404)
     with served(Glass(run / "model.safetensors").answer) as server:
-        assert "open the folder of its run" in Visitor(server).error("/api/embedding", 404)
+        assert "open the folder of one" in Visitor(server).error("/api/embedding", 404)
 
 
 def test_numbers_that_are_none_lay_nothing_out(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`striate open`: it says where the page is, opens it where it can, and ends when it is told to."""
 
+import contextlib
 import http.client
 import os
 import re
@@ -251,3 +252,10 @@ def test_a_script_waits_and_a_prompt_does_not(file: Path, monkeypatch: pytest.Mo
     assert striate.open(file, browser=False) is None
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     striate.open(file, browser=False).server_close()
+
+
+def test_one_array_is_one_picture(file: Path) -> None:
+    """An array that is not in a list is not taken apart by its rows."""
+    page = open_page(load_model(file), np.zeros((8, 8), np.uint8), browser=False, block=False)
+    with contextlib.closing(page):
+        assert Visitor(page).json("/api/pictures")["total"] == 1

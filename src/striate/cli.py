@@ -14,7 +14,7 @@ from dataclasses import Field, fields
 from typing import NoReturn
 
 import striate
-from striate import commands, files
+from striate import commands, files, views
 from striate.commands import DONE, INTERRUPTED, MENDABLE
 from striate.data.header import Unreadable
 from striate.errors import StriateError, in_short, nearest
@@ -124,9 +124,9 @@ def _parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     _export_options(command("export", "write a model as an ONNX file or as a page", commands.export))
     _convert_options(command("convert", "write pictures with boxes in another format", commands.convert))
     _open_options(command("open", "look into a trained network in the browser, or follow a training", commands.open_))
-    _look_options(command("look", "show what every layer makes of a picture, as a sheet and as numbers", commands.look))
+    _look_options(command("look", "show what every layer makes of a picture, as a sheet and as numbers", views.look))
     _summary_options(command("summary", "show a network layer by layer", commands.summary))
-    _filter_options(command("filter", "slide a hand-made filter over a picture", commands.filter_))
+    _filter_options(command("filter", "slide a hand-made filter over a picture", views.filter_))
     return parser, sub.choices
 
 
@@ -267,15 +267,21 @@ def _filter_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _plain(words: list[str], known: dict[str, str]) -> list[str]:
-    """`name=value` as `--name value`, for the names that the command has; the names of what is told by its place go."""
-    out = words[:1]
+    """`name=value` as `--name value`, for the names that the command has; what is told by its place goes without its
+    name, to the place that it has."""
+    out, placed = words[:1], {}
     for word in words[1:]:
         name, equals, value = word.partition("=")
-        flag = None if files.exists(word) else known.get(name.removeprefix("--").replace("_", "-"))
+        name = name.removeprefix("--").replace("_", "-")
+        flag = None if files.exists(word) else known.get(name)
         if flag == "" and (equals or word.startswith("--")):
-            out += [value] * bool(equals)
+            placed[name] = len(out)
+            out += [value] if equals else []
         else:
             out += [flag, value] if equals and flag and not word.startswith("--") else [word]
+    values = [out[at] for _, at in sorted(placed.items(), key=lambda item: list(known).index(item[0])) if at < len(out)]
+    for at, value in zip(sorted(placed.values()), values, strict=False):
+        out[at] = value
     return out
 
 

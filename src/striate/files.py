@@ -183,7 +183,8 @@ def new_run_folder(out: Path, name: str | None) -> Path:
         try:
             _make(out)
             folder.mkdir()
-            _flush(out)
+            with contextlib.suppress(PermissionError):  # a folder that may be written to, but not read
+                _flush(out)
             return folder
         except FileExistsError:
             if not folder.exists() or not out.is_dir():  # a file stands where a folder is needed

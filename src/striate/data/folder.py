@@ -299,11 +299,11 @@ def other_labels(names: Iterable[str]) -> str:
 def visible(folder: Path) -> list[Path]:
     """What lies directly in a folder, sorted by name, without what is hidden and our runs; nothing if it is locked."""
     try:
-        names = [entry.name for entry in folder.iterdir()]
+        entries = sorted(os.scandir(folder), key=lambda entry: sort_key(entry.name))
     except OSError:
         return []
-    shown = (folder / name for name in sorted(names, key=sort_key) if not is_hidden(name))
-    return [path for path in shown if not is_ours(str(path))]
+    shown = (entry for entry in entries if not is_hidden(entry.name))
+    return [folder / entry.name for entry in shown if not (_is(entry.is_dir) and is_ours(entry.path))]
 
 
 def tables_in(folder: Path) -> list[Path]:

@@ -142,7 +142,9 @@ def unpacked(height: int, width: int, packed: bytes) -> np.ndarray:
 def bytes_of(target: object) -> Iterator[bytes]:
     """Bytes that differ where two targets do: of arrays their numbers, of files what was in them."""
     if isinstance(target, Mask) and target.packed:  # opens no file
-        target = replace(target, sources=(unpacked(*target.packed),), packed=None)
+        height, width, packed = target.packed
+        values = np.frombuffer(zlib.decompress(packed), np.uint8)
+        target = replace(target, sources=(values,), packed=None, size=(height, width))
     if isinstance(target, tuple):
         for one in target:
             yield from bytes_of(one)

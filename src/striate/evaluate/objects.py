@@ -53,9 +53,11 @@ class Hills:
     @classmethod
     def of(cls, labels: np.ndarray, background: int | None = 0) -> "Hills":
         heights = _heights(labels, background)
-        places, ranks = (np.arange(labels.size, dtype=np.int32) for _ in range(2))
-        ranks[np.argsort(heights, axis=None, kind="stable")] = places  # no two pixels are equally high
-        places, ranks = places.reshape(labels.shape), ranks.reshape(labels.shape)
+        inside, ranks = np.flatnonzero(heights), np.zeros(labels.size, np.int32)
+        order = np.argsort(heights.ravel()[inside], kind="stable")
+        ranks[inside[order]] = np.arange(1, len(inside) + 1)  # no two pixels of areas are equally high
+        places = np.arange(labels.size, dtype=np.int32).reshape(labels.shape)
+        ranks = ranks.reshape(labels.shape)
         best, up = ranks.copy(), places.copy()
         for here, there in _NEXT:
             for mine, other in ((here, there), (there, here)):
@@ -64,7 +66,6 @@ class Hills:
         top = up.ravel()
         while not np.array_equal(further := top[top], top):
             top = further
-        inside = heights.ravel() > 0
         summits, found = np.unique(top[inside], return_inverse=True)
         hills = np.zeros(labels.size, np.int32)
         hills[inside] = found + 1

@@ -21,6 +21,9 @@ def heatmap_of(
 ) -> Heatmap:
     """The heatmap of a prepared picture (H, W, C) for output number `of`, or for it rather than `versus`, drawn in the
     picture's own form; method and settings as for `striate.heatmap`."""
+    if versus == of:
+        received = f"{passes.task.classes[of]} twice"
+        raise StriateError("a heatmap holds one class against another", received=received, where="versus")
     task, network, x = passes.task, passes.network, passes.input(np.array(stored[None]))[0].contiguous()
     whole, numbers = capture(network, x).output, [of] if versus is None else [of, versus]
     scores = {name: score_of(task, n, whole) for name, n in zip(("score", "versus"), numbers, strict=False)}

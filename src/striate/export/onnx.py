@@ -24,7 +24,8 @@ from striate.export.whole import ASKED, PICTURES, Whole, Written, whole
 from striate.network.build import shape_text
 
 OPSET, FORMAT = 17, 8  # no newer than the nodes need, for programs that are not new
-TESTED = 100  # pictures of a run
+TESTED = 100  # pictures of a run,
+TESTED_NUMBERS, TESTED_OPERATIONS = 5e7, 1e12  # as far as answers to all of them have no more
 APART = 1e-3  # of the largest answer, or of 1, that ONNX Runtime may be off
 
 
@@ -39,7 +40,8 @@ def write_onnx(passes: Passes, about: Mapping[str, object], path: Path, run: Pat
         raise StriateError("a model is written as FILE.onnx or FILE.html", received=path, where="--out")
     onnx, runtime = _packages()
     shape = passes.preparation.shape
-    made = whole(passes, _tested(run, shape) if run else ())
+    most = min(TESTED, TESTED_NUMBERS // np.prod(passes.network.output_shape), passes.within(TESTED_OPERATIONS))
+    made = whole(passes, _tested(run, shape, int(most)) if run and most >= 1 else ())
     data = _model(onnx, made, shape, _facts(passes, about))
     session = runtime.InferenceSession(data, providers=["CPUExecutionProvider"])
     parts = (made.pictures[first : first + ASKED] for first in range(0, len(made.pictures), ASKED))
@@ -57,11 +59,11 @@ def write_onnx(passes: Passes, about: Mapping[str, object], path: Path, run: Pat
     return Written(f"{PICTURES} ({takes}, {shape.depth}{placed})", f"{made.gives} ({gives}, float32)", apart, told)
 
 
-def _tested(run: Path, shape: Shape) -> list[np.ndarray]:
-    """Up to TESTED test pictures (1, H, W, C) of a run as the model prepares them, of those whose files are there."""
+def _tested(run: Path, shape: Shape, most: int) -> list[np.ndarray]:
+    """Up to `most` test pictures (1, H, W, C) of a run as the model prepares them, of those whose files are there."""
     try:
         source = Path(files.named(files.settings_of(run)["run"]["source"]))
-        names = evenly([row["path"] for row in files.read_csv(run / "data.csv") if row["part"] == "test"], TESTED)
+        names = evenly([row["path"] for row in files.read_csv(run / "data.csv") if row["part"] == "test"], most)
     except (StriateError, OSError, LookupError):  # a model in a folder that is no run
         return []
     paths = [Path(files.named(str((source.parent if source.is_file() else source) / name))) for name in names]

@@ -15,11 +15,12 @@ def embed(network: nn.Module, x: Tensor) -> Tensor:
     """
     given: list[Tensor] = []
 
-    def keep(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        given[:] = [inputs[0].movedim(-1, 1) if isinstance(layer, nn.Linear) else inputs[0]]  # a row for each token
+    def keep(layer: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        x = (*inputs, *named.values())[0]
+        given[:] = [x.movedim(-1, 1) if isinstance(layer, nn.Linear) else x]  # a row for each token
 
     found = [one for one in network.modules() if getattr(one, "weight", None) is not None and one.weight.ndim > 1]
-    hooks = [layer.register_forward_pre_hook(keep) for layer in found]
+    hooks = [layer.register_forward_pre_hook(keep, with_kwargs=True) for layer in found]
     try:
         network(x)
     finally:

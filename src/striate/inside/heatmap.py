@@ -68,7 +68,8 @@ class Heatmap:
     def said(self) -> str:
         """What is explained, by which method at which layer, in which numbers, and what speaks against it."""
         how = METHODS[self.method].label + (f" at {self.layer}" if self.layer else "")
-        numbers = f"strongest {say(self.maximum)}, in all {say(self.total)}"
+        strongest = max(float(self.map.max()), float(self.map.min()), key=abs)
+        numbers = f"strongest {say(strongest)}, in all {say(self.total)}"
         return f"Evidence for {self.target} (score {say(self.score)}), by {how}: {numbers}. {self.warning}".strip()
 
     def save(self, path: str | Path, verdict: str = "") -> None:

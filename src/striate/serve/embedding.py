@@ -45,13 +45,13 @@ class Embedding:
         most = min(MOST, max(LEAST, int(OPERATIONS / operations)))
         entries, raw, thumbnails, asked = [], [], [], _some([*gallery.entries.values()], most)
         each = ((entry, one) for entry, one in gallery.prepared_each(asked) if not one.problem)
+        if not asked:
+            raise Refusal(404, "pictures of a run are laid out, and this is none: open the folder of one")
         while chunk := list(islice(each, TOGETHER)):
             request.require_waiting()
             raw.append(embed(np.stack([one.picture for _, one in chunk])))
             entries += [entry for entry, _ in chunk]
             thumbnails += [_thumbnail(gallery.seen(_own(one, gallery.shape))) for _, one in chunk]
-        if not asked:
-            raise Refusal(404, "a model file alone has no pictures to lay out: open the folder of its run")
         if len(entries) < ABOUT:
             said = f"{len(entries)} of the run's {len(asked)} can be read; arrays in memory are not kept"
             raise Refusal(404, f"too few pictures to lay out: {said}")

@@ -47,7 +47,7 @@ def open_page(
     """
     if tab not in TABS:
         raise StriateError("a tab is one that the page has", received=tab, where="--tab", remedy=nearest(tab, TABS))
-    given = [Path(pictures)] if isinstance(pictures, str | Path) else pictures
+    given = [pictures] if isinstance(pictures, str | Path) or getattr(pictures, "ndim", 4) < 4 else pictures
     if isinstance(what, nn.Module):
         what, given = model_of(what, given, classes, mean, std)
     elif isinstance(what, Model):

@@ -34,6 +34,8 @@ from striate.tasks.task import Floor, Task
 CHANGES = "rotate 20, zoom 0.25, shift 0.1, brightness 0.15, contrast 0.4, fill reflect"
 MEASURED = 200  # masks of the training part that are looked at for shares and sides
 LEAST_SHARE = 1e-3  # of the pixels, that a class is weighed by where it has fewer
+TUNED = 32  # validation pictures that choose the neck
+NECK = 0.8  # where there are none
 OBJECTS = ("numbers", "objects", "polygons")  # kinds of masks that tell objects from each other
 MEASURES = ("path", "mask", "object", "class", "area", "x", "y", "left", "top", "width", "height")
 
@@ -77,15 +79,16 @@ class Segmentation(Task):
         shares = np.mean([shares_of(each, len(self.classes)) for each in labels], axis=0)
         turns = lies_alike(labels, len(self.classes)) if self.turns is None else self.turns
         apart = any(target.kind in OBJECTS for target in targets)
-        return replace(self, usual=tuple(shares.tolist()), turns=turns, apart=apart)
+        return replace(self, usual=tuple(shares.tolist()), turns=turns, apart=apart, neck=NECK if apart else 0.0)
 
     @property
     def tunes(self) -> bool:
         return self.apart
 
     def tuned(self, targets: Sequence[Mask], answers: Sequence[Areas], clusters: Clusters = None) -> "Segmentation":
-        """With the neck by which most objects of the validation part are found."""
-        return replace(self, neck=best_neck(self._pairs(targets, answers), self._background))
+        """With the neck by which most objects of the validation part are found, of up to TUNED of its pictures."""
+        some = self._pairs(evenly(targets, TUNED), evenly(answers, TUNED))
+        return replace(self, neck=best_neck(some, self._background))
 
     def commonness(self, targets: Sequence[Mask]) -> Sequence[float]:
         """The shares of the pixels."""

@@ -102,7 +102,8 @@ def _write(folder: Path, found: Found, store: Store, result: Check, seen: Seen, 
     left_out = all_left_out(found, store, result.set_aside)
     title = f"{Path(found.root).name}: what to know before training"
     head = head_of(folder, found, store, result, (*left_out, *found.mended), seconds, seen)
-    counts = {name: {part or "pictures": n for part, n in parts.items()} for name, parts in result.classes.items()}
+    named = {name: parts for name, parts in result.classes.items() if name}  # boxes and masks have none of a picture
+    counts = {name: {part or "pictures": n for part, n in parts.items()} for name, parts in named.items()}
     facts = ReportFacts(title=title, classes=counts, **head)
     samples = [found.samples[number] for row, number in enumerate(store.kept) if row not in result.set_aside]
     write_listed(folder, [(sample, sample.part or "") for sample in samples], left_out, found.mended)

@@ -141,7 +141,7 @@ const POOLS = {
   GlobalMaxPool: (job, channel) => largest(job, channel, full(job, channel)),
   GlobalAvgPool: (job, channel) => { const read = full(job, channel); return summed([term(job.from[0], channel, read)], undefined, read.patch.flat().length); },
 };
-const RULES = { ...ALONG, ...POOLS, Conv2d: conv, Linear: dense, SamePad: padded, Flatten: flattened, Residual: added, Scale: scaled }; // by the class of the layer
+const RULES = { ...ALONG, ...POOLS, Conv2d: conv, Whiten2d: conv, Linear: dense, SamePad: padded, Flatten: flattened, Residual: added, Scale: scaled }; // by the class of the layer
 
 /* One number of a layer: what was added, compared or copied to give it. */
 function explain(model, values, layers, index, channel, y, x) {

@@ -109,11 +109,12 @@ def _some(entries: list[Entry], most: int) -> list[Entry]:
     """Up to `most`: of the test part up to half of it, or what the others leave, and evenly of the rest."""
     tested = [entry for entry in entries if entry.part == "test"]
     others = [entry for entry in entries if entry.part != "test"]
-    tested = _evenly(tested, max(most // 2, most - len(others)))
-    return tested + _evenly(others, most - len(tested))
+    tested = _spaced(tested, max(most // 2, most - len(others)))
+    return tested + _spaced(others, most - len(tested))
 
 
-def _evenly(entries: list[Entry], most: int) -> list[Entry]:
+def _spaced(entries: list[Entry], most: int) -> list[Entry]:
+    """As many as there may be, the first and the last among them (`evenly` takes every second of one too many)."""
     places = np.linspace(0, len(entries) - 1, min(len(entries), most)).round().astype(int)
     return [entries[place] for place in places.tolist()]
 
